@@ -1,0 +1,113 @@
+"""What the benchmarks share: the models they are about, one table, one line about the machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+import scipy
+import torch
+import transformers
+from transformers import (
+    PreTrainedConfig,
+    PreTrainedModel,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTConfig,
+    ViTForImageClassification,
+)
+
+from hubmerge.models.probe import shaken
+
+HUBMERGE = (sys.executable, "-m", "hubmerge.cli")
+"""The command line, as a user runs it."""
+
+SHAPES: dict[str, tuple[type[PreTrainedModel], type[PreTrainedConfig], dict[str, Any]]] = {
+    "resnet50": (
+        ResNetForImageClassification,
+        ResNetConfig,
+        {"embedding_size": 16, "hidden_sizes": [32, 64], "depths": [2, 1]},
+    ),
+    "vit-b16": (
+        ViTForImageClassification,
+        ViTConfig,
+        {
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 64,
+            "image_size": 16,
+            "patch_size": 4,
+        },
+    ),
+}
+"""Name -> model, configuration, and what makes it tiny."""
+
+
+def arguments(doc: str | None) -> argparse.ArgumentParser:
+    """A parser whose help is the script's own docstring, with `--quick`."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="tiny models: does the script run?")
+    return parser
+
+
+def build(name: str, seed: int, quick: bool) -> PreTrainedModel:
+    """A randomly initialised image classifier of a shape everybody knows; tiny if `quick`.
+
+    resnet50: 25.6M parameters (arXiv:1512.03385, table 1); vit-b16: 86.6M (arXiv:2010.11929,
+    table 1). They are the defaults of transformers' ResNetConfig and ViTConfig, with 1,000 classes.
+    No tensor is constant: fresh biases of 0 and gains of 1 would be free to match.
+    """
+    names = [f"class {number}" for number in range(10 if quick else 1000)]
+    labels: dict[str, Any] = {"id2label": dict(enumerate(names))}
+    labels["label2id"] = {n: k for k, n in enumerate(names)}
+    kind, config_kind, small = SHAPES[name]
+    torch.manual_seed(seed)
+    return shaken(kind(config_kind(**labels, **(small if quick else {}))), seed).eval()
+
+
+def write_pair(folder: Path, name: str, quick: bool) -> tuple[Path, Path]:
+    """Two independent models of one shape as checkpoints a, b in `folder`."""
+    transformers.utils.logging.disable_progress_bar()
+    written = []
+    for seed, letter in enumerate("ab"):
+        written.append(folder / letter)
+        build(name, seed, quick).save_pretrained(written[-1])
+    return written[0], written[1]
+
+
+def show(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table with its first column to the left and the others to the right."""
+    table = [headings, *rows]
+    widths = [max(len(row[k]) for row in table) for k in range(len(headings))]
+    for row in table:
+        cells = [
+            c.rjust(w) if k else c.ljust(w)
+            for k, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip(), flush=True)
+
+
+def machine() -> str:
+    """Processor, cores, how busy they are, and the versions that decide the speed."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return (
+        f"{_processor()}, {cores} cores{load}; Python {platform.python_version()}, "
+        f"torch {torch.__version__}, numpy {numpy.__version__}, scipy {scipy.__version__}"
+    )
+
+
+def _processor() -> str:
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

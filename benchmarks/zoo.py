@@ -1,0 +1,85 @@
+"""Merge real checkpoints the way a user does: by Hub id, through the command line.
+
+    python benchmarks/zoo.py --a PARENT --b PARENT --dataset FOLDER [options of hubmerge merge]
+
+Pushes two model folders and a data set folder to an embedded Hub in a temporary folder, runs
+`hubmerge merge` on their Hub ids with the options given (such as `--match activations --samples
+all`), and prints the verdict, the five contenders and the barriers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import common
+
+from hubmerge.localhub import embedded_hub
+from hubmerge.reporting.schema import Report
+
+NAMESPACE = "zoo"
+HF = (sys.executable, "-m", "huggingface_hub.cli.hf")
+
+
+def push(environment: dict[str, str], folder: Path, kind: str) -> str:
+    """The id under which `folder` now stands on the Hub of `environment`."""
+    repo = f"{NAMESPACE}/{folder.resolve().name}"
+    words = ["upload", repo, str(folder), ".", "--repo-type", kind, "--quiet"]
+    subprocess.run([*HF, *words], check=True, env=environment, stdout=subprocess.DEVNULL)
+    return repo
+
+
+def merge(options: argparse.Namespace, more: list[str], folder: Path) -> tuple[Report, float]:
+    """The report of the merge, and its wall seconds."""
+    with embedded_hub(folder / "hub") as hub:
+        environment = hub.environment(home=folder / "home")
+        a, b = (push(environment, path, "model") for path in (options.a, options.b))
+        data = push(environment, options.dataset, "dataset")
+        words = ["merge", a, b, "--dataset", data, *more]
+        print("$ hubmerge", *words, flush=True)
+        start = time.perf_counter()
+        command = [*common.HUBMERGE, *words, "-o", str(folder / "out")]
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+        return Report.read(folder / "out"), time.perf_counter() - start
+
+
+def main() -> None:
+    """Prints verdict, contenders, barriers and times."""
+    parser = common.arguments(__doc__)
+    parser.add_argument("--a", type=Path, required=True, help="folder of parent A")
+    parser.add_argument("--b", type=Path, required=True, help="folder of parent B")
+    parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set")
+    options, more = parser.parse_known_args()
+    if options.quick:
+        more += ["--samples", "50", "--calibration-samples", "50"]
+    print(common.machine())
+    with tempfile.TemporaryDirectory() as temporary:
+        report, seconds = merge(options, more, Path(temporary))
+    print(report.verdict_sentence)
+    rows = dict(report.contenders)
+    common.show(
+        ("contender", "accuracy", "loss", "calibrated loss", "n"),
+        (
+            (name, *map(figure, (c.accuracy, c.loss, c.calibrated_loss)), str(c.n))
+            for name, c in rows.items()
+        ),
+    )
+    print(
+        f"barrier (nats)  naive {figure(report.barrier.naive)}  "
+        f"matched {figure(report.barrier.matched)}"
+    )
+    stages = ", ".join(f"{stage} {taken:.1f}" for stage, taken in report.run.seconds.items())
+    print(f"{seconds:.1f} s in all: {stages}")
+
+
+def figure(value: float | None) -> str:
+    """Four digits, or a dash for what was not measured."""
+    return "-" if value is None else f"{value:.4f}"
+
+
+if __name__ == "__main__":
+    main()

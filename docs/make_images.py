@@ -1,0 +1,125 @@
+"""Makes docs/images/ and the README's table of figures from a run of the demo.
+
+The table also has what the demo's parents give with another fusion, merged here.
+
+    python docs/make_images.py                   # runs the demo first: some minutes
+    python docs/make_images.py demo-output       # takes one that has been run
+
+The picture of a card is a screenshot of its page on the embedded Hub, by Chromium; without
+Chromium the one that is there stays.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from make_pages import ROOT, fill, table
+
+from hubmerge.demo.run import DATASET, merged, parent
+from hubmerge.demo.train import COURSES, SEEDS, Course
+from hubmerge.localhub import embedded_hub
+from hubmerge.reporting.figures import figure
+from hubmerge.reporting.schema import Report
+
+IMAGES = ROOT / "docs" / "images"
+SHOWN = "resnet"
+"""The merge whose card is pictured."""
+PLOTTED = ("resnet", "vit")
+OTHER = "least-squares"
+"""The fusion that is measured beside the demo's."""
+WINDOW = (1060, 1180)
+"""Pixels: the card's width, and down to the end of its table of contenders."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def run_demo(out: Path) -> None:
+    """The demo as anyone runs it."""
+    subprocess.run([sys.executable, "-m", "hubmerge.cli", "demo", "-o", str(out)], check=True)
+
+
+def copy_plots(demo: Path) -> None:
+    """The plots of two merges, as the merges wrote them."""
+    for course in COURSES:
+        if course.name in PLOTTED:
+            plot = demo / merged(course) / "barrier.png"
+            shutil.copyfile(plot, IMAGES / f"barrier-{course.name}.png")
+
+
+def picture_card(demo: Path) -> None:
+    """A screenshot of one merge's page."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        print(f"none of {', '.join(BROWSERS)} is installed: card.png stays as it is")
+        return
+    course = next(course for course in COURSES if course.name == SHOWN)
+    with (
+        embedded_hub(demo / "hub") as hub,
+        tempfile.TemporaryDirectory() as profile,
+    ):
+        options = [
+            "--headless",
+            "--hide-scrollbars",
+            "--force-device-scale-factor=1.5",
+            f"--user-data-dir={profile}",
+            f"--window-size={WINDOW[0]},{WINDOW[1]}",
+            f"--screenshot={IMAGES / 'card.png'}",
+            *(["--no-sandbox"] if os.geteuid() == 0 else []),
+        ]
+        address = f"{hub.url}/{merged(course)}"
+        subprocess.run([browser, *options, address], check=True, capture_output=True)
+
+
+def merge_otherwise(demo: Path, course: Course, out: Path) -> Report:
+    """The demo's parents, merged by `OTHER` instead of averaged."""
+    parents = [str(demo / parent(course, letter)) for letter in SEEDS]
+    options = ["--dataset", str(demo / DATASET), "--fuse", OTHER, "-o", str(out), "-q"]
+    command = [sys.executable, "-m", "hubmerge.cli", "merge", *parents, *options]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return Report.read(out)
+
+
+def figures(demo: Path, scratch: Path) -> str:
+    """What was measured: accuracies and barriers, one row a family."""
+
+    def row(course: Course) -> tuple[str, ...]:
+        report = Report.read(demo / merged(course))
+        other = merge_otherwise(demo, course, scratch / course.name)
+        scores, barrier = report.contenders, report.barrier
+        return (
+            f"`{course.name}`",
+            f"{figure(scores.parent_a.accuracy)}, {figure(scores.parent_b.accuracy)}",
+            figure(scores.ensemble.accuracy),
+            figure(scores.naive.accuracy),
+            f"{figure(scores.merge.accuracy)}, {report.verdict}",
+            f"{figure(other.contenders.merge.accuracy)}, {other.verdict}",
+            f"{figure(barrier.naive)} → {figure(barrier.matched)}",
+        )
+
+    head = (
+        "family | parents | their ensemble | naive average | matched and averaged | "
+        f"matched, `--fuse {OTHER}` | barrier, unmatched → matched"
+    )
+    return table(head, [row(course) for course in COURSES])
+
+
+def main(demo: Path | None) -> None:
+    """Everything, from `demo` or from a run of its own."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        if demo is None:
+            demo = Path(scratch) / "demo"
+            run_demo(demo)
+        copy_plots(demo)
+        picture_card(demo)
+        readme = ROOT / "README.md"
+        said = figures(demo, Path(scratch))
+        readme.write_text(fill(readme, "figures", "docs/make_images.py", said), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else None)

@@ -1,0 +1,52 @@
+"""hubmerge: merge independently trained Hub models, and measure honestly how good the merge is.
+
+    import hubmerge as hm
+    a, b = hm.load("me/left"), hm.load("me/right")
+    found = hm.match(a, b, by="weights")
+    merged = hm.merge(a, found.apply(b), t=0.5)
+    print(hm.report(merged, found))
+
+or all of it, measured and written: `hm.run(hm.Recipe(models=("me/left", "me/right")))`.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "load": "hubmerge.api",
+    "match": "hubmerge.api",
+    "merge": "hubmerge.api",
+    "report": "hubmerge.api",
+    "Found": "hubmerge.api",
+    "Merged": "hubmerge.api",
+    "run": "hubmerge.pipeline",
+    "plan": "hubmerge.pipeline",
+    "Destination": "hubmerge.destination",
+    "MergeResult": "hubmerge.pipeline",
+    "Recipe": "hubmerge.recipe",
+    "read_recipe": "hubmerge.recipe",
+}
+"""Public name -> where it lives; looked up when first used."""
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hubmerge' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+_is_command = sys.argv[:1] == ["-m"] or Path(*sys.argv[:1]).stem == "hubmerge"
+if not _is_command:
+    # Cards of MLP heads promise that `import hubmerge` is enough to load them. The command line
+    # registers them when it loads a model, so that --help does not wait for torch.
+    import_module("hubmerge.models")

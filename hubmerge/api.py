@@ -1,0 +1,153 @@
+"""The five lines everyone meets: load, match, merge, report, in memory and by hand.
+
+They do what `hubmerge.run` does, step by step, without writing anything.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path as Folder
+
+import torch
+from torch import Tensor
+
+from hubmerge.align import Pair, aligned, match_pair, pair_up, with_state
+from hubmerge.choices import check_names, resolved_match, resolved_repair
+from hubmerge.contest import Ground, calibration_of, prepare_ground
+from hubmerge.errors import MismatchError
+from hubmerge.fuse import find_fusion
+from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
+from hubmerge.hub import load as load
+from hubmerge.matching import Match, match_text
+from hubmerge.path import Path
+from hubmerge.recipe import make_recipe
+from hubmerge.repair import Bench
+from hubmerge.save import arriving_whole, read_back, write_model
+from hubmerge.workers import Workers
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `match` found: `.apply(b)` lines model B up; `.match` says how well."""
+
+    pair: Pair
+    match: Match
+
+    def apply(self, b: LoadedModel) -> LoadedModel:
+        """`b` with its classes and units in A's order; its function is the same.
+
+        Raises: MismatchError, if `b` is not the model that was matched.
+        """
+        if b.source != self.pair.b.source:
+            raise MismatchError(
+                f"this alignment is for {self.pair.b.source.ref}", found=b.source.ref
+            )
+        return _holding(b, aligned(self.pair, self.match), self.pair.a)
+
+    def __str__(self) -> str:
+        return match_text(self.match)
+
+
+@dataclass
+class Merged:
+    """A merge in memory: an ordinary transformers model, and where it came from."""
+
+    model: torch.nn.Module
+    a: LoadedModel
+    b: LoadedModel
+    t: float
+    repair: str
+
+    def save(self, folder: str | Folder) -> Folder:
+        """Writes a stock checkpoint with A's processor and reads it back to prove it whole.
+
+        Raises: TargetError, if `folder` exists; RoundTripError.
+        """
+        target = Folder(folder)
+        state = self.model.state_dict()
+        with arriving_whole(target) as partial:
+            write_model(partial, self.a, self.b, state)
+            read_back(partial, self.a, self.b, state)
+        return target
+
+
+def match(
+    a: LoadedModel,
+    b: LoadedModel,
+    by: str = "weights",
+    *,
+    dataset: str | None = None,
+    labels: str = "by-name",
+    seed: int = 0,
+) -> Found:
+    """Finds the permutation of B's units that lines it up with A.
+
+    by: a registered matcher, or "auto"; those that look at activations need a `dataset` (Hub id
+    or folder). Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
+    """
+    check_mergeable(a, b)
+    recipe = make_recipe(
+        models=(a.source.ref, b.source.ref), match=by, dataset=dataset, labels=labels, seed=seed
+    )
+    check_names(recipe)
+    workers = Workers()
+    pair = pair_up(a, b, labels=labels, matched=True)
+    batches = calibration_of(_ground(a, dataset, labels) if dataset else None)
+    return Found(pair, match_pair(pair, resolved_match(recipe), batches, workers, seed=seed))
+
+
+def merge(
+    a: LoadedModel,
+    b: LoadedModel,
+    t: float = 0.5,
+    *,
+    fuse: str = "average",
+    repair: str = "auto",
+    dataset: str | None = None,
+) -> Merged:
+    """(1 - t) A + t B, with B as `Found.apply` returned it (or as it came: the naive average).
+
+    repair: needs a `dataset` for its statistics; "auto" without one repairs nothing.
+    """
+    check_mergeable(a, b)
+    recipe = make_recipe(
+        models=(a.source.ref, b.source.ref), fuse=fuse, repair=repair, dataset=dataset, lam=t
+    )
+    check_names(recipe)
+    pair = pair_up(a, b, labels="by-name", matched=repair == "repair")
+    ground = _ground(a, dataset, "by-name") if dataset else None
+    chosen = resolved_repair(recipe, a, ground)
+    bench = Bench(pair.spec, copy.deepcopy(a.model), calibration_of(ground), Workers())
+    state = Path(chosen, bench, pair.first, pair.last).fused(find_fusion(fuse), t)
+    return Merged(
+        with_state(a.model, state),
+        a,
+        b,
+        t,
+        chosen.name if chosen else "none",
+    )
+
+
+def report(merged: Merged, found: Found | None = None) -> str:
+    """What was done and found, as text. What it is worth is measured by `hubmerge.run`."""
+    lines = [
+        f"{1 - merged.t:g} x {merged.a.source.ref} + {merged.t:g} x {merged.b.source.ref}, "
+        f"repair {merged.repair}",
+        str(found) if found else "nothing was matched: a plain average",
+        "nothing was measured: hubmerge.run(Recipe(..., dataset=...)) compares the merge with "
+        "both parents, the naive average and the ensemble",
+    ]
+    return "\n".join(lines)
+
+
+def _ground(a: LoadedModel, dataset: str, labels: str) -> Ground:
+    recipe = make_recipe(models=(a.source.ref, a.source.ref), dataset=dataset, labels=labels)
+    return prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a)
+
+
+def _holding(b: LoadedModel, state: dict[str, Tensor], a: LoadedModel) -> LoadedModel:
+    """`b` with the tensors of `state`, and A's names for its classes, whose order it now has."""
+    model = with_state(b.model, state)
+    model.config.id2label, model.config.label2id = a.config.id2label, a.config.label2id
+    return LoadedModel(b.source, model, b.processor, b.dtype, b.dtypes, b.folder)

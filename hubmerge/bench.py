@@ -1,0 +1,24 @@
+"""What work on a merge's weights needs besides the weights: a model to run and images to run on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel
+
+from hubmerge.calibration import InputBatches
+from hubmerge.spec.spec import Spec
+from hubmerge.workers import Workers
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A scratch model whose weights may be overwritten, calibration batches, and who runs them.
+
+    spec: what the tensors' axes are; None where no family describes the model.
+    """
+
+    spec: Spec | None
+    scratch: PreTrainedModel
+    batches: InputBatches
+    workers: Workers

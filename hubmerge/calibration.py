@@ -1,0 +1,35 @@
+"""What matchers and repairs need of a data set: batches of model inputs, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+
+class InputBatch(Protocol):
+    """Some rows as a model takes them."""
+
+    @property
+    def inputs(self) -> Mapping[str, Tensor]: ...
+
+    def __len__(self) -> int: ...
+
+
+class InputBatches(Protocol):
+    """Batches with fixed boundaries, made when asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> InputBatch: ...
+
+
+class NoBatches:
+    """Where no calibration data was given."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, number: int, /) -> InputBatch:
+        raise IndexError(number)

@@ -1,0 +1,5 @@
+"""`python -m hubmerge.cli` is `hubmerge`."""
+
+from hubmerge.cli import main
+
+main()

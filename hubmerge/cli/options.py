@@ -1,0 +1,227 @@
+"""The options commands share, each with its help, and what they make together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hubmerge.errors import RecipeError
+from hubmerge.progress import be_quiet
+
+if TYPE_CHECKING:
+    from hubmerge.destination import Destination
+    from hubmerge.recipe import Recipe
+
+METHOD, DATA, TARGET, SHOWN = "Method", "Data", "Where to", "What is shown"
+
+
+def _option(*names: str, help: str, panel: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel)
+
+
+ModelA = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="A", help="Parent A: a Hub id, id@revision or a folder. The result keeps its order."
+    ),
+]
+ModelB = Annotated[str | None, typer.Argument(metavar="B", help="Parent B.")]
+
+MatchName = Annotated[
+    str,
+    _option(
+        "--match",
+        help="activations, weights, descent, none, or auto: activations where there is data, "
+        "else weights.",
+        panel=METHOD,
+    ),
+]
+FuseName = Annotated[
+    str, _option("--fuse", help="average, or least-squares, which needs data.", panel=METHOD)
+]
+RepairName = Annotated[
+    str,
+    _option(
+        "--repair",
+        help="none, batchnorm, repair, or auto: batchnorm where there is any.",
+        panel=METHOD,
+    ),
+]
+Lambda = Annotated[float, _option("--lambda", help="Weight of parent B, 0 to 1.", panel=METHOD)]
+Best = Annotated[
+    bool, _option("--best", help="Choose lambda on validation rows instead.", panel=METHOD)
+]
+Labels = Annotated[
+    str, _option("--labels", help="Bring classes together by-name or by-index.", panel=METHOD)
+]
+Seed = Annotated[int, _option("--seed", help="Decides every random choice.", panel=METHOD)]
+Alignment = Annotated[
+    Path | None,
+    _option(
+        "--alignment", help="What `hubmerge match -o` saved, instead of matching.", panel=METHOD
+    ),
+]
+RecipeFile = Annotated[
+    Path | None,
+    _option(
+        "--recipe",
+        help="A hubmerge.yaml (or its folder) instead of models and options.",
+        panel=METHOD,
+    ),
+]
+TrustRemoteCode = Annotated[
+    bool, _option("--trust-remote-code", help="Run code the models bring along.", panel=METHOD)
+]
+Dataset = Annotated[
+    str | None,
+    _option("--dataset", help="Data to match and measure on: a Hub id or folder.", panel=DATA),
+]
+DatasetConfig = Annotated[
+    str | None, _option("--dataset-config", help="Its configuration.", panel=DATA)
+]
+Split = Annotated[str | None, _option("--split", help="Split to measure on; detected.", panel=DATA)]
+CalibrationSplit = Annotated[
+    str | None, _option("--calibration-split", help="Split for statistics; detected.", panel=DATA)
+]
+ImageColumn = Annotated[
+    str | None, _option("--image-column", help="Column of images; detected.", panel=DATA)
+]
+FeatureColumn = Annotated[
+    str | None, _option("--feature-column", help="Column of float lists; detected.", panel=DATA)
+]
+LabelColumn = Annotated[
+    str | None, _option("--label-column", help="Column of labels; detected.", panel=DATA)
+]
+Samples = Annotated[
+    str | None,
+    _option(
+        "--samples",
+        help="Rows to report on: a number, or all. Default: 1000, or what there is.",
+        panel=DATA,
+    ),
+]
+CalibrationSamples = Annotated[
+    int | None,
+    _option(
+        "--calibration-samples",
+        help="Rows for activations and statistics. Default: 1000, or what there is.",
+        panel=DATA,
+    ),
+]
+Out = Annotated[
+    Path | None, _option("-o", "--out", help="Folder to write; must not exist.", panel=TARGET)
+]
+Push = Annotated[str | None, _option("--push", help="Publish to this repository.", panel=TARGET)]
+Private = Annotated[
+    bool | None,
+    _option(
+        "--private/--public", help="Visibility; default: what the licences ask for.", panel=TARGET
+    ),
+]
+CreatePr = Annotated[
+    bool,
+    _option("--create-pr", help="Open a pull request in an existing repository.", panel=TARGET),
+]
+Revision = Annotated[str | None, _option("--revision", help="Branch to publish to.", panel=TARGET)]
+ExistOk = Annotated[
+    bool, _option("--exist-ok", help="Add a commit to a repository that exists.", panel=TARGET)
+]
+Json = Annotated[bool, _option("--json", help="Print JSON.", panel=SHOWN)]
+Quiet = Annotated[bool, _option("--quiet", "-q", help="No progress bars.", panel=SHOWN)]
+
+
+def is_main_process() -> bool:
+    """Whether this process may print: the first one, under accelerate or torchrun."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def say(text: str) -> None:
+    """Prints a result once, however many processes there are."""
+    if is_main_process():
+        print(text, flush=True)
+
+
+def settle(*, quiet: bool, json: bool) -> None:
+    """Silences everything but the result, where that was asked for."""
+    import logging
+    import warnings
+
+    be_quiet(quiet or not is_main_process())
+    for name in ("transformers", "huggingface_hub", "datasets", "accelerate"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
+
+
+def recipe_of(
+    a: str | None, b: str | None, recipe_file: Path | None, options: dict[str, Any]
+) -> Recipe:
+    """The recipe from a file, or from the command's own arguments.
+
+    Raises: RecipeError, if neither or both are given.
+    """
+    from hubmerge.recipe import make_recipe, read_recipe
+
+    if recipe_file is not None:
+        if a is not None:
+            raise RecipeError(
+                "models and --recipe were both given",
+                found=f"{a} {b or ''} and {recipe_file}",
+                hint="the recipe names its models: leave one of the two out",
+            )
+        return read_recipe(recipe_file)
+    if a is None or b is None:
+        raise RecipeError(
+            "two models are needed", found=a or "none", hint="hubmerge merge ORG/A ORG/B"
+        )
+    return make_recipe(models=(a, b), **options)
+
+
+def refuse_beside_recipe(context: typer.Context, recipe: Path, allowed: frozenset[str]) -> None:
+    """Raises: RecipeError, if an option was typed that the recipe decides."""
+    typed = [
+        name
+        for name in context.params
+        if name not in allowed and str(context.get_parameter_source(name)).endswith("COMMANDLINE")
+    ]
+    if typed:
+        raise RecipeError(
+            "--recipe was given with options that it decides",
+            found=f"{', '.join(typed)} beside {recipe}",
+            hint="leave them out, or write them into a copy of the recipe",
+        )
+
+
+def data_fields(dataset: str | None, **fields: str | None) -> dict[str, Any] | None:
+    """The data set's part of a recipe; None without one. Raises: RecipeError."""
+    if dataset is None:
+        given = [name for name, value in fields.items() if value is not None]
+        if given:
+            raise RecipeError(f"{given[0]} was given without --dataset")
+        return None
+    return {"id": dataset, **fields}
+
+
+def number_of_samples(samples: str | None) -> int | str | None:
+    """A number, "all" or None. Raises: RecipeError."""
+    if samples is None or samples == "all":
+        return samples
+    if not samples.isdigit():
+        raise RecipeError(f"--samples {samples}", hint='a number, or "all"')
+    return int(samples)
+
+
+def destination_of(
+    out: Path | None,
+    push: str | None,
+    private: bool | None,
+    create_pr: bool,
+    revision: str | None,
+    exist_ok: bool,
+) -> Destination:
+    """Where the result goes."""
+    from hubmerge.destination import Destination
+
+    return Destination(out, push, private, create_pr, revision, exist_ok)

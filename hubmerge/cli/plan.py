@@ -1,0 +1,26 @@
+"""hubmerge plan: everything that can be known before the weights are downloaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hubmerge.cli import options as o
+from hubmerge.cli.merging import merging
+
+if TYPE_CHECKING:
+    from hubmerge.destination import Destination
+    from hubmerge.recipe import Recipe
+
+NAME = "plan"
+
+
+def _plan(recipe: Recipe, destination: Destination, json: bool) -> None:
+    """Say what merge would do and need, or why it cannot; no weights are downloaded."""
+    from hubmerge.hub import render_plan
+    from hubmerge.pipeline import plan
+
+    found = plan(recipe, destination)
+    o.say(found.model_dump_json(indent=2) if json else render_plan(found))
+
+
+command = merging(_plan)

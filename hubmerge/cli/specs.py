@@ -1,0 +1,62 @@
+"""hubmerge specs: the families there are, what they say, and whether it is true of a model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hubmerge.cli import options as o
+
+app = typer.Typer(no_args_is_help=True, help="The families hubmerge can match.")
+
+
+@app.callback()
+def specs() -> None:
+    """The families hubmerge can match."""
+
+
+@app.command("list")
+def list_families(json: o.Json = False) -> None:
+    """Name every family, and the models it is for."""
+    import json as jsonlib
+
+    from hubmerge.spec.family import load_registry
+
+    families = load_registry().families.values()
+    if json:
+        o.say(jsonlib.dumps({family.name: family.match for family in families}, indent=2))
+        return
+    width = max(len(family.name) for family in families)
+    for family in families:
+        wanted = ", ".join(f"{field} = {value}" for field, value in family.match.items())
+        o.say(f"{family.name:<{width}}  {wanted}")
+
+
+@app.command()
+def show(family: Annotated[str, typer.Argument(help="A name from `specs list`.")]) -> None:
+    """Print a family's spec file."""
+    from hubmerge.spec.family import load_registry
+
+    o.say(load_registry().named(family).text.rstrip())
+
+
+@app.command()
+def check(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A Hub id or folder.")],
+    config_only: Annotated[
+        bool, typer.Option("--config-only", help="Build it from config.json, without its weights.")
+    ] = False,
+    trust_remote_code: o.TrustRemoteCode = False,
+    seed: o.Seed = 0,
+    json: o.Json = False,
+) -> None:
+    """Prove in float64 that the spec's free spaces leave this model's outputs alone."""
+    o.settle(quiet=json, json=json)
+
+    from hubmerge.proof import check_model, proof_json, proof_text
+
+    proof = check_model(
+        model, config_only=config_only, trust_remote_code=trust_remote_code, seed=seed
+    )
+    o.say(proof_json(proof) if json else proof_text(proof, model))

@@ -1,0 +1,160 @@
+"""Measuring the merge against everything it has to be compared with, on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel
+
+from hubmerge.calibration import InputBatches, NoBatches
+from hubmerge.hub.load import LoadedModel
+from hubmerge.measure import (
+    Batches,
+    Comparison,
+    Curve,
+    Data,
+    Outputs,
+    Rows,
+    Score,
+    choose_rows,
+    compare,
+    ensemble,
+    make_batches,
+    match_labels,
+    measure_curve,
+    open_data,
+    outputs,
+    score,
+)
+from hubmerge.path import Path
+from hubmerge.recipe import Recipe
+from hubmerge.workers import Workers
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A data set opened and divided: three disjoint sets of batches for one kind of model."""
+
+    data: Data
+    rows: Rows
+    calibration: Batches
+    validation: Batches
+    evaluation: Batches
+    notes: tuple[str, ...]
+
+
+def calibration_of(ground: Ground | None) -> InputBatches:
+    """The calibration batches, none without data."""
+    return ground.calibration if ground else NoBatches()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One contender's outputs on the reported rows, and on those its temperature is fitted on."""
+
+    evaluation: Outputs
+    validation: Outputs
+
+    @property
+    def score(self) -> Score:
+        """Its figures."""
+        return score(self.evaluation, self.validation)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """All contenders by name, how the merge compares, and the curves."""
+
+    standings: dict[str, Standing]
+    scores: dict[str, Score]
+    comparisons: list[Comparison]
+    naive: Curve
+    matched: Curve
+
+    @property
+    def finite(self) -> bool:
+        """Whether every output of the merge is a number."""
+        return self.standings["merge"].evaluation.finite
+
+
+def prepare_ground(folder: str, recipe: Recipe, a: LoadedModel) -> Ground:
+    """Opens the fetched data set in `folder` for models like `a`. Raises: DataError, LabelError."""
+    wanted = recipe.dataset
+    assert wanted is not None
+    data = open_data(
+        folder,
+        ref=wanted.id,
+        config=wanted.config,
+        split=wanted.split,
+        calibration_split=wanted.calibration_split,
+        image_column=wanted.image_column,
+        feature_column=wanted.feature_column,
+        label_column=wanted.label_column,
+    )
+    labels = match_labels(data, a.id2label, by_index=recipe.labels == "by-index")
+    rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
+    return Ground(
+        data,
+        rows,
+        make_batches(data, rows.calibration, a.model, a.processor, None),
+        make_batches(data, rows.validation, a.model, a.processor, labels),
+        make_batches(data, rows.evaluation, a.model, a.processor, labels),
+        (*rows.notes, *([labels.note] if labels.note else [])),
+    )
+
+
+def hold_contest(
+    ground: Ground,
+    workers: Workers,
+    *,
+    parent_a: PreTrainedModel,
+    parent_b: PreTrainedModel,
+    merge: PreTrainedModel,
+    lam: float,
+    naive: Path,
+    matched: Path | None,
+) -> Contest:
+    """Evaluates every contender and both curves.
+
+    parent_b: its classes in A's order. merge: as reloaded from disk. matched: None where nothing
+    was matched, so that both paths are one.
+    """
+
+    def stand(name: str, model: PreTrainedModel) -> Standing:
+        return Standing(
+            outputs(model, ground.evaluation, workers, name),
+            outputs(model, ground.validation, workers, f"{name}, validation"),
+        )
+
+    a, b = stand("parent A", parent_a), stand("parent B", parent_b)
+    standings = {
+        "parent_a": a,
+        "parent_b": b,
+        "naive": stand("naive average", naive.model(lam)),
+        "merge": stand("merge", merge),
+        "ensemble": Standing(
+            ensemble(a.evaluation, b.evaluation), ensemble(a.validation, b.validation)
+        ),
+    }
+
+    def curve(point: Callable[[float], PreTrainedModel], what: str) -> Curve:
+        ends, held_out = (a.evaluation, b.evaluation), (a.validation, b.validation)
+        return measure_curve(
+            point, ends, held_out, ground.evaluation, ground.validation, workers, what
+        )
+
+    naive_curve = curve(naive.model, "naive")
+    scores = {name: standing.score for name, standing in standings.items()}
+    comparisons = [
+        compare(
+            standings["merge"].evaluation,
+            standings[other].evaluation,
+            other,
+            merge_temperature=scores["merge"].temperature,
+            other_temperature=scores[other].temperature,
+        )
+        for other in ("parent_a", "parent_b", "naive", "ensemble")
+    ]
+    matched_curve = naive_curve if matched is None else curve(matched.model, "matched")
+    return Contest(standings, scores, comparisons, naive_curve, matched_curve)

@@ -1,0 +1,1 @@
+"""The demo: real handwritten digits, small parents trained on them, and merges of those."""

@@ -1,0 +1,188 @@
+"""Small parents: one architecture per family, trained on the digits from two seeds.
+
+Two parents of a family share everything but their seed, which draws the first weights and the
+order of the images: what is left between them is what matching is about. Training runs on one
+thread, so the same seed gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset, DatasetDict
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import (
+    PreTrainedModel,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTConfig,
+    ViTForImageClassification,
+)
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+from hubmerge.demo.digits import NAMES
+from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
+from hubmerge.progress import track
+from hubmerge.workers import Workers
+
+BATCH = 64
+WEIGHT_DECAY = 0.05
+SEEDS = {"a": 1, "b": 2}
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the parents of one family are built and trained."""
+
+    name: str
+    build: Callable[[dict[str, Any]], PreTrainedModel]
+    """Label maps -> fresh model."""
+    side: int
+    """Height and width in pixels the images are resized to."""
+    epochs: int
+    rate: float
+    """Peak of the one-cycle learning rate (arXiv:1708.07120) of AdamW."""
+    note: str = ""
+    """What the card says about loading it."""
+
+
+def _resnet(labels: dict[str, Any]) -> PreTrainedModel:
+    config = ResNetConfig(
+        embedding_size=64, hidden_sizes=[64, 128], depths=[2, 1], layer_type="basic", **labels
+    )
+    return ResNetForImageClassification(config)
+
+
+def _vit(labels: dict[str, Any]) -> PreTrainedModel:
+    config = ViTConfig(
+        image_size=8,
+        patch_size=2,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        **labels,
+    )
+    return ViTForImageClassification(config)
+
+
+def _mlp(labels: dict[str, Any]) -> PreTrainedModel:
+    config = MlpHeadConfig(input_size=3 * 8 * 8, hidden_sizes=[512, 512], **labels)
+    return MlpHeadForClassification(config)
+
+
+COURSES = (
+    Course("mlp", _mlp, 8, 20, 2e-3, "Run `import hubmerge` first: it adds this architecture."),
+    Course("resnet", _resnet, 16, 12, 3e-3),
+    Course("vit", _vit, 8, 30, 2e-3),
+)
+
+CARD = """\
+---
+license: mit
+library_name: transformers
+pipeline_tag: image-classification
+datasets: [{dataset}]
+---
+
+# {title}
+
+One of two parents for trying out model merging: the same small network, the same data, another
+seed ({seed}). Trained from scratch on handwritten digits of 8 x 8 pixels;
+accuracy on the {rows} test images: {accuracy:.3f}.
+
+```python
+from transformers import AutoImageProcessor, AutoModelForImageClassification
+{imports}
+model = AutoModelForImageClassification.from_pretrained("{repo}")
+processor = AutoImageProcessor.from_pretrained("{repo}")
+```
+{note}"""
+
+
+def processor(course: Course) -> ViTImageProcessorPil:
+    """Resizes to the course's side and maps 0..255 to -1..1."""
+    return ViTImageProcessorPil(
+        size={"height": course.side, "width": course.side},
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
+
+
+def pixels(course: Course, rows: Dataset) -> tuple[Tensor, Tensor]:
+    """Images [n, 3, side, side] and labels [n]."""
+    images = processor(course)(list(rows["image"]), return_tensors="pt")["pixel_values"]
+    return images, torch.tensor(rows["label"])
+
+
+def train(
+    course: Course, seed: int, rows: Dataset, *, epochs: int | None = None, what: str = "training"
+) -> PreTrainedModel:
+    """A model trained on `rows` from `seed`; `epochs` is the course's own unless given."""
+    images, labels = pixels(course, rows)
+    model = _fresh(course, seed)
+    per_epoch = len(images) // BATCH
+    total = (course.epochs if epochs is None else epochs) * per_epoch
+    optimizer = torch.optim.AdamW(model.parameters(), lr=course.rate, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, course.rate, total_steps=total)
+    shuffle = torch.Generator().manual_seed(seed)
+    model.train()
+    with Workers(threads=1).single_threaded_ops(), track(total, what, unit="step") as bar:
+        for step in range(total):
+            if step % per_epoch == 0:
+                order = torch.randperm(len(images), generator=shuffle)
+            batch = order[step % per_epoch * BATCH :][:BATCH]
+            loss = F.cross_entropy(model(pixel_values=images[batch]).logits, labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            bar.update(1)
+    return model.eval()
+
+
+def accuracy(course: Course, model: PreTrainedModel, rows: Dataset) -> float:
+    """Share of `rows` classified correctly."""
+    images, labels = pixels(course, rows)
+    with torch.inference_mode():
+        return (model(pixel_values=images).logits.argmax(1) == labels).double().mean().item()
+
+
+def write_parent(
+    folder: Path, course: Course, seed: int, splits: DatasetDict, *, repo: str, dataset: str
+) -> Path:
+    """Train one parent and write it to `folder` as the Hub keeps it, card and processor included.
+
+    The folder appears in one step, when everything is in it.
+    """
+    model = train(course, seed, splits["train"], what=f"training {repo}")
+    card = CARD.format(
+        dataset=dataset,
+        title=repo.rpartition("/")[2],
+        seed=seed,
+        rows=len(splits["test"]),
+        accuracy=accuracy(course, model, splits["test"]),
+        imports="import hubmerge\n" if course.note else "",
+        repo=repo,
+        note=f"\n{course.note}\n" if course.note else "",
+    )
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    model.save_pretrained(unfinished)
+    processor(course).save_pretrained(unfinished)
+    (unfinished / "README.md").write_text(card, encoding="utf-8")
+    return unfinished.rename(folder)
+
+
+def _fresh(course: Course, seed: int) -> PreTrainedModel:
+    """A model with first weights drawn from `seed`; the global generator is left as it was."""
+    labels = {"id2label": dict(enumerate(NAMES)), "label2id": {n: i for i, n in enumerate(NAMES)}}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return course.build(labels)

@@ -1,0 +1,96 @@
+"""From activations to rows of a regression: which images, which places, in which fold."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hubmerge.fuse.trace import Group, Place, Stage
+
+PLACES = 64
+"""Places of an image that become rows, at most: the ones between them would say nearly the same."""
+
+TURN = (5**0.5 - 1) / 2
+"""By this share of an image the places move on from one image to the next (the golden ratio)."""
+
+HELD_OUT = 5
+"""One image in so many is in the fold that is held out while a ridge is chosen."""
+
+CHUNK_BYTES = 2**26
+"""Rows that are laid out at a time: 64 MiB."""
+
+
+@dataclass(frozen=True)
+class System:
+    """Groups whose layers make the same rows of the same inputs: query, key and value."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def blocks(self) -> list[int]:
+        """Inputs of each layer of a group."""
+        return [writer.layer.inputs for writer in self.groups[0].writers]
+
+
+def systems(stage: Stage) -> list[System]:
+    """The groups of a stage, those with the same rows together."""
+    same: dict[Hashable, list[Group]] = {}
+    for group in stage:
+        key = tuple((writer.reads, writer.layer.reading) for writer in group.writers)
+        same.setdefault(key, []).append(group)
+    return [System(tuple(groups)) for groups in same.values()]
+
+
+def rows(
+    system: System,
+    images: Tensor,
+    given: Sequence[Tensor],
+    missing: Mapping[Place, Tensor],
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Fold (0, or 1 if held out), X and R, some images at a time.
+
+    images: the number of each image in the whole set, which alone decides its fold and its places.
+    given: what entered each layer of a group. missing: what is to be reached at each place.
+    Returns: X [groups, rows, inputs of all layers], R [groups, rows, outputs of all groups].
+    """
+    wanted = _wanted(system, len(images), missing)
+    groups, count, places, _ = wanted.shape
+    layers = [writer.layer for writer in system.groups[0].writers]
+    values = [value.unflatten(0, (count, -1)) for value in given]
+    size = groups * places * sum(system.blocks) * wanted.element_size()
+    for part in torch.arange(count).split(max(1, CHUNK_BYTES // size)):
+        x = torch.cat(
+            [
+                layer.rows(value[part].flatten(0, 1)).reshape(groups, len(part), places, -1)
+                for layer, value in zip(layers, values, strict=True)
+            ],
+            -1,
+        )
+        r = wanted[:, part]
+        if places > PLACES:
+            image, place = torch.arange(len(part)).unsqueeze(1), _spread(images[part], places)
+            x, r = x[:, image, place], r[:, image, place]
+        held = images[part] % HELD_OUT == HELD_OUT - 1
+        for fold, which in enumerate((~held, held)):
+            if which.any():
+                yield fold, x[:, which].flatten(1, 2), r[:, which].flatten(1, 2)
+
+
+def _wanted(system: System, images: int, missing: Mapping[Place, Tensor]) -> Tensor:
+    """What the groups have to reach: [groups of channels, images, places, outputs]."""
+    layer = system.groups[0].writers[0].layer
+    each = []
+    for group in system.groups:
+        value = missing[group.place].movedim(layer.axis, -1)
+        value = value.reshape(images, -1, layer.groups, value.shape[-1] // layer.groups)
+        each.append(value.permute(2, 0, 1, 3))
+    return torch.cat(each, -1)
+
+
+def _spread(images: Tensor, places: int) -> Tensor:
+    """`PLACES` of the places, evenly spread and others for each image: [images, PLACES]."""
+    start = (images.double() * TURN).frac().unsqueeze(1)
+    return ((start + torch.arange(PLACES) / PLACES) * places % places).long()

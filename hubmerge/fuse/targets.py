@@ -1,0 +1,80 @@
+"""What the parents do on average at the places that are to be fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from torch import Tensor, nn
+
+from hubmerge.bench import Bench
+from hubmerge.fuse.observe import observing, run
+from hubmerge.fuse.trace import Place, Stage
+
+KEPT_BYTES = 2**30
+"""Targets that are kept (1 GiB), so that the parents run once for several stages."""
+
+
+def windows(plan: Sequence[Stage], bench: Bench) -> list[list[Stage]]:
+    """Consecutive stages whose targets, on all images together, fit into `KEPT_BYTES`.
+
+    Decides how often the parents run and nothing else. With very many images every stage stands
+    alone, and nothing is kept.
+    """
+    images = len(bench.batches) * len(bench.batches[0])
+    itemsize = next(bench.scratch.parameters()).element_size()
+    found: list[list[Stage]] = []
+    room = 0
+    for stage in plan:
+        size = images * itemsize * sum(group.values for group in stage)
+        if not found or size > room:
+            found.append([])
+            room = KEPT_BYTES
+        found[-1].append(stage)
+        room -= size
+    return found
+
+
+class Targets:
+    """The weighted mean of the parents' values at every place of a window, batch by batch."""
+
+    def __init__(
+        self,
+        parents: Sequence[nn.Module],
+        weights: Sequence[float],
+        window: Sequence[Stage],
+        bench: Bench,
+    ) -> None:
+        self._parents, self._weights, self._bench = parents, weights, bench
+        self._places = [group.place for stage in window for group in stage]
+        self._kept: dict[int, dict[Place, Tensor]] = {}
+        self._keeps = len(window) > 1
+
+    @contextmanager
+    def watched(self) -> Iterator[Targets]:
+        """Inside, `of` can be asked; afterwards nothing is kept."""
+        with ExitStack() as stack:
+            self._seen = [
+                stack.enter_context(observing(parent, self._places)) for parent in self._parents
+            ]
+            yield self
+        self._kept.clear()
+
+    def of(self, number: int, inputs: dict[str, Tensor]) -> dict[Place, Tensor]:
+        """The means for batch `number`, whose inputs are given. Safe to call from any thread."""
+        if number in self._kept:
+            return self._kept[number]
+        values = [
+            run(parent, inputs, seen)
+            for parent, seen in zip(self._parents, self._seen, strict=True)
+        ]
+        mean = {place: self._mean([each[place] for each in values]) for place in self._places}
+        if self._keeps:
+            self._kept[number] = mean
+        return mean
+
+    def _mean(self, values: Sequence[Tensor]) -> Tensor:
+        mean = self._weights[0] * values[0]
+        for weight, value in zip(self._weights[1:], values[1:], strict=True):
+            mean += weight * value
+        return mean

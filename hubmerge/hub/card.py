@@ -1,0 +1,130 @@
+"""What the front matter of a README says: licence, and for data sets columns and splits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from huggingface_hub import metadata_load
+from pydantic import BaseModel, ConfigDict
+
+from hubmerge.errors import DataError
+from hubmerge.hub.fetch import fetch_file, file_sizes
+from hubmerge.hub.licence import ParentLicence
+from hubmerge.hub.source import Source
+
+README = "README.md"
+
+
+class DataCard(BaseModel):
+    """What a data set's card says of one of its configurations; None where it is silent."""
+
+    model_config = ConfigDict(frozen=True)
+
+    config: str | None
+    configs: list[str]
+    """All of its configurations."""
+    splits: dict[str, int | None]
+    """Split -> rows."""
+    columns: dict[str, str]
+    """Column -> type as the card has it."""
+
+
+def read_card(source: Source) -> dict[str, Any]:
+    """Front matter of the README; empty if there is none or it cannot be read."""
+    if README not in file_sizes(source):
+        return {}
+    try:
+        return metadata_load(fetch_file(source, README)) or {}
+    except ValueError:  # malformed: the card says nothing
+        return {}
+
+
+def parent_licence(source: Source) -> ParentLicence:
+    """What a model's card says of its licence. Raises: AccessError, HubUnavailableError."""
+    card = read_card(source)
+    said = card.get("license")
+    return ParentLicence(
+        licenses=tuple(str(name) for name in (said if isinstance(said, list) else [said]) if name),
+        license_name=_text(card.get("license_name")),
+        license_link=_text(card.get("license_link")),
+        gated=source.gated,
+        private=source.private,
+    )
+
+
+def data_card(source: Source, config: str | None = None) -> DataCard:
+    """What the card of a data set says of `config` (by default: its first).
+
+    Raises: AccessError, HubUnavailableError.
+    """
+    card = read_card(source)
+    info = _chosen(card.get("dataset_info"), config)
+    files = _chosen(card.get("configs"), config)
+    splits: dict[str, int | None] = {
+        str(entry["split"]): None for entry in _entries(files.get("data_files")) if "split" in entry
+    }
+    splits |= {
+        str(entry["name"]): entry.get("num_examples")
+        for entry in _entries(info.get("splits"))
+        if "name" in entry
+    }
+    columns = {
+        str(entry["name"]): _kind(entry)
+        for entry in _entries(info.get("features"))
+        if "name" in entry
+    }
+    name = config or info.get("config_name") or files.get("config_name")
+    configs = [
+        str(entry["config_name"])
+        for said in (card.get("configs"), card.get("dataset_info"))
+        for entry in _entries(said)
+        if "config_name" in entry
+    ]
+    return DataCard(
+        config=_text(name), configs=list(dict.fromkeys(configs)), splits=splits, columns=columns
+    )
+
+
+def refuse_unlisted(
+    card: DataCard,
+    ref: str,
+    *,
+    config: str | None = None,
+    splits: Sequence[str] = (),
+    columns: Sequence[str] = (),
+) -> None:
+    """Raises: DataError, if the card lists what there is and one of the names is not among it."""
+    asked: tuple[tuple[str, Sequence[str], Collection[str]], ...] = (
+        ("configuration", [config] if config else [], card.configs),
+        ("split", splits, card.splits),
+        ("column", columns, card.columns),
+    )
+    for what, names, listed in asked:
+        for name in names:
+            if listed and name not in listed:
+                raise DataError(
+                    f'{ref} has no {what} "{name}"',
+                    found=f"{what}s " + ", ".join(f'"{each}"' for each in sorted(listed)),
+                    source=README,
+                )
+
+
+def _chosen(said: Any, config: str | None) -> dict[str, Any]:
+    entries = _entries(said)
+    named = [entry for entry in entries if config in (None, entry.get("config_name"))]
+    return (named or [{}])[0]
+
+
+def _entries(said: Any) -> list[dict[str, Any]]:
+    several = said if isinstance(said, list) else [said]
+    return [entry for entry in several if isinstance(entry, dict)]
+
+
+def _kind(feature: dict[str, Any]) -> str:
+    kind = feature.get("dtype", "?")
+    return kind if isinstance(kind, str) else next(iter(kind), "?")
+
+
+def _text(said: Any) -> str | None:
+    return None if said is None else str(said)

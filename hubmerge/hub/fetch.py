@@ -1,0 +1,127 @@
+"""Bringing a pinned source onto this machine: what is needed, whole, and safetensors only."""
+
+from __future__ import annotations
+
+import glob
+from functools import lru_cache
+from pathlib import Path
+
+from huggingface_hub import try_to_load_from_cache
+
+from hubmerge.errors import WeightsError
+from hubmerge.hub.client import ask, bars, cache_folder, client, endpoint
+from hubmerge.hub.layout import model_files, read_header
+from hubmerge.hub.source import Source, folder_files
+
+
+def file_sizes(source: Source) -> dict[str, int]:
+    """Name -> bytes of all files of the source, sorted by name.
+
+    Raises: NotFoundError, AccessError, HubUnavailableError.
+    """
+    if source.folder is not None:
+        return {n: (source.folder / n).stat().st_size for n in folder_files(source.folder)}
+    return dict(_remote_sizes(source, endpoint()))
+
+
+@lru_cache(maxsize=64)
+def _remote_sizes(source: Source, _hub: str) -> tuple[tuple[str, int], ...]:
+    """Asked once: what a commit of one Hub holds does not change."""
+
+    def look() -> list[tuple[str, int]]:
+        api = client()
+        see = api.model_info if source.repo_type == "model" else api.dataset_info
+        info = see(source.id, revision=source.sha, files_metadata=True)
+        return [(entry.rfilename, entry.size or 0) for entry in info.siblings or []]
+
+    return tuple(sorted(ask(look, source.ref, source.repo_type)))
+
+
+def fetch_file(source: Source, name: str) -> Path:
+    """One file of the source, on this machine.
+
+    Raises: NotFoundError, if there is no such file; AccessError, HubUnavailableError.
+    """
+    if source.folder is not None:
+        return source.folder / name
+
+    def download() -> Path:
+        with bars():
+            return Path(
+                client().hf_hub_download(
+                    source.id,
+                    name,
+                    revision=source.sha,
+                    repo_type=source.repo_type,
+                    cache_dir=cache_folder(),
+                )
+            )
+
+    return ask(download, source.ref, source.repo_type)
+
+
+def needed_files(source: Source, *, code: bool = False) -> list[str]:
+    """Names of the files `fetch` brings: all that a model loads, or all files of a data set.
+
+    Raises: WeightsError, if safetensors weights are absent or incomplete.
+    """
+    names = list(file_sizes(source))
+    if source.repo_type == "dataset":
+        return [name for name in names if not name.endswith(".py")]
+    return model_files(
+        names, lambda name: fetch_file(source, name).read_text(), source.ref, code=code
+    )
+
+
+def fetch(source: Source, *, code: bool = False) -> Path:
+    """Folder holding the source, downloaded if need be; what is there already is kept.
+
+    code: bring a model's python files too.
+    Raises: WeightsError, if weights are pickled, missing or truncated; AccessError;
+    HubUnavailableError, after which the same call resumes.
+    """
+    needed = needed_files(source, code=code)
+    folder = source.folder or _download(source, needed)
+    for name in needed:
+        if source.repo_type == "model" and name.endswith(".safetensors"):
+            read_header(folder / name)
+    return folder
+
+
+def download_bytes(source: Source, names: list[str]) -> int:
+    """Bytes of `names` that are not on this machine yet.
+
+    Raises: NotFoundError, AccessError, HubUnavailableError.
+    """
+    if source.folder is not None:
+        return 0
+    sizes = file_sizes(source)
+    return sum(sizes[name] for name in names if not _is_cached(source, name))
+
+
+def _is_cached(source: Source, name: str) -> bool:
+    found = try_to_load_from_cache(
+        source.id,
+        name,
+        cache_dir=cache_folder(),
+        revision=source.sha,
+        repo_type=source.repo_type,
+    )
+    return isinstance(found, str)
+
+
+def _download(source: Source, names: list[str]) -> Path:
+    def download() -> str:
+        with bars():
+            return client().snapshot_download(
+                source.id,
+                revision=source.sha,
+                repo_type=source.repo_type,
+                allow_patterns=[glob.escape(name) for name in names],
+                cache_dir=cache_folder(),
+            )
+
+    folder = Path(ask(download, source.ref, source.repo_type))
+    if missing := [name for name in names if not (folder / name).is_file()]:
+        raise WeightsError(f"{source.ref} came without {', '.join(missing)}", source=str(folder))
+    return folder

@@ -1,0 +1,194 @@
+"""What a checkpoint consists of: which files make up a model, and what their headers promise.
+
+Pure functions of file names and local files; nothing here knows the network.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from hubmerge.errors import WeightsError
+
+CONFIG = "config.json"
+PROCESSOR = "preprocessor_config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+COMPANIONS = (
+    CONFIG,
+    PROCESSOR,
+    "processor_config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "chat_template.jinja",
+)
+"""Files beside the weights that transformers reads."""
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
+"""Endings of weights in formats that are not safetensors; the first five can run code."""
+
+DTYPES: dict[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""Names of dtypes in a safetensors header that a model here may be stored in."""
+
+
+@dataclass(frozen=True)
+class TensorHeader:
+    """What a header says of one tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def numel(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+def weight_files(names: Collection[str], read: Callable[[str], str], ref: str) -> list[str]:
+    """The safetensors files transformers would load, with their index if there is one.
+
+    names: all files of the repository. read: the text of one of them.
+    Raises: WeightsError, if there are none, only pickles, or a shard is missing.
+    """
+    if WEIGHTS in names:
+        return [WEIGHTS]
+    if INDEX in names:
+        shards = sorted(set(_weight_map(read(INDEX), ref).values()))
+        if missing := [shard for shard in shards if shard not in names]:
+            raise WeightsError(
+                f"{ref} lacks {', '.join(missing)}",
+                found=f"{INDEX} names {len(shards)} shards, {len(shards) - len(missing)} are there",
+                hint="upload the missing shards, or save the model again in one piece",
+            )
+        return [INDEX, *shards]
+    raise _no_weights(names, ref)
+
+
+def model_files(
+    names: Collection[str], read: Callable[[str], str], ref: str, *, code: bool = False
+) -> list[str]:
+    """Sorted names of everything loading needs; python files only with `code`.
+
+    Raises: as `weight_files`.
+    """
+    chosen = {name for name in COMPANIONS if name in names}
+    chosen.update(weight_files(names, read, ref))
+    if code:
+        chosen.update(name for name in names if name.endswith(".py"))
+    return sorted(chosen)
+
+
+def read_header(path: Path) -> dict[str, TensorHeader]:
+    """Names, dtypes and shapes in a safetensors file, which must be as long as it says.
+
+    Format: https://huggingface.co/docs/safetensors/index#format
+    Raises: WeightsError, if the file is truncated, too long or no safetensors file.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        prefix = file.read(8)
+        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else size
+        if length > size - 8:
+            raise truncated(path.name, str(path), f"{size} bytes, fewer than its header alone")
+        try:
+            entries = json.loads(file.read(length))
+            entries.pop("__metadata__", None)
+            promised = 8 + length + max((e["data_offsets"][1] for e in entries.values()), default=0)
+            header = {
+                name: TensorHeader(entry["dtype"], tuple(entry["shape"]))
+                for name, entry in entries.items()
+            }
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            raise WeightsError(
+                f"{path.name} is no safetensors file", found=str(error), source=str(path)
+            ) from error
+    if promised != size:
+        raise truncated(path.name, str(path), f"{size} bytes, its header promises {promised}")
+    return header
+
+
+def truncated(name: str, source: str, found: str) -> WeightsError:
+    """The error for a file that is not as long as it says."""
+    return WeightsError(
+        f"{name} is truncated or damaged",
+        found=found,
+        source=source,
+        hint="download or upload it again",
+    )
+
+
+def stored_dtype(header: dict[str, TensorHeader], ref: str) -> torch.dtype:
+    """The floating dtype most weights are stored in (norms and statistics are often wider).
+
+    Raises: WeightsError, if there is no floating tensor, or a quantised or unknown dtype.
+    """
+    if unknown := sorted({t.dtype for t in header.values()} - DTYPES.keys()):
+        raise WeightsError(
+            f"{ref} stores weights as {', '.join(unknown)}",
+            hint="merge the unquantised model; " + ", ".join(DTYPES) + " can be read",
+        )
+    elements: dict[torch.dtype, int] = {}
+    for tensor in header.values():
+        dtype = DTYPES[tensor.dtype]
+        if dtype.is_floating_point:
+            elements[dtype] = elements.get(dtype, 0) + tensor.numel
+    if not elements:
+        raise WeightsError(f"{ref} has no floating-point weights")
+    return max(elements, key=lambda dtype: (elements[dtype], dtype.itemsize))
+
+
+def _weight_map(text: str, ref: str) -> dict[str, str]:
+    try:
+        mapping = json.loads(text)["weight_map"]
+        names = list(mapping.values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{INDEX} of {ref} cannot be read", found=str(error)) from error
+    if bad := [name for name in names if not isinstance(name, str) or "/" in name or ".." in name]:
+        raise WeightsError(f"{INDEX} of {ref} names a file outside of it", found=repr(bad[0]))
+    return mapping
+
+
+def _no_weights(names: Collection[str], ref: str) -> WeightsError:
+    if "adapter_config.json" in names:
+        return WeightsError(
+            f"{ref} is an adapter, not a whole model",
+            hint="merge the adapter into its base model first (peft: `merge_and_unload`)",
+        )
+    if others := sorted(name for name in names if name.endswith(PICKLES)):
+        return WeightsError(
+            f"{ref} has no safetensors weights",
+            found=", ".join(others[:5]) + ": pickled weights can run code, so they are not opened",
+            hint="convert once, where you trust the file:\n"
+            "AutoModelForImageClassification.from_pretrained(ID).save_pretrained(DIR)\n"
+            "or ask for it at https://huggingface.co/spaces/safetensors/convert",
+        )
+    return WeightsError(
+        f"{ref} has no weights", found=f"neither {WEIGHTS} nor {INDEX} among {len(names)} files"
+    )

@@ -1,0 +1,306 @@
+"""From a source to a model in memory, complete and finite, or a refusal that names the tensor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoImageProcessor, PreTrainedConfig, PreTrainedModel
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
+from transformers.utils import logging as transformers_logging
+
+import hubmerge.models  # noqa: F401  registers the MLP head with the Auto classes
+from hubmerge.errors import FamilyError, NotFoundError, RemoteCodeError, WeightsError
+from hubmerge.hub.fetch import fetch, fetch_file, file_sizes
+from hubmerge.hub.layout import (
+    CONFIG,
+    DTYPES,
+    PROCESSOR,
+    TensorHeader,
+    read_header,
+    stored_dtype,
+    weight_files,
+)
+from hubmerge.hub.source import Source, folder_files, resolve
+from hubmerge.progress import is_quiet
+
+SHOWN = 5
+"""Tensor names quoted in an error."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model says of itself without its weights."""
+
+    source: Source
+    config: PreTrainedConfig
+    processor: Any | None
+    code_folder: Path | None = None
+    """Where its own python files lie; None unless they may be run."""
+
+
+@dataclass
+class LoadedModel:
+    """A model ready for work: float32, on the CPU, in evaluation mode."""
+
+    source: Source
+    model: PreTrainedModel
+    processor: Any | None
+    """The image processor; None if the model comes without one."""
+    dtype: torch.dtype
+    """The one most weights are stored in."""
+    dtypes: dict[str, torch.dtype]
+    """The stored dtype of every tensor, by its name on disk."""
+    folder: Path
+    """Where its files lie."""
+
+    @property
+    def config(self) -> PreTrainedConfig:
+        """The model's configuration."""
+        return self.model.config
+
+    @property
+    def id2label(self) -> dict[int, str]:
+        """Label names in the order of the outputs."""
+        return labels_of(self.config)
+
+
+def labels_of(config: PreTrainedConfig) -> dict[int, str]:
+    """Label names by output index, sorted."""
+    labels: Any = config.id2label or {}
+    return {index: labels[index] for index in sorted(labels)}
+
+
+def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
+    """Configuration and processor, without the weights.
+
+    Raises: NotFoundError, if there is no config.json; RemoteCodeError; FamilyError, for a model
+    type transformers does not know; WeightsError, for a configuration that cannot be read.
+    """
+    names = list(file_sizes(source))
+    if CONFIG not in names:
+        raise NotFoundError(
+            f"{source.ref} is no transformers model: it has no {CONFIG}",
+            found=", ".join(names[:SHOWN]) or "an empty repository",
+        )
+    code = [name for name in names if name.endswith(".py")] if trust_remote_code else []
+    for name in (CONFIG, PROCESSOR, *code):
+        if name in names:
+            fetch_file(source, name)
+    folder = fetch_file(source, CONFIG).parent
+    return Description(
+        source,
+        _config(folder, source.ref, trust_remote_code),
+        _processor(folder, source.ref, trust_remote_code),
+        folder if trust_remote_code else None,
+    )
+
+
+def load_config(source: Source, *, trust_remote_code: bool = False) -> PreTrainedConfig:
+    """The configuration alone. Raises: as `describe`."""
+    return describe(source, trust_remote_code=trust_remote_code).config
+
+
+def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
+    """Fetch and load a model.
+
+    Raises: as `resolve`, `fetch` and `describe`; WeightsError, if a key is missing, unexpected
+    or mis-shaped, or a weight is not finite.
+    """
+    source = resolve(ref) if isinstance(ref, str) else ref
+    description = describe(source, trust_remote_code=trust_remote_code)
+    folder = fetch(source, code=trust_remote_code)
+    kind = model_class(description.config, description.code_folder)
+    tensors = stored_in(folder)
+    loader: Any = kind  # whose annotation leaves out the loading info
+    with calm():
+        model, found = loader.from_pretrained(
+            folder,
+            config=description.config,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that they are listed, and refused below
+            use_safetensors=True,
+            local_files_only=True,
+        )
+    refuse_unmatched(found, source.ref)
+    refuse_non_finite(model, source.ref)
+    return LoadedModel(
+        source,
+        model.eval(),
+        description.processor,
+        stored_dtype(tensors, source.ref),
+        {name: DTYPES[tensor.dtype] for name, tensor in tensors.items()},
+        folder,
+    )
+
+
+def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> type[PreTrainedModel]:
+    """The class `config.architectures` names: transformers', a registered one, or remote code.
+
+    code_folder: where the model's own python files lie, if they may be run.
+    Raises: FamilyError, if nobody knows the name.
+    """
+    name = (config.architectures or [""])[0]
+    remote = [path for path in getattr(config, "auto_map", {}).values() if isinstance(path, str)]
+    for path in remote if code_folder else []:
+        if path.rpartition(".")[2] == name:
+            return get_class_from_dynamic_module(path, str(code_folder))
+    builtin = getattr(transformers, name, None) if name else None
+    if isinstance(builtin, type) and issubclass(builtin, PreTrainedModel):
+        return builtin
+    for registered in _registered(type(config)):
+        if registered.__name__ == name:
+            return registered
+    raise FamilyError(
+        f"nobody knows the architecture {name!r}",
+        found=f'"architectures" in {CONFIG}, model_type {config.model_type!r}',
+        hint="it is a class of transformers, or one registered with its Auto classes",
+    )
+
+
+def refuse_unmatched(found: dict[str, Any], ref: str) -> None:
+    """Raises: WeightsError, if `from_pretrained` could not match every key.
+
+    found: the loading info of transformers: missing_keys, unexpected_keys, mismatched_keys (name,
+    shape in the file, shape in the model), error_msgs.
+    """
+    said = []
+    for word in ("missing", "unexpected"):
+        if keys := sorted(found[f"{word}_keys"]):
+            said.append(f"{word}: {_some(keys)}")
+    mismatched = [
+        f"{name} {list(stored)}, the model has {list(expected)}"
+        for name, stored, expected in sorted(found["mismatched_keys"])
+    ]
+    if mismatched:
+        said.append(f"mis-shaped: {_some(mismatched)}")
+    said.extend(str(message) for message in found.get("error_msgs") or [])
+    if said:
+        raise WeightsError(
+            f"the weights of {ref} do not fit its {CONFIG}",
+            found="\n".join(said),
+            hint="transformers would fill the gaps with random values; save the model again "
+            "with save_pretrained",
+        )
+
+
+def refuse_non_finite(model: PreTrainedModel, ref: str) -> None:
+    """Raises: WeightsError, if a parameter or buffer holds NaN or infinity."""
+    bad = [
+        f"{name} ({int((~torch.isfinite(tensor)).sum())} of {tensor.numel()})"
+        for name, tensor in model.state_dict().items()
+        if not torch.isfinite(tensor).all()
+    ]
+    if bad:
+        raise WeightsError(
+            f"weights of {ref} are NaN or infinite",
+            found=_some(bad),
+            hint="its training diverged or its dtype overflowed: take another checkpoint",
+        )
+
+
+def stored_in(folder: Path) -> dict[str, TensorHeader]:
+    """All tensors of the model in `folder`, by their names on disk. Raises: WeightsError."""
+    names = weight_files(
+        folder_files(folder), lambda name: (folder / name).read_text(), str(folder)
+    )
+    return {
+        name: tensor
+        for file in names
+        if file.endswith(".safetensors")
+        for name, tensor in read_header(folder / file).items()
+    }
+
+
+def _config(folder: Path, ref: str, trust_remote_code: bool) -> PreTrainedConfig:
+    fields = _read_json(folder / CONFIG, ref)
+    _refuse_code(fields, CONFIG, ref, trust_remote_code)
+    if "quantization_config" in fields:
+        raise WeightsError(f"{ref} is quantised", hint="merge the models it was made from")
+    known = fields.get("model_type") in transformers.CONFIG_MAPPING
+    if not known and not ("auto_map" in fields and trust_remote_code):
+        raise FamilyError(
+            f"transformers {transformers.__version__} does not know the model type of {ref}",
+            found=f"model_type {fields.get('model_type')!r}",
+            source=CONFIG,
+            hint="a newer transformers may",
+        )
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    except Exception as error:  # each model type validates its fields in its own way
+        raise WeightsError(f"{CONFIG} of {ref} cannot be used", found=str(error)) from error
+
+
+def _processor(folder: Path, ref: str, trust_remote_code: bool) -> Any | None:
+    if not (folder / PROCESSOR).is_file():
+        return None
+    _refuse_code(_read_json(folder / PROCESSOR, ref), PROCESSOR, ref, trust_remote_code)
+    try:
+        return AutoImageProcessor.from_pretrained(
+            folder, trust_remote_code=trust_remote_code, local_files_only=True
+        )
+    except Exception as error:  # as above
+        raise WeightsError(f"{PROCESSOR} of {ref} cannot be used", found=str(error)) from error
+
+
+def _read_json(path: Path, ref: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(path.read_text())
+    except ValueError as error:
+        raise WeightsError(f"{path.name} of {ref} is no JSON", found=str(error)) from error
+    if not isinstance(fields, dict):
+        raise WeightsError(f"{path.name} of {ref} is no JSON object", found=type(fields).__name__)
+    return fields
+
+
+def _refuse_code(fields: dict[str, Any], name: str, ref: str, trust_remote_code: bool) -> None:
+    if "auto_map" in fields and not trust_remote_code:
+        raise RemoteCodeError(
+            f"{ref} wants to run code of its own",
+            found=f"{name}: auto_map {fields['auto_map']}",
+            hint="read that code first; if you trust it: --trust-remote-code",
+        )
+
+
+def _registered(config_class: type[PreTrainedConfig]) -> Iterator[type[PreTrainedModel]]:
+    for auto in _auto_classes():
+        mapping = getattr(auto, "_model_mapping", {})
+        if config_class in mapping:
+            found = mapping[config_class]
+            yield from found if isinstance(found, tuple | list) else (found,)
+
+
+@cache
+def _auto_classes() -> tuple[Any, ...]:
+    """Listed once: transformers looks through all of its modules for its names."""
+    names = [name for name in dir(transformers) if name.startswith("AutoModel")]
+    return tuple(getattr(transformers, name) for name in names)
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """Without transformers' own report on keys, which is ours to make; bars only if wanted."""
+    verbosity, bar = transformers_logging.get_verbosity(), transformers_logging
+    shown = bar.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    if is_quiet():
+        bar.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if shown:
+            bar.enable_progress_bar()
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

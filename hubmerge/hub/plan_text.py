@@ -1,0 +1,166 @@
+"""A plan as a person reads it: plain text, one table per question."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
+
+from hubmerge.hub.plan import DataPlan, ModelPlan, Plan
+from hubmerge.hub.resources import human
+
+WIDTH = 96
+LABEL_WIDTH = 24
+LABELS_SHOWN = 10
+
+
+def render_plan(plan: Plan) -> str:
+    """The whole plan, with a heading per part, safe to print whatever names the models chose."""
+    parts = {
+        "Models": _models(plan.models),
+        "Both are": _rows(_architecture(plan)),
+        "Data": _rows(_data(plan.data)),
+        "Measured": _rows((m.what, m.rows) for m in plan.measurements),
+        "Result": _rows(_result(plan)),
+        "Needs": _rows(_needs(plan)),
+    }
+    text = "\n\n".join(f"{title}\n{body}" for title, body in parts.items())
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Left-aligned columns, two spaces apart, indented by two."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join("  " + line.rstrip() for line in lines)
+
+
+def _rows(pairs: Iterable[tuple[str, str]]) -> str:
+    """Label and wrapped value; long labels stand on lines of their own."""
+    pairs = list(pairs)
+    longest = max(len(label) for label, _ in pairs)
+    indent = min(longest, LABEL_WIDTH) + 2
+    lines = []
+    for label, value in pairs:
+        first, *rest = wrap(value, WIDTH - indent)
+        if longest > LABEL_WIDTH:
+            lines += [label, *(f"    {line}" for line in (first, *rest))]
+        else:
+            lines += [f"{label:<{indent}}{first}", *(" " * indent + line for line in rest)]
+    return "\n".join("  " + line for line in lines)
+
+
+def free_spaces(sizes: Mapping[str, int]) -> str:
+    """Alike ones together: `resid 256, 6 x head 8`."""
+    alike = Counter(f"{name.rpartition('.')[2]} {size}" for name, size in sizes.items())
+    return ", ".join(f"{n} x {space}" if n > 1 else space for space, n in alike.items())
+
+
+def _models(models: Sequence[ModelPlan]) -> str:
+    head = [
+        "",
+        "id",
+        "commit",
+        "licence",
+        "access",
+        "weights",
+        "to download",
+        "dtype",
+        "parameters",
+    ]
+    return table(
+        [
+            head,
+            *(
+                [
+                    letter,
+                    model.id,
+                    model.sha[:12],
+                    ", ".join(model.licenses) or "unknown",
+                    _access(model),
+                    human(model.weight_bytes),
+                    human(model.download_bytes),
+                    model.dtype,
+                    f"{model.parameters:,}",
+                ]
+                for letter, model in zip("AB", models, strict=True)
+            ),
+        ]
+    )
+
+
+def _access(model: ModelPlan) -> str:
+    if model.kind == "local":
+        return "local"
+    flags = ["gated"] * model.gated + ["private"] * model.private
+    return ", ".join(flags) or "public"
+
+
+def _architecture(plan: Plan) -> list[tuple[str, str]]:
+    both = plan.both
+    rows = [
+        ("architecture", f"{both.architecture} ({both.model_type})"),
+        ("family", both.family or "not asked for: nothing is matched"),
+    ]
+    if both.free_spaces:
+        rows.append((f"{len(both.free_spaces)} free spaces", free_spaces(both.free_spaces)))
+    if both.labels:
+        moved = f"{both.labels_moved} of B's rows move" if both.labels_moved else "same order"
+        rows.append(
+            (f"{len(both.labels)} classes", f"{_some(both.labels, LABELS_SHOWN)} ({moved})")
+        )
+    settings = [f"{name} {value}" for name, value in both.processor.items()]
+    rows.append(("processor", _some(settings, len(settings)) or "none"))
+    return rows
+
+
+def _data(data: DataPlan | None) -> list[tuple[str, str]]:
+    if data is None:
+        return [("none", "nothing can be measured, and no statistics re-estimated")]
+    rows = [
+        ("id", f"{data.id} at {data.sha[:12]}"),
+        ("size", f"{human(data.bytes)}, {human(data.download_bytes)} to download"),
+    ]
+    splits = [
+        name if rows_ is None else f"{name} {rows_:,}" for name, rows_ in data.card.splits.items()
+    ]
+    columns = [f"{name} ({kind})" for name, kind in data.card.columns.items()]
+    rows.append(("splits", _some(splits, len(splits)) or "its card does not say"))
+    rows.append(("columns", _some(columns, len(columns)) or "its card does not say"))
+    return rows
+
+
+def _result(plan: Plan) -> list[tuple[str, str]]:
+    licence = plan.licence
+    name = licence.license if isinstance(licence.license, str) else ", ".join(licence.license)
+    if licence.license_name:
+        name += f" ({licence.license_name})"
+    target = plan.target
+    rows = [
+        ("dtype", plan.dtype),
+        ("licence", f"{name}: {licence.reason}"),
+        ("written to", target.out or "nowhere: give -o DIR"),
+    ]
+    if target.repo is None:
+        return [*rows, ("pushed to", "nowhere: give --push ID")]
+    state = "exists" if target.exists else "will be created"
+    visibility = "private" if plan.private else "public"
+    return [*rows, ("pushed to", f"{target.repo} ({state}, {visibility})")]
+
+
+def _needs(plan: Plan) -> list[tuple[str, str]]:
+    needs = plan.needs
+    return [
+        ("disk", f"{human(needs.download)} to download + {human(needs.result)} for the result"),
+        ("free disk", human(needs.free_disk)),
+        ("memory", f"about {human(needs.memory)}"),
+        ("free memory", human(needs.free_memory)),
+    ]
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

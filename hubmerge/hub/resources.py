@@ -1,0 +1,103 @@
+"""Whether disk and memory will do, before anything is downloaded."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from hubmerge.errors import ResourceError
+
+COPIES = 5
+"""Float32 copies of one model at the peak: both parents, the aligned one, the merge, a state
+dict on its way to disk."""
+
+WORKING = 512 << 20
+"""Bytes for a batch, its activations and the libraries' own."""
+
+LANES = 2
+"""Partial sums activation matching keeps at a time (see hubmerge.workers)."""
+
+
+class Needs(BaseModel):
+    """Bytes a merge takes and what there is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    download: int
+    """Of models and data that are not in the cache yet."""
+    result: int
+    memory: int
+    free_disk: int
+    """Where the result goes; where the cache lies, if nothing is written."""
+    free_memory: int
+
+
+def memory_needed(parameters: int, free_spaces: Mapping[str, int], *, activations: bool) -> int:
+    """Bytes at the peak for models of `parameters` weights.
+
+    free_spaces: sizes; activation matching keeps an [n, n] float64 matrix per space and lane.
+    """
+    moments = sum(n * n for n in free_spaces.values()) * torch.float64.itemsize * LANES
+    return COPIES * parameters * torch.float32.itemsize + moments * activations + WORKING
+
+
+def measure_needs(
+    *, download: int, result: int, memory: int, cache: Path, out: Path | None
+) -> Needs:
+    """What is needed beside what is free now.
+
+    Raises: ResourceError, if it will not do.
+    """
+    needs = Needs(
+        download=download,
+        result=result,
+        memory=memory,
+        free_disk=free_disk(out or cache),
+        free_memory=psutil.virtual_memory().available,
+    )
+    refuse_excess("memory", memory, needs.free_memory, "close other programs, or use a larger host")
+    needed: dict[int, int] = {}
+    for place, size in ((cache, download), (out, result)):
+        if place is not None:
+            device = _existing(place).stat().st_dev
+            needed[device] = needed.get(device, 0) + size
+    for place in (cache, out):
+        if place is not None:
+            size = needed[_existing(place).stat().st_dev]
+            hint = "make room, or set HF_HUB_CACHE to a folder on another disk"
+            refuse_excess(f"disk space at {place}", size, free_disk(place), hint)
+    return needs
+
+
+def refuse_excess(what: str, needed: int, free: int, hint: str) -> None:
+    """Raises: ResourceError, if `needed` bytes are more than `free`."""
+    if needed > free:
+        raise ResourceError(
+            f"not enough {what}", found=f"{human(needed)} needed, {human(free)} free", hint=hint
+        )
+
+
+def free_disk(place: Path) -> int:
+    """Bytes free on the disk on which `place` is or would be."""
+    return shutil.disk_usage(_existing(place)).free
+
+
+def human(size: float) -> str:
+    """Bytes as people read them: 8.7 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _existing(place: Path) -> Path:
+    place = place.absolute()
+    while not place.exists():
+        place = place.parent
+    return place

@@ -1,0 +1,172 @@
+"""Where a model or data set comes from: what the user typed, and the exact state it stands for.
+
+    org/name   org/name@revision   https://HUB/org/name[/tree/revision]   ./folder   /a/folder
+
+As in transformers, a folder of that name goes before a repository of that name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from huggingface_hub.utils import validate_repo_id
+
+from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint, translate
+from hubmerge.hub.layout import CONFIG, model_files
+
+PUBLIC_HUB = "https://huggingface.co"
+REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
+_LOCAL_MARKS = ("/", "./", "../", "~")
+
+
+@dataclass(frozen=True)
+class Ref:
+    """What the user typed, understood but not looked up."""
+
+    ref: str
+    """As typed."""
+    id: str
+    """Repository id, or the folder's name."""
+    kind: Literal["hub", "local"]
+    revision: str | None
+    """As asked for; None for the main branch and for folders."""
+    folder: Path | None
+    """Absolute; local only."""
+    repo_type: RepoType = "model"
+
+
+@dataclass(frozen=True)
+class Source(Ref):
+    """A `Ref` pinned to one state for good."""
+
+    sha: str = ""
+    """Commit of 40 hex digits; for a folder "local-" and 40 of the sha256 over what is loaded."""
+    gated: bool = False
+    """Its owners decide who may download it (and this caller may)."""
+    private: bool = False
+
+
+def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:
+    """Understand `ref` without looking anything up but whether a folder of that name exists.
+
+    Raises: RecipeError for what is no name (path tricks, markup, control characters, another
+    Hub's address); NotFoundError for a path that is no folder.
+    """
+    name = NAMES[repo_type]
+    if not ref or ref != ref.strip() or not ref.isprintable():
+        raise RecipeError(f"{ref!r} is no name of a {name}", hint="ORG/NAME, or a folder: ./NAME")
+    path = Path(ref).expanduser()
+    if ref.startswith(_LOCAL_MARKS) or ref in (".", ".."):
+        if not path.is_dir():
+            raise NotFoundError(
+                f"there is no folder {ref!r}",
+                found="a file: give the folder it lies in" if path.exists() else None,
+                hint="a repository on the Hub is written ORG/NAME",
+            )
+        return _local(ref, path, repo_type)
+    if ".." not in path.parts and path.is_dir():
+        return _local(ref, path, repo_type)
+    repo_id, _, revision = _without_address(ref, repo_type).partition("@")
+    parse_repo_id(repo_id, repo_type)
+    if "@" in ref or revision:
+        check_revision(revision, ref)
+    return Ref(ref, repo_id, "hub", revision or None, None, repo_type)
+
+
+def parse_repo_id(repo_id: str, repo_type: RepoType = "model") -> str:
+    """`repo_id` itself: letters, digits, `-`, `_`, `.` and one `/`, as the Hub has it.
+
+    Raises: RecipeError.
+    """
+    if not repo_id.isprintable():
+        raise RecipeError(f"{repo_id!r} is no name of a {NAMES[repo_type]}", hint="ORG/NAME")
+    with translate(repo_id, repo_type):
+        validate_repo_id(repo_id)
+    return repo_id
+
+
+def check_revision(revision: str, ref: str) -> None:
+    """Raises: RecipeError, unless `revision` can be a branch, tag or commit."""
+    if not REVISION.fullmatch(revision) or ".." in revision or len(revision) > 255:
+        raise RecipeError(
+            f"{revision!r} is no revision",
+            source=repr(ref),
+            hint="a branch, a tag or a commit: ORG/NAME@v1.0",
+        )
+
+
+def resolve(ref: str, repo_type: RepoType = "model") -> Source:
+    """Pin `ref` to the commit it stands for now, or to the content of the folder.
+
+    Raises: as `parse_ref`; NotFoundError, AccessError (gated too), HubUnavailableError;
+    WeightsError, if a model's folder holds no safetensors weights.
+    """
+    parsed = parse_ref(ref, repo_type)
+    if parsed.folder is not None:
+        sha = _local_sha(parsed.folder, ref, repo_type)
+        return Source(ref, parsed.id, "local", None, parsed.folder, repo_type, sha)
+
+    def look() -> Source:
+        info = client().repo_info(parsed.id, repo_type=repo_type, revision=parsed.revision)
+        gated, private = bool(info.gated), bool(info.private)
+        if gated:  # shown to everybody, downloaded by the chosen
+            client().auth_check(parsed.id, repo_type=repo_type)
+        return Source(
+            ref, parsed.id, "hub", parsed.revision, None, repo_type, str(info.sha), gated, private
+        )
+
+    return ask(look, ref, repo_type)
+
+
+def _local(ref: str, path: Path, repo_type: RepoType) -> Ref:
+    folder = path.resolve()
+    return Ref(ref, folder.name, "local", None, folder, repo_type)
+
+
+def _local_sha(folder: Path, ref: str, repo_type: RepoType) -> str:
+    names = folder_files(folder)
+    if repo_type == "model":
+        if CONFIG not in names:
+            raise NotFoundError(
+                f"{ref} is no model: it holds no {CONFIG}",
+                found=", ".join(names[:5]) or "an empty folder",
+                hint="give a folder written by save_pretrained",
+            )
+        names = model_files(names, lambda name: (folder / name).read_text(), ref)
+    digest = hashlib.sha256()
+    for name in names:
+        path = folder / name
+        digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return f"local-{digest.hexdigest()[:40]}"
+
+
+def folder_files(folder: Path) -> list[str]:
+    """Sorted relative names of all files in `folder` but hidden ones."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)
+    )
+
+
+def _without_address(ref: str, repo_type: RepoType) -> str:
+    """`ORG/NAME[@revision]` from an address of this Hub (or the public one); else `ref`."""
+    if "://" not in ref:
+        return ref
+    for address in (endpoint(), PUBLIC_HUB):
+        if ref.startswith(address + "/"):
+            path = ref.removeprefix(address + "/")
+            if repo_type == "dataset":
+                path = path.removeprefix("datasets/")
+            repo_id, tree, revision = path.rstrip("/").partition("/tree/")
+            return f"{repo_id}@{revision}" if tree else repo_id
+    raise RecipeError(
+        f"{ref!r} is not an address on {endpoint()}", hint="give the name alone: ORG/NAME"
+    )

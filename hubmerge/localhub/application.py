@@ -1,0 +1,83 @@
+"""The embedded Hub as an ASGI application: from a request to an answer, or to a refusal."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from hubmerge.localhub import api, discussions, download, pages, upload
+from hubmerge.localhub.accounts import Account, Accounts
+from hubmerge.localhub.links import COOKIE, Links
+from hubmerge.localhub.refusal import Refusal
+from hubmerge.localhub.routing import Call, find, read_body
+from hubmerge.localhub.store import Store
+
+TABLES = (api.routes, upload.routes, download.routes, discussions.routes, pages.routes)
+METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE"]
+
+_OWN_HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::\d{1,5})?")
+
+
+def application(store: Store, users: Accounts, links: Links) -> Starlette:
+    """The ASGI application over one opened store."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            response = await _answer(request, store, users, links)
+        except Refusal as refusal:
+            response = _refused(request, refusal)
+        except ClientDisconnect:
+            response = Response(status_code=400)
+        response.headers.setdefault("Content-Security-Policy", "default-src 'none'; sandbox")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return Starlette(routes=[Route("/{anything:path}", answer, methods=METHODS)])
+
+
+async def _answer(request: Request, store: Store, users: Accounts, links: Links) -> Response:
+    host = request.headers.get("host", "")
+    if not _OWN_HOST.fullmatch(host):
+        # A page of some other site whose name was made to resolve to this machine.
+        raise Refusal(421, f"This server answers to 127.0.0.1 and localhost, not to {host!r:.100}")
+    handler, values = find(TABLES, request.method, request.scope["raw_path"])
+    account = await run_in_threadpool(_who, request, users, links)
+    call = Call(request, store, users, links, account, values)
+    if inspect.iscoroutinefunction(handler):
+        return await handler(call)
+    call.body = await read_body(request)
+    return await run_in_threadpool(handler, call)  # type: ignore[arg-type]
+
+
+def _who(request: Request, users: Accounts, links: Links) -> Account | None:
+    """The caller by its token; a browser, by its ticket, and only where it reads."""
+    authorization, ticket = request.headers.get("authorization"), request.cookies.get(COOKIE)
+    reads = request.method in ("GET", "HEAD") and not request.url.path.startswith("/api")
+    if not authorization and ticket and reads:
+        return users.named(links.check_ticket(ticket))
+    return users.identify(authorization)
+
+
+def _refused(request: Request, refusal: Refusal) -> Response:
+    """The error as the client reads it: a sentence in body and header, and a code to sort by."""
+    headers = {**refusal.headers, "X-Error-Message": _header(refusal.message)}
+    if refusal.code is not None:
+        headers["X-Error-Code"] = refusal.code
+    if "text/html" in request.headers.get("accept", ""):
+        return pages.refused(refusal, headers)
+    body = {"error": refusal.message, **refusal.fields}
+    return JSONResponse(body, status_code=refusal.status, headers=headers)
+
+
+def _header(text: str) -> str:
+    """`text` as one line of ASCII."""
+    return json.dumps(text[:500])[1:-1].replace('\\"', '"')

@@ -1,0 +1,201 @@
+"""From a request to the function that answers it.
+
+Addresses are matched segment by segment on the *raw* path, each segment unquoted by itself:
+`refs%2Fpr%2F1` is one segment, a revision, while `a/b` are two.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hubmerge.localhub import accounts
+from hubmerge.localhub.accounts import Account, Accounts
+from hubmerge.localhub.links import Links
+from hubmerge.localhub.names import TYPES, RepoKey, repo_key
+from hubmerge.localhub.records import State
+from hubmerge.localhub.refusal import Refusal, repo_not_found
+from hubmerge.localhub.store import Store
+
+BODY_LIMIT = 16 * 2**20
+"""Most bytes of a JSON body, or of one line of a commit. A regular file has at most 10 MiB."""
+
+Handler = Callable[["Call"], Response] | Callable[["Call"], Awaitable[Response]]
+_EDGE = "\0"
+
+
+@dataclass
+class Call:
+    """One request, with who asks and what the address said."""
+
+    request: Request
+    store: Store
+    users: Accounts
+    links: Links
+    account: Account | None
+    values: dict[str, str]
+    body: bytes = b""
+
+    @property
+    def base(self) -> str:
+        """Where the client reached this server: every link in an answer starts with it."""
+        return f"http://{self.request.headers['host']}"
+
+    @property
+    def revision(self) -> str:
+        """The revision in the address, `main` without one."""
+        return self.values.get("revision", "main")
+
+    @property
+    def path(self) -> str:
+        """The file path in the address, "" without one."""
+        return self.values.get("path", "").replace(_EDGE, "/")
+
+    @cached_property
+    def key(self) -> RepoKey:
+        """The repository in the address; refused where no repository can have that name."""
+        name = self.values["name"].removesuffix(".git")
+        key = repo_key(self.values["type"], self.values["namespace"], name)
+        if key is None:
+            raise repo_not_found(self.account is not None)
+        return key
+
+    @cached_property
+    def state(self) -> State:
+        """State of the repository in the address, if the caller may know that it exists."""
+        return self.visible(self.key)
+
+    def visible(self, key: RepoKey) -> State:
+        """State of `key`, if the caller may know that it exists."""
+        state = self.store.state(key)
+        if state is None or not accounts.can_see(self.account, key, state):
+            raise repo_not_found(self.account is not None)
+        return state
+
+    def writer(self) -> Account:
+        """The caller, if it may change the repository in the address."""
+        _ = self.state
+        return accounts.require_write(self.account, self.key)
+
+    def contributor(self) -> Account:
+        """The caller, if it may propose changes to the repository in the address."""
+        return accounts.require_contributor(self.account, self.key, self.state)
+
+    def require_files(self) -> None:
+        """Refuses unless the caller may download from the repository in the address."""
+        accounts.require_files(self.account, self.key, self.state)
+
+    def flag(self, name: str) -> bool:
+        """A yes-or-no query parameter."""
+        return self.request.query_params.get(name, "").lower() in ("1", "true")
+
+    def json(self) -> dict[str, Any]:
+        """The JSON object in the body; {} without a body."""
+        try:
+            content = json.loads(self.body or b"{}")
+        except (ValueError, RecursionError):
+            raise Refusal(400, "The body is not JSON") from None
+        if not isinstance(content, dict):
+            raise Refusal(400, "The body is not a JSON object")
+        return content
+
+
+class Routes:
+    """A table of addresses; `@routes("GET", "/api/{type}")` enters a handler.
+
+    `{name}` is one segment, `{path*}` one or more. Addresses of downloads and pages start with
+    `/@{type}`: see `segments`.
+    """
+
+    def __init__(self) -> None:
+        self.table: list[tuple[frozenset[str], re.Pattern[str], Handler]] = []
+
+    def __call__(self, methods: str, pattern: str) -> Callable[[Handler], Handler]:
+        compiled = _compile(pattern)
+
+        def enter(handler: Handler) -> Handler:
+            self.table.append((frozenset(methods.split()), compiled, handler))
+            return handler
+
+        return enter
+
+
+def find(tables: Iterable[Routes], method: str, raw_path: bytes) -> tuple[Handler, dict[str, str]]:
+    """The handler for a request and the values in its address."""
+    parts = segments(raw_path)
+    line = _EDGE.join(parts)
+    known = False
+    for routes in tables:
+        for methods, pattern, handler in routes.table:
+            if found := pattern.fullmatch(line):
+                if method in methods:
+                    return handler, found.groupdict()
+                known = True
+    if known:
+        raise Refusal(405, f"{method} is not possible here")
+    raise Refusal(404, "Not found", "RepoNotFound" if _names_one_segment(parts) else None)
+
+
+def _names_one_segment(parts: list[str]) -> bool:
+    """Whether the address asks for a repository without a namespace: there are none here."""
+    of_api = parts[:1] == ["api"]
+    after = parts[2:] if of_api else parts[1:]
+    if of_api and not (after and parts[1] in TYPES):
+        return False
+    return len(after) == 1 or after[1:2] in (["revision"], ["tree"], ["resolve"], ["paths-info"])
+
+
+def segments(raw_path: bytes) -> list[str]:
+    """The path's segments, unquoted; addresses without a type get `@models` put in front."""
+    parts = [unquote(part) for part in raw_path.decode("latin-1").split("/") if part]
+    if any(_EDGE in part for part in parts):
+        raise Refusal(400, "Not an address")
+    if not parts or parts[0] in ("api", "-"):
+        return parts
+    if parts[0] in TYPES:
+        return [f"@{parts[0]}", *parts[1:]]
+    return ["@models", *parts]
+
+
+async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
+    """The whole body, if it is not longer than `limit`."""
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limit:
+            raise Refusal(413, f"The body is longer than {limit} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def read_lines(request: Request, limit: int = BODY_LIMIT) -> AsyncIterator[bytes]:
+    """The body's lines, one in memory at a time, none longer than `limit`."""
+    rest = bytearray()
+    async for piece in request.stream():
+        rest += piece
+        if b"\n" in piece:
+            *lines, rest = rest.split(b"\n")
+            for line in lines:
+                yield bytes(line)
+        if len(rest) > limit:
+            raise Refusal(413, f"A line of the body is longer than {limit} bytes")
+    if rest:
+        yield bytes(rest)
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    one, many = rf"[^{_EDGE}]+", rf"[^{_EDGE}]+(?:{_EDGE}[^{_EDGE}]+)*"
+    parts = []
+    for part in pattern.strip("/").split("/"):
+        text = re.escape(part).replace(r"\{", "{").replace(r"\}", "}").replace(r"\*", "*")
+        text = re.sub(r"\{(\w+)\*\}", rf"(?P<\1>{many})", text)
+        parts.append(re.sub(r"\{(\w+)\}", rf"(?P<\1>{one})", text))
+    return re.compile(_EDGE.join(parts), re.DOTALL)

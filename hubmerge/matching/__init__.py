@@ -1,0 +1,22 @@
+"""Finding the symmetry that lines two models up."""
+
+from hubmerge.matching import activations, descent, weights  # noqa: F401  (importing registers them)
+from hubmerge.matching.files import load_match, save_match
+from hubmerge.matching.moments import Moments, measure_moments
+from hubmerge.matching.registry import Matcher, find_matcher, matchers
+from hubmerge.matching.result import Match, SpaceMatch
+from hubmerge.matching.text import match_json, match_text
+
+__all__ = [
+    "Match",
+    "Matcher",
+    "Moments",
+    "SpaceMatch",
+    "find_matcher",
+    "load_match",
+    "match_json",
+    "match_text",
+    "matchers",
+    "measure_moments",
+    "save_match",
+]

@@ -1,0 +1,165 @@
+"""First and second moments of two models' activations, streamed over calibration images.
+
+Every watched place contributes one correlation matrix between all units of one model and all
+units of the other. Sums are float64 and in a fixed order, and memory does not grow with the number
+of images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import torch
+from torch import Tensor, nn
+
+from hubmerge.calibration import InputBatches
+from hubmerge.errors import SpecError
+from hubmerge.hooks import Seen, entering, leaving, placed
+from hubmerge.spec.spec import Spec, Watch
+from hubmerge.workers import Workers
+
+IMAGES_AT_ONCE = 20
+"""Images whose activations are held together: at every watch of both models at once."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Correlation [units, units] of the anchor's against the other's units at every watch.
+
+    A unit that never varies correlates 0 with everything.
+    """
+
+    correlations: Mapping[Watch, Tensor]
+    images: int
+
+
+def measure_moments(
+    spec: Spec,
+    anchor: nn.Module,
+    other: nn.Module,
+    batches: InputBatches,
+    workers: Workers,
+) -> Moments:
+    """Runs both models over `batches` (each with `.inputs`) and correlates what the spec watches.
+
+    Raises: SpecError if the spec watches a module the models do not have or do not run, or if
+    what is seen there has other axes.
+    """
+    watches = spec.watches
+    _check_modules(spec, anchor)
+
+    def one(number: int) -> dict[str, Tensor]:
+        batch = batches[number]
+        total = {"images": torch.tensor(float(len(batch)), dtype=torch.float64)}
+        for start in range(0, len(batch), IMAGES_AT_ONCE):
+            end = start + IMAGES_AT_ONCE
+            part = {key: value[start:end] for key, value in batch.inputs.items()}
+            for key, value in passed(part).items():
+                total[key] = total[key] + value if key in total else value
+        return total
+
+    def passed(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        inputs = {key: value.to(workers.device) for key, value in inputs.items()}
+        with torch.inference_mode():
+            anchor(**inputs)
+            other(**inputs)
+            ours, theirs = our_units.take(), their_units.take()
+            return {
+                f"{key}:{k}": value
+                for k, watch in enumerate(watches)
+                for key, value in _sums(
+                    _units(spec, watch, ours.pop(k, None)), _units(spec, watch, theirs.pop(k, None))
+                ).items()
+            }
+
+    with (
+        placed(workers.device, anchor, other),
+        watching(anchor, watches) as our_units,
+        watching(other, watches) as their_units,
+    ):
+        sums = workers.sum(one, range(len(batches)), "activations")
+    correlations = {
+        watch: _correlation({key: sums[f"{key}:{k}"] for key in ("n", "a", "b", "aa", "bb", "ab")})
+        for k, watch in enumerate(watches)
+    }
+    return Moments(correlations, int(sums["images"]))
+
+
+def _check_modules(spec: Spec, model: nn.Module) -> None:
+    modules = dict(model.named_modules())
+    for watch in spec.watches:
+        if watch.module not in modules:
+            close = get_close_matches(watch.module, modules, n=1)
+            raise SpecError(
+                f'the spec watches "{watch}"',
+                found="the model has no such module",
+                source=spec.source,
+                hint=f"did you mean {close[0]!r}?" if close else "name a module of the model",
+            )
+
+
+def _units(spec: Spec, watch: Watch, value: Tensor | None) -> Tensor:
+    """What was seen at `watch`, as [observations, units]."""
+    axis, size = watch.axis, watch.layout.sizes[watch.axis]
+    if value is None or value.ndim != len(watch.layout.axes) or value.shape[axis] != size:
+        seen = "the module was not run" if value is None else f"a tensor {list(value.shape)}"
+        raise SpecError(
+            f'the spec watches "{watch}" as "{watch.layout}", {size} units on axis {axis}',
+            found=seen,
+            source=spec.source,
+            hint="one * for every axis of observations, a name for that of the units",
+        )
+    return value.movedim(axis, -1).flatten(0, -2)
+
+
+def _sums(a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    """Moments of one batch, [observations, units] each.
+
+    The large product is taken in float32 about the batch's own mean and completed in float64, so
+    nothing cancels.
+    """
+    n = len(a)
+    mean_a, mean_b = a.mean(0, dtype=torch.float64), b.mean(0, dtype=torch.float64)
+    a, b = a - mean_a.to(a.dtype), b - mean_b.to(b.dtype)
+    return {
+        "n": torch.tensor(float(n), dtype=torch.float64),
+        "a": n * mean_a,
+        "b": n * mean_b,
+        "aa": a.square().sum(0, dtype=torch.float64) + n * mean_a.square(),
+        "bb": b.square().sum(0, dtype=torch.float64) + n * mean_b.square(),
+        "ab": (a.T @ b).double() + n * torch.outer(mean_a, mean_b),
+    }
+
+
+def _correlation(sums: Mapping[str, Tensor]) -> Tensor:
+    n = sums["n"]
+    covariance = sums["ab"] / n - torch.outer(sums["a"], sums["b"]) / n**2
+    variance_a = (sums["aa"] / n - (sums["a"] / n).square()).clamp_min(0)
+    variance_b = (sums["bb"] / n - (sums["b"] / n).square()).clamp_min(0)
+    alive_a = variance_a > 1e-12 * sums["aa"] / n
+    alive_b = variance_b > 1e-12 * sums["bb"] / n
+    scale = torch.outer(variance_a.sqrt(), variance_b.sqrt())
+    alive = torch.outer(alive_a, alive_b)
+    return torch.where(alive, covariance / scale.where(alive, torch.ones(())), 0.0).clamp(-1, 1)
+
+
+@contextmanager
+def watching(model: nn.Module, watches: Sequence[Watch]) -> Iterator[Seen]:
+    """Inside, a pass leaves what it saw at every watch under the number of the watch."""
+    seen = Seen()
+
+    def enters(number: int) -> Callable[[Tensor], None]:
+        return lambda value: seen.values.update({number: value})
+
+    def leaves(number: int) -> Callable[[nn.Module, Tensor, Tensor], None]:
+        return lambda module, given, value: seen.values.update({number: value})
+
+    numbered = list(enumerate(watches))
+    with (
+        entering(model, {w.module: enters(k) for k, w in numbered if w.entering}),
+        leaving(model, {w.module: leaves(k) for k, w in numbered if not w.entering}),
+    ):
+        yield seen

@@ -1,0 +1,49 @@
+"""A match as a terminal shows it, and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from hubmerge.matching.result import Match
+
+HEADINGS = ("space", "units", "moved", "correlation", "gained")
+
+
+def match_text(match: Match) -> str:
+    """One line per space: its units, how many moved, how well matched, how much was gained."""
+    rows = [HEADINGS] + [
+        (
+            space.space,
+            f"{space.size:,}",
+            f"{space.moved:,}",
+            f"{space.correlation:.3f}",
+            f"{space.gain:+.3f}",
+        )
+        for space in match.spaces
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    table = "\n".join(
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return f"{match.spec.family}, matched by {match.method}: {match.outcome}\n\n{table}"
+
+
+def match_summary(match: Match) -> dict[str, Any]:
+    """Everything but the permutation itself."""
+    return {
+        "method": match.method,
+        "family": match.spec.family,
+        "outcome": match.outcome,
+        "spaces": [dataclasses.asdict(space) for space in match.spaces],
+    }
+
+
+def match_json(match: Match) -> str:
+    """`match_summary` as text."""
+    return json.dumps(match_summary(match), indent=2, sort_keys=True)

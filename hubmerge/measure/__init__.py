@@ -1,0 +1,42 @@
+"""Measuring: data, the three sets of rows, evaluation, scores, the lambda-curve, comparisons."""
+
+from hubmerge.measure.batches import BATCH_SIZE, Batch, Batches, make_batches
+from hubmerge.measure.compare import compare
+from hubmerge.measure.curve import CURVE_ROWS, GRID, choose_lambda, measure_curve
+from hubmerge.measure.data import Data, open_data
+from hubmerge.measure.evaluate import Outputs, logits, outputs
+from hubmerge.measure.labels import LabelMap, match_labels
+from hubmerge.measure.results import Barrier, Comparison, Curve, CurvePoint, Score
+from hubmerge.measure.rows import Rows, RowSet, choose_rows
+from hubmerge.measure.score import ensemble, score
+from hubmerge.measure.temperature import fit_temperature
+
+__all__ = [
+    "BATCH_SIZE",
+    "CURVE_ROWS",
+    "GRID",
+    "Barrier",
+    "Batch",
+    "Batches",
+    "Comparison",
+    "Curve",
+    "CurvePoint",
+    "Data",
+    "LabelMap",
+    "Outputs",
+    "RowSet",
+    "Rows",
+    "Score",
+    "choose_lambda",
+    "choose_rows",
+    "compare",
+    "ensemble",
+    "fit_temperature",
+    "logits",
+    "make_batches",
+    "match_labels",
+    "measure_curve",
+    "open_data",
+    "outputs",
+    "score",
+]

@@ -1,0 +1,241 @@
+"""Rows as model inputs: batches of a fixed size, made when asked for and kept while there is room.
+
+Images pass through the model's own processor; feature columns go in as they are. The boundaries
+of batches never depend on who computes them, so that results are the same bits for any number of
+processes and threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from hubmerge.errors import DataError, LabelError
+from hubmerge.measure.data import UNLABELLED, Data
+from hubmerge.measure.labels import LabelMap
+from hubmerge.measure.rows import RowSet
+
+BATCH_SIZE = 100
+"""Rows in a batch. Part of every figure's last bits: never made to depend on the machine."""
+
+CACHE_BYTES = 2**30
+"""Inputs one set of batches keeps: 1 GiB, about 1,700 images of 3 x 224 x 224."""
+
+PIL_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+"""Channels a model takes -> what an image is converted to."""
+
+Inputs = dict[str, Tensor]
+Read = Callable[[Sequence[int]], Inputs]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows as a model takes them."""
+
+    inputs: Inputs
+    """Argument of the model's forward -> float32 [rows, ...]."""
+    labels: Tensor | None
+    """Output indices, int64 [rows]; None where the rows have no labels."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """Batches by number, computed on access. Safe to index from several threads.
+
+    Jobs take the numbers, `range(len(batches))`, and index here: handing out the batches
+    themselves would read them all first.
+    """
+
+    read: Read
+    """Row numbers -> inputs."""
+    indices: tuple[int, ...]
+    labels: Tensor | None
+    """Output indices of all rows, int64 [rows]; None where the rows have no labels."""
+
+    @property
+    def rows(self) -> int:
+        """Rows in all batches together."""
+        return len(self.indices)
+
+    def first(self, rows: int) -> Batches:
+        """The first `rows` rows, sharing what has been read already."""
+        labels = None if self.labels is None else self.labels[:rows]
+        return replace(self, indices=self.indices[:rows], labels=labels)
+
+    def __len__(self) -> int:
+        return -(-self.rows // BATCH_SIZE)
+
+    def __getitem__(self, number: int) -> Batch:
+        start = range(0, self.rows, BATCH_SIZE)[number]
+        part = slice(start, start + BATCH_SIZE)
+        return Batch(
+            self.read(self.indices[part]), None if self.labels is None else self.labels[part]
+        )
+
+
+class _Kept:
+    """`read`, remembering the first inputs it gave, up to `limit` bytes.
+
+    Batches are gone through in order again and again, and then keeping the first ones saves more
+    than keeping the latest.
+    """
+
+    def __init__(self, read: Read, limit: int) -> None:
+        self._read = read
+        self._room = limit
+        self._kept: dict[tuple[int, ...], Inputs] = {}
+        self._lock = Lock()
+
+    def __call__(self, rows: Sequence[int]) -> Inputs:
+        rows = tuple(rows)
+        if rows in self._kept:
+            return self._kept[rows]
+        inputs = self._read(rows)
+        size = sum(value.nbytes for value in inputs.values())
+        with self._lock:
+            if rows not in self._kept and size <= self._room:
+                self._kept[rows] = inputs
+                self._room -= size
+        return inputs
+
+
+def make_batches(
+    data: Data,
+    rows: RowSet,
+    model: PreTrainedModel,
+    processor: Any | None,
+    labels: LabelMap | None,
+    *,
+    cache_bytes: int = CACHE_BYTES,
+) -> Batches:
+    """The batches of `rows` for `model`.
+
+    processor: the model's image processor; needed for images.
+    labels: None for rows whose labels do not matter (calibration).
+    Raises: DataError, if the data does not hold what the model takes, now or when a batch is read;
+        LabelError, if a row has no label or one that `labels` does not know.
+    """
+    dataset = data.splits[rows.split]
+    column, read = _reader(data, model, processor)
+    inputs = dataset.select_columns([column])
+    targets = None if labels is None else _labels(data, dataset, rows, labels)
+    kept = _Kept(lambda indices: read(inputs, rows.split, indices), cache_bytes)
+    return Batches(kept, rows.indices, targets)
+
+
+def _labels(data: Data, dataset: Dataset, rows: RowSet, labels: LabelMap) -> Tensor:
+    column = data.label_column
+    if column not in dataset.features:
+        raise DataError(
+            f'split "{rows.split}" of {data.ref} has no column "{column}"',
+            found=", ".join(dataset.features),
+        )
+    values = dataset.select_columns([column]).select(rows.indices)[column][:]
+    for row, value in zip(rows.indices, values, strict=True):
+        if value not in labels.index:
+            missing = value is None or value == UNLABELLED
+            raise LabelError(
+                f'row {row} of split "{rows.split}" of {data.ref} has '
+                + ("no label" if missing else f'the label "{value}", unknown to the model'),
+                source=f'column "{column}"',
+            )
+    return torch.tensor([labels.index[value] for value in values], dtype=torch.int64)
+
+
+Reader = Callable[[Dataset, str, Sequence[int]], Inputs]
+
+
+def _reader(data: Data, model: PreTrainedModel, processor: Any | None) -> tuple[str, Reader]:
+    """The column this model reads, and how."""
+    takes_features = model.main_input_name == "features"
+    size = model.config.input_size if takes_features else None
+    if takes_features and data.feature_column is not None:
+        column = data.feature_column
+
+        def read_features(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
+            values = [dataset[row][column] for row in rows]
+            lengths = {len(value or ()) for value in values}
+            if len(lengths) > 1 or any(None in value for value in values if value):
+                raise DataError(
+                    f'column "{column}" of split "{split}" of {data.ref} is ragged',
+                    found=f"lists of {', '.join(map(str, sorted(lengths)))} numbers",
+                )
+            return {"features": _fitting(torch.tensor(values, dtype=torch.float32), size, data)}
+
+        return column, read_features
+    if data.image_column is None:
+        raise DataError(
+            f'{data.ref} has features ("{data.feature_column}") where the model takes images',
+            found=f'a {model.config.model_type} model, whose input is "{model.main_input_name}"',
+            hint="choose a data set with images, or name its image column",
+        )
+    if processor is None:
+        raise DataError(
+            f"the images of {data.ref} cannot be prepared: the model has no image processor",
+            found="no preprocessor_config.json beside the model",
+            hint="add the processor the model was trained with, or use a feature column",
+        )
+    image_column, mode = data.image_column, PIL_MODES[_channels(model, processor)]
+
+    def read_images(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
+        images = [_image(dataset, split, row, image_column, mode, data.ref) for row in rows]
+        try:
+            found = processor(images=images, return_tensors="pt")
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"the model's processor cannot take the images of {data.ref} as {mode}",
+                found=str(error),
+                source=f'column "{image_column}" of split "{split}"',
+            ) from error
+        return {
+            name: _fitting(value.float() if value.is_floating_point() else value, size, data)
+            for name, value in found.items()
+        }
+
+    return image_column, read_images
+
+
+def _channels(model: PreTrainedModel, processor: Any) -> int:
+    """Channels the model's config names; else as many as its processor has means."""
+    channels = getattr(model.config, "num_channels", None)
+    if channels is None:
+        mean = getattr(processor, "image_mean", None)
+        channels = len(mean) if isinstance(mean, list | tuple) else 3
+    if channels not in PIL_MODES:
+        raise DataError(
+            f"the model takes images of {channels} channels",
+            hint=f"images can be made of {', '.join(map(str, PIL_MODES))} channels",
+        )
+    return channels
+
+
+def _image(dataset: Dataset, split: str, row: int, column: str, mode: str, ref: str) -> Any:
+    try:
+        return dataset[row][column].convert(mode)
+    except (OSError, ValueError, SyntaxError, AttributeError) as error:
+        raise DataError(
+            f'row {row} of split "{split}" of {ref} holds no image that can be read',
+            found=f"{type(error).__name__}: {error}",
+            source=f'column "{column}"',
+        ) from error
+
+
+def _fitting(inputs: Tensor, size: int | None, data: Data) -> Tensor:
+    """`inputs`, if a model that takes `size` numbers a row (None: any shape) takes them."""
+    if size is not None and inputs[0].numel() != size:
+        raise DataError(
+            f"the rows of {data.ref} have {inputs[0].numel()} numbers, the model takes {size}",
+            found=f"rows of shape {list(inputs.shape[1:])}",
+            hint="use the data or processor the model was trained with",
+        )
+    return inputs

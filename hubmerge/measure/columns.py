@@ -1,0 +1,142 @@
+"""Which column of a data set is the input, which the label: by type, then by the usual names.
+
+Every rule can be overruled by naming the column. Errors list the columns with their types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from datasets import ClassLabel, Dataset, Features, Image, LargeList, List, Value
+
+from hubmerge.errors import DataError
+
+LABELS = ("label", "labels", "fine_label", "class", "target")
+"""Names of a label column, most usual first; where several fit, the first one is taken."""
+
+UNLABELLED = -1
+"""What data sets whose test labels are kept secret hold in their place."""
+
+
+def find_inputs(
+    features: Features, image: str | None, vector: str | None, ref: str
+) -> tuple[str | None, str | None]:
+    """(image column, feature column): those asked for, else the one of each type there is.
+
+    An image column is a `datasets.Image`, a feature column a list of floats.
+    """
+    if image is not None:
+        _known_column(image, features, ref)
+        if not isinstance(features[image], Image):
+            raise _wrong_type(image, features, "images", ref)
+    if vector is not None:
+        _known_column(vector, features, ref)
+        if not _is_vector(features[vector]):
+            raise _wrong_type(vector, features, "lists of floats", ref)
+    if image is None and vector is None:
+        images = [name for name, kind in features.items() if isinstance(kind, Image)]
+        vectors = [name for name, kind in features.items() if _is_vector(kind)]
+        for kind, found in (("image", images), ("feature", vectors)):
+            if len(found) > 1:
+                raise DataError(
+                    f"{ref} has several {kind} columns",
+                    found=_typed(features, found),
+                    hint=f"choose the {kind} column",
+                )
+        image, vector = next(iter(images), None), next(iter(vectors), None)
+    if image is None and vector is None:
+        raise DataError(
+            f"{ref} has neither an image column nor a column of float lists",
+            found=_typed(features),
+            hint="hubmerge measures image classification, or classification of features",
+        )
+    return image, vector
+
+
+def find_label(features: Features, asked: str | None, ref: str) -> str:
+    """The column asked for; else the one `ClassLabel`; else the first usual name that fits."""
+    fitting = [name for name, kind in features.items() if _is_label(kind)]
+    if asked is not None:
+        _known_column(asked, features, ref)
+        if asked not in fitting:
+            raise _wrong_type(asked, features, "class labels, whole numbers or text", ref)
+        return asked
+    named = [name for name in fitting if isinstance(features[name], ClassLabel)]
+    if len(named) == 1:
+        return named[0]
+    usual = first(LABELS, named or fitting)
+    if usual is None:
+        raise DataError(
+            f"{ref} has no label column one could be sure of",
+            found=_typed(features),
+            hint="name the label column",
+        )
+    return usual
+
+
+def _is_vector(kind: Any) -> bool:
+    return (
+        isinstance(kind, List | LargeList)
+        and isinstance(kind.feature, Value)
+        and kind.feature.dtype.startswith("float")
+    )
+
+
+def _is_label(kind: Any) -> bool:
+    return isinstance(kind, ClassLabel) or (
+        isinstance(kind, Value)
+        and kind.dtype.removeprefix("u").startswith(("int", "string", "large_string"))
+    )
+
+
+def is_labelled(rows: Dataset, column: str) -> bool:
+    """Whether any row has a label."""
+    return column in rows.features and bool(set(rows.unique(column)) - {UNLABELLED, None})
+
+
+def _known_column(name: str, features: Features, ref: str) -> None:
+    if name not in features:
+        raise DataError(f'{ref} has no column "{name}"', found=_typed(features))
+
+
+def require_columns(
+    features: Features, columns: tuple[str | None, ...], split: str, ref: str
+) -> None:
+    """Raises: DataError, if `split` lacks one of `columns`."""
+    for column in columns:
+        if column is not None and column not in features:
+            raise DataError(
+                f'split "{split}" of {ref} has no column "{column}"', found=_typed(features)
+            )
+
+
+def _wrong_type(column: str, features: Features, wanted: str, ref: str) -> DataError:
+    return DataError(f'column "{column}" of {ref} does not hold {wanted}', found=_typed(features))
+
+
+def _typed(features: Features, names: Iterable[str] | None = None) -> str:
+    """Columns with their types, one a line."""
+    chosen = list(features if names is None else names)
+    return "\n".join(f"{name}: {_type(features[name])}" for name in chosen) or "no columns"
+
+
+def _type(kind: Any) -> str:
+    if isinstance(kind, ClassLabel):
+        return f"ClassLabel of {kind.num_classes}"
+    if isinstance(kind, Value):
+        return str(kind.dtype)
+    if isinstance(kind, List | LargeList):
+        return f"list of {_type(kind.feature)}"
+    return type(kind).__name__
+
+
+def first(wanted: Iterable[str], present: Iterable[str]) -> str | None:
+    """The first of the names `wanted` that is among those `present`."""
+    here = set(present)
+    return next((name for name in wanted if name in here), None)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in quotes, sorted."""
+    return ", ".join(f'"{name}"' for name in sorted(names)) or "none"

@@ -1,0 +1,66 @@
+"""The merge against one other contender, paired row by row, with one-sided 95% bounds.
+
+Accuracy: the Wald interval for a difference of matched proportions, after adding half a row to each
+of the four cells (both right, only one, only the other, both wrong). Source: A. Agresti, Y. Min,
+"Simple improved confidence intervals for comparing matched proportions", Statistics in Medicine 24
+(2005). Calibrated loss: the paired bootstrap of `bootstrap.py`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hubmerge.measure.bootstrap import bounds, resampled_means
+from hubmerge.measure.evaluate import Outputs
+from hubmerge.measure.results import Comparison
+from hubmerge.measure.score import correct, cross_entropy
+
+Z = 1.6448536269514722
+"""95% point of the normal distribution, one-sided."""
+
+
+def compare(
+    merge: Outputs,
+    other: Outputs,
+    name: str,
+    *,
+    merge_temperature: float | None = None,
+    other_temperature: float | None = None,
+) -> Comparison:
+    """`merge` minus `other` (called `name`) on the same rows.
+
+    The calibrated loss is compared if both have a temperature.
+    Raises: ValueError, if the rows are not the same.
+    """
+    if not np.array_equal(merge.labels, other.labels):
+        raise ValueError(f"the merge and {name} were not evaluated on the same rows")
+    gained = correct(merge.logits, merge.labels)
+    held = correct(other.logits, other.labels)
+    low, high = accuracy_bounds(gained, held)
+    difference, loss_low, loss_high = None, None, None
+    if merge_temperature is not None and other_temperature is not None:
+        added = cross_entropy(merge.logits, merge.labels, merge_temperature) - cross_entropy(
+            other.logits, other.labels, other_temperature
+        )
+        difference = float(added.mean())
+        loss_low, loss_high = bounds(resampled_means(added[None])[:, 0])
+    return Comparison(
+        other=name,
+        accuracy_difference=float(gained.mean() - held.mean()),
+        accuracy_low=low,
+        accuracy_high=high,
+        calibrated_loss_difference=difference,
+        calibrated_loss_low=loss_low,
+        calibrated_loss_high=loss_high,
+        n=len(merge),
+    )
+
+
+def accuracy_bounds(left: np.ndarray, right: np.ndarray, z: float = Z) -> tuple[float, float]:
+    """Bounds of mean(left) - mean(right), both bool [rows], paired, in [-1, 1]."""
+    rows = len(left) + 2
+    only_left = (left & ~right).sum() + 0.5
+    only_right = (right & ~left).sum() + 0.5
+    middle = (only_left - only_right) / rows
+    spread = np.sqrt((only_left + only_right) / rows - middle**2) / np.sqrt(rows)
+    return max(-1.0, float(middle - z * spread)), min(1.0, float(middle + z * spread))

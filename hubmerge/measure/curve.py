@@ -1,0 +1,149 @@
+"""The lambda-curve: the losses along the path between two models, and the barrier on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from hubmerge.measure.barrier import around, barrier, excess, highest
+from hubmerge.measure.batches import Batches
+from hubmerge.measure.evaluate import Outputs, outputs
+from hubmerge.measure.results import Curve, CurvePoint
+from hubmerge.measure.score import correct, cross_entropy, temperature_of
+from hubmerge.progress import track
+from hubmerge.workers import Workers
+
+Point = Callable[[float], PreTrainedModel]
+"""lambda -> (1 - lambda) A + lambda B, repaired, to be evaluated before the next one is asked."""
+
+Ends = tuple[Outputs, Outputs]
+"""Parent A, parent B."""
+
+GRID = tuple(step / 10 for step in range(11))
+REFINEMENTS = 2
+"""Times the midpoints beside the largest excess are added to the grid."""
+CURVE_ROWS = 1000
+"""Evaluation rows a curve is measured on, at most: the first ones of those reported."""
+CURVE_VALIDATION_ROWS = 500
+"""Validation rows the temperature of every point is fitted on, at most."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One visited point of the path."""
+
+    here: Outputs
+    temperature: float | None
+
+
+def measure_curve(
+    point: Point,
+    ends: Ends,
+    validation_ends: Ends | None,
+    evaluation: Batches,
+    validation: Batches | None,
+    workers: Workers,
+    what: str = "path",
+) -> Curve:
+    """Evaluate the path on 11 points, then around its highest one, and take the barrier.
+
+    ends: the untouched parents' outputs on the `evaluation` rows: the points 0 and 1.
+    validation_ends, validation: the same for the validation rows, on which every point is given
+        its own temperature. Without them the curve is raw only.
+    """
+    rows = evaluation.first(CURVE_ROWS)
+    held = validation.first(CURVE_VALIDATION_ROWS) if validation is not None else None
+    calibrating = validation_ends is not None and held is not None and held.rows > 0
+
+    def visit(lam: float) -> _Place:
+        model = point(lam)
+        held_out = outputs(model, held, workers) if calibrating and held is not None else None
+        place = _Place(outputs(model, rows, workers), temperature_of(held_out))
+        bar.update(1)
+        return place
+
+    held_out_ends: tuple[Outputs | None, ...] = (None, None)
+    if validation_ends is not None and calibrating:
+        held_out_ends = tuple(end.first(CURVE_VALIDATION_ROWS) for end in validation_ends)
+    path = {
+        lam: _Place(end.first(CURVE_ROWS), temperature_of(held_out))
+        for lam, end, held_out in zip((0.0, 1.0), ends, held_out_ends, strict=True)
+    }
+    with track(len(GRID) - 2 + 2 * REFINEMENTS, f"{what} path", "point") as bar:
+        path |= {lam: visit(lam) for lam in GRID[1:-1]}
+        for _ in range(REFINEMENTS):
+            lams = sorted(path)
+            top = highest(_losses(path[lam] for lam in lams), lams)
+            path |= {lam: visit(lam) for lam in around(lams, top)}
+    lams = sorted(path)
+    return _curve(lams, [path[lam] for lam in lams])
+
+
+def choose_lambda(
+    point: Point,
+    validation: Batches,
+    workers: Workers,
+    lams: Sequence[float] = GRID[1:-1],
+) -> tuple[float, dict[float, float]]:
+    """The lambda of the least validation loss, and the loss of every one of `lams`.
+
+    Of equals, the one nearest to the middle. Raises: ValueError, if there are no validation rows.
+    """
+    if not validation.rows:
+        raise ValueError("lambda cannot be chosen without validation rows")
+    losses = {}
+    for lam in lams:
+        found = outputs(point(lam), validation, workers, f"choosing λ={lam:g}")
+        losses[lam] = float(cross_entropy(found.logits, found.labels).mean())
+    return min(losses, key=lambda lam: (losses[lam], abs(lam - 0.5))), losses
+
+
+def _losses(places: Iterable[_Place], *, calibrated: bool = False) -> np.ndarray:
+    """Row by row, [points, rows]."""
+    return np.stack(
+        [
+            cross_entropy(
+                place.here.logits,
+                place.here.labels,
+                (place.temperature or 1.0) if calibrated else 1.0,
+            )
+            for place in places
+        ]
+    )
+
+
+def _curve(lams: Sequence[float], places: Sequence[_Place]) -> Curve:
+    raw = _losses(places)
+    calibrated = None
+    if all(place.temperature is not None for place in places):
+        calibrated = _losses(places, calibrated=True)
+    figures = _means(raw, lams)
+    calibrated_figures = _means(calibrated, lams) if calibrated is not None else None
+    points = [
+        CurvePoint(
+            lam=lam,
+            loss=figures[i][0],
+            accuracy=float(correct(place.here.logits, place.here.labels).mean()),
+            excess=figures[i][1],
+            calibrated_loss=calibrated_figures[i][0] if calibrated_figures else None,
+            calibrated_excess=calibrated_figures[i][1] if calibrated_figures else None,
+        )
+        for i, (lam, place) in enumerate(zip(lams, places, strict=True))
+    ]
+    return Curve(
+        points=points,
+        barrier=barrier(raw, lams),
+        calibrated_barrier=barrier(calibrated, lams) if calibrated is not None else None,
+        n=len(places[0].here),
+    )
+
+
+def _means(losses: np.ndarray, lams: Sequence[float]) -> list[tuple[float, float]]:
+    """(mean loss, mean excess) of every point."""
+    rise = excess(losses, lams)
+    return [
+        (float(loss), float(over)) for loss, over in zip(losses.mean(1), rise.mean(1), strict=True)
+    ]

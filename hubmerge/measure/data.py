@@ -1,0 +1,225 @@
+"""Opening an image-classification data set from a local folder, and finding one's way in it.
+
+Configuration, splits and columns are detected by the rules written at each function; every one can
+be given instead, and whatever cannot be found is refused with a list of what is there.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+from datasets import ClassLabel, Dataset, DatasetDict, Value
+
+from hubmerge.errors import DataError, HubmergeError, ResourceError
+from hubmerge.measure.columns import (
+    UNLABELLED,
+    find_inputs,
+    find_label,
+    first,
+    is_labelled,
+    listed,
+    require_columns,
+)
+from hubmerge.progress import is_quiet
+
+TEST = ("test",)
+VALIDATION = ("validation", "valid", "val", "dev")
+TRAIN = ("train", "training")
+"""Split names by what they are for, most usual first."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """An opened data set and the place of everything in it."""
+
+    ref: str
+    """The data set as the user named it."""
+    config: str | None
+    """None for a folder that knows no configurations."""
+    splits: Mapping[str, Dataset]
+    split: str
+    """Evaluation rows come from here."""
+    calibration_split: str | None
+    """Calibration rows come from here; None: out of `split`."""
+    validation_split: str | None
+    """Validation rows come from here; None: out of `split`."""
+    image_column: str | None
+    feature_column: str | None
+    label_column: str
+    notes: tuple[str, ...] = ()
+    """What a reader of the report should know of how this was found."""
+
+    @property
+    def label_feature(self) -> ClassLabel | Value:
+        """The type of the label column."""
+        return self.splits[self.split].features[self.label_column]
+
+    @property
+    def label_names(self) -> list[str] | None:
+        """Class names by label index, where the labels are numbers with names."""
+        feature = self.label_feature
+        return list(feature.names) if isinstance(feature, ClassLabel) and feature.names else None
+
+
+def open_data(
+    folder: str | Path,
+    *,
+    ref: str,
+    config: str | None = None,
+    split: str | None = None,
+    calibration_split: str | None = None,
+    image_column: str | None = None,
+    feature_column: str | None = None,
+    label_column: str | None = None,
+) -> Data:
+    """Open what `load_dataset` (README configs, parquet, csv, image folders) or `save_to_disk`
+    left in `folder`. `ref` is its name in errors.
+
+    Evaluation split: test, else validation, else the only one; one whose labels are all kept
+    secret is passed over. Calibration split: train. Validation split: validation, if it is
+    neither of those. Columns: see `columns.py`.
+    Raises: DataError; ResourceError, if the disk is full.
+    """
+    known, opened_config = _read(Path(folder), ref, config)
+    for asked in (split, calibration_split):
+        if asked is not None:
+            _known_split(asked, known, ref)
+    chosen, notes = (split, ()) if split else _evaluation_split(known, label_column, ref)
+    features = known[chosen].features
+    images, vectors = find_inputs(features, image_column, feature_column, ref)
+    label = find_label(features, label_column, ref)
+    if not is_labelled(known[chosen], label):
+        raise DataError(
+            f'split "{chosen}" of {ref} has no labels: every "{label}" is {UNLABELLED} or missing',
+            found=f"splits {listed(known)}",
+            hint="measure on a split with labels",
+        )
+    others = {name: rows for name, rows in known.items() if name != chosen}
+    validation = first(VALIDATION, others)
+    if validation is not None and not is_labelled(others[validation], label):
+        validation = None
+    calibration = calibration_split or first(TRAIN, others)
+    if calibration == chosen:
+        calibration = None
+    if calibration is not None:
+        require_columns(known[calibration].features, (images, vectors), calibration, ref)
+    return Data(
+        ref=ref,
+        config=opened_config,
+        splits=known,
+        split=chosen,
+        calibration_split=calibration,
+        validation_split=validation if validation != calibration else None,
+        image_column=images,
+        feature_column=vectors,
+        label_column=label,
+        notes=notes,
+    )
+
+
+def _read(folder: Path, ref: str, config: str | None) -> tuple[dict[str, Dataset], str | None]:
+    """Every split in `folder`, and the configuration opened."""
+    if not folder.is_dir():
+        raise DataError(f"there is no data set folder {folder}", source=ref)
+    folder = folder.resolve()
+    with _refusing(ref), _bars():
+        if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+            found, name = datasets.load_from_disk(str(folder)), None
+        else:
+            name = _config(folder, ref, config)
+            found = datasets.load_dataset(str(folder), name=name)
+    if name is None and config is not None:
+        raise DataError(
+            f'{ref} has no configuration "{config}"',
+            found="a folder written by save_to_disk, which has none",
+        )
+    splits = found if isinstance(found, DatasetDict) else {str(found.split or "train"): found}
+    splits = {str(split): rows for split, rows in splits.items() if len(rows)}
+    if not splits:
+        raise DataError(f"{ref} has no rows")
+    return splits, name
+
+
+def _config(folder: Path, ref: str, config: str | None) -> str:
+    """`config` if it exists; else the default one, or the only one."""
+    names = datasets.get_dataset_config_names(str(folder))
+    if config is not None:
+        if config not in names:
+            raise DataError(
+                f'{ref} has no configuration "{config}"', found=f"configurations {listed(names)}"
+            )
+        return config
+    default = datasets.get_dataset_default_config_name(str(folder))
+    if default is not None:
+        return default
+    if len(names) == 1:
+        return names[0]
+    raise DataError(
+        f"{ref} has several configurations and none is its default",
+        found=f"configurations {listed(names)}",
+        hint="choose one of them",
+    )
+
+
+def _evaluation_split(
+    known: Mapping[str, Dataset], label_column: str | None, ref: str
+) -> tuple[str, tuple[str, ...]]:
+    """The split to evaluate on, and what to say about the choice."""
+    usual = [name for name in (first(TEST, known), first(VALIDATION, known)) if name]
+    for name in usual:
+        label = find_label(known[name].features, label_column, ref)
+        if is_labelled(known[name], label):
+            secret = usual[: usual.index(name)]
+            return name, tuple(f'the labels of split "{other}" are not public' for other in secret)
+    if len(known) == 1:
+        return next(iter(known)), ()
+    raise DataError(
+        f"{ref} has no labelled test or validation split",
+        found=f"splits {listed(known)}",
+        hint="name the split to evaluate on",
+    )
+
+
+def _known_split(name: str, known: Mapping[str, Dataset], ref: str) -> None:
+    if name not in known:
+        raise DataError(f'{ref} has no split "{name}"', found=f"splits {listed(known)}")
+
+
+@contextmanager
+def _refusing(ref: str) -> Iterator[None]:
+    """Whatever `datasets` stumbles over, as an error of ours."""
+    try:
+        yield
+    except HubmergeError:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, OSError) and (
+                cause.errno == errno.ENOSPC or "disk space" in str(cause)
+            ):
+                raise ResourceError(f"no disk space to open {ref}", found=str(cause)) from error
+            last, cause = cause, cause.__cause__
+        raise DataError(
+            f"{ref} cannot be opened as a data set",
+            found=f"{type(last).__name__}: {last}",
+            hint="a folder that datasets.load_dataset or load_from_disk reads is needed",
+        ) from error
+
+
+@contextmanager
+def _bars() -> Iterator[None]:
+    """`datasets` shows its own progress bars, unless ours are off."""
+    shown = datasets.are_progress_bars_disabled() is False
+    if is_quiet():
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()

@@ -1,0 +1,71 @@
+"""What a measurement says: plain typed numbers, the same in memory and in report.json.
+
+Losses are mean cross-entropies in nats. "Calibrated" means after dividing the logits by one
+temperature per contender, fitted on validation rows. A value that was not measured is None.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Result(BaseModel):
+    """Base: immutable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Score(Result):
+    """One contender on the evaluation rows."""
+
+    loss: float
+    accuracy: float
+    calibration_error: float
+    """Expected calibration error, 15 equal-width bins (arXiv:1706.04599, section 2)."""
+    temperature: float | None = None
+    calibrated_loss: float | None = None
+    n: int
+
+
+class CurvePoint(Result):
+    """One point (1-lambda) A + lambda B of a path; excess is over the line between the ends."""
+
+    lam: float
+    loss: float
+    accuracy: float
+    excess: float
+    calibrated_loss: float | None = None
+    calibrated_excess: float | None = None
+
+
+class Barrier(Result):
+    """Largest excess over the interior points, in nats, with a paired bootstrap interval."""
+
+    value: float
+    at: float
+    """The lambda at which it is reached."""
+    low: float
+    high: float
+    """Ends of the two-sided 90% bootstrap interval: each a one-sided 95% bound."""
+
+
+class Curve(Result):
+    """A path between the untouched parents (its ends), repaired in between."""
+
+    points: list[CurvePoint]
+    barrier: Barrier
+    calibrated_barrier: Barrier | None = None
+    n: int
+
+
+class Comparison(Result):
+    """The merge minus one other contender, paired row by row; one-sided 95% bounds."""
+
+    other: str
+    accuracy_difference: float
+    accuracy_low: float
+    accuracy_high: float
+    calibrated_loss_difference: float | None = None
+    calibrated_loss_low: float | None = None
+    calibrated_loss_high: float | None = None
+    n: int

@@ -1,0 +1,272 @@
+"""The main job, end to end: two models in, one measured merge out.
+
+`run` reads like the README: plan, load, match, fuse and repair, save and reload, measure, report,
+publish. Every step lives in a room of its own; this is the only file that knows them all.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubmerge.align import Pair, aligned, loaded, match_pair, pair_up
+from hubmerge.choices import check_names, needs_spec, resolved_match, resolved_repair
+from hubmerge.contest import Contest, Ground, calibration_of, hold_contest, prepare_ground
+from hubmerge.destination import Destination
+from hubmerge.errors import RecipeError
+from hubmerge.fuse import find_fusion
+from hubmerge.hub import (
+    LoadedModel,
+    Plan,
+    Published,
+    fetch,
+    make_plan,
+    publish,
+)
+from hubmerge.matching import Match, find_matcher, load_match, save_match
+from hubmerge.measure import choose_lambda
+from hubmerge.path import Path as MergePath
+from hubmerge.pins import Sources, pin, pinned_recipe, without_paths
+from hubmerge.published import finished, publish_folder
+from hubmerge.recipe import RECIPE_FILE, Recipe
+from hubmerge.repair import Bench, Repair
+from hubmerge.reporting.schema import Report
+from hubmerge.reporting.write import write_report
+from hubmerge.save import Arrival, read_back, weight_hashes, write_model
+from hubmerge.stopwatch import Stopwatch
+from hubmerge.summary import Story, tell
+from hubmerge.workers import Workers
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """What a run leaves: the folder, its report, and what stands on the Hub."""
+
+    folder: Path
+    report: Report
+    published: Published | None
+
+
+def run(
+    recipe: Recipe, destination: Destination | None = None, workers: Workers | None = None
+) -> MergeResult:
+    """Carries out `recipe`. Called by all processes alike; the main one writes.
+
+    Where an earlier run was stopped between writing and publishing, only the latter is done.
+    Raises: any error of this package's; then nothing is written and nothing is pushed.
+    """
+    destination, workers = destination or Destination(), workers or Workers()
+    watch = Stopwatch()
+    with watch.stage("plan"):
+        check_names(recipe)
+        sources = workers.on_main(lambda: pin(recipe))
+        out = destination.out or default_folder(sources)
+        if destination.push is not None:
+            wanted = _as_written(recipe, sources, destination)
+            done = workers.on_main(lambda: finished(out, wanted))
+            if done is not None:
+                return MergeResult(
+                    out, done, workers.on_main(lambda: publish_folder(out, destination))
+                )
+        plan = workers.on_main(lambda: _plan(recipe, sources, destination, out))
+        method = resolved_match(recipe)
+    with watch.stage("load"):
+        a, b = (loaded(source, recipe, workers) for source in (sources.a, sources.b))
+        ground = _ground(recipe, sources, a, workers)
+        pair = pair_up(a, b, labels=recipe.labels, matched=needs_spec(recipe, method))
+    with watch.stage("match"):
+        match = _matched(recipe, method, pair, ground, workers)
+    with watch.stage("fuse and repair"):
+        repair = resolved_repair(recipe, a, ground)
+        naive, path = _paths(recipe, pair, match, repair, ground, workers)
+        lam, chosen = _lambda(recipe, path or naive, ground, workers)
+        state = (path or naive).fused(find_fusion(recipe.fuse), lam)
+    with Arrival(out, workers) as partial:
+        with watch.stage("save"):
+            workers.on_main(lambda: write_model(partial, a, b, state))
+            merge = read_back(partial, a, b, state)
+        with watch.stage("measure"):
+            contest = _measured(ground, pair, merge, lam, naive, path, workers)
+        story = Story(
+            recipe,
+            method,
+            plan,
+            sources.dataset,
+            a,
+            b,
+            merge,
+            match,
+            repair,
+            lam,
+            chosen,
+            ground,
+            contest,
+        )
+        report = workers.on_main(
+            lambda: _report(story, sources, partial, destination, watch, workers)
+        )
+    with watch.stage("publish"):
+        published = workers.on_main(lambda: _publish(out, destination, plan))
+    return MergeResult(out, report, published)
+
+
+def plan(recipe: Recipe, destination: Destination | None = None) -> Plan:
+    """What `run` would do, without downloading weights. Raises: what would stop it."""
+    destination = destination or Destination()
+    check_names(recipe)
+    sources = pin(recipe)
+    return _plan(recipe, sources, destination, destination.out or default_folder(sources))
+
+
+def default_folder(sources: Sources) -> Path:
+    """Where a merge goes that nobody said the place of: here, named after both parents."""
+    names = (source.id.rpartition("/")[2] for source in (sources.a, sources.b))
+    return Path("-".join((*names, "merged")))
+
+
+def _plan(recipe: Recipe, sources: Sources, destination: Destination, out: Path) -> Plan:
+    data = recipe.dataset
+    return make_plan(
+        sources.a,
+        sources.b,
+        dataset=sources.dataset,
+        dataset_config=data.config if data else None,
+        dataset_split=data.split if data else None,
+        dataset_calibration_split=data.calibration_split if data else None,
+        dataset_columns=data.columns if data else (),
+        match=resolved_match(recipe),
+        labels="index" if recipe.labels == "by-index" else "names",
+        samples=recipe.samples,
+        calibration_samples=recipe.calibration_samples,
+        out=out,
+        push=destination.push,
+        private=destination.private,
+        create_pr=destination.create_pr,
+        revision=destination.revision,
+        exist_ok=destination.exist_ok,
+        trust_remote_code=recipe.trust_remote_code,
+    )
+
+
+def _ground(recipe: Recipe, sources: Sources, a: LoadedModel, workers: Workers) -> Ground | None:
+    source = sources.dataset
+    if source is None:
+        return None
+    folder = str(workers.on_main(lambda: fetch(source)))
+    workers.on_main(lambda: prepare_ground(folder, recipe, a).rows)  # fills the caches once
+    return prepare_ground(folder, recipe, a)
+
+
+def _matched(
+    recipe: Recipe, method: str, pair: Pair, ground: Ground | None, workers: Workers
+) -> Match | None:
+    if method == "none":
+        return None
+    if recipe.alignment:
+        assert pair.spec is not None
+        return load_match(Path(recipe.alignment), pair.spec)
+    batches = calibration_of(ground)
+    if find_matcher(method).needs_data and not len(batches):
+        raise RecipeError(
+            f"--match {method} needs calibration rows",
+            found="none are left for it",
+            hint="--match weights needs none",
+        )
+    return match_pair(pair, method, batches, workers, seed=recipe.seed)
+
+
+def _paths(
+    recipe: Recipe,
+    pair: Pair,
+    match: Match | None,
+    repair: Repair | None,
+    ground: Ground | None,
+    workers: Workers,
+) -> tuple[MergePath, MergePath | None]:
+    """The naive path, and the matched one if anything was matched: repaired alike."""
+    batches = calibration_of(ground)
+    bench = Bench(pair.spec, copy.deepcopy(pair.a.model), batches, workers)
+    naive = MergePath(repair, bench, pair.first, pair.last)
+    if match is None:
+        return naive, None
+    return naive, MergePath(repair, bench, pair.first, aligned(pair, match))
+
+
+def _lambda(
+    recipe: Recipe, path: MergePath, ground: Ground | None, workers: Workers
+) -> tuple[float, bool]:
+    """The weight of parent B, and whether it was chosen on validation rows."""
+    if not recipe.best:
+        return recipe.lam, False
+    if ground is None or not ground.validation.rows:
+        raise RecipeError(
+            "--best chooses lambda on validation rows",
+            found="none are left for it",
+            hint="ask for fewer --samples, or give --lambda",
+        )
+    lam, _ = choose_lambda(path.model, ground.validation, workers)
+    return lam, True
+
+
+def _measured(
+    ground: Ground | None,
+    pair: Pair,
+    merge: LoadedModel,
+    lam: float,
+    naive: MergePath,
+    path: MergePath | None,
+    workers: Workers,
+) -> Contest | None:
+    if ground is None:
+        return None
+    return hold_contest(
+        ground,
+        workers,
+        parent_a=pair.a.model,
+        parent_b=pair.model_b(),
+        merge=merge.model,
+        lam=lam,
+        naive=naive,
+        matched=path,
+    )
+
+
+def _report(
+    story: Story,
+    sources: Sources,
+    folder: Path,
+    destination: Destination,
+    watch: Stopwatch,
+    workers: Workers,
+) -> Report:
+    """Writes everything that lies beside the weights."""
+    if story.match is not None:
+        save_match(story.match, folder)
+    pinned = _as_written(story.recipe, sources, destination)
+    (folder / RECIPE_FILE).write_text(pinned.to_yaml(), encoding="utf-8")
+    report = tell(story, weight_hashes(folder), watch.seconds, workers.describe())
+    write_report(report, folder, destination.push)
+    return report
+
+
+def _as_written(recipe: Recipe, sources: Sources, destination: Destination) -> Recipe:
+    """The recipe as it lies beside the merge; without this machine's paths if it is published."""
+    pinned = pinned_recipe(recipe, sources)
+    if destination.push is None:
+        return pinned
+    return without_paths(pinned, [sources.a.id, sources.b.id])
+
+
+def _publish(out: Path, destination: Destination, plan: Plan) -> Published | None:
+    if destination.push is None:
+        return None
+    return publish(
+        out,
+        destination.push,
+        private=plan.private,
+        create_pr=destination.create_pr,
+        revision=destination.revision,
+        exist_ok=destination.exist_ok,
+        parent=plan.target.head,
+    )

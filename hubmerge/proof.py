@@ -1,0 +1,71 @@
+"""Checking a family's spec against one model, with its weights or from its config alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from transformers import AutoConfig, PreTrainedModel
+
+from hubmerge.hub import load, load_config, resolve
+from hubmerge.hub.load import model_class
+from hubmerge.models.probe import probe_inputs, shaken
+from hubmerge.spec.laws import TOLERANCE, Proof, prove, spec_of
+
+ELEMENTS = 4
+"""Random elements of all free spaces that a check applies."""
+
+
+def check_model(
+    ref: str, *, config_only: bool = False, trust_remote_code: bool = False, seed: int = 0
+) -> Proof:
+    """Proves the spec of the model `ref` on shaken weights, in float64.
+
+    config_only: do not download or load its weights, which proves the same of its family.
+    Raises: FamilyError, SpecError; LawError, if the outputs move.
+    """
+    if config_only:
+        model = _built(ref, trust_remote_code)
+    else:
+        model = load(ref, trust_remote_code=trust_remote_code).model
+    spec = spec_of(model)
+    precise = shaken(model, seed).double().eval()
+    return prove(precise, spec, probe_inputs(precise, seed=seed), elements=ELEMENTS, seed=seed)
+
+
+def _built(ref: str, trust_remote_code: bool) -> PreTrainedModel:
+    if Path(ref).is_dir() and not trust_remote_code:
+        config = AutoConfig.from_pretrained(ref)
+    else:
+        config = load_config(resolve(ref), trust_remote_code=trust_remote_code)
+    return model_class(config)(config)
+
+
+def proof_text(proof: Proof, ref: str) -> str:
+    """The proof in words, and every free space with its size."""
+    free = proof.spec.free_spaces()
+    width = max((len(name) for name in free), default=0)
+    lines = [
+        f"{ref}: family {proof.spec.family} ({proof.spec.source})",
+        f"{proof.elements} random elements of all free spaces moved its outputs by at most "
+        f"{proof.deviation:.1e} of their size (float64; {TOLERANCE:.0e} is allowed)",
+        f"{len(free)} free spaces:",
+        *(
+            f"  {name:<{width}}  {size:>6}"
+            + (f"  within {within}" if (within := proof.spec.spaces[name].within) else "")
+            for name, size in free.items()
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def proof_json(proof: Proof) -> str:
+    """The same as JSON."""
+    said = {
+        "family": proof.spec.family,
+        "deviation": proof.deviation,
+        "tolerance": TOLERANCE,
+        "elements": proof.elements,
+        "free_spaces": proof.spec.free_spaces(),
+    }
+    return json.dumps(said, indent=2)

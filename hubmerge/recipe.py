@@ -1,0 +1,140 @@
+"""A recipe: everything that decides the bytes of a merge, as one object and one YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from hubmerge.errors import NotFoundError, RecipeError
+
+RECIPE_FILE = "hubmerge.yaml"
+
+
+class Part(BaseModel):
+    """Base: immutable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class DataRecipe(Part):
+    """Which data set, and where in it to look; what is None is detected."""
+
+    id: str
+    config: str | None = None
+    split: str | None = None
+    calibration_split: str | None = None
+    image_column: str | None = None
+    feature_column: str | None = None
+    label_column: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are asked for by name."""
+        names = (self.image_column, self.feature_column, self.label_column)
+        return tuple(name for name in names if name is not None)
+
+
+class Recipe(Part):
+    """Two models in, one merge out. The same recipe gives the same bytes.
+
+    models: parent A (whose order of units, labels and processor the result keeps) and parent B,
+        each a Hub id, `id@revision` or a local folder.
+    match: a registered matcher, "none", or "auto": activations where there is data, else weights.
+    repair: a registered repair, "none", or "auto": batch norm re-estimated where there is any.
+    lam: weight of parent B; ignored with `best`, which takes the least validation loss.
+    shas: what models and data set resolved to; given, anything else is refused.
+    """
+
+    models: tuple[str, str]
+    match: str = "auto"
+    fuse: str = "average"
+    repair: str = "auto"
+    lam: float = Field(default=0.5, ge=0, le=1, alias="lambda")
+    best: bool = False
+    dataset: DataRecipe | None = None
+    samples: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
+    calibration_samples: int | None = Field(default=None, ge=0)
+    seed: int = Field(default=0, ge=0)
+    labels: Literal["by-name", "by-index"] = "by-name"
+    alignment: str | None = None
+    trust_remote_code: bool = False
+    shas: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dataset_by_id(cls, given: Any) -> Any:
+        """Take `dataset="org/name"` for the data set of that id."""
+        if isinstance(given, dict) and isinstance(given.get("dataset"), str):
+            return {**given, "dataset": {"id": given["dataset"]}}
+        return given
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.best and self.dataset is None:
+            raise ValueError("best chooses lambda on validation rows: it needs a dataset")
+        if self.alignment and self.match not in ("auto", "none"):
+            raise ValueError("alignment replaces matching: leave out match")
+        return self
+
+    def to_yaml(self) -> str:
+        """The text of `hubmerge.yaml`: only what differs from the defaults."""
+        content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def make_recipe(**fields: Any) -> Recipe:
+    """A recipe from its fields. Raises RecipeError that names the field."""
+    try:
+        return Recipe(**fields)
+    except ValidationError as error:
+        raise _wrong("the recipe", error) from error
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a file (or in a folder that holds `hubmerge.yaml`).
+
+    A path to an alignment is relative to the file. Raises NotFoundError, RecipeError.
+    """
+    file = path / RECIPE_FILE if path.is_dir() else path
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"there is no recipe {str(path)!r}", hint=f"give a {RECIPE_FILE}, or its folder"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{str(file)!r} is not YAML", found=str(error)) from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{str(file)!r} is no recipe", found=f"a {type(content).__name__}")
+    try:
+        recipe = Recipe(**content)
+    except (ValidationError, TypeError) as error:
+        raise _wrong(str(file), error) from error
+    if recipe.alignment:
+        beside = str(file.parent / recipe.alignment)
+        recipe = recipe.model_copy(update={"alignment": beside})
+    return recipe
+
+
+def _wrong(what: str, error: ValidationError | TypeError) -> RecipeError:
+    if isinstance(error, ValidationError):
+        problems = "\n".join(map(_problem, error.errors(include_url=False)))
+    else:
+        problems = str(error)
+    return RecipeError(f"{what} cannot be carried out", found=problems, hint="see docs/recipe.md")
+
+
+def _problem(found: ErrorDetails) -> str:
+    """One of pydantic's errors: the field by the name users know, what it holds, what is wrong."""
+    parts, held = map(str, found["loc"]), found["input"]
+    place = [part for part in parts if part.isidentifier() or part.isdigit()]
+    known = Recipe.model_fields.get(place[0]) if place else None
+    if known is not None and known.alias:
+        place[0] = known.alias
+    quoted = f" = {held!r}" if isinstance(held, str | int | float) else ""
+    said = found["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(place) or 'recipe'}{quoted}: {said}"

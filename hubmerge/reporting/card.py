@@ -1,0 +1,138 @@
+"""The model card: metadata the Hub understands, and a body a reader understands in five seconds.
+
+Every value in the template is escaped as it is printed; what is meant as markup says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from hubmerge.reporting import escape, figures
+from hubmerge.reporting.plot import can_plot
+from hubmerge.reporting.schema import Data, Report, RowSet
+from hubmerge.reporting.verdict import RULE
+
+TEMPLATE = "card.md.jinja"
+PLOT = "barrier.png"
+HERE = "path/to/this/folder"
+"""Where the card says to load from before the merge has a repository."""
+
+
+def render_card(report: Report, repo_id: str | None = None) -> str:
+    """The text of `README.md`.
+
+    `repo_id` is where the merge will be published, so that the code in the card runs as it is.
+    """
+    location = repo_id or (report.published.id if report.published else HERE)
+    return (
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
+            report=report,
+            metadata=Markup(card_data(report, repo_id).to_yaml()),
+            location=location,
+            plot=PLOT if can_plot(report) else None,
+            rows=figures.rows(report),
+            barrier_sentence=figures.barrier_sentence(report),
+            row_sets=_row_sets(report.data) if report.data else [],
+            rule=RULE,
+        )
+    )
+
+
+def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
+    """The metadata at the top of the card. Only what lies on the Hub is named as lying there."""
+    line = escape.one_line
+    bases = [line(parent.id) for parent in report.models if parent.kind == "hub"]
+    data = report.data
+    licence = report.licence
+    link = licence.license_link or ""
+    return ModelCardData(
+        base_model=bases or None,
+        base_model_relation="merge" if bases else None,
+        datasets=[line(data.id)] if data and data.kind == "hub" else None,
+        eval_results=_eval_results(report) or None,
+        library_name="transformers",
+        license=_licences(licence.license),  # type: ignore[arg-type]  # the Hub takes a list too
+        license_name=line(licence.license_name) if licence.license_name else None,
+        license_link=line(link) if link.startswith(("https://", "http://")) else None,
+        model_name=line(repo_id or " + ".join(parent.id for parent in report.models)),
+        pipeline_tag=line(report.merged.pipeline_tag),
+        tags=["merge", "hubmerge", line(report.merged.model_type)],
+    )
+
+
+def _eval_results(report: Report) -> list[EvalResult]:
+    """The merge's own figures in the Hub's terms; nothing that was not measured."""
+    data, merge = report.data, report.contenders.merge
+    if data is None:
+        return []
+    measured = (
+        ("accuracy", "Accuracy", merge.accuracy),
+        ("loss", "Cross-entropy (nats)", merge.loss),
+        ("loss_barrier", "Loss barrier between the parents (nats)", report.barrier.matched),
+    )
+    line = escape.one_line
+    return [
+        EvalResult(
+            task_type=line(report.merged.pipeline_tag),
+            dataset_type=line(data.id),
+            dataset_name=line(data.id),
+            dataset_config=line(data.config) if data.config else None,
+            dataset_split=line(data.evaluation.split),
+            dataset_revision=line(data.sha),
+            dataset_args={"rows": report.n},
+            metric_type=kind,
+            metric_name=name,
+            metric_value=value,
+        )
+        for kind, name, value in measured
+        if value is not None
+    ]
+
+
+def _row_sets(data: Data) -> list[tuple[str, str, RowSet | None]]:
+    return [
+        ("calibration", "statistics and activations", data.calibration),
+        ("validation", "everything that is chosen", data.validation),
+        ("evaluation", "the figures above, and nothing else", data.evaluation),
+    ]
+
+
+def _licences(licences: str | list[str]) -> str | list[str]:
+    if isinstance(licences, str):
+        return escape.one_line(licences)
+    return [escape.one_line(licence) for licence in licences]
+
+
+def _listed(licences: str | list[str] | None) -> str:
+    return licences if isinstance(licences, str) else ", ".join(licences or ())
+
+
+def _environment() -> Environment:
+    filters: dict[str, Any] = {
+        "code": escape.code,
+        "python_string": escape.python_string,
+        "python_name": Markup,
+        "listed": _listed,
+        "figure": figures.figure,
+        "share": figures.share,
+        "signed": figures.signed,
+        "count": figures.count,
+        "duration": figures.duration,
+    }
+    environment = Environment(
+        loader=PackageLoader("hubmerge.reporting"),
+        autoescape=True,
+        finalize=escape.markdown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(filters)
+    return environment

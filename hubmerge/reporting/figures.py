@@ -1,0 +1,103 @@
+"""How numbers are written, and the table every face shows: card, terminal and plot agree."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hubmerge.reporting.schema import Report
+
+MISSING = "–"
+"""Stands where a figure was not measured."""
+
+
+class Row(NamedTuple):
+    """A contender as shown; figures are None where they were not measured."""
+
+    key: str
+    name: str
+    model: str
+    """Id of the model, empty for what is not a model of its own."""
+    accuracy: float | None
+    loss: float | None
+    calibrated_loss: float | None
+    calibration_error: float | None
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """0.8871 -> "0.887", with a true minus sign; None -> "–"."""
+    if value is None:
+        return MISSING
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """As `figure`, with a plus sign where there is no minus."""
+    text = figure(value, digits)
+    return text if text[0] in f"−{MISSING}" else f"+{text}"
+
+
+def share(value: float) -> str:
+    """A lambda: 0.5 -> "0.5", 0.46252 -> "0.4625"."""
+    return f"{round(value, 4):g}"
+
+
+def count(number: int) -> str:
+    """12345 -> "12,345"."""
+    return f"{number:,}"
+
+
+def duration(seconds: float) -> str:
+    """75.2 -> "1 min 15 s"; 8.31 -> "8.3 s"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def rows(report: Report) -> list[Row]:
+    """The five contenders in the order they are shown."""
+    a, b = (parent.id for parent in report.models)
+    shown = (
+        ("parent_a", "Parent A", a),
+        ("parent_b", "Parent B", b),
+        ("naive", "Naive average, unmatched", ""),
+        ("merge", "This merge", ""),
+        ("ensemble", "Ensemble of both parents", ""),
+    )
+    return [
+        Row(
+            key,
+            name,
+            model,
+            figures.accuracy,
+            figures.loss,
+            figures.calibrated_loss,
+            figures.calibration_error,
+        )
+        for key, name, model in shown
+        for figures in [getattr(report.contenders, key)]
+    ]
+
+
+def barrier_sentence(report: Report) -> str:
+    """What the loss does between the parents, in plain words."""
+    naive, matched = report.barrier.naive, report.barrier.matched
+    path = "On the straight path between the parents the loss"
+    if matched is None:
+        return "The loss barrier was not measured." if naive is None else f"{path} {_rise(naive)}."
+    detail = report.barrier.detail.matched
+    interval = (
+        f" (90% interval {figure(detail.barrier.low)} to {figure(detail.barrier.high)})"
+        if detail
+        else ""
+    )
+    without = f"; without matching it {_rise(naive)}" if naive is not None else ""
+    return f"{path} {_rise(matched)}{interval}{without}."
+
+
+def _rise(barrier: float) -> str:
+    if barrier <= 0:
+        return f"never rises (barrier {figure(barrier)} nats)"
+    return f"rises by at most {figure(barrier)} nats"

@@ -1,0 +1,238 @@
+"""The picture of a merge: loss and accuracy along the straight path between the parents.
+
+Drawn with matplotlib's object interface on the Agg canvas: no global state, so it may run in any
+thread, and the same report gives the same bytes with the same version of matplotlib.
+Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which stay apart for the
+colour-blind; each line also has its own mark and its name above the panel.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+
+from hubmerge.measure.results import Curve, CurvePoint
+from hubmerge.reporting.figures import count, figure
+from hubmerge.reporting.schema import Report
+from hubmerge.reporting.verdict import headline
+
+SIZE = (9.6, 5.0)
+"""Inches; a card is about as wide as 9.6 inches of 96 pixels."""
+DPI = 200
+
+INK, GREY, FAINT, PAPER = "#1f2328", "#6b7280", "#d8dce2", "#ffffff"
+BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+FONT: dict[str, Any] = {"fontfamily": "DejaVu Sans", "parse_math": False}
+"""Ships with matplotlib, so it is there; other people's dollar signs are no formulas."""
+
+HEADROOM = 1.08
+"""Top of the loss axis over the highest loss."""
+VISIBLE = 0.06
+"""Barriers lower than this share of the axis get no arrow: it would be all heads."""
+
+
+class Line(NamedTuple):
+    """One curve with its look."""
+
+    curve: Curve
+    name: str
+    colour: str
+    marker: str
+
+
+def can_plot(report: Report) -> bool:
+    """Whether a curve was measured."""
+    return bool(_lines(report))
+
+
+def render_plot(report: Report) -> bytes | None:
+    """The PNG file, or None if no curve was measured."""
+    lines = _lines(report)
+    if not lines:
+        return None
+    canvas = Figure(figsize=SIZE, dpi=DPI, facecolor=PAPER)
+    FigureCanvasAgg(canvas)
+    loss = canvas.add_axes((0.055, 0.19, 0.42, 0.45))
+    accuracy = canvas.add_axes((0.64, 0.19, 0.235, 0.45))
+    _draw_loss(loss, lines, report)
+    _draw_accuracy(accuracy, lines, report)
+    _write_frame(canvas, lines, report)
+    target = io.BytesIO()
+    canvas.savefig(target, format="png", dpi=DPI, facecolor=PAPER, metadata={"Software": None})
+    return target.getvalue()
+
+
+def _lines(report: Report) -> list[Line]:
+    detail = report.barrier.detail
+    lines = (
+        (detail.naive, "without matching", VERMILION, "s"),
+        (detail.matched, "matched", BLUE, "o"),
+    )
+    return [Line(curve, *look) for curve, *look in lines if curve is not None]
+
+
+def _write_frame(canvas: Figure, lines: list[Line], report: Report) -> None:
+    """Title, and the one line that says how to read the picture."""
+    n = max(line.curve.n for line in lines)
+    unit = report.data.unit if report.data else "rows"
+    title = headline(report.verdict_sentence)
+    canvas.text(0.02, 0.925, title, size=17, weight="bold", color=INK, **FONT)
+    rows = f"on {count(report.n)} test {unit}"
+    path = f", the path between the parents on {count(n)} of them" if n != report.n else ""
+    canvas.text(0.02, 0.865, rows + path, size=10.5, color=GREY, **FONT)
+    canvas.text(
+        0.02,
+        0.03,
+        "Dashed: the straight line between the parents' own losses. "
+        "The barrier is the highest rise above it.",
+        size=9,
+        color=GREY,
+        **FONT,
+    )
+
+
+def _draw_loss(axes: Axes, lines: list[Line], report: Report) -> None:
+    ensemble = report.contenders.ensemble.loss
+    highest = max(point.loss for line in lines for point in line.curve.points)
+    top = max(highest, ensemble or 0.0) * HEADROOM or 1.0
+    _dress(axes, "loss (nats)", "λ, the share of parent B", top)
+    ends = _ends(lines)
+    axes.plot([0, 1], [end.loss for end in ends], color=GREY, linewidth=1.3, linestyle=(0, (4, 3)))
+    for line in lines:
+        barrier = line.curve.barrier
+        _curve(axes, line, [point.loss for point in line.curve.points])
+        foot = ends[0].loss + barrier.at * (ends[1].loss - ends[0].loss)
+        if barrier.value > VISIBLE * top:
+            _arrow(axes, line.colour, barrier.at, foot, foot + barrier.value)
+    _name_curves(
+        axes,
+        [(line, f"barrier {figure(line.curve.barrier.value)} nats") for line in lines],
+    )
+    _label_levels(axes, top, [("parent B", ends[1].loss, GREY), ("ensemble", ensemble, GREEN)])
+
+
+def _draw_accuracy(axes: Axes, lines: list[Line], report: Report) -> None:
+    _dress(axes, "accuracy", "λ", 1.0)
+    for line in lines:
+        _curve(axes, line, [point.accuracy for point in line.curve.points])
+    _name_curves(
+        axes,
+        [
+            (line, f"lowest {figure(min(point.accuracy for point in line.curve.points))}")
+            for line in lines
+        ],
+    )
+    end = _ends(lines)[1].accuracy
+    ensemble = report.contenders.ensemble.accuracy
+    _label_levels(axes, 1.0, [("parent B", end, GREY), ("ensemble", ensemble, GREEN)])
+
+
+def _dress(axes: Axes, title: str, across: str, top: float) -> None:
+    """Axes from 0 to `top`, with parents named at the ends of lambda."""
+    axes.set_facecolor(PAPER)
+    axes.set_xlim(-0.015, 1.015)
+    axes.set_ylim(0, top)
+    axes.set_title(title, loc="left", size=10.5, weight="bold", color=INK, pad=45, **FONT)
+    ticks = [0, 0.25, 0.5, 0.75, 1]
+    names = ["0\nparent A", "0.25", "0.5", "0.75", "1\nparent B"]
+    axes.set_xticks(ticks, names, size=9, color=INK, **FONT)
+    axes.set_xlabel(across, size=9, color=GREY, labelpad=-7, **FONT)
+    axes.tick_params(axis="x", length=0, pad=6)
+    axes.tick_params(axis="y", length=0, pad=6, labelsize=9, labelcolor=INK)
+    axes.grid(True, axis="y", color=FAINT, linewidth=0.8, linestyle="-")
+    axes.grid(False, axis="x")
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(GREY)
+        spine.set_linewidth(1.0)
+
+
+def _curve(axes: Axes, line: Line, values: list[float]) -> None:
+    axes.plot(
+        [point.lam for point in line.curve.points],
+        values,
+        color=line.colour,
+        linewidth=2.2,
+        marker=line.marker,
+        markersize=5,
+        markeredgecolor=PAPER,
+        markeredgewidth=0.8,
+        clip_on=False,
+        zorder=3,
+    )
+
+
+def _arrow(axes: Axes, colour: str, lam: float, foot: float, tip: float) -> None:
+    style = {
+        "arrowstyle": "<->",
+        "color": colour,
+        "linewidth": 1.1,
+        "shrinkA": 0,
+        "shrinkB": 4,
+    }
+    axes.annotate("", (lam, tip), (lam, foot), arrowprops=style, zorder=2)
+
+
+def _name_curves(axes: Axes, lines: list[tuple[Line, str]]) -> None:
+    """Above the axes: each curve's mark, name and figure, in its colour."""
+    for row, (line, said) in enumerate(reversed(lines)):
+        height = 12 + 15 * row
+        axes.plot(
+            [0],
+            [1],
+            color=line.colour,
+            marker=line.marker,
+            markersize=6.5,
+            transform=axes.transAxes
+            + ScaledTranslation(4 / 72, height / 72, axes.figure.dpi_scale_trans),
+            clip_on=False,
+        )
+        axes.annotate(
+            f"{line.name}: {said}",
+            (0, 1),
+            (14, height),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="center",
+            size=9.5,
+            color=line.colour,
+            **FONT,
+        )
+
+
+def _label_levels(axes: Axes, top: float, levels: list[tuple[str, float | None, str]]) -> None:
+    """Name levels (text, value, colour) right of the axes, pushed apart where they would touch.
+
+    The ensemble also gets its line across.
+    """
+    known = sorted((value, text, colour) for text, value, colour in levels if value is not None)
+    gap = 0.1 * top
+    places = [value for value, _, _ in known]
+    for above in range(1, len(places)):
+        places[above] = max(places[above], places[above - 1] + gap)
+    for (value, text, colour), place in zip(known, places, strict=True):
+        if text == "ensemble":
+            axes.axhline(value, color=colour, linewidth=1.4, linestyle=(0, (1, 1.6)), zorder=1)
+        axes.annotate(
+            f"{text} {figure(value)}",
+            (1, place),
+            (9, 0),
+            textcoords="offset points",
+            va="center",
+            size=9,
+            color=colour,
+            annotation_clip=False,
+            **FONT,
+        )
+
+
+def _ends(lines: list[Line]) -> tuple[CurvePoint, CurvePoint]:
+    """The parents: the ends every curve shares."""
+    points = lines[0].curve.points
+    return points[0], points[-1]

@@ -1,0 +1,301 @@
+"""The report: one typed object, and the same thing as `report.json`.
+
+A figure that was not measured is null, never 0; every number is finite. Two runs of one recipe
+give the same report but for the block `run`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.measure.results import Comparison, Curve, Score
+
+SCHEMA_VERSION: Literal[1] = 1
+
+VerdictName = Literal["better than both parents", "as good", "worse", "cannot tell", "do not use"]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """Base: immutable, exact types, no unknown fields, no NaN and no infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Parent(Part):
+    """One of the two models that went in."""
+
+    id: str
+    """Repository id, or folder name of a local model."""
+    sha: str
+    """The commit; "local-" and a hash of what was loaded for a folder."""
+    revision: str | None
+    """The revision as asked for, if one was."""
+    kind: Literal["hub", "local"]
+    license: str | list[str] | None
+    dtype: str
+    parameters: Count
+
+
+class Merged(Part):
+    """The model that came out, as it was reloaded from disk."""
+
+    model_type: str
+    architecture: Identifier
+    auto_class: Identifier
+    """The transformers class that loads it, such as "AutoModelForImageClassification"."""
+    auto_processor: Identifier | None
+    """The transformers class that loads its processor; None if it has none."""
+    pipeline_tag: str
+    dtype: str
+    parameters: Count
+    labels: list[str]
+    """Label names in the order of the outputs."""
+
+
+class Contender(Part):
+    """A contender on the evaluation rows; all null if it was not measured."""
+
+    loss: float | None = None
+    accuracy: float | None = None
+    calibration_error: float | None = None
+    temperature: float | None = None
+    calibrated_loss: float | None = None
+    n: Count = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_score(cls, given: Any) -> Any:
+        """Take a `Score`; a figure in it that is not finite was not measured."""
+        if not isinstance(given, Score):
+            return given
+        figures = given.model_dump()
+        return {name: figure if _is_finite(figure) else None for name, figure in figures.items()}
+
+
+class Contenders(Part):
+    """Everything that was measured on the same rows."""
+
+    parent_a: Contender = Contender()
+    parent_b: Contender = Contender()
+    naive: Contender = Contender()
+    """The average without matching, with the same repair."""
+    merge: Contender = Contender()
+    ensemble: Contender = Contender()
+    """The mean of both parents' probabilities."""
+
+
+class BarrierDetail(Part):
+    """The whole curves, calibrated too, with the intervals of their barriers."""
+
+    naive: Curve | None = None
+    matched: Curve | None = None
+
+
+class Barriers(Part):
+    """The loss barrier in nats, without and with matching."""
+
+    naive: float | None = None
+    matched: float | None = None
+    detail: BarrierDetail = BarrierDetail()
+
+    @classmethod
+    def of(cls, *, naive: Curve | None, matched: Curve | None) -> Self:
+        """The barriers of two curves; one that holds a number that is not finite counts as none."""
+        naive, matched = (
+            curve if curve is not None and _is_finite(curve.model_dump()) else None
+            for curve in (naive, matched)
+        )
+        return cls(
+            naive=naive.barrier.value if naive else None,
+            matched=matched.barrier.value if matched else None,
+            detail=BarrierDetail(naive=naive, matched=matched),
+        )
+
+
+class SpaceMatch(Part):
+    """What matching found in one free space."""
+
+    space: str
+    kind: str
+    """The symmetry used there, such as "permute"."""
+    size: Count
+    """Units that may be reordered."""
+    gain: float | None
+    """What the matcher's objective gained over leaving the order as it was."""
+    correlation: float | None
+    """Mean correlation of the matched units, if activations were looked at."""
+    moved: Count
+    """Units that changed place."""
+
+
+class Method(Part):
+    """How the merge was made."""
+
+    family: str | None
+    """The spec used; None where nothing was matched."""
+    match: str
+    fuse: str
+    repair: str
+    lam: float | None
+    """The weight of parent B; None where the way of fusing has none."""
+    lam_chosen: Literal["given", "on validation rows"]
+    seed: int
+    outcome: str | None
+    """The matcher's last word, such as "converged"."""
+    spaces: list[SpaceMatch]
+    unrepaired: str | None
+    """What could not be repaired and why; None if nothing was left."""
+
+
+class RowSet(Part):
+    """One of the three disjoint sets of rows."""
+
+    split: str
+    rows: Count
+    available: Count
+    fingerprint: str
+    """Hash over the numbers of the chosen rows."""
+
+
+class Data(Part):
+    """What was measured on."""
+
+    id: str
+    sha: str
+    revision: str | None
+    kind: Literal["hub", "local"]
+    config: str | None
+    unit: str
+    """What a row is, in the plural: "images"."""
+    columns: dict[str, str]
+    """Role (such as "input", "label") -> column."""
+    calibration: RowSet | None
+    """Statistics and activations; never reported on."""
+    validation: RowSet | None
+    """Everything that is chosen: lambda, temperature."""
+    evaluation: RowSet
+    """Reported, never used for anything else."""
+    notes: list[str]
+
+
+class Licence(Part):
+    """The licence of the merge by the written policy."""
+
+    license: str | list[str]
+    license_name: str | None = None
+    license_link: str | None = None
+    private_by_default: bool
+    public_needs_override: bool
+    """Publishing openly takes an explicit decision of the user's."""
+    reason: str
+
+
+class Published(Part):
+    """Where the merge went."""
+
+    id: str
+    url: str
+    sha: str | None = None
+    private: bool
+    revision: str | None = None
+    pull_request: str | None = None
+
+
+class Run(Part):
+    """What may differ between two runs of one recipe. Nothing else in a report may."""
+
+    date: str
+    """UTC, ISO 8601."""
+    seconds: dict[str, float]
+    """Stage -> wall time."""
+    versions: dict[str, str]
+    processes: int
+    threads_per_process: int
+    intra_op_threads: int
+    device: str
+
+
+class Report(Part):
+    """Everything a merge can say for itself."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    verdict: VerdictName
+    verdict_sentence: str
+    n: Count
+    """Evaluation rows the verdict rests on; 0 if nothing was measured."""
+    models: Annotated[list[Parent], Field(min_length=2, max_length=2)]
+    """Parent A, parent B."""
+    merged: Merged
+    contenders: Contenders
+    comparisons: list[Comparison]
+    barrier: Barriers
+    method: Method
+    data: Data | None
+    limits: list[str]
+    licence: Licence
+    weights_sha256: dict[str, str]
+    """File -> sha256, of every weights file written."""
+    run: Run
+    published: Published | None = None
+
+    @model_validator(mode="after")
+    def _every_number_is_finite(self) -> Self:
+        if not _is_finite(self.model_dump()):
+            raise ValueError("a report holds finite numbers only; what was not measured is None")
+        return self
+
+    def to_json(self) -> str:
+        """The text of `report.json`: keys sorted, numbers in full, one newline at the end."""
+        content = self.model_dump(mode="json")
+        return (
+            json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+            + "\n"
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The report in `folder`. Raises NotFoundError, or RecipeError if it cannot be read."""
+        path = folder / "report.json"
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise NotFoundError(
+                f"no report in {folder}",
+                found=f"there is no {path.name}",
+                hint="give a folder that `hubmerge merge -o` wrote",
+            ) from None
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise RecipeError(
+                f"{path} is not a report this version can read",
+                found=_first_problem(error),
+                hint=f"this version reads schema_version {SCHEMA_VERSION}; merge again, or use "
+                "the version of hubmerge named in its block `run`",
+            ) from error
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether every float in nested dicts and lists is finite."""
+    match value:
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return all(map(_is_finite, value.values()))
+        case list():
+            return all(map(_is_finite, value))
+        case _:
+            return True
+
+
+def _first_problem(error: ValidationError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"

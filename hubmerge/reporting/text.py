@@ -1,0 +1,72 @@
+"""The report as a terminal shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hubmerge.reporting import figures
+from hubmerge.reporting.escape import one_line
+from hubmerge.reporting.figures import figure, share
+from hubmerge.reporting.schema import Report
+
+HEADINGS = ("", "accuracy", "loss", "calibrated", "calib. error")
+
+
+def render_text(report: Report, folder: Path | None = None) -> str:
+    """Verdict, contenders, barrier, and where the files lie if `folder` is given."""
+    blocks = [
+        one_line(report.verdict_sentence),
+        _table(report) if report.data else "",
+        figures.barrier_sentence(report) if report.data else "",
+        _method(report),
+        _limits(report),
+        _places(report, folder),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _table(report: Report) -> str:
+    lines = [HEADINGS] + [
+        (
+            f"{row.name}, {one_line(row.model)}" if row.model else row.name,
+            figure(row.accuracy),
+            figure(row.loss),
+            figure(row.calibrated_loss),
+            figure(row.calibration_error),
+        )
+        for row in figures.rows(report)
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _method(report: Report) -> str:
+    method = report.method
+    lam = f", lambda {share(method.lam)} ({method.lam_chosen})" if method.lam is not None else ""
+    moved = sum(space.moved for space in method.spaces)
+    units = sum(space.size for space in method.spaces)
+    found = (
+        f", {figures.count(moved)} of {figures.count(units)} units moved" if method.spaces else ""
+    )
+    return f"Matched by {method.match}{found}; fused by {method.fuse}{lam}; repair {method.repair}."
+
+
+def _limits(report: Report) -> str:
+    if not report.limits:
+        return ""
+    return "\n".join(["Known limits", *(f"- {one_line(limit)}" for limit in report.limits)])
+
+
+def _places(report: Report, folder: Path | None) -> str:
+    places = []
+    if folder is not None:
+        places += [f"model and card   {folder}", f"every figure     {folder / 'report.json'}"]
+    if report.published is not None:
+        places.append(f"published        {one_line(report.published.url)}")
+    return "\n".join(places)

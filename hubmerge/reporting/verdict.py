@@ -1,0 +1,233 @@
+"""The verdict: one plain sentence by a written rule.
+
+Differences are merge minus parent, paired row by row; every bound is one-sided at 95%.
+The first line that holds decides:
+
+do not use                 the outputs are not finite; or against some parent the accuracy is
+                           surely more than 0.10 lower (upper bound below -0.10)
+better than both parents   against each parent the accuracy is surely higher (lower bound above
+                           0) and the calibrated loss surely lower (upper bound below 0)
+as good                    against each parent surely less than 0.01 accuracy is lost (lower
+                           bound above -0.01) and surely less than 0.01 nats of calibrated loss
+                           are added (upper bound below 0.01)
+worse                      against some parent the accuracy is surely lower (upper bound below
+                           0) or the calibrated loss surely higher (lower bound above 0)
+cannot tell                otherwise
+
+Without temperatures (no validation rows) the calibrated loss is unknown, so only "do not use",
+"worse" and "cannot tell" remain; without data only "cannot tell". A merge that improves, all
+else equal, never gets a lower verdict. "Each parent" makes the good verdicts strict (at most 5%
+are wrong); "some parent" asks up to four questions at 5% each, so "worse" errs towards warning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hubmerge.measure.results import Comparison
+from hubmerge.reporting.escape import one_line
+from hubmerge.reporting.figures import count, figure
+from hubmerge.reporting.schema import Contenders, VerdictName
+
+TOLERANCE = 0.01
+"""Accuracy lost, and nats of calibrated loss added, that still count as "as good"."""
+COLLAPSE = 0.10
+"""Accuracy lost beyond which a merge should not be used."""
+FORESEEABLE = 1_000_000
+"""Rows beyond which "measure on more" is no advice."""
+
+RULE = (
+    "All differences are merge minus parent, paired row by row, with one-sided 95% bounds. "
+    "The first line that holds decides.",
+    (
+        (
+            "do not use",
+            f"its outputs are not finite, or it surely loses more than {COLLAPSE:.2f} accuracy "
+            "against a parent",
+        ),
+        (
+            "better than both parents",
+            "against each parent, accuracy is surely higher and calibrated loss surely lower",
+        ),
+        (
+            "as good",
+            f"against each parent, surely less than {TOLERANCE} accuracy is lost and less than "
+            f"{TOLERANCE} nats of calibrated loss are added",
+        ),
+        (
+            "worse",
+            "against a parent, accuracy is surely lower or calibrated loss surely higher",
+        ),
+        ("cannot tell", "none of these is sure at this number of rows"),
+    ),
+)
+"""The rule in the words of the card: a preamble, then (verdict, condition) in order."""
+
+
+class Verdict(NamedTuple):
+    name: VerdictName
+    sentence: str
+
+
+def judge(
+    contenders: Contenders,
+    comparisons: Sequence[Comparison],
+    *,
+    unit: str = "images",
+    finite: bool = True,
+) -> Verdict:
+    """The verdict on `contenders.merge` by the rule above.
+
+    `comparisons` are read where `other` is "parent_a" or "parent_b"; `unit` is the plural word
+    for a row; `finite` is whether every output of the merge was.
+    """
+    by_name = {comparison.other: comparison for comparison in comparisons}
+    parents = [by_name[name] for name in ("parent_a", "parent_b") if name in by_name]
+    if not finite:
+        return Verdict("do not use", "Do not use: some outputs of the merge are not finite.")
+    if len(parents) < 2:
+        return Verdict(
+            "cannot tell", "Cannot tell: nothing was measured, because no data set was given."
+        )
+    name = _rule(parents)
+    figures = _figures(contenders, min(parent.n for parent in parents), unit)
+    match name:
+        case "do not use":
+            lost = -min(parent.accuracy_difference for parent in parents)
+            sentence = f"Do not use: {figure(lost)} accuracy is lost; {figures}."
+        case "better than both parents":
+            sentence = f"Better than both parents: {figures}."
+        case "as good":
+            sentence = f"As good as both parents: {figures}."
+        case "worse":
+            sentence = f"{_worse_by(parents)}: {figures}."
+        case "cannot tell":
+            sentence = f"Cannot tell: {figures}. {_what_it_takes(parents, unit)}"
+    return Verdict(name, sentence)
+
+
+def headline(sentence: str) -> str:
+    """What a verdict's sentence says before its figures: "Worse than parent A by 0.020"."""
+    return one_line(sentence.partition(":")[0])
+
+
+def _rule(parents: Sequence[Comparison]) -> VerdictName:
+    if any(parent.accuracy_high < -COLLAPSE for parent in parents):
+        return "do not use"
+    if all(_surely_within(parent, 0.0) for parent in parents):
+        return "better than both parents"
+    if all(_surely_within(parent, TOLERANCE) for parent in parents):
+        return "as good"
+    if any(_surely_less_accurate(parent) or _surely_more_loss(parent) for parent in parents):
+        return "worse"
+    return "cannot tell"
+
+
+def _surely_within(parent: Comparison, tolerance: float) -> bool:
+    """Whether less than `tolerance` is lost in accuracy and added in calibrated loss."""
+    return (
+        parent.accuracy_low > -tolerance
+        and parent.calibrated_loss_high is not None
+        and parent.calibrated_loss_high < tolerance
+    )
+
+
+def _surely_less_accurate(parent: Comparison) -> bool:
+    return parent.accuracy_high < 0
+
+
+def _surely_more_loss(parent: Comparison) -> bool:
+    return parent.calibrated_loss_low is not None and parent.calibrated_loss_low > 0
+
+
+def _figures(contenders: Contenders, n: int, unit: str) -> str:
+    merge, a, b = (
+        figure(contender.accuracy)
+        for contender in (contenders.merge, contenders.parent_a, contenders.parent_b)
+    )
+    return f"accuracy {merge} against {a} and {b} on {count(n)} test {unit}"
+
+
+def _worse_by(parents: Sequence[Comparison]) -> str:
+    """ "Worse than parent A by 0.020", by accuracy if that is sure, else by calibrated loss."""
+    less_accurate = [parent for parent in parents if _surely_less_accurate(parent)]
+    if less_accurate:
+        by = figure(max(-parent.accuracy_difference for parent in less_accurate))
+        return f"Worse than {_named(less_accurate)} by {by}"
+    more_loss = [parent for parent in parents if _surely_more_loss(parent)]
+    by = figure(max(parent.calibrated_loss_difference or 0.0 for parent in more_loss))
+    return f"Worse than {_named(more_loss)} by {by} nats of calibrated loss"
+
+
+def _named(parents: Sequence[Comparison]) -> str:
+    if len(parents) == 2:
+        return "both parents"
+    return {"parent_a": "parent A", "parent_b": "parent B"}[parents[0].other]
+
+
+def _what_it_takes(parents: Sequence[Comparison], unit: str) -> str:
+    if any(parent.calibrated_loss_high is None for parent in parents):
+        return 'There were no rows to calibrate on, so "as good" cannot be claimed.'
+    needed = min(_rows_for_as_good(parents), _rows_for_worse(parents))
+    if needed > FORESEEABLE:
+        return "The difference lies so near the limit that no realistic number of rows settles it."
+    return (
+        f"If the differences stay as they are, about {count(_two_digits(needed))} test {unit} "
+        "would settle it."
+    )
+
+
+def _rows_for_as_good(parents: Sequence[Comparison]) -> float:
+    """Rows at which every bound would be inside the tolerance: widths shrink as 1/sqrt(n)."""
+    return max(
+        rows
+        for parent in parents
+        for rows in (
+            _rows(
+                parent.n,
+                parent.accuracy_difference - parent.accuracy_low,
+                parent.accuracy_difference + TOLERANCE,
+            ),
+            _rows(
+                parent.n,
+                (parent.calibrated_loss_high or 0.0) - (parent.calibrated_loss_difference or 0.0),
+                TOLERANCE - (parent.calibrated_loss_difference or 0.0),
+            ),
+        )
+    )
+
+
+def _rows_for_worse(parents: Sequence[Comparison]) -> float:
+    """Rows at which some bound would be on the bad side of 0."""
+    return min(
+        rows
+        for parent in parents
+        for rows in (
+            _rows(
+                parent.n,
+                parent.accuracy_high - parent.accuracy_difference,
+                -parent.accuracy_difference,
+            ),
+            _rows(
+                parent.n,
+                (parent.calibrated_loss_difference or 0.0) - (parent.calibrated_loss_low or 0.0),
+                parent.calibrated_loss_difference or 0.0,
+            ),
+        )
+    )
+
+
+def _rows(n: int, width: float, room: float) -> float:
+    """Rows at which a bound, `width` from the difference at `n` rows, is within `room` of it.
+
+    Infinite where there is no room, or so little that no foreseeable number would do.
+    """
+    return n * (width / room) ** 2 if room * FORESEEABLE > width else math.inf
+
+
+def _two_digits(rows: float) -> int:
+    """Rounded up to two leading digits: 3,041 -> 3,100."""
+    unit = 10 ** max(0, math.floor(math.log10(max(rows, 1))) - 1)
+    return math.ceil(rows / unit) * unit

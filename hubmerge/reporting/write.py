@@ -1,0 +1,25 @@
+"""The report as files: `report.json`, the card and the plot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hubmerge.reporting.card import PLOT, render_card
+from hubmerge.reporting.plot import render_plot
+from hubmerge.reporting.schema import Report
+
+
+def write_report(report: Report, folder: Path, repo_id: str | None = None) -> list[Path]:
+    """Write the report into `folder`, which exists; returns the files.
+
+    `repo_id` is where the merge will be published. Without curves there is no plot.
+    """
+    plot = render_plot(report)
+    contents = {
+        "report.json": report.to_json().encode(),
+        "README.md": render_card(report, repo_id).encode(),
+        **({PLOT: plot} if plot is not None else {}),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return [folder / name for name in contents]

@@ -1,0 +1,355 @@
+"""A spec being put together: spaces are declared, tensors claimed, places watched, then checked.
+
+Every check of the language that looks at more than one line lives here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher, get_close_matches
+from typing import Any
+
+from hubmerge.errors import SpecError
+from hubmerge.spec.family import Block, Family, SpaceLine
+from hubmerge.spec.notation import SAMPLES, Axis, parse, short
+from hubmerge.spec.sizes import Line, Shapes, infer_sizes
+from hubmerge.spec.spec import Space, Spec, Watch, lay_out_axes
+
+
+@dataclass
+class Draft:
+    """What `family` has said so far about a model with `config` and tensors of `shapes`.
+
+    The methods take names as the file writes them; `names` maps those to full names, in which a
+    space of a block carries the block's prefix.
+    """
+
+    family: Family
+    config: Any
+    shapes: Shapes
+    spaces: dict[str, Space] = field(default_factory=dict)
+    known: dict[str, int] = field(default_factory=dict)
+    declared: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
+    buffers: set[str] = field(default_factory=set)
+    watched: dict[tuple[str, bool], Line] = field(default_factory=dict)
+
+    def declare(
+        self,
+        table: Mapping[str, str | int | SpaceLine],
+        names: Mapping[str, str],
+        block: int | None,
+        *,
+        fixed: bool,
+    ) -> None:
+        """Adds the spaces of one table, under the names `names` gives them here."""
+        for local, given in table.items():
+            line = given if isinstance(given, SpaceLine) else SpaceLine(size=given)
+            source = self.family.where("fixed" if fixed else "space", local, block)
+            within = None
+            if line.within is not None:
+                within = self._outer(local, line.within, names, source, fixed=fixed)
+            self.add(names.get(local, local), source, within=within, fixed=fixed)
+            if line.size is not None:
+                self.known[names.get(local, local)] = self._given_size(local, line.size, source)
+
+    def add(
+        self, name: str, source: str, *, within: str | None = None, fixed: bool = False
+    ) -> None:
+        """Adds one space under its full name. Raises SpecError if there is one already."""
+        if name in self.spaces:
+            raise SpecError(
+                f"space {short(name)!r} is declared twice",
+                found=f"the first time in {self.declared[name]}",
+                source=source,
+                hint="leave one of the two lines, or rename one",
+            )
+        self.spaces[name] = Space(name, 0, within, fixed)
+        self.declared[name] = source
+
+    def _outer(
+        self, local: str, within: str, names: Mapping[str, str], source: str, *, fixed: bool
+    ) -> str:
+        """Full name of the space that `local` lies within."""
+        outer = names.get(within, within)
+        if fixed:
+            raise SpecError(
+                f"{local} is fixed and lies within {within!r}",
+                source=source,
+                hint="leave `within` away: what is never permuted needs no place to be permuted in",
+            )
+        if outer not in self.spaces:
+            error = self._undeclared(within, f"{local} lies within {within!r}", source, names)
+            error.hint = f"{error.hint}; the outer space stands above the inner one"
+            raise error
+        return outer
+
+    def _given_size(self, name: str, size: str | int, source: str) -> int:
+        value = size if isinstance(size, int) else getattr(self.config, size, None)
+        if not isinstance(value, int) or value < 1:
+            raise SpecError(
+                f"space {name!r} takes its size from the configuration field {size!r}"
+                if isinstance(size, str)
+                else f"space {name!r} has size {size}",
+                found=f"{size} = {value!r}",
+                source=source,
+                hint="name a field that holds a number, or {} to infer the size from the tensors",
+            )
+        return value
+
+    def claim(
+        self,
+        table: Mapping[str, str],
+        prefix: str,
+        names: Mapping[str, str],
+        block: int | None,
+        *,
+        buffers: bool,
+    ) -> None:
+        """Lets the lines of one table cover the tensors they name below `prefix`."""
+        for key, text in table.items():
+            tensor = ".".join(filter(None, (prefix, key.removesuffix("?"))))
+            source = self.family.where("buffer" if buffers else "param", key, block)
+            if tensor not in self.shapes:
+                if key.endswith("?"):
+                    continue
+                raise SpecError(
+                    f'the line "{key}" matches nothing',
+                    found=f"the model has no tensor {tensor}",
+                    source=source,
+                    hint=f'write "{key}?" if it may be absent'
+                    + nearest(tensor, [name for name in self.shapes if name not in self.lines]),
+                )
+            if tensor in self.lines:
+                taken = self.lines[tensor]
+                raise SpecError(
+                    f'{tensor} {list(self.shapes[tensor])} is claimed twice, as "{text}" here',
+                    found=f'"{taken.text}" in {taken.source}',
+                    source=source,
+                    hint="leave one of the two lines",
+                )
+            self.lines[tensor] = self._line(tensor, text, names, source)
+            if buffers:
+                self.buffers.add(tensor)
+
+    def _line(self, tensor: str, text: str, names: Mapping[str, str], source: str) -> Line:
+        shape = list(self.shapes[tensor])
+        axes = self._read(text, f'{tensor} {shape} is "{text}"', names, source)
+        if any(SAMPLES in axis.names() for axis in axes):
+            raise SpecError(
+                f'{tensor} {shape} is "{text}"',
+                found="* stands for observations, which only activations have",
+                source=source,
+                hint="name the axis; * belongs under [watch]",
+            )
+        if len(axes) != len(shape):
+            raise SpecError(
+                f'{tensor} does not fit "{text}"',
+                found=f"{len(axes)} axes are named, the tensor has {len(shape)}: {shape}",
+                source=source,
+                hint="one name, number or ( ) for every axis, in the tensor's order",
+            )
+        self._check_single(f'{tensor} {shape} is "{text}"', axes, source)
+        return Line(text, axes, source)
+
+    def _check_single(self, what: str, axes: tuple[Axis, ...], source: str) -> None:
+        """A free space runs once along a tensor, but for parts laid end to end on one axis."""
+        seen: dict[str, int] = {}
+        for number, axis in enumerate(axes):
+            for name in dict.fromkeys(axis.names()):
+                if self.spaces[name].fixed:
+                    continue
+                if name in seen or _composed_with_itself(axis, name):
+                    where = f"axes {seen.get(name, number)} and {number}"
+                    raise SpecError(
+                        what,
+                        found=f"{short(name)!r} twice, on "
+                        + (where if name in seen else f"axis {number}"),
+                        source=source,
+                        hint="one permutation runs once along a tensor: give the two names of "
+                        "their own, or make the space fixed",
+                    )
+                seen[name] = number
+
+    def watch(
+        self, table: Mapping[str, str], prefix: str, names: Mapping[str, str], block: int | None
+    ) -> None:
+        """Adds the places where activations can be seen."""
+        for key, text in table.items():
+            source = self.family.where("watch", key, block)
+            entering, leaving = key.startswith("->"), key.endswith("->")
+            module = ".".join(filter(None, (prefix, key.replace("->", "").strip())))
+            if entering == leaving or not re.fullmatch(r"[\w.-]+", module):
+                raise SpecError(
+                    f'"{key}" is no place to watch',
+                    source=source,
+                    hint='"-> module" is what enters it, "module ->" is what leaves it',
+                )
+            what = f'watch "{key}" is "{text}"'
+            axes = self._read(text, what, names, source)
+            units = [axis for axis in axes if list(axis.names()) != [SAMPLES]]
+            if len(units) != 1 or SAMPLES in units[0].names():
+                raise SpecError(
+                    what,
+                    found=f"{len(units)} axes of units",
+                    source=source,
+                    hint='exactly one axis is named, all others are *: "* * resid"',
+                )
+            if (module, entering) in self.watched:
+                raise SpecError(
+                    f"{what}, but it is watched already",
+                    found=f'"{self.watched[module, entering].text}"',
+                    source=source,
+                    hint="leave one of the two lines",
+                )
+            self._check_single(what, (units[0],), source)
+            self.watched[module, entering] = Line(text, axes, source)
+
+    def _read(
+        self, text: str, what: str, names: Mapping[str, str], source: str
+    ) -> tuple[Axis, ...]:
+        """The axes of `text` under their full names, all of them declared."""
+        try:
+            axes = parse(text)
+        except SpecError as error:
+            raise SpecError(
+                error.what, found=error.found, source=source, hint=error.hint
+            ) from error
+        for axis in axes:
+            for name in axis.names():
+                if name != SAMPLES and names.get(name, name) not in self.spaces:
+                    raise self._undeclared(name, what, source, names)
+        return tuple(axis.rename(names) for axis in axes)
+
+    def _undeclared(self, name: str, what: str, source: str, names: Mapping[str, str]) -> SpecError:
+        return SpecError(
+            what,
+            found=f"no space {name!r} is declared",
+            source=source,
+            hint="declare it under [space], [fixed] or the block" + nearest(name, list(names)),
+        )
+
+    def check_optional(self, block: Block, number: int, copies: list[str]) -> None:
+        """An optional line may be absent from some copies of a block; a typo from all of them."""
+        for table, buffers in ((block.param, "param"), (block.buffer, "buffer")):
+            for key in table:
+                name = key.removesuffix("?")
+                if not any(f"{prefix}.{name}" in self.shapes for prefix in copies):
+                    self._suspect(key, name, self.family.where(buffers, key, number))
+
+    def _suspect(self, key: str, name: str, source: str) -> None:
+        """Raises SpecError if a tensor that no line covers has nearly that name."""
+        for tensor in self.shapes:
+            ending = ".".join(tensor.split(".")[-1 - name.count(".") :])
+            if tensor not in self.lines and _similar(name, ending):
+                raise SpecError(
+                    f'the line "{key}" matches nothing',
+                    found=f"{tensor} {list(self.shapes[tensor])} is covered by no line",
+                    source=source,
+                    hint=f"did you mean {ending!r}?",
+                )
+
+    def finish(self) -> Spec:
+        """The spec, once nothing is missing. Raises SpecError for what is."""
+        self._check_covered()
+        sizes = infer_sizes(self.lines, self.shapes, self.known)
+        self._check_used()
+        for tensor, line in self.lines.items():
+            what = f'{tensor} {list(self.shapes[tensor])} is "{line.text}"'
+            self._check_nesting(what, line)
+        for (module, _), line in self.watched.items():
+            self._check_nesting(f'watch of {module} is "{line.text}"', line)
+        spaces = {
+            name: Space(name, sizes[name], space.within, space.fixed)
+            for name, space in self.spaces.items()
+        }
+        return Spec(
+            self.family.name,
+            spaces,
+            {name: lay_out_axes(self.lines[name].axes, sizes) for name in self.shapes},
+            frozenset(self.buffers),
+            tuple(
+                Watch(module, entering, lay_out_axes(line.axes, {**sizes, SAMPLES: 1}))
+                for (module, entering), line in self.watched.items()
+            ),
+            self.family.shown_path,
+        )
+
+    def _check_covered(self) -> None:
+        missing = [name for name in self.shapes if name not in self.lines]
+        if missing:
+            shown = "\n".join(f"{name} {list(self.shapes[name])}" for name in missing[:5])
+            more = f"\nand {len(missing) - 5} more" if len(missing) > 5 else ""
+            raise SpecError(
+                f"{self.family.shown_path} leaves {len(missing)} tensors uncovered",
+                found=shown + more,
+                source=self.family.shown_path,
+                hint="every parameter and buffer needs a line under [param] or [buffer]",
+            )
+
+    def _check_used(self) -> None:
+        used = {n for line in self.lines.values() for axis in line.axes for n in axis.names()}
+        for name in self.spaces:
+            if name not in used:
+                raise SpecError(
+                    f"space {short(name)!r} is declared but on no axis",
+                    source=self.declared[name],
+                    hint="remove it, or use its name in a line",
+                )
+
+    def _check_nesting(self, what: str, line: Line) -> None:
+        """A space stands to the right of the one it lies within: composed, or on a later axis."""
+        alone: list[str] = []
+        for axis in line.axes:
+            for inner, outer in self._stranded(axis, alone):
+                raise SpecError(
+                    what,
+                    found=f"{short(inner)!r} lies within {short(outer)!r}, which is not to its "
+                    "left",
+                    source=line.source,
+                    hint=f"compose them: ({short(outer)} {short(inner)}); or give "
+                    f"{short(outer)!r} an axis of its own before that",
+                )
+            names = list(axis.names())
+            if str(axis) in names:
+                alone += names
+
+    def _stranded(self, axis: Axis, outside: Iterable[str]) -> Iterator[tuple[str, str]]:
+        for part in axis.parts:
+            to_the_left = list(outside)
+            for factor in part.factors:
+                if isinstance(factor, Axis):
+                    yield from self._stranded(factor, to_the_left)
+                elif isinstance(factor, str) and factor != SAMPLES:
+                    outer = self.spaces[factor].within
+                    if outer and outer not in to_the_left:
+                        yield factor, outer
+                    to_the_left.append(factor)
+
+
+def _composed_with_itself(axis: Axis, name: str) -> bool:
+    """Whether one part of the axis is a product that holds `name` twice."""
+    for part in axis.parts:
+        holding = [
+            factor
+            for factor in part.factors
+            if factor == name or (isinstance(factor, Axis) and name in factor.names())
+        ]
+        if len(holding) > 1:
+            return True
+        if any(isinstance(f, Axis) and _composed_with_itself(f, name) for f in holding):
+            return True
+    return False
+
+
+def nearest(name: str, candidates: Collection[str]) -> str:
+    """'; did you mean ...?' if one of `candidates` is close to `name`."""
+    close = get_close_matches(name, candidates, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _similar(left: str, right: str) -> bool:
+    same_numbers = re.findall(r"\d+", left) == re.findall(r"\d+", right)
+    return same_numbers and SequenceMatcher(None, left, right).ratio() > 0.8

@@ -1,0 +1,229 @@
+"""A family of models as data: one TOML file in `model_specs/`, read and checked.
+
+Nothing here knows a model yet; `hubmerge.spec.bind` brings a family and a model together.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hubmerge.errors import FamilyError, SpecError
+
+SPECS_VARIABLE = "HUBMERGE_SPECS"
+"""Environment variable naming further folders of spec files, separated as PATH is."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SpaceLine(_Table):
+    """How a space was declared: its size (a config field or a number), what it lies within."""
+
+    size: str | int | None = None
+    within: str | None = None
+
+
+class Block(_Table):
+    """A part of the model that is repeated; spaces declared here are new in every copy."""
+
+    at: str
+    when: dict[str, Any] = Field(default_factory=dict)
+    flow: str | None = None
+    start: str | None = None
+    end: str | None = None
+    joined_unless: str | None = None
+    fixed: dict[str, str | int | SpaceLine] = Field(default_factory=dict)
+    space: dict[str, str | int | SpaceLine] = Field(default_factory=dict)
+    param: dict[str, str] = Field(default_factory=dict)
+    buffer: dict[str, str] = Field(default_factory=dict)
+    watch: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("at")
+    @classmethod
+    def _readable(cls, at: str) -> str:
+        if not re.fullmatch(r"([\w-]|\{\w+\})+(\.([\w-]|\{\w+\})+)*", at):
+            raise ValueError('a dotted name with {} for its numbers, such as "h.{layer}"')
+        return at
+
+    @model_validator(mode="after")
+    def _threads(self) -> Block:
+        given = [k for k in ("start", "end", "joined_unless") if getattr(self, k) is not None]
+        if self.flow is None and given:
+            raise ValueError(f'{", ".join(given)} without flow: add flow = "x -> y"')
+        joined = self.joined_unless
+        if joined is not None and f"{joined}?" not in self.param:
+            raise ValueError(f'joined_unless = "{joined}" needs a line "{joined}?" under param')
+        return self
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Matches the beginning of the tensor names that lie in a copy of this block."""
+        numbered = re.sub(r"\\\{\w+\\\}", r"(\\d+)", re.escape(self.at))
+        return re.compile(numbered + r"(?=\.)")
+
+
+class Family(_Table):
+    """One spec file. `match` and `when` compare fields of the model's configuration."""
+
+    name: str
+    path: Path
+    text: str
+    match: dict[str, Any] = Field(min_length=1)
+    fixed: dict[str, str | int | SpaceLine] = Field(default_factory=dict)
+    space: dict[str, str | int | SpaceLine] = Field(default_factory=dict)
+    param: dict[str, str] = Field(default_factory=dict)
+    buffer: dict[str, str] = Field(default_factory=dict)
+    watch: dict[str, str] = Field(default_factory=dict)
+    block: tuple[Block, ...] = ()
+
+    @property
+    def shown_path(self) -> str:
+        """The file's name as errors quote it: 'model_specs/vit.toml'."""
+        return _shown(self.path)
+
+    def where(self, table: str, key: str, block: int | None = None) -> str:
+        """'model_specs/vit.toml, line 12' for the line of `table` that gives `key`.
+
+        block: number of the [[block]] it stands in; its own keys (`at`) are in table "".
+        """
+        line = _line_numbers(self.text).get((block, table, key))
+        return f"{self.shown_path}, line {line}" if line else self.shown_path
+
+    def fits(self, config: Any) -> bool:
+        """Whether this family describes models of that configuration."""
+        return holds(self.match, config)
+
+
+def holds(conditions: Mapping[str, Any], config: Any) -> bool:
+    """Whether every named configuration field has the value (or one of the values) given."""
+    return all(
+        getattr(config, field, None) in (wanted if isinstance(wanted, list) else [wanted])
+        for field, wanted in conditions.items()
+    )
+
+
+_HEADER = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"""\s*((?:[\w-]+\.)*)(?:"([^"]+)"|'([^']+)'|([\w-]+))\s*=""")
+
+
+@lru_cache(maxsize=64)
+def _line_numbers(text: str) -> dict[tuple[int | None, str, str], int]:
+    """(number of the block, table, key) -> line, for every line a person would write."""
+    numbers: dict[tuple[int | None, str, str], int] = {}
+    blocks, block, table = 0, None, ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            blocks += header[1] == "block"
+            outer, _, table = header[1].rpartition(".")
+            block = blocks - 1 if "block" in (outer, table) else None
+            table = "" if table == "block" else table
+        elif key := _KEY.match(line):
+            inside = key[1].rstrip(".") or table
+            numbers.setdefault((block, inside, key[2] or key[3] or key[4]), number)
+    return numbers
+
+
+def _shown(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def read_family(path: Path) -> Family:
+    """The family one TOML file declares. Raises SpecError quoting file and field."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(
+            f"{_shown(path)} is not TOML", found=str(error), hint="see docs/spec.md"
+        ) from error
+    try:
+        return Family(name=path.stem, path=path, text=text, **table)
+    except (ValidationError, TypeError) as error:
+        problems = (
+            "\n".join(
+                f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+            )
+            if isinstance(error, ValidationError)
+            else str(error)
+        )
+        raise SpecError(
+            f"{_shown(path)} is no family",
+            found=problems,
+            hint="tables are match, fixed, space, param, buffer, watch and [[block]]: docs/spec.md",
+        ) from error
+
+
+def spec_folders() -> list[Path]:
+    """Where spec files are looked for: the ones that came with hubmerge, then HUBMERGE_SPECS.
+
+    Raises: SpecError, if that variable names something that is no folder.
+    """
+    package = Path(__file__).resolve().parent.parent
+    shipped = [package / "model_specs", package.parent / "model_specs"]
+    extra = [Path(entry) for entry in os.environ.get(SPECS_VARIABLE, "").split(os.pathsep) if entry]
+    for folder in extra:
+        if not folder.is_dir():
+            raise SpecError(
+                f"{SPECS_VARIABLE} names {str(folder)!r}",
+                found="there is no such folder",
+                hint=f"folders of TOML files, separated by {os.pathsep!r}",
+            )
+    return [next((folder for folder in shipped if folder.is_dir()), shipped[0]), *extra]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All families there are, by name."""
+
+    families: Mapping[str, Family]
+
+    def for_config(self, config: Any) -> Family:
+        """The one family that fits. Raises FamilyError if none, SpecError if several do."""
+        fitting = [family for family in self.families.values() if family.fits(config)]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise SpecError(
+                f"several families claim model_type {config.model_type!r}",
+                found=", ".join(family.shown_path for family in fitting),
+                hint="make their [match] tables exclude each other",
+            )
+        raise FamilyError(
+            f"no spec describes model_type {getattr(config, 'model_type', None)!r}",
+            found=f"families: {', '.join(sorted(self.families))}",
+            hint="--match none needs no spec; or write one TOML file (docs/spec.md) and name its "
+            f"folder in {SPECS_VARIABLE}",
+        )
+
+    def named(self, name: str) -> Family:
+        """The family of that name. Raises FamilyError with the names there are."""
+        if name in self.families:
+            return self.families[name]
+        raise FamilyError(
+            f"there is no family {name!r}", found=f"families: {', '.join(sorted(self.families))}"
+        )
+
+
+def load_registry() -> Registry:
+    """Reads every spec file. Raises SpecError where two files share a name."""
+    families: dict[str, Family] = {}
+    for folder in spec_folders():
+        for path in sorted(folder.glob("*.toml")):
+            if path.stem in families:
+                raise SpecError(
+                    f"two spec files are called {path.name}",
+                    found=f"{families[path.stem].path} and {path}",
+                    hint="rename one of them",
+                )
+            families[path.stem] = read_family(path)
+    return Registry(families)

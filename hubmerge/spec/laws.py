@@ -1,0 +1,127 @@
+"""Proving a spec: permuting what it calls free must leave the model's function alone.
+
+In float64, on shaken weights or on the weights at hand: a wrong line moves the outputs by parts
+of their own size, a right one by rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from hubmerge.errors import LawError, SpecError
+from hubmerge.spec.bind import bind_config
+from hubmerge.spec.permutation import Permutation, State, permute, random_permutation
+from hubmerge.spec.spec import Spec
+
+TOLERANCE = 1e-9
+"""Largest deviation, relative to the largest output, that counts as rounding in float64."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was proved: the spaces, and how far the outputs moved at most."""
+
+    spec: Spec
+    deviation: float
+    elements: int
+
+
+def spec_of(model: PreTrainedModel) -> Spec:
+    """The spec of a loaded model.
+
+    Raises: FamilyError; SpecError, also where the spec takes a buffer for a parameter, which
+    matching would listen to, or the other way round.
+    """
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    spec = bind_config(model.config, shapes)
+    buffers = {name for name, _ in model.named_buffers()} & set(shapes)
+    if odd := sorted(buffers ^ spec.buffers):
+        kinds = ("param", "buffer") if odd[0] in buffers else ("buffer", "param")
+        raise SpecError(
+            f"{odd[0]} {list(shapes[odd[0]])} stands under [{kinds[0]}]",
+            found=f"it is a {'buffer' if odd[0] in buffers else 'parameter'} of the model"
+            + (f", as are {len(odd) - 1} more" if len(odd) > 1 else ""),
+            source=spec.source,
+            hint=f"move its line to [{kinds[1]}]",
+        )
+    return spec
+
+
+def outputs(model: PreTrainedModel, state: State, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Logits of `model` with the tensors of `state` in place of its own."""
+    with torch.inference_mode():
+        call = torch.func.functional_call
+        return call(model, dict(state), (), dict(inputs), tie_weights=False).logits
+
+
+def deviation(reference: Tensor, moved: Tensor) -> float:
+    """Largest difference relative to the largest reference value; inf if not finite."""
+    scale = reference.abs().max().clamp_min(torch.finfo(reference.dtype).tiny)
+    ratio = float((moved - reference).abs().max() / scale)
+    return ratio if ratio == ratio else float("inf")
+
+
+def prove(
+    model: PreTrainedModel,
+    spec: Spec,
+    inputs: Mapping[str, Tensor],
+    *,
+    elements: int = 2,
+    seed: int = 0,
+) -> Proof:
+    """Applies random elements of every free space to `model` and compares its outputs.
+
+    model: in float64 and eval mode. inputs: a probe batch in float64.
+    Raises: LawError, naming the space that breaks the function.
+    """
+    state = model.state_dict()
+    reference = outputs(model, state, inputs)
+    worst = 0.0
+    for number in range(elements):
+        element = _moving(random_permutation(spec, seed + number))
+        worst = max(
+            worst, deviation(reference, outputs(model, permute(spec, state, element), inputs))
+        )
+    if worst > TOLERANCE:
+        raise _broken(model, spec, state, reference, inputs, seed, worst)
+    return Proof(spec, worst, elements)
+
+
+def _moving(permutation: Permutation) -> dict[str, Tensor]:
+    """`permutation`, shifted by one where it happens to leave a space (or an inside) alone."""
+    return {
+        name: torch.where(
+            (index == torch.arange(index.shape[-1])).all(-1, keepdim=True), index.roll(1, -1), index
+        )
+        for name, index in permutation.items()
+    }
+
+
+def _broken(
+    model: PreTrainedModel,
+    spec: Spec,
+    state: State,
+    reference: Tensor,
+    inputs: Mapping[str, Tensor],
+    seed: int,
+    worst: float,
+) -> LawError:
+    element = _moving(random_permutation(spec, seed))
+    alone = {
+        name: deviation(reference, outputs(model, permute(spec, state, {name: index}), inputs))
+        for name, index in element.items()
+    }
+    guilty = [name for name, moved in alone.items() if moved > TOLERANCE]
+    shown = ", ".join(f"{name} ({alone[name]:.1e})" for name in guilty[:6]) or "only in combination"
+    return LawError(
+        f"permuting this {spec.family} model moves its outputs by {worst:.1e} of their size",
+        found=f"spaces that do: {shown}",
+        source=spec.source,
+        hint="a tensor that these spaces touch has a wrong line, or the model does something "
+        "its family does not",
+    )

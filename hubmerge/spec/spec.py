@@ -1,0 +1,152 @@
+"""A family bound to one model: every tensor's axes, every space's size.
+
+`Spec` is what matchers, mergers and repairs work with. It knows names, shapes and the notation,
+and neither a model nor a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+
+from hubmerge.spec.notation import SAMPLES, Axis, Segment, lay_out
+
+
+@dataclass(frozen=True)
+class Space:
+    """A set of units that a tensor axis runs over. A free space may be permuted."""
+
+    name: str
+    size: int
+    within: str | None = None
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The axes of one tensor, each laid out as segments."""
+
+    axes: tuple[Axis, ...]
+    segments: tuple[tuple[Segment, ...], ...]
+
+    def names(self) -> Iterator[str]:
+        """Every name on every axis."""
+        for axis in self.axes:
+            yield from axis.names()
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The tensor's shape."""
+        return tuple(sum(prod(s.shape) for s in segments) for segments in self.segments)
+
+    def outer_axes(self, spec: Spec, number: int) -> tuple[int, ...]:
+        """Axes that hold nothing but a space which one on axis `number` lies within.
+
+        Outermost first: 0 for axis 1 of "expert (ff + ff) resid" with ff within expert.
+        """
+        here = dict.fromkeys(self.axes[number].names())
+        outer = {o: None for name in here if spec.spaces[name].within for o in spec.ancestors(name)}
+        missing = [name for name in outer if name not in here]
+        if not missing:
+            return ()
+        alone = {str(axis): k for k, axis in enumerate(self.axes)}
+        return tuple(alone[name] for name in missing)
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.axes))
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Where a space's activations can be seen: what enters or leaves a module."""
+
+    module: str
+    entering: bool
+    layout: Layout
+
+    @property
+    def axis(self) -> int:
+        """The axis that runs over units; all others run over observations."""
+        return next(i for i, axis in enumerate(self.layout.axes) if SAMPLES not in axis.names())
+
+    def __str__(self) -> str:
+        return f"-> {self.module}" if self.entering else f"{self.module} ->"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A free space with the free spaces inside it (heads with their insides)."""
+
+    root: str
+    children: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Root first."""
+        return (self.root, *self.children)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What each axis of each tensor of one model is.
+
+    `tensors` are parameters and buffers; those named in `buffers` (running statistics) follow
+    every permutation but say nothing about which one is right.
+    """
+
+    family: str
+    spaces: Mapping[str, Space]
+    tensors: Mapping[str, Layout]
+    buffers: frozenset[str] = frozenset()
+    watches: tuple[Watch, ...] = ()
+    source: str = ""
+    sizes: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        sizes = {space.name: space.size for space in self.spaces.values()}
+        object.__setattr__(self, "sizes", sizes)
+
+    def free_spaces(self) -> dict[str, int]:
+        """Name -> size of every space that may be permuted, in the order of the model."""
+        return {space.name: space.size for space in self.spaces.values() if not space.fixed}
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The free spaces, gathered with those that lie within them."""
+        free = [space for space in self.spaces.values() if not space.fixed]
+        inside: dict[str, list[str]] = {}
+        for space in free:
+            if space.within and not self.spaces[space.within].fixed:
+                inside.setdefault(space.within, []).append(space.name)
+        roots = [s.name for s in free if not s.within or self.spaces[s.within].fixed]
+        return tuple(Group(root, tuple(self._below(root, inside))) for root in roots)
+
+    def _below(self, name: str, inside: Mapping[str, list[str]]) -> Iterator[str]:
+        for child in inside.get(name, ()):
+            yield child
+            yield from self._below(child, inside)
+
+    def ancestors(self, space: str) -> tuple[str, ...]:
+        """The spaces `space` lies within, outermost first."""
+        outer = self.spaces[space].within
+        return (*self.ancestors(outer), outer) if outer else ()
+
+    def index_shape(self, space: str) -> tuple[int, ...]:
+        """Shape of a permutation of `space`: [n], or [heads, n] if nested."""
+        return tuple(self.sizes[name] for name in (*self.ancestors(space), space))
+
+    @cached_property
+    def touched_by(self) -> Mapping[str, tuple[str, ...]]:
+        """Space -> names of the tensors one of whose axes it runs along."""
+        touched: dict[str, list[str]] = {name: [] for name in self.spaces}
+        for tensor, layout in self.tensors.items():
+            for name in dict.fromkeys(layout.names()):
+                touched[name].append(tensor)
+        return {name: tuple(tensors) for name, tensors in touched.items()}
+
+
+def lay_out_axes(axes: tuple[Axis, ...], sizes: Mapping[str, int]) -> Layout:
+    """Axes with their segments, once every size is known."""
+    return Layout(axes, tuple(lay_out(axis, sizes) for axis in axes))

@@ -1,0 +1,232 @@
+"""From everything a run found to the typed report: nothing is computed here, only told."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+import hubmerge
+from hubmerge.contest import Contest, Ground
+from hubmerge.fuse import find_fusion
+from hubmerge.hub import LoadedModel, Plan, Source
+from hubmerge.matching import Match
+from hubmerge.measure import RowSet as Rows
+from hubmerge.recipe import Recipe
+from hubmerge.repair import Repair, batch_norms
+from hubmerge.reporting import schema
+from hubmerge.reporting.verdict import judge
+from hubmerge.save import merged_dtype
+
+LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")
+PIPELINE_TAG = "image-classification"
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a run found."""
+
+    recipe: Recipe
+    method: str
+    plan: Plan
+    dataset: Source | None
+    a: LoadedModel
+    b: LoadedModel
+    merge: LoadedModel
+    match: Match | None
+    repair: Repair | None
+    lam: float
+    lam_chosen: bool
+    ground: Ground | None
+    contest: Contest | None
+
+
+def tell(
+    story: Story, weights: dict[str, str], seconds: dict[str, float], machine: dict[str, Any]
+) -> schema.Report:
+    """The report. weights: file -> sha256; machine: what did the work."""
+    contest = story.contest
+    contenders = schema.Contenders.model_validate(dict(contest.scores) if contest else {})
+    comparisons = contest.comparisons if contest else []
+    verdict = judge(
+        contenders,
+        comparisons,
+        unit=_unit(story),
+        finite=contest.finite if contest else True,
+    )
+    return schema.Report(
+        verdict=verdict.name,
+        verdict_sentence=verdict.sentence,
+        n=len(story.ground.rows.evaluation) if story.ground else 0,
+        models=[
+            _parent(model, planned.licenses)
+            for model, planned in zip((story.a, story.b), story.plan.models, strict=True)
+        ],
+        merged=_merged(story),
+        contenders=contenders,
+        comparisons=comparisons,
+        barrier=schema.Barriers.of(
+            naive=contest.naive if contest else None,
+            matched=contest.matched if contest else None,
+        ),
+        method=_method(story),
+        data=_data(story),
+        limits=_limits(story),
+        licence=schema.Licence(**story.plan.licence.model_dump()),
+        weights_sha256=weights,
+        run=_run(seconds, machine),
+    )
+
+
+def _unit(story: Story) -> str:
+    return "images" if story.ground is None or story.ground.data.image_column else "rows"
+
+
+def _dtype(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _parent(model: LoadedModel, licences: list[str]) -> schema.Parent:
+    source = model.source
+    return schema.Parent(
+        id=source.id,
+        sha=source.sha,
+        revision=source.revision,
+        kind=source.kind,
+        license=licences[0] if len(licences) == 1 else (licences or None),
+        dtype=_dtype(model.dtype),
+        parameters=sum(parameter.numel() for parameter in model.model.parameters()),
+    )
+
+
+def _merged(story: Story) -> schema.Merged:
+    model = story.merge.model
+    return schema.Merged(
+        model_type=model.config.model_type,
+        architecture=type(model).__name__,
+        auto_class="AutoModelForImageClassification",
+        auto_processor="AutoImageProcessor" if story.merge.processor is not None else None,
+        pipeline_tag=PIPELINE_TAG,
+        dtype=_dtype(merged_dtype(story.a, story.b)),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        labels=list(story.merge.id2label.values()),
+    )
+
+
+def _method(story: Story) -> schema.Method:
+    match = story.match
+    return schema.Method(
+        family=match.spec.family if match else None,
+        match=match.method if match else "none",
+        fuse=story.recipe.fuse,
+        repair=story.repair.name if story.repair and not _sets_statistics(story) else "none",
+        lam=story.lam,
+        lam_chosen="on validation rows" if story.lam_chosen else "given",
+        seed=story.recipe.seed,
+        outcome=match.outcome if match else None,
+        spaces=[
+            schema.SpaceMatch(
+                space=space.space,
+                kind=space.kind,
+                size=space.size,
+                gain=space.gain,
+                correlation=space.correlation,
+                moved=space.moved,
+            )
+            for space in (match.spaces if match else ())
+        ],
+        unrepaired=_unrepaired(story),
+    )
+
+
+def _sets_statistics(story: Story) -> bool:
+    """Whether the fusion looks at data itself, so that nothing is repaired after it."""
+    return find_fusion(story.recipe.fuse).needs_data
+
+
+def _unrepaired(story: Story) -> str | None:
+    if story.repair is not None or _sets_statistics(story) or story.lam in (0.0, 1.0):
+        return None
+    norms = len(batch_norms(story.a.model))
+    if norms:
+        why = "no calibration data was given" if story.ground is None else "no repair was wanted"
+        return (
+            f"The running statistics of {norms} batch-norm layers are averages of the parents', "
+            f"which do not fit the merged weights: {why}."
+        )
+    return None
+
+
+def _data(story: Story) -> schema.Data | None:
+    ground, source = story.ground, story.dataset
+    if ground is None or source is None:
+        return None
+    data = ground.data
+    column = data.image_column or data.feature_column or ""
+    return schema.Data(
+        id=source.id,
+        sha=source.sha,
+        revision=source.revision,
+        kind=source.kind,
+        config=data.config,
+        unit=_unit(story),
+        columns={"input": column, "label": data.label_column},
+        calibration=_rows(ground.rows.calibration),
+        validation=_rows(ground.rows.validation),
+        evaluation=_all_rows(ground.rows.evaluation),
+        notes=list(ground.notes),
+    )
+
+
+def _rows(rows: Rows) -> schema.RowSet | None:
+    return _all_rows(rows) if len(rows) else None
+
+
+def _all_rows(rows: Rows) -> schema.RowSet:
+    return schema.RowSet(
+        split=rows.split,
+        rows=len(rows),
+        available=rows.available,
+        fingerprint=rows.fingerprint,
+    )
+
+
+def _limits(story: Story) -> list[str]:
+    limits = []
+    if story.contest is None:
+        limits.append("Nothing was measured: no data set was given.")
+    else:
+        limits.append(
+            f"Measured on {len(story.ground.rows.evaluation):,} {_unit(story)} of one data set; "
+            "other data may rank the contenders differently."
+            if story.ground
+            else ""
+        )
+    if unrepaired := _unrepaired(story):
+        limits.append(unrepaired)
+    if story.a.dtype != story.b.dtype:
+        limits.append(
+            f"The parents are stored in {_dtype(story.a.dtype)} and {_dtype(story.b.dtype)}; "
+            f"the merge is stored in {_dtype(merged_dtype(story.a, story.b))}."
+        )
+    if story.match is None:
+        limits.append("Nothing was matched: the parents' units were taken in the order they came.")
+    if not find_fusion(story.recipe.fuse).linear and story.contest is not None:
+        limits.append(
+            "The curve is that of the straight path between the aligned parents (repair "
+            f"{story.repair.name if story.repair else 'none'}), on which "
+            f"{story.recipe.fuse} does not end: the barrier says how well they were matched, not "
+            "how good this merge is."
+        )
+    return limits
+
+
+def _run(seconds: dict[str, float], machine: dict[str, Any]) -> schema.Run:
+    versions = {"hubmerge": hubmerge.__version__, "python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in LIBRARIES}
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    return schema.Run(date=now.isoformat(), seconds=dict(seconds), versions=versions, **machine)

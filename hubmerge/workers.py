@@ -1,0 +1,171 @@
+"""Handing out work to the processes and threads there are, with one answer for any number.
+
+The unit of work is one job (a batch of images, a point of a curve), computed on one process by
+one thread with a single intra-op thread. How many processes and threads there are decides only
+who computes a job, never how, and sums are taken in job order: so the same recipe gives the same
+bytes on one process or many.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from accelerate import Accelerator, InitProcessGroupKwargs
+from accelerate.utils import broadcast_object_list, gather_object
+
+from hubmerge.progress import be_quiet, track
+
+T = TypeVar("T")
+R = TypeVar("R")
+Sums = dict[str, torch.Tensor]
+
+LANES = 2
+"""Partial sums a reduction keeps. Fixed, because the order of additions decides the last bits."""
+
+
+class Workers:
+    """The processes accelerate started, and the threads each of them may use.
+
+    Everything below must be called by all processes alike.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        """`threads` per process; by default the cores shared among the local processes.
+
+        On an accelerator there is one thread per process.
+        """
+        patience = InitProcessGroupKwargs(timeout=timedelta(hours=24))
+        # Without cpu=True, processes started on CPUs alone would not know of each other.
+        self.accelerator = Accelerator(
+            cpu=not torch.accelerator.is_available(), kwargs_handlers=[patience]
+        )
+        self.device: torch.device = self.accelerator.device
+        self.is_main: bool = self.accelerator.is_main_process
+        self.processes: int = self.accelerator.num_processes
+        if not self.is_main:
+            be_quiet()
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        neighbours = int(os.environ.get("LOCAL_WORLD_SIZE", self.processes))
+        on_cpu = self.device.type == "cpu"
+        if self.device.type == "cuda":
+            # Reduced precision and autotuned kernels would make figures depend on the card.
+            torch.backends.cudnn.allow_tf32 = False
+            torch.backends.cudnn.deterministic = True
+            torch.backends.cudnn.benchmark = False
+        self.threads = (threads or max(1, (cores or 1) // neighbours)) if on_cpu else 1
+
+    def describe(self) -> dict[str, Any]:
+        """What did the work: for the report's block about the run."""
+        return {
+            "processes": self.processes,
+            "threads_per_process": self.threads,
+            "intra_op_threads": 1,
+            "device": str(self.device.type),
+        }
+
+    @contextmanager
+    def single_threaded_ops(self) -> Iterator[None]:
+        """Inside, every tensor operation uses one thread: its result has one value."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def map(self, job: Callable[[T], R], items: Sequence[T], what: str = "") -> list[R]:
+        """`[job(item) for item in items]`, shared out; every process gets the whole list.
+
+        An error in any job is raised on every process. Results must be picklable CPU objects
+        where there is more than one process.
+        """
+        mine = list(range(self.accelerator.process_index, len(items), self.processes))
+        done = self._caught(lambda: self._threaded(job, [items[i] for i in mine], what))
+        merged: list[Any] = [None] * len(items)
+        for indices, results in self._everyone((mine, done)):
+            for i, result in zip(indices, _unwrap(results), strict=True):
+                merged[i] = result
+        return merged
+
+    def sum(
+        self, job: Callable[[T], Mapping[str, torch.Tensor]], items: Sequence[T], what: str = ""
+    ) -> Sums:
+        """Sum over `items` of the tensors `job(item)` returns under each name.
+
+        Memory is that of `LANES` results, however many items there are.
+        """
+
+        def lane(number: int) -> Sums:
+            total: Sums = {}
+            for item in items[number::LANES]:
+                for name, value in job(item).items():
+                    if name in total:
+                        total[name] += value
+                    else:
+                        total[name] = value.clone()
+                bar.update(1)
+            return {name: value.cpu() for name, value in total.items()}
+
+        with track(len(items), what) as bar:
+            partial = self.map(lane, range(LANES))
+        total: Sums = {}
+        for sums in partial:
+            for name, value in sums.items():
+                total[name] = total[name] + value if name in total else value
+        return total
+
+    def on_main(self, act: Callable[[], R]) -> R:
+        """`act()` on the main process alone; every process gets its result or its error."""
+        outcome = [self._caught(act) if self.is_main else None]
+        if self.processes > 1:
+            broadcast_object_list(outcome)
+        return _unwrap(outcome[0])
+
+    def _threaded(self, job: Callable[[T], R], items: Sequence[T], what: str) -> list[R]:
+        with self.single_threaded_ops(), track(len(items), what) as bar:
+
+            def step(item: T) -> R:
+                result = job(item)
+                bar.update(1)
+                return result
+
+            if self.threads == 1:
+                return [step(item) for item in items]
+            with ThreadPoolExecutor(self.threads, initializer=_use_one_thread) as pool:
+                return list(pool.map(step, items))
+
+    def _everyone(self, share: tuple[list[int], Any]) -> list[tuple[list[int], Any]]:
+        return gather_object([share]) if self.processes > 1 else [share]
+
+    def _caught(self, act: Callable[[], R]) -> tuple[R | None, Exception | None]:
+        try:
+            return act(), None
+        except Exception as error:
+            return None, error if self.processes == 1 else _portable(error)
+
+
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _portable(error: Exception) -> Exception:
+    """`error`, or its text where pickle cannot carry it: other processes wait to be told."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _unwrap(outcome: Any) -> Any:
+    result, error = outcome
+    if error is not None:
+        raise error
+    return result

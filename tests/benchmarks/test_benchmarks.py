@@ -1,0 +1,104 @@
+"""Every benchmark runs from end to end on tiny models and prints the figure it is about."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import (
+    PreTrainedModel,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTImageProcessor,
+)
+
+from hubmerge.demo.digits import NAMES, write_digits
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+pytestmark = pytest.mark.slow
+
+
+def run(script: str, *options: str) -> str:
+    """What the script prints."""
+    command = [sys.executable, str(BENCHMARKS / script), "--quick", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def table(printed: str, first: str) -> list[dict[str, str]]:
+    """The rows of the table whose headings begin with `first`."""
+    lines = printed.splitlines()
+    start = next(k for k, line in enumerate(lines) if line.startswith(first + " "))
+    headings = re.split(r"\s{2,}", lines[start])
+    cells = [re.split(r"\s{2,}", line) for line in lines[start + 1 :]]
+    return [dict(zip(headings, row, strict=True)) for row in cells if len(row) == len(headings)]
+
+
+def test_the_baseline_and_the_matcher_solve_the_same_problem() -> None:
+    rows = table(run("matching_time.py"), "model")
+    assert {(row["model"], row["pair"], row["matcher"]) for row in rows} == set(
+        product(("resnet50", "vit-b16"), ("planted", "independent"), ("descent", "weights"))
+    )
+    for row in rows:
+        ours, plain = (float(row[f"objective {who}"]) for who in ("hubmerge", "plain"))
+        near = 1e-5 if row["pair"] == "planted" else 0.05  # other starts, other local optima
+        assert ours == pytest.approx(plain, rel=near)
+        assert float(row["ratio"]) > 0
+
+
+@pytest.mark.parametrize("model", ["resnet50", "vit-b16"])
+def test_a_merge_is_timed_against_reading_two_and_writing_one(model: str) -> None:
+    rows = table(run("merge_time.py", "--model", model), "match")
+    merge_s = {(row["match"], row["clock"]): float(row["merge s"]) for row in rows}
+    for match in ("none", "weights"):
+        assert merge_s[match, "wall"] > merge_s[match, "stages"] > 0
+        assert merge_s[match, "cpu"] > 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the script needs Linux")
+def test_a_merge_is_weighed_in_models() -> None:
+    rows = table(run("merge_memory.py"), "match")
+    assert [row["match"] for row in rows] == ["none", "weights"]
+    for row in rows:
+        peak, before = float(row["peak MB"]), float(row["after imports MB"])
+        assert peak > before > 50
+        assert float(row["merge MB"]) == pytest.approx(peak - before, abs=0.2)
+
+
+def test_the_zoo_is_pushed_merged_and_measured(tmp_path: Path) -> None:
+    for seed, letter in enumerate("ab"):
+        folder = tmp_path / letter
+        digit_resnet(seed).save_pretrained(folder)
+        ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
+    write_digits(tmp_path / "digits")
+    parents = ["--a", str(tmp_path / "a"), "--b", str(tmp_path / "b")]
+    printed = run(
+        "zoo.py", *parents, "--dataset", str(tmp_path / "digits"), "--match", "activations"
+    )
+    rows = {row["contender"]: row for row in table(printed, "contender")}
+    assert list(rows) == ["parent_a", "parent_b", "naive", "merge", "ensemble"]
+    assert all(0 <= float(row["accuracy"]) <= 1 for row in rows.values())
+    assert {row["n"] for row in rows.values()} == {"50"}
+    assert re.search(r"barrier \(nats\)  naive -?[\d.]+  matched -?[\d.]+", printed)
+    assert str(tmp_path) not in printed
+
+
+def digit_resnet(seed: int) -> PreTrainedModel:
+    """An untrained ResNet for the digits."""
+    torch.manual_seed(seed)
+    config = ResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[8, 16],
+        depths=[1, 1],
+        layer_type="basic",
+        id2label=dict(enumerate(NAMES)),
+        label2id={name: number for number, name in enumerate(NAMES)},
+    )
+    return ResNetForImageClassification(config)

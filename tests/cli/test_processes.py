@@ -1,0 +1,111 @@
+"""On two processes: the same bytes and the same report, and refusals that end on both."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubmerge.errors import DataError, NotFoundError, TargetError
+from hubmerge.localhub import EmbeddedHub
+from tests.cli.command_line import CommandLine
+from tests.cli.conftest import Merged
+
+LIMIT = 300
+TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
+ACCELERATE = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
+
+
+def but_for_the_run(report: dict[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in report.items() if name != "run"}
+
+
+def test_two_processes_do_what_one_does(merged: Merged, hubmerge: CommandLine, out: Path) -> None:
+    models = [f"me/{merged.family}-{letter}" for letter in "ab"]
+    options = ["--dataset", "me/digits", "-o", out, "--json"]
+    done = hubmerge("merge", *models, *options, processes=2).succeeded()
+    assert done.codes == (0, 0)
+    assert done.json["run"]["processes"] == 2
+    assert merged.report["run"]["processes"] == 1
+    assert but_for_the_run(done.json) == but_for_the_run(merged.report)
+    expected = (merged.folder / "model.safetensors").read_bytes()
+    assert (out / "model.safetensors").read_bytes() == expected
+
+
+@pytest.mark.slow
+def test_every_other_choice_on_two_processes(
+    hubmerge: CommandLine, parents: dict[str, dict], tmp_path: Path
+) -> None:
+    few = ("--samples", 60, "--calibration-samples", 70, "--json")
+    options = ("--dataset", "me/digits", "--best", "--repair", "repair", "--match", "weights", *few)
+    one, two = (
+        hubmerge("merge", "me/mlp-a", "me/mlp-b", *options, "-o", tmp_path / str(n), processes=n)
+        .succeeded()
+        .json
+        for n in (1, 2)
+    )
+    assert but_for_the_run(two) == but_for_the_run(one)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        pytest.param(["me/mlp-a", "me/nothing"], NotFoundError, id="by the first process"),
+        pytest.param(
+            ["me/mlp-a", "me/mlp-b", "--dataset", "me/digits", "--label-column", "no"],
+            DataError,
+            id="late",
+        ),
+        pytest.param(["me/mlp-a", "me/mlp-b", "-o", "/proc/version"], TargetError, id="target"),
+    ],
+)
+def test_a_refusal_ends_both(
+    hubmerge: CommandLine,
+    parents: dict[str, dict],
+    arguments: list[str],
+    error: type[Exception],
+    tmp_path: Path,
+) -> None:
+    done = hubmerge("merge", *arguments, processes=2, cwd=tmp_path)
+    assert done.codes == (error.exit_code, error.exit_code)
+    assert done.err.count(error.__name__) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "launcher", [pytest.param(TORCHRUN, id="torchrun"), pytest.param(ACCELERATE, id="accelerate")]
+)
+def test_real_launchers(
+    hub: EmbeddedHub,
+    hubmerge: CommandLine,
+    parents: dict[str, dict],
+    launcher: tuple[str, ...],
+    tmp_path: Path,
+) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *launcher, "-m", "hubmerge.cli", *arguments],
+            env=hub.environment(home=tmp_path / "home"),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT,
+        )
+
+    arguments = ["merge", "me/resnet-a", "me/resnet-b", "--dataset", "me/digits", "--json"]
+    two, one = tmp_path / "two", tmp_path / "one"
+    done = run(*arguments, "--samples", "60", "-o", str(two))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["run"]["processes"] == 2
+    alone = hubmerge(*arguments, "--samples", "60", "-o", one).succeeded()
+    assert but_for_the_run(told) == but_for_the_run(alone.json)
+    refused = run("merge", "me/resnet-a", "me/nothing", "-o", str(tmp_path / "no"))
+    assert refused.returncode != 0
+    assert refused.stderr.count("NotFoundError: ") == 1
+    assert not (tmp_path / "no").exists()

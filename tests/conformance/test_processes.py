@@ -1,0 +1,61 @@
+"""Two processes give the bits one gives, and an error on either reaches both."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hubmerge.workers import Workers
+from tests.conformance.processes import failures, results
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """What each of two processes found."""
+    folder = tmp_path_factory.mktemp("two")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    finished = subprocess.run(
+        [*launch, "-m", "tests.conformance.processes", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr[-4000:]
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
+
+
+def test_there_were_two(two):
+    assert [each["processes"] for each in two] == [2, 2]
+    assert [each["main"] for each in two] == ["heard of main"] * 2
+
+
+def test_two_processes_find_what_one_finds_to_the_bit(two):
+    alone = results(Workers(threads=1))
+    for each in two:
+        assert each["results"] == alone
+    assert alone["order"] == [0, 1, 4, 9, 16, 25, 36]
+
+
+def test_an_error_on_either_process_reaches_both(two):
+    assert two[0]["failures"] == two[1]["failures"]
+    heard = two[0]["failures"]
+    for case, job in (("first", 0), ("second", 1), ("sum", 3), ("main", 0)):
+        assert heard[case].startswith(f"SpecError: job {job} failed")
+        assert "this reaches everyone" in heard[case]
+    assert heard["unportable"] == "RuntimeError: Unportable: gone"
+    assert heard["after"] == "nothing"
+
+
+def test_one_process_raises_the_error_itself(two):
+    alone = failures(Workers(threads=1))
+    assert alone["unportable"] == "Unportable: gone"
+    assert {**alone, "unportable": ""} == {**two[0]["failures"], "unportable": ""}

@@ -1,0 +1,185 @@
+"""What every registered matcher, fusion and repair owes, on every family."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from hubmerge.fuse import find_fusion, fusions
+from hubmerge.matching import find_matcher, matchers, measure_moments
+from hubmerge.path import Path
+from hubmerge.repair import Bench, batch_norms, find_repair, repairs
+from hubmerge.spec import identity, invert, permute, random_permutation
+from hubmerge.spec.laws import deviation, outputs, spec_of
+from hubmerge.workers import Workers
+from tests.conformance.tiny import TINY, generic, probe, probe_batches
+
+every_model = pytest.mark.parametrize("name", TINY)
+every_matcher = pytest.mark.parametrize("method", matchers())
+every_fusion = pytest.mark.parametrize("method", fusions())
+every_repair = pytest.mark.parametrize("method", repairs())
+
+
+@pytest.fixture(scope="module")
+def workers():
+    return Workers(threads=1)
+
+
+@every_model
+@every_matcher
+def test_matching_a_model_with_itself_moves_nothing_that_matters(name, method, workers):
+    model = generic(name)
+    match = matched(method, model, model, workers)
+    if not find_matcher(method).needs_data:  # units that never fire look alike
+        assert_same(match.permutation, identity(match.spec))
+        assert_same(match.apply(model.state_dict()), model.state_dict())
+    for space in match.spaces:
+        assert space.gain == pytest.approx(0.0, abs=1e-9)
+
+
+@every_model
+@every_matcher
+def test_swapping_the_models_inverts_the_match(name, method, workers):
+    a = generic(name)
+    b = permuted(a, 7)
+    there, back = matched(method, a, b, workers), matched(method, b, a, workers)
+    if not find_matcher(method).needs_data:  # units that never fire look alike
+        assert_same(back.permutation, invert(there.spec, there.permutation))
+    for forth, home in zip(there.spaces, back.spaces, strict=True):
+        assert home.correlation == pytest.approx(forth.correlation)
+
+
+@every_model
+@every_matcher
+def test_matching_is_deterministic_and_leaves_its_inputs_alone(name, method, workers):
+    a, b = generic(name, 0), generic(name, 1)
+    before = [{t: v.clone() for t, v in model.state_dict().items()} for model in (a, b)]
+    first, second = matched(method, a, b, workers, seed=3), matched(method, a, b, workers, seed=3)
+    assert_same(first.permutation, second.permutation)
+    assert first.spaces == second.spaces
+    assert first.outcome == second.outcome
+    for model, state in zip((a, b), before, strict=True):
+        assert_same(model.state_dict(), state)
+
+
+@every_model
+@every_matcher
+def test_a_match_names_every_free_space_and_gives_permutations(name, method, workers):
+    match = matched(method, generic(name, 0), generic(name, 1), workers)
+    assert [space.space for space in match.spaces] == list(match.spec.free_spaces())
+    for space in match.spaces:
+        index = match.permutation[space.space]
+        straight = torch.arange(index.shape[-1]).expand(index.shape)
+        assert torch.equal(index.sort(-1).values, straight)
+        assert tuple(index.shape) == match.spec.index_shape(space.space)
+        assert space.size == index.numel()
+        assert space.moved == int((index != straight).sum())
+        assert -1 <= space.correlation <= 1
+
+
+@every_model
+@every_matcher
+def test_matching_lines_two_strangers_up_better_than_chance(name, method, workers):
+    match = matched(method, generic(name, 0), generic(name, 1), workers)
+    assert sum(space.gain * space.size for space in match.spaces) > 0
+
+
+@every_model
+@every_fusion
+def test_the_ends_of_the_path_are_the_models(name, method, workers):
+    a, b = (copy.deepcopy(generic(name, seed)).float().state_dict() for seed in (0, 1))
+    bench, fusion = bench_for(name, workers), find_fusion(method)
+    kept = [{t: v.clone() for t, v in state.items()} for state in (a, b)]
+    assert_same(fusion.fuse([a, b], [1.0, 0.0], bench), a)
+    at_b = {t: b[t] if floats(b[t]) else a[t] for t in a}
+    assert_same(fusion.fuse([a, b], [0.0, 1.0], bench), at_b)
+    between = fusion.fuse([a, b], [0.5, 0.5], bench)
+    assert between.keys() == a.keys()
+    for tensor, value in between.items():
+        assert (value.dtype, value.shape) == (a[tensor].dtype, a[tensor].shape), tensor
+        assert torch.isfinite(value).all(), tensor
+    assert any(not torch.equal(between[t], a[t]) for t in a)
+    assert_same(fusion.fuse([a, b], [0.5, 0.5], bench), between)
+    assert_same(a, kept[0])
+    assert_same(b, kept[1])
+
+
+@every_model
+@every_fusion
+def test_fusing_a_model_with_itself_gives_itself(name, method, workers):
+    """To the bit, or (a fusion that refits layers on data) the same function."""
+    model = copy.deepcopy(generic(name)).float()
+    state, fusion = model.state_dict(), find_fusion(method)
+    fused = fusion.fuse([state, state], [0.7, 0.3], bench_for(name, workers))
+    if not fusion.needs_data:
+        assert_same(fused, state)
+    inputs = probe(model, dtype=torch.float32)
+    assert deviation(outputs(model, state, inputs), outputs(model, fused, inputs)) < 1e-3
+
+
+@every_model
+@every_repair
+def test_repairs_leave_the_ends_alone_and_keep_types(name, method, workers):
+    a, b = (copy.deepcopy(generic(name, seed)).float() for seed in (0, 1))
+    if method == "batchnorm" and not batch_norms(a):
+        pytest.skip("no batch norm in this model")
+    bench = bench_for(name, workers)
+    first, last = a.state_dict(), b.state_dict()
+    kept = [{t: v.clone() for t, v in state.items()} for state in (first, last)]
+    path = Path(find_repair(method), bench, first, last)
+    assert_same(path.state(0.0), first)
+    assert_same(path.state(1.0), {t: last[t] if floats(last[t]) else first[t] for t in last})
+    average = find_fusion("average").function([first, last], [0.5, 0.5])
+    repaired = path.state(0.5)
+    assert repaired.keys() == average.keys()
+    assert any(not torch.equal(repaired[t], average[t]) for t in repaired)
+    for tensor, value in repaired.items():
+        assert value.dtype == first[tensor].dtype, tensor
+        assert value.shape == first[tensor].shape, tensor
+        assert torch.isfinite(value).all(), tensor
+    assert_same(first, kept[0])
+    assert_same(last, kept[1])
+    assert_same(path.state(0.5), repaired)
+
+
+@pytest.mark.parametrize(
+    "registered",
+    [*matchers().values(), *fusions().values(), *repairs().values()],
+    ids=lambda registered: registered.name,
+)
+def test_everything_registered_says_what_it_is_and_where_it_is_from(registered):
+    assert registered.summary.endswith(".")
+    assert "arXiv:" in registered.source
+
+
+def matched(method, anchor, other, workers, seed=0):
+    spec, moments = spec_of(anchor), None
+    found = find_matcher(method)
+    if found.needs_data:
+        moments = measure_moments(spec, anchor, other, probe_batches(anchor), workers)
+    return found.function(spec, anchor.state_dict(), other.state_dict(), moments=moments, seed=seed)
+
+
+def bench_for(name, workers):
+    model = copy.deepcopy(generic(name)).float()
+    return Bench(spec_of(model), model, probe_batches(model, dtype=torch.float32), workers)
+
+
+def permuted(model, seed):
+    spec = spec_of(model)
+    moved = copy.deepcopy(model)
+    moved.load_state_dict(permute(spec, model.state_dict(), random_permutation(spec, seed)))
+    return moved
+
+
+def floats(tensor):
+    return tensor.is_floating_point()
+
+
+def assert_same(left, right):
+    assert left.keys() == right.keys()
+    for key in left:
+        assert left[key].dtype == right[key].dtype, key
+        assert torch.equal(left[key], right[key]), key

@@ -1,0 +1,47 @@
+"""A real Hub on loopback, the unmodified client pointed at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import constants
+
+from hubmerge.hub import client as hub_client
+from hubmerge.localhub import EmbeddedHub, embedded_hub
+from hubmerge.progress import be_quiet
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
+    """One embedded Hub for the session; tests keep apart by repository names."""
+    with embedded_hub(tmp_path_factory.mktemp("server")) as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub(server: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EmbeddedHub:
+    """The Hub, with this process signed in as its owner and a cache of the test's own."""
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in server.environment(home=tmp_path / "home").items():
+        if name.startswith("HF_") or name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, value)
+    return server
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors that stay are reported at once; no bars."""
+    monkeypatch.setattr(hub_client, "PATIENCE", ())
+    be_quiet()
+
+
+@pytest.fixture
+def as_user(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """as_user(token) signs in; as_user("") signs out."""
+    return lambda token: monkeypatch.setenv("HF_TOKEN", token)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hubmerge.measure.barrier import around, barrier, excess, highest
+
+LAMS = [step / 10 for step in range(11)]
+
+
+def path(shape, rows=300, noise=0.0, seed=0):
+    """Losses [11, rows] whose mean excess over the line from 0.4 to 0.9 is `shape(lam)`."""
+    draw = np.random.default_rng(seed)
+    per_row = draw.exponential(size=rows)
+    return np.stack(
+        [
+            per_row
+            + 0.4
+            + 0.5 * lam
+            + shape(lam)
+            + (noise * draw.normal(size=rows) if 0 < lam < 1 else 0)
+            for lam in LAMS
+        ]
+    )
+
+
+def test_a_path_between_equals_has_no_barrier_at_all():
+    losses = np.tile(np.random.default_rng(0).exponential(size=40), (11, 1))
+    found = barrier(losses, LAMS)
+    assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_excess_is_zero_at_the_ends_and_on_the_line():
+    losses = path(lambda lam: 0.0)
+    assert (excess(losses, LAMS)[[0, -1]] == 0).all()
+    assert np.allclose(excess(losses, LAMS), 0)
+
+
+def test_the_planted_barrier_is_found():
+    found = barrier(path(lambda lam: 4 * 0.7 * lam * (1 - lam)), LAMS)
+    assert (found.value, found.at) == (pytest.approx(0.7), 0.5)
+    assert (found.low, found.high) == (pytest.approx(0.7), pytest.approx(0.7))
+
+
+def test_a_path_below_the_line_has_a_negative_barrier():
+    found = barrier(path(lambda lam: -4 * 0.2 * lam * (1 - lam)), LAMS)
+    assert found.value == pytest.approx(-0.2 * 4 * 0.1 * 0.9)
+    assert found.at in (0.1, 0.9)
+
+
+def test_the_interval_holds_the_value_and_narrows_with_rows():
+    few, many = (
+        barrier(path(lambda lam: lam * (1 - lam), rows=rows, noise=0.5), LAMS)
+        for rows in (100, 2000)
+    )
+    for found in (few, many):
+        assert found.low < found.value < found.high
+    assert many.high - many.low < (few.high - few.low) / 2
+
+
+def test_the_interval_covers_a_planted_barrier():
+    shape = {0.5: 0.5}
+    held = 0
+    for seed in range(60):
+        found = barrier(path(lambda lam: shape.get(lam, 0.0), rows=80, noise=1.0, seed=seed), LAMS)
+        held += found.low <= 0.5 <= found.high
+    assert held >= 48
+
+
+def test_midpoints_lie_on_both_sides_of_the_highest_point():
+    top = highest(path(lambda lam: lam * (1 - lam) * lam), LAMS)
+    assert LAMS[top] == 0.7
+    assert around(LAMS, top) == [0.65, 0.75]

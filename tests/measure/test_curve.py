@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from hubmerge.measure import (
+    GRID,
+    choose_lambda,
+    choose_rows,
+    make_batches,
+    match_labels,
+    measure_curve,
+    open_data,
+    outputs,
+    score,
+)
+from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
+from hubmerge.progress import be_quiet
+from hubmerge.workers import Workers
+
+NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quiet():
+    be_quiet()
+    yield
+    be_quiet(False)
+
+
+@pytest.fixture
+def sets(write, head):
+    data = open_data(write({"train": 400, "test": 500}, kind="features"), ref="d")
+    labels = match_labels(data, head.config.id2label)
+    rows = choose_rows(data, samples="all")
+    parts = (rows.validation, rows.evaluation)
+    return [make_batches(data, part, head, None, labels) for part in parts]
+
+
+@pytest.fixture(scope="module")
+def parents(digits):
+    """Two heads trained on the same digits from different seeds."""
+    inputs, labels = torch.tensor(digits[1][:400]), torch.tensor(digits[2][:400])
+
+    def trained(seed):
+        torch.manual_seed(seed)
+        config = MlpHeadConfig(input_size=64, hidden_sizes=[16], id2label=dict(enumerate(NAMES)))
+        model = MlpHeadForClassification(config)
+        fit = torch.optim.Adam(model.parameters(), lr=0.03)
+        for _ in range(60):
+            fit.zero_grad()
+            F.cross_entropy(model(inputs).logits, labels).backward()
+            fit.step()
+        return model.eval()
+
+    with Workers().single_threaded_ops():
+        return [trained(seed) for seed in (0, 1)]
+
+
+def line(a, b):
+    scratch = copy.deepcopy(a)
+
+    def point(lam):
+        state = b.state_dict()
+        scratch.load_state_dict(
+            {k: torch.lerp(v, state[k], lam) for k, v in a.state_dict().items()}
+        )
+        return scratch
+
+    return point
+
+
+def ends(parents, batches, workers):
+    a, b = (outputs(model, batches, workers) for model in parents)
+    return a, b
+
+
+def test_two_trainings_have_a_barrier_and_it_is_the_highest_point(parents, sets):
+    workers = Workers()
+    validation, evaluation = sets
+    on_rows, held_out = (ends(parents, batches, workers) for batches in (evaluation, validation))
+    found = measure_curve(line(*parents), on_rows, held_out, evaluation, validation, workers)
+    lams = [point.lam for point in found.points]
+    assert lams == sorted(set(lams))
+    assert set(GRID) < set(lams)
+    assert len(lams) == 11 + 2 * 2
+    assert found.n == evaluation.rows
+    top = max(found.points[1:-1], key=lambda point: point.excess)
+    assert (found.barrier.value, found.barrier.at) == (top.excess, top.lam)
+    assert found.barrier.low > 0.05
+    assert found.calibrated_barrier.value < found.barrier.value + 0.5
+    for end, parent, validated in ((0, 0, 0), (-1, 1, 1)):
+        scored = score(on_rows[parent], held_out[validated])
+        assert found.points[end].loss == scored.loss
+        assert found.points[end].calibrated_loss == scored.calibrated_loss
+        assert found.points[end].accuracy == scored.accuracy
+        assert found.points[end].excess == found.points[end].calibrated_excess == 0
+
+
+def test_threads_do_not_change_the_curve(parents, sets):
+    validation, evaluation = sets
+    curves = []
+    for threads in (1, 2):
+        workers = Workers(threads=threads)
+        on_rows, held_out = (
+            ends(parents, batches, workers) for batches in (evaluation, validation)
+        )
+        curves.append(
+            measure_curve(line(*parents), on_rows, held_out, evaluation, validation, workers)
+        )
+    assert curves[0] == curves[1]
+
+
+def test_from_a_model_to_itself_there_is_no_barrier(parents, sets):
+    workers = Workers()
+    a = parents[0]
+    same = ends([a, a], sets[1], workers)
+    found = measure_curve(lambda lam: a, same, None, sets[1], None, workers)
+    assert (found.barrier.value, found.barrier.low, found.barrier.high) == (0, 0, 0)
+    assert found.calibrated_barrier is None
+    assert {point.calibrated_loss for point in found.points} == {None}
+    through_lerp = measure_curve(line(a, a), same, None, sets[1], None, workers)
+    assert abs(through_lerp.barrier.value) < 1e-6
+
+
+def test_a_barrier_between_two_points_of_the_grid_is_found(parents, sets):
+    """A path that is A everywhere but for a narrow bump, highest at 0.425."""
+    workers = Workers()
+    a, visited = parents[0], []
+    scratch = copy.deepcopy(a)
+
+    def point(lam):
+        visited.append(lam)
+        scale = 1 - 2 * max(0.0, 1 - abs(lam - 0.425) / 0.1)
+        state = dict(a.state_dict())
+        state["classifier.weight"] = state["classifier.weight"] * scale
+        scratch.load_state_dict(state)
+        return scratch
+
+    found = measure_curve(point, ends([a, a], sets[1], workers), None, sets[1], None, workers)
+    assert found.barrier.at == 0.425
+    assert len(visited) == len(set(visited)) == 9 + 2 * 2
+    assert all(point.excess < found.barrier.value for point in found.points if point.lam in GRID)
+
+
+def test_a_point_that_breaks_gives_no_figure_and_no_crash(parents, sets):
+    workers = Workers()
+    a = parents[0]
+    broken = copy.deepcopy(a)
+    broken.classifier.bias.data[0] = float("nan")
+    same = ends([a, a], sets[1], workers)
+    found = measure_curve(
+        lambda lam: broken if lam == 0.5 else a, same, same, sets[1], sets[1], workers
+    )
+    assert np.isnan(found.barrier.value)
+    assert found.calibrated_barrier is None
+
+
+def test_lambda_is_chosen_where_the_validation_loss_is_least(parents, sets):
+    workers = Workers()
+    a, b = parents
+    validation = sets[0]
+    best, losses = choose_lambda(line(a, b), validation, workers)
+    assert list(losses) == list(GRID[1:-1])
+    assert losses[best] == min(losses.values())
+    again = outputs(line(a, b)(best), validation, workers)
+    assert losses[best] == score(again).loss
+    assert choose_lambda(lambda lam: a, validation, workers)[0] == 0.5
+    with pytest.raises(ValueError, match="without validation rows"):
+        choose_lambda(line(a, b), validation.first(0), workers)

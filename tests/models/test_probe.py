@@ -1,0 +1,106 @@
+"""Probe inputs fit the model; shaken weights hide nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import (
+    BertConfig,
+    ConvNextConfig,
+    ConvNextForImageClassification,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedModel,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTConfig,
+    ViTForImageClassification,
+)
+
+from hubmerge.errors import FamilyError
+from hubmerge.models import MlpHeadConfig, MlpHeadForClassification, probe_inputs, shaken
+
+VIT = ViTConfig(
+    image_size=[8, 12],
+    patch_size=4,
+    hidden_size=16,
+    intermediate_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    num_channels=1,
+)
+RESNET = ResNetConfig(embedding_size=8, hidden_sizes=[8, 12], depths=[1, 2], layer_type="basic")
+CONVNEXT = ConvNextConfig(hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1], image_size=32)
+MODELS = {
+    "vit": (ViTForImageClassification, VIT, {"pixel_values": (3, 1, 8, 12)}),
+    "resnet": (ResNetForImageClassification, RESNET, {"pixel_values": (3, 3, 64, 64)}),
+    "convnext": (ConvNextForImageClassification, CONVNEXT, {"pixel_values": (3, 3, 32, 32)}),
+    "mlp_head": (
+        MlpHeadForClassification,
+        MlpHeadConfig(input_size=10, norm="batch"),
+        {"features": (3, 10)},
+    ),
+}
+
+
+def fresh(family: str) -> PreTrainedModel:
+    torch.manual_seed(0)
+    kind, config, _ = MODELS[family]
+    return kind(config).eval()
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_a_probe_fits_its_model_and_is_reproducible(family: str) -> None:
+    model, shapes = fresh(family), MODELS[family][2]
+    inputs = probe_inputs(model, rows=3, seed=5)
+    assert {name: tuple(value.shape) for name, value in inputs.items()} == shapes
+    assert model.double()(**inputs).logits.shape[0] == 3
+    for name, value in probe_inputs(model.config, rows=3, seed=5).items():
+        assert torch.equal(value, inputs[name])
+        assert value.dtype == torch.float64
+        assert not torch.equal(value, probe_inputs(model, rows=3, seed=6)[name])
+    assert next(iter(probe_inputs(model, dtype=torch.float32).values())).dtype == torch.float32
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_shaking_leaves_no_tensor_constant(family: str) -> None:
+    model = fresh(family)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    moved = shaken(model, seed=3).state_dict()
+    for name, value in moved.items():
+        assert torch.equal(model.state_dict()[name], before[name]), f"{name}: original changed"
+        if value.is_floating_point():
+            assert value.flatten().unique().numel() > 0.9 * value.numel(), f"{name}: repeats"
+            assert not torch.equal(value, before[name]), f"{name}: not shaken"
+        else:
+            assert torch.equal(value, before[name])
+        if name.endswith("running_var"):
+            assert (value > 0).all()
+        if "norm" in name and name.endswith(".weight"):
+            assert (value - 1).abs().max() < 0.6, f"{name}: gains far from 1"
+    again, other = shaken(model, seed=3).state_dict(), shaken(model, seed=4).state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in moved.items())
+    assert not all(torch.equal(value, other[name]) for name, value in moved.items())
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_a_shaken_model_still_answers(family: str) -> None:
+    model = shaken(fresh(family)).double()
+    with torch.inference_mode():
+        logits = model(**probe_inputs(model)).logits
+    assert torch.isfinite(logits).all()
+    assert logits.std() > 1e-3
+
+
+def test_tied_tensors_stay_tied() -> None:
+    config = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=11, n_positions=6)
+    model = shaken(GPT2LMHeadModel(config))
+    assert model.lm_head.weight.data_ptr() == model.transformer.wte.weight.data_ptr()
+
+
+def test_models_without_a_probe_are_refused_by_name() -> None:
+    config = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=11, n_positions=6)
+    with pytest.raises(FamilyError, match=r'"gpt2"[\s\S]*"input_ids"'):
+        probe_inputs(GPT2LMHeadModel(config))
+    with pytest.raises(FamilyError, match=r'"bert"[\s\S]*no image classifier'):
+        probe_inputs(BertConfig())

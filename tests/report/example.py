@@ -1,0 +1,192 @@
+"""A plausible report whose numbers are all made up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubmerge.measure.results import Barrier, Comparison, Curve, CurvePoint, Score
+from hubmerge.reporting.schema import (
+    Barriers,
+    Contenders,
+    Data,
+    Licence,
+    Merged,
+    Method,
+    Parent,
+    Report,
+    RowSet,
+    Run,
+    SpaceMatch,
+)
+from hubmerge.reporting.verdict import judge
+
+
+def example(**changes: Any) -> Report:
+    """A merge of two small ResNets that came out as good as its parents, with `changes`."""
+    scores = contenders()
+    compared = [comparison("parent_a"), comparison("parent_b")]
+    verdict = judge(scores, compared)
+    fields: dict[str, Any] = {
+        "verdict": verdict.name,
+        "verdict_sentence": verdict.sentence,
+        "n": 1000,
+        "models": [parent("org/left", "a"), parent("org/right", "b")],
+        "merged": Merged(
+            model_type="resnet",
+            architecture="ResNetForImageClassification",
+            auto_class="AutoModelForImageClassification",
+            auto_processor="AutoImageProcessor",
+            pipeline_tag="image-classification",
+            dtype="float32",
+            parameters=123456,
+            labels=["cat", "dog"],
+        ),
+        "contenders": scores,
+        "comparisons": compared,
+        "barrier": Barriers.of(naive=curve(2.0), matched=curve(0.05)),
+        "method": Method(
+            family="resnet",
+            match="activations",
+            fuse="average",
+            repair="batch-norm",
+            lam=0.5,
+            lam_chosen="given",
+            seed=0,
+            outcome="converged",
+            spaces=[
+                SpaceMatch(
+                    space=f"stages.{i}.x",
+                    kind="permute",
+                    size=16,
+                    gain=1.5 * i,
+                    correlation=0.75,
+                    moved=15,
+                )
+                for i in range(3)
+            ],
+            unrepaired=None,
+        ),
+        "data": data(),
+        "limits": ["Measured on one data set."],
+        "licence": Licence(
+            license="apache-2.0",
+            private_by_default=False,
+            public_needs_override=False,
+            reason="every parent is apache-2.0",
+        ),
+        "weights_sha256": {"model.safetensors": "c" * 64},
+        "run": Run(
+            date="2001-02-03T04:05:06Z",
+            seconds={"matching": 1.25, "measuring": 61.5},
+            versions={"hubmerge": "0.0.0", "torch": "0.0.0"},
+            processes=1,
+            threads_per_process=2,
+            intra_op_threads=1,
+            device="cpu",
+        ),
+    }
+    return Report(**{**fields, **changes})
+
+
+def unmeasured(**changes: Any) -> Report:
+    """The same merge without a data set."""
+    verdict = judge(Contenders(), [])
+    fields: dict[str, Any] = {
+        "verdict": verdict.name,
+        "verdict_sentence": verdict.sentence,
+        "n": 0,
+        "contenders": Contenders(),
+        "comparisons": [],
+        "barrier": Barriers(),
+        "data": None,
+    }
+    return example(**{**fields, **changes})
+
+
+def parent(id: str, digit: str, **changes: Any) -> Parent:
+    fields: dict[str, Any] = {
+        "id": id,
+        "sha": digit * 40,
+        "revision": None,
+        "kind": "hub",
+        "license": "apache-2.0",
+        "dtype": "float32",
+        "parameters": 123456,
+    }
+    return Parent(**{**fields, **changes})
+
+
+def data(**changes: Any) -> Data:
+    fields: dict[str, Any] = {
+        "id": "org/pictures",
+        "sha": "d" * 40,
+        "revision": None,
+        "kind": "hub",
+        "config": None,
+        "unit": "images",
+        "columns": {"input": "image", "label": "label"},
+        "calibration": RowSet(split="train", rows=512, available=5000, fingerprint="1" * 16),
+        "validation": RowSet(split="test", rows=200, available=200, fingerprint="2" * 16),
+        "evaluation": RowSet(split="test", rows=1000, available=1800, fingerprint="3" * 16),
+        "notes": [],
+    }
+    return Data(**{**fields, **changes})
+
+
+def contenders() -> Contenders:
+    """Parents .895 and .890, naive .200, merge .893, ensemble .910."""
+    figures = {
+        "parent_a": (0.895, 0.52),
+        "parent_b": (0.890, 0.56),
+        "naive": (0.200, 2.54),
+        "merge": (0.893, 0.57),
+        "ensemble": (0.910, 0.42),
+    }
+    return Contenders.model_validate(
+        {name: score(accuracy, loss) for name, (accuracy, loss) in figures.items()}
+    )
+
+
+def score(accuracy: float, loss: float, n: int = 1000) -> Score:
+    return Score(
+        loss=loss,
+        accuracy=accuracy,
+        calibration_error=0.04,
+        temperature=1.5,
+        calibrated_loss=loss * 0.75,
+        n=n,
+    )
+
+
+def comparison(other: str, **changes: Any) -> Comparison:
+    """The merge against `other`: by default as good, and not better."""
+    fields: dict[str, Any] = {
+        "other": other,
+        "accuracy_difference": 0.0,
+        "accuracy_low": -0.006,
+        "accuracy_high": 0.006,
+        "calibrated_loss_difference": 0.001,
+        "calibrated_loss_low": -0.004,
+        "calibrated_loss_high": 0.006,
+        "n": 1000,
+    }
+    return Comparison(**{**fields, **changes})
+
+
+def curve(height: float, n: int = 1000) -> Curve:
+    """A parabola of `height` nats over the line between two parents, at 11 points."""
+    shares = [i / 10 for i in range(11)]
+    points = [
+        CurvePoint(
+            lam=lam,
+            loss=0.52 + 0.04 * lam + 4 * height * lam * (1 - lam),
+            accuracy=0.895 - 0.005 * lam - min(0.695, 1.4 * height * lam * (1 - lam)),
+            excess=4 * height * lam * (1 - lam),
+        )
+        for lam in shares
+    ]
+    return Curve(
+        points=points,
+        barrier=Barrier(value=height, at=0.5, low=height * 0.9, high=height * 1.1),
+        n=n,
+    )

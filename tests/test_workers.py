@@ -1,0 +1,122 @@
+"""Handing out work: the same answer in the same order, whoever computes it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import torch
+
+from hubmerge.errors import DataError
+from hubmerge.workers import Workers
+
+every_number = pytest.mark.parametrize("threads", [1, 2, 4])
+
+
+@every_number
+def test_results_keep_the_order_of_the_items(threads):
+    def job(n: int) -> int:
+        time.sleep(0.002 * (5 - n))  # later items are done sooner
+        return n * n
+
+    assert Workers(threads=threads).map(job, range(6)) == [0, 1, 4, 9, 16, 25]
+    assert Workers(threads=threads).map(job, []) == []
+
+
+def test_threads_work_at_the_same_time():
+    together = threading.Barrier(2, timeout=20)
+    assert Workers(threads=2).map(lambda n: together.wait() >= 0, range(2)) == [True, True]
+
+
+@every_number
+def test_every_operation_inside_a_job_uses_one_thread(threads):
+    before = torch.get_num_threads()
+    assert Workers(threads=threads).map(lambda n: torch.get_num_threads(), range(4)) == [1] * 4
+    assert torch.get_num_threads() == before
+
+
+@every_number
+def test_the_threads_setting_comes_back_after_an_error(threads):
+    before = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError):
+        Workers(threads=threads).map(lambda n: 1 // n, range(3))
+    assert torch.get_num_threads() == before
+
+
+@every_number
+def test_the_first_error_in_order_is_raised_itself(threads):
+    error = DataError("the second is bad", hint="look at it")
+
+    def job(n: int) -> int:
+        if n == 1:
+            time.sleep(0.02)
+            raise error
+        if n == 3:
+            raise ValueError("the fourth, too")
+        return n
+
+    with pytest.raises(DataError) as raised:
+        Workers(threads=threads).map(job, range(4))
+    assert raised.value is error
+
+
+def test_no_new_job_begins_after_an_error():
+    begun = []
+
+    def job(n: int) -> None:
+        begun.append(n)
+        time.sleep(0.01)
+        raise ValueError(n)
+
+    with pytest.raises(ValueError, match="0"):
+        Workers(threads=2).map(job, range(100))
+    assert len(begun) < 50
+
+
+@every_number
+def test_sums_have_the_same_bits_for_every_number_of_threads(threads):
+    rows = torch.randn(37, 100, generator=torch.Generator().manual_seed(0)) * 1e3
+    total = Workers(threads=threads).sum(lambda n: {"x": rows[n], "n": torch.tensor(1)}, range(37))
+    even, odd = (sum(rows[k::2][1:], rows[k].clone()) for k in (0, 1))
+    assert torch.equal(total["x"], even + odd)
+    assert total["n"] == 37
+    assert not torch.equal(total["x"], rows.flip(0).cumsum(0)[-1]), "any order would pass"
+
+
+def test_a_sum_leaves_the_jobs_tensors_alone():
+    rows = [torch.ones(2), torch.ones(2), torch.ones(2)]
+    total = Workers(threads=1).sum(lambda n: {"x": rows[n]}, range(3))
+    assert total["x"].tolist() == [3, 3]
+    assert all(row.tolist() == [1, 1] for row in rows)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_sums_of_few(count):
+    total = Workers(threads=2).sum(lambda n: {"x": torch.tensor(float(n + 1))}, range(count))
+    assert {name: float(value) for name, value in total.items()} == (
+        {"x": count * (count + 1) / 2} if count else {}
+    )
+
+
+def test_a_name_only_some_jobs_return_is_summed_over_those():
+    total = Workers(threads=1).sum(lambda n: {f"x{n % 3}": torch.tensor(float(n))}, range(6))
+    assert {name: float(value) for name, value in total.items()} == {"x0": 3, "x1": 5, "x2": 7}
+
+
+def test_one_process_does_what_main_does():
+    workers = Workers(threads=1)
+    assert workers.is_main
+    assert workers.on_main(lambda: "done") == "done"
+    with pytest.raises(KeyError):
+        workers.on_main(lambda: {}["missing"])
+
+
+def test_it_describes_itself():
+    assert Workers(threads=3).describe() == {
+        "processes": 1,
+        "threads_per_process": 3,
+        "intra_op_threads": 1,
+        "device": "cpu",
+    }
+    assert Workers().threads >= 1
