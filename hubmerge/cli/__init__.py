@@ -48,28 +48,35 @@ def hubmerge(
 
 def main() -> None:
     """Runs a command; every failure of ours becomes its message and its exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    interruption = Interruption()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interruption)
     try:
         app()
-    except HubmergeError as error:
-        _tell(error)
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, SystemExit) as end:
-        if not _was_interrupted(end):
+    except BaseException as end:
+        if interruption.happened and not (isinstance(end, SystemExit) and end.code == 0):
+            _say("Stopped. Nothing half-made is left; the same command goes on from what is cached.")
+            sys.exit(INTERRUPTED)
+        if not isinstance(end, HubmergeError):
             raise
-        _say("Stopped. Nothing half-made is left; the same command goes on from what is cached.")
-        sys.exit(INTERRUPTED)
+        _tell(end)
+        sys.exit(end.exit_code)
 
 
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
+class Interruption:
+    """A signal handler that stops the program, and remembers that it did.
 
+    Compiled code that happens to be running may replace the KeyboardInterrupt by an error of its
+    own, as torch does while it reads a tensor; so whatever ends the program after a signal counts
+    as its interruption.
+    """
 
-def _was_interrupted(end: BaseException | None) -> bool:
-    """Whether it goes back to Ctrl-C, of which typer makes an exit of its own, without a word."""
-    while end is not None and not isinstance(end, KeyboardInterrupt):
-        end = end.__cause__ or end.__context__
-    return end is not None
+    def __init__(self) -> None:
+        self.happened = False
+
+    def __call__(self, number: int, frame: Any) -> None:
+        self.happened = True
+        raise KeyboardInterrupt
 
 
 def _tell(error: HubmergeError) -> None:
