@@ -74,7 +74,7 @@ def pair_up(a: LoadedModel, b: LoadedModel, *, labels: str, matched: bool) -> Pa
         last = relabelled(a.model, spec, last, order)
     if spec is not None:
         precise = copy.deepcopy(b.model).double()
-        prove(precise, spec, probe_inputs(precise), elements=1)
+        prove(precise, spec, probe_inputs(precise), elements=1, mapped=False)
     return Pair(a, b, spec, first, last)
 
 

@@ -94,6 +94,12 @@ class WeightsError(HubmergeError):
     exit_code = 15
 
 
+class CanonicalError(HubmergeError):
+    """A model's weights allow no canonical form, so that only permutations can be used."""
+
+    exit_code = 17
+
+
 class RemoteCodeError(HubmergeError):
     """The model wants to run code of its own and nobody allowed it."""
 

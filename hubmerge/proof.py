@@ -11,6 +11,7 @@ from hubmerge.hub import load, load_config, resolve
 from hubmerge.hub.load import model_class
 from hubmerge.models.probe import probe_inputs, shaken
 from hubmerge.spec.laws import TOLERANCE, Proof, prove, spec_of
+from hubmerge.spec.spec import PERMUTE
 
 ELEMENTS = 4
 """Random elements of all free spaces that a check applies."""
@@ -52,6 +53,7 @@ def proof_text(proof: Proof, ref: str) -> str:
         f"{len(free)} free spaces:",
         *(
             f"  {name:<{width}}  {size:>6}"
+            + (f"  may {may}" if (may := proof.spec.spaces[name].may) != PERMUTE else "")
             + (f"  within {within}" if (within := proof.spec.spaces[name].within) else "")
             for name, size in free.items()
         ),
@@ -67,5 +69,6 @@ def proof_json(proof: Proof) -> str:
         "tolerance": TOLERANCE,
         "elements": proof.elements,
         "free_spaces": proof.spec.free_spaces(),
+        "mapped_spaces": proof.spec.mapped_spaces(),
     }
     return json.dumps(said, indent=2)

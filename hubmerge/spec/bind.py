@@ -38,6 +38,8 @@ def bind(family: Family, config: Any, shapes: Shapes) -> Spec:
     draft.claim(family.param, "", shared, None, buffers=False)
     draft.claim(family.buffer, "", shared, None, buffers=True)
     draft.watch(family.watch, "", shared, None)
+    draft.norm(family.layernorm, "", None, centred=True)
+    draft.norm(family.rmsnorm, "", None, centred=False)
     return draft.finish()
 
 
@@ -77,6 +79,8 @@ def _bind_block(
         draft.claim(block.param, prefix, names, number, buffers=False)
         draft.claim(block.buffer, prefix, names, number, buffers=True)
         draft.watch(block.watch, prefix, names, number)
+        draft.norm(block.layernorm, prefix, number, centred=True)
+        draft.norm(block.rmsnorm, prefix, number, centred=False)
     draft.check_optional(block, number, copies)
     return flow.ends() if flow else {}
 

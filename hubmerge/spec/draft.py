@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 from hubmerge.errors import SpecError
 from hubmerge.spec.family import Block, Family, SpaceLine
-from hubmerge.spec.notation import SAMPLES, Axis, parse, short
+from hubmerge.spec.mapped import check_mapped, norm_over
+from hubmerge.spec.notation import DUAL, SAMPLES, Axis, parse, short
 from hubmerge.spec.sizes import Line, Shapes, infer_sizes
-from hubmerge.spec.spec import Space, Spec, Watch, lay_out_axes
+from hubmerge.spec.spec import KINDS, PERMUTE, Norm, Space, Spec, Watch, lay_out_axes
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Draft:
     lines: dict[str, Line] = field(default_factory=dict)
     buffers: set[str] = field(default_factory=set)
     watched: dict[tuple[str, bool], Line] = field(default_factory=dict)
+    norms: list[Norm] = field(default_factory=list)
 
     def declare(
         self,
@@ -51,12 +53,26 @@ class Draft:
             within = None
             if line.within is not None:
                 within = self._outer(local, line.within, names, source, fixed=fixed)
-            self.add(names.get(local, local), source, within=within, fixed=fixed)
+            may = line.may or PERMUTE
+            if may not in KINDS:
+                raise SpecError(
+                    f"space {local!r} may {may!r}",
+                    found=f"kinds: {', '.join(KINDS)}",
+                    source=source,
+                    hint="see docs/spec.md" + nearest(may, KINDS),
+                )
+            self.add(names.get(local, local), source, within=within, fixed=fixed, may=may)
             if line.size is not None:
                 self.known[names.get(local, local)] = self._given_size(local, line.size, source)
 
     def add(
-        self, name: str, source: str, *, within: str | None = None, fixed: bool = False
+        self,
+        name: str,
+        source: str,
+        *,
+        within: str | None = None,
+        fixed: bool = False,
+        may: str = PERMUTE,
     ) -> None:
         """Adds one space under its full name. Raises SpecError if there is one already."""
         if name in self.spaces:
@@ -66,7 +82,7 @@ class Draft:
                 source=source,
                 hint="leave one of the two lines, or rename one",
             )
-        self.spaces[name] = Space(name, 0, within, fixed)
+        self.spaces[name] = Space(name, 0, within, fixed, may)
         self.declared[name] = source
 
     def _outer(
@@ -207,6 +223,15 @@ class Draft:
             self._check_single(what, (units[0],), source)
             self.watched[module, entering] = Line(text, axes, source)
 
+    def norm(
+        self, table: Mapping[str, str], prefix: str, block: int | None, *, centred: bool
+    ) -> None:
+        """Adds the norms of one table, with the modules that read what leaves them."""
+        for key, text in table.items():
+            source = self.family.where("layernorm" if centred else "rmsnorm", key, block)
+            module, *readers = (".".join(filter(None, (prefix, n))) for n in (key, *text.split()))
+            self.norms.append(norm_over(module, readers, self.lines, centred, source))
+
     def _read(
         self, text: str, what: str, names: Mapping[str, str], source: str
     ) -> tuple[Axis, ...]:
@@ -261,10 +286,8 @@ class Draft:
             self._check_nesting(what, line)
         for (module, _), line in self.watched.items():
             self._check_nesting(f'watch of {module} is "{line.text}"', line)
-        spaces = {
-            name: Space(name, sizes[name], space.within, space.fixed)
-            for name, space in self.spaces.items()
-        }
+        spaces = {name: replace(space, size=sizes[name]) for name, space in self.spaces.items()}
+        check_mapped(spaces, self.lines, self.norms, self.declared)
         return Spec(
             self.family.name,
             spaces,
@@ -275,6 +298,7 @@ class Draft:
                 for (module, entering), line in self.watched.items()
             ),
             self.family.shown_path,
+            tuple(self.norms),
         )
 
     def _check_covered(self) -> None:
@@ -313,7 +337,7 @@ class Draft:
                     f"{short(outer)!r} an axis of its own before that",
                 )
             names = list(axis.names())
-            if str(axis) in names:
+            if axis.name is not None:
                 alone += names
 
     def _stranded(self, axis: Axis, outside: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -323,10 +347,11 @@ class Draft:
                 if isinstance(factor, Axis):
                     yield from self._stranded(factor, to_the_left)
                 elif isinstance(factor, str) and factor != SAMPLES:
-                    outer = self.spaces[factor].within
+                    name = factor.removesuffix(DUAL)
+                    outer = self.spaces[name].within
                     if outer and outer not in to_the_left:
-                        yield factor, outer
-                    to_the_left.append(factor)
+                        yield name, outer
+                    to_the_left.append(name)
 
 
 def _composed_with_itself(axis: Axis, name: str) -> bool:
@@ -335,7 +360,8 @@ def _composed_with_itself(axis: Axis, name: str) -> bool:
         holding = [
             factor
             for factor in part.factors
-            if factor == name or (isinstance(factor, Axis) and name in factor.names())
+            if factor in (name, name + DUAL)
+            or (isinstance(factor, Axis) and name in factor.names())
         ]
         if len(holding) > 1:
             return True

@@ -27,10 +27,13 @@ class _Table(BaseModel):
 
 
 class SpaceLine(_Table):
-    """How a space was declared: its size (a config field or a number), what it lies within."""
+    """How a space was declared: its size (a config field or a number), what it lies within,
+    and what may be done to it besides reordering its units.
+    """
 
     size: str | int | None = None
     within: str | None = None
+    may: str | None = None
 
 
 class Block(_Table):
@@ -47,6 +50,8 @@ class Block(_Table):
     param: dict[str, str] = Field(default_factory=dict)
     buffer: dict[str, str] = Field(default_factory=dict)
     watch: dict[str, str] = Field(default_factory=dict)
+    layernorm: dict[str, str] = Field(default_factory=dict)
+    rmsnorm: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("at")
     @classmethod
@@ -84,6 +89,8 @@ class Family(_Table):
     param: dict[str, str] = Field(default_factory=dict)
     buffer: dict[str, str] = Field(default_factory=dict)
     watch: dict[str, str] = Field(default_factory=dict)
+    layernorm: dict[str, str] = Field(default_factory=dict)
+    rmsnorm: dict[str, str] = Field(default_factory=dict)
     block: tuple[Block, ...] = ()
 
     @property
@@ -159,7 +166,8 @@ def read_family(path: Path) -> Family:
         raise SpecError(
             f"{_shown(path)} is no family",
             found=problems,
-            hint="tables are match, fixed, space, param, buffer, watch and [[block]]: docs/spec.md",
+            hint="tables are match, fixed, space, param, buffer, watch, layernorm, rmsnorm and "
+            "[[block]]: docs/spec.md",
         ) from error
 
 

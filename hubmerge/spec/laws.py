@@ -1,4 +1,7 @@
-"""Proving a spec: permuting what it calls free must leave the model's function alone.
+"""Proving a spec: what it calls a symmetry must leave the model's function alone.
+
+Free spaces are permuted; where spaces may be rotated or mapped, the model is brought into canonical
+form and every one of them is.
 
 In float64, on shaken weights or on the weights at hand: a wrong line moves the outputs by parts
 of their own size, a right one by rounding.
@@ -15,8 +18,10 @@ from transformers import PreTrainedModel
 
 from hubmerge.errors import LawError, SpecError
 from hubmerge.spec.bind import bind_config
+from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import Permutation, State, permute, random_permutation
 from hubmerge.spec.spec import Spec
+from hubmerge.spec.symmetry import apply_maps, random_symmetry, transform
 
 TOLERANCE = 1e-9
 """Largest deviation, relative to the largest output, that counts as rounding in float64."""
@@ -73,11 +78,13 @@ def prove(
     *,
     elements: int = 2,
     seed: int = 0,
+    mapped: bool = True,
 ) -> Proof:
     """Applies random elements of every free space to `model` and compares its outputs.
 
-    model: in float64 and eval mode. inputs: a probe batch in float64.
-    Raises: LawError, naming the space that breaks the function.
+    model: in float64 and eval mode. inputs: a probe batch in float64. mapped: prove the canonical
+    form, rotations and linear maps as well, not only permutations.
+    Raises: LawError, naming the space that breaks the function; CanonicalError.
     """
     state = model.state_dict()
     reference = outputs(model, state, inputs)
@@ -89,7 +96,56 @@ def prove(
         )
     if worst > TOLERANCE:
         raise _broken(model, spec, state, reference, inputs, seed, worst)
+    if mapped and spec.mapped_spaces():
+        worst = max(worst, _prove_maps(model, spec, state, reference, inputs, elements, seed))
     return Proof(spec, worst, elements)
+
+
+def _prove_maps(
+    model: PreTrainedModel,
+    spec: Spec,
+    state: State,
+    reference: Tensor,
+    inputs: Mapping[str, Tensor],
+    elements: int,
+    seed: int,
+) -> float:
+    """How far the canonical form and random elements on it move the outputs at most."""
+    form = canonical(spec, state)
+    worst = deviation(reference, outputs(model, form, inputs))
+    if worst > TOLERANCE:
+        raise LawError(
+            f"the canonical form of this {spec.family} model moves its outputs by {worst:.1e} of "
+            "their size",
+            source=spec.source,
+            hint="a norm or one of its readers is missing under [layernorm] or [rmsnorm], or "
+            "something reads the space without a norm",
+        )
+    for number in range(elements):
+        element = random_symmetry(spec, seed + number)
+        moved = deviation(reference, outputs(model, transform(spec, form, element), inputs))
+        if moved > TOLERANCE:
+            alone = {
+                space: deviation(
+                    reference,
+                    outputs(model, apply_maps(spec, form, {space: matrix}), inputs),
+                )
+                for space, matrix in element.maps.items()
+            }
+            raise LawError(
+                f"mapping this {spec.family} model moves its outputs by {moved:.1e} of their size",
+                found=f"spaces that do: {_guilty(alone)}",
+                source=spec.source,
+                hint="is a prime missing, or does the model do more between the two sides "
+                "(rotary positions, norms of queries and keys) than the space allows?",
+            )
+        worst = max(worst, moved)
+    return worst
+
+
+def _guilty(alone: Mapping[str, float]) -> str:
+    guilty = [name for name, moved in alone.items() if moved > TOLERANCE]
+    return ", ".join(f"{name} ({alone[name]:.1e})" for name in guilty[:6]) or "only in combination"
 
 
 def _moving(permutation: Permutation) -> dict[str, Tensor]:
@@ -116,11 +172,9 @@ def _broken(
         name: deviation(reference, outputs(model, permute(spec, state, {name: index}), inputs))
         for name, index in element.items()
     }
-    guilty = [name for name, moved in alone.items() if moved > TOLERANCE]
-    shown = ", ".join(f"{name} ({alone[name]:.1e})" for name in guilty[:6]) or "only in combination"
     return LawError(
         f"permuting this {spec.family} model moves its outputs by {worst:.1e} of their size",
-        found=f"spaces that do: {shown}",
+        found=f"spaces that do: {_guilty(alone)}",
         source=spec.source,
         hint="a tensor that these spaces touch has a wrong line, or the model does something "
         "its family does not",

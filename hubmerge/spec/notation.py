@@ -6,7 +6,10 @@
 
 A name is a space; ``( )`` composes names into one axis, the last running fastest (as in einops);
 ``+`` lays parts of one axis end to end (as in einx); a number is itself. Groups may stand inside
-groups: ``(head (rot + rot + vo))``.
+groups: ``(head (rot + rot + vo))``. A name with a prime, ``qk'``, is the dual of its space: where
+the space's units are mapped by G, this axis is mapped by the inverse transpose of G, so that
+products over the space stay what they are (queries and keys). Permutations and rotations are their
+own inverse transpose; for them the prime changes nothing.
 
 `parse` turns text into axes; `lay_out` turns an axis and the sizes of its names into `Segment`s,
 each a strided grid of positions along the axis, which is all that permuting and unfolding need.
@@ -16,13 +19,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 
 from hubmerge.errors import SpecError
 
-_TOKEN = re.compile(r"\s*([A-Za-z_]\w*|[1-9][0-9]*(?!\w)|[()+*])", re.ASCII)
+_TOKEN = re.compile(r"\s*([A-Za-z_]\w*'?|[1-9][0-9]*(?!\w)|[()+*])", re.ASCII)
+DUAL = "'"
 SAMPLES = "*"
 """In a watch line: an axis whose positions are observations, not units."""
 
@@ -47,7 +51,14 @@ class Axis:
                 if isinstance(factor, Axis):
                     yield from factor.names()
                 elif isinstance(factor, str):
-                    yield factor
+                    yield factor.removesuffix(DUAL)
+
+    @property
+    def name(self) -> str | None:
+        """The one name the axis consists of; None where it is composed, or a number."""
+        factors = [factor for part in self.parts for factor in part.factors]
+        alone = len(factors) == 1 and isinstance(factors[0], str)
+        return next(self.names()) if alone else None
 
     def rename(self, names: Mapping[str, str]) -> Axis:
         """The same axis with each name replaced by what `names` calls it."""
@@ -55,7 +66,11 @@ class Axis:
         def one(factor: Factor) -> Factor:
             if isinstance(factor, Axis):
                 return factor.rename(names)
-            return names.get(factor, factor) if isinstance(factor, str) else factor
+            if not isinstance(factor, str):
+                return factor
+            mark = DUAL if factor.endswith(DUAL) else ""
+            plain = factor.removesuffix(DUAL)
+            return names.get(plain, plain) + mark
 
         return Axis(tuple(Product(tuple(map(one, part.factors))) for part in self.parts))
 
@@ -133,11 +148,15 @@ def _error(text: str, column: int, found: str) -> SpecError:
 
 @dataclass(frozen=True)
 class Grid:
-    """One factor of a segment: its name (None for a number), its size, its step along the axis."""
+    """One factor of a segment: its name (None for a number), its size, its step along the axis.
+
+    dual: whether the name stands with a prime.
+    """
 
     name: str | None
     size: int
     stride: int
+    dual: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,7 +190,7 @@ def axis_size(axis: Axis, sizes: Mapping[str, int]) -> int:
 def _factor_size(factor: Factor, sizes: Mapping[str, int]) -> int:
     if isinstance(factor, Axis):
         return axis_size(factor, sizes)
-    return factor if isinstance(factor, int) else sizes[factor]
+    return factor if isinstance(factor, int) else sizes[factor.removesuffix(DUAL)]
 
 
 def _product_size(part: Product, sizes: Mapping[str, int]) -> int:
@@ -195,14 +214,15 @@ def lay_out(axis: Axis, sizes: Mapping[str, int]) -> tuple[Segment, ...]:
                     [
                         (
                             inner.offset * stride,
-                            tuple(Grid(g.name, g.size, g.stride * stride) for g in inner.grids),
+                            tuple(replace(g, stride=g.stride * stride) for g in inner.grids),
                         )
                         for inner in lay_out(factor, sizes)
                     ]
                 )
             else:
-                name = factor if isinstance(factor, str) else None
-                choices.append([(0, (Grid(name, size, stride),))])
+                name = factor.removesuffix(DUAL) if isinstance(factor, str) else None
+                dual = isinstance(factor, str) and factor.endswith(DUAL)
+                choices.append([(0, (Grid(name, size, stride, dual),))])
             stride *= size
         for combination in product(*reversed(choices)):
             offset = start + sum(shift for shift, _ in combination)

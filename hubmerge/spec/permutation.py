@@ -74,7 +74,7 @@ def axis_index(spec: Spec, layout: Layout, number: int, permutation: Permutation
     Where a space lies within one that has an axis of its own (stacked experts), every new
     position there has an index of its own: [outer sizes..., size].
     """
-    outer = [str(layout.axes[k]) for k in layout.outer_axes(spec, number)]
+    outer = [layout.axes[k].name or "" for k in layout.outer_axes(spec, number)]
     outer_sizes = [spec.sizes[name] for name in outer]
     index = torch.arange(layout.sizes[number]).repeat(*outer_sizes, 1)
     for segment in layout.segments[number]:
@@ -137,7 +137,7 @@ def unfold(
             if len(segments) > 1:
                 index = positions(segment).flatten().to(tensor.device)
                 rows = rows.index_select(len(outer), index)
-            names = (*(str(layout.axes[k]) for k in outer), *segment.names)
+            names = (*(layout.axes[k].name for k in outer), *segment.names)
             sizes = (*rows.shape[: len(outer)], *segment.shape)
             places = [names.index(name) for name in wanted]
             rest = [k for k in range(len(names)) if k not in places]
@@ -165,7 +165,7 @@ def invert(spec: Spec, permutation: Permutation) -> dict[str, Tensor]:
     """The permutation that undoes `permutation`: permuting by both leaves everything in place."""
     undone: dict[str, Tensor] = {}
     for name, index in permutation.items():
-        outer = _outer_index(spec, name, permutation)
+        outer = outer_index(spec, name, permutation)
         inverse = torch.empty_like(index)
         inverse[outer] = torch.argsort(index, dim=-1)
         undone[name] = inverse
@@ -178,12 +178,12 @@ def compose(spec: Spec, first: Permutation, then: Permutation) -> dict[str, Tens
     after = {**identity(spec), **then}
     composed: dict[str, Tensor] = {}
     for name, index in after.items():
-        rows = start[name][_outer_index(spec, name, after)]
+        rows = start[name][outer_index(spec, name, after)]
         composed[name] = rows.gather(-1, index)
     return composed
 
 
-def _outer_index(spec: Spec, name: str, permutation: Permutation) -> tuple[Tensor, ...]:
+def outer_index(spec: Spec, name: str, permutation: Permutation) -> tuple[Tensor, ...]:
     """Index that picks, for every new outer unit, the old one it came from."""
     outer = spec.ancestors(name)
     if not outer:

@@ -13,15 +13,47 @@ from math import prod
 
 from hubmerge.spec.notation import SAMPLES, Axis, Segment, lay_out
 
+PERMUTE, ROTATE, LINEAR = "permute", "rotate", "linear"
+KINDS = (PERMUTE, ROTATE, LINEAR)
+"""What may be done to a space, each including those before it: its units reordered; any rotation
+of them (behind norms alone); any invertible map (the inside of an attention head)."""
+
 
 @dataclass(frozen=True)
 class Space:
-    """A set of units that a tensor axis runs over. A free space may be permuted."""
+    """A set of units that a tensor axis runs over. A free space may be permuted.
+
+    may: what else may be done to it, in canonical form: one of `KINDS`.
+    """
 
     name: str
     size: int
     within: str | None = None
     fixed: bool = False
+    may: str = PERMUTE
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A norm over a rotatable space, and the modules that read what leaves it.
+
+    centred: a LayerNorm, which subtracts the mean of the units; else an RMSNorm.
+    """
+
+    module: str
+    space: str
+    readers: tuple[str, ...]
+    centred: bool
+
+    @property
+    def gain(self) -> str:
+        """Name of its gain."""
+        return f"{self.module}.weight"
+
+    @property
+    def bias(self) -> str:
+        """Name of its bias, which it may not have."""
+        return f"{self.module}.bias"
 
 
 @dataclass(frozen=True)
@@ -51,7 +83,7 @@ class Layout:
         missing = [name for name in outer if name not in here]
         if not missing:
             return ()
-        alone = {str(axis): k for k, axis in enumerate(self.axes)}
+        alone = {axis.name: k for k, axis in enumerate(self.axes)}
         return tuple(alone[name] for name in missing)
 
     def __str__(self) -> str:
@@ -102,6 +134,7 @@ class Spec:
     buffers: frozenset[str] = frozenset()
     watches: tuple[Watch, ...] = ()
     source: str = ""
+    norms: tuple[Norm, ...] = ()
     sizes: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +144,10 @@ class Spec:
     def free_spaces(self) -> dict[str, int]:
         """Name -> size of every space that may be permuted, in the order of the model."""
         return {space.name: space.size for space in self.spaces.values() if not space.fixed}
+
+    def mapped_spaces(self) -> dict[str, str]:
+        """Name -> kind of every space that may be more than permuted, in the order of the model."""
+        return {s.name: s.may for s in self.spaces.values() if not s.fixed and s.may != PERMUTE}
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

@@ -1,0 +1,146 @@
+"""Canonical forms: transformations that keep a model's function and make its symmetries plain.
+
+`fold` moves norms' gains and biases into the layers that read them, `centre` removes what a
+LayerNorm subtracts anyway, `balance` shares each product over a linear space (queries and keys)
+evenly among its two sides. After the first two every rotation that the norms allow keeps the
+function; after the third, the maps that line two models up are nearly rotations too.
+arXiv:2506.22712, section 3 and appendix; arXiv:2401.15024, section 3.2 (folding and rotating).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from hubmerge.errors import CanonicalError
+from hubmerge.spec.permutation import State
+from hubmerge.spec.spec import LINEAR, ROTATE, Norm, Spec
+from hubmerge.spec.symmetry import apply_maps, fixes_one, rows_of
+
+SMALLEST_GAIN = 1e-6
+"""Share of a norm's largest gain below which its bias cannot be divided by it."""
+
+RIDGE = 1e-12
+"""Share of a head's mean power added to every direction, so that a dead one can be inverted."""
+
+
+def canonical(spec: Spec, state: State) -> dict[str, Tensor]:
+    """`state` folded, centred and balanced, floating tensors in float64.
+
+    The function is the same. Raises: CanonicalError, see `fold`.
+    """
+    return balance(spec, centre(spec, fold(spec, _doubled(state))))
+
+
+def fold(spec: Spec, state: State) -> dict[str, Tensor]:
+    """Gains of 1 in every declared norm, and biases of 0 where all its readers have a bias.
+
+    Where a reader has none, the norm keeps its bias, divided by its gain.
+    Raises: CanonicalError, if that gain is too small to divide by.
+    """
+    folded = dict(state)
+    for norm in spec.norms:
+        gain, bias = state[norm.gain], state.get(norm.bias)
+        carried = all(f"{reader}.bias" in state for reader in norm.readers)
+        for reader in norm.readers:
+            name = f"{reader}.weight"
+            axis = _axis(spec, name, norm.space)
+            if bias is not None and carried:
+                shift = torch.tensordot(folded[name], bias, dims=([axis], [0]))
+                folded[f"{reader}.bias"] = folded[f"{reader}.bias"] + shift
+            folded[name] = folded[name] * _along(gain, axis, folded[name].ndim)
+        folded[norm.gain] = torch.ones_like(gain)
+        if bias is not None:
+            folded[norm.bias] = torch.zeros_like(bias) if carried else _divided(norm, bias, gain)
+    return folded
+
+
+def _divided(norm: Norm, bias: Tensor, gain: Tensor) -> Tensor:
+    small = (gain.abs() <= SMALLEST_GAIN * gain.abs().max()) & (bias != 0)
+    if small.any():
+        raise CanonicalError(
+            f"{norm.module} cannot be brought into canonical form",
+            found=f"{int(small.sum())} of its gains are 0 or nearly so, where its bias is not, and "
+            "a layer that reads it has no bias to take that over",
+            hint="--symmetry permutations needs no canonical form",
+        )
+    return torch.where(bias == 0, bias, bias / torch.where(bias == 0, torch.ones_like(gain), gain))
+
+
+def centre(spec: Spec, state: State) -> dict[str, Tensor]:
+    """The mean over the units of a space behind LayerNorms removed wherever it has no effect.
+
+    From everything that writes the space, because its norms subtract it; from the layers that read
+    a norm without a bias, because what leaves that norm has mean 0. `state` is folded.
+    """
+    centred = dict(state)
+    for space in _rotated(spec):
+        if not fixes_one(spec, space):
+            continue
+        norms = [norm for norm in spec.norms if norm.space == space]
+        own = {name for norm in norms for name in (norm.gain, norm.bias)}
+        readers = {f"{reader}.weight": norm for norm in norms for reader in norm.readers}
+        for name in spec.touched_by[space]:
+            if name in own or (name in readers and _shifted(readers[name], state)):
+                continue
+            value = state[name]
+            centred[name] = value - value.mean(_axis(spec, name, space), keepdim=True)
+    return centred
+
+
+def _shifted(norm: Norm, state: State) -> bool:
+    return norm.bias in state and bool((state[norm.bias] != 0).any())
+
+
+def balance(spec: Spec, state: State) -> dict[str, Tensor]:
+    """Both sides of every product over a linear space given the same, diagonal Gram matrix.
+
+    With U the rows of a head's one side and V those of its dual, U^T V stays what it is, and
+    afterwards U U^T = V V^T, the diagonal matrix of its singular values.
+    """
+    maps = {
+        space: _balancing(spec, state, space)
+        for space, kind in spec.mapped_spaces().items()
+        if kind == LINEAR
+    }
+    return apply_maps(spec, state, maps)
+
+
+def _balancing(spec: Spec, state: State, space: str) -> Tensor:
+    """[outer..., n, n]: the map that balances `space`."""
+    shape = spec.index_shape(space)
+    eye = torch.eye(shape[-1], dtype=torch.float64)
+    grams = {side: torch.zeros(*shape, shape[-1], dtype=torch.float64) for side in (False, True)}
+    for name in spec.touched_by[space]:
+        for dual, rows in rows_of(spec, state[name].double(), spec.tensors[name], space):
+            grams[dual] = grams[dual] + rows @ rows.mT
+    factors = {}
+    for side, gram in grams.items():
+        power = gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
+        power = torch.where(power > 0, power, torch.ones_like(power))
+        factors[side] = torch.linalg.cholesky(gram + RIDGE * power * eye)
+    left, middle, _ = torch.linalg.svd(factors[False].mT @ factors[True])
+    inverse = torch.linalg.solve_triangular(factors[False], eye.expand_as(left), upper=False)
+    # Signs are free; fixed by the largest entry, so that equal states have equal forms.
+    map_ = middle.sqrt().unsqueeze(-1) * (left.mT @ inverse)
+    largest = map_.gather(-1, map_.abs().argmax(-1, keepdim=True))
+    return map_ * torch.where(largest < 0, -1.0, 1.0)
+
+
+def _rotated(spec: Spec) -> list[str]:
+    return [space for space, kind in spec.mapped_spaces().items() if kind == ROTATE]
+
+
+def _axis(spec: Spec, tensor: str, space: str) -> int:
+    names = [axis.name for axis in spec.tensors[tensor].axes]
+    return names.index(space)
+
+
+def _along(vector: Tensor, axis: int, ndim: int) -> Tensor:
+    return vector.view([-1 if k == axis else 1 for k in range(ndim)])
+
+
+def _doubled(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.double() if v.is_floating_point() else v for k, v in state.items()}

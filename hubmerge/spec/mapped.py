@@ -1,0 +1,83 @@
+"""What must hold of a spec's lines so that a space may be rotated or mapped, not only permuted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from hubmerge.errors import SpecError
+from hubmerge.spec.notation import Axis, short
+from hubmerge.spec.sizes import Line
+from hubmerge.spec.spec import LINEAR, PERMUTE, ROTATE, Norm, Space
+
+
+def norm_over(
+    module: str, readers: Sequence[str], lines: Mapping[str, Line], centred: bool, source: str
+) -> Norm:
+    """The norm `module`, over the one space its gain runs along.
+
+    Raises: SpecError, if it has no gain with one plain axis, or if a reader has no weight that
+    runs along the same space.
+    """
+    gain = lines.get(f"{module}.weight")
+    space = gain.axes[0].name if gain and len(gain.axes) == 1 else None
+    if space is None:
+        raise SpecError(
+            f"{module} is no norm",
+            found=f'its weight is "{gain.text}"' if gain else "no line covers its weight",
+            source=source,
+            hint="name a module whose weight is a gain with one axis",
+        )
+    for reader in readers:
+        weight = lines.get(f"{reader}.weight")
+        if weight is None or space not in [axis.name for axis in weight.axes]:
+            raise SpecError(
+                f"{reader} does not read {module}",
+                found=f'its weight is "{weight.text}"' if weight else "no line covers its weight",
+                source=source,
+                hint=f"name the modules whose weight has an axis {short(space)!r}, and which get "
+                "what leaves the norm",
+            )
+    if not readers:
+        raise SpecError(f"nobody reads {module}", source=source, hint="name the modules that do")
+    return Norm(module, space, tuple(readers), centred)
+
+
+def check_mapped(
+    spaces: Mapping[str, Space],
+    lines: Mapping[str, Line],
+    norms: Sequence[Norm],
+    declared: Mapping[str, str],
+) -> None:
+    """Raises: SpecError for a space that says it may be mapped where the lines do not allow it."""
+    for space in spaces.values():
+        if space.may == PERMUTE:
+            continue
+        along = [
+            axis for line in lines.values() for axis in line.axes if space.name in axis.names()
+        ]
+        problem = _problem(space, spaces, along, norms)
+        if problem is not None:
+            found, hint = problem
+            raise SpecError(
+                f"space {short(space.name)!r} may {space.may!r}",
+                found=found,
+                source=declared[space.name],
+                hint=hint,
+            )
+
+
+def _problem(
+    space: Space, spaces: Mapping[str, Space], along: Iterable[Axis], norms: Sequence[Norm]
+) -> tuple[str, str] | None:
+    over = [norm for norm in norms if norm.space == space.name]
+    if space.may == ROTATE and (not over or len({norm.centred for norm in over}) > 1):
+        kinds = "both LayerNorms and RMSNorms stand over it" if over else "no norm stands over it"
+        return kinds, "name all norms that read it under [layernorm], or under [rmsnorm]"
+    if space.may == LINEAR and over:
+        return f"{over[0].module} stands over it", 'behind a norm a space may only "rotate"'
+    if any(inner.within == space.name for inner in spaces.values()):
+        return "other spaces lie within it", "only the innermost spaces may be mapped"
+    outer = space.within
+    if outer and any(outer not in axis.names() for axis in along):
+        return f"{short(outer)!r} stands on another axis", f"compose them: ({short(outer)} ...)"
+    return None
