@@ -49,7 +49,7 @@ def transform(spec: Spec, state: State, symmetry: Symmetry) -> dict[str, Tensor]
 
 
 def apply_maps(spec: Spec, state: State, maps: Maps) -> dict[str, Tensor]:
-    """`state` with the units of every mapped space combined, its norms' gains aside (they are 1)."""
+    """`state` with the units of every mapped space combined; norms' gains, which are 1, stay."""
     moved = dict(state)
     if not maps:
         return moved
@@ -123,10 +123,12 @@ def rows_of(
 def compose(spec: Spec, first: Symmetry, then: Symmetry) -> Symmetry:
     """The one element that equals `first` and after that `then`."""
     maps: dict[str, Tensor] = {}
-    for space in (*first.maps, *(name for name in then.maps if name not in first.maps)):
-        before = _carried(spec, space, first.maps.get(space), then.permutation)
-        after = then.maps.get(space)
-        maps[space] = before if after is None else after if before is None else after @ before
+    for space in dict.fromkeys((*first.maps, *then.maps)):
+        if space in first.maps:
+            before = _carried(spec, space, first.maps[space], then.permutation)
+            maps[space] = then.maps[space] @ before if space in then.maps else before
+        else:
+            maps[space] = then.maps[space]
     return Symmetry(permuting.compose(spec, first.permutation, then.permutation), maps)
 
 
@@ -137,14 +139,12 @@ def invert(spec: Spec, symmetry: Symmetry) -> Symmetry:
         space: _carried(spec, space, torch.linalg.inv(matrix), permutation)
         for space, matrix in symmetry.maps.items()
     }
-    return Symmetry(permutation, {space: m for space, m in maps.items() if m is not None})
+    return Symmetry(permutation, maps)
 
 
-def _carried(
-    spec: Spec, space: str, matrix: Tensor | None, permutation: Permutation
-) -> Tensor | None:
+def _carried(spec: Spec, space: str, matrix: Tensor, permutation: Permutation) -> Tensor:
     """A map given per outer unit, after those have been reordered."""
-    if matrix is None or not spec.ancestors(space):
+    if not spec.ancestors(space):
         return matrix
     return matrix[permuting.outer_index(spec, space, permutation)]
 
