@@ -58,10 +58,13 @@ def with_state(model: PreTrainedModel, state: State) -> PreTrainedModel:
     return holder.eval()
 
 
-def pair_up(a: LoadedModel, b: LoadedModel, *, labels: str, matched: bool) -> Pair:
+def pair_up(
+    a: LoadedModel, b: LoadedModel, *, labels: str, matched: bool, symmetry: str = "all"
+) -> Pair:
     """Brings B's classes into A's order; proves the spec on B if anything will be `matched`.
 
-    labels: "by-name" or "by-index".
+    labels: "by-name" or "by-index". symmetry: "all", or "permutations" to leave out rotations and
+    linear maps.
     Raises: FamilyError, SpecError, LabelError; LawError, if a free space moves B's outputs.
     """
     spec = spec_of(a.model) if matched else None
@@ -73,6 +76,7 @@ def pair_up(a: LoadedModel, b: LoadedModel, *, labels: str, matched: bool) -> Pa
         )
         last = relabelled(a.model, spec, last, order)
     if spec is not None:
+        spec = spec.permutations_only if symmetry == "permutations" else spec
         precise = copy.deepcopy(b.model).double()
         prove(precise, spec, probe_inputs(precise), elements=1, mapped=False)
     return Pair(a, b, spec, first, last)
@@ -117,11 +121,21 @@ def match_pair(
     return workers.on_main(search)
 
 
-def aligned(pair: Pair, match: Match) -> dict[str, Tensor]:
-    """B's state in A's order. Raises: LawError, if its function is not B's any more."""
-    moved = match.apply(pair.last)
-    refuse_changed(pair.a.model, pair.last, moved, f"aligning by {match.method}")
-    return moved
+def aligned(pair: Pair, match: Match) -> tuple[State, State]:
+    """A's state in the form `match` needs, and B's lined up with it.
+
+    Raises: LawError, if either function is not its parent's any more; CanonicalError.
+    """
+    first, last = match.anchored(pair.first), match.apply(pair.last)
+    if match.maps:
+        refuse_changed(pair.a.model, pair.first, first, "bringing A into canonical form")
+    refuse_changed(pair.a.model, pair.last, last, f"aligning by {match.method}")
+    return _as_before(first, pair.first), _as_before(last, pair.last)
+
+
+def _as_before(state: State, before: State) -> State:
+    """`state` in the precision that `before` has; the very tensors where that is what they are."""
+    return {name: value.to(before[name].dtype) for name, value in state.items()}
 
 
 def refuse_changed(model: PreTrainedModel, before: State, after: State, what: str) -> None:

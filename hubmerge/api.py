@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path as Folder
 
 import torch
-from torch import Tensor
 
 from hubmerge.align import Pair, aligned, match_pair, pair_up, with_state
 from hubmerge.choices import check_names, resolved_match, resolved_repair
@@ -24,7 +23,18 @@ from hubmerge.path import Path
 from hubmerge.recipe import make_recipe
 from hubmerge.repair import Bench
 from hubmerge.save import arriving_whole, read_back, write_model
+from hubmerge.spec.permutation import State
 from hubmerge.workers import Workers
+
+
+@dataclass
+class Aligned(LoadedModel):
+    """Model B lined up with model A, and A in the form it was lined up with.
+
+    anchor: A itself, or, where something was rotated or mapped, A in canonical form.
+    """
+
+    anchor: LoadedModel
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,8 @@ class Found:
     pair: Pair
     match: Match
 
-    def apply(self, b: LoadedModel) -> LoadedModel:
-        """`b` with its classes and units in A's order; its function is the same.
+    def apply(self, b: LoadedModel) -> Aligned:
+        """`b` with its classes in A's order and its units lined up; its function is the same.
 
         Raises: MismatchError, if `b` is not the model that was matched.
         """
@@ -43,7 +53,9 @@ class Found:
             raise MismatchError(
                 f"this alignment is for {self.pair.b.source.ref}", found=b.source.ref
             )
-        return _holding(b, aligned(self.pair, self.match), self.pair.a)
+        first, last = aligned(self.pair, self.match)
+        moved = _holding(b, last, self.pair.a)
+        return Aligned(**vars(moved), anchor=_holding(self.pair.a, first, self.pair.a))
 
     def __str__(self) -> str:
         return match_text(self.match)
@@ -79,20 +91,27 @@ def match(
     *,
     dataset: str | None = None,
     labels: str = "by-name",
+    symmetry: str = "all",
     seed: int = 0,
 ) -> Found:
-    """Finds the permutation of B's units that lines it up with A.
+    """Finds the symmetry of B that lines it up with A.
 
     by: a registered matcher, or "auto"; those that look at activations need a `dataset` (Hub id
-    or folder). Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
+    or folder). symmetry: "all" the family allows, or "permutations".
+    Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
     """
     check_mergeable(a, b)
     recipe = make_recipe(
-        models=(a.source.ref, b.source.ref), match=by, dataset=dataset, labels=labels, seed=seed
+        models=(a.source.ref, b.source.ref),
+        match=by,
+        dataset=dataset,
+        labels=labels,
+        seed=seed,
+        symmetry=symmetry,
     )
     check_names(recipe)
     workers = Workers()
-    pair = pair_up(a, b, labels=labels, matched=True)
+    pair = pair_up(a, b, labels=labels, matched=True, symmetry=symmetry)
     batches = calibration_of(_ground(a, dataset, labels) if dataset else None)
     return Found(pair, match_pair(pair, resolved_match(recipe), batches, workers, seed=seed))
 
@@ -109,8 +128,15 @@ def merge(
     """(1 - t) A + t B, with B as `Found.apply` returned it (or as it came: the naive average).
 
     repair: needs a `dataset` for its statistics; "auto" without one repairs nothing.
+    Raises: MismatchError, also where `b` was lined up with another model than `a`.
     """
     check_mergeable(a, b)
+    if isinstance(b, Aligned):
+        if a.source != b.anchor.source:
+            raise MismatchError(
+                f"{b.source.ref} was lined up with {b.anchor.source.ref}", found=a.source.ref
+            )
+        a = b.anchor
     recipe = make_recipe(
         models=(a.source.ref, b.source.ref), fuse=fuse, repair=repair, dataset=dataset, lam=t
     )
@@ -146,7 +172,7 @@ def _ground(a: LoadedModel, dataset: str, labels: str) -> Ground:
     return prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a)
 
 
-def _holding(b: LoadedModel, state: dict[str, Tensor], a: LoadedModel) -> LoadedModel:
+def _holding(b: LoadedModel, state: State, a: LoadedModel) -> LoadedModel:
     """`b` with the tensors of `state`, and A's names for its classes, whose order it now has."""
     model = with_state(b.model, state)
     model.config.id2label, model.config.label2id = a.config.id2label, a.config.label2id

@@ -32,7 +32,7 @@ def find_match(recipe: Recipe, out: Path | None = None, workers: Workers | None 
     sources = workers.on_main(lambda: pin(recipe))
     a, b = (loaded(source, recipe, workers) for source in (sources.a, sources.b))
     check_mergeable(a, b)
-    pair = pair_up(a, b, labels=recipe.labels, matched=True)
+    pair = pair_up(a, b, labels=recipe.labels, matched=True, symmetry=recipe.symmetry)
     ground = None
     if sources.dataset is not None:
         dataset = sources.dataset

@@ -74,7 +74,13 @@ def run(
     with watch.stage("load"):
         a, b = (loaded(source, recipe, workers) for source in (sources.a, sources.b))
         ground = _ground(recipe, sources, a, workers)
-        pair = pair_up(a, b, labels=recipe.labels, matched=needs_spec(recipe, method))
+        pair = pair_up(
+            a,
+            b,
+            labels=recipe.labels,
+            matched=needs_spec(recipe, method),
+            symmetry=recipe.symmetry,
+        )
     with watch.stage("match"):
         match = _matched(recipe, method, pair, ground, workers)
     with watch.stage("fuse and repair"):
@@ -190,7 +196,7 @@ def _paths(
     naive = MergePath(repair, bench, pair.first, pair.last)
     if match is None:
         return naive, None
-    return naive, MergePath(repair, bench, pair.first, aligned(pair, match))
+    return naive, MergePath(repair, bench, *aligned(pair, match))
 
 
 def _lambda(

@@ -44,6 +44,7 @@ class Recipe(Part):
     models: parent A (whose order of units, labels and processor the result keeps) and parent B,
         each a Hub id, `id@revision` or a local folder.
     match: a registered matcher, "none", or "auto": activations where there is data, else weights.
+    symmetry: "all" a family allows, or "permutations" alone.
     repair: a registered repair, "none", or "auto": batch norm re-estimated where there is any.
     lam: weight of parent B; ignored with `best`, which takes the least validation loss.
     shas: what models and data set resolved to; given, anything else is refused.
@@ -51,6 +52,7 @@ class Recipe(Part):
 
     models: tuple[str, str]
     match: str = "auto"
+    symmetry: Literal["all", "permutations"] = "all"
     fuse: str = "average"
     repair: str = "auto"
     lam: float = Field(default=0.5, ge=0, le=1, alias="lambda")

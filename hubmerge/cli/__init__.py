@@ -14,6 +14,8 @@ from hubmerge import __version__
 from hubmerge.cli import demo, hub, match, merge, plan, push, report, specs
 from hubmerge.errors import INTERRUPTED, HubmergeError
 
+STOPPED = "Stopped. Nothing half-made is left; the same command goes on from what is cached."
+
 app = typer.Typer(
     name="hubmerge",
     no_args_is_help=True,
@@ -55,7 +57,7 @@ def main() -> None:
         app()
     except BaseException as end:
         if interruption.happened and not (isinstance(end, SystemExit) and end.code == 0):
-            _say("Stopped. Nothing half-made is left; the same command goes on from what is cached.")
+            _say(STOPPED)
             sys.exit(INTERRUPTED)
         if not isinstance(end, HubmergeError):
             raise

@@ -11,6 +11,7 @@ def command(
     a: o.ModelA,
     b: o.ModelB,
     match: o.MatchName = "auto",
+    symmetry: o.Symmetry = "all",
     labels: o.Labels = "by-name",
     seed: o.Seed = 0,
     trust_remote_code: o.TrustRemoteCode = False,
@@ -26,7 +27,7 @@ def command(
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Find the permutation that lines B up with A; reads only. -o saves it for --alignment."""
+    """Find the symmetry that lines B up with A; reads only. -o saves it for --alignment."""
     data = o.data_fields(
         dataset,
         config=dataset_config,
@@ -38,6 +39,7 @@ def command(
     )
     given = {
         "match": match,
+        "symmetry": symmetry,
         "labels": labels,
         "seed": seed,
         "trust_remote_code": trust_remote_code,

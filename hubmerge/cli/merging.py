@@ -30,6 +30,7 @@ def merging(act: Act) -> Callable[..., None]:
         a: o.ModelA = None,
         b: o.ModelB = None,
         match: o.MatchName = "auto",
+        symmetry: o.Symmetry = "all",
         fuse: o.FuseName = "average",
         repair: o.RepairName = "auto",
         lam: o.Lambda = 0.5,
@@ -68,6 +69,7 @@ def merging(act: Act) -> Callable[..., None]:
         )
         given = {
             "match": match,
+            "symmetry": symmetry,
             "fuse": fuse,
             "repair": repair,
             "lam": lam,

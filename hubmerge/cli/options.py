@@ -39,6 +39,14 @@ MatchName = Annotated[
         panel=METHOD,
     ),
 ]
+Symmetry = Annotated[
+    str,
+    _option(
+        "--symmetry",
+        help="all a family allows (rotations and linear maps too), or permutations alone.",
+        panel=METHOD,
+    ),
+]
 FuseName = Annotated[
     str, _option("--fuse", help="average, or least-squares, which needs data.", panel=METHOD)
 ]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from math import prod
 
 import torch
 from torch import Tensor
 
 from hubmerge.errors import SpecError
-from hubmerge.matching.assignment import assign_nested
+from hubmerge.matching.elements import best_element, inner_product
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import matcher
 from hubmerge.matching.result import Match, describe_spaces
 from hubmerge.matching.similarity import matched_entries
+from hubmerge.spec.canonical import canonical_form
 from hubmerge.spec.notation import Segment
 from hubmerge.spec.permutation import State, identity, positions
 from hubmerge.spec.spec import Spec
+from hubmerge.spec.symmetry import Maps, Symmetry, dual_of
 
 
 @matcher("activations", source="arXiv:2209.04836, section 3.1", needs_data=True)
@@ -27,17 +31,23 @@ def match_activations(
     moments: Moments | None = None,
     seed: int = 0,
 ) -> Match:
-    """One assignment per space on the correlation of its activations over calibration images.
+    """Each space lined up on the correlation of its activations over calibration images.
 
-    A space that can be watched in several places (the residual stream, after every block) is
-    matched on the mean of their correlations. Only `moments` is looked at.
+    One assignment per space that is permuted; orthogonal Procrustes on the covariance for a space
+    that may be rotated or mapped. A space that can be watched in several places (the residual
+    stream, after every block) is matched on their mean. `moments` is looked at; the weights only
+    to balance linear spaces.
 
     Raises: ValueError without moments; SpecError if a free space is watched nowhere.
     """
     if moments is None:
         raise ValueError("activation matching needs the moments of both models' activations")
     similarities = mean_correlations(spec, moments)
+    if spec.mapped_spaces():
+        forms = (canonical_form(spec, anchor), canonical_form(spec, other))
+        similarities |= mapped_similarities(spec, moments, forms[0].maps, forms[1].maps)
     permutation: dict[str, Tensor] = {}
+    maps: dict[str, Tensor] = {}
     for group in spec.groups:
         members = {name: similarities[name] for name in group.members if name in similarities}
         seen = {outer for name in members for outer in (name, *spec.ancestors(name))}
@@ -48,17 +58,74 @@ def match_activations(
                 source=spec.source,
                 hint='add a line under [watch], such as "mlp.fc2 ->" = "* * ff"',
             )
-        permutation |= assign_nested(spec, group.root, members)
+        found = best_element(spec, group, members)
+        permutation |= found.permutation
+        maps |= found.maps
+    symmetry = Symmetry(permutation, maps)
+    spaces = describe_spaces(spec, symmetry, _correlations(spec, similarities, symmetry))
+    outcome = f"matched on {moments.images} images"
+    return Match("activations", spec, permutation, outcome, spaces, maps)
+
+
+def mapped_similarities(
+    spec: Spec, moments: Moments, ours: Maps, theirs: Maps
+) -> dict[str, Tensor]:
+    """[outer..., n, outer..., n] per space that is mapped: its mean covariance, power aside.
+
+    ours, theirs: the maps that balanced both models, which their activations follow. At every
+    place the covariance counts as a share of the largest it could be, the product of both models'
+    deviations there.
+    """
+    kinds = spec.mapped_spaces()
+    total: dict[str, Tensor] = {}
+    count: dict[str, int] = {}
+    for watch, joint in moments.joint.items():
+        for segment in watch.layout.segments[watch.axis]:
+            space = _speaks_for(spec, segment)
+            if space is None or space not in kinds:
+                continue
+            block = _place_by_place(spec, joint.covariance, segment, space)
+            power = math.sqrt(math.prod(float(d.square().sum()) for d in joint.deviations))
+            block = block / power if power > 0 else block
+            if space in ours:
+                dual = next(grid.dual for grid in segment.grids if grid.name == space)
+                block = _both_sides(spec, space, block, ours[space], theirs[space], dual)
+            total[space] = total[space] + block if space in total else block
+            count[space] = count.get(space, 0) + 1
+    return {name: values / count[name] for name, values in total.items()}
+
+
+def _both_sides(
+    spec: Spec, space: str, block: Tensor, ours: Tensor, theirs: Tensor, dual: bool
+) -> Tensor:
+    """A covariance [outer..., n, outer..., n] after both models' units have been mapped."""
+    if dual:
+        ours, theirs = dual_of(spec, space, ours), dual_of(spec, space, theirs)
+    depth = ours.ndim - 2
+    pairs = block.movedim(depth, -2)  # [outer..., outer..., n, n]
+    left = ours.reshape(*ours.shape[:depth], *[1] * depth, *ours.shape[depth:])
+    pairs = left @ pairs @ theirs.mT
+    return pairs.movedim(-2, depth)
+
+
+def _correlations(
+    spec: Spec, similarities: Mapping[str, Tensor], symmetry: Symmetry
+) -> dict[str, tuple[float, float]]:
+    """Space -> mean correlation as matched, and in the order (or turn) the space came in."""
     untouched = identity(spec)
-    correlations = {}
+    found = {}
     for name in spec.free_spaces():
-        as_given = {**permutation, name: untouched[name]}
-        correlations[name] = (
-            _mean_correlation(spec, name, similarities, permutation),
-            _mean_correlation(spec, name, similarities, as_given),
+        as_given = {**symmetry.permutation, name: untouched[name]}
+        if name in symmetry.maps:
+            still = torch.eye(spec.sizes[name], dtype=torch.float64)
+            unmapped = Symmetry(as_given, {name: still.expand_as(symmetry.maps[name])})
+        else:
+            unmapped = Symmetry(as_given, symmetry.maps)
+        found[name] = (
+            _mean_correlation(spec, name, similarities, symmetry),
+            _mean_correlation(spec, name, similarities, unmapped),
         )
-    spaces = describe_spaces(spec, permutation, correlations)
-    return Match("activations", spec, permutation, f"matched on {moments.images} images", spaces)
+    return found
 
 
 def mean_correlations(spec: Spec, moments: Moments) -> dict[str, Tensor]:
@@ -70,17 +137,23 @@ def mean_correlations(spec: Spec, moments: Moments) -> dict[str, Tensor]:
     """
     total: dict[str, Tensor] = {}
     count: dict[str, int] = {}
-    free = spec.free_spaces()
     for watch, correlation in moments.correlations.items():
         for segment in watch.layout.segments[watch.axis]:
-            names = [name for name in segment.names if name in free]
-            if not names or not {*names[:-1]} <= {*spec.ancestors(names[-1])}:
+            space = _speaks_for(spec, segment)
+            if space is None:
                 continue
-            space = names[-1]
             block = _place_by_place(spec, correlation, segment, space)
             total[space] = total[space] + block if space in total else block
             count[space] = count.get(space, 0) + 1
     return {name: values / count[name] for name, values in total.items()}
+
+
+def _speaks_for(spec: Spec, segment: Segment) -> str | None:
+    """The free space a stretch of watched units says something about."""
+    names = [name for name in segment.names if name is not None and name in spec.free_spaces()]
+    if not names or not {*names[:-1]} <= {*spec.ancestors(names[-1])}:
+        return None
+    return names[-1]
 
 
 def _place_by_place(spec: Spec, correlation: Tensor, segment: Segment, space: str) -> Tensor:
@@ -97,10 +170,14 @@ def _place_by_place(spec: Spec, correlation: Tensor, segment: Segment, space: st
 
 
 def _mean_correlation(
-    spec: Spec, space: str, similarities: dict[str, Tensor], permutation: dict[str, Tensor]
+    spec: Spec, space: str, similarities: Mapping[str, Tensor], symmetry: Symmetry
 ) -> float:
+    """Of the space itself, or of what lies inside it."""
+    if space in symmetry.maps:
+        return float(inner_product(spec, similarities, symmetry, space).sum())
     if space in similarities:
-        return float(matched_entries(spec, space, similarities[space], permutation).mean())
+        entries = matched_entries(spec, space, similarities[space], symmetry.permutation)
+        return float(entries.mean())
     inside = [name for name in similarities if space in spec.ancestors(name)]
-    means = [matched_entries(spec, name, similarities[name], permutation).mean() for name in inside]
-    return float(torch.stack(means).mean())
+    means = [_mean_correlation(spec, name, similarities, symmetry) for name in inside]
+    return sum(means) / len(means)

@@ -12,6 +12,7 @@ from hubmerge.matching.result import Match, describe_spaces
 from hubmerge.matching.similarity import correlations, group_similarities, total_similarity
 from hubmerge.spec.permutation import Permutation, State, identity
 from hubmerge.spec.spec import Group, Spec
+from hubmerge.spec.symmetry import Symmetry
 
 PROGRESS = 1e-9
 """Relative rise of the objective below which an assignment counts as no better (float64 sums)."""
@@ -38,7 +39,9 @@ def match_descent(
     """
     permutation, outcome = descend(spec, anchor, other, seed=seed, sweeps=sweeps)
     found = correlations(spec, anchor, other, permutation)
-    return Match("descent", spec, permutation, outcome, describe_spaces(spec, permutation, found))
+    return Match(
+        "descent", spec, permutation, outcome, describe_spaces(spec, Symmetry(permutation), found)
+    )
 
 
 def descend(

@@ -7,22 +7,31 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.matching.result import Match, SpaceMatch
 from hubmerge.matching.text import match_json, match_summary
-from hubmerge.spec.spec import Spec
+from hubmerge.spec.spec import ROTATE, Spec
+from hubmerge.spec.symmetry import fixes_one
 from hubmerge.tensors import store
+
+MAP = "map:"
+"""What stands before a space's name where the file holds its map."""
+
+LARGEST_CONDITION = 1e8
+"""A map whose condition number is larger cannot be undone well enough to keep the function."""
 
 TENSORS = "alignment.safetensors"
 SUMMARY = "alignment.json"
 
 
 def save_match(match: Match, folder: Path) -> list[Path]:
-    """Writes the permutation and what it gained into `folder`, which exists."""
+    """Writes the symmetry and what it gained into `folder`, which exists."""
     summary = match_summary(match)
     metadata = {"hubmerge": json.dumps(summary, sort_keys=True)}
-    store(match.permutation, folder / TENSORS, metadata)
+    maps = {MAP + name: matrix.contiguous() for name, matrix in match.maps.items()}
+    store({**match.permutation, **maps}, folder / TENSORS, metadata)
     (folder / SUMMARY).write_text(match_json(match) + "\n", encoding="utf-8")
     return [folder / TENSORS, folder / SUMMARY]
 
@@ -30,7 +39,7 @@ def save_match(match: Match, folder: Path) -> list[Path]:
 def load_match(path: Path, spec: Spec) -> Match:
     """The match saved at `path` (the file, or its folder), for models of `spec`.
 
-    Raises: NotFoundError; RecipeError, if it is not a permutation of exactly these spaces.
+    Raises: NotFoundError; RecipeError, if it is not a symmetry of exactly these spaces.
     """
     file = path / TENSORS if path.is_dir() else path
     if not file.is_file():
@@ -40,11 +49,25 @@ def load_match(path: Path, spec: Spec) -> Match:
     try:
         with safe_open(file, "pt") as opened:
             summary = json.loads((opened.metadata() or {}).get("hubmerge", "null"))
-            permutation = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
         raise RecipeError(f"{str(file)!r} is no alignment", found=str(error)) from error
     if not isinstance(summary, dict):
         raise RecipeError(f"{str(file)!r} was not written by hubmerge match")
+    permutation = {name: value for name, value in tensors.items() if not name.startswith(MAP)}
+    maps = {name.removeprefix(MAP): v for name, v in tensors.items() if name.startswith(MAP)}
+    _check_permutation(file, spec, permutation)
+    _check_maps(file, spec, maps)
+    try:
+        spaces = tuple(SpaceMatch(**each) for each in summary["spaces"])
+        return Match(summary["method"], spec, permutation, summary["outcome"], spaces, maps)
+    except (KeyError, TypeError) as error:
+        raise RecipeError(
+            f"{str(file)!r} was written by another version of hubmerge", found=repr(error)
+        ) from error
+
+
+def _check_permutation(file: Path, spec: Spec, permutation: dict[str, Tensor]) -> None:
     wanted = spec.free_spaces()
     if set(permutation) != set(wanted):
         odd = sorted(set(permutation) ^ set(wanted))
@@ -61,10 +84,32 @@ def load_match(path: Path, spec: Spec) -> Match:
                 f"{str(file)!r} holds no permutation of {name}",
                 found=f"{index.dtype} {list(index.shape)}, the space has {list(shape)}",
             )
-    try:
-        spaces = tuple(SpaceMatch(**each) for each in summary["spaces"])
-        return Match(summary["method"], spec, permutation, summary["outcome"], spaces)
-    except (KeyError, TypeError) as error:
-        raise RecipeError(
-            f"{str(file)!r} was written by another version of hubmerge", found=repr(error)
-        ) from error
+
+
+def _check_maps(file: Path, spec: Spec, maps: dict[str, Tensor]) -> None:
+    kinds = spec.mapped_spaces()
+    for name, matrix in maps.items():
+        if name not in kinds:
+            raise RecipeError(
+                f"{str(file)!r} maps {name}",
+                found=f"spaces that may be mapped: {', '.join(kinds) or 'none'}",
+                hint="was it made with --symmetry all, and is this --symmetry permutations?",
+            )
+        shape = spec.index_shape(name)
+        fits = matrix.dtype == torch.float64 and matrix.shape == (*shape, shape[-1])
+        if not fits or not matrix.isfinite().all() or not _allowed(spec, name, matrix):
+            raise RecipeError(
+                f"{str(file)!r} holds no map of {name}",
+                found=f"{matrix.dtype} {list(matrix.shape)}; the space has {list(shape)} and may "
+                f"be changed by a {kinds[name]} map",
+            )
+
+
+def _allowed(spec: Spec, space: str, matrix: Tensor) -> bool:
+    """Whether a map is of its space's kind."""
+    if spec.spaces[space].may != ROTATE:
+        return bool((torch.linalg.cond(matrix) < LARGEST_CONDITION).all())
+    still = torch.eye(matrix.shape[-1], dtype=matrix.dtype)
+    turned = torch.allclose(matrix @ matrix.mT, still, atol=1e-9)
+    one = torch.ones(matrix.shape[-1], dtype=matrix.dtype)
+    return turned and (not fixes_one(spec, space) or torch.allclose(matrix @ one, one, atol=1e-9))

@@ -1,6 +1,6 @@
 """First and second moments of two models' activations, streamed over calibration images.
 
-Every watched place contributes one correlation matrix between all units of one model and all
+Every watched place contributes one covariance matrix between all units of one model and all
 units of the other. Sums are float64 and in a fixed order, and memory does not grow with the number
 of images.
 """
@@ -26,14 +26,41 @@ IMAGES_AT_ONCE = 20
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Correlation [units, units] of the anchor's against the other's units at every watch.
+class Joint:
+    """Moments of two models' units at one watch, float64, the anchor's first.
 
-    A unit that never varies correlates 0 with everything.
+    covariance: [units, units]. means, deviations: [units] each; a deviation is 0 for a unit that
+    never varies.
     """
 
-    correlations: Mapping[Watch, Tensor]
+    covariance: Tensor
+    means: tuple[Tensor, Tensor]
+    deviations: tuple[Tensor, Tensor]
+
+    @property
+    def correlation(self) -> Tensor:
+        """[units, units]; a unit that never varies correlates 0 with everything."""
+        scale = torch.outer(*self.deviations)
+        ratio = self.covariance / torch.where(scale > 0, scale, 1.0)
+        return torch.where(scale > 0, ratio, 0.0).clamp(-1, 1)
+
+    @property
+    def product(self) -> Tensor:
+        """[units, units]: mean products, about 0 instead of the means."""
+        return self.covariance + torch.outer(*self.means)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What was seen of two models' units at every watch, over so many images."""
+
+    joint: Mapping[Watch, Joint]
     images: int
+
+    @property
+    def correlations(self) -> dict[Watch, Tensor]:
+        """Correlation [units, units] of the anchor's against the other's units at every watch."""
+        return {watch: joint.correlation for watch, joint in self.joint.items()}
 
 
 def measure_moments(
@@ -81,11 +108,11 @@ def measure_moments(
         watching(other, watches) as their_units,
     ):
         sums = workers.sum(one, range(len(batches)), "activations")
-    correlations = {
-        watch: _correlation({key: sums[f"{key}:{k}"] for key in ("n", "a", "b", "aa", "bb", "ab")})
+    joint = {
+        watch: _joint({key: sums[f"{key}:{k}"] for key in ("n", "a", "b", "aa", "bb", "ab")})
         for k, watch in enumerate(watches)
     }
-    return Moments(correlations, int(sums["images"]))
+    return Moments(joint, int(sums["images"]))
 
 
 def _check_modules(spec: Spec, model: nn.Module) -> None:
@@ -134,16 +161,18 @@ def _sums(a: Tensor, b: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _correlation(sums: Mapping[str, Tensor]) -> Tensor:
+def _joint(sums: Mapping[str, Tensor]) -> Joint:
     n = sums["n"]
-    covariance = sums["ab"] / n - torch.outer(sums["a"], sums["b"]) / n**2
-    variance_a = (sums["aa"] / n - (sums["a"] / n).square()).clamp_min(0)
-    variance_b = (sums["bb"] / n - (sums["b"] / n).square()).clamp_min(0)
-    alive_a = variance_a > 1e-12 * sums["aa"] / n
-    alive_b = variance_b > 1e-12 * sums["bb"] / n
-    scale = torch.outer(variance_a.sqrt(), variance_b.sqrt())
-    alive = torch.outer(alive_a, alive_b)
-    return torch.where(alive, covariance / scale.where(alive, torch.ones(())), 0.0).clamp(-1, 1)
+    means = (sums["a"] / n, sums["b"] / n)
+    covariance = sums["ab"] / n - torch.outer(*means)
+    deviations = (_deviation(sums["aa"] / n, means[0]), _deviation(sums["bb"] / n, means[1]))
+    return Joint(covariance, means, deviations)
+
+
+def _deviation(square: Tensor, mean: Tensor) -> Tensor:
+    """Standard deviations; 0 where what is left of the mean square is rounding."""
+    variance = square - mean.square()
+    return torch.where(variance > 1e-12 * square, variance, 0.0).sqrt()
 
 
 @contextmanager

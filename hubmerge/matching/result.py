@@ -1,14 +1,16 @@
-"""What a matcher returns: the permutation, how it ended, and what each space gained."""
+"""What a matcher returns: the symmetry, how it ended, and what each space gained."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from hubmerge.spec.permutation import Permutation, State, moved_units, permute
-from hubmerge.spec.spec import Spec
+from hubmerge.spec.canonical import canonical
+from hubmerge.spec.permutation import Permutation, State, moved_units
+from hubmerge.spec.spec import PERMUTE, Spec
+from hubmerge.spec.symmetry import Maps, Symmetry, transform
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,8 @@ class SpaceMatch:
     """How well one space was matched.
 
     correlation: mean over units of the correlation between a unit and its match, in [-1, 1]
-        (cosine of their weights, or Pearson's of their activations).
+        (cosine of their weights, or Pearson's of their activations); for a space that is rotated
+        or mapped, of all its units together.
     gain: that minus the same figure for the order the space came in, all else aligned.
     moved: units that do not stay in their place.
     """
@@ -31,9 +34,10 @@ class SpaceMatch:
 
 @dataclass(frozen=True)
 class Match:
-    """A permutation of the other model's spaces that lines it up with the anchor.
+    """A symmetry of the other model that lines it up with the anchor.
 
     permutation[s] is [n], or [heads, n] if nested; new[i] = old[p[i]].
+    maps[s] is [n, n], or [heads, n, n]; both models are in canonical form where there are any.
     outcome is one sentence for the user.
     """
 
@@ -42,26 +46,49 @@ class Match:
     permutation: Permutation
     outcome: str
     spaces: tuple[SpaceMatch, ...]
+    maps: Maps = field(default_factory=dict)
+
+    @property
+    def symmetry(self) -> Symmetry:
+        """Permutation and maps as one element."""
+        return Symmetry(self.permutation, self.maps)
+
+    def anchored(self, state: State) -> State:
+        """The anchor's tensors as the other's are lined up with: canonical, if anything is mapped.
+
+        Then in float64. Raises: CanonicalError.
+        """
+        return canonical(self.spec, state) if self.maps else state
 
     def apply(self, state: State) -> dict[str, Tensor]:
-        """The other model's tensors in the anchor's order."""
-        return permute(self.spec, state, self.permutation)
+        """The other model's tensors lined up with the anchor; in float64, if anything is mapped.
+
+        Raises: CanonicalError.
+        """
+        return transform(self.spec, self.anchored(state), self.symmetry)
 
 
 def describe_spaces(
     spec: Spec,
-    permutation: Permutation,
+    symmetry: Symmetry,
     correlations: Mapping[str, tuple[float, float]],
 ) -> tuple[SpaceMatch, ...]:
     """One SpaceMatch per free space, from its correlation (matched, in the order it came in)."""
     return tuple(
         SpaceMatch(
             space=name,
-            kind="permute",
-            size=permutation[name].numel(),
+            kind=spec.spaces[name].may if name in symmetry.maps else PERMUTE,
+            size=symmetry.permutation[name].numel(),
             gain=correlations[name][0] - correlations[name][1],
             correlation=correlations[name][0],
-            moved=moved_units(permutation[name]),
+            moved=_moved(name, symmetry),
         )
         for name in spec.free_spaces()
     )
+
+
+def _moved(space: str, symmetry: Symmetry) -> int:
+    """Units that do not stay in their place; of a map, those made up mostly of others."""
+    if space in symmetry.maps:
+        return moved_units(symmetry.maps[space].abs().argmax(-1))
+    return moved_units(symmetry.permutation[space])

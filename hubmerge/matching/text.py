@@ -35,7 +35,7 @@ def match_text(match: Match) -> str:
 
 
 def match_summary(match: Match) -> dict[str, Any]:
-    """Everything but the permutation itself."""
+    """Everything but the symmetry itself."""
     return {
         "method": match.method,
         "family": match.spec.family,

@@ -10,6 +10,7 @@ from hubmerge.matching.result import Match, describe_spaces
 from hubmerge.matching.similarity import correlations
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
+from hubmerge.spec.symmetry import Symmetry
 
 
 @matcher("weights", source="arXiv:2209.04836, section 3.2; arXiv:2405.17897, section 3.2")
@@ -35,4 +36,6 @@ def match_weights(
     start = relax(spec, anchor, other, steps=steps)
     permutation, outcome = descend(spec, anchor, other, start=start, seed=seed, sweeps=sweeps)
     found = correlations(spec, anchor, other, permutation)
-    return Match("weights", spec, permutation, outcome, describe_spaces(spec, permutation, found))
+    return Match(
+        "weights", spec, permutation, outcome, describe_spaces(spec, Symmetry(permutation), found)
+    )

@@ -10,6 +10,7 @@ arXiv:2506.22712, section 3 and appendix; arXiv:2401.15024, section 3.2 (folding
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from torch import Tensor
 from hubmerge.errors import CanonicalError
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import LINEAR, ROTATE, Norm, Spec
-from hubmerge.spec.symmetry import apply_maps, fixes_one, rows_of
+from hubmerge.spec.symmetry import Maps, apply_maps, fixes_one, rows_of
 
 SMALLEST_GAIN = 1e-6
 """Share of a norm's largest gain below which its bias cannot be divided by it."""
@@ -26,12 +27,27 @@ RIDGE = 1e-12
 """Share of a head's mean power added to every direction, so that a dead one can be inverted."""
 
 
+@dataclass(frozen=True)
+class Form:
+    """A model in canonical form, and the maps that balanced its linear spaces."""
+
+    state: dict[str, Tensor]
+    maps: Maps
+
+
 def canonical(spec: Spec, state: State) -> dict[str, Tensor]:
     """`state` folded, centred and balanced, floating tensors in float64.
 
     The function is the same. Raises: CanonicalError, see `fold`.
     """
-    return balance(spec, centre(spec, fold(spec, _doubled(state))))
+    return canonical_form(spec, state).state
+
+
+def canonical_form(spec: Spec, state: State) -> Form:
+    """See `canonical`; activations inside heads follow the maps."""
+    centred = centre(spec, fold(spec, _doubled(state)))
+    maps = balancing(spec, centred)
+    return Form(apply_maps(spec, centred, maps), maps)
 
 
 def fold(spec: Spec, state: State) -> dict[str, Tensor]:
@@ -100,12 +116,16 @@ def balance(spec: Spec, state: State) -> dict[str, Tensor]:
     With U the rows of a head's one side and V those of its dual, U^T V stays what it is, and
     afterwards U U^T = V V^T, the diagonal matrix of its singular values.
     """
-    maps = {
+    return apply_maps(spec, state, balancing(spec, state))
+
+
+def balancing(spec: Spec, state: State) -> dict[str, Tensor]:
+    """The maps that `balance` applies."""
+    return {
         space: _balancing(spec, state, space)
         for space, kind in spec.mapped_spaces().items()
         if kind == LINEAR
     }
-    return apply_maps(spec, state, maps)
 
 
 def _balancing(spec: Spec, state: State, space: str) -> Tensor:

@@ -7,7 +7,7 @@ and neither a model nor a network.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
@@ -144,6 +144,12 @@ class Spec:
     def free_spaces(self) -> dict[str, int]:
         """Name -> size of every space that may be permuted, in the order of the model."""
         return {space.name: space.size for space in self.spaces.values() if not space.fixed}
+
+    @property
+    def permutations_only(self) -> Spec:
+        """The same spec with spaces that may be permuted and nothing more."""
+        spaces = {name: replace(space, may=PERMUTE) for name, space in self.spaces.items()}
+        return replace(self, spaces=spaces, norms=())
 
     def mapped_spaces(self) -> dict[str, str]:
         """Name -> kind of every space that may be more than permuted, in the order of the model."""

@@ -10,7 +10,9 @@ import torch
 from hubmerge.matching import find_matcher, matchers, measure_moments
 from hubmerge.matching.activations import mean_correlations
 from hubmerge.spec import invert, permute, random_permutation
+from hubmerge.spec.canonical import canonical
 from hubmerge.spec.laws import spec_of
+from hubmerge.spec.symmetry import random_symmetry, transform
 from hubmerge.workers import Workers
 from tests.conformance.tiny import TINY, fresh, generic, probe_batches
 
@@ -49,6 +51,7 @@ def test_activation_matching_recovers_all_units_that_ever_vary(name, seed, worke
     """Units a ReLU keeps silent on every image cannot be told apart, and need not be."""
     model = generic(name, seed)
     spec, element, planted = plant(model, seed, noise=0.0)
+    spec = spec.permutations_only
     other = copy.deepcopy(model)
     other.load_state_dict(planted)
     moments = measure_moments(spec, model, other, probe_batches(model), workers)
@@ -61,6 +64,28 @@ def test_activation_matching_recovers_all_units_that_ever_vary(name, seed, worke
             assert not similarities[space][wrong].any(), space
     right = sum(int((found.permutation[s] == wanted[s]).sum()) for s in wanted)
     assert right > 0.8 * sum(index.numel() for index in wanted.values())
+
+
+@pytest.mark.parametrize("name", [n for n in TINY if spec_of(generic(n)).mapped_spaces()])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_activation_matching_undoes_rotations_and_linear_maps(name, seed, workers):
+    """A random symmetry of every kind, undone: both models end up as the same tensors."""
+    model = generic(name, seed)
+    spec = spec_of(model)
+    form = canonical(spec, model.state_dict())
+    planted = transform(spec, form, random_symmetry(spec, seed + 100))
+    other = copy.deepcopy(model)
+    other.load_state_dict(planted)
+    moments = measure_moments(spec, model, other, probe_batches(model), workers)
+    state = model.state_dict()
+    found = find_matcher("activations").function(spec, state, planted, moments=moments)
+    assert {space.kind for space in found.spaces} == {"permute", "rotate", "linear"}
+    wanted, moved = found.anchored(state), found.apply(planted)
+    for tensor in wanted:
+        torch.testing.assert_close(moved[tensor], wanted[tensor], rtol=1e-5, atol=1e-6, msg=tensor)
+    for space in found.spaces:
+        assert space.correlation > 0.05
+        assert space.gain >= -1e-9
 
 
 @every_model
