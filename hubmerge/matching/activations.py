@@ -42,10 +42,7 @@ def match_activations(
     """
     if moments is None:
         raise ValueError("activation matching needs the moments of both models' activations")
-    similarities = mean_correlations(spec, moments)
-    if spec.mapped_spaces():
-        forms = (canonical_form(spec, anchor), canonical_form(spec, other))
-        similarities |= mapped_similarities(spec, moments, forms[0].maps, forms[1].maps)
+    similarities = similarities_of(spec, moments, anchor, other)
     permutation: dict[str, Tensor] = {}
     maps: dict[str, Tensor] = {}
     for group in spec.groups:
@@ -62,9 +59,21 @@ def match_activations(
         permutation |= found.permutation
         maps |= found.maps
     symmetry = Symmetry(permutation, maps)
-    spaces = describe_spaces(spec, symmetry, _correlations(spec, similarities, symmetry))
+    spaces = describe_spaces(spec, symmetry, matched_correlations(spec, similarities, symmetry))
     outcome = f"matched on {moments.images} images"
     return Match("activations", spec, permutation, outcome, spaces, maps)
+
+
+def similarities_of(spec: Spec, moments: Moments, anchor: State, other: State) -> dict[str, Tensor]:
+    """[outer..., n, outer..., n] per watched free space, rows the anchor's: what is matched on.
+
+    The states only say how linear spaces are balanced.
+    """
+    similarities = mean_correlations(spec, moments)
+    if spec.mapped_spaces():
+        forms = (canonical_form(spec, anchor), canonical_form(spec, other))
+        similarities |= mapped_similarities(spec, moments, forms[0].maps, forms[1].maps)
+    return similarities
 
 
 def mapped_similarities(
@@ -85,22 +94,33 @@ def mapped_similarities(
             if space is None or space not in kinds:
                 continue
             block = _place_by_place(spec, joint.covariance, segment, space)
-            power = math.sqrt(math.prod(float(d.square().sum()) for d in joint.deviations))
-            block = block / power if power > 0 else block
-            if space in ours:
+            powers = [float(each.square().sum()) for each in joint.deviations]
+            if space in ours and joint.own is not None:
                 dual = next(grid.dual for grid in segment.grids if grid.name == space)
-                block = _both_sides(spec, space, block, ours[space], theirs[space], dual)
+                sides = [
+                    dual_of(spec, space, maps[space]) if dual else maps[space]
+                    for maps in (ours, theirs)
+                ]
+                block = _mapped(block, *sides)
+                powers = [
+                    _power(_mapped(_place_by_place(spec, own, segment, space), side, side))
+                    for own, side in zip(joint.own, sides, strict=True)
+                ]
+            power = math.sqrt(math.prod(powers))
+            block = block / power if power > 0 else block
             total[space] = total[space] + block if space in total else block
             count[space] = count.get(space, 0) + 1
     return {name: values / count[name] for name, values in total.items()}
 
 
-def _both_sides(
-    spec: Spec, space: str, block: Tensor, ours: Tensor, theirs: Tensor, dual: bool
-) -> Tensor:
-    """A covariance [outer..., n, outer..., n] after both models' units have been mapped."""
-    if dual:
-        ours, theirs = dual_of(spec, space, ours), dual_of(spec, space, theirs)
+def _power(covariance: Tensor) -> float:
+    """The units' summed variance, from their covariance [outer..., n, outer..., n]."""
+    size = covariance.shape[: covariance.ndim // 2].numel()
+    return float(covariance.reshape(size, size).diagonal().sum())
+
+
+def _mapped(block: Tensor, ours: Tensor, theirs: Tensor) -> Tensor:
+    """A covariance [outer..., n, outer..., n] after both sides' units have been mapped."""
     depth = ours.ndim - 2
     pairs = block.movedim(depth, -2)  # [outer..., outer..., n, n]
     left = ours.reshape(*ours.shape[:depth], *[1] * depth, *ours.shape[depth:])
@@ -108,7 +128,7 @@ def _both_sides(
     return pairs.movedim(-2, depth)
 
 
-def _correlations(
+def matched_correlations(
     spec: Spec, similarities: Mapping[str, Tensor], symmetry: Symmetry
 ) -> dict[str, tuple[float, float]]:
     """Space -> mean correlation as matched, and in the order (or turn) the space came in."""

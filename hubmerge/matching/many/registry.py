@@ -1,0 +1,95 @@
+"""The ways there are to bring several models together. A way is one file in this folder that
+registers one function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hubmerge.errors import RecipeError
+from hubmerge.matching.moments import Moments
+from hubmerge.matching.registry import Matcher
+from hubmerge.matching.result import Match
+from hubmerge.spec.permutation import State
+from hubmerge.spec.spec import Spec
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """Several models of one spec, and what any two of them are matched by.
+
+    moments: (p, q), p < q -> what was seen of models p and q, where the matcher needs data: of
+    every pair, or of those with the first alone for a way that asks for no more.
+    """
+
+    spec: Spec
+    states: Sequence[State]
+    matcher: Matcher
+    moments: Mapping[tuple[int, int], Moments]
+    seed: int = 0
+
+    def match(self, p: int, q: int) -> Match:
+        """Model q brought to model p by the matcher; p < q."""
+        return self.matcher.function(
+            self.spec,
+            self.states[p],
+            self.states[q],
+            moments=self.moments.get((p, q)),
+            seed=self.seed,
+        )
+
+
+class TogetherFunction(Protocol):
+    """A pure function: one match for every model after the first, which stays as it is."""
+
+    def __call__(self, gathering: Gathering) -> list[Match]: ...
+
+
+@dataclass(frozen=True)
+class Together:
+    """A registered way to bring several models together, and whether it looks at every pair."""
+
+    name: str
+    function: TogetherFunction
+    source: str
+    all_pairs: bool
+    without_data: bool
+
+    @property
+    def summary(self) -> str:
+        """First line of the function's docstring."""
+        return (self.function.__doc__ or "").strip().splitlines()[0]
+
+
+_ways: dict[str, Together] = {}
+
+
+def together(
+    name: str, *, source: str, all_pairs: bool = False, without_data: bool = False
+) -> Callable[[TogetherFunction], TogetherFunction]:
+    """Registers the decorated function under `name`; `source` is where it is described.
+
+    all_pairs: it needs the moments of every pair. without_data: it matches states that are no
+    model's, so that only matchers that need no data will do.
+    """
+
+    def register(function: TogetherFunction) -> TogetherFunction:
+        _ways[name] = Together(name, function, source, all_pairs, without_data)
+        return function
+
+    return register
+
+
+def ways_together() -> dict[str, Together]:
+    """Every registered way, by name."""
+    return dict(_ways)
+
+
+def find_together(name: str) -> Together:
+    """The way called `name`. Raises RecipeError with the names there are."""
+    if name in _ways:
+        return _ways[name]
+    raise RecipeError(
+        f"there is no way {name!r} to bring models together", found=f"ways: {', '.join(_ways)}"
+    )
