@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from hubmerge.calibration import InputBatches
 from hubmerge.errors import SpecError
 from hubmerge.hooks import Seen, entering, leaving, placed
-from hubmerge.spec.spec import Spec, Watch
+from hubmerge.spec.spec import LINEAR, Spec, Watch
 from hubmerge.workers import Workers
 
 IMAGES_AT_ONCE = 20
@@ -30,12 +30,14 @@ class Joint:
     """Moments of two models' units at one watch, float64, the anchor's first.
 
     covariance: [units, units]. means, deviations: [units] each; a deviation is 0 for a unit that
-    never varies.
+    never varies. own: each model's covariance with itself, [units, units] each, where a linear map
+    may change how much the units vary.
     """
 
     covariance: Tensor
     means: tuple[Tensor, Tensor]
     deviations: tuple[Tensor, Tensor]
+    own: tuple[Tensor, Tensor] | None = None
 
     @property
     def correlation(self) -> Tensor:
@@ -76,6 +78,8 @@ def measure_moments(
     what is seen there has other axes.
     """
     watches = spec.watches
+    linear = {name for name, kind in spec.mapped_spaces().items() if kind == LINEAR}
+    stretchable = {watch for watch in watches if linear.intersection(watch.layout.names())}
     _check_modules(spec, anchor)
 
     def one(number: int) -> dict[str, Tensor]:
@@ -98,7 +102,9 @@ def measure_moments(
                 f"{key}:{k}": value
                 for k, watch in enumerate(watches)
                 for key, value in _sums(
-                    _units(spec, watch, ours.pop(k, None)), _units(spec, watch, theirs.pop(k, None))
+                    _units(spec, watch, ours.pop(k, None)),
+                    _units(spec, watch, theirs.pop(k, None)),
+                    own=watch in stretchable,
                 ).items()
             }
 
@@ -142,10 +148,10 @@ def _units(spec: Spec, watch: Watch, value: Tensor | None) -> Tensor:
     return value.movedim(axis, -1).flatten(0, -2)
 
 
-def _sums(a: Tensor, b: Tensor) -> dict[str, Tensor]:
-    """Moments of one batch, [observations, units] each.
+def _sums(a: Tensor, b: Tensor, *, own: bool) -> dict[str, Tensor]:
+    """Moments of one batch, [observations, units] each; `own` products of all pairs of units.
 
-    The large product is taken in float32 about the batch's own mean and completed in float64, so
+    The large products are taken in float32 about the batch's own mean and completed in float64, so
     nothing cancels.
     """
     n = len(a)
@@ -155,18 +161,30 @@ def _sums(a: Tensor, b: Tensor) -> dict[str, Tensor]:
         "n": torch.tensor(float(n), dtype=torch.float64),
         "a": n * mean_a,
         "b": n * mean_b,
-        "aa": a.square().sum(0, dtype=torch.float64) + n * mean_a.square(),
-        "bb": b.square().sum(0, dtype=torch.float64) + n * mean_b.square(),
+        "aa": _own_sums(a, n * mean_a, mean_a, own),
+        "bb": _own_sums(b, n * mean_b, mean_b, own),
         "ab": (a.T @ b).double() + n * torch.outer(mean_a, mean_b),
     }
+
+
+def _own_sums(centred: Tensor, total: Tensor, mean: Tensor, full: bool) -> Tensor:
+    """Products of a model's units with themselves: of every pair if `full`, else squares alone."""
+    if full:
+        return (centred.T @ centred).double() + torch.outer(total, mean)
+    return centred.square().sum(0, dtype=torch.float64) + total * mean
 
 
 def _joint(sums: Mapping[str, Tensor]) -> Joint:
     n = sums["n"]
     means = (sums["a"] / n, sums["b"] / n)
     covariance = sums["ab"] / n - torch.outer(*means)
-    deviations = (_deviation(sums["aa"] / n, means[0]), _deviation(sums["bb"] / n, means[1]))
-    return Joint(covariance, means, deviations)
+    squares = [sums[key] / n for key in ("aa", "bb")]
+    alone = [s if s.ndim == 1 else s.diagonal() for s in squares]
+    deviations = (_deviation(alone[0], means[0]), _deviation(alone[1], means[1]))
+    if squares[0].ndim == 1:
+        return Joint(covariance, means, deviations)
+    own = [s - torch.outer(mean, mean) for s, mean in zip(squares, means, strict=True)]
+    return Joint(covariance, means, deviations, (own[0], own[1]))
 
 
 def _deviation(square: Tensor, mean: Tensor) -> Tensor:
