@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from hubmerge.calibration import InputBatches
 from hubmerge.errors import LabelError, LawError
 from hubmerge.hub import LoadedModel, Source, fetch, has_classes, label_permutation, load
-from hubmerge.matching import Match, find_matcher, measure_moments
+from hubmerge.matching import Match, find_matcher
 from hubmerge.models.probe import probe_inputs
 from hubmerge.progress import track
 from hubmerge.recipe import Recipe
@@ -109,8 +109,8 @@ def match_pair(
     assert spec is not None
     found = find_matcher(method)
     moments = None
-    if found.needs_data:
-        moments = measure_moments(spec, pair.a.model, pair.model_b(), batches, workers)
+    if found.observe is not None:
+        moments = found.observe(spec, pair.a.model, pair.model_b(), batches, workers)
 
     def search() -> Match:
         with workers.single_threaded_ops(), track(1, f"matching by {method}", "match") as bar:

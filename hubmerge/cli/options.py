@@ -34,8 +34,8 @@ MatchName = Annotated[
     str,
     _option(
         "--match",
-        help="activations, weights, descent, none, or auto: activations where there is data, "
-        "else weights.",
+        help="activations (or activations-distance, -information, -transport), weights, "
+        "descent, none, or auto: activations where there is data, else weights.",
         panel=METHOD,
     ),
 ]

@@ -1,6 +1,13 @@
 """Finding the symmetry that lines two models up."""
 
-from hubmerge.matching import activations, descent, weights  # noqa: F401  (importing registers them)
+from hubmerge.matching import (  # noqa: F401  (importing registers them)
+    activations,
+    descent,
+    distance,
+    information,
+    transport,
+    weights,
+)
 from hubmerge.matching.files import load_match, save_match
 from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.registry import Matcher, find_matcher, matchers

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from math import prod
+from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 
 from hubmerge.errors import SpecError
-from hubmerge.matching.elements import best_element, inner_product
+from hubmerge.matching.elements import best_element
+from hubmerge.matching.likeness import (
+    matched_correlations,
+    mean_correlations,
+    similarities_of,
+)
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import matcher
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.matching.similarity import matched_entries
-from hubmerge.spec.canonical import canonical_form
-from hubmerge.spec.notation import Segment
-from hubmerge.spec.permutation import State, identity, positions
-from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import Maps, Symmetry, dual_of
+from hubmerge.spec.permutation import State
+from hubmerge.spec.spec import Group, Spec
+from hubmerge.spec.symmetry import Symmetry
+
+__all__ = ["line_up", "match_activations", "matched_correlations", "mean_correlations", "seen"]
+
+Solve = Callable[[Spec, Group, Mapping[str, Tensor]], Symmetry]
 
 
 @matcher("activations", source="arXiv:2209.04836, section 3.1", needs_data=True)
@@ -40,164 +43,45 @@ def match_activations(
 
     Raises: ValueError without moments; SpecError if a free space is watched nowhere.
     """
+    moments = seen(moments)
+    alike = similarities_of(spec, moments, anchor, other)
+    return line_up("activations", spec, alike, alike, moments)
+
+
+def seen(moments: Moments | None) -> Moments:
+    """`moments`. Raises: ValueError if there are none."""
     if moments is None:
         raise ValueError("activation matching needs the moments of both models' activations")
-    similarities = similarities_of(spec, moments, anchor, other)
+    return moments
+
+
+def line_up(
+    method: str,
+    spec: Spec,
+    similarities: Mapping[str, Tensor],
+    correlations: Mapping[str, Tensor],
+    moments: Moments,
+    solve: Solve = best_element,
+) -> Match:
+    """Every group of spaces solved on `similarities`, and described by `correlations`.
+
+    Raises: SpecError if a free space is in none of the similarities.
+    """
     permutation: dict[str, Tensor] = {}
     maps: dict[str, Tensor] = {}
     for group in spec.groups:
         members = {name: similarities[name] for name in group.members if name in similarities}
-        seen = {outer for name in members for outer in (name, *spec.ancestors(name))}
-        unseen = [name for name in group.members if name not in seen]
+        watched = {outer for name in members for outer in (name, *spec.ancestors(name))}
+        unseen = [name for name in group.members if name not in watched]
         if unseen:
             raise SpecError(
                 f"{unseen[0]} is watched nowhere",
                 source=spec.source,
                 hint='add a line under [watch], such as "mlp.fc2 ->" = "* * ff"',
             )
-        found = best_element(spec, group, members)
+        found = solve(spec, group, members)
         permutation |= found.permutation
         maps |= found.maps
     symmetry = Symmetry(permutation, maps)
-    spaces = describe_spaces(spec, symmetry, matched_correlations(spec, similarities, symmetry))
-    outcome = f"matched on {moments.images} images"
-    return Match("activations", spec, permutation, outcome, spaces, maps)
-
-
-def similarities_of(spec: Spec, moments: Moments, anchor: State, other: State) -> dict[str, Tensor]:
-    """[outer..., n, outer..., n] per watched free space, rows the anchor's: what is matched on.
-
-    The states only say how linear spaces are balanced.
-    """
-    similarities = mean_correlations(spec, moments)
-    if spec.mapped_spaces():
-        forms = (canonical_form(spec, anchor), canonical_form(spec, other))
-        similarities |= mapped_similarities(spec, moments, forms[0].maps, forms[1].maps)
-    return similarities
-
-
-def mapped_similarities(
-    spec: Spec, moments: Moments, ours: Maps, theirs: Maps
-) -> dict[str, Tensor]:
-    """[outer..., n, outer..., n] per space that is mapped: its mean covariance, power aside.
-
-    ours, theirs: the maps that balanced both models, which their activations follow. At every
-    place the covariance counts as a share of the largest it could be, the product of both models'
-    deviations there.
-    """
-    kinds = spec.mapped_spaces()
-    total: dict[str, Tensor] = {}
-    count: dict[str, int] = {}
-    for watch, joint in moments.joint.items():
-        for segment in watch.layout.segments[watch.axis]:
-            space = _speaks_for(spec, segment)
-            if space is None or space not in kinds:
-                continue
-            block = _place_by_place(spec, joint.covariance, segment, space)
-            powers = [float(each.square().sum()) for each in joint.deviations]
-            if space in ours and joint.own is not None:
-                dual = next(grid.dual for grid in segment.grids if grid.name == space)
-                sides = [
-                    dual_of(spec, space, maps[space]) if dual else maps[space]
-                    for maps in (ours, theirs)
-                ]
-                block = _mapped(block, *sides)
-                powers = [
-                    _power(_mapped(_place_by_place(spec, own, segment, space), side, side))
-                    for own, side in zip(joint.own, sides, strict=True)
-                ]
-            power = math.sqrt(math.prod(powers))
-            block = block / power if power > 0 else block
-            total[space] = total[space] + block if space in total else block
-            count[space] = count.get(space, 0) + 1
-    return {name: values / count[name] for name, values in total.items()}
-
-
-def _power(covariance: Tensor) -> float:
-    """The units' summed variance, from their covariance [outer..., n, outer..., n]."""
-    size = covariance.shape[: covariance.ndim // 2].numel()
-    return float(covariance.reshape(size, size).diagonal().sum())
-
-
-def _mapped(block: Tensor, ours: Tensor, theirs: Tensor) -> Tensor:
-    """A covariance [outer..., n, outer..., n] after both sides' units have been mapped."""
-    depth = ours.ndim - 2
-    pairs = block.movedim(depth, -2)  # [outer..., outer..., n, n]
-    left = ours.reshape(*ours.shape[:depth], *[1] * depth, *ours.shape[depth:])
-    pairs = left @ pairs @ theirs.mT
-    return pairs.movedim(-2, depth)
-
-
-def matched_correlations(
-    spec: Spec, similarities: Mapping[str, Tensor], symmetry: Symmetry
-) -> dict[str, tuple[float, float]]:
-    """Space -> mean correlation as matched, and in the order (or turn) the space came in."""
-    untouched = identity(spec)
-    found = {}
-    for name in spec.free_spaces():
-        as_given = {**symmetry.permutation, name: untouched[name]}
-        if name in symmetry.maps:
-            still = torch.eye(spec.sizes[name], dtype=torch.float64)
-            unmapped = Symmetry(as_given, {name: still.expand_as(symmetry.maps[name])})
-        else:
-            unmapped = Symmetry(as_given, symmetry.maps)
-        found[name] = (
-            _mean_correlation(spec, name, similarities, symmetry),
-            _mean_correlation(spec, name, similarities, unmapped),
-        )
-    return found
-
-
-def mean_correlations(spec: Spec, moments: Moments) -> dict[str, Tensor]:
-    """[outer..., n, outer..., n] per watched free space: mean over the places it is watched in.
-
-    A stretch that composes a space with those inside it speaks for the innermost one; along
-    anything else it is composed with (pixels of a channel), units are compared place by place. A
-    stretch of two spaces of which neither lies within the other speaks for none.
-    """
-    total: dict[str, Tensor] = {}
-    count: dict[str, int] = {}
-    for watch, correlation in moments.correlations.items():
-        for segment in watch.layout.segments[watch.axis]:
-            space = _speaks_for(spec, segment)
-            if space is None:
-                continue
-            block = _place_by_place(spec, correlation, segment, space)
-            total[space] = total[space] + block if space in total else block
-            count[space] = count.get(space, 0) + 1
-    return {name: values / count[name] for name, values in total.items()}
-
-
-def _speaks_for(spec: Spec, segment: Segment) -> str | None:
-    """The free space a stretch of watched units says something about."""
-    names = [name for name in segment.names if name is not None and name in spec.free_spaces()]
-    if not names or not {*names[:-1]} <= {*spec.ancestors(names[-1])}:
-        return None
-    return names[-1]
-
-
-def _place_by_place(spec: Spec, correlation: Tensor, segment: Segment, space: str) -> Tensor:
-    """[outer..., n, outer..., n] from the stretch of [units, units] that `segment` covers."""
-    index = positions(segment).flatten()
-    wanted = [segment.names.index(name) for name in (*spec.ancestors(space), space)]
-    rest = [k for k in range(len(segment.grids)) if k not in wanted]
-    order, half = [*wanted, *rest], len(segment.grids)
-    block = correlation[index][:, index].reshape(*segment.shape, *segment.shape)
-    block = block.permute(*order, *(half + k for k in order))
-    shape = spec.index_shape(space)
-    block = block.reshape(*shape, -1, *shape, prod(segment.shape) // prod(shape))
-    return block.diagonal(dim1=len(shape), dim2=-1).mean(-1)
-
-
-def _mean_correlation(
-    spec: Spec, space: str, similarities: Mapping[str, Tensor], symmetry: Symmetry
-) -> float:
-    """Of the space itself, or of what lies inside it."""
-    if space in symmetry.maps:
-        return float(inner_product(spec, similarities, symmetry, space).sum())
-    if space in similarities:
-        entries = matched_entries(spec, space, similarities[space], symmetry.permutation)
-        return float(entries.mean())
-    inside = [name for name in similarities if space in spec.ancestors(name)]
-    means = [_mean_correlation(spec, name, similarities, symmetry) for name in inside]
-    return sum(means) / len(means)
+    spaces = describe_spaces(spec, symmetry, matched_correlations(spec, correlations, symmetry))
+    return Match(method, spec, permutation, f"matched on {moments.images} images", spaces, maps)

@@ -25,19 +25,24 @@ IMAGES_AT_ONCE = 20
 """Images whose activations are held together: at every watch of both models at once."""
 
 
+Look = Callable[[Watch, Tensor, Tensor], Mapping[str, Tensor]]
+"""Makes tensors to be summed of the two models' units at a watch, [observations, units] each."""
+
+
 @dataclass(frozen=True)
 class Joint:
     """Moments of two models' units at one watch, float64, the anchor's first.
 
     covariance: [units, units]. means, deviations: [units] each; a deviation is 0 for a unit that
     never varies. own: each model's covariance with itself, [units, units] each, where a linear map
-    may change how much the units vary.
+    may change how much the units vary. information: [units, units], where it was asked for.
     """
 
     covariance: Tensor
     means: tuple[Tensor, Tensor]
     deviations: tuple[Tensor, Tensor]
     own: tuple[Tensor, Tensor] | None = None
+    information: Tensor | None = None
 
     @property
     def correlation(self) -> Tensor:
@@ -77,9 +82,28 @@ def measure_moments(
     Raises: SpecError if the spec watches a module the models do not have or do not run, or if
     what is seen there has other axes.
     """
-    watches = spec.watches
     linear = {name for name, kind in spec.mapped_spaces().items() if kind == LINEAR}
-    stretchable = {watch for watch in watches if linear.intersection(watch.layout.names())}
+
+    def products(watch: Watch, ours: Tensor, theirs: Tensor) -> dict[str, Tensor]:
+        return _sums(ours, theirs, own=bool(linear.intersection(watch.layout.names())))
+
+    sums, images = sum_over_units(spec, anchor, other, batches, workers, products)
+    return Moments({watch: _joint(each) for watch, each in sums.items()}, images)
+
+
+def sum_over_units(
+    spec: Spec,
+    anchor: nn.Module,
+    other: nn.Module,
+    batches: InputBatches,
+    workers: Workers,
+    look: Look,
+) -> tuple[dict[Watch, dict[str, Tensor]], int]:
+    """The sums over all batches of what `look` makes of both models' units at every watch.
+
+    Returns: the sums by watch and the number of images. Raises: as `measure_moments`.
+    """
+    watches = spec.watches
     _check_modules(spec, anchor)
 
     def one(number: int) -> dict[str, Tensor]:
@@ -101,10 +125,10 @@ def measure_moments(
             return {
                 f"{key}:{k}": value
                 for k, watch in enumerate(watches)
-                for key, value in _sums(
+                for key, value in look(
+                    watch,
                     _units(spec, watch, ours.pop(k, None)),
                     _units(spec, watch, theirs.pop(k, None)),
-                    own=watch in stretchable,
                 ).items()
             }
 
@@ -114,11 +138,12 @@ def measure_moments(
         watching(other, watches) as their_units,
     ):
         sums = workers.sum(one, range(len(batches)), "activations")
-    joint = {
-        watch: _joint({key: sums[f"{key}:{k}"] for key in ("n", "a", "b", "aa", "bb", "ab")})
-        for k, watch in enumerate(watches)
-    }
-    return Moments(joint, int(sums["images"]))
+    images = int(sums.pop("images"))
+    found: dict[Watch, dict[str, Tensor]] = {watch: {} for watch in watches}
+    for name, value in sums.items():
+        key, _, k = name.rpartition(":")
+        found[watches[int(k)]][key] = value
+    return found, images
 
 
 def _check_modules(spec: Spec, model: nn.Module) -> None:

@@ -6,11 +6,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from torch import nn
+
+from hubmerge.calibration import InputBatches
 from hubmerge.errors import RecipeError
-from hubmerge.matching.moments import Moments
+from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
+from hubmerge.workers import Workers
+
+
+class Observe(Protocol):
+    """Looks at both models' activations on calibration batches."""
+
+    def __call__(
+        self,
+        spec: Spec,
+        anchor: nn.Module,
+        other: nn.Module,
+        batches: InputBatches,
+        workers: Workers,
+    ) -> Moments: ...
 
 
 class MatchFunction(Protocol):
@@ -29,12 +46,20 @@ class MatchFunction(Protocol):
 
 @dataclass(frozen=True)
 class Matcher:
-    """A registered way to match, and whether it looks at activations on calibration data."""
+    """A registered way to match, and what of the activations on calibration data it looks at.
+
+    observe: makes the moments its function is given; None for a matcher that needs no data.
+    """
 
     name: str
     function: MatchFunction
     source: str
-    needs_data: bool
+    observe: Observe | None
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether it looks at activations at all."""
+        return self.observe is not None
 
     @property
     def summary(self) -> str:
@@ -46,12 +71,12 @@ _matchers: dict[str, Matcher] = {}
 
 
 def matcher(
-    name: str, *, source: str, needs_data: bool = False
+    name: str, *, source: str, needs_data: bool = False, observe: Observe = measure_moments
 ) -> Callable[[MatchFunction], MatchFunction]:
     """Registers the decorated function under `name`; `source` is where it is described."""
 
     def register(function: MatchFunction) -> MatchFunction:
-        _matchers[name] = Matcher(name, function, source, needs_data)
+        _matchers[name] = Matcher(name, function, source, observe if needs_data else None)
         return function
 
     return register

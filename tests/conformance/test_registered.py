@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hubmerge.fuse import find_fusion, fusions
-from hubmerge.matching import find_matcher, matchers, measure_moments
+from hubmerge.matching import find_matcher, matchers
 from hubmerge.path import Path
 from hubmerge.repair import Bench, batch_norms, find_repair, repairs
 from hubmerge.spec import identity, invert, permute, random_permutation
@@ -66,7 +66,7 @@ def test_matching_is_deterministic_and_leaves_its_inputs_alone(name, method, wor
 
 @every_model
 @every_matcher
-def test_a_match_names_every_free_space_and_gives_permutations(name, method, workers):
+def test_a_match_names_every_free_space_and_gives_permutations_and_maps(name, method, workers):
     match = matched(method, generic(name, 0), generic(name, 1), workers)
     assert [space.space for space in match.spaces] == list(match.spec.free_spaces())
     for space in match.spaces:
@@ -75,8 +75,14 @@ def test_a_match_names_every_free_space_and_gives_permutations(name, method, wor
         assert torch.equal(index.sort(-1).values, straight)
         assert tuple(index.shape) == match.spec.index_shape(space.space)
         assert space.size == index.numel()
-        assert space.moved == int((index != straight).sum())
         assert -1 <= space.correlation <= 1
+        if space.space in match.maps:
+            assert space.kind == match.spec.mapped_spaces()[space.space]
+            assert match.maps[space.space].shape == (*index.shape, index.shape[-1])
+            assert torch.equal(index, straight), "mapped, and reordered as well"
+        else:
+            assert space.kind == "permute"
+            assert space.moved == int((index != straight).sum())
 
 
 @every_model
@@ -157,8 +163,8 @@ def test_everything_registered_says_what_it_is_and_where_it_is_from(registered):
 def matched(method, anchor, other, workers, seed=0):
     spec, moments = spec_of(anchor), None
     found = find_matcher(method)
-    if found.needs_data:
-        moments = measure_moments(spec, anchor, other, probe_batches(anchor), workers)
+    if found.observe is not None:
+        moments = found.observe(spec, anchor, other, probe_batches(anchor), workers)
     return found.function(spec, anchor.state_dict(), other.state_dict(), moments=moments, seed=seed)
 
 

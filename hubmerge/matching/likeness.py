@@ -1,0 +1,181 @@
+"""How alike the units of two models are by their activations: one matrix per space.
+
+From the moments seen at every watched place to what is matched on: means over the places where a
+space can be seen, unit by unit for spaces that are permuted, covariances for those that are mapped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from hubmerge.matching.elements import inner_product
+from hubmerge.matching.moments import Joint, Moments
+from hubmerge.matching.similarity import matched_entries
+from hubmerge.spec.canonical import canonical_form
+from hubmerge.spec.notation import Segment
+from hubmerge.spec.permutation import State, identity, positions
+from hubmerge.spec.spec import Spec
+from hubmerge.spec.symmetry import Maps, Symmetry, dual_of
+
+Measure = Callable[[Joint], Tensor]
+"""What of the moments at a watch says how alike units are: [units, units], larger is more."""
+
+
+def correlation(joint: Joint) -> Tensor:
+    """Pearson's correlation."""
+    return joint.correlation
+
+
+def similarities_of(
+    spec: Spec,
+    moments: Moments,
+    anchor: State,
+    other: State,
+    measure: Measure = correlation,
+) -> dict[str, Tensor]:
+    """[outer..., n, outer..., n] per watched free space, rows the anchor's: what is matched on.
+
+    measure: for spaces that are permuted. The states only say how linear spaces are balanced.
+    """
+    similarities = mean_similarities(spec, moments, measure)
+    if spec.mapped_spaces():
+        forms = (canonical_form(spec, anchor), canonical_form(spec, other))
+        similarities |= mapped_similarities(spec, moments, forms[0].maps, forms[1].maps)
+    return similarities
+
+
+def mapped_similarities(
+    spec: Spec, moments: Moments, ours: Maps, theirs: Maps
+) -> dict[str, Tensor]:
+    """[outer..., n, outer..., n] per space that is mapped: its mean covariance, power aside.
+
+    ours, theirs: the maps that balanced both models, which their activations follow. At every
+    place the covariance counts as a share of the largest it could be, the product of both models'
+    deviations there.
+    """
+    kinds = spec.mapped_spaces()
+    total: dict[str, Tensor] = {}
+    count: dict[str, int] = {}
+    for watch, joint in moments.joint.items():
+        for segment in watch.layout.segments[watch.axis]:
+            space = _speaks_for(spec, segment)
+            if space is None or space not in kinds:
+                continue
+            block = _place_by_place(spec, joint.covariance, segment, space)
+            powers = [float(each.square().sum()) for each in joint.deviations]
+            if space in ours and joint.own is not None:
+                dual = next(grid.dual for grid in segment.grids if grid.name == space)
+                sides = [
+                    dual_of(spec, space, maps[space]) if dual else maps[space]
+                    for maps in (ours, theirs)
+                ]
+                block = _mapped(block, *sides)
+                powers = [
+                    _power(_mapped(_place_by_place(spec, own, segment, space), side, side))
+                    for own, side in zip(joint.own, sides, strict=True)
+                ]
+            power = math.sqrt(math.prod(powers))
+            block = block / power if power > 0 else block
+            total[space] = total[space] + block if space in total else block
+            count[space] = count.get(space, 0) + 1
+    return {name: values / count[name] for name, values in total.items()}
+
+
+def _power(covariance: Tensor) -> float:
+    """The units' summed variance, from their covariance [outer..., n, outer..., n]."""
+    size = covariance.shape[: covariance.ndim // 2].numel()
+    return float(covariance.reshape(size, size).diagonal().sum())
+
+
+def _mapped(block: Tensor, ours: Tensor, theirs: Tensor) -> Tensor:
+    """A covariance [outer..., n, outer..., n] after both sides' units have been mapped."""
+    depth = ours.ndim - 2
+    pairs = block.movedim(depth, -2)  # [outer..., outer..., n, n]
+    left = ours.reshape(*ours.shape[:depth], *[1] * depth, *ours.shape[depth:])
+    pairs = left @ pairs @ theirs.mT
+    return pairs.movedim(-2, depth)
+
+
+def matched_correlations(
+    spec: Spec, similarities: Mapping[str, Tensor], symmetry: Symmetry
+) -> dict[str, tuple[float, float]]:
+    """Space -> mean correlation as matched, and in the order (or turn) the space came in."""
+    untouched = identity(spec)
+    found = {}
+    for name in spec.free_spaces():
+        as_given = {**symmetry.permutation, name: untouched[name]}
+        if name in symmetry.maps:
+            still = torch.eye(spec.sizes[name], dtype=torch.float64)
+            unmapped = Symmetry(as_given, {name: still.expand_as(symmetry.maps[name])})
+        else:
+            unmapped = Symmetry(as_given, symmetry.maps)
+        found[name] = (
+            _mean_correlation(spec, name, similarities, symmetry),
+            _mean_correlation(spec, name, similarities, unmapped),
+        )
+    return found
+
+
+def mean_correlations(spec: Spec, moments: Moments) -> dict[str, Tensor]:
+    """`mean_similarities` of correlations."""
+    return mean_similarities(spec, moments, correlation)
+
+
+def mean_similarities(spec: Spec, moments: Moments, measure: Measure) -> dict[str, Tensor]:
+    """[outer..., n, outer..., n] per watched free space: mean over the places it is watched in.
+
+    A stretch that composes a space with those inside it speaks for the innermost one; along
+    anything else it is composed with (pixels of a channel), units are compared place by place. A
+    stretch of two spaces of which neither lies within the other speaks for none.
+    """
+    total: dict[str, Tensor] = {}
+    count: dict[str, int] = {}
+    for watch, joint in moments.joint.items():
+        alike = measure(joint)
+        for segment in watch.layout.segments[watch.axis]:
+            space = _speaks_for(spec, segment)
+            if space is None:
+                continue
+            block = _place_by_place(spec, alike, segment, space)
+            total[space] = total[space] + block if space in total else block
+            count[space] = count.get(space, 0) + 1
+    return {name: values / count[name] for name, values in total.items()}
+
+
+def _speaks_for(spec: Spec, segment: Segment) -> str | None:
+    """The free space a stretch of watched units says something about."""
+    names = [name for name in segment.names if name is not None and name in spec.free_spaces()]
+    if not names or not {*names[:-1]} <= {*spec.ancestors(names[-1])}:
+        return None
+    return names[-1]
+
+
+def _place_by_place(spec: Spec, alike: Tensor, segment: Segment, space: str) -> Tensor:
+    """[outer..., n, outer..., n] from the stretch of [units, units] that `segment` covers."""
+    index = positions(segment).flatten()
+    wanted = [segment.names.index(name) for name in (*spec.ancestors(space), space)]
+    rest = [k for k in range(len(segment.grids)) if k not in wanted]
+    order, half = [*wanted, *rest], len(segment.grids)
+    block = alike[index][:, index].reshape(*segment.shape, *segment.shape)
+    block = block.permute(*order, *(half + k for k in order))
+    shape = spec.index_shape(space)
+    block = block.reshape(*shape, -1, *shape, math.prod(segment.shape) // math.prod(shape))
+    return block.diagonal(dim1=len(shape), dim2=-1).mean(-1)
+
+
+def _mean_correlation(
+    spec: Spec, space: str, similarities: Mapping[str, Tensor], symmetry: Symmetry
+) -> float:
+    """Of the space itself, or of what lies inside it."""
+    if space in symmetry.maps:
+        return float(inner_product(spec, similarities, symmetry, space).sum())
+    if space in similarities:
+        entries = matched_entries(spec, space, similarities[space], symmetry.permutation)
+        return float(entries.mean())
+    inside = [name for name in similarities if space in spec.ancestors(name)]
+    means = [_mean_correlation(spec, name, similarities, symmetry) for name in inside]
+    return sum(means) / len(means)
