@@ -14,12 +14,14 @@ from hubmerge.calibration import InputBatches
 from hubmerge.errors import LabelError, LawError
 from hubmerge.hub import LoadedModel, Source, fetch, has_classes, label_permutation, load
 from hubmerge.matching import Match, find_matcher
+from hubmerge.matching.registry import NOTHING, SYNTHETIC
 from hubmerge.models.probe import probe_inputs
 from hubmerge.progress import track
 from hubmerge.recipe import Recipe
 from hubmerge.spec.laws import TOLERANCE, deviation, outputs, prove, spec_of
 from hubmerge.spec.permutation import State, permute
 from hubmerge.spec.spec import Spec
+from hubmerge.synthetic import synthetic_batches
 from hubmerge.workers import Workers
 
 LABELS = "label"
@@ -109,8 +111,11 @@ def match_pair(
     assert spec is not None
     found = find_matcher(method)
     moments = None
-    if found.observe is not None:
-        moments = found.observe(spec, pair.a.model, pair.model_b(), batches, workers)
+    if found.looks_at != NOTHING:
+        shown = batches
+        if found.looks_at == SYNTHETIC:
+            shown = synthetic_batches(pair.a.model, pair.a.processor, seed=seed)
+        moments = found.observe(spec, pair.a.model, pair.model_b(), shown, workers)
 
     def search() -> Match:
         with workers.single_threaded_ops(), track(1, f"matching by {method}", "match") as bar:

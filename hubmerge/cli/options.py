@@ -35,7 +35,7 @@ MatchName = Annotated[
     _option(
         "--match",
         help="activations (or activations-distance, -information, -transport), weights, "
-        "descent, none, or auto: activations where there is data, else weights.",
+        "descent, synthetic, none, or auto: activations where there is data, else weights.",
         panel=METHOD,
     ),
 ]

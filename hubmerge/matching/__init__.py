@@ -5,6 +5,7 @@ from hubmerge.matching import (  # noqa: F401  (importing registers them)
     descent,
     distance,
     information,
+    synthetic,
     transport,
     weights,
 )

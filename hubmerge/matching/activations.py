@@ -14,7 +14,7 @@ from hubmerge.matching.likeness import (
     similarities_of,
 )
 from hubmerge.matching.moments import Moments
-from hubmerge.matching.registry import matcher
+from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match, describe_spaces
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Group, Spec
@@ -25,7 +25,7 @@ __all__ = ["line_up", "match_activations", "matched_correlations", "mean_correla
 Solve = Callable[[Spec, Group, Mapping[str, Tensor]], Symmetry]
 
 
-@matcher("activations", source="arXiv:2209.04836, section 3.1", needs_data=True)
+@matcher("activations", source="arXiv:2209.04836, section 3.1", looks_at=CALIBRATION)
 def match_activations(
     spec: Spec,
     anchor: State,

@@ -7,13 +7,13 @@ from torch import Tensor
 from hubmerge.matching.activations import line_up, seen
 from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.moments import Joint, Moments
-from hubmerge.matching.registry import matcher
+from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
 
 
-@matcher("activations-distance", source="arXiv:2209.04836, section 3.1", needs_data=True)
+@matcher("activations-distance", source="arXiv:2209.04836, section 3.1", looks_at=CALIBRATION)
 def match_distance(
     spec: Spec,
     anchor: State,

@@ -12,7 +12,7 @@ from hubmerge.calibration import InputBatches
 from hubmerge.matching.activations import line_up, seen
 from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.moments import Joint, Moments, measure_moments, sum_over_units
-from hubmerge.matching.registry import matcher
+from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec, Watch
@@ -86,7 +86,7 @@ def strength(joint: Joint) -> Tensor:
 @matcher(
     "activations-information",
     source="arXiv:1511.07543, section 3.2",
-    needs_data=True,
+    looks_at=CALIBRATION,
     observe=measure_information,
 )
 def match_information(

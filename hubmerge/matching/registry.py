@@ -16,6 +16,9 @@ from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
 from hubmerge.workers import Workers
 
+NOTHING, CALIBRATION, SYNTHETIC = "nothing", "calibration", "synthetic"
+"""What a matcher runs both models on."""
+
 
 class Observe(Protocol):
     """Looks at both models' activations on calibration batches."""
@@ -48,18 +51,20 @@ class MatchFunction(Protocol):
 class Matcher:
     """A registered way to match, and what of the activations on calibration data it looks at.
 
-    observe: makes the moments its function is given; None for a matcher that needs no data.
+    looks_at: CALIBRATION rows, SYNTHETIC images or NOTHING. observe: makes the moments its
+    function is given of what both models do there.
     """
 
     name: str
     function: MatchFunction
     source: str
-    observe: Observe | None
+    looks_at: str
+    observe: Observe
 
     @property
     def needs_data(self) -> bool:
-        """Whether it looks at activations at all."""
-        return self.observe is not None
+        """Whether it looks at calibration rows."""
+        return self.looks_at == CALIBRATION
 
     @property
     def summary(self) -> str:
@@ -71,12 +76,12 @@ _matchers: dict[str, Matcher] = {}
 
 
 def matcher(
-    name: str, *, source: str, needs_data: bool = False, observe: Observe = measure_moments
+    name: str, *, source: str, looks_at: str = NOTHING, observe: Observe = measure_moments
 ) -> Callable[[MatchFunction], MatchFunction]:
     """Registers the decorated function under `name`; `source` is where it is described."""
 
     def register(function: MatchFunction) -> MatchFunction:
-        _matchers[name] = Matcher(name, function, source, observe if needs_data else None)
+        _matchers[name] = Matcher(name, function, source, looks_at, observe)
         return function
 
     return register

@@ -11,7 +11,7 @@ from hubmerge.matching.activations import line_up, seen
 from hubmerge.matching.elements import best_element
 from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.moments import Moments
-from hubmerge.matching.registry import matcher
+from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Group, Spec
@@ -27,7 +27,7 @@ MARGIN = 1e-6
 """Largest deviation of a row's sum from 1 at which the scaling stops."""
 
 
-@matcher("activations-transport", source="arXiv:1910.05653, section 4", needs_data=True)
+@matcher("activations-transport", source="arXiv:1910.05653, section 4", looks_at=CALIBRATION)
 def match_transport(
     spec: Spec,
     anchor: State,

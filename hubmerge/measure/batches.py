@@ -129,8 +129,13 @@ def make_batches(
     column, read = _reader(data, model, processor)
     inputs = dataset.select_columns([column])
     targets = None if labels is None else _labels(data, dataset, rows, labels)
-    kept = _Kept(lambda indices: read(inputs, rows.split, indices), cache_bytes)
+    kept = keeping(lambda indices: read(inputs, rows.split, indices), cache_bytes)
     return Batches(kept, rows.indices, targets)
+
+
+def keeping(read: Read, limit: int) -> Read:
+    """`read`, remembering the first inputs it gave, up to `limit` bytes."""
+    return _Kept(read, limit)
 
 
 def _labels(data: Data, dataset: Dataset, rows: RowSet, labels: LabelMap) -> Tensor:
@@ -185,7 +190,7 @@ def _reader(data: Data, model: PreTrainedModel, processor: Any | None) -> tuple[
             found="no preprocessor_config.json beside the model",
             hint="add the processor the model was trained with, or use a feature column",
         )
-    image_column, mode = data.image_column, PIL_MODES[_channels(model, processor)]
+    image_column, mode = data.image_column, PIL_MODES[channels_of(model, processor)]
 
     def read_images(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
         images = [_image(dataset, split, row, image_column, mode, data.ref) for row in rows]
@@ -205,7 +210,7 @@ def _reader(data: Data, model: PreTrainedModel, processor: Any | None) -> tuple[
     return image_column, read_images
 
 
-def _channels(model: PreTrainedModel, processor: Any) -> int:
+def channels_of(model: PreTrainedModel, processor: Any) -> int:
     """Channels the model's config names; else as many as its processor has means."""
     channels = getattr(model.config, "num_channels", None)
     if channels is None:

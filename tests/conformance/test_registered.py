@@ -9,6 +9,7 @@ import torch
 
 from hubmerge.fuse import find_fusion, fusions
 from hubmerge.matching import find_matcher, matchers
+from hubmerge.matching.registry import NOTHING
 from hubmerge.path import Path
 from hubmerge.repair import Bench, batch_norms, find_repair, repairs
 from hubmerge.spec import identity, invert, permute, random_permutation
@@ -32,7 +33,7 @@ def workers():
 def test_matching_a_model_with_itself_moves_nothing_that_matters(name, method, workers):
     model = generic(name)
     match = matched(method, model, model, workers)
-    if not find_matcher(method).needs_data:  # units that never fire look alike
+    if find_matcher(method).looks_at == NOTHING:  # units that never fire look alike
         assert_same(match.permutation, identity(match.spec))
         assert_same(match.apply(model.state_dict()), model.state_dict())
     for space in match.spaces:
@@ -45,7 +46,7 @@ def test_swapping_the_models_inverts_the_match(name, method, workers):
     a = generic(name)
     b = permuted(a, 7)
     there, back = matched(method, a, b, workers), matched(method, b, a, workers)
-    if not find_matcher(method).needs_data:  # units that never fire look alike
+    if find_matcher(method).looks_at == NOTHING:  # units that never fire look alike
         assert_same(back.permutation, invert(there.spec, there.permutation))
     for forth, home in zip(there.spaces, back.spaces, strict=True):
         assert home.correlation == pytest.approx(forth.correlation)
@@ -163,7 +164,7 @@ def test_everything_registered_says_what_it_is_and_where_it_is_from(registered):
 def matched(method, anchor, other, workers, seed=0):
     spec, moments = spec_of(anchor), None
     found = find_matcher(method)
-    if found.observe is not None:
+    if found.looks_at != NOTHING:
         moments = found.observe(spec, anchor, other, probe_batches(anchor), workers)
     return found.function(spec, anchor.state_dict(), other.state_dict(), moments=moments, seed=seed)
 

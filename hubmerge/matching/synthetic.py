@@ -1,0 +1,32 @@
+"""Activation matching without data: both models look at images made from nothing."""
+
+from __future__ import annotations
+
+from hubmerge.matching.activations import line_up, seen
+from hubmerge.matching.likeness import similarities_of
+from hubmerge.matching.moments import Moments
+from hubmerge.matching.registry import SYNTHETIC, matcher
+from hubmerge.matching.result import Match
+from hubmerge.spec.permutation import State
+from hubmerge.spec.spec import Spec
+
+
+@matcher("synthetic", source="arXiv:2209.04836, section 3.1; arXiv:2106.05963", looks_at=SYNTHETIC)
+def match_synthetic(
+    spec: Spec,
+    anchor: State,
+    other: State,
+    *,
+    moments: Moments | None = None,
+    seed: int = 0,
+) -> Match:
+    """As `activations`, on dead leaves (random overlapping shapes); needs no data.
+
+    What a unit responds to in natural images (edges, colours, sizes, textures) is in these images
+    as well, so that units with the same task fire together on them.
+
+    Raises: ValueError without moments; SpecError if a free space is watched nowhere.
+    """
+    moments = seen(moments)
+    alike = similarities_of(spec, moments, anchor, other)
+    return line_up("synthetic", spec, alike, alike, moments)
