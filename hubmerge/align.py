@@ -10,19 +10,25 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hubmerge.calibration import InputBatches
+from hubmerge.bench import Bench
+from hubmerge.calibration import InputBatches, NoBatches
 from hubmerge.errors import LabelError, LawError
 from hubmerge.hub import LoadedModel, Source, fetch, has_classes, label_permutation, load
-from hubmerge.matching import Match, find_matcher
+from hubmerge.hub.client import cache_folder
+from hubmerge.matching import Learner, Match, find_method
 from hubmerge.matching.registry import NOTHING, SYNTHETIC
 from hubmerge.models.probe import probe_inputs
 from hubmerge.progress import track
 from hubmerge.recipe import Recipe
+from hubmerge.shelf import Shelf
 from hubmerge.spec.laws import TOLERANCE, deviation, outputs, prove, spec_of
 from hubmerge.spec.permutation import State, permute
 from hubmerge.spec.spec import Spec
 from hubmerge.synthetic import synthetic_batches
 from hubmerge.workers import Workers
+
+UNFINISHED = "hubmerge-learning"
+"""Name of the folder of unfinished work."""
 
 LABELS = "label"
 """Name of the fixed space that runs over classes, in every spec of a classifier."""
@@ -104,12 +110,27 @@ def relabelled(
 
 
 def match_pair(
-    pair: Pair, method: str, batches: InputBatches, workers: Workers, *, seed: int
+    pair: Pair,
+    method: str,
+    batches: InputBatches,
+    workers: Workers,
+    *,
+    seed: int,
+    validation: InputBatches | None = None,
 ) -> Match:
-    """Runs the registered matcher `method`; `batches` are looked at if it needs activations."""
+    """Runs the registered matcher `method`; `batches` are looked at if it needs activations.
+
+    validation: what matchers that learn choose on. What they have learned so far is kept beside the
+    cache of the Hub, and taken up again.
+    """
     spec = pair.spec
     assert spec is not None
-    found = find_matcher(method)
+    found = find_method(method)
+    if isinstance(found, Learner):
+        scratch = copy.deepcopy(pair.a.model)
+        shelf = Shelf(cache_folder().parent / UNFINISHED)
+        bench = Bench(spec, scratch, batches, workers, validation or NoBatches(), shelf)
+        return found.function(spec, pair.first, pair.last, bench=bench, seed=seed)
     moments = None
     if found.looks_at != NOTHING:
         shown = batches

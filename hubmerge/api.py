@@ -13,7 +13,7 @@ import torch
 
 from hubmerge.align import Pair, aligned, match_pair, pair_up, with_state
 from hubmerge.choices import check_names, resolved_match, resolved_repair
-from hubmerge.contest import Ground, calibration_of, prepare_ground
+from hubmerge.contest import Ground, calibration_of, matching_of, prepare_ground, validation_of
 from hubmerge.errors import MismatchError
 from hubmerge.fuse import find_fusion
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
@@ -112,8 +112,16 @@ def match(
     check_names(recipe)
     workers = Workers()
     pair = pair_up(a, b, labels=labels, matched=True, symmetry=symmetry)
-    batches = calibration_of(_ground(a, dataset, labels) if dataset else None)
-    return Found(pair, match_pair(pair, resolved_match(recipe), batches, workers, seed=seed))
+    ground = prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a) if dataset else None
+    found = match_pair(
+        pair,
+        resolved_match(recipe),
+        matching_of(ground),
+        workers,
+        seed=seed,
+        validation=validation_of(ground),
+    )
+    return Found(pair, found)
 
 
 def merge(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from transformers import PreTrainedModel
 
-from hubmerge.calibration import InputBatches
+from hubmerge.calibration import InputBatches, NoBatches
+from hubmerge.shelf import Shelf
 from hubmerge.spec.spec import Spec
 from hubmerge.workers import Workers
 
@@ -15,10 +16,13 @@ from hubmerge.workers import Workers
 class Bench:
     """A scratch model whose weights may be overwritten, calibration batches, and who runs them.
 
-    spec: what the tensors' axes are; None where no family describes the model.
+    spec: what the tensors' axes are; None where no family describes the model. validation: what is
+    chosen is chosen on these. shelf: where unfinished work is kept, if anywhere.
     """
 
     spec: Spec | None
     scratch: PreTrainedModel
     batches: InputBatches
     workers: Workers
+    validation: InputBatches = field(default_factory=NoBatches)
+    shelf: Shelf | None = None

@@ -8,7 +8,7 @@ from hubmerge.contest import Ground
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.fuse import find_fusion
 from hubmerge.hub import LoadedModel
-from hubmerge.matching import find_matcher
+from hubmerge.matching import find_method
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
 
@@ -33,7 +33,7 @@ def check_names(recipe: Recipe) -> None:
         )
     if recipe.match in ("auto", "none"):
         return
-    if find_matcher(recipe.match).needs_data and recipe.dataset is None:
+    if find_method(recipe.match).needs_data and recipe.dataset is None:
         raise RecipeError(
             f"--match {recipe.match} needs calibration data",
             hint="add --dataset, or --match weights, which needs none",

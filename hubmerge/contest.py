@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.calibration import InputBatches, NoBatches
 from hubmerge.hub.load import LoadedModel
+from hubmerge.matching import learners
 from hubmerge.measure import (
     Batches,
     Comparison,
@@ -16,6 +17,7 @@ from hubmerge.measure import (
     Data,
     Outputs,
     Rows,
+    RowSet,
     Score,
     choose_rows,
     compare,
@@ -34,7 +36,7 @@ from hubmerge.workers import Workers
 
 @dataclass(frozen=True)
 class Ground:
-    """A data set opened and divided: three disjoint sets of batches for one kind of model."""
+    """A data set opened and divided: disjoint sets of batches for one kind of model."""
 
     data: Data
     rows: Rows
@@ -42,11 +44,23 @@ class Ground:
     validation: Batches
     evaluation: Batches
     notes: tuple[str, ...]
+    learning: Batches
+    """What a matcher may look at: the calibration rows, and more of their kind if it learns."""
+
+
+def matching_of(ground: Ground | None) -> InputBatches:
+    """The batches matchers look at, none without data."""
+    return ground.learning if ground else NoBatches()
 
 
 def calibration_of(ground: Ground | None) -> InputBatches:
     """The calibration batches, none without data."""
     return ground.calibration if ground else NoBatches()
+
+
+def validation_of(ground: Ground | None) -> InputBatches:
+    """The validation batches, none without data."""
+    return ground.validation if ground else NoBatches()
 
 
 @dataclass(frozen=True)
@@ -94,14 +108,30 @@ def prepare_ground(folder: str, recipe: Recipe, a: LoadedModel) -> Ground:
     )
     labels = match_labels(data, a.id2label, by_index=recipe.labels == "by-index")
     rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
+    calibration = make_batches(data, rows.calibration, a.model, a.processor, None)
+    learning, notes = calibration, list(rows.notes)
+    if (learner := learners().get(recipe.match)) is not None:
+        taught = learning_rows(data, rows, recipe, learner.rows)
+        targets = labels if learner.labelled else None
+        learning = make_batches(data, taught, a.model, a.processor, targets)
+        notes.append(f'{len(taught):,} rows of split "{taught.split}" were learned from')
     return Ground(
         data,
         rows,
-        make_batches(data, rows.calibration, a.model, a.processor, None),
+        calibration,
         make_batches(data, rows.validation, a.model, a.processor, labels),
         make_batches(data, rows.evaluation, a.model, a.processor, labels),
-        (*rows.notes, *([labels.note] if labels.note else [])),
+        (*notes, *([labels.note] if labels.note else [])),
+        learning,
     )
+
+
+def learning_rows(data: Data, rows: Rows, recipe: Recipe, wanted: int) -> RowSet:
+    """The calibration rows; more of their kind, up to `wanted`, if no number was asked for."""
+    if recipe.calibration_samples is not None:
+        return rows.calibration
+    most = min(wanted, rows.calibration.available)
+    return choose_rows(data, samples=recipe.samples, calibration_samples=most).calibration
 
 
 def hold_contest(

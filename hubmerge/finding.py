@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hubmerge.align import loaded, match_pair, pair_up
 from hubmerge.choices import check_names, resolved_match
-from hubmerge.contest import calibration_of, prepare_ground
+from hubmerge.contest import matching_of, prepare_ground, validation_of
 from hubmerge.errors import RecipeError
 from hubmerge.hub import check_mergeable, fetch
 from hubmerge.hub.target import check_folder
@@ -38,7 +38,14 @@ def find_match(recipe: Recipe, out: Path | None = None, workers: Workers | None 
         dataset = sources.dataset
         folder = str(workers.on_main(lambda: fetch(dataset)))
         ground = prepare_ground(folder, recipe, a)
-    found = match_pair(pair, method, calibration_of(ground), workers, seed=recipe.seed)
+    found = match_pair(
+        pair,
+        method,
+        matching_of(ground),
+        workers,
+        seed=recipe.seed,
+        validation=validation_of(ground),
+    )
 
     def save() -> None:
         if out is not None:

@@ -12,7 +12,15 @@ from pathlib import Path
 
 from hubmerge.align import Pair, aligned, loaded, match_pair, pair_up
 from hubmerge.choices import check_names, needs_spec, resolved_match, resolved_repair
-from hubmerge.contest import Contest, Ground, calibration_of, hold_contest, prepare_ground
+from hubmerge.contest import (
+    Contest,
+    Ground,
+    calibration_of,
+    hold_contest,
+    matching_of,
+    prepare_ground,
+    validation_of,
+)
 from hubmerge.destination import Destination
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import find_fusion
@@ -24,7 +32,7 @@ from hubmerge.hub import (
     make_plan,
     publish,
 )
-from hubmerge.matching import Match, find_matcher, load_match, save_match
+from hubmerge.matching import Match, find_method, load_match, save_match
 from hubmerge.measure import choose_lambda
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources, pin, pinned_recipe, without_paths
@@ -172,14 +180,21 @@ def _matched(
     if recipe.alignment:
         assert pair.spec is not None
         return load_match(Path(recipe.alignment), pair.spec)
-    batches = calibration_of(ground)
-    if find_matcher(method).needs_data and not len(batches):
+    batches = matching_of(ground)
+    if find_method(method).needs_data and not len(batches):
         raise RecipeError(
             f"--match {method} needs calibration rows",
             found="none are left for it",
             hint="--match weights needs none",
         )
-    return match_pair(pair, method, batches, workers, seed=recipe.seed)
+    return match_pair(
+        pair,
+        method,
+        batches,
+        workers,
+        seed=recipe.seed,
+        validation=validation_of(ground),
+    )
 
 
 def _paths(

@@ -5,22 +5,28 @@ from hubmerge.matching import (  # noqa: F401  (importing registers them)
     descent,
     distance,
     information,
+    learned,
+    straight_through,
     synthetic,
     transport,
     weights,
 )
 from hubmerge.matching.files import load_match, save_match
+from hubmerge.matching.learning.registry import Learner, find_method, learners
 from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.registry import Matcher, find_matcher, matchers
 from hubmerge.matching.result import Match, SpaceMatch
 from hubmerge.matching.text import match_json, match_text
 
 __all__ = [
+    "Learner",
     "Match",
     "Matcher",
     "Moments",
     "SpaceMatch",
     "find_matcher",
+    "find_method",
+    "learners",
     "load_match",
     "match_json",
     "match_text",

@@ -1,0 +1,1 @@
+"""Learning a symmetry on the loss of what lies between two models."""

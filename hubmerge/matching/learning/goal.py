@@ -1,0 +1,34 @@
+"""What a model between the parents is to learn: what the parents say, or what the rows are."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+TEMPERATURE = 2.0
+"""Predictions are softened by this much before they are compared (arXiv:1503.02531, section 2).
+Without it a parent's own training rows would tell nothing but their label."""
+
+
+def mean_prediction(first: Tensor, last: Tensor) -> Tensor:
+    """What two parents say together: the mean of their softened predictions [rows, classes]."""
+    return (F.softmax(first / TEMPERATURE, -1) + F.softmax(last / TEMPERATURE, -1)) / 2
+
+
+def divergence(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Summed over rows: Kullback-Leibler divergence in nats of softened `logits` from `wanted`."""
+    said = F.log_softmax(logits / TEMPERATURE, -1)
+    return F.kl_div(said, wanted.to(said.dtype), reduction="sum")
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Summed over rows, in nats."""
+    return F.cross_entropy(logits, labels, reduction="sum")
+
+
+def loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """`cross_entropy` where classes [rows] are wanted, `divergence` where predictions are."""
+    if wanted.dtype == torch.int64:
+        return cross_entropy(logits, wanted)
+    return divergence(logits, wanted)

@@ -1,0 +1,102 @@
+"""The order in which a learner sees the rows, and what is wanted of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hubmerge.bench import Bench
+from hubmerge.calibration import InputBatch
+from hubmerge.errors import RecipeError
+from hubmerge.matching.learning.midpoint import Parents
+from hubmerge.matching.learning.views import VIEWS, View, inputs_of, mixed, rows_of
+
+ROWS = 25
+"""Rows of one step. Many small steps get further in the same time than few large ones."""
+
+HELD_OUT = 500
+"""Validation rows that are looked at, at most."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Rows of one step: a view, and which of its rows."""
+
+    view: View
+    rows: Tensor
+
+
+class Lessons:
+    """What is wanted: the parents' mean prediction, or, without parents, the rows' labels."""
+
+    def __init__(self, bench: Bench, parents: Parents | None, seed: int) -> None:
+        """Raises: RecipeError, if there are no calibration or no validation rows."""
+        for batches, what in ((bench.batches, "calibration"), (bench.validation, "validation")):
+            if not len(batches):
+                raise RecipeError(
+                    f"learning needs {what} rows",
+                    found="none are left for it",
+                    hint="--match weights needs no data",
+                )
+        self._bench, self._parents, self._seed = bench, parents, seed
+        self._said: dict[View, Tensor] = {}
+        self._seen: tuple[View, dict[str, Tensor]] | None = None
+
+    def order(self) -> Iterator[Lesson]:
+        """Without end: all batches in a random order, each in one view and cut into steps."""
+        epoch, count = 0, len(self._bench.batches)
+        while True:
+            generator = torch.Generator().manual_seed(mixed(self._seed, epoch))
+            for batch in torch.randperm(count, generator=generator).tolist():
+                rows = torch.randperm(len(self._bench.batches[batch]), generator=generator)
+                for part in rows.split(ROWS):
+                    yield Lesson(View(batch, epoch % VIEWS), part)
+            epoch += 1
+
+    def inputs(self, lesson: Lesson) -> dict[str, Tensor]:
+        """What the model takes."""
+        return rows_of(self._view(lesson.view), lesson.rows)
+
+    def wanted(self, lesson: Lesson) -> Tensor:
+        """Labels [rows], or predictions [rows, classes]."""
+        if self._parents is None:
+            return labels_of(self._bench.batches[lesson.view.batch])[lesson.rows]
+        if lesson.view not in self._said:
+            self._said[lesson.view] = self._parents.say(self._view(lesson.view))
+        return self._said[lesson.view][lesson.rows]
+
+    def held_out(self) -> dict[int, Tensor]:
+        """Validation batch -> what is wanted of its rows, as they are."""
+        wanted, rows = {}, 0
+        for number in range(len(self._bench.validation)):
+            if rows >= HELD_OUT:
+                break
+            batch = self._bench.validation[number]
+            labelled = self._parents is None
+            wanted[number] = labels_of(batch) if labelled else self._parents_on(batch)
+            rows += len(batch)
+        return wanted
+
+    def _parents_on(self, batch: InputBatch) -> Tensor:
+        assert self._parents is not None
+        return self._parents.say(batch.inputs)
+
+    def _view(self, view: View) -> dict[str, Tensor]:
+        if self._seen is None or self._seen[0] != view:
+            self._seen = (view, inputs_of(self._bench.batches, view, self._seed))
+        return self._seen[1]
+
+
+def labels_of(batch: InputBatch) -> Tensor:
+    """Raises: RecipeError, if the rows have no labels."""
+    labels = getattr(batch, "labels", None)
+    if labels is None:
+        raise RecipeError(
+            "learning from labels needs rows with labels",
+            found="rows without",
+            hint="--match learned learns from what the parents say",
+        )
+    return labels

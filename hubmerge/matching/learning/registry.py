@@ -1,0 +1,67 @@
+"""The matchers that learn. Each is one file in `hubmerge/matching/` that registers a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from hubmerge.bench import Bench
+from hubmerge.matching.registry import Matcher, find_matcher
+from hubmerge.matching.result import Match
+from hubmerge.spec.permutation import State
+from hubmerge.spec.spec import Spec
+
+
+class LearnFunction(Protocol):
+    """Inputs untouched, seed passed in; what `bench.scratch` holds does not matter.
+
+    Called by all processes alike.
+    """
+
+    def __call__(
+        self, spec: Spec, anchor: State, other: State, *, bench: Bench, seed: int = 0
+    ) -> Match: ...
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A registered way to learn a match, and whether it learns from labels."""
+
+    name: str
+    function: LearnFunction
+    source: str
+    labelled: bool
+    rows: int = 10_000
+    """Calibration rows it learns from, where nobody says how many: rows seen often are learned by
+    heart."""
+    needs_data: bool = True
+
+    @property
+    def summary(self) -> str:
+        """First line of the function's docstring."""
+        return (self.function.__doc__ or "").strip().splitlines()[0]
+
+
+_learners: dict[str, Learner] = {}
+F = TypeVar("F", bound=LearnFunction)
+
+
+def learner(name: str, *, source: str, labelled: bool = False) -> Callable[[F], F]:
+    """Registers the decorated function under `name`; `source` is where it is described."""
+
+    def register(function: F) -> F:
+        _learners[name] = Learner(name, function, source, labelled)
+        return function
+
+    return register
+
+
+def learners() -> dict[str, Learner]:
+    """Every registered matcher that learns, by name."""
+    return dict(_learners)
+
+
+def find_method(name: str) -> Matcher | Learner:
+    """The matcher called `name`, learning or not. Raises RecipeError with the names there are."""
+    return _learners[name] if name in _learners else find_matcher(name)

@@ -1,0 +1,111 @@
+"""Where learning begins: a symmetry found without it, canonical states, and the lessons."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from hubmerge.bench import Bench
+from hubmerge.calibration import InputBatch, InputBatches
+from hubmerge.matching.learning.lessons import Lessons
+from hubmerge.matching.learning.midpoint import Parents
+from hubmerge.matching.likeness import matched_correlations, similarities_of
+from hubmerge.matching.moments import Moments, measure_moments
+from hubmerge.matching.registry import find_matcher
+from hubmerge.shelf import fingerprint
+from hubmerge.spec.canonical import canonical
+from hubmerge.spec.permutation import State
+from hubmerge.spec.spec import Spec
+from hubmerge.spec.symmetry import Symmetry
+
+LOOKED_AT = 10
+"""Batches whose activations are correlated: as many as are calibrated on by default."""
+
+Start = Literal["activations", "weights"]
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Both models in canonical form (as they are, where nothing is mapped), and where to begin."""
+
+    spec: Spec
+    first: State
+    last: State
+    symmetry: Symmetry
+    lessons: Lessons
+    alike: dict[str, Tensor]
+
+    def correlations(self, symmetry: Symmetry) -> dict[str, tuple[float, float]]:
+        """Space -> mean correlation of activations under `symmetry`, and as the space came in."""
+        return matched_correlations(self.spec, self.alike, symmetry)
+
+
+def begin(
+    spec: Spec,
+    anchor: State,
+    other: State,
+    bench: Bench,
+    start: Start,
+    seed: int,
+    *,
+    labelled: bool,
+) -> Beginning:
+    """Runs the matcher `start`. Called by all processes alike.
+
+    Raises: RecipeError without calibration or validation rows; CanonicalError.
+    """
+    workers = bench.workers
+    parents = None if labelled else Parents(bench.scratch, anchor, other, workers)
+    lessons = Lessons(bench, parents, seed)
+    a, b = _holding(bench.scratch, anchor), _holding(bench.scratch, other)
+    moments = measure_moments(spec, a, b, Some(bench.batches, LOOKED_AT), workers)
+    matcher = find_matcher(start)
+
+    def search() -> tuple[Symmetry, dict[str, Tensor]]:
+        with workers.single_threaded_ops():
+            given: Moments | None = moments if matcher.needs_data else None
+            found = matcher.function(spec, anchor, other, moments=given, seed=seed)
+            return found.symmetry, similarities_of(spec, moments, anchor, other)
+
+    symmetry, alike = workers.on_main(search)
+    first, last = anchor, other
+    if spec.mapped_spaces():
+        first, last = canonical(spec, anchor), canonical(spec, other)
+    return Beginning(spec, first, last, symmetry, lessons, alike)
+
+
+@dataclass(frozen=True)
+class Some:
+    """The first few batches."""
+
+    batches: InputBatches
+    most: int
+
+    def __len__(self) -> int:
+        return min(self.most, len(self.batches))
+
+    def __getitem__(self, number: int, /) -> InputBatch:
+        return self.batches[range(len(self))[number]]
+
+
+def name_of(words: Iterable[str], bench: Bench, anchor: State, other: State) -> str:
+    """The name of this piece of work: other models, rows or options have another one."""
+    rows = [
+        {f"{number}": value for number, value in enumerate(batches[k].inputs.values())}
+        for batches in (bench.batches, bench.validation)
+        for k in (0, len(batches) - 1)
+    ]
+    counts = (str(len(bench.batches)), str(len(bench.validation)), torch.__version__)
+    return fingerprint((*words, *counts), (anchor, other, *rows))
+
+
+def _holding(model: PreTrainedModel, state: State) -> PreTrainedModel:
+    holder = copy.deepcopy(model)
+    holder.load_state_dict(dict(state))
+    return holder.eval()

@@ -1,0 +1,171 @@
+"""What matchers that learn owe: both parents' functions, the same bytes, a better midpoint."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from hubmerge.align import doubled
+from hubmerge.bench import Bench
+from hubmerge.matching.learned import match_learned
+from hubmerge.matching.learning import course
+from hubmerge.matching.learning.course import between
+from hubmerge.matching.learning.goal import divergence, mean_prediction
+from hubmerge.matching.learning.precision import single
+from hubmerge.matching.learning.registry import find_method, learners
+from hubmerge.shelf import Shelf
+from hubmerge.spec.laws import deviation, outputs, spec_of
+from hubmerge.workers import Workers
+from tests.conformance.tiny import TINY, generic, probe
+
+every_model = pytest.mark.parametrize("name", TINY)
+every_learner = pytest.mark.parametrize("method", learners())
+
+STEPS = 6
+
+
+@dataclass(frozen=True)
+class LabelledBatch:
+    inputs: dict[str, Tensor]
+    labels: Tensor | None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """Validation is looked at after every other step."""
+    monkeypatch.setattr(course, "CHECK", 2)
+
+
+def rows_for(model, seed, count=2, rows=20, labelled=True):
+    """Batches of random input, labelled by what a shaken model of the kind says of them."""
+    found = []
+    for number in range(count):
+        inputs = probe(model, rows, 1000 * seed + number, torch.float32)
+        labels = outputs(model, model.state_dict(), inputs).argmax(-1)
+        found.append(LabelledBatch(inputs, labels if labelled else None))
+    return found
+
+
+def bench_for(name, *, threads=1, shelf=None, labelled=True):
+    model = copy.deepcopy(generic(name)).float()
+    workers = Workers(threads=threads)
+    calibration, validation = (rows_for(model, seed, labelled=labelled) for seed in (1, 2))
+    return Bench(spec_of(model), model, calibration, workers, validation, shelf)
+
+
+def strangers(name):
+    return [copy.deepcopy(generic(name, seed)).float().state_dict() for seed in (0, 1)]
+
+
+def run(method, name, bench, *, steps=STEPS, seed=0, states=None):
+    first, last = states or strangers(name)
+    function = find_method(method).function
+    return function(bench.spec, first, last, bench=bench, seed=seed, steps=steps)
+
+
+@every_model
+@every_learner
+def test_both_parents_keep_their_functions(name, method, often):
+    bench = bench_for(name)
+    states = strangers(name)
+    match = run(method, name, bench)
+    inputs = probe(generic(name))
+    model = copy.deepcopy(generic(name)).double()
+    moved = (match.anchored(states[0]), match.apply(states[1]))
+    for before, after in zip(states, moved, strict=True):
+        told = [outputs(model, doubled(state), inputs) for state in (before, after)]
+        assert deviation(*told) < 1e-9
+
+
+@every_model
+@every_learner
+def test_a_learned_match_is_a_symmetry_of_every_free_space(name, method, often):
+    match = run(method, name, bench_for(name))
+    assert [space.space for space in match.spaces] == list(match.spec.free_spaces())
+    assert set(match.maps) == set(match.spec.mapped_spaces())
+    for space, index in match.permutation.items():
+        straight = torch.arange(index.shape[-1]).expand(match.spec.index_shape(space))
+        assert torch.equal(index.sort(-1).values, straight)
+
+
+@every_learner
+@pytest.mark.parametrize("name", ["vit", "mlp_head-batch"])
+def test_the_same_bytes_on_any_number_of_threads(name, method, often):
+    one, two = (run(method, name, bench_for(name, threads=threads)) for threads in (1, 2))
+    assert one.outcome == two.outcome
+    assert_same(one.permutation, two.permutation)
+    assert_same(one.maps, two.maps)
+
+
+@every_learner
+@pytest.mark.parametrize("name", ["vit", "mlp_head-batch"])
+def test_work_that_was_stopped_goes_on_to_the_same_end(name, method, often, tmp_path, monkeypatch):
+    whole = run(method, name, bench_for(name))
+    steps = []
+    slope = course.Midpoint.slope
+
+    def counted(self, *given):
+        steps.append(1)
+        if len(steps) == 4 and not stopped:
+            stopped.append(True)
+            raise KeyboardInterrupt
+        return slope(self, *given)
+
+    stopped = []
+    monkeypatch.setattr(course.Midpoint, "slope", counted)
+    bench = bench_for(name, shelf=Shelf(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        run(method, name, bench)
+    assert len(list(tmp_path.iterdir())) == 1
+    steps.clear()
+    resumed = run(method, name, bench_for(name, shelf=Shelf(tmp_path)))
+    assert len(steps) == STEPS - 2  # the first two were kept
+    assert resumed.outcome == whole.outcome
+    assert_same(resumed.permutation, whole.permutation)
+    assert_same(resumed.maps, whole.maps)
+
+
+def test_other_rows_or_options_are_other_work(often, tmp_path):
+    shelf = Shelf(tmp_path)
+    run("learned", "vit", bench_for("vit", shelf=shelf))
+    run("learned", "vit", bench_for("vit", shelf=shelf), seed=1)
+    run("learned", "vit", bench_for("vit", shelf=shelf), states=strangers("vit")[::-1])
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", ["vit", "vit-deep-no-qkv-bias"])
+def test_learning_brings_the_midpoint_closer_to_what_the_parents_say(name):
+    """On rows it neither learned from nor was chosen on."""
+    bench = bench_for(name)
+    states = strangers(name)
+
+    def distance(match):
+        model = copy.deepcopy(bench.scratch).eval()
+        inputs = probe(model, 200, 77, torch.float32)
+        first, last = single(match.anchored(states[0])), single(match.apply(states[1]))
+        parents = mean_prediction(*(outputs(model, state, inputs) for state in states))
+        return float(divergence(outputs(model, between(first, last, 0.5), inputs), parents))
+
+    learned = match_learned(bench.spec, *states, bench=bench, steps=120)
+    start = match_learned(bench.spec, *states, bench=bench, steps=0)
+    assert distance(learned) < 0.9 * distance(start)
+
+
+def test_label_free_learning_looks_at_no_label(often):
+    with_labels, without = (
+        run("learned", "vit", bench_for("vit", labelled=labelled)) for labelled in (True, False)
+    )
+    assert_same(with_labels.maps, without.maps)
+
+
+def assert_same(left, right):
+    assert left.keys() == right.keys()
+    for key in left:
+        assert torch.equal(left[key], right[key]), key

@@ -1,0 +1,200 @@
+"""The parts of learning, one law each."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from hubmerge.bench import Bench
+from hubmerge.errors import RecipeError
+from hubmerge.matching.learning.adam import Adam
+from hubmerge.matching.learning.choice import chosen, scores_for, straight_through
+from hubmerge.matching.learning.course import rate
+from hubmerge.matching.learning.freedom import Freedom, can_be_chosen, cayley
+from hubmerge.matching.learning.goal import divergence, mean_prediction
+from hubmerge.matching.learning.lessons import Lessons
+from hubmerge.matching.learning.midpoint import Midpoint
+from hubmerge.matching.learning.precision import single
+from hubmerge.matching.learning.views import View, inputs_of
+from hubmerge.spec.canonical import canonical
+from hubmerge.spec.laws import deviation, outputs, spec_of
+from hubmerge.spec.symmetry import Symmetry, random_symmetry, transform
+from hubmerge.workers import Workers
+from tests.conformance.tiny import TINY, ProbeBatch, generic, probe
+
+every_model = pytest.mark.parametrize("name", TINY)
+
+
+def far_off(freedom, seed=0):
+    """Numbers a long way from the start."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: value + 0.3 * torch.randn(value.shape, generator=generator)
+        for name, value in freedom.parameters().items()
+    }
+
+
+@every_model
+def test_wherever_learning_stands_the_function_is_the_same(name):
+    model = generic(name)
+    spec = spec_of(model)
+    form = canonical(spec, model.state_dict()) if spec.mapped_spaces() else model.state_dict()
+    freedom = Freedom(spec, form, random_symmetry(spec, 3))
+    element = freedom.element(far_off(freedom))
+    inputs = probe(model)
+    moved = outputs(model, transform(spec, form, element), inputs)
+    assert deviation(outputs(model, form, inputs), moved) < 1e-9
+
+
+@every_model
+def test_what_is_learned_on_is_what_the_element_does(name):
+    model = generic(name)
+    spec = spec_of(model)
+    form = canonical(spec, model.state_dict()) if spec.mapped_spaces() else model.state_dict()
+    freedom = Freedom(spec, form, random_symmetry(spec, 3))
+    numbers = far_off(freedom, 1)
+    exact = single(transform(spec, form, freedom.element(numbers)))
+    for tensor, value in freedom.moved(numbers).items():
+        torch.testing.assert_close(value, exact[tensor], rtol=1e-3, atol=1e-4, msg=tensor)
+
+
+@every_model
+def test_learning_begins_at_the_start(name):
+    spec = spec_of(generic(name))
+    start = random_symmetry(spec, 4)
+    freedom = Freedom(spec, generic(name).state_dict(), start)
+    element = freedom.element(freedom.parameters())
+    assert all(torch.equal(element.permutation[s], i) for s, i in start.permutation.items())
+    for space, matrix in start.maps.items():
+        torch.testing.assert_close(element.maps[space], matrix)
+
+
+def test_a_rotation_stays_one_and_fixes_what_it_must():
+    free = torch.randn(3, 7, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    one = torch.ones(7, dtype=torch.float64)
+    for fixing in (False, True):
+        turned = cayley(free, fixing_one=fixing)
+        torch.testing.assert_close(turned @ turned.mT, torch.eye(7).double().expand(3, 7, 7))
+        assert torch.allclose(turned @ one, one.expand(3, 7)) == fixing
+
+
+def test_a_permutation_is_learned_through_the_hard_choice():
+    """Of rows that have to be put in the order of a target."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(12, 30, generator=generator)
+    planted = torch.randperm(12, generator=generator)
+    adam = Adam.at({"s": scores_for((12,))})
+    for _ in range(100):
+        scores = adam.parameters["s"].requires_grad_()
+        loss = (straight_through(scores) @ rows - rows[planted]).square().mean()
+        (slope,) = torch.autograd.grad(loss, [scores])
+        with torch.no_grad():
+            adam = adam.step({"s": slope}, {"s": 0.05})
+    assert torch.equal(chosen(adam.parameters["s"]), planted)
+
+
+def test_heads_are_left_in_order_and_their_insides_are_not():
+    spec = spec_of(generic("vit")).permutations_only
+    chosen_spaces = [space for space in spec.free_spaces() if can_be_chosen(spec, space)]
+    assert "resid" in chosen_spaces
+    assert not [space for space in chosen_spaces if space.endswith("head")]
+    assert [space for space in chosen_spaces if space.endswith((".qk", ".vo", ".ff"))]
+
+
+@pytest.mark.parametrize("name", ["vit", "resnet-basic", "mlp_head-batch"])
+def test_the_slope_is_that_of_the_loss(name):
+    model = generic(name)
+    midpoint = Midpoint(model, Workers(threads=1))
+    generator = torch.Generator().manual_seed(1)
+    state = single(model.state_dict())
+    inputs = probe(model, 8, dtype=torch.float32)
+    wanted = torch.randint(0, 3, (8,), generator=generator)
+    found = midpoint.slope(state, inputs, wanted)
+    steepest = sum(float(slope.square().sum()) for slope in found.gradient.values()) ** 0.5
+    step = 1e-3
+
+    def at(share):
+        way = {t: share / steepest * slope for t, slope in found.gradient.items()}
+        moved = {t: v + way[t] if t in way else v for t, v in state.items()}
+        return midpoint.slope(moved, inputs, wanted).loss
+
+    assert (at(step) - at(-step)) / (2 * step) == pytest.approx(steepest, rel=0.05)
+
+
+def test_adam_takes_steps_of_its_rate_downhill():
+    adam = Adam.at({"x": torch.tensor([5.0, -3.0])})
+    first = adam.step({"x": torch.tensor([100.0, -1e-3])}, {"x": 0.1})
+    torch.testing.assert_close(first.parameters["x"], torch.tensor([4.9, -2.9]), rtol=1e-3, atol=0)
+    for _ in range(300):
+        adam = adam.step({"x": 2 * adam.parameters["x"]}, {"x": 0.05})
+    assert adam.parameters["x"].abs().max() < 0.05
+
+
+def test_rates_rise_and_fall_to_nothing():
+    rates = [rate(step, 100) for step in range(100)]
+    assert rates[0] < rates[5] < rates[9]
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[-1] < 1e-3
+
+
+def test_nothing_is_left_to_learn_where_the_parents_are_reached():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 4, generator=generator)
+    assert divergence(logits, mean_prediction(logits, logits)) == pytest.approx(0, abs=1e-5)
+    other = torch.randn(6, 4, generator=generator)
+    assert divergence(other, mean_prediction(logits, logits)) > 0.1
+
+
+def test_images_are_moved_and_other_inputs_are_not():
+    images = [ProbeBatch({"pixel_values": torch.rand(30, 3, 16, 16)})]
+    features = [ProbeBatch({"features": torch.rand(30, 16)})]
+    assert torch.equal(
+        inputs_of(features, View(0, 1), 0)["features"], features[0].inputs["features"]
+    )
+    given = images[0].inputs["pixel_values"]
+    views = [inputs_of(images, View(0, number), 0)["pixel_values"] for number in (0, 0, 1)]
+    assert torch.equal(views[0], views[1])
+    assert not torch.equal(views[0], views[2])
+    assert views[0].shape == given.shape
+    assert torch.isin(views[0], given).all()
+
+
+def test_every_row_is_seen_once_an_epoch():
+    model = generic("vit")
+    batches = [ProbeBatch(probe(model, rows, k)) for k, rows in enumerate((60, 60, 7))]
+    bench = Bench(spec_of(model), model, batches, Workers(threads=1), batches)
+    order = Lessons(bench, None, 0).order()
+    for view in (0, 1):
+        seen = []
+        while len(seen) < 127:
+            lesson = next(order)
+            assert lesson.view.number == view
+            seen += [(lesson.view.batch, row) for row in lesson.rows.tolist()]
+        assert len(set(seen)) == 127
+
+
+@pytest.mark.parametrize("missing", ["calibration", "validation"])
+def test_learning_without_rows_is_refused(missing):
+    model = generic("vit")
+    rows = [ProbeBatch(probe(model))]
+    calibration, validation = (
+        [] if missing == what else rows for what in ("calibration", "validation")
+    )
+    bench = Bench(spec_of(model), model, calibration, Workers(threads=1), validation)
+    with pytest.raises(RecipeError, match=missing):
+        Lessons(bench, None, 0)
+
+
+def test_learning_from_labels_needs_some():
+    model = generic("vit")
+    rows = [ProbeBatch(probe(model))]
+    lessons = Lessons(Bench(spec_of(model), model, rows, Workers(threads=1), rows), None, 0)
+    with pytest.raises(RecipeError, match="labels"):
+        lessons.held_out()
+
+
+def test_a_start_may_name_few_spaces():
+    spec = spec_of(generic("vit"))
+    freedom = Freedom(spec, generic("vit").state_dict(), Symmetry({}))
+    assert set(freedom.start.permutation) == set(spec.free_spaces())
+    assert set(freedom.start.maps) == set(spec.mapped_spaces())
