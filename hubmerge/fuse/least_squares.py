@@ -3,8 +3,9 @@
 Averaged layers are wrong twice: they get other inputs than the parents' layers did, and what they
 make of them is no mean. So the layers are gone through in forward order, and each is corrected
 where its work first shows (`hubmerge.fuse.trace`): behind its batch norm, or in the residual stream
-it writes to. There the parents' weighted mean M is known, the merged model's own value Y behind the
-layers already corrected is known, and the layer gets the D that minimises
+it writes to. There the parents' weighted mean M is known (before a ReLU: what the ReLU turns into
+the mean of theirs, `hubmerge.fuse.targets`), the merged model's own value Y behind the layers
+already corrected is known, and the layer gets the D that minimises
 
     |M - Y - D X|^2 + ridge * D^2        X: its own inputs, all images, all places
 

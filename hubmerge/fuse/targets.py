@@ -1,10 +1,17 @@
-"""What the parents do on average at the places that are to be fitted."""
+"""What the parents do on average at the places that are to be fitted.
+
+What counts is what the layers behind a place are given. Before a ReLU that is not the mean of
+what the parents have there: of two units of which only one fires, the mean may not fire at all,
+and what the one had to say is lost. So the target is the value that the ReLU turns into the mean
+of what the parents' ReLUs give, and where none of them fires, the mean.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+import torch
 from torch import Tensor, nn
 
 from hubmerge.bench import Bench
@@ -36,7 +43,7 @@ def windows(plan: Sequence[Stage], bench: Bench) -> list[list[Stage]]:
 
 
 class Targets:
-    """The weighted mean of the parents' values at every place of a window, batch by batch."""
+    """What is to be reached at every place of a window, batch by batch."""
 
     def __init__(
         self,
@@ -46,7 +53,9 @@ class Targets:
         bench: Bench,
     ) -> None:
         self._parents, self._weights, self._bench = parents, weights, bench
-        self._places = [group.place for stage in window for group in stage]
+        groups = [group for stage in window for group in stage]
+        self._places = [group.place for group in groups]
+        self._rectified = {group.place: group.rectified for group in groups}
         self._kept: dict[int, dict[Place, Tensor]] = {}
         self._keeps = len(window) > 1
 
@@ -68,10 +77,20 @@ class Targets:
             run(parent, inputs, seen)
             for parent, seen in zip(self._parents, self._seen, strict=True)
         ]
-        mean = {place: self._mean([each[place] for each in values]) for place in self._places}
+        mean = {
+            place: self._target(place, [each[place] for each in values]) for place in self._places
+        }
         if self._keeps:
             self._kept[number] = mean
         return mean
+
+    def _target(self, place: Place, values: Sequence[Tensor]) -> Tensor:
+        mean = self._mean(values)
+        if not self._rectified[place]:
+            return mean
+        fired = self._mean([value.relu() for value in values])
+        silent = torch.stack([value <= 0 for value in values]).all(0)
+        return torch.where(silent, mean, fired)
 
     def _mean(self, values: Sequence[Tensor]) -> Tensor:
         mean = self._weights[0] * values[0]

@@ -24,6 +24,7 @@ from hubmerge.fuse.layers import Layer, as_layer
 from hubmerge.hooks import first_tensor
 
 SUMS = {torch.ops.aten.add.Tensor, torch.ops.aten.add_.Tensor}
+RECTIFIERS = {torch.ops.aten.relu.default, torch.ops.aten.relu_.default}
 COPIES = {
     torch.ops.aten.alias.default,
     torch.ops.aten.clone.default,
@@ -66,12 +67,14 @@ class Writer:
 class Group:
     """The layers whose work first shows at the same place, in the order in which they run.
 
-    values: how many numbers stand at the place per image.
+    values: how many numbers stand at the place per image. rectified: whether a ReLU is all that
+    reads them.
     """
 
     place: Place
     writers: tuple[Writer, ...]
     values: int
+    rectified: bool = False
 
 
 Stage = tuple[Group, ...]
@@ -93,7 +96,7 @@ def stages(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[Stage]:
     current: list[Group] = []
     taken = 0
     for node in sorted(found):
-        for group in _together(found[node], trace.nodes[node].values):
+        for group in _together(trace, found[node]):
             own = sum(trace.bits[writer.name] for writer in group.writers)
             if trace.nodes[node].above & ~own & taken:
                 staged.append(tuple(current))
@@ -103,11 +106,14 @@ def stages(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[Stage]:
     return [*staged, tuple(current)] if current else staged
 
 
-def _together(found: Sequence[_Found], values: int) -> list[Group]:
+def _together(trace: _Trace, found: Sequence[_Found]) -> list[Group]:
     """One group; or, where channels see different inputs (grouped convolution), one per layer."""
+    node = trace.nodes[found[0].node]
+    rectified = [trace.nodes[user].kind for user in node.users] == ["relu"]
     if any(each.writer.layer.groups > 1 for each in found):
-        return [Group(each.place, (each.writer,), values) for each in found]
-    return [Group(found[0].place, tuple(each.writer for each in found), values)]
+        return [Group(each.place, (each.writer,), node.values, rectified) for each in found]
+    writers = tuple(each.writer for each in found)
+    return [Group(found[0].place, writers, node.values, rectified)]
 
 
 @dataclass
@@ -162,7 +168,7 @@ def _followed(trace: _Trace, call: _Call) -> _Found:
     found = _Found(writer, node, place)
     while len(trace.nodes[node].users) == 1:
         node = trace.nodes[node].users[0]
-        if trace.nodes[node].kind == "other":
+        if trace.nodes[node].kind not in ("sum", "copy"):
             break
         if places := trace.places.get(node):
             found = _Found(writer, node, places[0])
@@ -241,7 +247,12 @@ class _Recorder(TorchDispatchMode):
 
 
 def _kind(func: Any, kwargs: Any, given: list[Tensor], made: list[Tensor]) -> str:
-    """What adding to an input does: "sum" and "copy" add the same to the result."""
+    """What adding to an input does: "sum" and "copy" add the same to the result.
+
+    "relu" adds nothing below 0; of "other" nothing is known.
+    """
+    if func in RECTIFIERS:
+        return "relu"
     same_shape = all(value.shape == made[0].shape for value in given)
     if func in SUMS and same_shape and not kwargs:
         return "sum"

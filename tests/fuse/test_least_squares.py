@@ -12,6 +12,8 @@ from torch.testing import assert_close
 
 from hubmerge.bench import Bench
 from hubmerge.calibration import NoBatches
+from hubmerge.demo.digits import digits
+from hubmerge.demo.train import COURSES, accuracy, pixels, train
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import equations, find_fusion, rows, targets
 from hubmerge.fuse.average import average
@@ -132,11 +134,16 @@ def test_tensors_keep_name_shape_and_type_and_a_stock_model_loads_them(dtype, tm
         assert_close(back.eval()(**inputs).logits, a(**inputs).logits)
 
 
-def test_it_is_the_closed_form_numpy_gives(monkeypatch):
-    """Two layers, one after the other, each on what the merged model itself feeds it."""
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_it_is_the_closed_form_numpy_gives(activation, monkeypatch):
+    """Two layers, one after the other, each on what the merged model itself feeds it.
+
+    Before a ReLU the target is what it turns into the mean of what the parents' ReLUs give.
+    """
+    act = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}[activation]
     ridge = 0.03
     monkeypatch.setattr(equations, "RIDGES", (ridge,))
-    config = MlpHeadConfig(input_size=6, hidden_sizes=[5], hidden_act="tanh", num_labels=3)
+    config = MlpHeadConfig(input_size=6, hidden_sizes=[5], hidden_act=activation, num_labels=3)
     models = [MlpHeadForClassification(config).double().eval() for _ in range(2)]
     a, b = (model.state_dict() for model in models)
     x = torch.randn(40, 6).double() + 1
@@ -150,6 +157,10 @@ def test_it_is_the_closed_form_numpy_gives(monkeypatch):
     for layer in ("layers.0.linear", "classifier"):
         theirs = [affine(state, layer, r) for state, r in zip((a, b), theirs, strict=True)]
         wanted = 0.25 * theirs[0] + 0.75 * theirs[1]
+        if activation == "relu" and layer != "classifier":
+            fired = 0.25 * act(theirs[0]) + 0.75 * act(theirs[1])
+            assert ((fired > 0) & (wanted < 0)).any()
+            wanted = np.where(fired > 0, fired, wanted)
         prior = 0.25 * a[f"{layer}.weight"].numpy() + 0.75 * b[f"{layer}.weight"].numpy()
         centred = ours - ours.mean(0)
         weight = np.sqrt(ridge * centred.var(0).mean() * len(ours)) * np.eye(centred.shape[1])
@@ -159,8 +170,14 @@ def test_it_is_the_closed_form_numpy_gives(monkeypatch):
         bias = wanted.mean(0) - solved @ ours.mean(0)
         assert_close(found[f"{layer}.weight"].numpy(), solved)
         assert_close(found[f"{layer}.bias"].numpy(), bias)
-        theirs = [np.tanh(each) for each in theirs]
-        ours = np.tanh(ours @ solved.T + bias)
+        theirs = [act(each) for each in theirs]
+        ours = act(ours @ solved.T + bias)
+
+
+def rectifiable(a, b):
+    """What a ReLU turns into the mean of two rectified values; their mean where both are silent."""
+    fired = (a.relu() + b.relu()) / 2
+    return torch.where(fired > 0, fired, (a + b) / 2)
 
 
 def test_layers_fitted_together_are_one_regression(monkeypatch):
@@ -185,7 +202,7 @@ def test_layers_fitted_together_are_one_regression(monkeypatch):
         part.activation.register_forward_pre_hook(lambda _, x, v=values: v.update(sum=x[0].clone()))
         with torch.no_grad():
             model(**inputs)
-    mean, merged = (seen[0]["sum"] + seen[1]["sum"]) / 2, seen[2]
+    mean, merged = rectifiable(seen[0]["sum"], seen[1]["sum"]), seen[2]
     patches = nn.functional.unfold(merged["last"], 3, padding=1).transpose(1, 2)
     stride = a.get_submodule(block).shortcut.convolution.stride
     short = nn.functional.unfold(merged["cut"], 1, stride=stride).transpose(1, 2)
@@ -196,6 +213,22 @@ def test_layers_fitted_together_are_one_regression(monkeypatch):
     )
     best = rows @ np.linalg.lstsq(rows, wanted, rcond=None)[0]
     assert_close(((found - wanted) ** 2).sum(), ((best - wanted) ** 2).sum(), rtol=1e-4, atol=0)
+
+
+def test_it_beats_the_average_on_trained_strangers():
+    """Small networks of two seeds, nothing matched: right answers on digits none of them saw."""
+    course, splits = COURSES[0], digits()
+    models = [train(course, seed, splits["train"], epochs=6) for seed in (1, 2)]
+    images, _ = pixels(course, splits["train"].select(range(400)))
+    batches = cut([ProbeBatch({"pixel_values": images})], 100)
+    states = [model.state_dict() for model in models]
+    scores = [accuracy(course, model, splits["test"]) for model in models]
+    for state in (average(states, [0.5, 0.5]), fuse(states, [0.5, 0.5], bench(models[0], batches))):
+        models[0].load_state_dict(state)
+        scores.append(accuracy(course, models[0], splits["test"]))
+    *parents, averaged, fused = scores
+    assert min(parents) - 0.05 < fused
+    assert averaged + 0.02 < fused
 
 
 def test_tensors_with_several_uses_stay_averaged_and_tied():

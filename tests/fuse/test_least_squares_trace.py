@@ -81,6 +81,29 @@ def test_a_residual_writer_is_seen_in_the_stream():
         assert places == ["inside.first ->", "-> norm", "head ->"]
 
 
+class Watched(Plain):
+    """What enters the ReLU is read a second time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        return self.second(self.act(x) + 0.1 * x)
+
+
+def test_it_is_seen_where_a_relu_is_the_only_reader():
+    def rectified(model: nn.Module, *shape: int) -> list[bool]:
+        found = stages(model.eval(), {"x": torch.randn(2, *shape)})
+        return [group.rectified for stage in found for group in stage]
+
+    assert rectified(Plain(), 4) == [True, False]
+    assert rectified(Residual(), 3, 4) == [True, False, False]
+    assert rectified(Parallel(), 4, 6, 6) == [True]
+    assert rectified(Parallel(groups=2), 4, 6, 6) == [True, True]
+    assert rectified(Watched(), 4) == [False, False]
+    in_place = Plain()
+    in_place.act = nn.ReLU(inplace=True)
+    assert rectified(in_place, 4) == [True, False]
+
+
 def test_a_scaled_sum_is_no_place():
     places = [place for stage in plan(Residual(alpha=0.5), 3, 4) for _, place in stage]
     assert places == ["inside.first ->", "inside.second ->", "head ->"]
