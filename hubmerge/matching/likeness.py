@@ -18,7 +18,7 @@ from hubmerge.matching.similarity import matched_entries
 from hubmerge.spec.canonical import canonical_form
 from hubmerge.spec.notation import Segment
 from hubmerge.spec.permutation import State, identity, positions
-from hubmerge.spec.spec import Spec
+from hubmerge.spec.spec import ROTATE, Spec
 from hubmerge.spec.symmetry import Maps, Symmetry, dual_of
 
 Measure = Callable[[Joint], Tensor]
@@ -51,11 +51,11 @@ def similarities_of(
 def mapped_similarities(
     spec: Spec, moments: Moments, ours: Maps, theirs: Maps
 ) -> dict[str, Tensor]:
-    """[outer..., n, outer..., n] per space that is mapped: its mean covariance, power aside.
+    """[outer..., n, outer..., n] per space that is mapped: its mean products, power aside.
 
     ours, theirs: the maps that balanced both models, which their activations follow. At every
-    place the covariance counts as a share of the largest it could be, the product of both models'
-    deviations there.
+    place the products count as a share of the largest they could be. Those of a rotated space are
+    about 0, as its norms see them; those of a linear space about the means.
     """
     kinds = spec.mapped_spaces()
     total: dict[str, Tensor] = {}
@@ -65,8 +65,9 @@ def mapped_similarities(
             space = _speaks_for(spec, segment)
             if space is None or space not in kinds:
                 continue
-            block = _place_by_place(spec, joint.covariance, segment, space)
-            powers = [float(each.square().sum()) for each in joint.deviations]
+            products = joint.product if kinds[space] == ROTATE else joint.covariance
+            block = _place_by_place(spec, products, segment, space)
+            powers = [1.0, 1.0]  # what a norm lets through has length 1
             if space in ours and joint.own is not None:
                 dual = next(grid.dual for grid in segment.grids if grid.name == space)
                 sides = [

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from hubmerge.calibration import InputBatches
 from hubmerge.errors import SpecError
 from hubmerge.hooks import Seen, entering, leaving, placed
-from hubmerge.spec.spec import LINEAR, Spec, Watch
+from hubmerge.spec.spec import LINEAR, ROTATE, Spec, Watch
+from hubmerge.spec.symmetry import fixes_one
 from hubmerge.workers import Workers
 
 IMAGES_AT_ONCE = 20
@@ -82,10 +83,14 @@ def measure_moments(
     Raises: SpecError if the spec watches a module the models do not have or do not run, or if
     what is seen there has other axes.
     """
-    linear = {name for name, kind in spec.mapped_spaces().items() if kind == LINEAR}
+    kinds = spec.mapped_spaces()
 
     def products(watch: Watch, ours: Tensor, theirs: Tensor) -> dict[str, Tensor]:
-        return _sums(ours, theirs, own=bool(linear.intersection(watch.layout.names())))
+        seen = {kinds[name]: name for name in watch.layout.names() if name in kinds}
+        if ROTATE in seen:
+            centred = fixes_one(spec, seen[ROTATE])
+            ours, theirs = _normed(ours, centred), _normed(theirs, centred)
+        return _sums(ours, theirs, own=LINEAR in seen)
 
     sums, images = sum_over_units(spec, anchor, other, batches, workers, products)
     return Moments({watch: _joint(each) for watch, each in sums.items()}, images)
@@ -171,6 +176,16 @@ def _units(spec: Spec, watch: Watch, value: Tensor | None) -> Tensor:
             hint="one * for every axis of observations, a name for that of the units",
         )
     return value.movedim(axis, -1).flatten(0, -2)
+
+
+def _normed(units: Tensor, centred: bool) -> Tensor:
+    """[observations, units] as a norm over the units lets them through, each of length 1.
+
+    So an observation (a token) counts as much as its share in what is read, whatever its size.
+    """
+    if centred:
+        units = units - units.mean(1, keepdim=True)
+    return units / units.norm(dim=1, keepdim=True).clamp_min(torch.finfo(units.dtype).tiny)
 
 
 def _sums(a: Tensor, b: Tensor, *, own: bool) -> dict[str, Tensor]:

@@ -37,7 +37,7 @@ def seen(model, spec, batches):
 @pytest.mark.parametrize("name", ["vit", "resnet-basic", "mlp_head-none"])
 def test_they_are_the_correlations_numpy_finds(name):
     a, b = generic(name, 0), generic(name, 1)
-    spec, batches = spec_of(a), probe_batches(a)
+    spec, batches = spec_of(a).permutations_only, probe_batches(a)
     moments = measure_moments(spec, a, b, batches, Workers(threads=1))
     assert moments.images == 48
     for watch, ours, theirs in zip(
@@ -50,6 +50,30 @@ def test_they_are_the_correlations_numpy_finds(name):
         alive = np.outer(ours.std(0) > 1e-9, theirs.std(0) > 1e-9)
         np.testing.assert_allclose(found[alive], expected[alive], atol=1e-9)
         assert not found[~alive].any()
+
+
+def test_a_rotated_space_is_seen_as_its_norms_see_it():
+    """Every token centred and of length 1, products about 0; heads with all their covariances."""
+    a, b = generic("vit", 0), generic("vit", 1)
+    spec, batches = spec_of(a), probe_batches(a)
+    moments = measure_moments(spec, a, b, batches, Workers(threads=1))
+    kinds = spec.mapped_spaces()
+    for watch, ours, theirs in zip(
+        spec.watches, seen(a, spec, batches), seen(b, spec, batches), strict=True
+    ):
+        joint = moments.joint[watch]
+        found = {kinds.get(name) for name in watch.layout.names()}
+        if "rotate" in found:
+            ours, theirs = (x - x.mean(1, keepdims=True) for x in (ours, theirs))
+            ours, theirs = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (ours, theirs))
+            np.testing.assert_allclose(
+                joint.product.numpy(), ours.T @ theirs / len(ours), atol=1e-9
+            )
+        elif "linear" in found:
+            for own, units in zip(joint.own, (ours, theirs), strict=True):
+                np.testing.assert_allclose(own.numpy(), np.cov(units.T, bias=True), atol=1e-9)
+        else:
+            assert joint.own is None
 
 
 def test_a_large_mean_cancels_nothing():
