@@ -45,8 +45,10 @@ ROOM = 64
 """Candidates per row at most; rows no longer than this are kept whole."""
 FEW_LANES, MANY_LANES = 32, 128
 """Parts a row is dealt into when it is shortened; many where each still gets eight columns."""
-COLD = 0.6
+COLD = 0.45
 """Share of free rows from which earlier prices are a worse start than none."""
+CALM = 0.25
+"""Share of free rows up to which bids need no haste: few rows are thrown out."""
 START = 0.5
 """First prices, as a share of the columns' largest entries: at 0 rows of like taste crowd on few
 columns, at 1 columns of like rows on few rows."""
@@ -172,13 +174,12 @@ def solve(
     waiting = n
     if warm:
         waiting = _assign_wanted(similarity, largest, lists, market, free)
-    haste = 0.0
+    haste = HASTE if waiting > CALM * n else 0.0
     if waiting > COLD * n:
         for j in range(n):
             prices[j] = tops[j] * START
             assigned[j] = NOWHERE
         waiting = _assign_wanted(similarity, largest, lists, market, free)
-        haste = HASTE
     for more in (haste, 0.0, 0.0):
         waiting = _bid(similarity, largest, lists, market, free, waiting, more)
         if more > 0:
