@@ -19,7 +19,7 @@ import typer
 from hubmerge.cli import app
 from hubmerge.errors import exit_codes
 from hubmerge.fuse import fusions
-from hubmerge.matching import matchers
+from hubmerge.matching import learners, matchers
 from hubmerge.repair import repairs
 from hubmerge.spec.family import Family, load_registry
 
@@ -92,7 +92,8 @@ def _sources(text: str) -> str:
 
 def methods() -> str:
     """Every registered matcher, way of merging and repair."""
-    kinds = (("--match", matchers()), ("--fuse", fusions()), ("--repair", repairs()))
+    matching = {**matchers(), **learners()}
+    kinds = (("--match", matching), ("--fuse", fusions()), ("--repair", repairs()))
     rows = [
         (f"`{option} {name}`", _first_line(method.function), _sources(method.source))
         for option, registered in kinds

@@ -10,8 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
+
+from hubmerge.tensors import store
+
+KEPT = 8
+"""Pieces of work a shelf holds; the ones put there longest ago make room."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,12 @@ class Shelf:
         file = self._file(name)
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f".{file.name}.partial-{os.getpid()}")
-        save_file({key: value.contiguous() for key, value in tensors.items()}, partial)
+        store(dict(tensors), partial, {})
         os.replace(partial, file)
-
-    def clear(self, name: str) -> None:
-        """Nothing is kept under `name` any more."""
-        with contextlib.suppress(FileNotFoundError):
-            self._file(name).unlink()
+        with contextlib.suppress(OSError):  # another process may be clearing up as well
+            files = sorted(self.folder.glob("*.safetensors"), key=lambda f: f.stat().st_mtime_ns)
+            for old in files[:-KEPT]:
+                old.unlink()
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.safetensors"
@@ -53,5 +57,5 @@ def fingerprint(words: Iterable[str], states: Iterable[Mapping[str, Tensor]]) ->
         for name in sorted(state):
             value = state[name].detach().cpu().contiguous()
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-            digest.update(value.flatten().view(-1).numpy().tobytes())
+            digest.update(value.flatten().numpy().tobytes())
     return digest.hexdigest()[:40]

@@ -35,7 +35,8 @@ MatchName = Annotated[
     _option(
         "--match",
         help="activations (or activations-distance, -information, -transport), weights, "
-        "descent, synthetic, none, or auto: activations where there is data, else weights.",
+        "descent, synthetic, learned, learned-labels, straight-through, none, or auto: activations "
+        "where there is data, else weights.",
         panel=METHOD,
     ),
 ]

@@ -83,7 +83,7 @@ def _learned(
         bench,
         steps=steps,
         seed=seed,
-        name=name_of(words, bench, anchor, other),
+        name=name_of(words, bench, beginning, freedom.rates()),
     )
     with torch.no_grad():
         symmetry = freedom.element(learnt.parameters)

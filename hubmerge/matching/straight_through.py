@@ -58,7 +58,7 @@ def match_straight_through(
         bench,
         steps=steps,
         seed=seed,
-        name=name_of(words, bench, anchor, other),
+        name=name_of(words, bench, beginning, drawn.rates()),
     )
     symmetry = Symmetry(drawn.permutation(learnt.parameters))
     spaces = describe_spaces(spec, symmetry, beginning.correlations(symmetry))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hubmerge.fuse import find_fusion, fusions
-from hubmerge.matching import find_matcher, matchers
+from hubmerge.matching import find_matcher, learners, matchers
 from hubmerge.matching.registry import NOTHING
 from hubmerge.path import Path
 from hubmerge.repair import Bench, batch_norms, find_repair, repairs
@@ -153,7 +153,7 @@ def test_repairs_leave_the_ends_alone_and_keep_types(name, method, workers):
 
 @pytest.mark.parametrize(
     "registered",
-    [*matchers().values(), *fusions().values(), *repairs().values()],
+    [*matchers().values(), *learners().values(), *fusions().values(), *repairs().values()],
     ids=lambda registered: registered.name,
 )
 def test_everything_registered_says_what_it_is_and_where_it_is_from(registered):

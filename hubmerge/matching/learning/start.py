@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,15 +94,18 @@ class Some:
         return self.batches[range(len(self))[number]]
 
 
-def name_of(words: Iterable[str], bench: Bench, anchor: State, other: State) -> str:
-    """The name of this piece of work: other models, rows or options have another one."""
+def name_of(
+    words: Iterable[str], bench: Bench, beginning: Beginning, rates: Mapping[str, float]
+) -> str:
+    """The name of this piece of work: other models, rows, starts, rates or words are another."""
     rows = [
         {f"{number}": value for number, value in enumerate(batches[k].inputs.values())}
         for batches in (bench.batches, bench.validation)
         for k in (0, len(batches) - 1)
     ]
-    counts = (str(len(bench.batches)), str(len(bench.validation)), torch.__version__)
-    return fingerprint((*words, *counts), (anchor, other, *rows))
+    counts = (str(len(bench.batches)), str(len(bench.validation)), torch.__version__, str(rates))
+    start = (beginning.symmetry.permutation, beginning.symmetry.maps)
+    return fingerprint((*words, *counts), (beginning.first, beginning.last, *start, *rows))
 
 
 def _holding(model: PreTrainedModel, state: State) -> PreTrainedModel:
