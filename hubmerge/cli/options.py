@@ -34,7 +34,7 @@ MatchName = Annotated[
     str,
     _option(
         "--match",
-        help="activations (or activations-distance, -information, -transport), weights, "
+        help="activations (or activations-weights, -distance, -information, -transport), weights, "
         "descent, synthetic, learned, learned-labels, straight-through, none, or auto: activations "
         "where there is data, else weights.",
         panel=METHOD,

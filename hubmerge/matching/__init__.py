@@ -2,6 +2,7 @@
 
 from hubmerge.matching import (  # noqa: F401  (importing registers them)
     activations,
+    both,
     descent,
     distance,
     information,

@@ -23,6 +23,8 @@ from hubmerge.spec.symmetry import Symmetry
 __all__ = ["line_up", "match_activations", "matched_correlations", "mean_correlations", "seen"]
 
 Solve = Callable[[Spec, Group, Mapping[str, Tensor]], Symmetry]
+Refine = Callable[[Symmetry], tuple[Symmetry, str]]
+"""Makes a better symmetry of one, and a sentence on how."""
 
 
 @matcher("activations", source="arXiv:2209.04836, section 3.1", looks_at=CALIBRATION)
@@ -62,9 +64,11 @@ def line_up(
     correlations: Mapping[str, Tensor],
     moments: Moments,
     solve: Solve = best_element,
+    refine: Refine | None = None,
 ) -> Match:
     """Every group of spaces solved on `similarities`, and described by `correlations`.
 
+    refine: what is made of the symmetry found.
     Raises: SpecError if a free space is in none of the similarities.
     """
     permutation: dict[str, Tensor] = {}
@@ -82,6 +86,9 @@ def line_up(
         found = solve(spec, group, members)
         permutation |= found.permutation
         maps |= found.maps
-    symmetry = Symmetry(permutation, maps)
+    symmetry, outcome = Symmetry(permutation, maps), f"matched on {moments.images} images"
+    if refine is not None:
+        symmetry, end = refine(symmetry)
+        outcome = f"{outcome}, {end}"
     spaces = describe_spaces(spec, symmetry, matched_correlations(spec, correlations, symmetry))
-    return Match(method, spec, permutation, f"matched on {moments.images} images", spaces, maps)
+    return Match(method, spec, symmetry.permutation, outcome, spaces, symmetry.maps)

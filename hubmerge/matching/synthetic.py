@@ -5,10 +5,12 @@ from __future__ import annotations
 from hubmerge.matching.activations import line_up, seen
 from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.moments import Moments
+from hubmerge.matching.refine import refined
 from hubmerge.matching.registry import SYNTHETIC, matcher
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
+from hubmerge.spec.symmetry import Symmetry
 
 
 @matcher("synthetic", source="arXiv:2209.04836, section 3.1; arXiv:2106.05963", looks_at=SYNTHETIC)
@@ -20,13 +22,18 @@ def match_synthetic(
     moments: Moments | None = None,
     seed: int = 0,
 ) -> Match:
-    """As `activations`, on dead leaves (random overlapping shapes); needs no data.
+    """Activations on dead leaves (random overlapping shapes), refined on the weights; no data.
 
     What a unit responds to in natural images (edges, colours, sizes, textures) is in these images
-    as well, so that units with the same task fire together on them.
+    as well, so that units with the same task fire together on them. From there coordinate ascent
+    climbs the inner product of the parameters, on which it would lose its way without a start.
 
     Raises: ValueError without moments; SpecError if a free space is watched nowhere.
     """
     moments = seen(moments)
     alike = similarities_of(spec, moments, anchor, other)
-    return line_up("synthetic", spec, alike, alike, moments)
+
+    def refine(start: Symmetry) -> tuple[Symmetry, str]:
+        return refined(spec, anchor, other, start, seed=seed)
+
+    return line_up("synthetic", spec, alike, alike, moments, refine=refine)

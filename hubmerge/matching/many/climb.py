@@ -39,18 +39,21 @@ def climb_weights(
     states: Sequence[State],
     start: Sequence[Symmetry],
     *,
+    movable: Sequence[int] | None = None,
     seed: int = 0,
     sweeps: int = 100,
 ) -> tuple[list[Symmetry], str]:
     """Raises the sum over all pairs of the inner products of the models' parameters.
 
     states: in canonical form, if anything in `start` is mapped. start: one element per model.
+    movable: the models whose elements may change, all by default.
     Visits models and groups in an order drawn from `seed`, until a sweep changes nothing.
     Returns: one element per model, and a sentence on how it ended. Pure.
     """
     search = _Search(spec, states, start)
     order = np.random.default_rng(seed)
-    visits = [(p, group) for p in range(len(states)) for group in spec.groups]
+    moving = range(len(states)) if movable is None else movable
+    visits = [(p, group) for p in moving for group in spec.groups]
     for sweep in range(sweeps):
         changed = [search.visit(*visits[k]) for k in order.permutation(len(visits))]
         if not any(changed):

@@ -1,0 +1,34 @@
+"""From a symmetry found by other means to the peak of the weights' objective near it."""
+
+from __future__ import annotations
+
+from hubmerge.matching.descent import descend
+from hubmerge.matching.many.climb import climb_weights
+from hubmerge.spec.canonical import canonical
+from hubmerge.spec.permutation import State, identity
+from hubmerge.spec.spec import Spec
+from hubmerge.spec.symmetry import Symmetry
+
+SWEEPS = 10
+"""Visits of every group where anything is rotated or mapped: each gains less than the one before,
+and none gains nothing."""
+
+
+def refined(
+    spec: Spec, anchor: State, other: State, start: Symmetry, *, seed: int = 0
+) -> tuple[Symmetry, str]:
+    """What coordinate ascent on the inner product of the parameters makes of `start`.
+
+    Each step is an exact solution for one group given all others: an assignment, or the polar
+    factor for what is rotated or mapped (both models are in canonical form then).
+    Returns: the symmetry, and a sentence on how it ended. Raises: CanonicalError.
+    """
+    if not start.maps:
+        permutation, outcome = descend(spec, anchor, other, start=start.permutation, seed=seed)
+        return Symmetry(permutation), f"refined on the weights: {outcome}"
+    states = [canonical(spec, anchor), canonical(spec, other)]
+    begun = [Symmetry(identity(spec)), start]
+    found, outcome = climb_weights(spec, states, begun, movable=(1,), seed=seed, sweeps=SWEEPS)
+    if not outcome.startswith("converged"):
+        outcome = f"{SWEEPS} sweeps"
+    return found[1], f"refined on the weights: {outcome}"
