@@ -20,6 +20,7 @@ from hubmerge.cli import app
 from hubmerge.errors import exit_codes
 from hubmerge.fuse import fusions
 from hubmerge.matching import learners, matchers
+from hubmerge.matching.many import ways_together
 from hubmerge.repair import repairs
 from hubmerge.spec.family import Family, load_registry
 
@@ -91,9 +92,13 @@ def _sources(text: str) -> str:
 
 
 def methods() -> str:
-    """Every registered matcher, way of merging and repair."""
-    matching = {**matchers(), **learners()}
-    kinds = (("--match", matching), ("--fuse", fusions()), ("--repair", repairs()))
+    """Every registered matcher, way of bringing several together, fusion and repair."""
+    kinds = (
+        ("--match", {**matchers(), **learners()}),
+        ("--together", ways_together()),
+        ("--fuse", fusions()),
+        ("--repair", repairs()),
+    )
     rows = [
         (f"`{option} {name}`", _first_line(method.function), _sources(method.source))
         for option, registered in kinds

@@ -1,10 +1,11 @@
-"""From two loaded models to two states in one order: labels first, then every free space."""
+"""From loaded models to states in one order: labels first, then every free space."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from hubmerge.errors import LabelError, LawError
 from hubmerge.hub import LoadedModel, Source, fetch, has_classes, label_permutation, load
 from hubmerge.hub.client import cache_folder
 from hubmerge.matching import Learner, Match, find_method
+from hubmerge.matching.many import Gathering, find_together
 from hubmerge.matching.registry import NOTHING, SYNTHETIC
 from hubmerge.models.probe import probe_inputs
 from hubmerge.progress import track
@@ -24,6 +26,7 @@ from hubmerge.shelf import Shelf
 from hubmerge.spec.laws import TOLERANCE, deviation, outputs, prove, spec_of
 from hubmerge.spec.permutation import State, permute
 from hubmerge.spec.spec import Spec
+from hubmerge.spec.symmetry import transform
 from hubmerge.synthetic import synthetic_batches
 from hubmerge.workers import Workers
 
@@ -33,24 +36,32 @@ UNFINISHED = "hubmerge-learning"
 LABELS = "label"
 """Name of the fixed space that runs over classes, in every spec of a classifier."""
 
+PAIR = "star"
+"""How two models are brought together, where all ways are one: the second matched to the first."""
+
 
 @dataclass(frozen=True)
-class Pair:
-    """Two parents whose classes stand in the same order, and what their tensors' axes are.
+class Parents:
+    """Parents whose classes stand in the same order, and what their tensors' axes are.
 
-    last: parent B's state, its classifier rows in A's order. spec: None where nothing is matched
-    and no family describes the models.
+    states: classifier rows in A's order. spec: None where nothing is matched and no family
+    describes the models.
     """
 
-    a: LoadedModel
-    b: LoadedModel
+    loaded: tuple[LoadedModel, ...]
     spec: Spec | None
-    first: State
-    last: State
+    states: tuple[State, ...]
 
-    def model_b(self) -> PreTrainedModel:
-        """Parent B as a model, its classes in A's order."""
-        return with_state(self.b.model, self.last)
+    @property
+    def a(self) -> LoadedModel:
+        """The first, whose order all others are brought into."""
+        return self.loaded[0]
+
+    def model(self, number: int) -> PreTrainedModel:
+        """A parent as a model, its classes in A's order."""
+        if number == 0:
+            return self.a.model
+        return with_state(self.loaded[number].model, self.states[number])
 
 
 def loaded(source: Source, recipe: Recipe, workers: Workers) -> LoadedModel:
@@ -66,28 +77,28 @@ def with_state(model: PreTrainedModel, state: State) -> PreTrainedModel:
     return holder.eval()
 
 
-def pair_up(
-    a: LoadedModel, b: LoadedModel, *, labels: str, matched: bool, symmetry: str = "all"
-) -> Pair:
-    """Brings B's classes into A's order; proves the spec on B if anything will be `matched`.
+def gather(
+    models: Sequence[LoadedModel], *, labels: str, matched: bool, symmetry: str = "all"
+) -> Parents:
+    """Brings all classes into A's order; proves the spec on B if anything will be `matched`.
 
     labels: "by-name" or "by-index". symmetry: "all", or "permutations" to leave out rotations and
     linear maps.
     Raises: FamilyError, SpecError, LabelError; LawError, if a free space moves B's outputs.
     """
+    a, b = models[:2]
     spec = spec_of(a.model) if matched else None
-    first: State = a.model.state_dict()
-    last: State = b.model.state_dict()
+    states: list[State] = [model.model.state_dict() for model in models]
     if has_classes(a.config):
-        order = label_permutation(
-            a.id2label, b.id2label, by="index" if labels == "by-index" else "names"
-        )
-        last = relabelled(a.model, spec, last, order)
+        by: Literal["names", "index"] = "index" if labels == "by-index" else "names"
+        for number, other in enumerate(models[1:], start=1):
+            order = label_permutation(a.id2label, other.id2label, by=by)
+            states[number] = relabelled(a.model, spec, states[number], order)
     if spec is not None:
         spec = spec.permutations_only if symmetry == "permutations" else spec
         precise = copy.deepcopy(b.model).double()
         prove(precise, spec, probe_inputs(precise), elements=1, mapped=False)
-    return Pair(a, b, spec, first, last)
+    return Parents(tuple(models), spec, tuple(states))
 
 
 def relabelled(
@@ -109,54 +120,66 @@ def relabelled(
     return permute(spec, state, {LABELS: torch.tensor(order)})
 
 
-def match_pair(
-    pair: Pair,
+def match_all(
+    parents: Parents,
     method: str,
+    together: str,
     batches: InputBatches,
     workers: Workers,
     *,
     seed: int,
     validation: InputBatches | None = None,
-) -> Match:
-    """Runs the registered matcher `method`; `batches` are looked at if it needs activations.
+) -> tuple[Match, ...]:
+    """One match for every parent after A, by the registered matcher `method`.
 
-    validation: what matchers that learn choose on. What they have learned so far is kept beside the
-    cache of the Hub, and taken up again.
+    together: the registered way more than two are brought together. `batches` are looked at if
+    the matcher needs activations. validation: what matchers that learn choose on. What they have
+    learned so far is kept beside the cache of the Hub, and taken up again.
     """
-    spec = pair.spec
+    spec, count = parents.spec, len(parents.loaded)
     assert spec is not None
     found = find_method(method)
+    way = find_together(together if count > 2 else PAIR)
     if isinstance(found, Learner):
-        scratch = copy.deepcopy(pair.a.model)
+        scratch = copy.deepcopy(parents.a.model)
         shelf = Shelf(cache_folder().parent / UNFINISHED)
         bench = Bench(spec, scratch, batches, workers, validation or NoBatches(), shelf)
-        return found.function(spec, pair.first, pair.last, bench=bench, seed=seed)
-    moments = None
+        return tuple(way.function(Gathering(spec, parents.states, found, {}, seed, bench)))
+    moments = {}
     if found.looks_at != NOTHING:
         shown = batches
         if found.looks_at == SYNTHETIC:
-            shown = synthetic_batches(pair.a.model, pair.a.processor, seed=seed)
-        moments = found.observe(spec, pair.a.model, pair.model_b(), shown, workers)
+            shown = synthetic_batches(parents.a.model, parents.a.processor, seed=seed)
+        moments = {
+            (p, q): found.observe(spec, parents.model(p), parents.model(q), shown, workers)
+            for p, q in way.pairs(count)
+        }
+    gathering = Gathering(spec, parents.states, found, moments, seed)
 
-    def search() -> Match:
+    def search() -> tuple[Match, ...]:
         with workers.single_threaded_ops(), track(1, f"matching by {method}", "match") as bar:
-            match = found.function(spec, pair.first, pair.last, moments=moments, seed=seed)
+            matches = tuple(way.function(gathering))
             bar.update(1)
-            return match
+            return matches
 
     return workers.on_main(search)
 
 
-def aligned(pair: Pair, match: Match) -> tuple[State, State]:
-    """A's state in the form `match` needs, and B's lined up with it.
+def aligned(parents: Parents, matches: Sequence[Match]) -> list[State]:
+    """A's state in the form the matches need, and all others lined up with it.
 
-    Raises: LawError, if either function is not its parent's any more; CanonicalError.
+    Raises: LawError, if the function of one is not its parent's any more; CanonicalError.
     """
-    first, last = match.anchored(pair.first), match.apply(pair.last)
-    if match.maps:
-        refuse_changed(pair.a.model, pair.first, first, "bringing A into canonical form")
-    refuse_changed(pair.a.model, pair.last, last, f"aligning by {match.method}")
-    return _as_before(first, pair.first), _as_before(last, pair.last)
+    mapping = next((match for match in matches if match.maps), None)
+    first, others = parents.states[0], parents.states[1:]
+    moved = [first if mapping is None else mapping.anchored(first)]
+    if mapping is not None:
+        refuse_changed(parents.a.model, first, moved[0], "bringing A into canonical form")
+    for match, state in zip(matches, others, strict=True):
+        form = state if mapping is None else mapping.anchored(state)
+        moved.append(transform(match.spec, form, match.symmetry))
+        refuse_changed(parents.a.model, state, moved[-1], f"aligning by {match.method}")
+    return [_as_before(*each) for each in zip(moved, parents.states, strict=True)]
 
 
 def _as_before(state: State, before: State) -> State:

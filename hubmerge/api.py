@@ -11,7 +11,7 @@ from pathlib import Path as Folder
 
 import torch
 
-from hubmerge.align import Pair, aligned, match_pair, pair_up, with_state
+from hubmerge.align import PAIR, Parents, aligned, gather, match_all, with_state
 from hubmerge.choices import check_names, resolved_match, resolved_repair
 from hubmerge.contest import Ground, calibration_of, matching_of, prepare_ground, validation_of
 from hubmerge.errors import MismatchError
@@ -41,7 +41,7 @@ class Aligned(LoadedModel):
 class Found:
     """What `match` found: `.apply(b)` lines model B up; `.match` says how well."""
 
-    pair: Pair
+    parents: Parents
     match: Match
 
     def apply(self, b: LoadedModel) -> Aligned:
@@ -49,13 +49,11 @@ class Found:
 
         Raises: MismatchError, if `b` is not the model that was matched.
         """
-        if b.source != self.pair.b.source:
-            raise MismatchError(
-                f"this alignment is for {self.pair.b.source.ref}", found=b.source.ref
-            )
-        first, last = aligned(self.pair, self.match)
-        moved = _holding(b, last, self.pair.a)
-        return Aligned(**vars(moved), anchor=_holding(self.pair.a, first, self.pair.a))
+        a, wanted = self.parents.loaded
+        if b.source != wanted.source:
+            raise MismatchError(f"this alignment is for {wanted.source.ref}", found=b.source.ref)
+        first, last = aligned(self.parents, [self.match])
+        return Aligned(**vars(_holding(b, last, a)), anchor=_holding(a, first, a))
 
     def __str__(self) -> str:
         return match_text(self.match)
@@ -79,8 +77,8 @@ class Merged:
         target = Folder(folder)
         state = self.model.state_dict()
         with arriving_whole(target) as partial:
-            write_model(partial, self.a, self.b, state)
-            read_back(partial, self.a, self.b, state)
+            write_model(partial, (self.a, self.b), state)
+            read_back(partial, (self.a, self.b), state)
         return target
 
 
@@ -111,17 +109,18 @@ def match(
     )
     check_names(recipe)
     workers = Workers()
-    pair = pair_up(a, b, labels=labels, matched=True, symmetry=symmetry)
+    parents = gather((a, b), labels=labels, matched=True, symmetry=symmetry)
     ground = prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a) if dataset else None
-    found = match_pair(
-        pair,
+    (found,) = match_all(
+        parents,
         resolved_match(recipe),
+        PAIR,
         matching_of(ground),
         workers,
         seed=seed,
         validation=validation_of(ground),
     )
-    return Found(pair, found)
+    return Found(parents, found)
 
 
 def merge(
@@ -149,11 +148,11 @@ def merge(
         models=(a.source.ref, b.source.ref), fuse=fuse, repair=repair, dataset=dataset, lam=t
     )
     check_names(recipe)
-    pair = pair_up(a, b, labels="by-name", matched=repair == "repair")
+    parents = gather((a, b), labels="by-name", matched=repair == "repair")
     ground = _ground(a, dataset, "by-name") if dataset else None
     chosen = resolved_repair(recipe, a, ground)
-    bench = Bench(pair.spec, copy.deepcopy(a.model), calibration_of(ground), Workers())
-    state = Path(chosen, bench, pair.first, pair.last).fused(find_fusion(fuse), t)
+    bench = Bench(parents.spec, copy.deepcopy(a.model), calibration_of(ground), Workers())
+    state = Path(chosen, bench, parents.states).fused(find_fusion(fuse), t)
     return Merged(
         with_state(a.model, state),
         a,

@@ -8,7 +8,9 @@ from hubmerge.contest import Ground
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.fuse import find_fusion
 from hubmerge.hub import LoadedModel
-from hubmerge.matching import find_method
+from hubmerge.matching import Learner, find_method
+from hubmerge.matching.many import find_together
+from hubmerge.matching.registry import NOTHING
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
 
@@ -31,12 +33,34 @@ def check_names(recipe: Recipe) -> None:
         raise NotFoundError(
             f"there is no alignment {recipe.alignment!r}", hint="hubmerge match A B -o DIR"
         )
+    _check_together(recipe)
     if recipe.match in ("auto", "none"):
         return
     if find_method(recipe.match).needs_data and recipe.dataset is None:
         raise RecipeError(
             f"--match {recipe.match} needs calibration data",
             hint="add --dataset, or --match weights, which needs none",
+        )
+
+
+def _check_together(recipe: Recipe) -> None:
+    """Raises: RecipeError, if the way is unknown or cannot work with the matcher."""
+    way, method = find_together(resolved_together(recipe)), resolved_match(recipe)
+    if len(recipe.models) == 2 or method in ("none", "alignment"):
+        return
+    found = find_method(method)
+    if isinstance(found, Learner):
+        if way.name != "star":
+            raise RecipeError(
+                f"--together {way.name} cannot learn",
+                found=f"--match {method}, which learns for one pair at a time",
+                hint="--together star, or a matcher that does not learn",
+            )
+    elif way.without_data and found.looks_at != NOTHING:
+        raise RecipeError(
+            f"--together {way.name} matches means of models, which have no activations",
+            found=f"--match {method}",
+            hint="--match weights, or --together universe",
         )
 
 
@@ -47,6 +71,15 @@ def resolved_match(recipe: Recipe) -> str:
     if recipe.match != "auto":
         return recipe.match
     return "activations" if recipe.dataset else "weights"
+
+
+def resolved_together(recipe: Recipe) -> str:
+    """The way "auto" stands for: the universe, or the star for a matcher that learns."""
+    if recipe.together != "auto":
+        return recipe.together
+    method = resolved_match(recipe)
+    learns = method not in ("none", "alignment") and isinstance(find_method(method), Learner)
+    return "star" if learns else "universe"
 
 
 def needs_spec(recipe: Recipe, method: str) -> bool:

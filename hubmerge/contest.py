@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
 from hubmerge.calibration import InputBatches, NoBatches
 from hubmerge.hub.load import LoadedModel
+from hubmerge.letters import roles, told
 from hubmerge.matching import learners
 from hubmerge.measure import (
     Batches,
@@ -138,17 +139,18 @@ def hold_contest(
     ground: Ground,
     workers: Workers,
     *,
-    parent_a: PreTrainedModel,
-    parent_b: PreTrainedModel,
+    parents: Sequence[PreTrainedModel],
     merge: PreTrainedModel,
     lam: float,
+    weights: Sequence[float] | None,
     naive: Path,
     matched: Path | None,
 ) -> Contest:
     """Evaluates every contender and both curves.
 
-    parent_b: its classes in A's order. merge: as reloaded from disk. matched: None where nothing
-    was matched, so that both paths are one.
+    parents: their classes in A's order. merge: as reloaded from disk. lam, weights: where on the
+    path it lies, and of more than two parents, what each weighs at the path's far end. matched:
+    None where nothing was matched, so that both paths are one.
     """
 
     def stand(name: str, model: PreTrainedModel) -> Standing:
@@ -157,21 +159,22 @@ def hold_contest(
             outputs(model, ground.validation, workers, f"{name}, validation"),
         )
 
-    a, b = stand("parent A", parent_a), stand("parent B", parent_b)
+    own = {
+        role: stand(told(role), parent)
+        for role, parent in zip(roles("parent", len(parents)), parents, strict=True)
+    }
+    ends = [standing.evaluation for standing in own.values()]
+    held_out = [standing.validation for standing in own.values()]
     standings = {
-        "parent_a": a,
-        "parent_b": b,
+        **own,
         "naive": stand("naive average", naive.model(lam)),
         "merge": stand("merge", merge),
-        "ensemble": Standing(
-            ensemble(a.evaluation, b.evaluation), ensemble(a.validation, b.validation)
-        ),
+        "ensemble": Standing(ensemble(*ends), ensemble(*held_out)),
     }
 
     def curve(point: Callable[[float], PreTrainedModel], what: str) -> Curve:
-        ends, held_out = (a.evaluation, b.evaluation), (a.validation, b.validation)
         return measure_curve(
-            point, ends, held_out, ground.evaluation, ground.validation, workers, what
+            point, ends, held_out, ground.evaluation, ground.validation, workers, what, weights
         )
 
     naive_curve = curve(naive.model, "naive")
@@ -184,7 +187,8 @@ def hold_contest(
             merge_temperature=scores["merge"].temperature,
             other_temperature=scores[other].temperature,
         )
-        for other in ("parent_a", "parent_b", "naive", "ensemble")
+        for other in standings
+        if other != "merge"
     ]
     matched_curve = naive_curve if matched is None else curve(matched.model, "matched")
     return Contest(standings, scores, comparisons, naive_curve, matched_curve)

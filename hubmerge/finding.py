@@ -1,24 +1,33 @@
-"""Matching alone: two models in, an alignment out, nothing merged."""
+"""Matching alone: models in, an alignment out, nothing merged."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from hubmerge.align import loaded, match_pair, pair_up
-from hubmerge.choices import check_names, resolved_match
+from hubmerge.align import gather, loaded, match_all
+from hubmerge.alignments import save_matches
+from hubmerge.choices import check_names, resolved_match, resolved_together
 from hubmerge.contest import matching_of, prepare_ground, validation_of
 from hubmerge.errors import RecipeError
 from hubmerge.hub import check_mergeable, fetch
 from hubmerge.hub.target import check_folder
-from hubmerge.matching import Match, save_match
+from hubmerge.letters import letters, roles
+from hubmerge.matching import Match, match_json, match_text
+from hubmerge.matching.text import match_summary
 from hubmerge.pins import pin
 from hubmerge.recipe import Recipe
 from hubmerge.save import arriving_whole
 from hubmerge.workers import Workers
 
 
-def find_match(recipe: Recipe, out: Path | None = None, workers: Workers | None = None) -> Match:
+def find_matches(
+    recipe: Recipe, out: Path | None = None, workers: Workers | None = None
+) -> tuple[Match, ...]:
     """Matches the recipe's models, and saves the alignment in the new folder `out`.
+
+    Returns: one match for every model after the first.
 
     Raises: RecipeError for `match: none`, and whatever stops a merge before it is made.
     """
@@ -30,17 +39,18 @@ def find_match(recipe: Recipe, out: Path | None = None, workers: Workers | None 
     if out is not None:
         check_folder(out)
     sources = workers.on_main(lambda: pin(recipe))
-    a, b = (loaded(source, recipe, workers) for source in (sources.a, sources.b))
-    check_mergeable(a, b)
-    pair = pair_up(a, b, labels=recipe.labels, matched=True, symmetry=recipe.symmetry)
+    models = [loaded(source, recipe, workers) for source in sources.models]
+    check_mergeable(*models)
+    parents = gather(models, labels=recipe.labels, matched=True, symmetry=recipe.symmetry)
     ground = None
     if sources.dataset is not None:
         dataset = sources.dataset
         folder = str(workers.on_main(lambda: fetch(dataset)))
-        ground = prepare_ground(folder, recipe, a)
-    found = match_pair(
-        pair,
+        ground = prepare_ground(folder, recipe, parents.a)
+    found = match_all(
+        parents,
         method,
+        resolved_together(recipe),
         matching_of(ground),
         workers,
         seed=recipe.seed,
@@ -50,7 +60,26 @@ def find_match(recipe: Recipe, out: Path | None = None, workers: Workers | None 
     def save() -> None:
         if out is not None:
             with arriving_whole(out) as partial:
-                save_match(found, partial)
+                save_matches(found, partial)
 
     workers.on_main(save)
     return found
+
+
+def told_text(matches: Sequence[Match]) -> str:
+    """Each match as a terminal shows it; of more than one, under the letter of its model."""
+    if len(matches) == 1:
+        return match_text(matches[0])
+    names = letters(len(matches) + 1)[1:]
+    return "\n\n".join(
+        f"{name}: {match_text(match)}" for name, match in zip(names, matches, strict=True)
+    )
+
+
+def told_json(matches: Sequence[Match]) -> str:
+    """The one match as JSON; of more, an object with one per model."""
+    if len(matches) == 1:
+        return match_json(matches[0])
+    keys = roles("model", len(matches) + 1)[1:]
+    content = {key: match_summary(match) for key, match in zip(keys, matches, strict=True)}
+    return json.dumps(content, indent=2, sort_keys=True)

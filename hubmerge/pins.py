@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubmerge.alignments import FOLDER
 from hubmerge.errors import ConflictError
 from hubmerge.hub import Source, resolve
+from hubmerge.letters import roles
 from hubmerge.recipe import Recipe
 
-ROLES = ("model_a", "model_b", "dataset")
-"""Keys of `Recipe.shas`."""
+DATASET = "dataset"
+"""Its key in `Recipe.shas`, beside "model_a", "model_b", ..."""
 
 
 @dataclass(frozen=True)
 class Sources:
     """Parents and data set, each at its commit."""
 
-    a: Source
-    b: Source
+    models: tuple[Source, ...]
     dataset: Source | None
 
     def by_role(self) -> dict[str, Source]:
         """Role -> source of everything there is."""
-        given = zip(ROLES, (self.a, self.b, self.dataset), strict=True)
-        return {role: source for role, source in given if source is not None}
+        given = dict(zip(model_roles(self.models), self.models, strict=True))
+        return given if self.dataset is None else {**given, DATASET: self.dataset}
+
+
+def model_roles(models: Sequence[object]) -> list[str]:
+    """Keys of the models in `Recipe.shas`."""
+    return roles("model", len(models))
 
 
 def pin(recipe: Recipe) -> Sources:
     """Every source at its commit. Raises: ConflictError, if the recipe recorded another one."""
-    a, b = (resolve(ref) for ref in recipe.models)
+    models = tuple(resolve(ref) for ref in recipe.models)
     dataset = resolve(recipe.dataset.id, "dataset") if recipe.dataset else None
-    sources = Sources(a, b, dataset)
+    sources = Sources(models, dataset)
     for role, source in sources.by_role().items():
         recorded = recipe.shas.get(role)
         if recorded not in (None, source.sha):
@@ -49,11 +56,12 @@ def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
     def ref(source: Source) -> str:
         return f"{source.id}@{source.sha}" if source.kind == "hub" else source.ref
 
+    beside = "alignment.safetensors" if len(sources.models) == 2 else FOLDER
     given = sources.by_role()
     update: dict[str, object] = {
-        "models": (ref(sources.a), ref(sources.b)),
+        "models": tuple(map(ref, sources.models)),
         "shas": {role: source.sha for role, source in given.items() if source.kind == "local"},
-        "alignment": "alignment.safetensors" if recipe.alignment else None,
+        "alignment": beside if recipe.alignment else None,
     }
     if recipe.dataset and sources.dataset:
         update["dataset"] = recipe.dataset.model_copy(update={"id": ref(sources.dataset)})
@@ -63,16 +71,16 @@ def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
 def without_paths(recipe: Recipe, names: list[str]) -> Recipe:
     """A pinned recipe fit to be published: local folders by name, not by where they lie here.
 
-    names: what the report calls parent A and parent B.
+    names: what the report calls the parents, in their order.
     """
     models = tuple(
         name if role in recipe.shas else ref
-        for role, ref, name in zip(ROLES, recipe.models, names, strict=False)
+        for role, ref, name in zip(model_roles(names), recipe.models, names, strict=True)
     )
     update: dict[str, object] = {"models": models}
     if recipe.alignment:
         update["alignment"] = Path(recipe.alignment).name
-    if recipe.dataset and "dataset" in recipe.shas:
+    if recipe.dataset and DATASET in recipe.shas:
         name = Path(recipe.dataset.id).name
         update["dataset"] = recipe.dataset.model_copy(update={"id": name})
     return recipe.model_copy(update=update)

@@ -1,4 +1,4 @@
-"""The main job, end to end: two models in, one measured merge out.
+"""The main job, end to end: two models or more in, one measured merge out.
 
 `run` reads like the README: plan, load, match, fuse and repair, save and reload, measure, report,
 publish. Every step lives in a room of its own; this is the only file that knows them all.
@@ -10,8 +10,15 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubmerge.align import Pair, aligned, loaded, match_pair, pair_up
-from hubmerge.choices import check_names, needs_spec, resolved_match, resolved_repair
+from hubmerge.align import Parents, aligned, gather, loaded, match_all
+from hubmerge.alignments import FOLDER, load_matches, save_matches
+from hubmerge.choices import (
+    check_names,
+    needs_spec,
+    resolved_match,
+    resolved_repair,
+    resolved_together,
+)
 from hubmerge.contest import (
     Contest,
     Ground,
@@ -32,7 +39,7 @@ from hubmerge.hub import (
     make_plan,
     publish,
 )
-from hubmerge.matching import Match, find_method, load_match, save_match
+from hubmerge.matching import Match, find_method
 from hubmerge.measure import choose_lambda
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources, pin, pinned_recipe, without_paths
@@ -80,37 +87,35 @@ def run(
         plan = workers.on_main(lambda: _plan(recipe, sources, destination, out))
         method = resolved_match(recipe)
     with watch.stage("load"):
-        a, b = (loaded(source, recipe, workers) for source in (sources.a, sources.b))
-        ground = _ground(recipe, sources, a, workers)
-        pair = pair_up(
-            a,
-            b,
+        models = [loaded(source, recipe, workers) for source in sources.models]
+        ground = _ground(recipe, sources, models[0], workers)
+        parents = gather(
+            models,
             labels=recipe.labels,
             matched=needs_spec(recipe, method),
             symmetry=recipe.symmetry,
         )
     with watch.stage("match"):
-        match = _matched(recipe, method, pair, ground, workers)
+        matches = _matched(recipe, method, parents, ground, workers)
     with watch.stage("fuse and repair"):
-        repair = resolved_repair(recipe, a, ground)
-        naive, path = _paths(recipe, pair, match, repair, ground, workers)
+        repair = resolved_repair(recipe, parents.a, ground)
+        naive, path = _paths(recipe, parents, matches, repair, ground, workers)
         lam, chosen = _lambda(recipe, path or naive, ground, workers)
         state = (path or naive).fused(find_fusion(recipe.fuse), lam)
     with Arrival(out, workers) as partial:
         with watch.stage("save"):
-            workers.on_main(lambda: write_model(partial, a, b, state))
-            merge = read_back(partial, a, b, state)
+            workers.on_main(lambda: write_model(partial, models, state))
+            merge = read_back(partial, models, state)
         with watch.stage("measure"):
-            contest = _measured(ground, pair, merge, lam, naive, path, workers)
+            contest = _measured(recipe, ground, parents, merge, lam, naive, path, workers)
         story = Story(
             recipe,
             method,
             plan,
             sources.dataset,
-            a,
-            b,
+            parents.loaded,
             merge,
-            match,
+            matches,
             repair,
             lam,
             chosen,
@@ -134,16 +139,15 @@ def plan(recipe: Recipe, destination: Destination | None = None) -> Plan:
 
 
 def default_folder(sources: Sources) -> Path:
-    """Where a merge goes that nobody said the place of: here, named after both parents."""
-    names = (source.id.rpartition("/")[2] for source in (sources.a, sources.b))
+    """Where a merge goes that nobody said the place of: here, named after all parents."""
+    names = (source.id.rpartition("/")[2] for source in sources.models)
     return Path("-".join((*names, "merged")))
 
 
 def _plan(recipe: Recipe, sources: Sources, destination: Destination, out: Path) -> Plan:
     data = recipe.dataset
     return make_plan(
-        sources.a,
-        sources.b,
+        *sources.models,
         dataset=sources.dataset,
         dataset_config=data.config if data else None,
         dataset_split=data.split if data else None,
@@ -173,13 +177,14 @@ def _ground(recipe: Recipe, sources: Sources, a: LoadedModel, workers: Workers) 
 
 
 def _matched(
-    recipe: Recipe, method: str, pair: Pair, ground: Ground | None, workers: Workers
-) -> Match | None:
+    recipe: Recipe, method: str, parents: Parents, ground: Ground | None, workers: Workers
+) -> tuple[Match, ...]:
+    """One match for every parent after A; none where nothing is matched."""
     if method == "none":
-        return None
+        return ()
     if recipe.alignment:
-        assert pair.spec is not None
-        return load_match(Path(recipe.alignment), pair.spec)
+        assert parents.spec is not None
+        return load_matches(Path(recipe.alignment), parents.spec, len(parents.loaded) - 1)
     batches = matching_of(ground)
     if find_method(method).needs_data and not len(batches):
         raise RecipeError(
@@ -187,9 +192,10 @@ def _matched(
             found="none are left for it",
             hint="--match weights needs none",
         )
-    return match_pair(
-        pair,
+    return match_all(
+        parents,
         method,
+        resolved_together(recipe),
         batches,
         workers,
         seed=recipe.seed,
@@ -199,25 +205,30 @@ def _matched(
 
 def _paths(
     recipe: Recipe,
-    pair: Pair,
-    match: Match | None,
+    parents: Parents,
+    matches: tuple[Match, ...],
     repair: Repair | None,
     ground: Ground | None,
     workers: Workers,
 ) -> tuple[MergePath, MergePath | None]:
     """The naive path, and the matched one if anything was matched: repaired alike."""
     batches = calibration_of(ground)
-    bench = Bench(pair.spec, copy.deepcopy(pair.a.model), batches, workers)
-    naive = MergePath(repair, bench, pair.first, pair.last)
-    if match is None:
+    bench = Bench(parents.spec, copy.deepcopy(parents.a.model), batches, workers)
+    naive = MergePath(repair, bench, parents.states, recipe.mixture)
+    if not matches:
         return naive, None
-    return naive, MergePath(repair, bench, *aligned(pair, match))
+    return naive, MergePath(repair, bench, aligned(parents, matches), recipe.mixture)
 
 
 def _lambda(
     recipe: Recipe, path: MergePath, ground: Ground | None, workers: Workers
 ) -> tuple[float, bool]:
-    """The weight of parent B, and whether it was chosen on validation rows."""
+    """The weight of parent B, and whether it was chosen on validation rows.
+
+    Of more than two parents the merge is the far end of the path.
+    """
+    if recipe.mixture is not None:
+        return 1.0, False
     if not recipe.best:
         return recipe.lam, False
     if ground is None or not ground.validation.rows:
@@ -231,8 +242,9 @@ def _lambda(
 
 
 def _measured(
+    recipe: Recipe,
     ground: Ground | None,
-    pair: Pair,
+    parents: Parents,
     merge: LoadedModel,
     lam: float,
     naive: MergePath,
@@ -244,10 +256,10 @@ def _measured(
     return hold_contest(
         ground,
         workers,
-        parent_a=pair.a.model,
-        parent_b=pair.model_b(),
+        parents=[parents.model(number) for number in range(len(parents.loaded))],
         merge=merge.model,
         lam=lam,
+        weights=recipe.mixture,
         naive=naive,
         matched=path,
     )
@@ -262,8 +274,8 @@ def _report(
     workers: Workers,
 ) -> Report:
     """Writes everything that lies beside the weights."""
-    if story.match is not None:
-        save_match(story.match, folder)
+    if story.matches:
+        save_matches(story.matches, folder / FOLDER if len(story.matches) > 1 else folder)
     pinned = _as_written(story.recipe, sources, destination)
     (folder / RECIPE_FILE).write_text(pinned.to_yaml(), encoding="utf-8")
     report = tell(story, weight_hashes(folder), watch.seconds, workers.describe())
@@ -276,7 +288,7 @@ def _as_written(recipe: Recipe, sources: Sources, destination: Destination) -> R
     pinned = pinned_recipe(recipe, sources)
     if destination.push is None:
         return pinned
-    return without_paths(pinned, [sources.a.id, sources.b.id])
+    return without_paths(pinned, [source.id for source in sources.models])
 
 
 def _publish(out: Path, destination: Destination, plan: Plan) -> Published | None:

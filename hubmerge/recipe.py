@@ -10,8 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.letters import MOST
 
 RECIPE_FILE = "hubmerge.yaml"
+MIDDLE = 0.5
+"""The lambda that weighs two parents alike."""
 
 
 class Part(BaseModel):
@@ -39,23 +42,28 @@ class DataRecipe(Part):
 
 
 class Recipe(Part):
-    """Two models in, one merge out. The same recipe gives the same bytes.
+    """Two models or more in, one merge out. The same recipe gives the same bytes.
 
-    models: parent A (whose order of units, labels and processor the result keeps) and parent B,
-        each a Hub id, `id@revision` or a local folder.
+    models: parent A (whose order of units, labels and processor the result keeps), parent B and
+        any others, each a Hub id, `id@revision` or a local folder.
     match: a registered matcher, "none", or "auto": activations where there is data, else weights.
     symmetry: "all" a family allows, or "permutations" alone.
+    together: how more than two models are brought together: a registered way, or "auto":
+        universe, or star for a matcher that learns.
     repair: a registered repair, "none", or "auto": batch norm re-estimated where there is any.
-    lam: weight of parent B; ignored with `best`, which takes the least validation loss.
+    lam: weight of parent B of two; ignored with `best`, which takes the least validation loss.
+    weights: of more than two, what each of them weighs; None weighs all alike.
     shas: what models and data set resolved to; given, anything else is refused.
     """
 
-    models: tuple[str, str]
+    models: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST)]
     match: str = "auto"
     symmetry: Literal["all", "permutations"] = "all"
+    together: str = "auto"
     fuse: str = "average"
     repair: str = "auto"
-    lam: float = Field(default=0.5, ge=0, le=1, alias="lambda")
+    lam: float = Field(default=MIDDLE, ge=0, le=1, alias="lambda")
+    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
     best: bool = False
     dataset: DataRecipe | None = None
     samples: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
@@ -80,7 +88,28 @@ class Recipe(Part):
             raise ValueError("best chooses lambda on validation rows: it needs a dataset")
         if self.alignment and self.match not in ("auto", "none"):
             raise ValueError("alignment replaces matching: leave out match")
+        self._check_weights()
         return self
+
+    def _check_weights(self) -> None:
+        if len(self.models) == 2:
+            if self.weights is not None:
+                raise ValueError("weights are for more than two models: give lambda, parent B's")
+            return
+        if self.lam != MIDDLE or self.best:
+            raise ValueError("lambda is for two models: of more, weights say what each weighs")
+        given = self.weights or ()
+        if self.weights is not None and len(given) != len(self.models):
+            raise ValueError(f"{len(given)} weights for {len(self.models)} models")
+        if self.weights is not None and abs(sum(given) - 1) > 1e-6:
+            raise ValueError(f"weights add up to {sum(given):g}, not to 1")
+
+    @property
+    def mixture(self) -> list[float] | None:
+        """What each of more than two models weighs; None for two, which a lambda mixes."""
+        if len(self.models) == 2:
+            return None
+        return list(self.weights or [1 / len(self.models)] * len(self.models))
 
     def to_yaml(self) -> str:
         """The text of `hubmerge.yaml`: only what differs from the defaults."""

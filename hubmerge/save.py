@@ -7,8 +7,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 
 import psutil
@@ -88,19 +89,20 @@ def _settle(folder: Path) -> None:
             os.close(descriptor)
 
 
-def write_model(folder: Path, a: LoadedModel, b: LoadedModel, state: State) -> None:
+def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> None:
     """Saves `state` as a checkpoint like parent A's, with A's processor beside it.
 
-    Every tensor gets the dtype the parents store it in (the wider one where they differ).
+    Every tensor gets the dtype the parents store it in (the widest where they differ).
     Raises: RoundTripError, if a value does not fit into it.
     """
+    a = parents[0]
     with calm():
         with_state(a.model, state).save_pretrained(folder)
     for path in sorted(folder.glob("*.safetensors")):
-        store(_as_stored(load_file(path), a, b), path, {"format": "pt"})
+        store(_as_stored(load_file(path), parents), path, {"format": "pt"})
     _correct_sizes(folder)
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    config["dtype"] = str(merged_dtype(a, b)).removeprefix("torch.")
+    config["dtype"] = str(merged_dtype(parents)).removeprefix("torch.")
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     for name in needed_files(a.source):
@@ -109,17 +111,17 @@ def write_model(folder: Path, a: LoadedModel, b: LoadedModel, state: State) -> N
             shutil.copyfile(a.folder / name, folder / name)
 
 
-def merged_dtype(a: LoadedModel, b: LoadedModel) -> torch.dtype:
-    """What most of the merge is stored in: the parents' dtype, the wider one if they differ."""
-    return torch.promote_types(a.dtype, b.dtype)
+def merged_dtype(parents: Sequence[LoadedModel]) -> torch.dtype:
+    """What most of the merge is stored in: the parents' dtype, the widest if they differ."""
+    return reduce(torch.promote_types, (parent.dtype for parent in parents))
 
 
-def _as_stored(tensors: dict[str, Tensor], a: LoadedModel, b: LoadedModel) -> dict[str, Tensor]:
+def _as_stored(tensors: dict[str, Tensor], parents: Sequence[LoadedModel]) -> dict[str, Tensor]:
     rounded = {}
     for name, value in tensors.items():
         if value.is_floating_point():
-            wanted = [model.dtypes.get(name, model.dtype) for model in (a, b)]
-            value = value.to(torch.promote_types(*wanted))
+            wanted = [model.dtypes.get(name, model.dtype) for model in parents]
+            value = value.to(reduce(torch.promote_types, wanted))
             if not torch.isfinite(value).all():
                 raise RoundTripError(
                     f"the merge does not fit into {str(value.dtype).removeprefix('torch.')}",
@@ -141,14 +143,16 @@ def _correct_sizes(folder: Path) -> None:
         index.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def read_back(folder: Path, a: LoadedModel, b: LoadedModel, state: State) -> LoadedModel:
+def read_back(folder: Path, parents: Sequence[LoadedModel], state: State) -> LoadedModel:
     """The model in `folder` loaded anew in float32, proved to be the one in memory.
 
     Raises: RoundTripError, if a tensor is not that of `state`, rounded to a dtype of the parents',
     or the outputs differ; WeightsError, if a key is missing, unexpected or mis-shaped.
     """
     reloaded = load(str(folder))
-    dtypes = {*a.dtypes.values(), *b.dtypes.values(), merged_dtype(a, b), torch.float32}
+    a = parents[0]
+    own = {dtype for parent in parents for dtype in parent.dtypes.values()}
+    dtypes = {*own, merged_dtype(parents), torch.float32}
     found = reloaded.model.state_dict()
     for name, value in state.items():
         if not any(torch.equal(value.to(dtype).to(value.dtype), found[name]) for dtype in dtypes):

@@ -11,9 +11,11 @@ from typing import Any
 import torch
 
 import hubmerge
+from hubmerge.choices import resolved_together
 from hubmerge.contest import Contest, Ground
 from hubmerge.fuse import find_fusion
 from hubmerge.hub import LoadedModel, Plan, Source
+from hubmerge.letters import listed, roles
 from hubmerge.matching import Match
 from hubmerge.measure import RowSet as Rows
 from hubmerge.recipe import Recipe
@@ -34,10 +36,9 @@ class Story:
     method: str
     plan: Plan
     dataset: Source | None
-    a: LoadedModel
-    b: LoadedModel
+    parents: tuple[LoadedModel, ...]
     merge: LoadedModel
-    match: Match | None
+    matches: tuple[Match, ...]
     repair: Repair | None
     lam: float
     lam_chosen: bool
@@ -50,7 +51,9 @@ def tell(
 ) -> schema.Report:
     """The report. weights: file -> sha256; machine: what did the work."""
     contest = story.contest
-    contenders = schema.Contenders.model_validate(dict(contest.scores) if contest else {})
+    unmeasured = dict.fromkeys(roles("parent", len(story.parents)), schema.Contender())
+    scores = contest.scores if contest else {}
+    contenders = schema.Contenders.model_validate({**unmeasured, **scores})
     comparisons = contest.comparisons if contest else []
     verdict = judge(
         contenders,
@@ -64,7 +67,7 @@ def tell(
         n=len(story.ground.rows.evaluation) if story.ground else 0,
         models=[
             _parent(model, planned.licenses)
-            for model, planned in zip((story.a, story.b), story.plan.models, strict=True)
+            for model, planned in zip(story.parents, story.plan.models, strict=True)
         ],
         merged=_merged(story),
         contenders=contenders,
@@ -111,25 +114,29 @@ def _merged(story: Story) -> schema.Merged:
         auto_class="AutoModelForImageClassification",
         auto_processor="AutoImageProcessor" if story.merge.processor is not None else None,
         pipeline_tag=PIPELINE_TAG,
-        dtype=_dtype(merged_dtype(story.a, story.b)),
+        dtype=_dtype(merged_dtype(story.parents)),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         labels=list(story.merge.id2label.values()),
     )
 
 
 def _method(story: Story) -> schema.Method:
-    match = story.match
+    matches, mixture = story.matches, story.recipe.mixture
+    many = mixture is not None
     return schema.Method(
-        family=match.spec.family if match else None,
-        match=match.method if match else "none",
+        family=matches[0].spec.family if matches else None,
+        match=matches[0].method if matches else "none",
+        together=_together(story),
         fuse=story.recipe.fuse,
         repair=story.repair.name if story.repair and not _sets_statistics(story) else "none",
-        lam=story.lam,
+        lam=None if many else story.lam,
+        weights=mixture,
         lam_chosen="on validation rows" if story.lam_chosen else "given",
         seed=story.recipe.seed,
-        outcome=match.outcome if match else None,
+        outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
         spaces=[
             schema.SpaceMatch(
+                parent=role if many else None,
                 space=space.space,
                 kind=space.kind,
                 size=space.size,
@@ -137,10 +144,18 @@ def _method(story: Story) -> schema.Method:
                 correlation=space.correlation,
                 moved=space.moved,
             )
-            for space in (match.spaces if match else ())
+            for role, match in zip(roles("parent", len(matches) + 1)[1:], matches, strict=True)
+            for space in match.spaces
         ],
         unrepaired=_unrepaired(story),
     )
+
+
+def _together(story: Story) -> str | None:
+    """How more than two models were brought together, if they were here."""
+    if story.recipe.mixture is None or not story.matches or story.recipe.alignment:
+        return None
+    return resolved_together(story.recipe)
 
 
 def _sets_statistics(story: Story) -> bool:
@@ -148,10 +163,15 @@ def _sets_statistics(story: Story) -> bool:
     return find_fusion(story.recipe.fuse).needs_data
 
 
+def _is_a_parent(story: Story) -> bool:
+    """Whether the merge is one of the parents, so that nothing in it wants repair."""
+    return 1.0 in (story.recipe.mixture or [1 - story.lam, story.lam])
+
+
 def _unrepaired(story: Story) -> str | None:
-    if story.repair is not None or _sets_statistics(story) or story.lam in (0.0, 1.0):
+    if story.repair is not None or _sets_statistics(story) or _is_a_parent(story):
         return None
-    norms = len(batch_norms(story.a.model))
+    norms = len(batch_norms(story.parents[0].model))
     if norms:
         why = "no calibration data was given" if story.ground is None else "no repair was wanted"
         return (
@@ -208,12 +228,13 @@ def _limits(story: Story) -> list[str]:
         )
     if unrepaired := _unrepaired(story):
         limits.append(unrepaired)
-    if story.a.dtype != story.b.dtype:
+    dtypes = [_dtype(parent.dtype) for parent in story.parents]
+    if len(set(dtypes)) > 1:
         limits.append(
-            f"The parents are stored in {_dtype(story.a.dtype)} and {_dtype(story.b.dtype)}; "
-            f"the merge is stored in {_dtype(merged_dtype(story.a, story.b))}."
+            f"The parents are stored in {listed(dtypes)}; "
+            f"the merge is stored in {_dtype(merged_dtype(story.parents))}."
         )
-    if story.match is None:
+    if not story.matches:
         limits.append("Nothing was matched: the parents' units were taken in the order they came.")
     if not find_fusion(story.recipe.fuse).linear and story.contest is not None:
         limits.append(

@@ -1,17 +1,18 @@
-"""hubmerge match: what lines two models up, without merging them."""
+"""hubmerge match: what lines models up, without merging them."""
 
 from __future__ import annotations
 
 from hubmerge.cli import options as o
+from hubmerge.letters import letters
 
 NAME = "match"
 
 
 def command(
-    a: o.ModelA,
-    b: o.ModelB,
+    models: o.Models,
     match: o.MatchName = "auto",
     symmetry: o.Symmetry = "all",
+    together: o.TogetherName = "auto",
     labels: o.Labels = "by-name",
     seed: o.Seed = 0,
     trust_remote_code: o.TrustRemoteCode = False,
@@ -27,7 +28,7 @@ def command(
     json: o.Json = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Find the symmetry that lines B up with A; reads only. -o saves it for --alignment."""
+    """Find the symmetries that line B (and C ...) up with A; reads only. -o is for --alignment."""
     data = o.data_fields(
         dataset,
         config=dataset_config,
@@ -40,19 +41,20 @@ def command(
     given = {
         "match": match,
         "symmetry": symmetry,
+        "together": together,
         "labels": labels,
         "seed": seed,
         "trust_remote_code": trust_remote_code,
         "dataset": data,
         "calibration_samples": calibration_samples,
     }
-    recipe = o.recipe_of(a, b, None, given)
+    recipe = o.recipe_of(models, None, given)
     o.settle(quiet=quiet, json=json)
 
-    from hubmerge.finding import find_match
-    from hubmerge.matching import match_json, match_text
+    from hubmerge.finding import find_matches, told_json, told_text
 
-    found = find_match(recipe, out)
-    o.say(match_json(found) if json else match_text(found))
+    found = find_matches(recipe, out)
+    o.say(told_json(found) if json else told_text(found))
     if out is not None and not json:
-        o.say(f"\nsaved in {out}; use it with: hubmerge merge A B --alignment {out}")
+        models_again = " ".join(letters(len(recipe.models)))
+        o.say(f"\nsaved in {out}; use it with: hubmerge merge {models_again} --alignment {out}")

@@ -27,13 +27,14 @@ def merging(act: Act) -> Callable[..., None]:
 
     def command(
         context: typer.Context,
-        a: o.ModelA = None,
-        b: o.ModelB = None,
+        models: o.Models = None,
         match: o.MatchName = "auto",
         symmetry: o.Symmetry = "all",
+        together: o.TogetherName = "auto",
         fuse: o.FuseName = "average",
         repair: o.RepairName = "auto",
         lam: o.Lambda = 0.5,
+        weights: o.Weights = None,
         best: o.Best = False,
         labels: o.Labels = "by-name",
         seed: o.Seed = 0,
@@ -70,9 +71,11 @@ def merging(act: Act) -> Callable[..., None]:
         given = {
             "match": match,
             "symmetry": symmetry,
+            "together": together,
             "fuse": fuse,
             "repair": repair,
             "lam": lam,
+            "weights": o.mixture_of(weights),
             "best": best,
             "labels": labels,
             "seed": seed,
@@ -84,7 +87,7 @@ def merging(act: Act) -> Callable[..., None]:
         }
         if recipe is not None:
             o.refuse_beside_recipe(context, recipe, ELSEWHERE)
-        wanted = o.recipe_of(a, b, recipe, given)
+        wanted = o.recipe_of(models, recipe, given)
         destination = o.destination_of(out, push, private, create_pr, revision, exist_ok)
         o.settle(quiet=quiet, json=json)
         act(wanted, destination, json)

@@ -22,13 +22,15 @@ def _option(*names: str, help: str, panel: str) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=panel)
 
 
-ModelA = Annotated[
-    str | None,
+Models = Annotated[
+    list[str] | None,
     typer.Argument(
-        metavar="A", help="Parent A: a Hub id, id@revision or a folder. The result keeps its order."
+        metavar="A B",
+        show_default=False,
+        help="The parents, two or more: each a Hub id, id@revision or a folder. The result keeps "
+        "the order of A's units and labels.",
     ),
 ]
-ModelB = Annotated[str | None, typer.Argument(metavar="B", help="Parent B.")]
 
 MatchName = Annotated[
     str,
@@ -48,6 +50,15 @@ Symmetry = Annotated[
         panel=METHOD,
     ),
 ]
+TogetherName = Annotated[
+    str,
+    _option(
+        "--together",
+        help="More than two models: universe, merge-many, star (each matched to A alone), or auto: "
+        "universe, or star for a matcher that learns.",
+        panel=METHOD,
+    ),
+]
 FuseName = Annotated[
     str, _option("--fuse", help="average, or least-squares, which needs data.", panel=METHOD)
 ]
@@ -59,7 +70,17 @@ RepairName = Annotated[
         panel=METHOD,
     ),
 ]
-Lambda = Annotated[float, _option("--lambda", help="Weight of parent B, 0 to 1.", panel=METHOD)]
+Lambda = Annotated[
+    float, _option("--lambda", help="Weight of parent B of two, 0 to 1.", panel=METHOD)
+]
+Weights = Annotated[
+    str | None,
+    _option(
+        "--weights",
+        help="More than two models: the weight of each, as .5,.3,.2. Default: all alike.",
+        panel=METHOD,
+    ),
+]
 Best = Annotated[
     bool, _option("--best", help="Choose lambda on validation rows instead.", panel=METHOD)
 ]
@@ -165,7 +186,7 @@ def settle(*, quiet: bool, json: bool) -> None:
 
 
 def recipe_of(
-    a: str | None, b: str | None, recipe_file: Path | None, options: dict[str, Any]
+    models: list[str] | None, recipe_file: Path | None, options: dict[str, Any]
 ) -> Recipe:
     """The recipe from a file, or from the command's own arguments.
 
@@ -174,18 +195,30 @@ def recipe_of(
     from hubmerge.recipe import make_recipe, read_recipe
 
     if recipe_file is not None:
-        if a is not None:
+        if models:
             raise RecipeError(
                 "models and --recipe were both given",
-                found=f"{a} {b or ''} and {recipe_file}",
+                found=f"{' '.join(models)} and {recipe_file}",
                 hint="the recipe names its models: leave one of the two out",
             )
         return read_recipe(recipe_file)
-    if a is None or b is None:
+    if models is None or len(models) < 2:
         raise RecipeError(
-            "two models are needed", found=a or "none", hint="hubmerge merge ORG/A ORG/B"
+            "two models are needed",
+            found=" ".join(models or ["none"]),
+            hint="hubmerge merge ORG/A ORG/B",
         )
-    return make_recipe(models=(a, b), **options)
+    return make_recipe(models=tuple(models), **options)
+
+
+def mixture_of(weights: str | None) -> tuple[float, ...] | None:
+    """Numbers between commas. Raises: RecipeError."""
+    if weights is None:
+        return None
+    try:
+        return tuple(float(weight) for weight in weights.split(","))
+    except ValueError as error:
+        raise RecipeError(f"--weights {weights}", hint="numbers, such as .5,.3,.2") from error
 
 
 def refuse_beside_recipe(context: typer.Context, recipe: Path, allowed: frozenset[str]) -> None:

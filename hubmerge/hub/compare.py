@@ -1,4 +1,4 @@
-"""Whether two models can be merged at all: same function but for the weights, same labels."""
+"""Whether models can be merged at all: same function but for the weights, same labels."""
 
 from __future__ import annotations
 
@@ -90,10 +90,15 @@ class Mergeable(Protocol):
     def processor(self) -> Any | None: ...
 
 
-def check_mergeable(a: Mergeable, b: Mergeable) -> None:
-    """Raises: MismatchError, by the name of the first field in which the two functions differ;
+def check_mergeable(a: Mergeable, *others: Mergeable) -> None:
+    """Raises: MismatchError, by the name of the first field in which a function differs from A's;
     LabelError, if the numbers of classes do. Label names are `label_permutation`'s to compare.
     """
+    for other in others:
+        _check_pair(a, other)
+
+
+def _check_pair(a: Mergeable, b: Mergeable) -> None:
     _same(a, b, CONFIG, "architectures", a.config.architectures, b.config.architectures)
     _same(a, b, CONFIG, "model_type", a.config.model_type, b.config.model_type)
     classes = [len(model.config.id2label or {}) for model in (a, b)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,14 +57,14 @@ class ModelPlan(Part):
 
 
 class ArchitecturePlan(Part):
-    """What both parents are."""
+    """What all parents are."""
 
     architecture: str
     model_type: str
     labels: list[str]
     """In A's order, which is the result's."""
-    labels_moved: int
-    """How many of B's classifier rows change places."""
+    labels_moved: int | list[int]
+    """How many of B's classifier rows change places; of more parents, of each after A."""
     processor: dict[str, Any]
     family: str | None
     """None if no spec is asked for and none describes the model."""
@@ -129,9 +130,7 @@ class _Parent:
 
 
 def make_plan(
-    a: str | Source,
-    b: str | Source,
-    *,
+    *models: str | Source,
     dataset: str | Source | None = None,
     dataset_config: str | None = None,
     dataset_split: str | None = None,
@@ -149,13 +148,13 @@ def make_plan(
     exist_ok: bool = False,
     trust_remote_code: bool = False,
 ) -> Plan:
-    """Look at everything a merge of `a` and `b` would need.
+    """Look at everything a merge of `models` would need.
 
     dataset_...: names asked for; a card that lists others refuses them.
     private: None leaves it to the licence policy; False is the user's decision to be public.
     Raises: whatever would stop the merge and can be known now: any error of this package's.
     """
-    sources = [ref if isinstance(ref, Source) else resolve(ref) for ref in (a, b)]
+    sources = [ref if isinstance(ref, Source) else resolve(ref) for ref in models]
     descriptions = [describe(s, trust_remote_code=trust_remote_code) for s in sources]
     check_mergeable(*descriptions)
     licences = [parent_licence(source) for source in sources]
@@ -185,7 +184,7 @@ def make_plan(
     spec = None if match == "none" else bind_config(config, shapes)
     both = _architecture(descriptions, labels, spec)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    dtype = torch.promote_types(headers[0].dtype, headers[1].dtype)
+    dtype = reduce(torch.promote_types, (header.dtype for header in headers))
     total = sum(downloads) + (data.download_bytes if data else 0)
     return Plan(
         models=[
@@ -194,7 +193,9 @@ def make_plan(
         ],
         both=both,
         data=data,
-        measurements=measurements(data is not None, samples, calibration_samples),
+        measurements=measurements(
+            data is not None, samples, calibration_samples, models=len(sources)
+        ),
         dtype=dtype_name(dtype),
         licence=licence,
         private=hidden,
@@ -202,7 +203,12 @@ def make_plan(
         needs=measure_needs(
             download=total,
             result=max(header.bytes for header in headers) if out or push else 0,
-            memory=memory_needed(parameters, both.free_spaces, activations=match == "activations"),
+            memory=memory_needed(
+                parameters,
+                both.free_spaces,
+                activations=match == "activations",
+                models=len(sources),
+            ),
             cache=cache_folder(),
             out=out,
         ),
@@ -221,7 +227,11 @@ def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTr
 
 
 def measurements(
-    data: bool, samples: int | Literal["all"] | None, calibration_samples: int | None
+    data: bool,
+    samples: int | Literal["all"] | None,
+    calibration_samples: int | None,
+    *,
+    models: int = 2,
 ) -> list[Measurement]:
     """What will be measured on what; without data, what cannot be."""
     if not data:
@@ -233,12 +243,12 @@ def measurements(
     calibration = "" if calibration_samples is None else f": {calibration_samples:,}"
     return [
         Measurement(
-            what="loss, accuracy and calibration error of both parents, the naive average, the "
-            "merge and the parents' ensemble",
+            what=f"loss, accuracy and calibration error of {'both' if models == 2 else 'all'} "
+            "parents, the naive average, the merge and the parents' ensemble",
             rows=evaluation,
         ),
         Measurement(
-            what="loss along the path between the parents, naive and matched: the barrier",
+            what=f"loss along the path {_path(models)}, naive and matched: the barrier",
             rows=f"at most {SAMPLES:,} of those",
         ),
         Measurement(
@@ -252,6 +262,12 @@ def measurements(
     ]
 
 
+def _path(models: int) -> str:
+    if models == 2:
+        return "between the parents"
+    return "from parent A to the mixture of all parents"
+
+
 def dtype_name(dtype: torch.dtype) -> str:
     """As configurations write it: float16."""
     return str(dtype).removeprefix("torch.")
@@ -261,13 +277,14 @@ def _architecture(
     descriptions: list[Description], labels: Literal["names", "index"], spec: Spec | None
 ) -> ArchitecturePlan:
     config, processor = descriptions[0].config, descriptions[0].processor
-    a, b = (labels_of(description.config) for description in descriptions)
-    order = label_permutation(a, b, by=labels) if has_classes(config) else []
+    a, *others = (labels_of(description.config) for description in descriptions)
+    orders = [label_permutation(a, b, by=labels) if has_classes(config) else [] for b in others]
+    moved = [sum(old != new for new, old in enumerate(order)) for order in orders]
     return ArchitecturePlan(
         architecture=(config.architectures or [""])[0],
         model_type=config.model_type,
         labels=list(a.values()) if has_classes(config) else [],
-        labels_moved=sum(old != new for new, old in enumerate(order)),
+        labels_moved=moved[0] if len(moved) == 1 else moved,
         processor={} if processor is None else processor_fields(processor),
         family=None if spec is None else spec.family,
         free_spaces={} if spec is None else spec.free_spaces(),

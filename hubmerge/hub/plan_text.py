@@ -8,6 +8,7 @@ from textwrap import wrap
 
 from hubmerge.hub.plan import DataPlan, ModelPlan, Plan
 from hubmerge.hub.resources import human
+from hubmerge.letters import letters, listed
 
 WIDTH = 96
 LABEL_WIDTH = 24
@@ -18,7 +19,7 @@ def render_plan(plan: Plan) -> str:
     """The whole plan, with a heading per part, safe to print whatever names the models chose."""
     parts = {
         "Models": _models(plan.models),
-        "Both are": _rows(_architecture(plan)),
+        "Both are" if len(plan.models) == 2 else "All are": _rows(_architecture(plan)),
         "Data": _rows(_data(plan.data)),
         "Measured": _rows((m.what, m.rows) for m in plan.measurements),
         "Result": _rows(_result(plan)),
@@ -86,7 +87,7 @@ def _models(models: Sequence[ModelPlan]) -> str:
                     model.dtype,
                     f"{model.parameters:,}",
                 ]
-                for letter, model in zip("AB", models, strict=True)
+                for letter, model in zip(letters(len(models)), models, strict=True)
             ),
         ]
     )
@@ -108,13 +109,21 @@ def _architecture(plan: Plan) -> list[tuple[str, str]]:
     if both.free_spaces:
         rows.append((f"{len(both.free_spaces)} free spaces", free_spaces(both.free_spaces)))
     if both.labels:
-        moved = f"{both.labels_moved} of B's rows move" if both.labels_moved else "same order"
+        moved = _moved(both.labels_moved)
         rows.append(
             (f"{len(both.labels)} classes", f"{_some(both.labels, LABELS_SHOWN)} ({moved})")
         )
     settings = [f"{name} {value}" for name, value in both.processor.items()]
     rows.append(("processor", _some(settings, len(settings)) or "none"))
     return rows
+
+
+def _moved(rows: int | list[int]) -> str:
+    """Whose classifier rows change places."""
+    counts = rows if isinstance(rows, list) else [rows]
+    names = letters(len(counts) + 1)[1:]
+    said = [f"{n} of {name}'s" for n, name in zip(counts, names, strict=True) if n]
+    return f"{listed(said)} rows move" if said else "same order"
 
 
 def _data(data: DataPlan | None) -> list[tuple[str, str]]:

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import ResourceError
 
-COPIES = 5
-"""Float32 copies of one model at the peak: both parents, the aligned one, the merge, a state
-dict on its way to disk."""
+COPIES = 2
+"""Float32 copies of one model at the peak beside the parents and the aligned ones: the merge, a
+state dict on its way to disk."""
 
 WORKING = 512 << 20
 """Bytes for a batch, its activations and the libraries' own."""
@@ -37,13 +37,18 @@ class Needs(BaseModel):
     free_memory: int
 
 
-def memory_needed(parameters: int, free_spaces: Mapping[str, int], *, activations: bool) -> int:
-    """Bytes at the peak for models of `parameters` weights.
+def memory_needed(
+    parameters: int, free_spaces: Mapping[str, int], *, activations: bool, models: int = 2
+) -> int:
+    """Bytes at the peak for so many models of `parameters` weights each.
 
-    free_spaces: sizes; activation matching keeps an [n, n] float64 matrix per space and lane.
+    free_spaces: sizes; activation matching keeps an [n, n] float64 matrix per space and lane, and
+    one per space for every pair of models it has done with.
     """
-    moments = sum(n * n for n in free_spaces.values()) * torch.float64.itemsize * LANES
-    return COPIES * parameters * torch.float32.itemsize + moments * activations + WORKING
+    matrices = LANES + models * (models - 1) // 2 - 1
+    moments = sum(n * n for n in free_spaces.values()) * torch.float64.itemsize * matrices
+    copies = models + (models - 1) + COPIES
+    return copies * parameters * torch.float32.itemsize + moments * activations + WORKING
 
 
 def measure_needs(

@@ -1,13 +1,15 @@
 """The loss barrier of a path: how far the loss rises above the line between its ends.
 
 Arrays: losses float64 [points, rows], one row of losses per point of the path; lams [points], the
-points in ascending order. The first is parent A (0), the last parent B (1).
+points in ascending order. The first is parent A (0). The last (1) is parent B, or, of more than
+two parents, a mixture of all; then `far` [rows] is the same mixture of the parents' own losses.
 Source: arXiv:1912.05671, section 2 (error barrier); arXiv:2209.04836, section 2 (loss barrier).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,31 +17,37 @@ from hubmerge.measure.bootstrap import bounds, resampled_means
 from hubmerge.measure.results import Barrier
 
 
-def excess(losses: np.ndarray, lams: Sequence[float]) -> np.ndarray:
-    """L(lam) - [(1 - lam) L(A) + lam L(B)], row by row: [points, rows].
+def excess(losses: np.ndarray, lams: Sequence[float], far: np.ndarray | None = None) -> np.ndarray:
+    """L(lam) - [(1 - lam) L(A) + lam far], row by row: [points, rows]; `far` is L(B) by default.
 
-    Exactly zero at the ends, and wherever a point has the losses of both ends.
+    Exactly zero at the ends that are parents, and wherever a point has the losses of both ends.
     """
     lam = np.asarray(lams)[:, None]
-    return (1 - lam) * (losses - losses[0]) + lam * (losses - losses[-1])
+    beyond = losses[-1] if far is None else far
+    return (1 - lam) * (losses - losses[0]) + lam * (losses - beyond)
 
 
-def highest(losses: np.ndarray, lams: Sequence[float]) -> int:
-    """The number of the interior point whose mean excess is largest."""
-    return 1 + int(excess(losses, lams)[1:-1].mean(axis=1).argmax())
+def highest(losses: np.ndarray, lams: Sequence[float], far: np.ndarray | None = None) -> int:
+    """The number of the point, of those that are no parent, whose mean excess is largest."""
+    return 1 + int(excess(losses, lams, far)[_between(far)].mean(axis=1).argmax())
 
 
-def barrier(losses: np.ndarray, lams: Sequence[float]) -> Barrier:
-    """The largest mean excess over the interior points, with its paired bootstrap interval.
+def barrier(losses: np.ndarray, lams: Sequence[float], far: np.ndarray | None = None) -> Barrier:
+    """The largest mean excess over points that are no parent, with its paired bootstrap interval.
 
     The maximum is taken anew in every resample. Negative where the whole path lies below the line.
     """
-    rise, top = excess(losses, lams), highest(losses, lams)
-    low, high = bounds(resampled_means(rise[1:-1]).max(axis=1))
+    rise, top = excess(losses, lams, far), highest(losses, lams, far)
+    low, high = bounds(resampled_means(rise[_between(far)]).max(axis=1))
     return Barrier(value=float(rise[top].mean()), at=float(lams[top]), low=low, high=high)
 
 
 def around(lams: Sequence[float], top: int) -> list[float]:
-    """The midpoints between the interior point number `top` and its two neighbours."""
-    left, here, right = lams[top - 1 : top + 2]
-    return [round((left + here) / 2, 6), round((here + right) / 2, 6)]
+    """The midpoints between point number `top` and its neighbours, of which the last has one."""
+    near = lams[top - 1 : top + 2]
+    return [round((left + right) / 2, 6) for left, right in pairwise(near)]
+
+
+def _between(far: np.ndarray | None) -> slice:
+    """The points that are no parent: without the last one, unless that is a mixture."""
+    return slice(1, -1 if far is None else None)

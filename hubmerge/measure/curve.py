@@ -1,4 +1,4 @@
-"""The lambda-curve: the losses along the path between two models, and the barrier on it."""
+"""The lambda-curve: the losses along the path between models, and the barrier on it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from hubmerge.progress import track
 from hubmerge.workers import Workers
 
 Point = Callable[[float], PreTrainedModel]
-"""lambda -> (1 - lambda) A + lambda B, repaired, to be evaluated before the next one is asked."""
+"""lambda -> (1 - lambda) A + lambda B, repaired, to be evaluated before the next one is asked.
+Of more than two parents, B is the weighted mean of all."""
 
-Ends = tuple[Outputs, Outputs]
-"""Parent A, parent B."""
+Ends = Sequence[Outputs]
+"""Parent A, parent B, ..."""
 
 GRID = tuple(step / 10 for step in range(11))
 REFINEMENTS = 2
@@ -47,12 +48,15 @@ def measure_curve(
     validation: Batches | None,
     workers: Workers,
     what: str = "path",
+    weights: Sequence[float] | None = None,
 ) -> Curve:
     """Evaluate the path on 11 points, then around its highest one, and take the barrier.
 
-    ends: the untouched parents' outputs on the `evaluation` rows: the points 0 and 1.
+    ends: the untouched parents' outputs on the `evaluation` rows: of two, the points 0 and 1.
     validation_ends, validation: the same for the validation rows, on which every point is given
         its own temperature. Without them the curve is raw only.
+    weights: of more than two parents, what each weighs at the point 1, which is then visited like
+        any other; the excess there is over the same mixture of the parents' own losses.
     """
     rows = evaluation.first(CURVE_ROWS)
     held = validation.first(CURVE_VALIDATION_ROWS) if validation is not None else None
@@ -65,21 +69,26 @@ def measure_curve(
         bar.update(1)
         return place
 
-    held_out_ends: tuple[Outputs | None, ...] = (None, None)
+    held_out_ends: Sequence[Outputs | None] = [None for _ in ends]
     if validation_ends is not None and calibrating:
-        held_out_ends = tuple(end.first(CURVE_VALIDATION_ROWS) for end in validation_ends)
-    path = {
-        lam: _Place(end.first(CURVE_ROWS), temperature_of(held_out))
-        for lam, end, held_out in zip((0.0, 1.0), ends, held_out_ends, strict=True)
-    }
-    with track(len(GRID) - 2 + 2 * REFINEMENTS, f"{what} path", "point") as bar:
-        path |= {lam: visit(lam) for lam in GRID[1:-1]}
+        held_out_ends = [end.first(CURVE_VALIDATION_ROWS) for end in validation_ends]
+    parents = [
+        _Place(end.first(CURVE_ROWS), temperature_of(held_out))
+        for end, held_out in zip(ends, held_out_ends, strict=True)
+    ]
+    if weights is None:
+        path, inside = dict(zip((0.0, 1.0), parents, strict=True)), GRID[1:-1]
+    else:
+        path, inside = {0.0: parents[0]}, GRID[1:]
+    mixed = None if weights is None else _mixed(_losses(parents), weights)
+    with track(len(inside) + 2 * REFINEMENTS, f"{what} path", "point") as bar:
+        path |= {lam: visit(lam) for lam in inside}
         for _ in range(REFINEMENTS):
             lams = sorted(path)
-            top = highest(_losses(path[lam] for lam in lams), lams)
+            top = highest(_losses(path[lam] for lam in lams), lams, mixed)
             path |= {lam: visit(lam) for lam in around(lams, top)}
     lams = sorted(path)
-    return _curve(lams, [path[lam] for lam in lams])
+    return _curve(lams, [path[lam] for lam in lams], parents, weights)
 
 
 def choose_lambda(
@@ -115,13 +124,30 @@ def _losses(places: Iterable[_Place], *, calibrated: bool = False) -> np.ndarray
     )
 
 
-def _curve(lams: Sequence[float], places: Sequence[_Place]) -> Curve:
-    raw = _losses(places)
-    calibrated = None
-    if all(place.temperature is not None for place in places):
-        calibrated = _losses(places, calibrated=True)
-    figures = _means(raw, lams)
-    calibrated_figures = _means(calibrated, lams) if calibrated is not None else None
+def _mixed(losses: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+    """The weighted mean of the parents' own losses [parents, rows], row by row."""
+    return np.einsum("p,pr->r", np.asarray(weights), losses)
+
+
+def _curve(
+    lams: Sequence[float],
+    places: Sequence[_Place],
+    parents: Sequence[_Place],
+    weights: Sequence[float] | None,
+) -> Curve:
+    def far(*, calibrated: bool = False) -> np.ndarray | None:
+        if weights is None:
+            return None
+        return _mixed(_losses(parents, calibrated=calibrated), weights)
+
+    raw, beyond = _losses(places), far()
+    calibrated, calibrated_beyond = None, None
+    if all(place.temperature is not None for place in (*places, *parents)):
+        calibrated, calibrated_beyond = _losses(places, calibrated=True), far(calibrated=True)
+    figures = _means(raw, lams, beyond)
+    calibrated_figures = (
+        _means(calibrated, lams, calibrated_beyond) if calibrated is not None else None
+    )
     points = [
         CurvePoint(
             lam=lam,
@@ -135,15 +161,19 @@ def _curve(lams: Sequence[float], places: Sequence[_Place]) -> Curve:
     ]
     return Curve(
         points=points,
-        barrier=barrier(raw, lams),
-        calibrated_barrier=barrier(calibrated, lams) if calibrated is not None else None,
+        barrier=barrier(raw, lams, beyond),
+        calibrated_barrier=barrier(calibrated, lams, calibrated_beyond)
+        if calibrated is not None
+        else None,
         n=len(places[0].here),
     )
 
 
-def _means(losses: np.ndarray, lams: Sequence[float]) -> list[tuple[float, float]]:
+def _means(
+    losses: np.ndarray, lams: Sequence[float], far: np.ndarray | None
+) -> list[tuple[float, float]]:
     """(mean loss, mean excess) of every point."""
-    rise = excess(losses, lams)
+    rise = excess(losses, lams, far)
     return [
         (float(loss), float(over)) for loss, over in zip(losses.mean(1), rise.mean(1), strict=True)
     ]

@@ -28,7 +28,11 @@ class Score(Result):
 
 
 class CurvePoint(Result):
-    """One point (1-lambda) A + lambda B of a path; excess is over the line between the ends."""
+    """One point (1-lambda) A + lambda B of a path; excess is over the line between the ends.
+
+    Of more than two parents, B is their weighted mean, and its end of the line the weighted mean of
+    their own losses.
+    """
 
     lam: float
     loss: float
@@ -50,7 +54,10 @@ class Barrier(Result):
 
 
 class Curve(Result):
-    """A path between the untouched parents (its ends), repaired in between."""
+    """A path between two untouched parents (its ends), repaired in between.
+
+    Of more parents: from the first, untouched, to the weighted mean of all, repaired.
+    """
 
     points: list[CurvePoint]
     barrier: Barrier

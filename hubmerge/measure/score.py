@@ -5,6 +5,8 @@ Arrays: logits float64 [rows, classes], labels int64 [rows]. Losses in nats.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from scipy.special import log_softmax
 
@@ -47,10 +49,10 @@ def calibration_error(logits: np.ndarray, labels: np.ndarray, bins: int = BINS) 
     return float(np.abs(gap).sum() / len(labels))
 
 
-def ensemble(a: Outputs, b: Outputs) -> Outputs:
-    """The two contenders' mean probabilities, as logits: log of the mean of both softmaxes."""
-    both = np.logaddexp(log_softmax(a.logits, axis=1), log_softmax(b.logits, axis=1))
-    return Outputs(both - np.log(2), a.labels)
+def ensemble(*members: Outputs) -> Outputs:
+    """The contenders' mean probabilities, as logits: log of the mean of their softmaxes."""
+    logs = (log_softmax(member.logits, axis=1) for member in members)
+    return Outputs(reduce(np.logaddexp, logs) - np.log(len(members)), members[0].labels)
 
 
 def temperature_of(validation: Outputs | None) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -22,7 +24,7 @@ def batch_norms(model: nn.Module) -> list[str]:
 
 
 @repair("batchnorm", source="arXiv:2211.08403, section 4; arXiv:1803.05407, section 3")
-def reestimate_batch_norm(bench: Bench, first: State, last: State) -> Repairer:
+def reestimate_batch_norm(bench: Bench, parents: Sequence[State]) -> Repairer:
     """Running means and variances measured anew on calibration images.
 
     Every batch is normalised by its own statistics, as in training, so that one pass measures all
@@ -45,7 +47,7 @@ def reestimate_batch_norm(bench: Bench, first: State, last: State) -> Repairer:
             given, None, None, module.weight, module.bias, training=True, eps=module.eps
         )
 
-    def apply(state: State, lam: float) -> dict[str, Tensor]:
+    def apply(state: State, weights: Sequence[float]) -> dict[str, Tensor]:
         found = channel_statistics(
             bench, state, modules, look_at_input=True, replace=dict.fromkeys(modules, by_batch)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,15 +14,15 @@ from hubmerge.spec.permutation import State
 
 
 class Repairer(Protocol):
-    """Repairs one point of the path between two given ends."""
+    """Repairs one mixture of given parents, from what each of them weighs in it."""
 
-    def __call__(self, state: State, lam: float) -> dict[str, Tensor]: ...
+    def __call__(self, state: State, weights: Sequence[float]) -> dict[str, Tensor]: ...
 
 
 class RepairFunction(Protocol):
-    """Prepares the repair of a path, once, for all its points."""
+    """Prepares the repair of all mixtures of some aligned parents, once."""
 
-    def __call__(self, bench: Bench, first: State, last: State) -> Repairer: ...
+    def __call__(self, bench: Bench, parents: Sequence[State]) -> Repairer: ...
 
 
 @dataclass(frozen=True)

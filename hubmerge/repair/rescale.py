@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,8 @@ TINY = 1e-12
 
 
 @repair("repair", source="arXiv:2211.08403, section 4")
-def rescale(bench: Bench, first: State, last: State) -> Repairer:
-    """Per-channel mean and standard deviation of every hidden layer, interpolated from the ends.
+def rescale(bench: Bench, parents: Sequence[State]) -> Repairer:
+    """Per-channel mean and standard deviation of every hidden layer, averaged over the parents.
 
     Measured before the activation on calibration images, behind already repaired layers, then
     folded into weight and bias; a layer without bias keeps its mean. Models with batch norm are
@@ -28,17 +28,17 @@ def rescale(bench: Bench, first: State, last: State) -> Repairer:
     Raises: RecipeError without a spec, which says what the hidden layers are.
     """
     if batch_norms(bench.scratch):
-        return reestimate_batch_norm(bench, first, last)
+        return reestimate_batch_norm(bench, parents)
     if bench.spec is None:
         raise RecipeError(
             "--repair repair needs a spec for this family",
             hint="--repair none, or write a spec (docs/spec.md)",
         )
     modules = hidden_layers(bench)
-    ends = [channel_statistics(bench, state, modules) for state in (first, last)]
+    own = [channel_statistics(bench, state, modules) for state in parents]
 
-    def apply(state: State, lam: float) -> dict[str, Tensor]:
-        targets = {name: _between(ends[0][name], ends[1][name], lam) for name in modules}
+    def apply(state: State, weights: Sequence[float]) -> dict[str, Tensor]:
+        targets = {name: _between([each[name] for each in own], weights) for name in modules}
         replace = {name: _toward(*targets[name]) for name in modules}
         found = channel_statistics(bench, state, modules, replace=replace)
         repaired = dict(state)
@@ -61,12 +61,21 @@ def hidden_layers(bench: Bench) -> list[str]:
     ]
 
 
-def _between(
-    first: ChannelStatistics, last: ChannelStatistics, lam: float
-) -> tuple[Tensor, Tensor]:
-    """Interpolated mean and standard deviation (deviations, not variances, are averaged)."""
-    mean = torch.lerp(first.mean, last.mean, lam)
-    return mean, torch.lerp(first.variance.sqrt(), last.variance.sqrt(), lam)
+def _between(own: Sequence[ChannelStatistics], weights: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Weighted mean of means and standard deviations (deviations, not variances, are averaged)."""
+    return (
+        _weighted([each.mean for each in own], weights),
+        _weighted([each.variance.sqrt() for each in own], weights),
+    )
+
+
+def _weighted(values: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Their weighted mean, one after the other: exactly a value that all have."""
+    mean, share = values[0], weights[0]
+    for value, weight in zip(values[1:], weights[1:], strict=True):
+        share += weight
+        mean = torch.lerp(mean, value, weight / share if share else 0.0)
+    return mean
 
 
 def _toward(mean: Tensor, deviation: Tensor) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:

@@ -11,6 +11,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from hubmerge.letters import listed, told
 from hubmerge.reporting import escape, figures
 from hubmerge.reporting.plot import can_plot
 from hubmerge.reporting.schema import Data, Report, RowSet
@@ -39,7 +40,9 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             rows=figures.rows(report),
             barrier_sentence=figures.barrier_sentence(report),
             row_sets=_row_sets(report.data) if report.data else [],
-            rule=RULE,
+            rule=_rule(len(report.models)),
+            everyone=figures.everyone(len(report.models)),
+            between=figures.between(report),
         )
     )
 
@@ -109,6 +112,17 @@ def _licences(licences: str | list[str]) -> str | list[str]:
     return [escape.one_line(licence) for licence in licences]
 
 
+def _together(names: list[str]) -> Markup:
+    """ "A and B", "A, B and C", each safe in Markdown."""
+    return Markup(listed([str(escape.markdown(name)) for name in names]))
+
+
+def _rule(parents: int) -> tuple[str, list[tuple[str, str]]]:
+    preamble, lines = RULE
+    everyone = figures.everyone(parents)
+    return preamble, [(name.replace("both parents", everyone), said) for name, said in lines]
+
+
 def _listed(licences: str | list[str] | None) -> str:
     return licences if isinstance(licences, str) else ", ".join(licences or ())
 
@@ -124,6 +138,8 @@ def _environment() -> Environment:
         "signed": figures.signed,
         "count": figures.count,
         "duration": figures.duration,
+        "together": _together,
+        "told": told,
     }
     environment = Environment(
         loader=PackageLoader("hubmerge.reporting"),

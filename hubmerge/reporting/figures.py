@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hubmerge.letters import letters, roles
 from hubmerge.reporting.schema import Report
 
 MISSING = "–"
@@ -57,14 +58,18 @@ def duration(seconds: float) -> str:
 
 
 def rows(report: Report) -> list[Row]:
-    """The five contenders in the order they are shown."""
-    a, b = (parent.id for parent in report.models)
+    """All contenders in the order they are shown."""
+    count = len(report.models)
     shown = (
-        ("parent_a", "Parent A", a),
-        ("parent_b", "Parent B", b),
+        *(
+            (role, f"Parent {letter}", parent.id)
+            for role, letter, parent in zip(
+                roles("parent", count), letters(count), report.models, strict=True
+            )
+        ),
         ("naive", "Naive average, unmatched", ""),
         ("merge", "This merge", ""),
-        ("ensemble", "Ensemble of both parents", ""),
+        ("ensemble", f"Ensemble of {everyone(count)}", ""),
     )
     return [
         Row(
@@ -84,7 +89,7 @@ def rows(report: Report) -> list[Row]:
 def barrier_sentence(report: Report) -> str:
     """What the loss does between the parents, in plain words."""
     naive, matched = report.barrier.naive, report.barrier.matched
-    path = "On the straight path between the parents the loss"
+    path = f"On the straight path {between(report)} the loss"
     if matched is None:
         return "The loss barrier was not measured." if naive is None else f"{path} {_rise(naive)}."
     detail = report.barrier.detail.matched
@@ -95,6 +100,18 @@ def barrier_sentence(report: Report) -> str:
     )
     without = f"; without matching it {_rise(naive)}" if naive is not None else ""
     return f"{path} {_rise(matched)}{interval}{without}."
+
+
+def between(report: Report) -> str:
+    """Where the path leads."""
+    if len(report.models) == 2:
+        return "between the parents"
+    return "from parent A to this mixture of all parents"
+
+
+def everyone(count: int) -> str:
+    """All parents together: "both parents", or "all parents"."""
+    return "both parents" if count == 2 else "all parents"
 
 
 def _rise(barrier: float) -> str:

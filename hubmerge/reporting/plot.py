@@ -1,5 +1,7 @@
 """The picture of a merge: loss and accuracy along the straight path between the parents.
 
+Of more than two parents the path leads from the first to the mixture of all that was asked for.
+
 Drawn with matplotlib's object interface on the Agg canvas: no global state, so it may run in any
 thread, and the same report gives the same bytes with the same version of matplotlib.
 Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which stay apart for the
@@ -17,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from hubmerge.measure.results import Curve, CurvePoint
-from hubmerge.reporting.figures import count, figure
+from hubmerge.reporting.figures import between, count, figure
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.verdict import headline
 
@@ -83,13 +85,12 @@ def _write_frame(canvas: Figure, lines: list[Line], report: Report) -> None:
     title = headline(report.verdict_sentence)
     canvas.text(0.02, 0.925, title, size=17, weight="bold", color=INK, **FONT)
     rows = f"on {count(report.n)} test {unit}"
-    path = f", the path between the parents on {count(n)} of them" if n != report.n else ""
+    path = f", the path {between(report)} on {count(n)} of them" if n != report.n else ""
     canvas.text(0.02, 0.865, rows + path, size=10.5, color=GREY, **FONT)
     canvas.text(
         0.02,
         0.03,
-        "Dashed: the straight line between the parents' own losses. "
-        "The barrier is the highest rise above it.",
+        f"Dashed: {_reference(report)}. The barrier is the highest rise above it.",
         size=9,
         color=GREY,
         **FONT,
@@ -100,24 +101,24 @@ def _draw_loss(axes: Axes, lines: list[Line], report: Report) -> None:
     ensemble = report.contenders.ensemble.loss
     highest = max(point.loss for line in lines for point in line.curve.points)
     top = max(highest, ensemble or 0.0) * HEADROOM or 1.0
-    _dress(axes, "loss (nats)", "λ, the share of parent B", top)
-    ends = _ends(lines)
-    axes.plot([0, 1], [end.loss for end in ends], color=GREY, linewidth=1.3, linestyle=(0, (4, 3)))
+    _dress(axes, "loss (nats)", f"λ, the share of {_far(report)}", top, _far(report))
+    ends = [point.loss - point.excess for point in _ends(lines)]
+    axes.plot([0, 1], ends, color=GREY, linewidth=1.3, linestyle=(0, (4, 3)))
     for line in lines:
         barrier = line.curve.barrier
         _curve(axes, line, [point.loss for point in line.curve.points])
-        foot = ends[0].loss + barrier.at * (ends[1].loss - ends[0].loss)
+        foot = ends[0] + barrier.at * (ends[1] - ends[0])
         if barrier.value > VISIBLE * top:
             _arrow(axes, line.colour, barrier.at, foot, foot + barrier.value)
     _name_curves(
         axes,
         [(line, f"barrier {figure(line.curve.barrier.value)} nats") for line in lines],
     )
-    _label_levels(axes, top, [("parent B", ends[1].loss, GREY), ("ensemble", ensemble, GREEN)])
+    _label_levels(axes, top, [(_level(report), ends[1], GREY), ("ensemble", ensemble, GREEN)])
 
 
 def _draw_accuracy(axes: Axes, lines: list[Line], report: Report) -> None:
-    _dress(axes, "accuracy", "λ", 1.0)
+    _dress(axes, "accuracy", "λ", 1.0, _far(report))
     for line in lines:
         _curve(axes, line, [point.accuracy for point in line.curve.points])
     _name_curves(
@@ -127,19 +128,48 @@ def _draw_accuracy(axes: Axes, lines: list[Line], report: Report) -> None:
             for line in lines
         ],
     )
-    end = _ends(lines)[1].accuracy
+    end = _far_accuracy(lines, report)
     ensemble = report.contenders.ensemble.accuracy
-    _label_levels(axes, 1.0, [("parent B", end, GREY), ("ensemble", ensemble, GREEN)])
+    _label_levels(axes, 1.0, [(_level(report), end, GREY), ("ensemble", ensemble, GREEN)])
 
 
-def _dress(axes: Axes, title: str, across: str, top: float) -> None:
-    """Axes from 0 to `top`, with parents named at the ends of lambda."""
+def _far(report: Report) -> str:
+    """What lies at lambda = 1."""
+    return "parent B" if len(report.models) == 2 else "the mixture"
+
+
+def _level(report: Report) -> str:
+    """What the parents' own figures at lambda = 1 are those of."""
+    return "parent B" if len(report.models) == 2 else "parents"
+
+
+def _reference(report: Report) -> str:
+    """What the losses are held against."""
+    if len(report.models) == 2:
+        return "the straight line between the parents' own losses"
+    return "the same mixture of the parents' own losses"
+
+
+def _far_accuracy(lines: list[Line], report: Report) -> float | None:
+    """The parents' own accuracy at lambda = 1: parent B's, or the weighted mean of all."""
+    weights = report.method.weights
+    if weights is None:
+        return _ends(lines)[1].accuracy
+    own = [parent.accuracy for parent in report.contenders.parents]
+    known = [value for value in own if value is not None]
+    if len(known) < len(weights):
+        return None
+    return sum(weight * value for weight, value in zip(weights, known, strict=True))
+
+
+def _dress(axes: Axes, title: str, across: str, top: float, far: str) -> None:
+    """Axes from 0 to `top`, with what is mixed named at the ends of lambda."""
     axes.set_facecolor(PAPER)
     axes.set_xlim(-0.015, 1.015)
     axes.set_ylim(0, top)
     axes.set_title(title, loc="left", size=10.5, weight="bold", color=INK, pad=45, **FONT)
     ticks = [0, 0.25, 0.5, 0.75, 1]
-    names = ["0\nparent A", "0.25", "0.5", "0.75", "1\nparent B"]
+    names = ["0\nparent A", "0.25", "0.5", "0.75", f"1\n{far}"]
     axes.set_xticks(ticks, names, size=9, color=INK, **FONT)
     axes.set_xlabel(across, size=9, color=GREY, labelpad=-7, **FONT)
     axes.tick_params(axis="x", length=0, pad=6)
@@ -233,6 +263,6 @@ def _label_levels(axes: Axes, top: float, levels: list[tuple[str, float | None, 
 
 
 def _ends(lines: list[Line]) -> tuple[CurvePoint, CurvePoint]:
-    """The parents: the ends every curve shares."""
+    """The ends of the path; of two parents, those every curve shares."""
     points = lines[0].curve.points
     return points[0], points[-1]

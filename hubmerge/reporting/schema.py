@@ -9,16 +9,32 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.letters import MOST, roles
 from hubmerge.measure.results import Comparison, Curve, Score
 
 SCHEMA_VERSION: Literal[1] = 1
 
-VerdictName = Literal["better than both parents", "as good", "worse", "cannot tell", "do not use"]
+VerdictName = Literal[
+    "better than both parents",
+    "better than all parents",
+    "as good",
+    "worse",
+    "cannot tell",
+    "do not use",
+]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 Count = Annotated[int, Field(ge=0)]
 
@@ -28,9 +44,20 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    OF_MANY: ClassVar[tuple[str, ...]] = ()
+    """Fields that only a merge of more than two models has; left out where they are None."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = serialize(self)
+        for name in self.OF_MANY:
+            if content.get(name) is None:
+                content.pop(name, None)
+        return content
+
 
 class Parent(Part):
-    """One of the two models that went in."""
+    """One of the models that went in."""
 
     id: str
     """Repository id, or folder name of a local model."""
@@ -81,7 +108,10 @@ class Contender(Part):
 
 
 class Contenders(Part):
-    """Everything that was measured on the same rows."""
+    """Everything that was measured on the same rows; further parents are `parent_c`, ..."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Contender] = Field(init=False)
 
     parent_a: Contender = Contender()
     parent_b: Contender = Contender()
@@ -89,7 +119,19 @@ class Contenders(Part):
     """The average without matching, with the same repair."""
     merge: Contender = Contender()
     ensemble: Contender = Contender()
-    """The mean of both parents' probabilities."""
+    """The mean of all parents' probabilities."""
+
+    @model_validator(mode="after")
+    def _no_others(self) -> Self:
+        further = list(self.__pydantic_extra__)
+        if further != roles("parent", 2 + len(further))[2:]:
+            raise ValueError(f"contenders that are no further parents: {', '.join(further)}")
+        return self
+
+    @property
+    def parents(self) -> list[Contender]:
+        """Parent A, parent B, and any others."""
+        return [self.parent_a, self.parent_b, *self.__pydantic_extra__.values()]
 
 
 class BarrierDetail(Part):
@@ -123,6 +165,10 @@ class Barriers(Part):
 class SpaceMatch(Part):
     """What matching found in one free space."""
 
+    OF_MANY = ("parent",)
+
+    parent: str | None = None
+    """Of more than two, whose space: "parent_b"."""
     space: str
     kind: str
     """The symmetry used there, such as "permute"."""
@@ -139,13 +185,19 @@ class SpaceMatch(Part):
 class Method(Part):
     """How the merge was made."""
 
+    OF_MANY = ("together", "weights")
+
     family: str | None
     """The spec used; None where nothing was matched."""
     match: str
+    together: str | None = None
+    """How more than two models were brought together."""
     fuse: str
     repair: str
     lam: float | None
-    """The weight of parent B; None where the way of fusing has none."""
+    """The weight of parent B; None where there are more parents."""
+    weights: list[float] | None = None
+    """What each of more than two parents weighs."""
     lam_chosen: Literal["given", "on validation rows"]
     seed: int
     outcome: str | None
@@ -231,8 +283,8 @@ class Report(Part):
     verdict_sentence: str
     n: Count
     """Evaluation rows the verdict rests on; 0 if nothing was measured."""
-    models: Annotated[list[Parent], Field(min_length=2, max_length=2)]
-    """Parent A, parent B."""
+    models: Annotated[list[Parent], Field(min_length=2, max_length=MOST)]
+    """Parent A, parent B, and any others."""
     merged: Merged
     contenders: Contenders
     comparisons: list[Comparison]

@@ -49,12 +49,16 @@ def _table(report: Report) -> str:
 def _method(report: Report) -> str:
     method = report.method
     lam = f", lambda {share(method.lam)} ({method.lam_chosen})" if method.lam is not None else ""
+    if method.weights is not None:
+        lam = f", weights {', '.join(map(share, method.weights))}"
+    together = f" ({method.together})" if method.together else ""
     moved = sum(space.moved for space in method.spaces)
     units = sum(space.size for space in method.spaces)
     found = (
         f", {figures.count(moved)} of {figures.count(units)} units moved" if method.spaces else ""
     )
-    return f"Matched by {method.match}{found}; fused by {method.fuse}{lam}; repair {method.repair}."
+    matched = f"Matched by {method.match}{together}{found}"
+    return f"{matched}; fused by {method.fuse}{lam}; repair {method.repair}."
 
 
 def _limits(report: Report) -> str:

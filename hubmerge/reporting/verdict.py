@@ -6,7 +6,8 @@ The first line that holds decides:
 do not use                 the outputs are not finite; or against some parent the accuracy is
                            surely more than 0.10 lower (upper bound below -0.10)
 better than both parents   against each parent the accuracy is surely higher (lower bound above
-                           0) and the calibrated loss surely lower (upper bound below 0)
+                           0) and the calibrated loss surely lower (upper bound below 0); where
+                           there are more of them it is "better than all parents"
 as good                    against each parent surely less than 0.01 accuracy is lost (lower
                            bound above -0.01) and surely less than 0.01 nats of calibrated loss
                            are added (upper bound below 0.01)
@@ -17,7 +18,8 @@ cannot tell                otherwise
 Without temperatures (no validation rows) the calibrated loss is unknown, so only "do not use",
 "worse" and "cannot tell" remain; without data only "cannot tell". A merge that improves, all
 else equal, never gets a lower verdict. "Each parent" makes the good verdicts strict (at most 5%
-are wrong); "some parent" asks up to four questions at 5% each, so "worse" errs towards warning.
+are wrong); "some parent" asks up to two questions per parent at 5% each, so "worse" errs towards
+warning.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from hubmerge.letters import listed, told
 from hubmerge.measure.results import Comparison
 from hubmerge.reporting.escape import one_line
-from hubmerge.reporting.figures import count, figure
+from hubmerge.reporting.figures import count, everyone, figure
 from hubmerge.reporting.schema import Contenders, VerdictName
 
 TOLERANCE = 0.01
@@ -80,11 +83,10 @@ def judge(
 ) -> Verdict:
     """The verdict on `contenders.merge` by the rule above.
 
-    `comparisons` are read where `other` is "parent_a" or "parent_b"; `unit` is the plural word
+    `comparisons` are read where `other` is a parent, such as "parent_b"; `unit` is the plural word
     for a row; `finite` is whether every output of the merge was.
     """
-    by_name = {comparison.other: comparison for comparison in comparisons}
-    parents = [by_name[name] for name in ("parent_a", "parent_b") if name in by_name]
+    parents = [each for each in comparisons if each.other.startswith("parent_")]
     if not finite:
         return Verdict("do not use", "Do not use: some outputs of the merge are not finite.")
     if len(parents) < 2:
@@ -97,10 +99,10 @@ def judge(
         case "do not use":
             lost = -min(parent.accuracy_difference for parent in parents)
             sentence = f"Do not use: {figure(lost)} accuracy is lost; {figures}."
-        case "better than both parents":
-            sentence = f"Better than both parents: {figures}."
+        case "better than both parents" | "better than all parents":
+            sentence = f"Better than {everyone(len(parents))}: {figures}."
         case "as good":
-            sentence = f"As good as both parents: {figures}."
+            sentence = f"As good as {everyone(len(parents))}: {figures}."
         case "worse":
             sentence = f"{_worse_by(parents)}: {figures}."
         case "cannot tell":
@@ -117,7 +119,7 @@ def _rule(parents: Sequence[Comparison]) -> VerdictName:
     if any(parent.accuracy_high < -COLLAPSE for parent in parents):
         return "do not use"
     if all(_surely_within(parent, 0.0) for parent in parents):
-        return "better than both parents"
+        return "better than both parents" if len(parents) == 2 else "better than all parents"
     if all(_surely_within(parent, TOLERANCE) for parent in parents):
         return "as good"
     if any(_surely_less_accurate(parent) or _surely_more_loss(parent) for parent in parents):
@@ -143,11 +145,10 @@ def _surely_more_loss(parent: Comparison) -> bool:
 
 
 def _figures(contenders: Contenders, n: int, unit: str) -> str:
-    merge, a, b = (
-        figure(contender.accuracy)
-        for contender in (contenders.merge, contenders.parent_a, contenders.parent_b)
+    merge, *parents = (
+        figure(contender.accuracy) for contender in (contenders.merge, *contenders.parents)
     )
-    return f"accuracy {merge} against {a} and {b} on {count(n)} test {unit}"
+    return f"accuracy {merge} against {listed(parents)} on {count(n)} test {unit}"
 
 
 def _worse_by(parents: Sequence[Comparison]) -> str:
@@ -155,16 +156,16 @@ def _worse_by(parents: Sequence[Comparison]) -> str:
     less_accurate = [parent for parent in parents if _surely_less_accurate(parent)]
     if less_accurate:
         by = figure(max(-parent.accuracy_difference for parent in less_accurate))
-        return f"Worse than {_named(less_accurate)} by {by}"
+        return f"Worse than {_named(less_accurate, len(parents))} by {by}"
     more_loss = [parent for parent in parents if _surely_more_loss(parent)]
     by = figure(max(parent.calibrated_loss_difference or 0.0 for parent in more_loss))
-    return f"Worse than {_named(more_loss)} by {by} nats of calibrated loss"
+    return f"Worse than {_named(more_loss, len(parents))} by {by} nats of calibrated loss"
 
 
-def _named(parents: Sequence[Comparison]) -> str:
-    if len(parents) == 2:
-        return "both parents"
-    return {"parent_a": "parent A", "parent_b": "parent B"}[parents[0].other]
+def _named(parents: Sequence[Comparison], count: int) -> str:
+    if len(parents) == count:
+        return everyone(count)
+    return listed([told(parent.other) for parent in parents])
 
 
 def _what_it_takes(parents: Sequence[Comparison], unit: str) -> str:

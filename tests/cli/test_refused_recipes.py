@@ -23,6 +23,11 @@ def given(*options: Any) -> Arguments:
     return lambda kit: [*MODELS, *options]
 
 
+def of_three(*options: Any) -> Arguments:
+    """Three models and these options."""
+    return lambda kit: [*MODELS, MODELS[0], *options]
+
+
 @table(
     Row("matcher", RecipeError, ("'weigths'", "weights"), given("--match", "weigths")),
     Row("fusion", RecipeError, ("'avrage'", "average"), given("--fuse", "avrage"), "merge"),
@@ -30,6 +35,57 @@ def given(*options: Any) -> Arguments:
     Row("labels", RecipeError, ("labels = 'by-guess'", "by-name"), given("--labels", "by-guess")),
     Row(
         "lambda", RecipeError, ("lambda", "less than or equal to 1"), given("--lambda", 2), "merge"
+    ),
+    Row("together", RecipeError, ("'unvierse'", "universe"), given("--together", "unvierse")),
+    Row(
+        "weights of two",
+        RecipeError,
+        ("weights are for more than two models",),
+        given("--weights", ".5,.5"),
+        "merge",
+    ),
+    Row("one model", RecipeError, ("two models are needed",), lambda kit: MODELS[:1]),
+    Row("lambda of three", RecipeError, ("lambda is for two",), of_three("--lambda", 0.3), "merge"),
+    Row(
+        "best of three",
+        RecipeError,
+        ("lambda is for two",),
+        of_three("--dataset", "me/digits", "--best"),
+        "merge",
+    ),
+    Row("no numbers", RecipeError, ("--weights half",), of_three("--weights", "half"), "merge"),
+    Row(
+        "two weights of three",
+        RecipeError,
+        ("2 weights for 3 models",),
+        of_three("--weights", ".5,.5"),
+        "merge",
+    ),
+    Row(
+        "weights of another sum",
+        RecipeError,
+        ("add up to 1.5, not to 1",),
+        of_three("--weights", ".5,.5,.5"),
+        "merge",
+    ),
+    Row(
+        "a negative weight",
+        RecipeError,
+        ("weights.1 = -0.5",),
+        of_three("--weights=.5,-.5,1"),
+        "merge",
+    ),
+    Row(
+        "means have no activations",
+        RecipeError,
+        ("--together merge-many", "--match activations", "--match weights"),
+        of_three("--dataset", "me/digits", "--together", "merge-many"),
+    ),
+    Row(
+        "learning for all at once",
+        RecipeError,
+        ("--together universe cannot learn", "--match learned", "--together star"),
+        of_three("--dataset", "me/digits", "--together", "universe", "--match", "learned"),
     ),
     Row("seed", RecipeError, ("seed = -1", "or equal to 0"), given("--seed", -1), "merge"),
     Row("samples", RecipeError, ("--samples many", "all"), given("--samples", "many")),

@@ -9,6 +9,7 @@ import torch
 
 from hubmerge.fuse import find_fusion, fusions
 from hubmerge.matching import find_matcher, learners, matchers
+from hubmerge.matching.many import ways_together
 from hubmerge.matching.registry import NOTHING
 from hubmerge.path import Path
 from hubmerge.repair import Bench, batch_norms, find_repair, repairs
@@ -142,7 +143,7 @@ def test_repairs_leave_the_ends_alone_and_keep_types(name, method, workers):
     bench = bench_for(name, workers)
     first, last = a.state_dict(), b.state_dict()
     kept = [{t: v.clone() for t, v in state.items()} for state in (first, last)]
-    path = Path(find_repair(method), bench, first, last)
+    path = Path(find_repair(method), bench, [first, last])
     assert_same(path.state(0.0), first)
     assert_same(path.state(1.0), {t: last[t] if floats(last[t]) else first[t] for t in last})
     average = find_fusion("average").function([first, last], [0.5, 0.5])
@@ -160,7 +161,13 @@ def test_repairs_leave_the_ends_alone_and_keep_types(name, method, workers):
 
 @pytest.mark.parametrize(
     "registered",
-    [*matchers().values(), *learners().values(), *fusions().values(), *repairs().values()],
+    [
+        *matchers().values(),
+        *learners().values(),
+        *ways_together().values(),
+        *fusions().values(),
+        *repairs().values(),
+    ],
     ids=lambda registered: registered.name,
 )
 def test_everything_registered_says_what_it_is_and_where_it_is_from(registered):

@@ -85,7 +85,7 @@ def repaired(work, state):
     """With running statistics of its own, where there are any."""
     if not batch_norms(work.scratch):
         return state
-    return find_repair("batchnorm").function(work, state, state)(state, 0.5)
+    return find_repair("batchnorm").function(work, [state, state])(state, [0.5, 0.5])
 
 
 @pytest.mark.parametrize("name", ["vit", "resnet-bottleneck", "mlp_head-batch"])

@@ -24,7 +24,7 @@ from hubmerge.errors import (
     WeightsError,
 )
 from hubmerge.hub import Plan, make_plan, render_plan, resolve
-from hubmerge.hub.plan import skeleton
+from hubmerge.hub.plan import measurements, skeleton
 from hubmerge.hub.plan_text import free_spaces
 from hubmerge.hub.resources import human, measure_needs, memory_needed
 from hubmerge.hub.target import look_at
@@ -261,3 +261,27 @@ def test_memory_grows_with_the_model_and_with_activations(
 )
 def test_sizes_as_people_read_them(size: float, said: str) -> None:
     assert human(size) == said
+
+
+def test_a_plan_for_three_looks_at_all_of_them(tmp_path: Path) -> None:
+    names = {0: "dog", 1: "cat", 2: "eel"}
+    refs = [
+        str(save(tmp_path / "a", tiny_vit(0))),
+        str(save(tmp_path / "b", tiny_vit(1), "apache-2.0")),
+        str(save(tmp_path / "c", tiny_vit(2, id2label=names).half())),
+    ]
+    plan, of_two = make_plan(*refs, match="activations"), make_plan(*refs[:2], match="activations")
+    assert [model.ref for model in plan.models] == refs
+    assert plan.licence.license == ["apache-2.0", "mit"]
+    assert plan.dtype == "float32"
+    assert plan.both.labels_moved == [0, 2]
+    assert plan.needs.memory > of_two.needs.memory
+    text = render_plan(plan)
+    assert "All are" in text
+    assert "2 of C's rows move" in text
+    assert any("of all parents" in each.what for each in measurements(True, None, None, models=3))
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+    wide = str(save(tmp_path / "wide", tiny_vit(2, intermediate_size=40)))
+    with pytest.raises(MismatchError) as refused:
+        make_plan(*refs[:2], wide)
+    assert wide in str(refused.value)

@@ -71,3 +71,14 @@ def test_midpoints_lie_on_both_sides_of_the_highest_point():
     top = highest(path(lambda lam: lam * (1 - lam) * lam), LAMS)
     assert LAMS[top] == 0.7
     assert around(LAMS, top) == [0.65, 0.75]
+
+
+def test_the_far_end_of_a_mixture_counts_like_any_point():
+    losses, far = path(lambda lam: lam), path(lambda lam: 0.0)[-1]
+    assert np.allclose(excess(losses, LAMS, far).mean(axis=1), LAMS)
+    assert highest(losses, LAMS, far) == 10
+    assert barrier(losses, LAMS, far).at == 1.0
+    assert barrier(losses, LAMS, far).value == pytest.approx(1.0)
+    assert barrier(losses, LAMS).value == pytest.approx(0.0)  # over the line to its own end
+    assert around(LAMS, 10) == [0.95]
+    assert around(LAMS, 5) == [0.45, 0.55]

@@ -172,3 +172,39 @@ def test_lambda_is_chosen_where_the_validation_loss_is_least(parents, sets):
     assert choose_lambda(lambda lam: a, validation, workers)[0] == 0.5
     with pytest.raises(ValueError, match="without validation rows"):
         choose_lambda(line(a, b), validation.first(0), workers)
+
+
+def test_of_three_models_the_path_leads_from_the_first_to_their_mixture(parents, sets):
+    """The excess at its far end is over the same mixture of the parents' own losses."""
+    workers = Workers()
+    validation, evaluation = sets
+    models, weights = [*parents, copy.deepcopy(parents[0])], [0.2, 0.5, 0.3]
+    with torch.no_grad():
+        models[2].classifier.bias += 0.5
+    scratch = copy.deepcopy(models[0])
+
+    def point(lam):
+        shares = [1 - lam + lam * weights[0], lam * weights[1], lam * weights[2]]
+        states = [model.state_dict() for model in models]
+        mixed = {k: sum(w * s[k] for w, s in zip(shares, states, strict=True)) for k in states[0]}
+        scratch.load_state_dict(mixed)
+        return scratch
+
+    on_rows, held_out = (
+        [outputs(model, batches, workers) for model in models]
+        for batches in (evaluation, validation)
+    )
+    found = measure_curve(
+        point, on_rows, held_out, evaluation, validation, workers, weights=weights
+    )
+    first, last = found.points[0], found.points[-1]
+    scores = [score(o, h) for o, h in zip(on_rows, held_out, strict=True)]
+    assert (first.lam, last.lam) == (0, 1)
+    assert (first.loss, first.excess) == (scores[0].loss, 0)
+    assert last.loss == pytest.approx(score(outputs(point(1.0), evaluation, workers)).loss)
+    own = sum(w * each.loss for w, each in zip(weights, scores, strict=True))
+    assert last.loss - last.excess == pytest.approx(own)
+    calibrated = sum(w * each.calibrated_loss for w, each in zip(weights, scores, strict=True))
+    assert last.calibrated_loss - last.calibrated_excess == pytest.approx(calibrated)
+    assert found.barrier.value == max(point.excess for point in found.points[1:])
+    assert found.barrier.low > 0.05

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 from torch.nn import functional as F
 
 from hubmerge.measure import Outputs, ensemble, score
@@ -59,6 +60,12 @@ def test_an_ensemble_is_never_worse_than_its_members_mean_loss(seed):
     mean = (cross_entropy(a.logits, a.labels) + cross_entropy(b.logits, b.labels)) / 2
     assert (cross_entropy(both.logits, both.labels) <= mean + 1e-12).all()
     assert np.allclose(np.exp(both.logits).sum(axis=1), 1)
+
+
+def test_an_ensemble_of_three_is_the_mean_of_their_probabilities():
+    members = [Outputs(drawn(40, seed).logits, drawn(40).labels) for seed in range(3)]
+    mean = sum(softmax(member.logits, axis=1) for member in members) / 3
+    assert np.allclose(np.exp(ensemble(*members).logits), mean)
 
 
 def test_an_ensemble_with_oneself_is_oneself():

@@ -59,7 +59,7 @@ def test_batch_norms_get_what_torch_itself_would_estimate(name, count):
     bench = bench_for(name, count=count)
     first, last = ends(bench, name)
     state = average([first, last], [0.5, 0.5])
-    repaired = find_repair("batchnorm").function(bench, first, last)(state, 0.5)
+    repaired = find_repair("batchnorm").function(bench, [first, last])(state, [0.5, 0.5])
 
     reference = copy.deepcopy(bench.scratch)
     reference.load_state_dict(state)
@@ -92,7 +92,7 @@ def test_re_estimation_touches_running_statistics_alone(name):
     bench = bench_for(name)
     first, last = ends(bench, name)
     state = average([first, last], [0.5, 0.5])
-    repaired = find_repair("batchnorm").function(bench, first, last)(state, 0.5)
+    repaired = find_repair("batchnorm").function(bench, [first, last])(state, [0.5, 0.5])
     for tensor, value in state.items():
         running = tensor.endswith(("running_mean", "running_var"))
         assert torch.equal(repaired[tensor], value) != running, tensor
@@ -106,7 +106,7 @@ def test_every_hidden_layer_gets_the_interpolated_mean_and_deviation(name, lam):
     modules = hidden_layers(bench)
     assert modules
     state = average([first, last], [1 - lam, lam])
-    repaired = find_repair("repair").function(bench, first, last)(state, lam)
+    repaired = find_repair("repair").function(bench, [first, last])(state, [1 - lam, lam])
     a, b, found = (statistics_of(bench, s, modules) for s in (first, last, repaired))
     before = statistics_of(bench, state, modules)
     for module in modules:
@@ -135,7 +135,7 @@ def test_folded_weights_do_what_the_hooks_did(name):
     bench.scratch.load_state_dict(state)
     with leaving(bench.scratch, hooks), torch.no_grad():
         hooked = bench.scratch(**batch.inputs).logits
-    folded = find_repair("repair").function(bench, first, last)(state, 0.5)
+    folded = find_repair("repair").function(bench, [first, last])(state, [0.5, 0.5])
     bench.scratch.load_state_dict(folded)
     with torch.no_grad():
         torch.testing.assert_close(bench.scratch(**batch.inputs).logits, hooked)
@@ -145,7 +145,7 @@ def test_folded_weights_do_what_the_hooks_did(name):
 def test_a_parent_between_itself_and_itself_is_left_alone_up_to_rounding(name):
     bench = bench_for(name)
     state, _ = ends(bench, name)
-    repaired = find_repair("repair").function(bench, state, state)(state, 0.5)
+    repaired = find_repair("repair").function(bench, [state, state])(state, [0.5, 0.5])
     for tensor, value in state.items():
         torch.testing.assert_close(repaired[tensor], value, rtol=1e-9, atol=1e-9)
 
@@ -155,7 +155,7 @@ def test_a_constant_channel_stays_finite():
     first, last = ends(bench, "mlp_head-none")
     state = average([first, last], [0.5, 0.5])
     state["layers.0.linear.weight"][0] = 0
-    repaired = find_repair("repair").function(bench, first, last)(state, 0.5)
+    repaired = find_repair("repair").function(bench, [first, last])(state, [0.5, 0.5])
     assert all(torch.isfinite(value).all() for value in repaired.values())
     assert not repaired["layers.0.linear.weight"][0].any()
 
@@ -165,7 +165,8 @@ def test_repair_of_a_batch_norm_model_is_re_estimation():
     first, last = ends(bench, "mlp_head-batch")
     state = average([first, last], [0.5, 0.5])
     both = [
-        find_repair(n).function(bench, first, last)(state, 0.5) for n in ("repair", "batchnorm")
+        find_repair(n).function(bench, [first, last])(state, [0.5, 0.5])
+        for n in ("repair", "batchnorm")
     ]
     assert all(torch.equal(both[0][t], both[1][t]) for t in state)
 
@@ -180,7 +181,7 @@ def test_one_thread_and_two_give_the_same_bits(method, name):
         bench = bench_for(name, rows=8, count=5, threads=threads, dtype=torch.float32)
         first, last = ends(bench, name, torch.float32)
         state = average([first, last], [0.5, 0.5])
-        results.append(find_repair(method).function(bench, first, last)(state, 0.5))
+        results.append(find_repair(method).function(bench, [first, last])(state, [0.5, 0.5]))
     for tensor in results[0]:
         assert torch.equal(results[0][tensor], results[1][tensor]), tensor
 
@@ -203,10 +204,10 @@ def test_what_cannot_be_repaired_is_refused():
     bench = bench_for("vit")
     first, last = ends(bench, "vit")
     with pytest.raises(RecipeError, match="has none that keep running statistics"):
-        find_repair("batchnorm").function(bench, first, last)
+        find_repair("batchnorm").function(bench, [first, last])
     blind = Bench(None, bench.scratch, bench.batches, bench.workers)
     with pytest.raises(RecipeError, match="needs a spec"):
-        find_repair("repair").function(blind, first, last)
+        find_repair("repair").function(blind, [first, last])
     with pytest.raises(RecipeError, match="'repare'") as refused:
         find_repair("repare")
     assert "repair" in (refused.value.found or "")
@@ -227,9 +228,23 @@ def test_over_several_batches_the_deviations_are_met_to_a_few_percent(name):
     first, last = ends(bench, name)
     modules = hidden_layers(bench)
     state = average([first, last], [0.5, 0.5])
-    repaired = find_repair("repair").function(bench, first, last)(state, 0.5)
+    repaired = find_repair("repair").function(bench, [first, last])(state, [0.5, 0.5])
     a, b, naive, found = (statistics_of(bench, s, modules) for s in (first, last, state, repaired))
     for module in modules:
         wanted = (a[module][1] + b[module][1]) / 2
         assert ((found[module][1] - wanted) / wanted).abs().max() < 0.05
         assert ((naive[module][1] - wanted) / wanted).abs().max() > 0.05
+
+
+@pytest.mark.parametrize("name", WITHOUT_NORM)
+def test_of_three_models_deviations_are_averaged_not_variances(name):
+    bench = bench_for(name)
+    states = [*ends(bench, name), ends(bench, name)[0]]
+    states[2] = {tensor: value * 1.5 for tensor, value in states[2].items()}
+    weights, modules = [0.2, 0.5, 0.3], hidden_layers(bench)
+    repaired = find_repair("repair").function(bench, states)(average(states, weights), weights)
+    own = [statistics_of(bench, state, modules) for state in states]
+    found = statistics_of(bench, repaired, modules)
+    for module in modules:
+        wanted = sum(w * each[module][1] for w, each in zip(weights, own, strict=True))
+        torch.testing.assert_close(found[module][1], wanted, rtol=1e-8, atol=1e-10)

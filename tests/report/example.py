@@ -133,14 +133,15 @@ def data(**changes: Any) -> Data:
     return Data(**{**fields, **changes})
 
 
-def contenders() -> Contenders:
-    """Parents .895 and .890, naive .200, merge .893, ensemble .910."""
+def contenders(**further: tuple[float, float]) -> Contenders:
+    """Parents .895 and .890, naive .200, merge .893, ensemble .910; and `further` parents."""
     figures = {
         "parent_a": (0.895, 0.52),
         "parent_b": (0.890, 0.56),
         "naive": (0.200, 2.54),
         "merge": (0.893, 0.57),
         "ensemble": (0.910, 0.42),
+        **further,
     }
     return Contenders.model_validate(
         {name: score(accuracy, loss) for name, (accuracy, loss) in figures.items()}
@@ -190,3 +191,47 @@ def curve(height: float, n: int = 1000) -> Curve:
         barrier=Barrier(value=height, at=0.5, low=height * 0.9, high=height * 1.1),
         n=n,
     )
+
+
+def of_three(**changes: Any) -> Report:
+    """A merge of three models, as good as all of them."""
+    scores = contenders(parent_c=(0.885, 0.54))
+    compared = [comparison(f"parent_{letter}") for letter in "abc"]
+    verdict = judge(scores, compared)
+    method = example().method
+    fields: dict[str, Any] = {
+        "verdict": verdict.name,
+        "verdict_sentence": verdict.sentence,
+        "models": [parent(f"org/{name}", name[0]) for name in ("alpha", "beta", "chi")],
+        "contenders": scores,
+        "comparisons": compared,
+        "method": method.model_copy(
+            update={
+                "together": "universe",
+                "lam": None,
+                "weights": [0.5, 0.3, 0.2],
+                "spaces": [
+                    space.model_copy(update={"parent": role})
+                    for role in ("parent_b", "parent_c")
+                    for space in method.spaces
+                ],
+            }
+        ),
+        "barrier": Barriers.of(naive=rising(2.0), matched=rising(0.05)),
+    }
+    return example(**{**fields, **changes})
+
+
+def rising(height: float, n: int = 1000) -> Curve:
+    """A straight rise from parent A to `height` nats over the parents' own mixture, 0.54."""
+    points = [
+        CurvePoint(
+            lam=lam,
+            loss=0.52 + 0.02 * lam + height * lam,
+            accuracy=0.895 - min(0.69, 0.3 * height) * lam,
+            excess=height * lam,
+        )
+        for lam in (i / 10 for i in range(11))
+    ]
+    barrier = Barrier(value=height, at=1.0, low=height * 0.9, high=height * 1.1)
+    return Curve(points=points, barrier=barrier, n=n)

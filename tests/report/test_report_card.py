@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard import metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
@@ -14,7 +15,7 @@ from hubmerge.reporting.card import render_card
 from hubmerge.reporting.escape import markdown, one_line, python_string
 from hubmerge.reporting.schema import Licence, SpaceMatch
 from hubmerge.reporting.write import write_report
-from tests.report.example import data, example, parent, unmeasured
+from tests.report.example import data, example, of_three, parent, unmeasured
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -217,3 +218,29 @@ def test_a_python_string_is_the_text_and_nothing_else(text):
 
 def test_cards_are_the_same_every_time():
     assert render_card(example(), "org/both") == render_card(example(), "org/both")
+
+
+def test_a_card_of_three_names_all_of_them_and_says_what_the_curve_is():
+    report = of_three()
+    text = render_card(report)
+    body = text.partition("\n# ")[2]
+    assert body.startswith("Merge of org/alpha, org/beta and org/chi")
+    assert metadata_of(text)["base_model"] == ["org/alpha", "org/beta", "org/chi"]
+    for said in (
+        "| Parent C, <code>org/chi</code> | 0.885 |",
+        "Ensemble of all parents",
+        "from parent A to this mixture of all parents",
+        "the same mixture of the untouched parents' own losses",
+        "together by universe",
+        "weights 0.5, 0.3, 0.2",
+        "| parent C | <code>stages",
+        "**better than all parents**",
+    ):
+        assert said in text, said
+    assert "both parents" not in text
+    hostile = of_three(models=[parent(name, "a") for name in ("a", "b", HOSTILE[0])])
+    assert "<script" not in rendered(render_card(hostile))
+
+
+def metadata_of(text):
+    return yaml.safe_load(text.split("---\n")[1])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from hubmerge.reporting.plot import BLUE, GREEN, VERMILION, can_plot, render_plot
 from hubmerge.reporting.schema import Barriers, Contender
-from tests.report.example import contenders, curve, data, example, unmeasured
+from tests.report.example import contenders, curve, data, example, of_three, unmeasured
 
 
 def pixels(png):
@@ -67,3 +67,12 @@ def test_curves_stay_inside_the_picture(height):
 def test_dollar_signs_are_no_formulas():
     report = example(verdict_sentence="$\\frac{1}{$: x", data=data(unit="$\\alpha$"))
     assert ink(render_plot(report), BLUE) > 500
+
+
+def test_of_three_the_far_end_is_held_against_the_mixture_of_all():
+    report = of_three()
+    picture = render_plot(report)
+    for colour in (BLUE, VERMILION, GREEN):
+        assert ink(picture, colour) > 500
+    other = report.method.model_copy(update={"weights": [0.9, 0.05, 0.05]})
+    assert render_plot(of_three(method=other)) != picture  # the parents' accuracy there

@@ -9,7 +9,15 @@ from pydantic import ValidationError
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.reporting.schema import Barriers, Contender, Contenders, Report
-from tests.report.example import comparison, contenders, curve, example, score, unmeasured
+from tests.report.example import (
+    comparison,
+    contenders,
+    curve,
+    example,
+    of_three,
+    score,
+    unmeasured,
+)
 
 FIGURES = ("loss", "accuracy")
 CONTENDERS = ("parent_a", "parent_b", "naive", "merge", "ensemble")
@@ -111,3 +119,27 @@ def test_read_says_what_is_wrong(tmp_path):
     (tmp_path / "report.json").write_text(example().to_json()[:100])
     with pytest.raises(RecipeError, match="JSON"):
         Report.read(tmp_path)
+
+
+def test_a_report_of_two_holds_nothing_of_more():
+    content = json.loads(example().to_json())
+    assert set(content["contenders"]) == set(CONTENDERS)
+    assert not {"together", "weights"} & set(content["method"])
+    assert all("parent" not in space for space in content["method"]["spaces"])
+
+
+def test_a_report_of_three_has_what_a_report_of_two_has_and_a_third_parent():
+    report = of_three()
+    content, of_two = json.loads(report.to_json()), json.loads(example().to_json())
+    assert set(content) == set(of_two)
+    assert set(content["contenders"]) == {*CONTENDERS, "parent_c"}
+    assert content["contenders"]["parent_c"]["accuracy"] == 0.885
+    assert content["method"]["weights"] == [0.5, 0.3, 0.2]
+    assert Report.model_validate_json(report.to_json()) == report
+    assert [each.accuracy for each in report.contenders.parents] == [0.895, 0.89, 0.885]
+
+
+@pytest.mark.parametrize("name", ["parent_d", "parent_x", "uncle"])
+def test_contenders_nobody_knows_are_refused(name):
+    with pytest.raises(ValidationError, match=name):
+        contenders(**{name: (0.5, 0.5)})

@@ -174,3 +174,27 @@ def test_headline_is_what_stands_before_the_figures():
 
 def test_the_rule_shown_names_every_verdict_once():
     assert sorted(name for name, _ in RULE[1]) == sorted(ORDER)
+
+
+def of_three(*changes):
+    """The verdict for changes to the comparison with each of three parents."""
+    compared = [
+        comparison(f"parent_{letter}", **change)
+        for letter, change in zip("abc", changes, strict=True)
+    ]
+    return judge(contenders(parent_c=(0.885, 0.54)), compared)
+
+
+def test_of_three_parents_all_are_asked_and_named():
+    worse = {"accuracy_difference": -0.03, "accuracy_low": -0.05, "accuracy_high": -0.02}
+    better = of_three(BETTER, BETTER, BETTER)
+    assert better.name == "better than all parents"
+    assert better.sentence == (
+        "Better than all parents: accuracy 0.893 against 0.895, 0.890 and 0.885 on 1,000 test "
+        "images."
+    )
+    assert of_three(BETTER, BETTER, {}).sentence.startswith("As good as all parents")
+    assert of_three(BETTER, BETTER, worse).sentence.startswith("Worse than parent C by 0.030")
+    two = of_three(worse, BETTER, worse).sentence
+    assert two.startswith("Worse than parent A and parent C by 0.030")
+    assert of_three(worse, worse, worse).sentence.startswith("Worse than all parents by")

@@ -28,7 +28,8 @@ def merge_many(gathering: Gathering) -> list[Match]:
     parameters' inner products, which the paper's coordinate descent cannot lower; so it ends.
     The mean of models in canonical form is not in that form: nothing is rotated or mapped.
     """
-    spec, matcher = gathering.spec.permutations_only, gathering.matcher
+    gathering = replace(gathering, spec=gathering.spec.permutations_only)
+    spec = gathering.spec
     found = [Symmetry({}) for _ in gathering.states]
     moved: list[State] = list(gathering.states)
     order = np.random.default_rng(gathering.seed)
@@ -38,7 +39,7 @@ def merge_many(gathering: Gathering) -> list[Match]:
         changed = False
         for p in map(int, order.permutation(len(moved))):
             others = mean_of([state for q, state in enumerate(moved) if q != p])
-            step = matcher.function(spec, others, moved[p], seed=gathering.seed).symmetry
+            step = gathering.match_states(others, moved[p]).symmetry
             there = transform(spec, moved[p], step)
             then = agreement(spec, [*moved[:p], there, *moved[p + 1 :]])
             if then > reached + PROGRESS * abs(reached):
@@ -48,7 +49,7 @@ def merge_many(gathering: Gathering) -> list[Match]:
             outcome = f"converged after {round_ + 1} rounds"
             break
     whole = f"{len(found)} models, each towards the mean of the others: {outcome}"
-    return matches_towards_first(replace(gathering, spec=spec), found, whole)
+    return matches_towards_first(gathering, found, whole)
 
 
 def mean_of(states: Sequence[State]) -> dict[str, Tensor]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Protocol
 
+from hubmerge.bench import Bench
 from hubmerge.errors import RecipeError
+from hubmerge.matching.learning.registry import Learner
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import Matcher
 from hubmerge.matching.result import Match
@@ -19,18 +22,25 @@ from hubmerge.spec.spec import Spec
 class Gathering:
     """Several models of one spec, and what any two of them are matched by.
 
-    moments: (p, q), p < q -> what was seen of models p and q, where the matcher needs data: of
-    every pair, or of those with the first alone for a way that asks for no more.
+    moments: (p, q), p < q -> what was seen of models p and q, where the matcher looks at
+    activations: of every pair, or of those with the first alone for a way that asks for no more.
+    bench: for a matcher that learns.
     """
 
     spec: Spec
     states: Sequence[State]
-    matcher: Matcher
+    matcher: Matcher | Learner
     moments: Mapping[tuple[int, int], Moments]
     seed: int = 0
+    bench: Bench | None = None
 
     def match(self, p: int, q: int) -> Match:
         """Model q brought to model p by the matcher; p < q."""
+        if isinstance(self.matcher, Learner):
+            assert self.bench is not None
+            return self.matcher.function(
+                self.spec, self.states[p], self.states[q], bench=self.bench, seed=self.seed
+            )
         return self.matcher.function(
             self.spec,
             self.states[p],
@@ -38,6 +48,11 @@ class Gathering:
             moments=self.moments.get((p, q)),
             seed=self.seed,
         )
+
+    def match_states(self, anchor: State, other: State) -> Match:
+        """Any state brought to any other, by a matcher that looks at nothing but weights."""
+        assert isinstance(self.matcher, Matcher)
+        return self.matcher.function(self.spec, anchor, other, seed=self.seed)
 
 
 class TogetherFunction(Protocol):
@@ -55,6 +70,10 @@ class Together:
     source: str
     all_pairs: bool
     without_data: bool
+
+    def pairs(self, count: int) -> list[tuple[int, int]]:
+        """The pairs of `count` models it needs the moments of."""
+        return [(p, q) for p, q in combinations(range(count), 2) if self.all_pairs or p == 0]
 
     @property
     def summary(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hubmerge.matching.activations import matched_correlations, similarities_of
+from hubmerge.matching.likeness import matched_correlations, similarities_of
 from hubmerge.matching.many.registry import Gathering
 from hubmerge.matching.result import Match, describe_spaces
 from hubmerge.matching.similarity import correlations

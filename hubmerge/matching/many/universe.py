@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from hubmerge.matching.activations import similarities_of
+from itertools import combinations
+from math import prod
+
+import torch
+from torch import Tensor
+
 from hubmerge.matching.elements import best_element
+from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.many.climb import (
     Pairs,
     agreement,
     climb_similarities,
     climb_weights,
     joined,
+    moved_rows,
 )
 from hubmerge.matching.many.registry import Gathering, together
 from hubmerge.matching.many.towards import matches_towards_first
@@ -18,6 +25,9 @@ from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import State, identity
 from hubmerge.spec.spec import Group, Spec
 from hubmerge.spec.symmetry import Symmetry, invert, transform
+
+CORRELATIONS = ("activations", "synthetic")
+"""The matchers that raise the correlations of the units they bring together."""
 
 SURELY = 1e-9
 """Relative rise of a sum of float64 products below which two universes count as equally good."""
@@ -28,23 +38,55 @@ def universe(gathering: Gathering) -> list[Match]:
     """All pairs are matched at once: each model has one place in a common universe.
 
     Raises the sum over all pairs of what the matcher raises for one: the inner product of the
-    parameters, or, with moments, the similarity of the activations. Begins at the best of the
-    stars (all matched to one of them) and climbs by coordinate ascent; so it is never worse than
-    any star. P_AC = P_BC P_AB by construction.
+    parameters, or the correlations of the activations. For a matcher that raises something else,
+    of the agreement with its matches of the pairs (permutation synchronization: D. Pachauri,
+    R. Kondor, V. Singh, NeurIPS 2013). Begins at the best of the stars (all matched to one of
+    them) and climbs by coordinate ascent, so it is never worse than any star.
+    P_AC = P_BC P_AB by construction.
     """
-    if gathering.moments:
-        found, outcome = _by_activations(gathering), "generalized Procrustes on all pairs"
-    else:
+    if not gathering.moments:
         found, outcome = _by_weights(gathering)
+    elif gathering.matcher.name in CORRELATIONS:
+        found, outcome = _by_similarities(gathering, _correlated(gathering))
+    else:
+        found, outcome = _by_similarities(gathering, _matched(gathering))
     count = len(gathering.states)
     return matches_towards_first(gathering, found, f"universe of {count} models: {outcome}")
 
 
-def _by_activations(gathering: Gathering) -> list[Symmetry]:
+def _correlated(gathering: Gathering) -> Pairs:
+    """How alike the units of each pair are by what they do."""
+    spec, states = gathering.spec, gathering.states
+    return {
+        (p, q): similarities_of(spec, moments, states[p], states[q])
+        for (p, q), moments in gathering.moments.items()
+    }
+
+
+def _matched(gathering: Gathering) -> Pairs:
+    """What the matcher itself says of each pair, as votes for the units it brings together."""
+    spec = gathering.spec
+    pairs = combinations(range(len(gathering.states)), 2)
+    found = {(p, q): gathering.match(p, q).symmetry for p, q in pairs}
+    return {
+        pair: {space: votes(spec, space, symmetry) for space in spec.free_spaces()}
+        for pair, symmetry in found.items()
+    }
+
+
+def votes(spec: Spec, space: str, symmetry: Symmetry) -> Tensor:
+    """A symmetry of one space as a similarity [outer..., n, outer..., n], rows the anchor's.
+
+    1 where it brings two units together, 0 elsewhere; where it maps, the map's entries.
+    """
+    shape = spec.index_shape(space)
+    still = torch.eye(prod(shape), dtype=torch.float64).reshape(*shape, *shape)
+    return moved_rows(spec, space, still, symmetry)
+
+
+def _by_similarities(gathering: Gathering, pairs: Pairs) -> tuple[list[Symmetry], str]:
     """Group by group: the best of the climbs from every star."""
-    spec, states, moments = gathering.spec, gathering.states, gathering.moments
-    pairs = {(p, q): similarities_of(spec, moments[p, q], states[p], states[q]) for p, q in moments}
-    count = len(states)
+    spec, count = gathering.spec, len(gathering.states)
     parts = []
     for group in spec.groups:
         best, reached = climb_similarities(spec, group, pairs, _star(spec, group, pairs, count, 0))
@@ -54,7 +96,8 @@ def _by_activations(gathering: Gathering) -> list[Symmetry]:
             if value > reached + SURELY * abs(reached):
                 best, reached = found, value
         parts.append(best)
-    return [joined(elements) for elements in zip(*parts, strict=True)]
+    found = [joined(elements) for elements in zip(*parts, strict=True)]
+    return found, "generalized Procrustes on all pairs"
 
 
 def _star(spec: Spec, group: Group, pairs: Pairs, count: int, centre: int) -> list[Symmetry]:

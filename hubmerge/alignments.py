@@ -1,0 +1,45 @@
+"""The alignments of a merge as files: of two models one, of more a folder per parent after A."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hubmerge.errors import RecipeError
+from hubmerge.letters import roles
+from hubmerge.matching import Match, load_match, save_match
+from hubmerge.spec.spec import Spec
+
+FOLDER = "alignment"
+"""Where they lie beside a merge of more than two models."""
+
+
+def save_matches(matches: Sequence[Match], folder: Path) -> None:
+    """Writes into `folder`; of more than one match each into a folder of its own in it."""
+    if len(matches) == 1:
+        save_match(matches[0], folder)
+        return
+    for role, match in zip(_roles(len(matches)), matches, strict=True):
+        (folder / role).mkdir(parents=True)
+        save_match(match, folder / role)
+
+
+def load_matches(path: Path, spec: Spec, count: int) -> tuple[Match, ...]:
+    """The `count` matches saved at `path`, for models of `spec`.
+
+    Raises: as `load_match`; RecipeError, if they were saved for another number of models.
+    """
+    if count == 1:
+        return (load_match(path, spec),)
+    found = sorted(each.name for each in path.iterdir()) if path.is_dir() else []
+    if found != _roles(count):
+        raise RecipeError(
+            f"{str(path)!r} holds no alignment of {count + 1} models",
+            found=", ".join(found) or "no folder",
+            hint=f"hubmerge match -o writes {', '.join(_roles(count))}",
+        )
+    return tuple(load_match(path / role, spec) for role in found)
+
+
+def _roles(count: int) -> list[str]:
+    return roles("parent", count + 1)[1:]
