@@ -31,8 +31,10 @@ from hubmerge.spec.spec import Spec
 Gradient = dict[str, Tensor]
 """Space -> [outer..., n, outer..., n], float32: it decides a start, which is then polished."""
 
-SMALL_STEP = 1e-4
-"""A step that gains less than this share of the objective ends the search."""
+SMALL_STEP = 1e-6
+"""A step that gains less than this share of the objective ends the search.
+
+Small, because late steps decide much: what is still mixed is rounded at the end."""
 
 
 @dataclass

@@ -21,14 +21,14 @@ def match_weights(
     *,
     moments: Moments | None = None,
     seed: int = 0,
-    steps: int = 10,
+    steps: int = 100,
     sweeps: int = 100,
 ) -> Match:
     """Frank-Wolfe from the barycentre, polished by coordinate descent; needs no data.
 
-    Both climb the same objective, the inner product of the parameters: `steps` of Frank-Wolfe
-    on relaxed permutations find the region, then coordinate descent (Git Re-Basin, Algorithm 1)
-    in an order drawn from `seed` finds its peak.
+    Both climb the same objective, the inner product of the parameters: Frank-Wolfe on relaxed
+    permutations, until it gains no more or after `steps`, finds the region; then coordinate
+    descent (Git Re-Basin, Algorithm 1) in an order drawn from `seed` finds its peak.
 
     Returns: Match. outcome is "converged" or "out of sweeps".
     Raises: KeyError, if a state lacks a tensor the spec names.

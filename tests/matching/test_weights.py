@@ -37,6 +37,15 @@ def test_it_raises_the_inner_product_and_no_single_space_raises_it_further(name,
             assert inner_product(a, other, spec) <= reached + 1e-9
 
 
+def test_frank_wolfe_stops_by_itself_before_its_steps_run_out():
+    """Stopped early it would round a mixture; more steps than it wants change nothing."""
+    a, b = generic("resnet-basic", 0).state_dict(), generic("resnet-basic", 1).state_dict()
+    spec = spec_of(generic("resnet-basic"))
+    few, default, many = (match_weights(spec, a, b, steps=n).permutation for n in (0, 100, 400))
+    assert all(torch.equal(default[s], many[s]) for s in default)
+    assert any(not torch.equal(few[s], default[s]) for s in default)
+
+
 def test_buffers_say_nothing():
     a, b = (dict(generic("resnet-basic", seed).state_dict()) for seed in (0, 1))
     spec = spec_of(generic("resnet-basic"))
