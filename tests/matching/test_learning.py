@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 import torch
 
@@ -91,6 +93,17 @@ def test_a_permutation_is_learned_through_the_hard_choice():
         with torch.no_grad():
             adam = adam.step({"s": slope}, {"s": 0.05})
     assert torch.equal(chosen(adam.parameters["s"]), planted)
+
+
+@pytest.mark.parametrize("spread", [0.05, 1.0])
+def test_the_choice_is_the_order_worth_most(spread):
+    """Where every unit has a favourite of its own, and where several want the same."""
+    generator = torch.Generator().manual_seed(0)
+    scores = scores_for((3, 6)) + spread * torch.randn(3, 6, 6, generator=generator)
+    orders = [torch.tensor(order) for order in permutations(range(6))]
+    for matrix, found in zip(scores, chosen(scores), strict=True):
+        worth = [float(matrix[torch.arange(6), order].sum()) for order in orders]
+        assert float(matrix[torch.arange(6), found].sum()) == pytest.approx(max(worth))
 
 
 def test_heads_are_left_in_order_and_their_insides_are_not():

@@ -26,9 +26,16 @@ def scores_for(shape: tuple[int, ...]) -> Tensor:
 def chosen(scores: Tensor) -> Tensor:
     """The order [..., n], new[i] = old[order[i]], that `scores` [..., n, n] are worth most in."""
     size = scores.shape[-1]
-    flat = scores.detach().double().reshape(prod(scores.shape[:-2]), size, size)
-    orders = np.stack([linear_assignment(matrix.numpy()) for matrix in flat])
+    flat = scores.detach().double().reshape(prod(scores.shape[:-2]), size, size).numpy()
+    orders = np.stack([_best(matrix) for matrix in flat])
     return torch.from_numpy(orders.astype(np.int64)).reshape(scores.shape[:-1])
+
+
+def _best(matrix: np.ndarray) -> np.ndarray:
+    """The assignment: every row's favourite, if no two rows have the same."""
+    favourites = matrix.argmax(1)
+    alone = len(np.unique(favourites)) == len(favourites)
+    return favourites if alone else linear_assignment(matrix)
 
 
 def one_hot(order: Tensor) -> Tensor:

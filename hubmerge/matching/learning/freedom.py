@@ -25,7 +25,7 @@ from hubmerge.spec.symmetry import Symmetry, dual_of, fixes_one, map_tensor
 TURN = 0.02
 """Angle a step turns a space by, in radians: each of its n^2 numbers moves by this / sqrt(n)."""
 
-SWAP = 0.05
+SWAP = 0.01
 """How far a step moves the scores of a permutation. A unit and its match start 1 ahead."""
 
 Parameters = dict[str, Tensor]

@@ -32,9 +32,9 @@ class Learner:
     function: LearnFunction
     source: str
     labelled: bool
-    rows: int = 10_000
-    """Calibration rows it learns from, where nobody says how many: rows seen often are learned by
-    heart."""
+    rows: int = 15_000
+    """Calibration rows it learns from, where nobody says how many: enough for a full course of
+    `learned` in which none is seen twice, for rows that come again are learned by heart."""
     needs_data: bool = True
 
     @property
