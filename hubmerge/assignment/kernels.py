@@ -11,7 +11,8 @@ gets there in three stages, and prices only ever rise on the way:
    little more (Bertsekas 1988, doi:10.1007/BF02186476) keeps rows from outbidding one another in
    tiny steps; rows it left on a column they do not quite want are free again, and bid without it.
 3. For each row still left over, Dijkstra's search finds the cheapest chain of rows that move over
-   by one column each, the last to a free one (`_augment`).
+   by one column each, the last to a free one (`_augment`). Where that takes long, prices are first
+   brought about where they belong by bids in large steps (`_settle_roughly`).
 
 What makes it fast is that a row is hardly ever looked at as a whole. `_shorten` notes its best
 columns at the prices of the moment, and one bound on S[i, j] - p[j] of all others. As prices only
@@ -56,6 +57,11 @@ HASTE = 0.05
 """What a hasty bid adds, as a share of the distance from the row's best column to its bound."""
 BIDS = 64
 """Bids per row, on average, after which `_augment` takes over: some matrices never end bidding."""
+PATIENCE = 16
+"""Columns per row that `_augment` may look beyond before prices are first settled roughly."""
+COARSE, FINE, FINER = 0.25, 1e-4, 5.0
+"""First and last rough step, as shares of the mean over rows of the largest entry, and by what each
+is finer than the one before."""
 NOWHERE = -1
 """The column of a free row, the row of a free column, the place of what is not in the heap."""
 
@@ -181,11 +187,9 @@ def solve(
             assigned[j] = NOWHERE
         waiting = _assign_wanted(similarity, largest, lists, market, free)
     for more in (haste, 0.0, 0.0):
-        waiting = _bid(similarity, largest, lists, market, free, waiting, more)
+        waiting = _bid(similarity, largest, lists, market, free, waiting, more, 0.0)
         if more > 0:
             waiting = _release(similarity, largest, lists, market, free)
-    if waiting == 0:
-        return
     search = Search(
         np.empty(2 * n),
         np.empty(2 * n, np.int64),
@@ -199,8 +203,36 @@ def solve(
     for j in range(n):
         search.places[j] = search.places[n + j] = NOWHERE
         search.done[j] = search.renewed[j] = NOWHERE
-    for k in range(waiting):
-        _augment(similarity, largest, lists, market, search, free[k], k)
+    effort, number, turn, patient = 0, 0, 0, True
+    while turn < waiting:
+        effort += _augment(similarity, largest, lists, market, search, free[turn], number)
+        turn, number = turn + 1, number + 1
+        if patient and effort > PATIENCE * n:
+            waiting = _settle_roughly(similarity, largest, lists, market, free)
+            turn, patient = 0, False
+
+
+@_compiled
+def _settle_roughly(
+    similarity: Array, largest: Array, lists: Lists, market: Market, free: Array
+) -> int:
+    """Bids with steps from coarse to fine (Bertsekas's scaling). Returns how many rows are free.
+
+    Where all rows want much the same, as those of a matrix of low rank do, chains are long, and
+    small steps lead to a war of bids; large ones first bring the prices about where they belong.
+    """
+    scale = 0.0
+    for i in range(len(largest)):
+        scale += largest[i] / len(largest)
+    waiting = _release(similarity, largest, lists, market, free)
+    step = COARSE * scale
+    while step > FINE * scale:
+        waiting = _bid(similarity, largest, lists, market, free, waiting, 0.0, step)
+        waiting = _release(similarity, largest, lists, market, free)
+        step /= FINER
+    for _ in range(2):
+        waiting = _bid(similarity, largest, lists, market, free, waiting, 0.0, 0.0)
+    return waiting
 
 
 @_compiled
@@ -258,11 +290,15 @@ def _bid(
     free: Array,
     waiting: int,
     haste: float,
+    step: float,
 ) -> int:
     """Lets every free row bid once, and after it those that are thrown out.
 
     Rows that cannot raise a price, two columns being equally good and both taken, stay free; so do
     those still without a column when the bids are used up. Returns how many are left in `free`.
+
+    haste, step: what is added to a bid, as a share of the distance from the row's best column to
+        its bound, and as it is.
     """
     prices, rounded, assigned, owner = market
     left = 0
@@ -278,7 +314,7 @@ def _bid(
                 if second < lists.bounds[i]:
                     first, here, second, there = _dense_choices(i, similarity, market)
             previous = owner[here]
-            rise = first - second if there != NOWHERE else 0.0
+            rise = step + (first - second if there != NOWHERE else 0.0)
             if haste > 0 and lists.bounds[i] > -np.inf:
                 rise += haste * max(first - lists.bounds[i], 0.0)
             if previous != NOWHERE and rise <= 0:
@@ -306,11 +342,12 @@ def _augment(
     search: Search,
     start: int,
     number: int,
-) -> None:
+) -> int:
     """Finds the cheapest chain from the free row `start` to a free column, and moves along it.
 
     A step from row i to column j costs what i would lose against its best column; columns that are
     taken lead on to their owners at no cost. The `number` tells this search's marks from others'.
+    Returns how many columns were looked beyond.
     """
     prices, rounded, assigned, owner = market
     n = len(prices)
@@ -369,7 +406,7 @@ def _augment(
         owner[column] = row
         assigned[row] = column
         if row == start:
-            break
+            return settled
         column = previous
 
 

@@ -48,7 +48,8 @@ def linear_assignment(similarity: np.ndarray, warm: Assignment | None = None) ->
         columns, prices, gap = _by_scipy(matrix)
     else:
         columns, prices, gap = _by_kernels(kernels, matrix, warm)
-    value = float(matrix[np.arange(n), columns].sum(dtype=np.float64))
+    with np.errstate(over="ignore"):  # near the largest double even a sum of few is infinite
+        value = float(matrix[np.arange(n), columns].sum(dtype=np.float64))
     return Assignment(columns, prices, value, gap)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from hubmerge import assignment
 from hubmerge.spec.spec import Spec
 
 
@@ -17,12 +17,7 @@ def linear_assignment(similarity: np.ndarray) -> np.ndarray:
 
     Raises ValueError if the matrix is not square or holds NaN or infinities.
     """
-    if similarity.ndim != 2 or similarity.shape[0] != similarity.shape[1]:
-        raise ValueError(f"similarity has shape {similarity.shape}; an assignment needs [n, n]")
-    if not np.isfinite(similarity).all():
-        raise ValueError("similarity holds NaN or infinite values")
-    _, columns = linear_sum_assignment(similarity, maximize=True)
-    return columns
+    return assignment.linear_assignment(similarity).columns
 
 
 def assign_nested(spec: Spec, root: str, similarities: Mapping[str, Tensor]) -> dict[str, Tensor]:

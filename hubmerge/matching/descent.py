@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import torch
 from torch import Tensor
 
+from hubmerge.assignment import Assignment, linear_assignment
 from hubmerge.matching.assignment import assign_nested
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import matcher
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.matching.similarity import correlations, group_similarities, total_similarity
+from hubmerge.matching.similarity import (
+    correlations,
+    group_similarities,
+    parameters,
+    total_similarity,
+    updated_similarities,
+)
 from hubmerge.spec.permutation import Permutation, State, identity
 from hubmerge.spec.spec import Group, Spec
 from hubmerge.spec.symmetry import Symmetry
 
-PROGRESS = 1e-9
-"""Relative rise of the objective below which an assignment counts as no better (float64 sums)."""
+PROGRESS = 1e-7
+"""Relative rise of the objective below which an assignment counts as no better (float32 products:
+arXiv:2209.04836's own threshold of 1e-12 lies below their rounding)."""
+RENEW = 0.5
+"""Share of what is multiplied for a group that must have moved for its products to be made anew."""
 
 
 @matcher("descent", source="arXiv:2209.04836, section 3.2, Algorithm 1")
@@ -67,6 +80,16 @@ def descend(
     return search.permutation, f"out of sweeps: {sweeps} were not enough, raise `sweeps`"
 
 
+@dataclass
+class _Seen:
+    """What is kept of a group between two visits."""
+
+    similarities: dict[str, Tensor]
+    permutation: dict[str, Tensor]
+    """Of all spaces, as the similarities have it."""
+    best: Assignment | None
+
+
 class _Search:
     """The permutation so far, and what is unknown or out of date."""
 
@@ -76,6 +99,7 @@ class _Search:
         self.stale = {group.root for group in spec.groups}
         self.unvisited = set() if start is not None else set(self.stale)
         self.group_of = {name: group for group in spec.groups for name in group.members}
+        self.seen: dict[str, _Seen] = {}
 
     def visit(self, group: Group) -> bool:
         """Solves one group given the others. True if that changed anything, or may yet."""
@@ -84,15 +108,13 @@ class _Search:
         first = group.root in self.unvisited
         self.unvisited.discard(group.root)
         unknown = frozenset(n for root in self.unvisited for n in self.group_of[root].members)
-        similarities = group_similarities(
-            self.spec, self.anchor, self.other, group, self.permutation, unknown
-        )
-        found = assign_nested(self.spec, group.root, similarities)
+        similarities = self._similarities(group, unknown)
+        found = self._solve(group, similarities)
         current = {name: self.permutation[name] for name in group.members}
         better = total_similarity(self.spec, similarities, found) - total_similarity(
             self.spec, similarities, current
         )
-        scale = sum(float(s.abs().max()) * s.shape[-1] for s in similarities.values())
+        scale = sum(_largest(s) * s.shape[-1] for s in similarities.values())
         if not unknown:
             self.stale.discard(group.root)
         if better <= PROGRESS * scale:
@@ -101,7 +123,69 @@ class _Search:
         self.stale.update(self._neighbours(group))
         return True
 
+    def _similarities(self, group: Group, unknown: frozenset[str]) -> dict[str, Tensor]:
+        """Brought up to date where little has changed since the last visit, else made anew."""
+        seen = self.seen.get(group.root)
+        if seen is None or unknown or self._changed(group, seen.permutation) > RENEW:
+            similarities = group_similarities(
+                self.spec,
+                self.anchor,
+                self.other,
+                group,
+                self.permutation,
+                unknown,
+                dtype=torch.float32,
+            )
+        else:
+            similarities = updated_similarities(
+                self.spec,
+                self.anchor,
+                self.other,
+                group,
+                self.permutation,
+                seen.permutation,
+                seen.similarities,
+            )
+        if not unknown:
+            best = seen.best if seen else None
+            self.seen[group.root] = _Seen(similarities, dict(self.permutation), best)
+        return similarities
+
+    def _changed(self, group: Group, earlier: Permutation) -> float:
+        """Share of the entries multiplied for `group` that have moved."""
+        moved = {
+            name: float((index != earlier[name]).float().mean())
+            for name, index in self.permutation.items()
+            if name not in group.members
+        }
+        changed = total = 0.0
+        for tensor in parameters(self.spec, group.members):
+            size = float(self.other[tensor].numel())
+            kept = 1.0
+            for name in set(self.spec.tensors[tensor].names()):
+                kept *= 1 - moved.get(name, 0.0)
+            total += size
+            changed += size * (1 - kept)
+        return changed / max(total, 1.0)
+
+    def _solve(self, group: Group, similarities: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The best permutations of the group; a lone space starts from its last assignment."""
+        root = group.root
+        if group.children or self.spec.ancestors(root) or root not in similarities:
+            return assign_nested(self.spec, root, similarities)
+        seen = self.seen.get(root)
+        best = linear_assignment(similarities[root].numpy(), warm=seen.best if seen else None)
+        if seen:
+            seen.best = best
+        return {root: torch.from_numpy(best.columns)}
+
     def _neighbours(self, group: Group) -> set[str]:
         tensors = {t for name in group.members for t in self.spec.touched_by[name]}
         names = {n for t in tensors for n in self.spec.tensors[t].names()}
         return {self.group_of[n].root for n in names if n in self.group_of} - {group.root}
+
+
+def _largest(similarity: Tensor) -> float:
+    """The largest entry, signs aside."""
+    low, high = similarity.aminmax()
+    return max(float(high), -float(low))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -14,9 +14,11 @@ from hubmerge.spec.permutation import (
     permute_tensor,
     unfold,
 )
-from hubmerge.spec.spec import Group, Spec
+from hubmerge.spec.spec import Group, Layout, Spec
 
 NOTHING: frozenset[str] = frozenset()
+DENSE = 0.8
+"""Share of columns from which picking those that changed costs more than it saves."""
 
 
 def group_similarities(
@@ -44,20 +46,89 @@ def group_similarities(
         ours = anchor[tensor].to(dtype)
         theirs = permute_tensor(spec, other[tensor].to(dtype), layout, rest)
         if unknown.intersection(layout.names()):
-            theirs = blur(spec, theirs, layout, unknown)
-        for space in group.members:
-            inner = frozenset(group.members) - {space, *spec.ancestors(space)}
-            pairs = zip(
-                unfold(spec, ours, layout, space, inner),
-                unfold(spec, theirs, layout, space, inner),
-                strict=True,
-            )
-            shape = spec.index_shape(space)
-            for left, right in pairs:
-                product = left.flatten(0, -2) @ right.flatten(0, -2).T
-                product = product.reshape(*shape, *shape)
-                total[space] = total[space] + product if space in total else product
+            ours, theirs = _averaged_out(spec, ours, theirs, layout, unknown)
+        for space, left, right in unit_rows(spec, group, layout, ours, theirs):
+            _add(total, spec, space, left @ right.T)
     return total
+
+
+def updated_similarities(
+    spec: Spec,
+    anchor: State,
+    other: State,
+    group: Group,
+    permutation: Permutation,
+    earlier: Permutation,
+    similarities: dict[str, Tensor],
+) -> dict[str, Tensor]:
+    """`similarities` of `group` as they were with `earlier`, brought up to `permutation`, in place.
+
+    Products are linear in what the other's units hold, so only the columns in which units moved
+    are multiplied anew: by their difference.
+    """
+    moved = {
+        name
+        for name, index in permutation.items()
+        if name not in group.members and not torch.equal(index, earlier[name])
+    }
+    before, after = (
+        {name: index for name, index in indices.items() if name not in group.members}
+        for indices in (earlier, permutation)
+    )
+    for tensor in parameters(spec, group.members):
+        layout = spec.tensors[tensor]
+        if not moved.intersection(layout.names()):
+            continue
+        ours = anchor[tensor].to(next(iter(similarities.values())).dtype)
+        source = other[tensor].to(ours.dtype)
+        change = permute_tensor(spec, source, layout, after) - permute_tensor(
+            spec, source, layout, before
+        )
+        for space, left, right in unit_rows(spec, group, layout, ours, change):
+            columns = right.any(dim=0).nonzero().flatten()
+            if len(columns) < DENSE * right.shape[1]:
+                left, right = left[:, columns], right[:, columns]
+            _add(similarities, spec, space, left @ right.T)
+    return similarities
+
+
+def unit_rows(
+    spec: Spec, group: Group, layout: Layout, ours: Tensor, theirs: Tensor
+) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Member of `group`, and its units as rows [outer * n, rest] of both versions of a tensor."""
+    for space in group.members:
+        inner = frozenset(group.members) - {space, *spec.ancestors(space)}
+        for left, right in zip(
+            unfold(spec, ours, layout, space, inner),
+            unfold(spec, theirs, layout, space, inner),
+            strict=True,
+        ):
+            yield space, left.flatten(0, -2), right.flatten(0, -2)
+
+
+def _add(total: dict[str, Tensor], spec: Spec, space: str, product: Tensor) -> None:
+    shape = spec.index_shape(space)
+    product = product.reshape(*shape, *shape)
+    if space in total:
+        total[space] += product
+    else:
+        total[space] = product
+
+
+def _averaged_out(
+    spec: Spec, ours: Tensor, theirs: Tensor, layout: Layout, unknown: frozenset[str]
+) -> tuple[Tensor, Tensor]:
+    """Two tensors whose inner products are those with `theirs` averaged over `unknown` spaces.
+
+    Along an axis that is unknown as a whole theirs is constant then: one entry of it, and the sum
+    of ours, say the same with less to multiply.
+    """
+    theirs = blur(spec, theirs, layout, unknown)
+    for number, segments in enumerate(layout.segments):
+        if len(segments) == 1 and unknown.issuperset(segments[0].names):
+            ours = ours.sum(number, keepdim=True)
+            theirs = theirs.narrow(number, 0, 1)
+    return ours, theirs
 
 
 def parameters(spec: Spec, spaces: tuple[str, ...]) -> list[str]:
@@ -119,12 +190,13 @@ def _mean_cosine(
     dot = left = right = torch.zeros(spec.index_shape(space), dtype=torch.float64)
     for tensor in parameters(spec, (space,)):
         layout = spec.tensors[tensor]
-        ours = anchor[tensor].double()
-        moved = permute_tensor(spec, other[tensor].double(), layout, permutation)
+        ours = anchor[tensor]
+        moved = permute_tensor(spec, other[tensor], layout, permutation)
         for a, b in zip(
             unfold(spec, ours, layout, space), unfold(spec, moved, layout, space), strict=True
         ):
-            dot = dot + (a * b).sum(-1)
-            left, right = left + a.square().sum(-1), right + b.square().sum(-1)
+            dot = dot + (a * b).sum(-1, dtype=torch.float64)
+            left = left + a.square().sum(-1, dtype=torch.float64)
+            right = right + b.square().sum(-1, dtype=torch.float64)
     scale = (left * right).sqrt()
     return float((dot / scale.clamp_min(torch.finfo(torch.float64).tiny)).mean())
