@@ -18,6 +18,7 @@ from hubmerge.matching.learning.midpoint import Parents
 from hubmerge.matching.likeness import matched_correlations, similarities_of
 from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.registry import find_matcher
+from hubmerge.matching.relaxed import relax_symmetry
 from hubmerge.shelf import fingerprint
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import State
@@ -67,16 +68,19 @@ def begin(
     moments = measure_moments(spec, a, b, Some(bench.batches, LOOKED_AT), workers)
     matcher = find_matcher(start)
 
-    def search() -> tuple[Symmetry, dict[str, Tensor]]:
-        with workers.single_threaded_ops():
-            given: Moments | None = moments if matcher.needs_data else None
-            found = matcher.function(spec, anchor, other, moments=given, seed=seed)
-            return found.symmetry, similarities_of(spec, moments, anchor, other)
-
-    symmetry, alike = workers.on_main(search)
     first, last = anchor, other
     if spec.mapped_spaces():
         first, last = canonical(spec, anchor), canonical(spec, other)
+
+    def search() -> tuple[Symmetry, dict[str, Tensor]]:
+        with workers.single_threaded_ops():
+            alike = similarities_of(spec, moments, anchor, other)
+            if start == "weights" and spec.mapped_spaces():
+                return relax_symmetry(spec, first, last, seed=seed)[0], alike
+            given: Moments | None = moments if matcher.needs_data else None
+            return matcher.function(spec, anchor, other, moments=given, seed=seed).symmetry, alike
+
+    symmetry, alike = workers.on_main(search)
     return Beginning(spec, first, last, symmetry, lessons, alike)
 
 
