@@ -53,6 +53,16 @@ def test_the_baseline_and_the_matcher_solve_the_same_problem() -> None:
         assert float(row["ratio"]) > 0
 
 
+def test_assignments_are_timed_against_scipy(tmp_path: Path) -> None:
+    for seed, letter in enumerate("ab"):
+        digit_resnet(seed).save_pretrained(tmp_path / letter)
+    rows = table(run("assignment.py", str(tmp_path / "a"), str(tmp_path / "b")), "weights")
+    assert {row["weights"] for row in rows} >= {"digits MLP"}
+    for row in rows:
+        assert float(row["ratio cold"]) > 0
+        assert float(row["gap / (n eps max)"]) <= 1
+
+
 @pytest.mark.parametrize("model", ["resnet50", "vit-b16"])
 def test_a_merge_is_timed_against_reading_two_and_writing_one(model: str) -> None:
     rows = table(run("merge_time.py", "--model", model), "match")
