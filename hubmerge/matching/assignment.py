@@ -28,8 +28,8 @@ def assign_nested(spec: Spec, root: str, similarities: Mapping[str, Tensor]) -> 
     two spaces that lie within the same one. Where `root` lies within fixed spaces, each of their
     units is solved on its own.
 
-    similarities[s]: [outer sizes..., n, outer sizes..., n], float64, rows for the anchor's units
-        and columns for the other's; a space that is missing adds nothing.
+    similarities[s]: [outer sizes..., n, outer sizes..., n], float32 or float64, rows for the
+        anchor's units and columns for the other's; a space that is missing adds nothing.
     """
     arrays = {name: values.numpy() for name, values in similarities.items()}
     inside = _inside(spec, root)
@@ -61,9 +61,12 @@ def _solve(
     similarities: Mapping[str, np.ndarray],
 ) -> tuple[float, dict[str, np.ndarray]]:
     size = spec.sizes[space]
-    score = np.array(similarities.get(space, np.zeros((size, size))), dtype=np.float64)
+    score = similarities.get(space, np.zeros((size, size)))
+    children = inside.get(space, ())
+    if children:
+        score = np.array(score, dtype=np.float64)
     below: dict[str, np.ndarray] = {}
-    for child in inside.get(space, ()):
+    for child in children:
         family = [name for name in _subtree(child, inside) if name in similarities]
         for i in range(size):
             for j in range(size):
@@ -78,7 +81,8 @@ def _solve(
     columns = linear_assignment(score)
     rows = np.arange(size)
     chosen = {name: table[rows, columns] for name, table in below.items()}
-    return float(score[rows, columns].sum()), {space: columns.astype(np.int64), **chosen}
+    gained = float(score[rows, columns].sum(dtype=np.float64))
+    return gained, {space: columns, **chosen}
 
 
 def _subtree(space: str, inside: Mapping[str, list[str]]) -> list[str]:
