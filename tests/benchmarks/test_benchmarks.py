@@ -112,3 +112,19 @@ def digit_resnet(seed: int) -> PreTrainedModel:
         label2id={name: number for number, name in enumerate(NAMES)},
     )
     return ResNetForImageClassification(config)
+
+
+def test_three_models_are_merged_in_every_way_and_held_against_the_best() -> None:
+    printed = run("many.py", "--family", "mlp")
+    rows = table(printed, "family")
+    assert {(row["together"], row["match"]) for row in rows} == {
+        ("universe", "activations"),
+        ("star", "activations"),
+        ("universe", "weights"),
+        ("merge-many", "weights"),
+        ("star", "weights"),
+    }
+    assert printed.count("$ hubmerge merge mlp-a mlp-b mlp-c --dataset digits") == len(rows)
+    for row in rows:
+        apart = float(row["merge"]) - float(row["best parent"])
+        assert float(row["difference"]) == pytest.approx(apart, abs=2e-4)

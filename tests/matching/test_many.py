@@ -9,13 +9,21 @@ import pytest
 import torch
 
 from hubmerge.errors import RecipeError
-from hubmerge.matching import find_matcher, measure_moments
+from hubmerge.matching import Learner, Match, find_matcher
+from hubmerge.matching.elements import best_element
 from hubmerge.matching.many import Gathering, between, find_together, ways_together
-from hubmerge.matching.many.climb import agreement, climb_weights
+from hubmerge.matching.many.climb import agreement, climb_weights, worth
+from hubmerge.matching.many.universe import votes
 from hubmerge.spec import compose, identity, invert, permute, random_permutation
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.laws import deviation, outputs, spec_of
-from hubmerge.spec.symmetry import Symmetry, random_symmetry, transform
+from hubmerge.spec.symmetry import (
+    Symmetry,
+    fixes_one,
+    nearest_rotation,
+    random_symmetry,
+    transform,
+)
 from hubmerge.spec.symmetry import compose as compose_symmetries
 from hubmerge.spec.symmetry import invert as invert_symmetry
 from hubmerge.workers import Workers
@@ -27,15 +35,15 @@ MODELS = ("vit", "resnet-bottleneck", "mlp_head-layer")
 
 
 def gathering(spec, states, method="weights", models=None, seed=0):
-    moments = {}
+    moments, matcher = {}, find_matcher(method)
     if models is not None:
         workers = Workers(threads=1)
         batches = probe_batches(models[0])
         moments = {
-            (p, q): measure_moments(spec, models[p], models[q], batches, workers)
+            (p, q): matcher.observe(spec, models[p], models[q], batches, workers)
             for p, q in combinations(range(len(models)), 2)
         }
-    return Gathering(spec, states, find_matcher(method), moments, seed)
+    return Gathering(spec, states, matcher, moments, seed)
 
 
 def holding(model, state):
@@ -70,14 +78,15 @@ def test_planted_symmetries_of_one_model_are_recovered(name, way):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_planted_symmetries_are_recovered_from_what_the_units_do(name):
+@pytest.mark.parametrize("method", ["activations", "activations-distance"])
+def test_planted_symmetries_are_recovered_from_what_the_units_do(name, method):
     """Of units that ever vary: those a ReLU keeps silent cannot be told apart."""
     model = generic(name, 3)
     spec, state = spec_of(model).permutations_only, model.state_dict()
     elements = [random_permutation(spec, seed) for seed in (7, 8, 9)]
     models = [holding(model, permute(spec, state, element)) for element in elements]
     states = [each.state_dict() for each in models]
-    matches = find_together("universe").function(gathering(spec, states, "activations", models))
+    matches = find_together("universe").function(gathering(spec, states, method, models))
     right = total = 0
     for element, match in zip(elements[1:], matches, strict=True):
         wanted = compose(spec, invert(spec, element), elements[0])
@@ -230,3 +239,34 @@ def test_an_unknown_way_is_refused_with_the_names_there_are():
     with pytest.raises(RecipeError, match="'unvierse'") as refused:
         find_together("unvierse")
     assert "universe" in (refused.value.found or "")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_votes_are_worth_most_where_they_were_cast(name):
+    """What a matcher says of a pair, in the universe's own terms."""
+    spec = spec_of(generic(name, 0))
+    cast = random_symmetry(spec, 4)
+    for group in spec.groups:
+        given = {space: votes(spec, space, cast) for space in group.members}
+        found = best_element(spec, group, given)
+        for space in group.members:
+            if space in found.maps:
+                nearest = nearest_rotation(cast.maps[space], fixing_one=fixes_one(spec, space))
+                torch.testing.assert_close(found.maps[space], nearest)
+            else:
+                assert torch.equal(found.permutation[space], cast.permutation[space])
+        assert worth(spec, given, found) > 0
+
+
+def test_a_matcher_that_learns_is_asked_for_every_model_after_the_first():
+    spec, _, states = independent("mlp_head-layer")
+    asked = []
+
+    def learn(spec, anchor, other, *, bench, seed):
+        asked.append([k for k, s in enumerate(states) if s is anchor or s is other])
+        return Match("learn", spec, identity(spec), f"learned {seed}", ())
+
+    given = Gathering(spec, states, Learner("learn", learn, "here", False), {}, 7, object())
+    matches = find_together("star").function(given)
+    assert asked == [[0, 1], [0, 2]]
+    assert [match.outcome for match in matches] == ["learned 7"] * 2
