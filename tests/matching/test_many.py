@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hubmerge.errors import RecipeError
-from hubmerge.matching import Learner, Match, find_matcher
+from hubmerge.matching import Learner, Match, Matcher, find_matcher
 from hubmerge.matching.elements import best_element
 from hubmerge.matching.many import Gathering, between, find_together, ways_together
 from hubmerge.matching.many.climb import agreement, climb_weights, worth
@@ -270,3 +270,29 @@ def test_a_matcher_that_learns_is_asked_for_every_model_after_the_first():
     matches = find_together("star").function(given)
     assert asked == [[0, 1], [0, 2]]
     assert [match.outcome for match in matches] == ["learned 7"] * 2
+
+
+def test_planted_rotations_are_recovered_from_weights_alone():
+    """Whatever matches the pairs: the climb rotates and maps as well as it permutes."""
+    model = generic("vit", 2)
+    spec = spec_of(model)
+    form = canonical(spec, model.state_dict())
+    states = [transform(spec, form, random_symmetry(spec, seed)) for seed in (1, 2, 3)]
+
+    def nearly(spec, anchor, other, *, moments=None, seed=0):
+        """The right answer but for one space, which the climb has to turn."""
+        a, b = (next(k for k, s in enumerate(states) if s is each) for each in (anchor, other))
+        planted = [random_symmetry(spec, k + 1) for k in (a, b)]
+        right = compose_symmetries(spec, invert_symmetry(spec, planted[1]), planted[0])
+        wrong = {**right.maps, "resid": torch.eye(16, dtype=torch.float64)}
+        return Match("nearly", spec, right.permutation, "", (), wrong)
+
+    matcher = Matcher("nearly", nearly, "here", "nothing", None)
+    matches = find_together("universe").function(Gathering(spec, states, matcher, {}))
+    for state, match in zip(states[1:], matches, strict=True):
+        moved = match.apply(state)
+        anchor = match.anchored(states[0])
+        for tensor in spec.tensors:
+            torch.testing.assert_close(moved[tensor], anchor[tensor], rtol=1e-4, atol=1e-4)
+        assert [s.correlation for s in match.spaces] == pytest.approx([1.0] * len(match.spaces))
+        assert {s.kind for s in match.spaces} == {"permute", "rotate", "linear"}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hubmerge.matching.likeness import matched_correlations, similarities_of
+from hubmerge.matching.many.climb import part_of
 from hubmerge.matching.many.registry import Gathering
 from hubmerge.matching.result import Match, describe_spaces
 from hubmerge.matching.similarity import correlations
+from hubmerge.spec.canonical import canonical
+from hubmerge.spec.permutation import State, identity
 from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import Symmetry, compose, invert
+from hubmerge.spec.symmetry import Symmetry, compose, invert, transform
 
 
 def between(spec: Spec, universe: Sequence[Symmetry], p: int, q: int) -> Symmetry:
@@ -44,4 +47,24 @@ def _correlations(
     if (0, q) in gathering.moments:
         similarities = similarities_of(spec, gathering.moments[0, q], first, other)
         return matched_correlations(spec, similarities, symmetry)
+    if symmetry.maps:
+        return _in_canonical_form(spec, canonical(spec, first), canonical(spec, other), symmetry)
     return correlations(spec, first, other, symmetry.permutation)
+
+
+def _in_canonical_form(
+    spec: Spec, first: State, other: State, symmetry: Symmetry
+) -> dict[str, tuple[float, float]]:
+    """Space -> mean cosine of its units' weights: as matched, and with this space as it came."""
+
+    def cosine(space: str, element: Symmetry) -> float:
+        moved = transform(spec, other, element)
+        return correlations(spec, first, moved, identity(spec))[space][0]
+
+    return {
+        space: (
+            cosine(space, symmetry),
+            cosine(space, part_of(symmetry, [space], inside=False)),
+        )
+        for space in spec.free_spaces()
+    }
