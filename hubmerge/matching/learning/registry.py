@@ -34,7 +34,7 @@ class Learner:
     labelled: bool
     rows: int = 15_000
     """Calibration rows it learns from, where nobody says how many: enough for a full course of
-    `learned` in which none is seen twice, for rows that come again are learned by heart."""
+    `learned` in which none is seen twice."""
     needs_data: bool = True
 
     @property
