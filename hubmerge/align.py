@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -56,6 +56,12 @@ class Parents:
     def a(self) -> LoadedModel:
         """The first, whose order all others are brought into."""
         return self.loaded[0]
+
+    def with_symmetry(self, symmetry: str) -> Parents:
+        """The same, with "permutations" alone or "all" that the spec allows."""
+        if symmetry != "permutations" or self.spec is None:
+            return self
+        return replace(self, spec=self.spec.permutations_only)
 
     def model(self, number: int) -> PreTrainedModel:
         """A parent as a model, its classes in A's order."""

@@ -12,8 +12,8 @@ from pathlib import Path as Folder
 import torch
 
 from hubmerge.align import PAIR, Parents, aligned, gather, match_all, with_state
-from hubmerge.choices import check_names, resolved_match, resolved_repair
-from hubmerge.contest import Ground, calibration_of, matching_of, prepare_ground, validation_of
+from hubmerge.choices import check_fusion, check_names, resolved_match, resolved_repair
+from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of, validation_of
 from hubmerge.errors import MismatchError
 from hubmerge.fuse import find_fusion
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
@@ -134,7 +134,8 @@ def merge(
 ) -> Merged:
     """(1 - t) A + t B, with B as `Found.apply` returned it (or as it came: the naive average).
 
-    repair: needs a `dataset` for its statistics; "auto" without one repairs nothing.
+    repair: needs a `dataset` for its statistics; "auto" without one repairs batch norm on
+        synthetic images.
     Raises: MismatchError, also where `b` was lined up with another model than `a`.
     """
     check_mergeable(a, b)
@@ -151,7 +152,9 @@ def merge(
     parents = gather((a, b), labels="by-name", matched=repair == "repair")
     ground = _ground(a, dataset, "by-name") if dataset else None
     chosen = resolved_repair(recipe, a, ground)
-    bench = Bench(parents.spec, copy.deepcopy(a.model), calibration_of(ground), Workers())
+    batches = statistics_of(ground, a, recipe.seed)
+    check_fusion(recipe, batches)
+    bench = Bench(parents.spec, copy.deepcopy(a.model), batches, Workers())
     state = Path(chosen, bench, parents.states).fused(find_fusion(fuse), t)
     return Merged(
         with_state(a.model, state),

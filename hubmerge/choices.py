@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hubmerge.align import Parents
+from hubmerge.calibration import InputBatches
+from hubmerge.cascade import Way, ways
 from hubmerge.contest import Ground
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.fuse import find_fusion
@@ -19,10 +22,7 @@ def check_names(recipe: Recipe) -> None:
     """Raises: RecipeError, if a method is unknown or cannot work with what is given;
     NotFoundError, if there is no such alignment.
     """
-    if find_fusion(recipe.fuse).needs_data and recipe.dataset is None:
-        raise RecipeError(
-            f"--fuse {recipe.fuse} needs calibration data", hint="add --dataset, or --fuse average"
-        )
+    find_fusion(recipe.fuse)
     if recipe.repair not in ("auto", "none"):
         find_repair(recipe.repair)
         if recipe.dataset is None:
@@ -64,13 +64,47 @@ def _check_together(recipe: Recipe) -> None:
         )
 
 
+def check_fusion(recipe: Recipe, batches: InputBatches) -> None:
+    """Raises: RecipeError, if the fusion looks at `batches` and there are none."""
+    if find_fusion(recipe.fuse).needs_data and not len(batches):
+        raise RecipeError(
+            f"--fuse {recipe.fuse} needs calibration data",
+            found="no calibration rows, and synthetic images cannot be made for these models"
+            if recipe.dataset is None
+            else "no calibration rows are left for it",
+            hint="add --dataset, or --fuse average",
+        )
+
+
 def resolved_match(recipe: Recipe) -> str:
-    """The matcher "auto" stands for: activations where there is data to see them, else weights."""
+    """The matcher "auto" begins with where nothing can be tried, as far as the recipe can say."""
     if recipe.alignment:
         return "alignment"
     if recipe.match != "auto":
         return recipe.match
     return "activations" if recipe.dataset else "weights"
+
+
+def tries(recipe: Recipe) -> bool:
+    """Whether the matcher is still to be chosen."""
+    return recipe.match == "auto" and not recipe.alignment
+
+
+def takes_images(model: LoadedModel) -> bool:
+    """Whether synthetic images can be made for it."""
+    return model.processor is not None
+
+
+def ways_of(recipe: Recipe, parents: Parents, ground: Ground | None) -> tuple[Way, ...]:
+    """What "auto" tries for these parents on this data."""
+    assert parents.spec is not None
+    return ways(
+        parents.spec,
+        calibration=bool(ground and ground.calibration.rows),
+        images=takes_images(parents.a) and resolved_together(recipe) != "merge-many",
+        many=len(parents.loaded) > 2,
+        symmetry=recipe.symmetry,
+    )
 
 
 def resolved_together(recipe: Recipe) -> str:
@@ -88,13 +122,17 @@ def needs_spec(recipe: Recipe, method: str) -> bool:
 
 
 def resolved_repair(recipe: Recipe, a: LoadedModel, ground: Ground | None) -> Repair | None:
-    """The repair to use; None if there is nothing to repair or nothing to repair it on."""
-    if recipe.repair == "none" or ground is None:
+    """The repair to use; None if there is nothing to repair or nothing to repair it on.
+
+    Without data, "auto" repairs on synthetic images.
+    """
+    if recipe.repair == "none":
         return None
     if recipe.repair == "auto":
-        return (
-            find_repair("batchnorm") if batch_norms(a.model) and ground.calibration.rows else None
-        )
+        seen = ground.calibration.rows if ground else takes_images(a)
+        return find_repair("batchnorm") if batch_norms(a.model) and seen else None
+    if ground is None:
+        return None
     if not ground.calibration.rows:
         raise RecipeError(
             f"--repair {recipe.repair} needs calibration rows", found="none are left for it"

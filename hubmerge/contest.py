@@ -32,6 +32,7 @@ from hubmerge.measure import (
 )
 from hubmerge.path import Path
 from hubmerge.recipe import Recipe
+from hubmerge.synthetic import synthetic_batches
 from hubmerge.workers import Workers
 
 
@@ -52,6 +53,15 @@ class Ground:
 def matching_of(ground: Ground | None) -> InputBatches:
     """The batches matchers look at, none without data."""
     return ground.learning if ground else NoBatches()
+
+
+def statistics_of(ground: Ground | None, a: LoadedModel, seed: int) -> InputBatches:
+    """The batches repairs and fusions look at: without data, synthetic images if `a` takes any."""
+    if ground is not None:
+        return ground.calibration
+    return (
+        NoBatches() if a.processor is None else synthetic_batches(a.model, a.processor, seed=seed)
+    )
 
 
 def calibration_of(ground: Ground | None) -> InputBatches:

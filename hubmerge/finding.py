@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hubmerge.align import gather, loaded, match_all
 from hubmerge.alignments import save_matches
-from hubmerge.choices import check_names, resolved_match, resolved_together
+from hubmerge.choices import check_names, resolved_match, resolved_together, tries, ways_of
 from hubmerge.contest import matching_of, prepare_ground, validation_of
 from hubmerge.errors import RecipeError
 from hubmerge.hub import check_mergeable, fetch
@@ -47,6 +47,8 @@ def find_matches(
         dataset = sources.dataset
         folder = str(workers.on_main(lambda: fetch(dataset)))
         ground = prepare_ground(folder, recipe, parents.a)
+    if tries(recipe) and ground is None:
+        method = ways_of(recipe, parents, ground)[0].match
     found = match_all(
         parents,
         method,

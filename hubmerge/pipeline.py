@@ -10,22 +10,28 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 
+from transformers import PreTrainedModel
+
 from hubmerge.align import Parents, aligned, gather, loaded, match_all
 from hubmerge.alignments import FOLDER, load_matches, save_matches
+from hubmerge.cascade import Attempt, Way, best_way
 from hubmerge.choices import (
+    check_fusion,
     check_names,
     needs_spec,
     resolved_match,
     resolved_repair,
     resolved_together,
+    tries,
+    ways_of,
 )
 from hubmerge.contest import (
     Contest,
     Ground,
-    calibration_of,
     hold_contest,
     matching_of,
     prepare_ground,
+    statistics_of,
     validation_of,
 )
 from hubmerge.destination import Destination
@@ -96,9 +102,10 @@ def run(
             symmetry=recipe.symmetry,
         )
     with watch.stage("match"):
-        matches = _matched(recipe, method, parents, ground, workers)
-    with watch.stage("fuse and repair"):
         repair = resolved_repair(recipe, parents.a, ground)
+        check_fusion(recipe, statistics_of(ground, parents.a, recipe.seed))
+        matches, tried = _matched(recipe, method, parents, repair, ground, workers)
+    with watch.stage("fuse and repair"):
         naive, path = _paths(recipe, parents, matches, repair, ground, workers)
         lam, chosen = _lambda(recipe, path or naive, ground, workers)
         state = (path or naive).fused(find_fusion(recipe.fuse), lam)
@@ -116,6 +123,7 @@ def run(
             parents.loaded,
             merge,
             matches,
+            tried,
             repair,
             lam,
             chosen,
@@ -177,14 +185,39 @@ def _ground(recipe: Recipe, sources: Sources, a: LoadedModel, workers: Workers) 
 
 
 def _matched(
-    recipe: Recipe, method: str, parents: Parents, ground: Ground | None, workers: Workers
-) -> tuple[Match, ...]:
-    """One match for every parent after A; none where nothing is matched."""
+    recipe: Recipe,
+    method: str,
+    parents: Parents,
+    repair: Repair | None,
+    ground: Ground | None,
+    workers: Workers,
+) -> tuple[tuple[Match, ...], tuple[Attempt, ...]]:
+    """One match for every parent after A, none where nothing is matched; and what was tried."""
     if method == "none":
-        return ()
+        return (), ()
     if recipe.alignment:
         assert parents.spec is not None
-        return load_matches(Path(recipe.alignment), parents.spec, len(parents.loaded) - 1)
+        return load_matches(Path(recipe.alignment), parents.spec, len(parents.loaded) - 1), ()
+    if not tries(recipe):
+        return _found(recipe, method, parents, ground, workers), ()
+
+    def match(way: Way) -> tuple[Match, ...]:
+        allowed = parents.with_symmetry(way.symmetry)
+        return _found(recipe, way.match, allowed, ground, workers)
+
+    def merge(matches: tuple[Match, ...]) -> PreTrainedModel:
+        _, path = _paths(recipe, parents, matches, repair, ground, workers)
+        assert path is not None
+        return path.model(1.0 if recipe.mixture is not None else recipe.lam)
+
+    validation = ground.validation if ground else None
+    return best_way(ways_of(recipe, parents, ground), match, merge, validation, workers)
+
+
+def _found(
+    recipe: Recipe, method: str, parents: Parents, ground: Ground | None, workers: Workers
+) -> tuple[Match, ...]:
+    """What the registered matcher `method` finds."""
     batches = matching_of(ground)
     if find_method(method).needs_data and not len(batches):
         raise RecipeError(
@@ -212,7 +245,7 @@ def _paths(
     workers: Workers,
 ) -> tuple[MergePath, MergePath | None]:
     """The naive path, and the matched one if anything was matched: repaired alike."""
-    batches = calibration_of(ground)
+    batches = statistics_of(ground, parents.a, recipe.seed)
     bench = Bench(parents.spec, copy.deepcopy(parents.a.model), batches, workers)
     naive = MergePath(repair, bench, parents.states, recipe.mixture)
     if not matches:

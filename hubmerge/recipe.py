@@ -46,7 +46,7 @@ class Recipe(Part):
 
     models: parent A (whose order of units, labels and processor the result keeps), parent B and
         any others, each a Hub id, `id@revision` or a local folder.
-    match: a registered matcher, "none", or "auto": activations where there is data, else weights.
+    match: a registered matcher, "none", or "auto": the best of several on validation rows.
     symmetry: "all" a family allows, or "permutations" alone.
     together: how more than two models are brought together: a registered way, or "auto":
         universe, or star for a matcher that learns.

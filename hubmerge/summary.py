@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import platform
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 import hubmerge
+from hubmerge.cascade import Attempt
 from hubmerge.choices import resolved_together
 from hubmerge.contest import Contest, Ground
 from hubmerge.fuse import find_fusion
@@ -39,6 +41,7 @@ class Story:
     parents: tuple[LoadedModel, ...]
     merge: LoadedModel
     matches: tuple[Match, ...]
+    tried: tuple[Attempt, ...]
     repair: Repair | None
     lam: float
     lam_chosen: bool
@@ -133,6 +136,10 @@ def _method(story: Story) -> schema.Method:
         weights=mixture,
         lam_chosen="on validation rows" if story.lam_chosen else "given",
         seed=story.recipe.seed,
+        tried=[
+            schema.Attempt(**dataclasses.asdict(attempt), way=attempt.told)
+            for attempt in story.tried
+        ],
         outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
         spaces=[
             schema.SpaceMatch(
@@ -225,6 +232,11 @@ def _limits(story: Story) -> list[str]:
             "other data may rank the contenders differently."
             if story.ground
             else ""
+        )
+    if story.ground is None and (story.repair is not None or _sets_statistics(story)):
+        what = "Layers were fitted" if _sets_statistics(story) else "Batch norm was re-estimated"
+        limits.append(
+            f"{what} on synthetic images, because no data was given; real images would fit better."
         )
     if unrepaired := _unrepaired(story):
         limits.append(unrepaired)

@@ -37,8 +37,8 @@ MatchName = Annotated[
     _option(
         "--match",
         help="activations (or activations-weights, -distance, -information, -transport), weights, "
-        "descent, synthetic, learned, learned-labels, straight-through, none, or auto: activations "
-        "where there is data, else weights.",
+        "descent, synthetic, learned, learned-labels, straight-through, none, or auto: the best of "
+        "several on validation rows, or without data synthetic or weights.",
         panel=METHOD,
     ),
 ]

@@ -206,7 +206,7 @@ def make_plan(
             memory=memory_needed(
                 parameters,
                 both.free_spaces,
-                activations=match == "activations",
+                activations=match not in ("none", "alignment", "weights", "descent"),
                 models=len(sources),
             ),
             cache=cache_folder(),

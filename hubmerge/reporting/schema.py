@@ -182,6 +182,19 @@ class SpaceMatch(Part):
     """Units that changed place."""
 
 
+class Attempt(Part):
+    """A way of matching that was tried, and what its merge is worth on validation rows."""
+
+    way: str
+    """In words."""
+    match: str
+    symmetry: str
+    loss: float | None
+    """Mean cross-entropy in nats, after one temperature fitted on the same rows."""
+    accuracy: float | None
+    chosen: bool
+
+
 class Method(Part):
     """How the merge was made."""
 
@@ -200,6 +213,8 @@ class Method(Part):
     """What each of more than two parents weighs."""
     lam_chosen: Literal["given", "on validation rows"]
     seed: int
+    tried: list[Attempt] = Field(default_factory=list)
+    """What was tried to choose the matcher; empty where it was given."""
     outcome: str | None
     """The matcher's last word, such as "converged"."""
     spaces: list[SpaceMatch]

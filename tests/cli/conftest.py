@@ -94,7 +94,7 @@ def merged(request: pytest.FixtureRequest, main_job: Callable[[str], Merged]) ->
 def plain(
     hubmerge: CommandLine, parents: dict[str, dict], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
-    """Family -> what `hubmerge merge A B -o DIR` wrote: matched by weights, nothing measured."""
+    """Family -> what `hubmerge merge A B -o DIR` wrote, without data."""
 
     @cache
     def make(family: str) -> Path:

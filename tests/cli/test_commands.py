@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -139,15 +138,17 @@ print(result.folder, result.report.verdict, sep="|")
 
 
 def test_the_five_lines_do_what_the_command_does(
-    hubmerge: CommandLine, plain: Callable[[str], Path], tmp_path: Path
+    hubmerge: CommandLine, parents: dict[str, dict], tmp_path: Path
 ) -> None:
+    models, command = ("me/vit-a", "me/vit-b"), tmp_path / "command"
+    hubmerge("merge", *models, "--match", "weights", "-o", command).succeeded()
     done = hubmerge(code=FIVE_LINES, cwd=tmp_path).succeeded()
     assert "0.5 x me/vit-a + 0.5 x me/vit-b" in done.out
     assert "resid" in done.out
     folder = tmp_path / "vit-a-vit-b-merged"
     last = done.out.strip().splitlines()[-1]
     assert last == f"{folder.name}|{json.loads((folder / 'report.json').read_text())['verdict']}"
-    expected = (plain("vit") / "model.safetensors").read_bytes()
+    expected = (command / "model.safetensors").read_bytes()
     assert (folder / "model.safetensors").read_bytes() == expected
     assert (tmp_path / "by-hand" / "model.safetensors").read_bytes() == expected
     assert load_file(folder / "model.safetensors")

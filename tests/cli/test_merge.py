@@ -73,7 +73,12 @@ def test_the_report_has_the_fields_others_build_on(merged: Merged, hub: Embedded
     assert 0 <= report["barrier"]["matched"] < report["barrier"]["naive"]
     naive, merge = (report["contenders"][name] for name in ("naive", "merge"))
     assert merge["loss"] < naive["loss"]
-    assert report["method"]["match"] == "activations"
+    tried = report["method"]["tried"]
+    assert len(tried) == (3 if merged.family == "vit" else 2)
+    chosen = [attempt for attempt in tried if attempt["chosen"]]
+    assert [attempt["loss"] for attempt in chosen] == [min(attempt["loss"] for attempt in tried)]
+    assert report["method"]["match"] == chosen[0]["match"]
+    assert chosen[0]["way"] in (merged.folder / "README.md").read_text()
     assert report["method"]["repair"] == ("batchnorm" if merged.family == "resnet" else "none")
     weights = (merged.folder / "model.safetensors").read_bytes()
     assert report["weights_sha256"] == {"model.safetensors": hashlib.sha256(weights).hexdigest()}

@@ -201,8 +201,19 @@ def test_without_data_nothing_is_claimed(hubmerge: CommandLine, plain: Plain) ->
     assert told["barrier"]["matched"] is None
     assert told["contenders"]["merge"]["accuracy"] is None
     assert not (out / "barrier.png").exists()
-    assert "running statistics" in hubmerge("report", out).succeeded().out
+    assert "synthetic images" in hubmerge("report", out).succeeded().out
     assert "model-index" not in (out / "README.md").read_text()
+
+
+def test_without_data_layers_are_fitted_on_synthetic_images(
+    hubmerge: CommandLine, parents: dict[str, dict], out: Path
+) -> None:
+    fuse = ("--fuse", "least-squares")
+    hubmerge("merge", "me/resnet-a", "me/resnet-b", *fuse, "-o", out).succeeded()
+    told = report(out)
+    assert told["method"]["match"] == "synthetic"
+    assert told["method"]["fuse"] == "least-squares"
+    assert any("Layers were fitted on synthetic images" in limit for limit in told["limits"])
 
 
 def test_quiet_is_quiet(hubmerge: CommandLine, parents: dict[str, dict], out: Path) -> None:

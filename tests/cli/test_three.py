@@ -128,7 +128,7 @@ def test_an_alignment_of_three_stands_in_for_matching(
 def test_json_of_a_match_of_three_holds_both(hubmerge: CommandLine, three: list[Path]) -> None:
     found = hubmerge("match", *three, "--json").succeeded().json
     assert list(found) == ["model_b", "model_c"]
-    assert all(each["method"] == "weights" for each in found.values())
+    assert all(each["method"] == "synthetic" for each in found.values())
 
 
 @pytest.mark.parametrize("way", ["star", "merge-many"])
@@ -157,7 +157,7 @@ def test_a_rotated_vit_of_three_merges(
     hubmerge: CommandLine, parents: dict[str, dict], out: Path
 ) -> None:
     a, b = parents["vit"].values()
-    hubmerge("merge", a, b, b, *DATA, "-o", out).succeeded()
+    hubmerge("merge", a, b, b, *DATA, "--match", "activations", "-o", out).succeeded()
     kinds = {space["kind"] for space in report(out)["method"]["spaces"]}
     assert {"permute", "rotate"} <= kinds
 
