@@ -118,7 +118,7 @@ def merge(stage: Stage, course: Course) -> None:
     folder = stage.folder(target)
     if (folder / "report.json").exists():
         return _run(stage, "hubmerge", HUBMERGE, ["push", str(folder), target, "--exist-ok"])
-    options = ["--match", "activations", "--dataset", DATASET, "--push", target, "--exist-ok"]
+    options = ["--dataset", DATASET, "--push", target, "--exist-ok"]
     parents = [parent(course, letter) for letter in SEEDS]
     _run(stage, "hubmerge", HUBMERGE, ["merge", *parents, *options, "-o", str(folder)])
 
