@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.bench import Bench
 from hubmerge.calibration import InputBatches, NoBatches
-from hubmerge.errors import LabelError, LawError
+from hubmerge.errors import CanonicalError, LabelError, LawError
 from hubmerge.hub import LoadedModel, Source, fetch, has_classes, label_permutation, load
 from hubmerge.hub.client import cache_folder
 from hubmerge.matching import Learner, Match, find_method
@@ -180,9 +180,11 @@ def aligned(parents: Parents, matches: Sequence[Match]) -> list[State]:
     first, others = parents.states[0], parents.states[1:]
     moved = [first if mapping is None else mapping.anchored(first)]
     if mapping is not None:
-        refuse_changed(parents.a.model, first, moved[0], "bringing A into canonical form")
+        _refuse_ill_formed(parents.a.model, first, moved[0])
     for match, state in zip(matches, others, strict=True):
         form = state if mapping is None else mapping.anchored(state)
+        if mapping is not None:
+            _refuse_ill_formed(parents.a.model, state, form)
         moved.append(transform(match.spec, form, match.symmetry))
         refuse_changed(parents.a.model, state, moved[-1], f"aligning by {match.method}")
     return [_as_before(*each) for each in zip(moved, parents.states, strict=True)]
@@ -193,13 +195,28 @@ def _as_before(state: State, before: State) -> State:
     return {name: value.to(before[name].dtype) for name, value in state.items()}
 
 
-def refuse_changed(model: PreTrainedModel, before: State, after: State, what: str) -> None:
-    """Raises: LawError, unless both states give `model` the same outputs on a probe batch."""
+def _refuse_ill_formed(model: PreTrainedModel, state: State, form: State) -> None:
+    """Raises: CanonicalError, if rounding alone moves the outputs of a canonical form too far."""
+    moved = _deviation(model, state, form)
+    if moved > TOLERANCE:
+        raise CanonicalError(
+            f"a parent's canonical form moves its outputs by {moved:.1e} of their size",
+            found="gains or heads of very different sizes, which float64 cannot hold together",
+            hint="--symmetry permutations needs no canonical form",
+        )
+
+
+def _deviation(model: PreTrainedModel, before: State, after: State) -> float:
+    """How far apart the outputs of two states are on a probe batch, in float64."""
     precise = copy.deepcopy(model).double()
     inputs = probe_inputs(precise)
-    moved = deviation(
-        outputs(precise, doubled(before), inputs), outputs(precise, doubled(after), inputs)
-    )
+    reference = outputs(precise, doubled(before), inputs)
+    return deviation(reference, outputs(precise, doubled(after), inputs))
+
+
+def refuse_changed(model: PreTrainedModel, before: State, after: State, what: str) -> None:
+    """Raises: LawError, unless both states give `model` the same outputs on a probe batch."""
+    moved = _deviation(model, before, after)
     if moved > TOLERANCE:
         raise LawError(
             f"{what} moved the outputs by {moved:.1e} of their size",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hubmerge.matching.activations import line_up, seen
 from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.moments import Moments
@@ -10,7 +12,6 @@ from hubmerge.matching.registry import SYNTHETIC, matcher
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import Symmetry
 
 
 @matcher("synthetic", source="arXiv:2209.04836, section 3.1; arXiv:2106.05963", looks_at=SYNTHETIC)
@@ -32,8 +33,5 @@ def match_synthetic(
     """
     moments = seen(moments)
     alike = similarities_of(spec, moments, anchor, other)
-
-    def refine(start: Symmetry) -> tuple[Symmetry, str]:
-        return refined(spec, anchor, other, start, seed=seed)
-
+    refine = partial(refined, spec, anchor, other, seed=seed)
     return line_up("synthetic", spec, alike, alike, moments, refine=refine)

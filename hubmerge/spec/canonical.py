@@ -23,7 +23,7 @@ from hubmerge.spec.symmetry import Maps, apply_maps, fixes_one, rows_of
 SMALLEST_GAIN = 1e-6
 """Share of a norm's largest gain below which its bias cannot be divided by it."""
 
-RIDGE = 1e-12
+RIDGE = 1e-9
 """Share of a head's mean power added to every direction, so that a dead one can be inverted."""
 
 
