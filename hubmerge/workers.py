@@ -8,6 +8,7 @@ bytes on one process or many.
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +50,10 @@ class Workers:
         self.device: torch.device = self.accelerator.device
         self.is_main: bool = self.accelerator.is_main_process
         self.processes: int = self.accelerator.num_processes
+        if self.processes > 1:
+            # Left to the interpreter's end, the group's threads sometimes abort the process.
+            atexit.unregister(_leave_group)
+            atexit.register(_leave_group)
         if not self.is_main:
             be_quiet()
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -149,6 +154,11 @@ class Workers:
             return act(), None
         except Exception as error:
             return None, error if self.processes == 1 else _portable(error)
+
+
+def _leave_group() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _use_one_thread() -> None:
