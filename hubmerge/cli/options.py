@@ -60,7 +60,12 @@ TogetherName = Annotated[
     ),
 ]
 FuseName = Annotated[
-    str, _option("--fuse", help="average, or least-squares, which needs data.", panel=METHOD)
+    str,
+    _option(
+        "--fuse",
+        help="average, or least-squares, which looks at data or else synthetic images.",
+        panel=METHOD,
+    ),
 ]
 RepairName = Annotated[
     str,
