@@ -27,6 +27,7 @@ from hubmerge.spec.laws import TOLERANCE, deviation, outputs, prove, spec_of
 from hubmerge.spec.permutation import State, permute
 from hubmerge.spec.spec import Spec
 from hubmerge.spec.symmetry import transform
+from hubmerge.spec.units import level
 from hubmerge.synthetic import synthetic_batches
 from hubmerge.workers import Workers
 
@@ -45,7 +46,7 @@ class Parents:
     """Parents whose classes stand in the same order, and what their tensors' axes are.
 
     states: classifier rows in A's order. spec: None where nothing is matched and no family
-    describes the models.
+    describes the models. levelled: `states` are scaled, and not the loaded models' own.
     """
 
     loaded: tuple[LoadedModel, ...]
@@ -57,15 +58,22 @@ class Parents:
         """The first, whose order all others are brought into."""
         return self.loaded[0]
 
+    levelled: bool = False
+
     def with_symmetry(self, symmetry: str) -> Parents:
-        """The same, with "permutations" alone or "all" that the spec allows."""
-        if symmetry != "permutations" or self.spec is None:
+        """The same, with one of the spec's `SYMMETRIES`."""
+        return self if self.spec is None else replace(self, spec=self.spec.allowing(symmetry))
+
+    def level(self) -> Parents:
+        """The same with every unit at its one size, if the spec allows scales."""
+        if self.spec is None or not self.spec.scales:
             return self
-        return replace(self, spec=self.spec.permutations_only)
+        states = tuple(_as_before(level(self.spec, each), each) for each in self.states)
+        return replace(self, states=states, levelled=True)
 
     def model(self, number: int) -> PreTrainedModel:
         """A parent as a model, its classes in A's order."""
-        if number == 0:
+        if number == 0 and not self.levelled:
             return self.a.model
         return with_state(self.loaded[number].model, self.states[number])
 
@@ -88,8 +96,7 @@ def gather(
 ) -> Parents:
     """Brings all classes into A's order; proves the spec on B if anything will be `matched`.
 
-    labels: "by-name" or "by-index". symmetry: "all", or "permutations" to leave out rotations and
-    linear maps.
+    labels: "by-name" or "by-index". symmetry: one of the spec's `SYMMETRIES`.
     Raises: FamilyError, SpecError, LabelError; LawError, if a free space moves B's outputs.
     """
     a, b = models[:2]
@@ -101,7 +108,7 @@ def gather(
             order = label_permutation(a.id2label, other.id2label, by=by)
             states[number] = relabelled(a.model, spec, states[number], order)
     if spec is not None:
-        spec = spec.permutations_only if symmetry == "permutations" else spec
+        spec = spec.allowing(symmetry)
         precise = copy.deepcopy(b.model).double()
         prove(precise, spec, probe_inputs(precise), elements=1, mapped=False)
     return Parents(tuple(models), spec, tuple(states))
@@ -142,6 +149,7 @@ def match_all(
     the matcher needs activations. validation: what matchers that learn choose on. What they have
     learned so far is kept beside the cache of the Hub, and taken up again.
     """
+    parents = parents.level()
     spec, count = parents.spec, len(parents.loaded)
     assert spec is not None
     found = find_method(method)
@@ -149,6 +157,7 @@ def match_all(
     if isinstance(found, Learner):
         scratch = copy.deepcopy(parents.a.model)
         shelf = Shelf(cache_folder().parent / UNFINISHED)
+        spec = spec.unflipped  # signs are not learned
         bench = Bench(spec, scratch, batches, workers, validation or NoBatches(), shelf)
         return tuple(way.function(Gathering(spec, parents.states, found, {}, seed, bench)))
     moments = {}
@@ -176,7 +185,7 @@ def aligned(parents: Parents, matches: Sequence[Match]) -> list[State]:
 
     Raises: LawError, if the function of one is not its parent's any more; CanonicalError.
     """
-    mapping = next((match for match in matches if match.maps), None)
+    mapping = next((match for match in matches if match.formed), None)
     first, others = parents.states[0], parents.states[1:]
     moved = [first if mapping is None else mapping.anchored(first)]
     if mapping is not None:

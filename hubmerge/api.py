@@ -12,7 +12,13 @@ from pathlib import Path as Folder
 import torch
 
 from hubmerge.align import PAIR, Parents, aligned, gather, match_all, with_state
-from hubmerge.choices import check_fusion, check_names, resolved_match, resolved_repair
+from hubmerge.choices import (
+    check_fusion,
+    check_names,
+    resolved_match,
+    resolved_repair,
+    resolved_symmetry,
+)
 from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of, validation_of
 from hubmerge.errors import MismatchError
 from hubmerge.fuse import find_fusion
@@ -89,13 +95,13 @@ def match(
     *,
     dataset: str | None = None,
     labels: str = "by-name",
-    symmetry: str = "all",
+    symmetry: str = "auto",
     seed: int = 0,
 ) -> Found:
     """Finds the symmetry of B that lines it up with A.
 
     by: a registered matcher, or "auto"; those that look at activations need a `dataset` (Hub id
-    or folder). symmetry: "all" the family allows, or "permutations".
+    or folder). symmetry: "all" the family allows, "unscaled" (also "auto"), or "permutations".
     Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
     """
     check_mergeable(a, b)
@@ -109,7 +115,8 @@ def match(
     )
     check_names(recipe)
     workers = Workers()
-    parents = gather((a, b), labels=labels, matched=True, symmetry=symmetry)
+    allowed = resolved_symmetry(recipe)
+    parents = gather((a, b), labels=labels, matched=True, symmetry=allowed)
     ground = prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a) if dataset else None
     (found,) = match_all(
         parents,

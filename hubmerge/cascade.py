@@ -10,10 +10,11 @@ from transformers import PreTrainedModel
 from hubmerge.errors import CanonicalError
 from hubmerge.matching import Match
 from hubmerge.measure import Batches, Score, outputs, score
-from hubmerge.spec.spec import Spec
+from hubmerge.spec.spec import ALL, PERMUTATIONS, UNSCALED, Spec
 from hubmerge.workers import Workers
 
-ALL, PERMUTATIONS = "all", "permutations"
+AUTO = "auto"
+"""Symmetries: what validation rows favour, or everything but scales where nothing is tried."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Way:
     symmetry: str
 
     def __str__(self) -> str:
-        return self.match if self.symmetry == ALL else f"{self.match}, permutations only"
+        said = {PERMUTATIONS: ", permutations only", ALL: ", units scaled"}
+        return self.match + said.get(self.symmetry, "")
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,21 @@ class Attempt:
 
 
 def ways(
-    spec: Spec, *, calibration: bool, images: bool, many: bool = False, symmetry: str = ALL
+    spec: Spec, *, calibration: bool, images: bool, many: bool = False, symmetry: str = AUTO
 ) -> tuple[Way, ...]:
-    """What to try, the likeliest first.
+    """What to try first, the likeliest before others.
 
     calibration: whether there are rows to look at activations on. images: whether synthetic images
     could stand in for them. many: whether there are more than two models, which are brought
-    together by activations or by weights, not by both. symmetry: "all" the spec allows, or
-    "permutations".
+    together by activations or by weights, not by both. symmetry: one of the spec's `SYMMETRIES`,
+    or "auto" to try them.
     """
+    asked = UNSCALED if symmetry == AUTO or (symmetry == ALL and not spec.scales) else symmetry
     if not calibration:
-        return (Way("synthetic" if images else "weights", symmetry),)
-    found = [Way("activations", symmetry)]
-    if not many:
-        found.insert(0, Way("activations-weights", symmetry))
-    if symmetry == ALL and spec.mapped_spaces():
+        return (Way("synthetic" if images else "weights", asked),)
+    names = ("activations",) if many else ("activations-weights", "activations")
+    found = [Way(name, asked) for name in names]
+    if symmetry == AUTO and spec.mapped_spaces():
         found.append(Way("activations", PERMUTATIONS))
     return tuple(found)
 
@@ -69,43 +71,75 @@ def ways(
 Matches = tuple[Match, ...]
 
 
+def scaled(spec: Spec, way: Way, symmetry: str) -> tuple[Way, ...]:
+    """What to try once `way` is the best: the same with its units scaled, if that was left open."""
+    if symmetry != AUTO or not spec.scales:
+        return ()
+    return (Way(way.match, ALL),)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A way, what it found, and the score of its merge."""
+
+    way: Way
+    matches: Matches
+    score: Score
+
+    @property
+    def loss(self) -> float:
+        """Calibrated, where that could be fitted."""
+        fitted = self.score.calibrated_loss
+        return self.score.loss if fitted is None else fitted
+
+
 def best_way(
-    tried: Sequence[Way],
+    first: Sequence[Way],
     match: Callable[[Way], Matches],
     merge: Callable[[Matches], PreTrainedModel],
     validation: Batches | None,
     workers: Workers,
+    then: Callable[[Way], Sequence[Way]] = lambda best: (),
 ) -> tuple[Matches, tuple[Attempt, ...]]:
     """The matches whose merge has the least calibrated loss on `validation`, and all attempts.
 
     match: finds the matches of a way. merge: makes the model they give, valid until the next call.
-    A way whose canonical form these weights do not allow is left out. The first way wins ties;
-    where only one is to be tried, nothing is measured.
+    then: what to try as well, given the best of the `first`. A way whose canonical form these
+    weights do not allow is left out. The earlier way wins ties; where there is one
+    way, or no validation row, the first is taken and nothing measured.
     Raises: CanonicalError, if no way is left.
     """
-    if len(tried) == 1 or validation is None or not validation.rows:
-        return match(tried[0]), ()
-    entered: list[Way] = []
-    found: list[Matches] = []
-    scores: list[Score] = []
+    alone = len(first) == 1 and not then(first[0])
+    if alone or validation is None or not validation.rows:
+        return match(first[0]), ()
+
+    def measured(way: Way) -> _Tried:
+        matches = match(way)
+        given = outputs(merge(matches), validation, workers, f"trying {way}")
+        return _Tried(way, matches, score(given, given))
+
+    entered, refused = _entered(first, measured)
+    if not entered:
+        assert refused is not None
+        raise refused
+    more, _ = _entered(then(min(entered, key=lambda each: each.loss).way), measured)
+    entered += more
+    best = min(entered, key=lambda each: each.loss)
+    attempts = tuple(
+        Attempt(each.way.match, each.way.symmetry, each.loss, each.score.accuracy, each is best)
+        for each in entered
+    )
+    return best.matches, attempts
+
+
+def _entered(
+    tried: Sequence[Way], measured: Callable[[Way], _Tried]
+) -> tuple[list[_Tried], CanonicalError | None]:
+    """The ways that these weights allow, and why the last of the others was refused."""
+    entered, refused = [], None
     for way in tried:
         try:
-            matches = match(way)
-            model = merge(matches)
-        except CanonicalError:
-            if way is tried[-1] and not found:
-                raise
-            continue
-        given = outputs(model, validation, workers, f"trying {way}")
-        entered.append(way)
-        found.append(matches)
-        scores.append(score(given, given))
-    losses = [
-        each.loss if each.calibrated_loss is None else each.calibrated_loss for each in scores
-    ]
-    best = losses.index(min(losses))
-    attempts = tuple(
-        Attempt(way.match, way.symmetry, losses[k], scores[k].accuracy, k == best)
-        for k, way in enumerate(entered)
-    )
-    return found[best], attempts
+            entered.append(measured(way))
+        except CanonicalError as error:
+            refused = error
+    return entered, refused

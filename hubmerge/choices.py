@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hubmerge.align import Parents
 from hubmerge.calibration import InputBatches
-from hubmerge.cascade import Way, ways
+from hubmerge.cascade import AUTO, Way, ways
 from hubmerge.contest import Ground
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.fuse import find_fusion
@@ -16,6 +16,7 @@ from hubmerge.matching.many import find_together
 from hubmerge.matching.registry import NOTHING
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
+from hubmerge.spec.spec import UNSCALED
 
 
 def check_names(recipe: Recipe) -> None:
@@ -83,6 +84,11 @@ def resolved_match(recipe: Recipe) -> str:
     if recipe.match != "auto":
         return recipe.match
     return "activations" if recipe.dataset else "weights"
+
+
+def resolved_symmetry(recipe: Recipe) -> str:
+    """The symmetries of a matcher that is named: scales only where somebody asks for them."""
+    return UNSCALED if recipe.symmetry == AUTO else recipe.symmetry
 
 
 def tries(recipe: Recipe) -> bool:

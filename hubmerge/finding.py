@@ -8,7 +8,14 @@ from pathlib import Path
 
 from hubmerge.align import gather, loaded, match_all
 from hubmerge.alignments import save_matches
-from hubmerge.choices import check_names, resolved_match, resolved_together, tries, ways_of
+from hubmerge.choices import (
+    check_names,
+    resolved_match,
+    resolved_symmetry,
+    resolved_together,
+    tries,
+    ways_of,
+)
 from hubmerge.contest import matching_of, prepare_ground, validation_of
 from hubmerge.errors import RecipeError
 from hubmerge.hub import check_mergeable, fetch
@@ -42,6 +49,7 @@ def find_matches(
     models = [loaded(source, recipe, workers) for source in sources.models]
     check_mergeable(*models)
     parents = gather(models, labels=recipe.labels, matched=True, symmetry=recipe.symmetry)
+    parents = parents.with_symmetry(resolved_symmetry(recipe))
     ground = None
     if sources.dataset is not None:
         dataset = sources.dataset

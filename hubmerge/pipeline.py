@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
 from hubmerge.align import Parents, aligned, gather, loaded, match_all
 from hubmerge.alignments import FOLDER, load_matches, save_matches
-from hubmerge.cascade import Attempt, Way, best_way
+from hubmerge.cascade import Attempt, Way, best_way, scaled
 from hubmerge.choices import (
     check_fusion,
     check_names,
     needs_spec,
     resolved_match,
     resolved_repair,
+    resolved_symmetry,
     resolved_together,
     tries,
     ways_of,
@@ -199,7 +201,10 @@ def _matched(
         assert parents.spec is not None
         return load_matches(Path(recipe.alignment), parents.spec, len(parents.loaded) - 1), ()
     if not tries(recipe):
-        return _found(recipe, method, parents, ground, workers), ()
+        allowed = parents.with_symmetry(resolved_symmetry(recipe))
+        return _found(recipe, method, allowed, ground, workers), ()
+
+    assert parents.spec is not None
 
     def match(way: Way) -> tuple[Match, ...]:
         allowed = parents.with_symmetry(way.symmetry)
@@ -211,7 +216,8 @@ def _matched(
         return path.model(1.0 if recipe.mixture is not None else recipe.lam)
 
     validation = ground.validation if ground else None
-    return best_way(ways_of(recipe, parents, ground), match, merge, validation, workers)
+    then = partial(scaled, parents.spec, symmetry=recipe.symmetry)
+    return best_way(ways_of(recipe, parents, ground), match, merge, validation, workers, then)
 
 
 def _found(

@@ -58,6 +58,8 @@ def proof_text(proof: Proof, ref: str) -> str:
             for name, size in free.items()
         ),
     ]
+    if batch := sum(norm.batch for norm in proof.spec.behind):
+        lines.append(f"what enters {batch} batch norms may be scaled, and its sign flipped")
     return "\n".join(lines)
 
 

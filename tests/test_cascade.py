@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from hubmerge import cascade
-from hubmerge.cascade import Way, best_way, ways
+from hubmerge.cascade import Way, best_way, scaled, ways
 from hubmerge.errors import CanonicalError
 from hubmerge.spec.laws import spec_of
 from tests.conformance.tiny import generic
@@ -26,16 +26,16 @@ def scored(monkeypatch):
     )
 
 
-def chosen(losses, validation=ROWS):
+def chosen(losses, validation=ROWS, then=lambda best: ()):
     """The way taken where every way's merge has the loss given, and the attempts."""
-    tried = [Way(name, "all") for name in losses]
+    tried = [Way(name, "unscaled") for name in losses if "+" not in name]
 
     def match(way):
         if losses[way.match] is None:
             raise CanonicalError("no form")
         return (way.match,)
 
-    return best_way(tried, match, lambda matches: losses[matches[0]], validation, None)
+    return best_way(tried, match, lambda matches: losses[matches[0]], validation, None, then)
 
 
 def test_the_least_loss_is_kept_and_all_are_told(scored):
@@ -60,6 +60,26 @@ def test_a_way_without_a_canonical_form_is_left_out(scored):
         chosen({"a": None, "b": None})
 
 
+def test_what_comes_next_depends_on_the_best_and_must_beat_it(scored):
+    def then(best):
+        return [Way(best.match + "+", "all")]
+
+    found, attempts = chosen({"a": 0.5, "b": 0.3, "b+": 0.2}, then=then)
+    assert found == ("b+",)
+    assert [each.told for each in attempts] == ["a", "b", "b+, units scaled"]
+    assert [each.chosen for each in attempts] == [False, False, True]
+    assert chosen({"a": 0.5, "b": 0.3, "b+": 0.3}, then=then)[0] == ("b",)
+    assert chosen({"a": 0.2, "a+": None}, then=then)[0] == ("a",)
+    assert chosen({"a": 0.2}) == (("a",), ())
+
+
+def test_scales_are_tried_where_there_are_any_and_nobody_decided():
+    vit, resnet = spec_of(generic("vit")), spec_of(generic("resnet-basic"))
+    best = Way("activations", "unscaled")
+    assert scaled(resnet, best, "auto") == (Way("activations", "all"),)
+    assert scaled(resnet, best, "unscaled") == scaled(vit, best, "auto") == ()
+
+
 def test_without_validation_rows_the_first_is_taken_unmeasured(scored):
     assert chosen({"a": 0.5, "b": 0.2}, None) == (("a",), ())
     assert chosen({"a": 0.5, "b": 0.2}, SimpleNamespace(rows=0)) == (("a",), ())
@@ -77,8 +97,11 @@ def test_what_is_tried_depends_on_data_and_family():
     assert Way("activations-weights", "all") not in ways(
         vit, calibration=True, images=True, many=True
     )
-    assert ways(vit, calibration=False, images=True) == (Way("synthetic", "all"),)
-    assert ways(vit, calibration=False, images=False) == (Way("weights", "all"),)
+    assert ways(vit, calibration=False, images=True) == (Way("synthetic", "unscaled"),)
+    assert ways(resnet, calibration=False, images=True, symmetry="all") == (
+        Way("synthetic", "all"),
+    )
+    assert ways(vit, calibration=False, images=False) == (Way("weights", "unscaled"),)
 
 
 def test_parents_can_be_restricted_to_permutations():
@@ -87,5 +110,8 @@ def test_parents_can_be_restricted_to_permutations():
     spec = spec_of(generic("vit"))
     parents = Parents((), spec, ())
     assert parents.with_symmetry("all").spec is spec
+    assert (
+        not Parents((), spec_of(generic("resnet-basic")), ()).with_symmetry("unscaled").spec.scales
+    )
     assert not parents.with_symmetry("permutations").spec.mapped_spaces()
     assert Parents((), None, ()).with_symmetry("permutations").spec is None

@@ -11,7 +11,7 @@ NAME = "match"
 def command(
     models: o.Models,
     match: o.MatchName = "auto",
-    symmetry: o.Symmetry = "all",
+    symmetry: o.Symmetry = "auto",
     together: o.TogetherName = "auto",
     labels: o.Labels = "by-name",
     seed: o.Seed = 0,

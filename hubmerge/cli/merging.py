@@ -29,7 +29,7 @@ def merging(act: Act) -> Callable[..., None]:
         context: typer.Context,
         models: o.Models = None,
         match: o.MatchName = "auto",
-        symmetry: o.Symmetry = "all",
+        symmetry: o.Symmetry = "auto",
         together: o.TogetherName = "auto",
         fuse: o.FuseName = "average",
         repair: o.RepairName = "auto",

@@ -46,7 +46,9 @@ Symmetry = Annotated[
     str,
     _option(
         "--symmetry",
-        help="all a family allows (rotations and linear maps too), or permutations alone.",
+        help="all a family allows, unscaled (rotations, linear maps and signs, but no scales), "
+        "permutations alone, or auto: unscaled, and what validation rows favour where several are "
+        "tried.",
         panel=METHOD,
     ),
 ]

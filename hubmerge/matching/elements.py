@@ -1,7 +1,8 @@
 """The symmetry that gains most, given how alike the units of a group are: one exact solution.
 
-Permuted spaces by linear assignment; rotated and linear ones by the polar factor (orthogonal
-Procrustes), which for linear spaces is meant in balanced coordinates. Where such a space lies
+Permuted spaces by linear assignment, those whose signs are free by the assignment on magnitudes;
+rotated and linear ones by the polar factor (orthogonal Procrustes), which for linear spaces is
+meant in balanced coordinates. Where such a space lies
 within heads, every pair of heads is scored by what its best rotation gains: the sum of singular
 values.
 """
@@ -15,8 +16,8 @@ from torch import Tensor
 
 from hubmerge.matching.assignment import assign_nested
 from hubmerge.spec.permutation import identity
-from hubmerge.spec.spec import Group, Spec
-from hubmerge.spec.symmetry import Symmetry, fixes_one, nearest_rotation
+from hubmerge.spec.spec import FLIP, Group, Spec
+from hubmerge.spec.symmetry import Symmetry, fixes_one, nearest_rotation, signed
 
 
 def best_element(spec: Spec, group: Group, similarities: Mapping[str, Tensor]) -> Symmetry:
@@ -34,6 +35,10 @@ def best_element(spec: Spec, group: Group, similarities: Mapping[str, Tensor]) -
         permutation = {group.root: identity(spec)[group.root]}
         if matrix is None:
             return Symmetry(permutation)
+        if kinds[group.root] == FLIP:
+            order = assign_nested(spec, group.root, {group.root: matrix.abs()})[group.root]
+            worth = matrix.gather(1, order.unsqueeze(1)).squeeze(1)
+            return Symmetry(permutation, {group.root: signed(order, worth < 0)})
         turned = nearest_rotation(matrix, fixing_one=fixes_one(spec, group.root))
         return Symmetry(permutation, {group.root: turned})
     for name in mapped:

@@ -12,7 +12,7 @@ from torch import Tensor
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.matching.result import Match, SpaceMatch
 from hubmerge.matching.text import match_json, match_summary
-from hubmerge.spec.spec import ROTATE, Spec
+from hubmerge.spec.spec import FLIP, LINEAR, Spec
 from hubmerge.spec.symmetry import fixes_one
 from hubmerge.tensors import store
 
@@ -22,6 +22,9 @@ MAP = "map:"
 LARGEST_CONDITION = 1e8
 """A map whose condition number is larger cannot be undone well enough to keep the function."""
 
+SCALED = "scaled"
+"""What says in the file whether units were brought to one size."""
+
 TENSORS = "alignment.safetensors"
 SUMMARY = "alignment.json"
 
@@ -29,7 +32,8 @@ SUMMARY = "alignment.json"
 def save_match(match: Match, folder: Path) -> list[Path]:
     """Writes the symmetry and what it gained into `folder`, which exists."""
     summary = match_summary(match)
-    metadata = {"hubmerge": json.dumps(summary, sort_keys=True)}
+    said = {**summary, SCALED: match.spec.scales}
+    metadata = {"hubmerge": json.dumps(said, sort_keys=True)}
     maps = {MAP + name: matrix.contiguous() for name, matrix in match.maps.items()}
     store({**match.permutation, **maps}, folder / TENSORS, metadata)
     (folder / SUMMARY).write_text(match_json(match) + "\n", encoding="utf-8")
@@ -56,6 +60,13 @@ def load_match(path: Path, spec: Spec) -> Match:
         raise RecipeError(f"{str(file)!r} was not written by hubmerge match")
     permutation = {name: value for name, value in tensors.items() if not name.startswith(MAP)}
     maps = {name.removeprefix(MAP): v for name, v in tensors.items() if name.startswith(MAP)}
+    if not summary.get(SCALED):
+        spec = spec.unscaled
+    elif not spec.scales:
+        raise RecipeError(
+            f"{str(file)!r} scales units",
+            found="the spec of these models, or --symmetry, allows none to be scaled",
+        )
     _check_permutation(file, spec, permutation)
     _check_maps(file, spec, maps)
     try:
@@ -107,8 +118,12 @@ def _check_maps(file: Path, spec: Spec, maps: dict[str, Tensor]) -> None:
 
 def _allowed(spec: Spec, space: str, matrix: Tensor) -> bool:
     """Whether a map is of its space's kind."""
-    if spec.spaces[space].may != ROTATE:
+    if spec.spaces[space].may == LINEAR:
         return bool((torch.linalg.cond(matrix) < LARGEST_CONDITION).all())
+    if spec.spaces[space].may == FLIP:
+        size, entries = matrix.abs(), torch.ones(matrix.shape[-1], dtype=matrix.dtype)
+        plain = bool(((size == 0) | (size == 1)).all())
+        return plain and torch.equal(size.sum(0), entries) and torch.equal(size.sum(1), entries)
     still = torch.eye(matrix.shape[-1], dtype=matrix.dtype)
     turned = torch.allclose(matrix @ matrix.mT, still, atol=1e-9)
     one = torch.ones(matrix.shape[-1], dtype=matrix.dtype)

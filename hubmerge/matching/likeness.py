@@ -18,7 +18,7 @@ from hubmerge.matching.similarity import matched_entries
 from hubmerge.spec.canonical import canonical_form
 from hubmerge.spec.notation import Segment
 from hubmerge.spec.permutation import State, identity, positions
-from hubmerge.spec.spec import ROTATE, Spec
+from hubmerge.spec.spec import FLIP, LINEAR, ROTATE, Spec
 from hubmerge.spec.symmetry import Maps, Symmetry, dual_of
 
 Measure = Callable[[Joint], Tensor]
@@ -42,7 +42,11 @@ def similarities_of(
     measure: for spaces that are permuted. The states only say how linear spaces are balanced.
     """
     similarities = mean_similarities(spec, moments, measure)
-    if spec.mapped_spaces():
+    kinds = spec.mapped_spaces()
+    if FLIP in kinds.values():  # a sign is matched, too: only what has one tells
+        signs = mean_correlations(spec, moments)
+        similarities |= {name: signs[name] for name, kind in kinds.items() if kind == FLIP}
+    if {ROTATE, LINEAR} & set(kinds.values()):
         forms = (canonical_form(spec, anchor), canonical_form(spec, other))
         similarities |= mapped_similarities(spec, moments, forms[0].maps, forms[1].maps)
     return similarities
@@ -57,7 +61,7 @@ def mapped_similarities(
     place the products count as a share of the largest they could be. Those of a rotated space are
     about 0, as its norms see them; those of a linear space about the means.
     """
-    kinds = spec.mapped_spaces()
+    kinds = {space: kind for space, kind in spec.mapped_spaces().items() if kind != FLIP}
     total: dict[str, Tensor] = {}
     count: dict[str, int] = {}
     for watch, joint in moments.joint.items():
@@ -173,7 +177,8 @@ def _mean_correlation(
 ) -> float:
     """Of the space itself, or of what lies inside it."""
     if space in symmetry.maps:
-        return float(inner_product(spec, similarities, symmetry, space).sum())
+        total = float(inner_product(spec, similarities, symmetry, space).sum())
+        return total / spec.sizes[space] if spec.spaces[space].may == FLIP else total
     if space in similarities:
         entries = matched_entries(spec, space, similarities[space], symmetry.permutation)
         return float(entries.mean())

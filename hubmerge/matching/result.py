@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import Permutation, State, moved_units
-from hubmerge.spec.spec import PERMUTE, Spec
+from hubmerge.spec.spec import PERMUTE, SCALE, Spec
 from hubmerge.spec.symmetry import Maps, Symmetry, transform
 
 
@@ -37,7 +37,8 @@ class Match:
     """A symmetry of the other model that lines it up with the anchor.
 
     permutation[s] is [n], or [heads, n] if nested; new[i] = old[p[i]].
-    maps[s] is [n, n], or [heads, n, n]; both models are in canonical form where there are any.
+    maps[s] is [n, n], or [heads, n, n]; both models are in canonical form where there are any, or
+    where the spec allows scales.
     outcome is one sentence for the user.
     """
 
@@ -53,15 +54,20 @@ class Match:
         """Permutation and maps as one element."""
         return Symmetry(self.permutation, self.maps)
 
+    @property
+    def formed(self) -> bool:
+        """Whether it lines up canonical forms, not models as they came."""
+        return bool(self.maps) or self.spec.scales
+
     def anchored(self, state: State) -> State:
-        """The anchor's tensors as the other's are lined up with: canonical, if anything is mapped.
+        """The anchor's tensors as the other's are lined up with: canonical, if `formed`.
 
         Then in float64. Raises: CanonicalError.
         """
-        return canonical(self.spec, state) if self.maps else state
+        return canonical(self.spec, state) if self.formed else state
 
     def apply(self, state: State) -> dict[str, Tensor]:
-        """The other model's tensors lined up with the anchor; in float64, if anything is mapped.
+        """The other model's tensors lined up with the anchor; in float64, if `formed`.
 
         Raises: CanonicalError.
         """
@@ -77,7 +83,7 @@ def describe_spaces(
     return tuple(
         SpaceMatch(
             space=name,
-            kind=spec.spaces[name].may if name in symmetry.maps else PERMUTE,
+            kind=_kind(spec, name, symmetry),
             size=symmetry.permutation[name].numel(),
             gain=correlations[name][0] - correlations[name][1],
             correlation=correlations[name][0],
@@ -85,6 +91,12 @@ def describe_spaces(
         )
         for name in spec.free_spaces()
     )
+
+
+def _kind(spec: Spec, space: str, symmetry: Symmetry) -> str:
+    """The kind of symmetry used there."""
+    may = spec.spaces[space].may
+    return may if space in symmetry.maps or may == SCALE else PERMUTE
 
 
 def _moved(space: str, symmetry: Symmetry) -> int:

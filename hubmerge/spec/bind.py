@@ -40,6 +40,7 @@ def bind(family: Family, config: Any, shapes: Shapes) -> Spec:
     draft.watch(family.watch, "", shared, None)
     draft.norm(family.layernorm, "", None, centred=True)
     draft.norm(family.rmsnorm, "", None, centred=False)
+    draft.stands_behind(family.behind, "", None)
     return draft.finish()
 
 
@@ -81,6 +82,7 @@ def _bind_block(
         draft.watch(block.watch, prefix, names, number)
         draft.norm(block.layernorm, prefix, number, centred=True)
         draft.norm(block.rmsnorm, prefix, number, centred=False)
+        draft.stands_behind(block.behind, prefix, number)
     draft.check_optional(block, number, copies)
     return flow.ends() if flow else {}
 
@@ -131,9 +133,10 @@ class _Flow:
                 hint='flow = "x -> y" with start = the space that enters the first block',
             )
         self.enters, self.leaves = parts
+        self.may = draft.kind(block.flow or "", block.may, block.through, self.source)
         self.first = self.current = shared.get(block.start, block.start)
         if block.start not in shared:
-            draft.add(block.start, self.source)
+            draft.add(block.start, self.source, may=self.may)
         if block.end in shared:
             raise SpecError(
                 f"space {block.end!r} is declared twice",
@@ -148,7 +151,7 @@ class _Flow:
         joined = self.block.joined_unless
         if joined is None or f"{prefix}.{joined}" in self.draft.shapes:
             self.current = f"{prefix}.{self.leaves}"
-            self.draft.add(self.current, self.source)
+            self.draft.add(self.current, self.source, may=self.may)
         return {self.enters: entering, self.leaves: self.current}
 
     def ends(self) -> dict[str, str]:

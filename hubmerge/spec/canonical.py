@@ -2,8 +2,9 @@
 
 `fold` moves norms' gains and biases into the layers that read them, `centre` removes what a
 LayerNorm subtracts anyway, `balance` shares each product over a linear space (queries and keys)
-evenly among its two sides. After the first two every rotation that the norms allow keeps the
-function; after the third, the maps that line two models up are nearly rotations too.
+evenly among its two sides, `level` (`hubmerge.spec.units`) gives every unit that may be scaled one
+size. After the first two every rotation that the norms allow keeps the function; after the third,
+the maps that line two models up are nearly rotations too.
 arXiv:2506.22712, section 3 and appendix; arXiv:2401.15024, section 3.2 (folding and rotating).
 """
 
@@ -19,6 +20,7 @@ from hubmerge.errors import CanonicalError
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import LINEAR, ROTATE, Norm, Spec
 from hubmerge.spec.symmetry import Maps, apply_maps, fixes_one, rows_of
+from hubmerge.spec.units import level
 
 SMALLEST_GAIN = 1e-6
 """Share of a norm's largest gain below which its bias cannot be divided by it."""
@@ -36,7 +38,7 @@ class Form:
 
 
 def canonical(spec: Spec, state: State) -> dict[str, Tensor]:
-    """`state` folded, centred and balanced, floating tensors in float64.
+    """`state` folded, centred, levelled and balanced, floating tensors in float64.
 
     The function is the same. Raises: CanonicalError, see `fold`.
     """
@@ -45,7 +47,7 @@ def canonical(spec: Spec, state: State) -> dict[str, Tensor]:
 
 def canonical_form(spec: Spec, state: State) -> Form:
     """See `canonical`; activations inside heads follow the maps."""
-    centred = centre(spec, fold(spec, _doubled(state)))
+    centred = level(spec, centre(spec, fold(spec, _doubled(state))))
     maps = balancing(spec, centred)
     return Form(apply_maps(spec, centred, maps), maps)
 

@@ -13,10 +13,21 @@ from typing import Any
 
 from hubmerge.errors import SpecError
 from hubmerge.spec.family import Block, Family, SpaceLine
-from hubmerge.spec.mapped import check_mapped, norm_over
+from hubmerge.spec.mapped import check_mapped, kind_through, norm_behind, norm_over
 from hubmerge.spec.notation import DUAL, SAMPLES, Axis, parse, short
 from hubmerge.spec.sizes import Line, Shapes, infer_sizes
-from hubmerge.spec.spec import KINDS, PERMUTE, Norm, Space, Spec, Watch, lay_out_axes
+from hubmerge.spec.spec import (
+    FLIP,
+    KINDS,
+    PERMUTE,
+    SCALE,
+    Behind,
+    Norm,
+    Space,
+    Spec,
+    Watch,
+    lay_out_axes,
+)
 
 
 @dataclass
@@ -37,6 +48,7 @@ class Draft:
     buffers: set[str] = field(default_factory=set)
     watched: dict[tuple[str, bool], Line] = field(default_factory=dict)
     norms: list[Norm] = field(default_factory=list)
+    behind: list[Behind] = field(default_factory=list)
 
     def declare(
         self,
@@ -53,17 +65,32 @@ class Draft:
             within = None
             if line.within is not None:
                 within = self._outer(local, line.within, names, source, fixed=fixed)
-            may = line.may or PERMUTE
-            if may not in KINDS:
-                raise SpecError(
-                    f"space {local!r} may {may!r}",
-                    found=f"kinds: {', '.join(KINDS)}",
-                    source=source,
-                    hint="see docs/spec.md" + nearest(may, KINDS),
-                )
+            may = self.kind(local, line.may, line.through, source)
             self.add(names.get(local, local), source, within=within, fixed=fixed, may=may)
             if line.size is not None:
                 self.known[names.get(local, local)] = self._given_size(local, line.size, source)
+
+    def kind(self, local: str, may: str | None, through: str | None, source: str) -> str:
+        """What may be done to the space `local`, given the activation function it goes through."""
+        if may is not None and may not in KINDS:
+            raise SpecError(
+                f"space {local!r} may {may!r}",
+                found=f"kinds: {', '.join(KINDS)}",
+                source=source,
+                hint="see docs/spec.md" + nearest(may, KINDS),
+            )
+        if through is None:
+            return may or PERMUTE
+        activation = getattr(self.config, through, None)
+        if may != SCALE or not isinstance(activation, str):
+            raise SpecError(
+                f"space {local!r} may {may!r} through {through!r}",
+                found=f"{through} = {activation!r}",
+                source=source,
+                hint='only what may "scale" goes through a configuration field that names an '
+                "activation function",
+            )
+        return kind_through(activation)
 
     def add(
         self,
@@ -232,6 +259,24 @@ class Draft:
             module, *readers = (".".join(filter(None, (prefix, n))) for n in (key, *text.split()))
             self.norms.append(norm_over(module, readers, self.lines, centred, source))
 
+    def stands_behind(self, table: Mapping[str, str], prefix: str, block: int | None) -> None:
+        """Adds the norms of one table, with the layer that each of them stands behind."""
+        for key, text in table.items():
+            source = self.family.where("behind", key, block)
+            names = (key.removesuffix("?"), text)
+            module, writer = (".".join(filter(None, (prefix, name))) for name in names)
+            if key.endswith("?") and f"{module}.weight" not in self.shapes:
+                continue
+            norm = norm_behind(module, writer, self.lines, source)
+            if norm.batch and self.family.batchnorm_eps is None:
+                raise SpecError(
+                    f"{module} is a batch norm",
+                    found="nothing says what it adds to the variance",
+                    source=source,
+                    hint="batchnorm_eps = 1e-5, or whatever the model takes, above all tables",
+                )
+            self.behind.append(norm)
+
     def _read(
         self, text: str, what: str, names: Mapping[str, str], source: str
     ) -> tuple[Axis, ...]:
@@ -287,6 +332,9 @@ class Draft:
         for (module, _), line in self.watched.items():
             self._check_nesting(f'watch of {module} is "{line.text}"', line)
         spaces = {name: replace(space, size=sizes[name]) for name, space in self.spaces.items()}
+        for norm in self.behind:
+            if not norm.batch and spaces[norm.space].may == FLIP:  # no sign passes a layer norm
+                spaces[norm.space] = replace(spaces[norm.space], may=PERMUTE)
         check_mapped(spaces, self.lines, self.norms, self.declared)
         return Spec(
             self.family.name,
@@ -299,6 +347,8 @@ class Draft:
             ),
             self.family.shown_path,
             tuple(self.norms),
+            tuple(self.behind),
+            self.family.batchnorm_eps,
         )
 
     def _check_covered(self) -> None:

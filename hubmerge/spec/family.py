@@ -29,11 +29,14 @@ class _Table(BaseModel):
 class SpaceLine(_Table):
     """How a space was declared: its size (a config field or a number), what it lies within,
     and what may be done to it besides reordering its units.
+
+    through: the configuration field that names the activation function a scale has to pass.
     """
 
     size: str | int | None = None
     within: str | None = None
     may: str | None = None
+    through: str | None = None
 
 
 class Block(_Table):
@@ -45,6 +48,8 @@ class Block(_Table):
     start: str | None = None
     end: str | None = None
     joined_unless: str | None = None
+    may: str | None = None
+    through: str | None = None
     fixed: dict[str, str | int | SpaceLine] = Field(default_factory=dict)
     space: dict[str, str | int | SpaceLine] = Field(default_factory=dict)
     param: dict[str, str] = Field(default_factory=dict)
@@ -52,6 +57,7 @@ class Block(_Table):
     watch: dict[str, str] = Field(default_factory=dict)
     layernorm: dict[str, str] = Field(default_factory=dict)
     rmsnorm: dict[str, str] = Field(default_factory=dict)
+    behind: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("at")
     @classmethod
@@ -62,7 +68,8 @@ class Block(_Table):
 
     @model_validator(mode="after")
     def _threads(self) -> Block:
-        given = [k for k in ("start", "end", "joined_unless") if getattr(self, k) is not None]
+        threading = ("start", "end", "joined_unless", "may", "through")
+        given = [key for key in threading if getattr(self, key) is not None]
         if self.flow is None and given:
             raise ValueError(f'{", ".join(given)} without flow: add flow = "x -> y"')
         joined = self.joined_unless
@@ -91,6 +98,8 @@ class Family(_Table):
     watch: dict[str, str] = Field(default_factory=dict)
     layernorm: dict[str, str] = Field(default_factory=dict)
     rmsnorm: dict[str, str] = Field(default_factory=dict)
+    behind: dict[str, str] = Field(default_factory=dict)
+    batchnorm_eps: float | None = Field(default=None, gt=0)
     block: tuple[Block, ...] = ()
 
     @property
@@ -166,8 +175,8 @@ def read_family(path: Path) -> Family:
         raise SpecError(
             f"{_shown(path)} is no family",
             found=problems,
-            hint="tables are match, fixed, space, param, buffer, watch, layernorm, rmsnorm and "
-            "[[block]]: docs/spec.md",
+            hint="tables are match, fixed, space, param, buffer, watch, layernorm, rmsnorm, behind "
+            "and [[block]]: docs/spec.md",
         ) from error
 
 

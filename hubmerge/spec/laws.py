@@ -1,7 +1,7 @@
 """Proving a spec: what it calls a symmetry must leave the model's function alone.
 
-Free spaces are permuted; where spaces may be rotated or mapped, the model is brought into canonical
-form and every one of them is.
+Free spaces are permuted; where spaces may be scaled, flipped, rotated or mapped, the model is
+brought into canonical form and every one of them is.
 
 In float64, on shaken weights or on the weights at hand: a wrong line moves the outputs by parts
 of their own size, a right one by rounding.
@@ -22,6 +22,7 @@ from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import Permutation, State, permute, random_permutation
 from hubmerge.spec.spec import Spec
 from hubmerge.spec.symmetry import apply_maps, random_symmetry, transform
+from hubmerge.spec.units import random_scales
 
 TOLERANCE = 1e-9
 """Largest deviation, relative to the largest output, that counts as rounding in float64."""
@@ -83,7 +84,7 @@ def prove(
     """Applies random elements of every free space to `model` and compares its outputs.
 
     model: in float64 and eval mode. inputs: a probe batch in float64. mapped: prove the canonical
-    form, rotations and linear maps as well, not only permutations.
+    form, scales, signs, rotations and linear maps as well, not only permutations.
     Raises: LawError, naming the space that breaks the function; CanonicalError.
     """
     state = model.state_dict()
@@ -96,9 +97,40 @@ def prove(
         )
     if worst > TOLERANCE:
         raise _broken(model, spec, state, reference, inputs, seed, worst)
-    if mapped and spec.mapped_spaces():
+    if mapped and spec.scales:
+        worst = max(worst, _prove_scales(model, spec, state, reference, inputs, elements, seed))
+    if mapped and spec.has_form:
         worst = max(worst, _prove_maps(model, spec, state, reference, inputs, elements, seed))
     return Proof(spec, worst, elements)
+
+
+def _prove_scales(
+    model: PreTrainedModel,
+    spec: Spec,
+    state: State,
+    reference: Tensor,
+    inputs: Mapping[str, Tensor],
+    elements: int,
+    seed: int,
+) -> float:
+    """How far random scales of units, and of what enters batch norms, move the outputs at most."""
+    worst = 0.0
+    for number in range(elements):
+        alone = {}
+        for name, factors, scale in random_scales(spec, seed + number):
+            moved = outputs(model, scale(spec, state, {name: factors}), inputs)
+            alone[name] = deviation(reference, moved)
+        worst = max(worst, *alone.values())
+        if worst > TOLERANCE:
+            raise LawError(
+                f"scaling units of this {spec.family} model moves its outputs by {worst:.1e} of "
+                "their size",
+                found=f"spaces and norms that do: {_guilty(alone)}",
+                source=spec.source,
+                hint="is a prime missing where the space is read, a norm under [behind], or "
+                "batchnorm_eps another? Does anything but ReLU stand in between?",
+            )
+    return worst
 
 
 def _prove_maps(

@@ -7,7 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from hubmerge.errors import SpecError
 from hubmerge.spec.notation import Axis, short
 from hubmerge.spec.sizes import Line
-from hubmerge.spec.spec import LINEAR, PERMUTE, ROTATE, Norm, Space
+from hubmerge.spec.spec import FLIP, LINEAR, PERMUTE, ROTATE, SCALE, Behind, Norm, Space
+
+HOMOGENEOUS = ("relu", "leaky_relu", "linear")
+"""Activation functions f, as transformers names them, with f(c x) = c f(x) for every c > 0."""
+
+ODD = ("tanh",)
+"""Those with f(-x) = -f(x)."""
+
+
+def kind_through(activation: str) -> str:
+    """What a space that would be scaled may be, where its units pass through `activation`."""
+    if activation in HOMOGENEOUS:
+        return SCALE
+    return FLIP if activation in ODD else PERMUTE
 
 
 def norm_over(
@@ -42,6 +55,25 @@ def norm_over(
     return Norm(module, space, tuple(readers), centred)
 
 
+def norm_behind(module: str, writer: str, lines: Mapping[str, Line], source: str) -> Behind:
+    """The norm `module`, which takes what `writer` puts out.
+
+    Raises: SpecError, if it has no gain with one plain axis, or if no axis of the writer's weight
+    is the same space.
+    """
+    gain, weight = lines.get(f"{module}.weight"), lines.get(f"{writer}.weight")
+    space = gain.axes[0].name if gain and len(gain.axes) == 1 else None
+    if space is None or weight is None or space not in [axis.name for axis in weight.axes]:
+        shown = " and ".join(f'"{line.text}"' if line else "no line" for line in (gain, weight))
+        raise SpecError(
+            f"{module} does not stand behind {writer}",
+            found=f"the lines of their weights are {shown}",
+            source=source,
+            hint="name a module whose weight is a gain with one axis, and the layer that writes it",
+        )
+    return Behind(module, writer, space, f"{module}.running_var" in lines)
+
+
 def check_mapped(
     spaces: Mapping[str, Space],
     lines: Mapping[str, Line],
@@ -73,8 +105,10 @@ def _problem(
     if space.may == ROTATE and (not over or len({norm.centred for norm in over}) > 1):
         kinds = "both LayerNorms and RMSNorms stand over it" if over else "no norm stands over it"
         return kinds, "name all norms that read it under [layernorm], or under [rmsnorm]"
-    if space.may == LINEAR and over:
+    if space.may in (LINEAR, SCALE, FLIP) and over:
         return f"{over[0].module} stands over it", 'behind a norm a space may only "rotate"'
+    if space.may in (SCALE, FLIP) and space.within:
+        return f"it lies within {short(space.within)!r}", 'inside another space: "linear"'
     if any(inner.within == space.name for inner in spaces.values()):
         return "other spaces lie within it", "only the innermost spaces may be mapped"
     outer = space.within

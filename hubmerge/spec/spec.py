@@ -13,10 +13,15 @@ from math import prod
 
 from hubmerge.spec.notation import SAMPLES, Axis, Segment, lay_out
 
-PERMUTE, ROTATE, LINEAR = "permute", "rotate", "linear"
-KINDS = (PERMUTE, ROTATE, LINEAR)
-"""What may be done to a space, each including those before it: its units reordered; any rotation
-of them (behind norms alone); any invertible map (the inside of an attention head)."""
+PERMUTE, SCALE, FLIP, ROTATE, LINEAR = "permute", "scale", "flip", "rotate", "linear"
+KINDS = (PERMUTE, SCALE, FLIP, ROTATE, LINEAR)
+"""What may be done to a space: its units reordered, which every other kind includes; each of them
+scaled by a positive factor (through ReLU); their signs flipped (through tanh); any rotation of them
+(behind norms alone); any invertible map (the inside of an attention head)."""
+
+ALL, UNSCALED, PERMUTATIONS = "all", "unscaled", "permutations"
+SYMMETRIES = (ALL, UNSCALED, PERMUTATIONS)
+"""How much of what a spec allows is used: everything; everything but scales; permutations."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,31 @@ class Norm:
     def bias(self) -> str:
         """Name of its bias, which it may not have."""
         return f"{self.module}.bias"
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A norm with a gain per unit of `space`, and the layer whose output it takes.
+
+    What stands in front of it is not scaled or flipped with the space.
+    batch: it keeps running statistics, so that each of its inputs has a free scale and sign.
+    """
+
+    module: str
+    writer: str
+    space: str
+    batch: bool
+
+    @property
+    def gain(self) -> str:
+        """Name of its gain."""
+        return f"{self.module}.weight"
+
+    @property
+    def in_front(self) -> tuple[str, ...]:
+        """Names of the tensors in front of it, some of which there may not be."""
+        written = (f"{self.writer}.{name}" for name in ("weight", "bias"))
+        return (*written, *(f"{self.module}.{name}" for name in ("running_mean", "running_var")))
 
 
 @dataclass(frozen=True)
@@ -135,6 +165,8 @@ class Spec:
     watches: tuple[Watch, ...] = ()
     source: str = ""
     norms: tuple[Norm, ...] = ()
+    behind: tuple[Behind, ...] = ()
+    batchnorm_eps: float | None = None
     sizes: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -145,15 +177,73 @@ class Spec:
         """Name -> size of every space that may be permuted, in the order of the model."""
         return {space.name: space.size for space in self.spaces.values() if not space.fixed}
 
+    def allowing(self, symmetry: str) -> Spec:
+        """The same spec with one of `SYMMETRIES`."""
+        narrowed = {UNSCALED: self.unscaled, PERMUTATIONS: self.permutations_only}
+        return narrowed.get(symmetry, self)
+
     @property
     def permutations_only(self) -> Spec:
         """The same spec with spaces that may be permuted and nothing more."""
         spaces = {name: replace(space, may=PERMUTE) for name, space in self.spaces.items()}
-        return replace(self, spaces=spaces, norms=())
+        return replace(self, spaces=spaces, norms=(), behind=())
+
+    @property
+    def unscaled(self) -> Spec:
+        """The same spec with no space that may be scaled, and no input of a batch norm."""
+        spaces = {
+            name: replace(space, may=PERMUTE) if space.may == SCALE else space
+            for name, space in self.spaces.items()
+        }
+        behind = tuple(replace(norm, batch=False) for norm in self.behind)
+        return replace(self, spaces=spaces, behind=behind)
+
+    @property
+    def scales(self) -> bool:
+        """Whether units of any space, or inputs of a batch norm, may be scaled."""
+        return bool(self.scaled_spaces()) or any(norm.batch for norm in self.behind)
+
+    @property
+    def has_form(self) -> bool:
+        """Whether any symmetry of it asks for a canonical form."""
+        return self.scales or bool(self.mapped_spaces())
+
+    def scaled_spaces(self) -> list[str]:
+        """Every space whose units may be scaled, in the order of the model."""
+        return [s.name for s in self.spaces.values() if not s.fixed and s.may == SCALE]
 
     def mapped_spaces(self) -> dict[str, str]:
-        """Name -> kind of every space that may be more than permuted, in the order of the model."""
-        return {s.name: s.may for s in self.spaces.values() if not s.fixed and s.may != PERMUTE}
+        """Name -> kind of every space that may be flipped, rotated or mapped, in model order."""
+        free = (space for space in self.spaces.values() if not space.fixed)
+        return {s.name: s.may for s in free if s.may not in (PERMUTE, SCALE)}
+
+    @property
+    def unflipped(self) -> Spec:
+        """The same spec with no space whose signs may be flipped."""
+        spaces = {
+            name: replace(space, may=PERMUTE) if space.may == FLIP else space
+            for name, space in self.spaces.items()
+        }
+        return replace(self, spaces=spaces)
+
+    @cached_property
+    def unsigned(self) -> frozenset[str]:
+        """Names of the tensors that maps do not mix and signs do not reach.
+
+        Gains, and running variances. A batch norm passes a sign on from what it takes.
+        """
+        flipped = {name for name, space in self.spaces.items() if space.may == FLIP}
+        behind = (norm for norm in self.behind if norm.space in flipped)
+        variances = {n for norm in behind for n in (norm.gain, f"{norm.module}.running_var")}
+        return frozenset(variances | {norm.gain for norm in self.norms})
+
+    @cached_property
+    def in_front(self) -> Mapping[str, frozenset[str]]:
+        """Space -> names of the tensors along it that stand in front of a norm with a gain."""
+        found: dict[str, set[str]] = {}
+        for norm in self.behind:
+            found.setdefault(norm.space, set()).update(norm.in_front)
+        return {space: frozenset(tensors) for space, tensors in found.items()}
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

@@ -1,10 +1,10 @@
 """Elements of a model's symmetry group beyond permutations, as pure functions on tensors.
 
 A permutation may be followed by a map of every space that may be more than permuted: a rotation
-of the residual stream behind norms, an invertible map inside each attention head. Tensors along
-the space are multiplied by the map, those that name the space with a prime by its inverse
-transpose. A rotation leaves the function alone only in canonical form (`hubmerge.spec.canonical`):
-arXiv:2506.22712, section 3.
+of the residual stream behind norms, an invertible map inside each attention head, signs and order
+of units that pass an odd function. Tensors along the space are multiplied by the map, those that
+name the space with a prime by its inverse transpose. A rotation leaves the function alone only in
+canonical form (`hubmerge.spec.canonical`): arXiv:2506.22712, section 3.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from hubmerge.spec import permutation as permuting
 from hubmerge.spec.notation import Segment
 from hubmerge.spec.permutation import Permutation, State, permute, positions, unfold
-from hubmerge.spec.spec import ROTATE, Layout, Spec
+from hubmerge.spec.spec import FLIP, LINEAR, ROTATE, Layout, Spec
 
 Maps = Mapping[str, Tensor]
 """Space -> [n, n], or [heads, n, n] where nested; row h maps the inside of the *new* head h."""
@@ -49,22 +49,28 @@ def transform(spec: Spec, state: State, symmetry: Symmetry) -> dict[str, Tensor]
 
 
 def apply_maps(spec: Spec, state: State, maps: Maps) -> dict[str, Tensor]:
-    """`state` with the units of every mapped space combined; norms' gains, which are 1, stay."""
+    """`state` with the units of every mapped space combined; see `maps_on`."""
     moved = dict(state)
     if not maps:
         return moved
     duals = {space: dual_of(spec, space, matrix) for space, matrix in maps.items()}
-    gains = {norm.gain for norm in spec.norms}
     touched = {tensor: None for space in maps for tensor in spec.touched_by[space]}
     for name in touched:
-        if name not in gains:
-            moved[name] = map_tensor(spec, state[name], spec.tensors[name], maps, duals)
+        here, back = maps_on(spec, name, maps), maps_on(spec, name, duals)
+        moved[name] = map_tensor(spec, state[name], spec.tensors[name], here, back)
     return moved
 
 
+def maps_on(spec: Spec, tensor: str, maps: Maps) -> Maps:
+    """What `maps` do to one tensor: gains, which are 1 where units are mixed, keep their sign."""
+    if tensor not in spec.unsigned:
+        return maps
+    return {s: matrix.abs() for s, matrix in maps.items() if spec.spaces[s].may == FLIP}
+
+
 def dual_of(spec: Spec, space: str, matrix: Tensor) -> Tensor:
-    """The inverse transpose of a map: of a rotation, the rotation itself."""
-    return matrix if spec.spaces[space].may == ROTATE else torch.linalg.inv(matrix).mT
+    """The inverse transpose of a map: of a rotation, or signs, the matrix itself."""
+    return torch.linalg.inv(matrix).mT if spec.spaces[space].may == LINEAR else matrix
 
 
 def map_tensor(spec: Spec, tensor: Tensor, layout: Layout, maps: Maps, duals: Maps) -> Tensor:
@@ -162,6 +168,9 @@ def random_symmetry(spec: Spec, seed: int) -> Symmetry:
     for space, kind in kinds.items():
         shape = spec.index_shape(space)
         free = torch.randn(*shape, shape[-1], generator=generator, dtype=torch.float64)
+        if kind == FLIP:
+            maps[space] = signed(free[:, 0].argsort(), free[:, -1] < 0)
+            continue
         left = nearest_rotation(free, fixing_one=fixes_one(spec, space))
         if kind == ROTATE:
             maps[space] = left
@@ -171,6 +180,14 @@ def random_symmetry(spec: Spec, seed: int) -> Symmetry:
             right = nearest_rotation(other)
             maps[space] = left * (STRETCH * spread).exp().unsqueeze(-2) @ right
     return Symmetry(permutation, maps)
+
+
+def signed(order: Tensor, flipped: Tensor) -> Tensor:
+    """[n, n], float64: new[i] = old[order[i]], with its sign changed where flipped[i]."""
+    matrix = torch.zeros(len(order), len(order), dtype=torch.float64)
+    signs = 1.0 - 2.0 * flipped.double()
+    matrix[torch.arange(len(order)), order] = signs
+    return matrix
 
 
 def nearest_rotation(matrix: Tensor, *, fixing_one: bool = False) -> Tensor:

@@ -176,7 +176,7 @@ def test_everything_registered_says_what_it_is_and_where_it_is_from(registered):
 
 
 def matched(method, anchor, other, workers, seed=0):
-    spec, moments = spec_of(anchor), None
+    spec, moments = spec_of(anchor).unscaled, None
     found = find_matcher(method)
     if found.looks_at != NOTHING:
         moments = found.observe(spec, anchor, other, probe_batches(anchor), workers)

@@ -148,6 +148,12 @@ TINY: dict[str, Tiny] = {
         {"layers.0.y": 16, "layers.1.y": 20, "layers.2.y": 18},
     ),
     "mlp_head-batch": Tiny("mlp_head", _mlp([24], norm="batch"), {"layers.0.y": 24}),
+    "mlp_head-tanh": Tiny(
+        "mlp_head", _mlp([16, 20], hidden_act="tanh"), {"layers.0.y": 16, "layers.1.y": 20}
+    ),
+    "mlp_head-tanh-batch": Tiny(
+        "mlp_head", _mlp([24], norm="batch", hidden_act="tanh"), {"layers.0.y": 24}
+    ),
 }
 
 

@@ -57,7 +57,7 @@ def bench_for(name, *, threads=1, shelf=None, labelled=True):
     model = copy.deepcopy(generic(name)).float()
     workers = Workers(threads=threads)
     calibration, validation = (rows_for(model, seed, labelled=labelled) for seed in (1, 2))
-    return Bench(spec_of(model), model, calibration, workers, validation, shelf)
+    return Bench(spec_of(model).unflipped, model, calibration, workers, validation, shelf)
 
 
 def strangers(name):

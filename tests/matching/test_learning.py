@@ -39,7 +39,7 @@ def far_off(freedom, seed=0):
 @every_model
 def test_wherever_learning_stands_the_function_is_the_same(name):
     model = generic(name)
-    spec = spec_of(model)
+    spec = spec_of(model).unflipped
     form = canonical(spec, model.state_dict()) if spec.mapped_spaces() else model.state_dict()
     freedom = Freedom(spec, form, random_symmetry(spec, 3))
     element = freedom.element(far_off(freedom))
@@ -51,7 +51,7 @@ def test_wherever_learning_stands_the_function_is_the_same(name):
 @every_model
 def test_what_is_learned_on_is_what_the_element_does(name):
     model = generic(name)
-    spec = spec_of(model)
+    spec = spec_of(model).unflipped
     form = canonical(spec, model.state_dict()) if spec.mapped_spaces() else model.state_dict()
     freedom = Freedom(spec, form, random_symmetry(spec, 3))
     numbers = far_off(freedom, 1)
@@ -62,7 +62,7 @@ def test_what_is_learned_on_is_what_the_element_does(name):
 
 @every_model
 def test_learning_begins_at_the_start(name):
-    spec = spec_of(generic(name))
+    spec = spec_of(generic(name)).unflipped
     start = random_symmetry(spec, 4)
     freedom = Freedom(spec, generic(name).state_dict(), start)
     element = freedom.element(freedom.parameters())

@@ -168,7 +168,7 @@ class _Search:
         self.spec, self.states, self.found = spec, states, list(start)
         roots = tuple(name for group in spec.groups for name in group.members)
         self.names = parameters(spec, roots)
-        self.gains = {norm.gain for norm in spec.norms} if any(s.maps for s in start) else set()
+        self.unsigned = spec.unsigned if any(s.maps for s in start) else frozenset()
         self.moved = [
             {name: self._placed(p, name, self.found[p]) for name in self.names}
             for p in range(len(states))
@@ -193,9 +193,9 @@ class _Search:
         return True
 
     def _placed(self, p: int, name: str, symmetry: Symmetry) -> Tensor:
-        """One tensor of model p after `symmetry`; norms' gains, which are 1, as nothing."""
+        """One tensor of model p after `symmetry`; what maps do not mix, as nothing."""
         value, layout = self.states[p][name].double(), self.spec.tensors[name]
-        if name in self.gains:
+        if name in self.unsigned:
             return torch.zeros_like(value)
         duals = {s: dual_of(self.spec, s, m) for s, m in symmetry.maps.items()}
         value = permute_tensor(self.spec, value, layout, symmetry.permutation)

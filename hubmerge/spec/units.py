@@ -1,0 +1,147 @@
+"""Scales of units, which a model's function does not depend on.
+
+Behind a positively homogeneous activation a unit may be scaled by any positive factor, if what
+reads it is divided by the same; in front of a batch norm by any factor but 0, if its running
+statistics follow and its gain is corrected for the eps added to the variance. `level` takes all
+of this away: it gives every unit one size, so that none outweighs another in an average only
+because of how it happens to be written down. arXiv:1506.02617, section 2 (rescaling invariance);
+arXiv:2209.04836, section 2 (which symmetries two networks differ by).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from hubmerge.spec.notation import Segment
+from hubmerge.spec.permutation import State, positions
+from hubmerge.spec.spec import Behind, Spec
+from hubmerge.spec.symmetry import rows_of
+
+Factors = Mapping[str, Tensor]
+"""[n] per name: factors of a space's units (by space), or of a norm's inputs (by its module)."""
+
+SETTLED, SWEEPS = 1e-13, 1000
+"""Factors this close to 1 end the search for a size that suits all spaces which share a tensor."""
+
+
+def level(spec: Spec, state: State) -> dict[str, Tensor]:
+    """Every unit of `state` at its one size; the function is the same.
+
+    What enters a batch norm is given variance 1, and the sign that makes its gain positive. A unit
+    that may be scaled is written and read by weights of the same norm. What has none is left alone.
+    Floating tensors are in float64.
+    """
+    levelled = scale_inputs(spec, state, _standard(spec, state))
+    for _ in range(SWEEPS):
+        furthest = 0.0
+        for space in spec.scaled_spaces():
+            factor = _even(spec, levelled, space)
+            levelled = scale_units(spec, levelled, {space: factor})
+            furthest = max(furthest, float((factor - 1).abs().max()))
+        if furthest < SETTLED:
+            break
+    return levelled
+
+
+def scale_units(spec: Spec, state: State, factors: Factors) -> dict[str, Tensor]:
+    """`state` with units of scaled spaces multiplied by positive `factors`, by space."""
+    scaled = dict(state)
+    for space, factor in factors.items():
+        for name in spec.touched_by[space]:
+            if name in spec.in_front.get(space, ()):
+                continue
+            for axis, segments in enumerate(spec.tensors[name].segments):
+                along = _along(space, segments, factor, scaled[name].shape[axis])
+                if along is not None:
+                    view = [-1 if k == axis else 1 for k in range(scaled[name].ndim)]
+                    scaled[name] = scaled[name] * along.view(view)
+    return scaled
+
+
+def scale_inputs(spec: Spec, state: State, factors: Factors) -> dict[str, Tensor]:
+    """`state` with what enters batch norms multiplied by `factors` (not 0), by the norm's module.
+
+    Raises: ValueError, if the spec does not say what these norms add to the variance.
+    """
+    scaled = dict(state)
+    norms = {norm.module: norm for norm in spec.behind if norm.batch}
+    eps = spec.batchnorm_eps
+    for module, factor in factors.items():
+        if eps is None:
+            raise ValueError(f"{module}: nothing says what is added to its variance")
+        norm = norms[module]
+        mean, variance = f"{module}.running_mean", f"{module}.running_var"
+        for name in (f"{norm.writer}.weight", f"{norm.writer}.bias", mean):
+            if name in state:
+                scaled[name] = _rows_scaled(spec, scaled[name], name, norm, factor)
+        before = state[variance]
+        scaled[variance] = before * factor.square()
+        grown = (scaled[variance] + eps).sqrt() / (before + eps).sqrt()
+        scaled[norm.gain] = state[norm.gain] * grown / factor
+    return scaled
+
+
+Scale = Callable[[Spec, State, Factors], dict[str, Tensor]]
+
+
+def random_scales(spec: Spec, seed: int) -> Iterator[tuple[str, Tensor, Scale]]:
+    """Random factors for every space that may be scaled and every batch norm, with what applies
+    them; those of a norm's inputs have random signs.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(space: str) -> Tensor:
+        return torch.randn(spec.sizes[space], generator=generator, dtype=torch.float64)
+
+    for space in spec.scaled_spaces():
+        yield space, draw(space).exp(), scale_units
+    for norm in spec.behind:
+        if norm.batch:
+            yield norm.module, draw(norm.space).exp() * draw(norm.space).sign(), scale_inputs
+
+
+def _standard(spec: Spec, state: State) -> dict[str, Tensor]:
+    """Factors that give each input of a batch norm variance 1 and a positive gain."""
+    found = {}
+    for norm in spec.behind:
+        if norm.batch:
+            variance = state[f"{norm.module}.running_var"].double()
+            sign = torch.where(state[norm.gain] < 0, -1.0, 1.0).double()
+            found[norm.module] = sign * torch.where(variance > 0, variance.rsqrt(), 1.0)
+    return found
+
+
+def _even(spec: Spec, state: State, space: str) -> Tensor:
+    """[n]: factors that make the weights that write a unit as large as those that read it."""
+    power = {side: torch.zeros(spec.sizes[space], dtype=torch.float64) for side in (False, True)}
+    for name in spec.touched_by[space]:
+        if name in spec.in_front.get(space, ()) or name in spec.buffers:
+            continue
+        for dual, rows in rows_of(spec, state[name].double(), spec.tensors[name], space):
+            power[dual] = power[dual] + rows.square().sum(1)
+    alive = (power[False] > 0) & (power[True] > 0)
+    return torch.where(alive, power[True] / power[False], 1.0).pow(0.25)
+
+
+def _along(space: str, segments: tuple[Segment, ...], factor: Tensor, size: int) -> Tensor | None:
+    """[size]: what every position of an axis is multiplied by; None where it is left alone."""
+    along = None
+    for segment in segments:
+        for place, grid in enumerate(segment.grids):
+            if grid.name != space:
+                continue
+            along = torch.ones(size, dtype=torch.float64) if along is None else along
+            coordinate = torch.arange(grid.size).view(
+                [-1 if k == place else 1 for k in range(len(segment.grids))]
+            )
+            here = (1 / factor if grid.dual else factor)[coordinate.expand(segment.shape)]
+            along[positions(segment).flatten()] *= here.flatten()
+    return along
+
+
+def _rows_scaled(spec: Spec, value: Tensor, name: str, norm: Behind, factor: Tensor) -> Tensor:
+    axis = [each.name for each in spec.tensors[name].axes].index(norm.space)
+    return value * factor.view([-1 if k == axis else 1 for k in range(value.ndim)])
