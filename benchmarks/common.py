@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,16 @@ from transformers import (
     ViTForImageClassification,
 )
 
+from hubmerge.demo.digits import digits, write_digits
+from hubmerge.demo.train import COURSES, write_parent
+from hubmerge.letters import letters
 from hubmerge.models.probe import shaken
 
 HUBMERGE = (sys.executable, "-m", "hubmerge.cli")
 """The command line, as a user runs it."""
+
+SMALL = ("--samples", "50", "--calibration-samples", "50")
+"""What a merge measures if it is only to run."""
 
 SHAPES: dict[str, tuple[type[PreTrainedModel], type[PreTrainedConfig], dict[str, Any]]] = {
     "resnet50": (
@@ -82,6 +89,26 @@ def write_pair(folder: Path, name: str, quick: bool) -> tuple[Path, Path]:
         written.append(folder / letter)
         build(name, seed, quick).save_pretrained(written[-1])
     return written[0], written[1]
+
+
+def trained(
+    folder: Path, family: str, seeds: Sequence[int], quick: bool
+) -> tuple[list[Path], Path]:
+    """Folders of parents trained on the digits as `hubmerge demo` trains its two, and of those."""
+    (course,) = (each for each in COURSES if each.name == family)
+    if quick:
+        course = replace(course, epochs=1)
+    splits = digits()
+    data = folder / "digits"
+    if not data.exists():
+        write_digits(data)
+    parents = []
+    for letter, seed in zip(letters(len(seeds)).lower(), seeds, strict=True):
+        where = folder / f"{family}-{letter}"
+        parents.append(
+            write_parent(where, course, seed, splits, repo=where.name, dataset=data.name)
+        )
+    return parents, data
 
 
 def show(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

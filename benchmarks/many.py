@@ -15,14 +15,11 @@ import argparse
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import common
 
-from hubmerge.demo.digits import digits, write_digits
-from hubmerge.demo.train import COURSES, write_parent
-from hubmerge.letters import letters
+from hubmerge.demo.train import COURSES
 from hubmerge.progress import be_quiet
 from hubmerge.reporting.schema import Report
 
@@ -36,7 +33,6 @@ WAYS = (
 )
 """How three are brought together, and by which matcher."""
 FUSE = ("--fuse", "least-squares")
-SMALL = ("--samples", "50", "--calibration-samples", "50")
 HEADINGS = (
     "family",
     "together",
@@ -47,24 +43,6 @@ HEADINGS = (
     "naive",
     "ensemble",
 )
-
-
-def trained(folder: Path, family: str, quick: bool) -> tuple[list[Path], Path]:
-    """Folders of three parents and of the data set they are from."""
-    (course,) = (each for each in COURSES if each.name == family)
-    if quick:
-        course = replace(course, epochs=1)
-    splits = digits()
-    data = folder / "digits"
-    if not data.exists():
-        write_digits(data)
-    parents = []
-    for letter, seed in zip(letters(len(SEEDS)).lower(), SEEDS, strict=True):
-        where = folder / f"{family}-{letter}"
-        parents.append(
-            write_parent(where, course, seed, splits, repo=where.name, dataset=data.name)
-        )
-    return parents, data
 
 
 def merges(
@@ -99,7 +77,7 @@ def main() -> None:
     parser.add_argument("--parents", type=Path, nargs="+", help="folders of three parents or more")
     parser.add_argument("--dataset", type=Path, help="folder of their data set")
     options, more = parser.parse_known_args()
-    more = [*(() if "--fuse" in more else FUSE), *(SMALL if options.quick else ()), *more]
+    more = [*(() if "--fuse" in more else FUSE), *(common.SMALL if options.quick else ()), *more]
     be_quiet()
     print(common.machine())
     with tempfile.TemporaryDirectory() as temporary:
@@ -115,7 +93,7 @@ def places(folder: Path, options: argparse.Namespace) -> Iterator[tuple[str, Seq
         return
     for course in COURSES:
         if options.family in (None, course.name):
-            yield course.name, *trained(folder, course.name, options.quick)
+            yield course.name, *common.trained(folder, course.name, SEEDS, options.quick)
 
 
 if __name__ == "__main__":

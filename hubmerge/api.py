@@ -101,7 +101,8 @@ def match(
     """Finds the symmetry of B that lines it up with A.
 
     by: a registered matcher, or "auto"; those that look at activations need a `dataset` (Hub id
-    or folder). symmetry: "all" the family allows, "unscaled" (also "auto"), or "permutations".
+    or folder). symmetry: "all" the family allows, "scaled" (also "auto"), "unscaled" or
+    "permutations".
     Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
     """
     check_mergeable(a, b)

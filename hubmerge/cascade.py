@@ -10,11 +10,11 @@ from transformers import PreTrainedModel
 from hubmerge.errors import CanonicalError
 from hubmerge.matching import Match
 from hubmerge.measure import Batches, Score, outputs, score
-from hubmerge.spec.spec import ALL, PERMUTATIONS, UNSCALED, Spec
+from hubmerge.spec.spec import ALL, PERMUTATIONS, SCALED, UNSCALED, Spec
 from hubmerge.workers import Workers
 
 AUTO = "auto"
-"""Symmetries: what validation rows favour, or everything but scales where nothing is tried."""
+"""Symmetries: what validation rows favour, or "scaled" where nothing is tried."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,11 @@ class Way:
     symmetry: str
 
     def __str__(self) -> str:
-        said = {PERMUTATIONS: ", permutations only", ALL: ", units scaled"}
+        said = {
+            ALL: ", inputs of batch norms scaled",
+            UNSCALED: ", nothing scaled",
+            PERMUTATIONS: ", permutations only",
+        }
         return self.match + said.get(self.symmetry, "")
 
 
@@ -58,7 +62,7 @@ def ways(
     together by activations or by weights, not by both. symmetry: one of the spec's `SYMMETRIES`,
     or "auto" to try them.
     """
-    asked = UNSCALED if symmetry == AUTO or (symmetry == ALL and not spec.scales) else symmetry
+    asked = SCALED if symmetry == AUTO else symmetry
     if not calibration:
         return (Way("synthetic" if images else "weights", asked),)
     names = ("activations",) if many else ("activations-weights", "activations")
@@ -71,11 +75,13 @@ def ways(
 Matches = tuple[Match, ...]
 
 
-def scaled(spec: Spec, way: Way, symmetry: str) -> tuple[Way, ...]:
-    """What to try once `way` is the best: the same with its units scaled, if that was left open."""
-    if symmetry != AUTO or not spec.scales:
+def scalings(spec: Spec, best: Way, symmetry: str) -> tuple[Way, ...]:
+    """What to try once the `best` way is known: the same with less or more scaled, if left open."""
+    if symmetry != AUTO or best.symmetry != SCALED:
         return ()
-    return (Way(way.match, ALL),)
+    others = (spec.allowing(other) for other in (UNSCALED, ALL))
+    kinds = {other.symmetry for other in others} - {spec.allowing(SCALED).symmetry}
+    return tuple(Way(best.match, kind) for kind in (UNSCALED, ALL) if kind in kinds)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from hubmerge.matching.many import find_together
 from hubmerge.matching.registry import NOTHING
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
-from hubmerge.spec.spec import UNSCALED
+from hubmerge.spec.spec import SCALED
 
 
 def check_names(recipe: Recipe) -> None:
@@ -87,8 +87,8 @@ def resolved_match(recipe: Recipe) -> str:
 
 
 def resolved_symmetry(recipe: Recipe) -> str:
-    """The symmetries of a matcher that is named: scales only where somebody asks for them."""
-    return UNSCALED if recipe.symmetry == AUTO else recipe.symmetry
+    """The symmetries of a matcher that is named."""
+    return SCALED if recipe.symmetry == AUTO else recipe.symmetry
 
 
 def tries(recipe: Recipe) -> bool:

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.align import Parents, aligned, gather, loaded, match_all
 from hubmerge.alignments import FOLDER, load_matches, save_matches
-from hubmerge.cascade import Attempt, Way, best_way, scaled
+from hubmerge.cascade import Attempt, Way, best_way, scalings
 from hubmerge.choices import (
     check_fusion,
     check_names,
@@ -216,7 +216,7 @@ def _matched(
         return path.model(1.0 if recipe.mixture is not None else recipe.lam)
 
     validation = ground.validation if ground else None
-    then = partial(scaled, parents.spec, symmetry=recipe.symmetry)
+    then = partial(scalings, parents.spec, symmetry=recipe.symmetry)
     return best_way(ways_of(recipe, parents, ground), match, merge, validation, workers, then)
 
 

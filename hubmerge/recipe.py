@@ -47,8 +47,9 @@ class Recipe(Part):
     models: parent A (whose order of units, labels and processor the result keeps), parent B and
         any others, each a Hub id, `id@revision` or a local folder.
     match: a registered matcher, "none", or "auto": the best of several on validation rows.
-    symmetry: "all" a family allows, "unscaled" (all but scales), "permutations" alone, or "auto":
-        unscaled, and what else validation rows favour where several are tried.
+    symmetry: "all" a family allows, "scaled" (all but inputs of batch norms), "unscaled" (no
+        scales), "permutations" alone, or "auto": scaled, or what else validation rows favour where
+        several are tried.
     together: how more than two models are brought together: a registered way, or "auto":
         universe, or star for a matcher that learns.
     repair: a registered repair, "none", or "auto": batch norm re-estimated where there is any.
@@ -59,7 +60,7 @@ class Recipe(Part):
 
     models: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST)]
     match: str = "auto"
-    symmetry: Literal["auto", "all", "unscaled", "permutations"] = "auto"
+    symmetry: Literal["auto", "all", "scaled", "unscaled", "permutations"] = "auto"
     together: str = "auto"
     fuse: str = "average"
     repair: str = "auto"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from hubmerge import cascade
-from hubmerge.cascade import Way, best_way, scaled, ways
+from hubmerge.cascade import Way, best_way, scalings, ways
 from hubmerge.errors import CanonicalError
 from hubmerge.spec.laws import spec_of
 from tests.conformance.tiny import generic
@@ -28,7 +28,7 @@ def scored(monkeypatch):
 
 def chosen(losses, validation=ROWS, then=lambda best: ()):
     """The way taken where every way's merge has the loss given, and the attempts."""
-    tried = [Way(name, "unscaled") for name in losses if "+" not in name]
+    tried = [Way(name, "scaled") for name in losses if "+" not in name]
 
     def match(way):
         if losses[way.match] is None:
@@ -66,7 +66,7 @@ def test_what_comes_next_depends_on_the_best_and_must_beat_it(scored):
 
     found, attempts = chosen({"a": 0.5, "b": 0.3, "b+": 0.2}, then=then)
     assert found == ("b+",)
-    assert [each.told for each in attempts] == ["a", "b", "b+, units scaled"]
+    assert [each.told for each in attempts] == ["a", "b", "b+, inputs of batch norms scaled"]
     assert [each.chosen for each in attempts] == [False, False, True]
     assert chosen({"a": 0.5, "b": 0.3, "b+": 0.3}, then=then)[0] == ("b",)
     assert chosen({"a": 0.2, "a+": None}, then=then)[0] == ("a",)
@@ -75,9 +75,12 @@ def test_what_comes_next_depends_on_the_best_and_must_beat_it(scored):
 
 def test_scales_are_tried_where_there_are_any_and_nobody_decided():
     vit, resnet = spec_of(generic("vit")), spec_of(generic("resnet-basic"))
-    best = Way("activations", "unscaled")
-    assert scaled(resnet, best, "auto") == (Way("activations", "all"),)
-    assert scaled(resnet, best, "unscaled") == scaled(vit, best, "auto") == ()
+    mlp = spec_of(generic("mlp_head-none"))
+    best = Way("activations", "scaled")
+    less, more = Way("activations", "unscaled"), Way("activations", "all")
+    assert scalings(resnet, best, "auto") == (less, more)
+    assert scalings(mlp, best, "auto") == (less,)
+    assert scalings(vit, best, "auto") == scalings(resnet, best, "scaled") == ()
 
 
 def test_without_validation_rows_the_first_is_taken_unmeasured(scored):
@@ -97,11 +100,11 @@ def test_what_is_tried_depends_on_data_and_family():
     assert Way("activations-weights", "all") not in ways(
         vit, calibration=True, images=True, many=True
     )
-    assert ways(vit, calibration=False, images=True) == (Way("synthetic", "unscaled"),)
+    assert ways(vit, calibration=False, images=True) == (Way("synthetic", "scaled"),)
     assert ways(resnet, calibration=False, images=True, symmetry="all") == (
         Way("synthetic", "all"),
     )
-    assert ways(vit, calibration=False, images=False) == (Way("weights", "unscaled"),)
+    assert ways(vit, calibration=False, images=False) == (Way("weights", "scaled"),)
 
 
 def test_parents_can_be_restricted_to_permutations():

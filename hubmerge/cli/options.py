@@ -46,9 +46,9 @@ Symmetry = Annotated[
     str,
     _option(
         "--symmetry",
-        help="all a family allows, unscaled (rotations, linear maps and signs, but no scales), "
-        "permutations alone, or auto: unscaled, and what validation rows favour where several are "
-        "tried.",
+        help="all a family allows, scaled (inputs of batch norms are not), unscaled (rotations, "
+        "linear maps and signs, but no scales), permutations alone, or auto: scaled, or what else "
+        "validation rows favour where several are tried.",
         panel=METHOD,
     ),
 ]

@@ -22,8 +22,8 @@ MAP = "map:"
 LARGEST_CONDITION = 1e8
 """A map whose condition number is larger cannot be undone well enough to keep the function."""
 
-SCALED = "scaled"
-"""What says in the file whether units were brought to one size."""
+SYMMETRY = "symmetry"
+"""What says in the file how far units were brought to one size."""
 
 TENSORS = "alignment.safetensors"
 SUMMARY = "alignment.json"
@@ -32,7 +32,7 @@ SUMMARY = "alignment.json"
 def save_match(match: Match, folder: Path) -> list[Path]:
     """Writes the symmetry and what it gained into `folder`, which exists."""
     summary = match_summary(match)
-    said = {**summary, SCALED: match.spec.scales}
+    said = {**summary, SYMMETRY: match.spec.symmetry}
     metadata = {"hubmerge": json.dumps(said, sort_keys=True)}
     maps = {MAP + name: matrix.contiguous() for name, matrix in match.maps.items()}
     store({**match.permutation, **maps}, folder / TENSORS, metadata)
@@ -60,13 +60,13 @@ def load_match(path: Path, spec: Spec) -> Match:
         raise RecipeError(f"{str(file)!r} was not written by hubmerge match")
     permutation = {name: value for name, value in tensors.items() if not name.startswith(MAP)}
     maps = {name.removeprefix(MAP): v for name, v in tensors.items() if name.startswith(MAP)}
-    if not summary.get(SCALED):
-        spec = spec.unscaled
-    elif not spec.scales:
+    wanted = summary.get(SYMMETRY)
+    if spec.allowing(str(wanted)).symmetry != wanted:
         raise RecipeError(
-            f"{str(file)!r} scales units",
-            found="the spec of these models, or --symmetry, allows none to be scaled",
+            f"{str(file)!r} was made with symmetry {wanted!r}",
+            found=f"the spec of these models, or --symmetry, allows {spec.symmetry!r}",
         )
+    spec = spec.allowing(str(wanted))
     _check_permutation(file, spec, permutation)
     _check_maps(file, spec, maps)
     try:

@@ -19,9 +19,10 @@ KINDS = (PERMUTE, SCALE, FLIP, ROTATE, LINEAR)
 scaled by a positive factor (through ReLU); their signs flipped (through tanh); any rotation of them
 (behind norms alone); any invertible map (the inside of an attention head)."""
 
-ALL, UNSCALED, PERMUTATIONS = "all", "unscaled", "permutations"
-SYMMETRIES = (ALL, UNSCALED, PERMUTATIONS)
-"""How much of what a spec allows is used: everything; everything but scales; permutations."""
+ALL, SCALED, UNSCALED, PERMUTATIONS = "all", "scaled", "unscaled", "permutations"
+SYMMETRIES = (ALL, SCALED, UNSCALED, PERMUTATIONS)
+"""How much of what a spec allows is used, each less than the one before: everything; no scales of
+what enters batch norms; no scales at all; permutations alone."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,16 @@ class Spec:
 
     def allowing(self, symmetry: str) -> Spec:
         """The same spec with one of `SYMMETRIES`."""
-        narrowed = {UNSCALED: self.unscaled, PERMUTATIONS: self.permutations_only}
-        return narrowed.get(symmetry, self)
+        if symmetry == SCALED:
+            return self.plain_inputs
+        return {UNSCALED: self.unscaled, PERMUTATIONS: self.permutations_only}.get(symmetry, self)
+
+    @property
+    def symmetry(self) -> str:
+        """How much scaling it allows: "all", "scaled" or "unscaled"."""
+        if any(norm.batch for norm in self.behind):
+            return ALL
+        return SCALED if self.scaled_spaces() else UNSCALED
 
     @property
     def permutations_only(self) -> Spec:
@@ -195,8 +204,12 @@ class Spec:
             name: replace(space, may=PERMUTE) if space.may == SCALE else space
             for name, space in self.spaces.items()
         }
-        behind = tuple(replace(norm, batch=False) for norm in self.behind)
-        return replace(self, spaces=spaces, behind=behind)
+        return replace(self.plain_inputs, spaces=spaces)
+
+    @property
+    def plain_inputs(self) -> Spec:
+        """The same spec with no input of a batch norm that may be scaled."""
+        return replace(self, behind=tuple(replace(norm, batch=False) for norm in self.behind))
 
     @property
     def scales(self) -> bool:

@@ -128,3 +128,10 @@ def test_three_models_are_merged_in_every_way_and_held_against_the_best() -> Non
     for row in rows:
         apart = float(row["merge"]) - float(row["best parent"])
         assert float(row["difference"]) == pytest.approx(apart, abs=2e-4)
+
+
+def test_less_and_more_scaling_is_compared() -> None:
+    rows = table(run("scales.py", "--family", "mlp"), "family")
+    assert [row["seeds"] for row in rows] == ["1 and 2", "3 and 4"]
+    for row in rows:
+        assert row["scaled"] == row["all"] != row["unscaled"]  # no batch norm

@@ -158,7 +158,7 @@ def test_an_alignment_that_scales_or_flips_is_kept_whole(name, tmp_path):
     assert again.spec.scales
     assert again.spaces == found.spaces
     close(again.apply(planted), found.apply(planted))
-    with pytest.raises(RecipeError, match="scales units"):
+    with pytest.raises(RecipeError, match="was made with symmetry 'all'"):
         load_match(tmp_path, spec.unscaled)
 
 

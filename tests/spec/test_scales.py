@@ -63,6 +63,9 @@ def test_a_spec_can_be_narrowed(tmp_path):
     spec = bound(tmp_path, TOY, BATCH_NORM, act="relu")
     assert spec.scales
     assert spec.allowing("all") is spec
+    assert spec.symmetry == "all"
+    assert spec.allowing("scaled").scaled_spaces() == ["unit"]
+    assert spec.allowing("scaled").symmetry == "scaled"
     for narrower in (spec.allowing("unscaled"), spec.allowing("permutations")):
         assert not narrower.scales
         assert not narrower.has_form
