@@ -31,6 +31,8 @@ _HOMES = {
     "MergeResult": "hubmerge.pipeline",
     "Recipe": "hubmerge.recipe",
     "read_recipe": "hubmerge.recipe",
+    "verify": "hubmerge.verification",
+    "Verification": "hubmerge.verification",
 }
 """Public name -> where it lives; looked up when first used."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from hubmerge.errors import RecipeError
 from hubmerge.letters import roles
 from hubmerge.matching import Match, load_match, save_match
+from hubmerge.matching.files import TENSORS
 from hubmerge.spec.spec import Spec
 
 FOLDER = "alignment"
@@ -39,6 +40,12 @@ def load_matches(path: Path, spec: Spec, count: int) -> tuple[Match, ...]:
             hint=f"hubmerge match -o writes {', '.join(_roles(count))}",
         )
     return tuple(load_match(path / role, spec) for role in found)
+
+
+def is_alignment(name: str) -> bool:
+    """Whether a file of a merge, named relative to its folder, holds an alignment's tensors."""
+    *folders, file = name.split("/")
+    return file == TENSORS and folders[:1] in ([], [FOLDER])
 
 
 def _roles(count: int) -> list[str]:

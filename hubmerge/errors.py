@@ -154,6 +154,18 @@ class ConflictError(HubmergeError):
     exit_code = 43
 
 
+class VerificationError(HubmergeError):
+    """A merge is not what its report says, or the Hub does not hold what was pushed to it."""
+
+    exit_code = 44
+
+
+class UncheckedError(HubmergeError):
+    """Not everything a report says could be checked: what the merge was made from is gone."""
+
+    exit_code = 45
+
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 

@@ -51,12 +51,13 @@ from hubmerge.matching import Match, find_method
 from hubmerge.measure import choose_lambda
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources, pin, pinned_recipe, without_paths
-from hubmerge.published import finished, publish_folder
-from hubmerge.recipe import RECIPE_FILE, Recipe
+from hubmerge.published import publish_standing
+from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.repair import Bench, Repair
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.write import write_report
 from hubmerge.save import Arrival, read_back, weight_hashes, write_model
+from hubmerge.standing import title_of
 from hubmerge.stopwatch import Stopwatch
 from hubmerge.summary import Story, tell
 from hubmerge.workers import Workers
@@ -76,7 +77,8 @@ def run(
 ) -> MergeResult:
     """Carries out `recipe`. Called by all processes alike; the main one writes.
 
-    Where an earlier run was stopped between writing and publishing, only the latter is done.
+    Where an earlier run was stopped between writing and publishing, only the latter is done; where
+    its result is published already, that is downloaded and nothing else happens.
     Raises: any error of this package's; then nothing is written and nothing is pushed.
     """
     destination, workers = destination or Destination(), workers or Workers()
@@ -86,12 +88,11 @@ def run(
         sources = workers.on_main(lambda: pin(recipe))
         out = destination.out or default_folder(sources)
         if destination.push is not None:
-            wanted = _as_written(recipe, sources, destination)
-            done = workers.on_main(lambda: finished(out, wanted))
-            if done is not None:
-                return MergeResult(
-                    out, done, workers.on_main(lambda: publish_folder(out, destination))
-                )
+            written = _as_written(recipe, sources, destination)
+            wanted = written.model_copy(update={"alignment": recipe.alignment})
+            standing = workers.on_main(lambda: publish_standing(out, wanted, destination))
+            if standing is not None:
+                return MergeResult(out, *standing)
         plan = workers.on_main(lambda: _plan(recipe, sources, destination, out))
         method = resolved_match(recipe)
     with watch.stage("load"):
@@ -340,5 +341,6 @@ def _publish(out: Path, destination: Destination, plan: Plan) -> Published | Non
         create_pr=destination.create_pr,
         revision=destination.revision,
         exist_ok=destination.exist_ok,
-        parent=plan.target.head,
+        message=title_of(read_recipe(out)),
+        target=plan.target,
     )

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.destination import Destination
-from hubmerge.errors import ConflictError, HubmergeError
+from hubmerge.errors import ConflictError
 from hubmerge.hub import Published, check_target, publish, resolve
 from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.pins import without_paths
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
+from hubmerge.reporting.card import render_card
 from hubmerge.reporting.schema import Report
-from hubmerge.reporting.write import write_report
 from hubmerge.save import weight_hashes
+from hubmerge.standing import REPORT, bring_finished, finished, title_of
 
-REPORT = "report.json"
+CARD = "README.md"
 
 
 def read_report(ref: str) -> Report:
@@ -28,29 +29,26 @@ def read_report(ref: str) -> Report:
     return Report.read(source.folder or Path(ref))
 
 
-def finished(folder: Path, recipe: Recipe) -> Report | None:
-    """The report in `folder` if it is the whole result of exactly this pinned `recipe`."""
-    if not (folder / REPORT).is_file() or not (folder / RECIPE_FILE).is_file():
-        return None
-    try:
-        report, written = Report.read(folder), read_recipe(folder)
-    except HubmergeError:
-        return None
-    same = _bare(written) == _bare(recipe)
-    return report if same and weight_hashes(folder) == report.weights_sha256 else None
+def publish_standing(
+    out: Path, recipe: Recipe, destination: Destination
+) -> tuple[Report, Published] | None:
+    """Publishes the result of this pinned `recipe` that an earlier run left in `out`, or brings
+    there what it has published; None if it left nothing.
 
-
-def _bare(recipe: Recipe) -> str:
-    """The recipe's text, an alignment told by its name wherever it lies."""
-    name = Path(recipe.alignment).name if recipe.alignment else None
-    return recipe.model_copy(update={"alignment": name}).to_yaml()
+    Raises: as `publish_folder` and `bring_finished`.
+    """
+    done = finished(out, recipe)
+    if done is not None:
+        return done, publish_folder(out, destination)
+    published = bring_finished(out, recipe, destination)
+    return None if published is None else (Report.read(out), published)
 
 
 def publish_folder(folder: Path, destination: Destination) -> Published:
     """Publishes what a run wrote, its card naming the repository it lies in.
 
     Raises: NotFoundError, if it holds no report; ConflictError, if its weights are not those the
-    report speaks of; TargetError, AccessError, HubUnavailableError as `publish`.
+    report speaks of; TargetError, AccessError, HubUnavailableError, VerificationError as `publish`.
     """
     report = Report.read(folder)
     found = weight_hashes(folder)
@@ -77,9 +75,9 @@ def publish_folder(folder: Path, destination: Destination) -> Published:
         revision=destination.revision,
         private=hidden,
     )
-    write_report(report, folder, repo)
+    (folder / CARD).write_text(render_card(report, repo), encoding="utf-8")
     recipe = without_paths(read_recipe(folder), [parent.id for parent in report.models])
-    (folder / RECIPE_FILE).write_text(recipe.to_yaml(), encoding="utf-8")
+    _rewrite(folder / RECIPE_FILE, recipe.to_yaml())
     return publish(
         folder,
         repo,
@@ -87,5 +85,18 @@ def publish_folder(folder: Path, destination: Destination) -> Published:
         create_pr=destination.create_pr,
         revision=destination.revision,
         exist_ok=destination.exist_ok,
-        parent=target.head,
+        message=title_of(read_recipe(folder)),
+        target=target,
     )
+
+
+def _rewrite(path: Path, text: str) -> None:
+    """Puts `text` into a file that is never seen half-written; leaves alone what says it already.
+
+    The card can be written over in place: it is made anew from the report by every push.
+    """
+    if path.read_text(encoding="utf-8") == text:
+        return
+    fresh = path.with_name(f".{path.name}.partial")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from hubmerge.align import with_state
+from hubmerge.alignments import is_alignment
 from hubmerge.errors import ResourceError, RoundTripError, TargetError
 from hubmerge.hub.fetch import needed_files
 from hubmerge.hub.layout import CONFIG, INDEX
@@ -180,7 +181,7 @@ def weight_hashes(folder: Path) -> dict[str, str]:
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.glob("*.safetensors"))
-        if path.name != "alignment.safetensors"
+        if not is_alignment(path.name)
     }
 
 

@@ -1,4 +1,4 @@
-"""Publishing a finished folder: one commit with all of it, or nothing.
+"""Publishing a finished folder: one commit with all of it, or nothing; then looked at again.
 
 Nothing is ever deleted, and a repository that was there before is only added to when that was
 asked for.
@@ -7,22 +7,31 @@ asked for.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd
+from huggingface_hub import CommitInfo, CommitOperationAdd
 
-from hubmerge.errors import ConflictError, NotFoundError, RecipeError, TargetError
-from hubmerge.hub.client import ask, bars, client, endpoint, translate
+from hubmerge.errors import (
+    ConflictError,
+    NotFoundError,
+    RecipeError,
+    TargetError,
+    VerificationError,
+)
+from hubmerge.hub.client import ask, bars, client, endpoint
 from hubmerge.hub.layout import INDEX, WEIGHTS
+from hubmerge.hub.proposals import own_proposals
 from hubmerge.hub.source import folder_files
 from hubmerge.hub.target import (
     RemoteRepo,
+    Target,
     check_push_options,
     look_at,
+    refusal_to_propose,
     refuse_disclosure,
     refuse_overwriting,
-    refuse_proposing_to_nobody,
 )
 
 
@@ -47,16 +56,18 @@ def publish(
     revision: str | None = None,
     exist_ok: bool = False,
     message: str = "Upload a model merged with hubmerge",
-    parent: str | None = None,
+    target: Target | None = None,
 ) -> Published:
-    """Push every file of `folder` (hidden ones aside) in one commit.
+    """Push every file of `folder` (hidden ones aside) in one commit, and see that it stands there.
 
     private: a repository that is created is private, and an existing one must be.
-    revision: branch to write to, created if absent. parent: the head this was decided upon
-    (`Target.head`); None takes the head of now.
+    revision: branch to write to, created if absent. message: title of the commit, by which an open
+    pull request of one's own is known again and continued. target: the repository as it was when
+    this was decided; None takes it as it is now.
     Raises: TargetError, if the repository holds something and neither `exist_ok` nor `create_pr`
-    is given; ConflictError, if it moved on from `parent`; AccessError; HubUnavailableError, after
-    which the same call completes what is missing.
+    is given; ConflictError, if it is not as in `target` any more; AccessError; HubUnavailableError,
+    after which the same call completes what is missing; VerificationError, if the Hub then holds
+    anything else than `folder`.
     """
     repo_id = check_push_options(repo_id, create_pr=create_pr, revision=revision)
     names = folder_files(folder)
@@ -70,26 +81,31 @@ def publish(
         refuse_overwriting(repo_id, found, exist_ok=exist_ok, create_pr=create_pr)
         refuse_disclosure(repo_id, found, private)
         _refuse_shadowing(repo_id, found, names)
-    if found is not None and parent not in (None, found.head):
-        raise ConflictError(
-            f"{repo_id} changed while the merge was made",
-            found=f"commit {found.head[:12]}, it was {str(parent)[:12]}",
-            source=url,
-            hint="look at what was changed there, then push again",
-        )
-    if found is None:
-        refuse_proposing_to_nobody(repo_id, create_pr)
+    _refuse_changed(repo_id, found, target)
+    push = _Push(folder, tuple(names), repo_id, message)
+    if create_pr:
+        if found is None:
+            raise refusal_to_propose(repo_id)
+        return push.as_proposal(found.head)
     head = _prepare(repo_id, revision, found, private)
-    commit, pr_url = _commit(folder, names, repo_id, revision, head, create_pr, message)
-    return Published(repo_id, url, commit, pr_url, changed=True)
+    commit = push.to_branch(revision, head)
+    push.check(commit)
+    return Published(repo_id, url, commit, None, changed=True)
 
 
-def holds(repo: RemoteRepo, folder: Path, names: list[str]) -> bool:
+def holds(repo: RemoteRepo, folder: Path, names: Sequence[str]) -> bool:
     """Whether `repo` has every file `names` of `folder` with the same content."""
-    return all(
-        name in repo.files and repo.files[name] == _digest(folder / name, len(repo.files[name]))
+    return not differing(repo, folder, names)
+
+
+def differing(repo: RemoteRepo, folder: Path, names: Sequence[str]) -> list[str]:
+    """Those of `names` that `repo` lacks, or holds with other content than `folder`."""
+    return [
+        name
         for name in names
-    )
+        if name not in repo.files
+        or repo.files[name] != _digest(folder / name, len(repo.files[name]))
+    ]
 
 
 def _digest(path: Path, length: int) -> str:
@@ -132,30 +148,120 @@ def _prepare(repo_id: str, revision: str | None, found: RemoteRepo | None, priva
     return ask(ready, repo_id)
 
 
-def _commit(
-    folder: Path,
-    names: list[str],
-    repo_id: str,
-    revision: str | None,
-    head: str,
-    create_pr: bool,
-    message: str,
-) -> tuple[str, str | None]:
-    """Upload and commit; the commit, and the pull request's address if there is one."""
-    additions = [CommitOperationAdd(name, folder / name) for name in names]
+def _refuse_changed(repo_id: str, found: RemoteRepo | None, target: Target | None) -> None:
+    """Raises: ConflictError, if the repository is not what was decided upon.
 
-    def upload() -> None:
-        with bars():
-            client().preupload_lfs_files(
-                repo_id, additions, revision=revision, create_pr=create_pr, free_memory=False
+    One that was created meanwhile and is still empty is nobody's change.
+    """
+    if target is None or (found is not None and not target.exists and found.is_fresh):
+        return
+    now = found.head if found is not None else None
+    if now != target.head:
+        said = [f"commit {head[:12]}" if head else "no repository" for head in (now, target.head)]
+        raise ConflictError(
+            f"{repo_id} changed while the merge was made",
+            found=f"{said[0]}, it was {said[1]}",
+            source=f"{endpoint()}/{repo_id}",
+            hint="look at what was changed there, then push again",
+        )
+
+
+@dataclass(frozen=True)
+class _Push:
+    """One folder on its way to one repository."""
+
+    folder: Path
+    names: tuple[str, ...]
+    repo_id: str
+    message: str
+
+    def to_branch(self, revision: str | None, head: str) -> str:
+        """One commit on top of `head`; its id."""
+        additions = self._uploaded(revision)
+
+        def once() -> str:
+            """A commit whose answer was lost is found done, not taken for somebody else's."""
+            found = look_at(self.repo_id, revision)
+            if found is not None and found.head != head and self._stands(found):
+                return found.head
+            return self._commit(additions, revision, head).oid
+
+        return ask(once, self.repo_id)
+
+    def as_proposal(self, head: str) -> Published:
+        """One pull request that starts at `head`; one of the same title is continued."""
+        url = f"{endpoint()}/{self.repo_id}"
+        own = own_proposals(self.repo_id, self.message)
+        for each in own:
+            if self._stands(each.repo):
+                return Published(self.repo_id, url, each.repo.head, each.url, changed=False)
+        if own:
+            commit = self.to_branch(own[0].ref, own[0].repo.head)
+            self.check(own[0].ref)
+            return Published(self.repo_id, url, commit, own[0].url, changed=True)
+        additions = self._uploaded(None, create_pr=True)
+
+        def once() -> tuple[str, str, str]:
+            """A request whose answer was lost is found open, not opened a second time."""
+            for each in own_proposals(self.repo_id, self.message):
+                if self._stands(each.repo):
+                    return each.repo.head, each.url, each.ref
+            done = self._commit(additions, None, head, create_pr=True)
+            return done.oid, str(done.pr_url), str(done.pr_revision)
+
+        commit, pr_url, ref = ask(once, self.repo_id)
+        self.check(ref)
+        return Published(self.repo_id, url, commit, pr_url, changed=True)
+
+    def check(self, revision: str) -> None:
+        """Raises: VerificationError, unless every file stands at `revision` as it is here."""
+        found = look_at(self.repo_id, revision)
+        wrong = list(self.names)
+        if found is not None and found.has_branch:
+            wrong = differing(found, self.folder, self.names)
+        if wrong:
+            raise VerificationError(
+                f"{self.repo_id} does not hold what was pushed to it",
+                found=f"missing or different: {', '.join(wrong)}",
+                source=f"{endpoint()}/{self.repo_id}/tree/{revision}",
+                hint="push again with --exist-ok; if it stays so, tell the Hub's owner",
             )
 
-    def commit() -> tuple[str, str | None]:
+    def _stands(self, repo: RemoteRepo) -> bool:
+        return holds(repo, self.folder, self.names)
+
+    def _uploaded(
+        self, revision: str | None, *, create_pr: bool = False
+    ) -> list[CommitOperationAdd]:
+        """The files, the large ones sent."""
+        additions = [CommitOperationAdd(name, self.folder / name) for name in self.names]
+
+        def upload() -> None:
+            with bars():
+                client().preupload_lfs_files(
+                    self.repo_id,
+                    additions,
+                    revision=revision,
+                    create_pr=create_pr,
+                    free_memory=False,
+                )
+
+        ask(upload, self.repo_id)
+        return additions
+
+    def _commit(
+        self,
+        additions: list[CommitOperationAdd],
+        revision: str | None,
+        head: str,
+        *,
+        create_pr: bool = False,
+    ) -> CommitInfo:
         try:
-            done = client().create_commit(
-                repo_id,
+            return client().create_commit(
+                self.repo_id,
                 additions,
-                commit_message=message,
+                commit_message=self.message,
                 revision=revision,
                 create_pr=create_pr,
                 parent_commit=head,
@@ -164,17 +270,3 @@ def _commit(
             if isinstance(error, OSError):  # an answer of the Hub's, translated by `ask`
                 raise
             raise RecipeError("the Hub refuses the model card", found=str(error)) from error
-        return done.oid, done.pr_url
-
-    def commit_once() -> tuple[str, str | None]:
-        """A commit whose answer was lost is found done, not taken for somebody else's."""
-        found = look_at(repo_id, revision)
-        if found is not None and found.head != head and holds(found, folder, names):
-            return found.head, None
-        return commit()
-
-    ask(upload, repo_id)
-    if create_pr:  # not repeated: a lost answer would open a second pull request
-        with translate(repo_id):
-            return commit()
-    return ask(commit_once, repo_id)

@@ -51,7 +51,7 @@ class Target(BaseModel):
     exists: bool
     """Whether the repository is there already."""
     head: str | None
-    """Its commit now: `publish` refuses if it has moved on by then."""
+    """Its commit at that time: `publish` refuses if it has moved on by then."""
     public: bool | None
     """Visibility of the existing repository."""
 
@@ -79,7 +79,8 @@ def check_target(
     repo_id = check_push_options(push, create_pr=create_pr, revision=revision)
     found = look_at(repo_id, revision)
     if found is None:
-        refuse_proposing_to_nobody(repo_id, create_pr)
+        if create_pr:
+            raise refusal_to_propose(repo_id)
         check_may_create(repo_id)
     else:
         refuse_overwriting(repo_id, found, exist_ok=exist_ok, create_pr=create_pr)
@@ -193,14 +194,13 @@ def refuse_overwriting(repo_id: str, found: RemoteRepo, *, exist_ok: bool, creat
         )
 
 
-def refuse_proposing_to_nobody(repo_id: str, create_pr: bool) -> None:
-    """Raises: NotFoundError, for a pull request in a repository that does not exist."""
-    if create_pr:
-        raise NotFoundError(
-            f"there is no {repo_id} to open a pull request in",
-            source=endpoint(),
-            hint="leave out --create-pr: the repository is created by the push",
-        )
+def refusal_to_propose(repo_id: str) -> NotFoundError:
+    """The error for a pull request in a repository that does not exist."""
+    return NotFoundError(
+        f"there is no {repo_id} to open a pull request in",
+        source=endpoint(),
+        hint="leave out --create-pr: the repository is created by the push",
+    )
 
 
 def refuse_disclosure(repo_id: str, found: RemoteRepo, private: bool) -> None:

@@ -16,7 +16,7 @@ from hubmerge.localhub import EmbeddedHub
 from tests.cli import zoo
 from tests.cli.command_line import CommandLine
 
-COMMANDS = ("merge", "match", "plan", "report", "push", "specs", "hub", "demo")
+COMMANDS = ("merge", "match", "plan", "report", "push", "verify", "specs", "hub", "demo")
 
 
 def test_the_real_program_starts(hub: EmbeddedHub, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -33,9 +34,9 @@ class Job:
         self.out = self.place / "out"
         self._hubmerge = hubmerge
 
-    def start(self, url: str | None = None) -> Running:
+    def start(self, url: str | None = None, *options: str) -> Running:
         data = ("--dataset", "me/digits", "--match", "weights", "--samples", 60)
-        where = ("--push", self.repo, "-o", self.out)
+        where = ("--push", self.repo, "-o", self.out, *options)
         env = {"HF_HUB_CACHE": str(self.cache), "HF_ENDPOINT": url or self.hub.url}
         return self._hubmerge.start("merge", "me/mlp-a", "me/mlp-b", *data, *where, env=env)
 
@@ -141,6 +142,8 @@ def test_killed(job: Job, moment: str, number: signal.Signals, expected: dict[st
         assert not list(job.place.glob(".*"))
     assert job.is_whole_or_absent()
     assert job.out.exists() == (moment == "publishing") or moment == "reporting"
+    if not job.out.exists():
+        assert not job.hub.api().repo_exists(job.repo)
     job.completes()
     assert hashes(job) == expected
 
@@ -178,6 +181,41 @@ def test_a_server_that_goes_away_while_publishing(job: Job, expected: dict[str, 
 def goes_away(closed: Gate) -> None:
     assert closed.closed.wait(PATIENCE)
     closed.cut()
+
+
+def proposals(job: Job) -> list[int]:
+    """Numbers of the pull requests."""
+    return [each.num for each in job.hub.api().get_repo_discussions(job.repo)]
+
+
+def test_killed_while_proposing(job: Job, expected: dict[str, str]) -> None:
+    """Before the commit, and at the moment when the pull request is open."""
+    job.hub.api().create_repo(job.repo)
+    (job.place / "notes.txt").write_text("somebody's")
+    job.hub.api().upload_file(
+        path_or_fileobj=job.place / "notes.txt", path_in_repo="notes.txt", repo_id=job.repo
+    )
+    with gate(job.hub.url, "up", 60_000) as closed:
+        running = job.start(closed.url, "--create-pr")
+        assert closed.closed.wait(PATIENCE)
+        running.kill(signal.SIGKILL)
+        running.wait()
+    assert proposals(job) == []
+    running = job.start(None, "--create-pr")
+    until(lambda: bool(proposals(job)))
+    running.kill(signal.SIGKILL)
+    running.wait()
+    for _ in range(2):
+        job.start(None, "--create-pr").wait().succeeded()
+        assert proposals(job) == [1]
+    there = job.hub.api().hf_hub_download(job.repo, "model.safetensors", revision="refs/pr/1")
+    assert Path(there).read_bytes() == (job.out / "model.safetensors").read_bytes()
+    assert hashes(job) == expected
+    shutil.rmtree(job.out)
+    done = job.start(None, "--create-pr").wait().succeeded()
+    assert "nothing was uploaded" in done.out
+    assert proposals(job) == [1]
+    assert hashes(job) == expected
 
 
 def test_a_hub_that_is_stopped_and_started_again(job: Job, expected: dict[str, str]) -> None:

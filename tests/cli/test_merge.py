@@ -13,6 +13,7 @@ from huggingface_hub import metadata_load
 from torch.nn import functional as F
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
+from hubmerge.errors import TargetError
 from hubmerge.localhub import EmbeddedHub
 from tests.cli import zoo
 from tests.cli.command_line import CommandLine
@@ -165,6 +166,33 @@ def test_pushing_again_does_nothing(
     done = hubmerge("push", merged.folder, merged.repo, "--json").succeeded()
     assert done.json["changed"] is False
     assert done.json["commit"] == before == sha(hub, merged.repo)
+
+
+def test_the_same_recipe_to_the_same_repository_is_nothing_to_do(
+    merged: Merged, hubmerge: CommandLine, hub: EmbeddedHub, out: Path
+) -> None:
+    """On another machine, too, where its folder is not."""
+    before = sha(hub, merged.repo)
+    models = [f"me/{merged.family}-a", f"me/{merged.family}-b"]
+    where = ["--push", merged.repo, "-o", out]
+    done = hubmerge("merge", *models, "--dataset", "me/digits", *where).succeeded()
+    assert "nothing was uploaded" in done.out
+    assert sha(hub, merged.repo) == before
+    assert {path.name for path in out.iterdir()} == FILES
+    for name in FILES:
+        assert (out / name).read_bytes() == (merged.folder / name).read_bytes()
+
+
+def test_another_recipe_to_the_same_repository_is_refused(
+    merged: Merged, hubmerge: CommandLine, hub: EmbeddedHub, out: Path
+) -> None:
+    before = sha(hub, merged.repo)
+    models = [f"me/{merged.family}-a", f"me/{merged.family}-b"]
+    where = ["--push", merged.repo, "-o", out, "--lambda", "0.4"]
+    done = hubmerge("merge", *models, "--dataset", "me/digits", *where)
+    done.refused(TargetError, "exists already")
+    assert sha(hub, merged.repo) == before
+    assert not out.exists()
 
 
 def test_a_merge_already_made_is_pushed_to_another_place(

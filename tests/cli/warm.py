@@ -48,6 +48,7 @@ WANTED = (
     "hubmerge.pipeline",
     "hubmerge.proof",
     "hubmerge.reporting.text",
+    "hubmerge.verification",
     "matplotlib.pyplot",
     "transformers.models.resnet.modeling_resnet",
     "transformers.models.vit.image_processing_pil_vit",

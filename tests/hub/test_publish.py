@@ -16,6 +16,7 @@ from hubmerge.errors import (
     NotFoundError,
     RecipeError,
     TargetError,
+    VerificationError,
 )
 from hubmerge.hub import check_target, load, publish
 from hubmerge.hub import client as hub_client
@@ -99,6 +100,57 @@ def test_a_pull_request_leaves_main_alone(hub: EmbeddedHub, result: Path, tmp_pa
     assert load(f"{repo}@refs/pr/1").source.sha == done.commit
 
 
+def proposals(hub: EmbeddedHub, repo: str) -> list[str]:
+    """Titles of the open pull requests."""
+    return [each.title for each in hub.api().get_repo_discussions(repo) if each.is_pull_request]
+
+
+def test_the_same_is_proposed_once(hub: EmbeddedHub, result: Path, tmp_path: Path) -> None:
+    repo = push(hub, "me/proposed-once", save(tmp_path / "old", tiny_vit(seed=1)))
+    first = publish(result, repo, private=False, create_pr=True, message="Ours")
+    again = publish(result, repo, private=False, create_pr=True, message="Ours")
+    assert first.changed
+    assert not again.changed
+    assert (again.pr_url, again.commit) == (first.pr_url, first.commit)
+    assert proposals(hub, repo) == ["Ours"]
+
+
+def test_a_pull_request_that_was_begun_is_continued(
+    hub: EmbeddedHub, result: Path, tmp_path: Path
+) -> None:
+    repo = push(hub, "me/begun", save(tmp_path / "old", tiny_vit(seed=1)))
+    begun = hub.api().create_pull_request(repo, title="Ours")
+    done = publish(result, repo, private=False, create_pr=True, message="Ours")
+    assert done.changed
+    assert done.pr_url == begun.url
+    assert load(f"{repo}@refs/pr/{begun.num}").source.sha == done.commit
+    assert proposals(hub, repo) == ["Ours"]
+
+
+def test_other_pull_requests_are_left_alone(
+    hub: EmbeddedHub, result: Path, tmp_path: Path, as_user: Any
+) -> None:
+    repo = push(hub, "me/crowded", save(tmp_path / "old", tiny_vit(seed=1)))
+    as_user(hub.add_user("namesake"))
+    theirs = publish(result, repo, private=False, create_pr=True, message="Ours")
+    as_user(hub.token)
+    closed = publish(result, repo, private=False, create_pr=True, message="Ours")
+    hub.api().change_discussion_status(repo, int(str(closed.pr_url)[-1]), "closed")
+    done = publish(result, repo, private=False, create_pr=True, message="Ours")
+    assert done.changed
+    assert len({theirs.pr_url, closed.pr_url, done.pr_url}) == 3
+
+
+def test_a_pull_request_whose_answer_was_lost_is_not_opened_again(
+    hub: EmbeddedHub, result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = push(hub, "me/lost-proposal", save(tmp_path / "old", tiny_vit(seed=1)))
+    lose_an_answer(monkeypatch)
+    done = publish(result, repo, private=False, create_pr=True, message="Ours")
+    assert proposals(hub, repo) == ["Ours"]
+    assert load(f"{repo}@refs/pr/1").source.sha == done.commit
+
+
 def test_a_branch_of_its_own(hub: EmbeddedHub, result: Path, tmp_path: Path) -> None:
     repo = push(hub, "me/branch", save(tmp_path / "old", tiny_vit(seed=1)))
     main = look_at(repo)
@@ -118,7 +170,7 @@ def test_a_repository_that_moved_on_since_the_plan_is_a_conflict(
     hub.api().upload_file(path_or_fileobj=b"x", path_in_repo="notes.txt", repo_id=repo)
     before = look_at(repo)
     with pytest.raises(ConflictError, match="changed while"):
-        publish(result, repo, private=False, exist_ok=True, parent=target.head)
+        publish(result, repo, private=False, exist_ok=True, target=target)
     assert look_at(repo) == before
 
 
@@ -176,9 +228,8 @@ def test_a_hub_that_goes_away_completes_on_the_next_run(
         assert load("me/gone").source.sha == done.commit
 
 
-def test_an_answer_that_was_lost_is_not_taken_for_a_conflict(
-    hub: EmbeddedHub, result: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def lose_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next commit is made, and nobody hears of it."""
     monkeypatch.setattr(hub_client, "PATIENCE", (0,))
     commit = HfApi.create_commit
     lost = [True]
@@ -191,11 +242,54 @@ def test_an_answer_that_was_lost_is_not_taken_for_a_conflict(
         return done
 
     monkeypatch.setattr(HfApi, "create_commit", answer_lost)
+
+
+def test_an_answer_that_was_lost_is_not_taken_for_a_conflict(
+    hub: EmbeddedHub, result: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_an_answer(monkeypatch)
     done = publish(result, "me/lost", private=True)
     assert commits(hub, "me/lost") == 2
     found = look_at("me/lost")
     assert found is not None
     assert found.head == done.commit
+
+
+@pytest.mark.parametrize("create_pr", [False, True])
+def test_a_file_that_does_not_arrive_is_noticed(
+    hub: EmbeddedHub,
+    result: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    create_pr: bool,
+) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "notes.txt").write_text("mine")
+    repo = push(hub, f"me/robbed-{create_pr}", tmp_path / "old")
+    commit = HfApi.create_commit
+
+    def without_weights(self: HfApi, repo: str, operations: list[Any], **kwargs: Any) -> Any:
+        kept = [each for each in operations if each.path_in_repo != "model.safetensors"]
+        return commit(self, repo, kept, **kwargs)
+
+    monkeypatch.setattr(HfApi, "create_commit", without_weights)
+    with pytest.raises(VerificationError, match="does not hold what was pushed") as error:
+        publish(result, repo, private=False, create_pr=create_pr, exist_ok=not create_pr)
+    assert error.value.found == "missing or different: model.safetensors"
+
+
+def test_a_repository_created_meanwhile_is_a_conflict_unless_it_is_empty(
+    hub: EmbeddedHub, result: Path, tmp_path: Path
+) -> None:
+    target = check_target(None, "me/meanwhile")
+    repo = push(hub, "me/meanwhile", save(tmp_path / "old", tiny_vit(seed=1)))
+    before = look_at(repo)
+    with pytest.raises(ConflictError, match="it was no repository"):
+        publish(result, repo, private=False, exist_ok=True, target=target)
+    assert look_at(repo) == before
+    hub.api().delete_repo(repo)
+    hub.api().create_repo(repo)
+    assert publish(result, repo, private=False, target=target).changed
 
 
 def test_what_is_private_does_not_go_to_a_public_repository(hub: EmbeddedHub, result: Path) -> None:

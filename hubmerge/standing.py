@@ -1,0 +1,97 @@
+"""Whether the merge a recipe asks for stands already, here or on the Hub: then nothing is to do."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from hubmerge.alignments import is_alignment
+from hubmerge.destination import Destination
+from hubmerge.errors import HubmergeError, NotFoundError, RecipeError
+from hubmerge.hub import Published, Source, resolve
+from hubmerge.hub.client import endpoint
+from hubmerge.hub.fetch import fetch_file
+from hubmerge.hub.proposals import own_proposals
+from hubmerge.hub.target import RemoteRepo, check_folder, check_push_options, look_at
+from hubmerge.matching.files import TENSORS
+from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
+from hubmerge.reporting.schema import Report
+from hubmerge.save import arriving_whole, weight_hashes
+
+REPORT = "report.json"
+
+
+def identity(recipe: Recipe) -> str:
+    """sha256 over all that decides the bytes of a merge; an alignment counts by its content."""
+    path = Path(recipe.alignment) if recipe.alignment else None
+    files = [] if path is None else [path] if path.is_file() else sorted(path.rglob(TENSORS))
+    contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    bare = recipe.model_copy(update={"alignment": " ".join(contents) or None})
+    return hashlib.sha256(bare.to_yaml().encode()).hexdigest()
+
+
+def title_of(recipe: Recipe) -> str:
+    """What the commit or pull request that publishes a merge is called, by its recipe."""
+    return f"Upload a model merged with hubmerge (recipe {identity(recipe)[:12]})"
+
+
+def finished(folder: Path, recipe: Recipe) -> Report | None:
+    """The report in `folder` if it is the whole result of exactly this pinned `recipe`."""
+    if not (folder / REPORT).is_file() or not (folder / RECIPE_FILE).is_file():
+        return None
+    try:
+        report, written = Report.read(folder), read_recipe(folder)
+    except HubmergeError:
+        return None
+    same = identity(written) == identity(recipe)
+    return report if same and weight_hashes(folder) == report.weights_sha256 else None
+
+
+def bring_finished(out: Path, recipe: Recipe, destination: Destination) -> Published | None:
+    """Downloads the result of this pinned `recipe` into `out`, if it is published already.
+
+    Looks where it would be pushed: at the branch, or with `create_pr` at one's own open pull
+    requests as well. None if it is not there; what cannot be read is not it.
+    Raises: as `check_push_options`; TargetError, if `out` is taken; HubUnavailableError.
+    """
+    repo_id = check_push_options(
+        destination.push or "", create_pr=destination.create_pr, revision=destination.revision
+    )
+    repo = look_at(repo_id, destination.revision)
+    if repo is None:
+        return None
+    url = f"{endpoint()}/{repo_id}"
+    stands: list[tuple[RemoteRepo, str | None]] = [(repo, None)] if repo.has_branch else []
+    if destination.create_pr:
+        own = own_proposals(repo_id, title_of(recipe))
+        stands += [(each.repo, each.url) for each in own]
+    for there, pr_url in stands:
+        source = resolve(f"{repo_id}@{there.head}")
+        if {REPORT, RECIPE_FILE} <= set(there.files) and _is_result(source, there, recipe):
+            _bring(source, there, out)
+            return Published(repo_id, url, there.head, pr_url, changed=False)
+    return None
+
+
+def _is_result(source: Source, there: RemoteRepo, recipe: Recipe) -> bool:
+    """Whether the commit holds the whole result of `recipe`."""
+    for name in filter(is_alignment, there.files):
+        fetch_file(source, name)
+    folder = fetch_file(source, RECIPE_FILE).parent
+    fetch_file(source, REPORT)
+    try:
+        report, written = Report.read(folder), read_recipe(folder)
+    except (NotFoundError, RecipeError):
+        return False
+    weights = {name: there.files.get(name) for name in report.weights_sha256}
+    return weights == report.weights_sha256 and identity(written) == identity(recipe)
+
+
+def _bring(source: Source, there: RemoteRepo, out: Path) -> None:
+    check_folder(out)
+    with arriving_whole(out) as partial:
+        for name in sorted(there.files):
+            if not name.startswith("."):
+                (partial / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(fetch_file(source, name), partial / name)

@@ -1,0 +1,112 @@
+"""What a published merge says twice: whether both times it says the same. Needs nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import yaml
+
+import hubmerge
+from hubmerge.reporting.card import render_card
+from hubmerge.reporting.plot import render_plot
+from hubmerge.reporting.schema import Report
+from hubmerge.reporting.verdict import judge
+from hubmerge.verification.result import Check, Outcome
+from hubmerge.verification.values import compare
+
+CARD, PLOT = "README.md", "barrier.png"
+FENCE = "---\n"
+SHOWN = 200
+"""Characters of a line of a card that a check quotes."""
+
+
+def check_verdict(report: Report) -> list[Check]:
+    """Whether the verdict is what the rule makes of the report's own figures."""
+    judged = judge(
+        report.contenders,
+        report.comparisons,
+        unit=report.data.unit if report.data else "images",
+        finite=report.data is None or report.contenders.merge.loss is not None,
+    )
+    said = {"verdict": report.verdict, "verdict_sentence": report.verdict_sentence}
+    found = {"verdict": judged.name, "verdict_sentence": judged.sentence}
+    return _excused(report, list(compare("verdict", said, found)))
+
+
+def check_card(text: str, report: Report) -> tuple[list[Check], list[str]]:
+    """Whether the card says what the report says; and a remark on what it says beside that."""
+    metadata, body = _divided(text)
+    expected, wanted = _divided(render_card(report, _named(metadata, report)))
+    kept = {name: metadata.get(name) for name in expected}
+    checks = list(compare("card", expected, kept))
+    theirs, ours = (Counter(filter(None, each.splitlines())) for each in (body, wanted))
+    lost, added = ours - theirs, theirs - ours
+    checks += [
+        Check(
+            part="card",
+            what=f"{CARD}: a line that follows from the report is not there",
+            outcome=Outcome.DOES_NOT_HOLD,
+            said=None,
+            found=line[:SHOWN],
+        )
+        for line in lost.elements()
+    ]
+    if not lost:
+        checks.append(Check(part="card", what=CARD, outcome=Outcome.IDENTICAL))
+    remark = f"{CARD} has {added.total():,} lines that do not follow from the report"
+    return _excused(report, checks), [remark] if added else []
+
+
+def check_plot(picture: bytes | None, report: Report) -> tuple[list[Check], list[str]]:
+    """Whether the picture is the one that is drawn from the report.
+
+    Another version of matplotlib draws other bytes: that they differ is a remark.
+    """
+    drawn = render_plot(report)
+    if drawn is None and picture is None:
+        return [], []
+    if drawn == picture:
+        return [Check(part="card", what=PLOT, outcome=Outcome.IDENTICAL)], []
+    if picture is None or drawn is None:
+        why = "missing" if picture is None else "the report has no curves"
+        return [Check(part="card", what=PLOT, outcome=Outcome.DOES_NOT_HOLD, why=why)], []
+    return [], [
+        f"{PLOT} is not the picture this version of matplotlib draws of the report; "
+        "what was checked are the figures"
+    ]
+
+
+def _divided(card: str) -> tuple[dict[str, Any], str]:
+    """Metadata and text of a card; no metadata where they cannot be read."""
+    before, fence, rest = card.partition(FENCE)
+    if before or not fence:
+        return {}, card
+    head, fence, body = rest.partition(f"\n{FENCE}")
+    try:
+        metadata = yaml.safe_load(head)
+    except yaml.YAMLError:
+        return {}, card
+    return (metadata, body) if isinstance(metadata, dict) and fence else ({}, card)
+
+
+def _named(metadata: dict[str, Any], report: Report) -> str | None:
+    """The repository a card says it lies in; None if it names none."""
+    match metadata:
+        case {"model-index": [{"name": str(name)}, *_]} | {"model_name": str(name)}:
+            return None if name == " + ".join(parent.id for parent in report.models) else name
+    return None
+
+
+def _excused(report: Report, checks: list[Check]) -> list[Check]:
+    """Another version of hubmerge may have put things differently: then nothing is known."""
+    version = report.run.versions.get("hubmerge")
+    if version == hubmerge.__version__:
+        return checks
+    why = f"written by hubmerge {version}, this is {hubmerge.__version__}"
+    return [
+        check.model_copy(update={"outcome": Outcome.NOT_CHECKED, "why": why})
+        if check.outcome is Outcome.DOES_NOT_HOLD
+        else check
+        for check in checks
+    ]

@@ -1,0 +1,86 @@
+"""Comparing what a report says with what was found again, figure by figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hubmerge.verification.result import Check, Outcome
+
+SHARES = frozenset(
+    {
+        "accuracy",
+        "accuracy_difference",
+        "accuracy_low",
+        "accuracy_high",
+        "calibration_error",
+    }
+)
+"""Figures that are shares of rows; all other numbers with a fraction are nats or their like."""
+
+ROWS = 2
+"""Rows that another machine's arithmetic may decide otherwise: those that lie on the boundary."""
+SHARE = 1e-4
+"""The same where there are many rows, as a share of them."""
+RELATIVE = 1e-3
+"""How far any other number may be off, in units of itself or of 1, whichever is larger."""
+
+NAMES = ("other", "space", "way", "id", "lam")
+"""Fields by which the entries of a list are told apart in a path."""
+
+
+def tolerance(figure: str, value: float, rows: int) -> float:
+    """How far a figure of that name may be off on another machine, measured on `rows` rows."""
+    if figure in SHARES:
+        return max(ROWS / max(rows, 1), SHARE)
+    return RELATIVE * max(abs(value), 1.0)
+
+
+def compare(part: str, said: Any, found: Any, *, at: str = "", rows: int = 0) -> Iterator[Check]:
+    """One check for every leaf of two values of JSON.
+
+    at: path of the leaves so far. rows: what shares are shares of, unless a field `n` says it.
+    """
+    if isinstance(said, dict) and isinstance(found, dict):
+        rows = said.get("n") or rows
+        for name in sorted({*said, *found}):
+            here = f"{at}.{name}" if at else name
+            if name in said and name in found:
+                yield from compare(part, said[name], found[name], at=here, rows=rows)
+            else:
+                yield _differs(part, here, said.get(name), found.get(name))
+    elif isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
+        for number, (left, right) in enumerate(zip(said, found, strict=True)):
+            yield from compare(part, left, right, at=f"{at}[{_name(left, number)}]", rows=rows)
+    else:
+        yield _leaf(part, at, said, found, rows)
+
+
+def _leaf(part: str, what: str, said: Any, found: Any, rows: int) -> Check:
+    if type(said) is type(found) and said == found:
+        return Check(part=part, what=what, outcome=Outcome.IDENTICAL, said=said, found=found)
+    if not (isinstance(said, float) and isinstance(found, float)):
+        return _differs(part, what, said, found)
+    deviation = abs(said - found)
+    allowed = tolerance(what.rpartition(".")[2], said, rows)
+    return Check(
+        part=part,
+        what=what,
+        outcome=Outcome.EQUIVALENT if deviation <= allowed else Outcome.DOES_NOT_HOLD,
+        said=said,
+        found=found,
+        deviation=deviation,
+        tolerance=allowed,
+    )
+
+
+def _differs(part: str, what: str, said: Any, found: Any) -> Check:
+    return Check(part=part, what=what, outcome=Outcome.DOES_NOT_HOLD, said=said, found=found)
+
+
+def _name(entry: Any, number: int) -> str:
+    if isinstance(entry, dict):
+        for field in NAMES:
+            if field in entry:
+                return f"{field}={entry[field]}" if field == "lam" else str(entry[field])
+    return str(number)
