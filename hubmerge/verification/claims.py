@@ -31,7 +31,7 @@ def check_verdict(report: Report) -> list[Check]:
     )
     said = {"verdict": report.verdict, "verdict_sentence": report.verdict_sentence}
     found = {"verdict": judged.name, "verdict_sentence": judged.sentence}
-    return _excused(report, list(compare("verdict", said, found)))
+    return _excused(report, list(compare("verdict", said, found, at="by the rule")))
 
 
 def check_card(text: str, report: Report) -> tuple[list[Check], list[str]]:
@@ -54,7 +54,8 @@ def check_card(text: str, report: Report) -> tuple[list[Check], list[str]]:
     ]
     if not lost:
         checks.append(Check(part="card", what=CARD, outcome=Outcome.IDENTICAL))
-    remark = f"{CARD} has {added.total():,} lines that do not follow from the report"
+    lines = "a line" if added.total() == 1 else f"{added.total():,} lines"
+    remark = f"{CARD} has {lines} of which the report says nothing"
     return _excused(report, checks), [remark] if added else []
 
 

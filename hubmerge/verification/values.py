@@ -25,7 +25,7 @@ SHARE = 1e-4
 RELATIVE = 1e-3
 """How far any other number may be off, in units of itself or of 1, whichever is larger."""
 
-NAMES = ("other", "space", "way", "id", "lam")
+NAMES = ("parent", "other", "space", "way")
 """Fields by which the entries of a list are told apart in a path."""
 
 
@@ -79,8 +79,8 @@ def _differs(part: str, what: str, said: Any, found: Any) -> Check:
 
 
 def _name(entry: Any, number: int) -> str:
-    if isinstance(entry, dict):
-        for field in NAMES:
-            if field in entry:
-                return f"{field}={entry[field]}" if field == "lam" else str(entry[field])
-    return str(number)
+    if not isinstance(entry, dict):
+        return str(number)
+    if "lam" in entry:
+        return f"lam={entry['lam']}"
+    return " ".join(str(entry[field]) for field in NAMES if field in entry) or str(number)

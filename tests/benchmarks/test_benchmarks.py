@@ -135,3 +135,10 @@ def test_less_and_more_scaling_is_compared() -> None:
     assert [row["seeds"] for row in rows] == ["1 and 2", "3 and 4"]
     for row in rows:
         assert row["scaled"] == row["all"] != row["unscaled"]  # no batch norm
+
+
+def test_merges_are_checked_by_another_arithmetic() -> None:
+    (row,) = table(run("arithmetic.py", "--family", "mlp"), "family")
+    assert row["verify"] in ("identical", "equivalent")
+    assert float(row["of allowed"]) <= 1
+    assert float(row["figures of allowed"]) <= 1

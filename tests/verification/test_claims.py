@@ -1,0 +1,99 @@
+"""A card that says what its report says, and one that does not."""
+
+from __future__ import annotations
+
+import pytest
+
+import hubmerge
+from hubmerge.reporting.card import render_card
+from hubmerge.reporting.plot import render_plot
+from hubmerge.reporting.schema import Report
+from hubmerge.verification.claims import check_card, check_plot, check_verdict
+from hubmerge.verification.result import Check, Outcome
+from tests.report.example import example, of_three, unmeasured
+
+
+def by_this_version(report: Report) -> Report:
+    run = report.run.model_copy(update={"versions": {"hubmerge": hubmerge.__version__}})
+    return report.model_copy(update={"run": run})
+
+
+REPORTS = {
+    name: by_this_version(report)
+    for name, report in (("two", example()), ("three", of_three()), ("unmeasured", unmeasured()))
+}
+
+
+def wrong(checks: list[Check]) -> list[str]:
+    return [check.what for check in checks if check.outcome is not Outcome.IDENTICAL]
+
+
+@pytest.mark.parametrize("repo", [None, "org/merge"])
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_card_made_from_the_report_says_what_it_says(name: str, repo: str | None) -> None:
+    report = REPORTS[name]
+    checks, remarks = check_card(render_card(report, repo), report)
+    assert checks
+    assert wrong(checks) == []
+    assert remarks == []
+    assert wrong(check_verdict(report)) == []
+    assert wrong(check_plot(render_plot(report), report)[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("0.893", "0.999"), ("As good as both", "Better than both"), ("ccc", "cdc")]
+)
+def test_a_line_that_was_changed_is_quoted(old: str, new: str) -> None:
+    report = REPORTS["two"]
+    head, fence, body = render_card(report).rpartition("\n---\n")
+    checks, remarks = check_card(head + fence + body.replace(old, new), report)
+    found = [check.found for check in checks if check.outcome is Outcome.DOES_NOT_HOLD]
+    assert found
+    assert all(old in line for line in found)
+    assert remarks
+
+
+def test_metadata_that_were_changed_are_named() -> None:
+    report = REPORTS["two"]
+    card = render_card(report).replace("license: apache-2.0", "license: mit")
+    assert wrong(check_card(card, report)[0]) == ["license"]
+
+
+def test_what_people_add_to_a_card_is_a_remark() -> None:
+    report = REPORTS["two"]
+    card = render_card(report).replace("\n---\n", "\nnew_version: org/other\n---\n", 1)
+    checks, remarks = check_card(card + "\nMany thanks to everybody.\n", report)
+    assert wrong(checks) == []
+    assert remarks == ["README.md has a line of which the report says nothing"]
+
+
+@pytest.mark.parametrize(
+    "card", ["", "---\n", "---\n[\n---\n", "---\n- 1\n---\n", "# A card", "---\na: 1\n---\n\n# B"]
+)
+def test_no_card_or_another_does_not_hold(card: str) -> None:
+    assert Outcome.DOES_NOT_HOLD in {c.outcome for c in check_card(card, REPORTS["two"])[0]}
+
+
+def test_a_verdict_follows_from_the_figures() -> None:
+    report = REPORTS["two"]
+    better = report.model_copy(update={"verdict": "better than both parents"})
+    assert wrong(check_verdict(better)) == ["by the rule.verdict"]
+    lied = report.model_copy(update={"verdict_sentence": "As good as it gets."})
+    assert wrong(check_verdict(lied)) == ["by the rule.verdict_sentence"]
+
+
+def test_a_card_of_another_version_is_not_settled_rather_than_wrong() -> None:
+    report = example()
+    assert report.run.versions["hubmerge"] != hubmerge.__version__
+    checks, _ = check_card(render_card(report).replace("0.893", "0.999"), report)
+    bad = {check.outcome for check in checks} - {Outcome.IDENTICAL}
+    assert bad == {Outcome.NOT_CHECKED}
+
+
+def test_a_picture_that_lacks_is_wrong_and_one_that_differs_is_a_remark() -> None:
+    report = REPORTS["two"]
+    assert wrong(check_plot(None, report)[0]) == ["barrier.png"]
+    assert wrong(check_plot(b"another", REPORTS["unmeasured"])[0]) == ["barrier.png"]
+    checks, remarks = check_plot(b"another", report)
+    assert checks == []
+    assert "barrier.png" in remarks[0]

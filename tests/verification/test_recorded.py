@@ -1,0 +1,137 @@
+"""A recipe somebody else wrote decides what is merged, and nothing about this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubmerge.recipe import Recipe
+from hubmerge.reporting.schema import Attempt, Report
+from hubmerge.verification.recorded import Replay, check_sources, recorded, replay
+from hubmerge.verification.result import Outcome
+from hubmerge.verification.sources import look_for
+from tests.report.example import example, parent
+
+A, B, D = f"org/left@{'a' * 40}", f"org/right@{'b' * 40}", f"org/pictures@{'d' * 40}"
+
+
+def recipe(**changes: Any) -> Recipe:
+    """That of `example()`, as it is published."""
+    return Recipe(**{"models": (A, B), "dataset": D, **changes})
+
+
+def by(**changes: Any) -> Report:
+    """`example()` with another method."""
+    plain = {"fuse": "average", "repair": "batchnorm", **changes}
+    return example(method=example().method.model_copy(update=plain))
+
+
+def test_recipe_and_report_name_the_same() -> None:
+    checks = check_sources(recipe(), example())
+    assert [check.what for check in checks] == ["model_a", "model_b", "dataset"]
+    assert {check.outcome for check in checks} == {Outcome.IDENTICAL}
+
+
+@pytest.mark.parametrize(
+    ("changes", "role"),
+    [
+        ({"models": (A, f"org/right@{'e' * 40}")}, "model_b"),
+        ({"models": (f"evil/left@{'a' * 40}", B)}, "model_a"),
+        ({"models": ("org/left", B)}, "model_a"),
+        ({"dataset": f"org/others@{'d' * 40}"}, "dataset"),
+        ({"dataset": None}, "dataset"),
+    ],
+)
+def test_another_source_is_named_by_its_role(changes: dict[str, Any], role: str) -> None:
+    wrong = [
+        check.what
+        for check in check_sources(recipe(**changes), example())
+        if check.outcome is Outcome.DOES_NOT_HOLD
+    ]
+    assert wrong == [role]
+
+
+def test_folders_are_told_by_name_and_hash() -> None:
+    sha = "local-" + "a" * 40
+    report = example(models=[parent("left", "a", kind="local", sha=sha), example().models[1]])
+    named = recipe(models=("left", B), shas={"model_a": sha})
+    assert {check.outcome for check in check_sources(named, report)} == {Outcome.IDENTICAL}
+
+
+def test_what_is_made_again_is_what_the_report_records(tmp_path: Path) -> None:
+    theirs = recipe(
+        models=("org/left@main", f"org/right@{'e' * 40}"),
+        dataset="org/pictures",
+        trust_remote_code=True,
+        alignment=str(tmp_path / "merge" / ".." / ".." / "alignment.safetensors"),
+    )
+    wanted = recorded(theirs, example(), tmp_path / "merge", trust_remote_code=False)
+    assert wanted.models == (A, B)
+    assert wanted.dataset is not None
+    assert wanted.dataset.id == D
+    assert not wanted.trust_remote_code
+    assert wanted.alignment == str(tmp_path / "merge" / "alignment.safetensors")
+
+
+def test_a_recipe_from_the_hub_reads_no_folder_but_those_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    for folder in (here / "rows", tmp_path / "secret"):
+        folder.mkdir(parents=True)
+        (folder / "rows.csv").write_text("label\n1\n")
+    monkeypatch.chdir(here)
+    gone = []
+    for name in ("rows", "../secret", str(tmp_path / "secret")):
+        shas = dict.fromkeys(("model_a", "model_b", "dataset"), "local-" + "0" * 40)
+        asked = Recipe(models=("x", "y"), dataset=name, shas=shas)
+        gone.append(look_for(asked, paths=False).gone["dataset"])
+    assert "the folder has changed" in gone[0]
+    assert all("there is no such folder here" in why for why in gone[1:])
+
+
+def test_a_replay_takes_the_alignment_and_no_data(tmp_path: Path) -> None:
+    (tmp_path / "alignment.safetensors").touch()
+    way = replay(recipe(best=True, samples=7), by(lam=0.3), tmp_path)
+    assert isinstance(way, Replay)
+    assert way.recipe.alignment == str(tmp_path / "alignment.safetensors")
+    assert (way.recipe.dataset, way.recipe.lam, way.recipe.best) == (None, 0.3, False)
+    assert way.unknown("stem.norm.running_var")
+    assert not way.unknown("stem.norm.weight")
+
+
+def test_a_replay_uses_the_symmetry_that_was_chosen(tmp_path: Path) -> None:
+    (tmp_path / "alignment.safetensors").touch()
+    tried = [
+        Attempt(
+            way=way, match="activations", symmetry=way, loss=1.0, accuracy=0.5, chosen=way == best
+        )
+        for best in ("permutations",)
+        for way in ("all", "permutations")
+    ]
+    way = replay(recipe(), by(tried=tried, repair="none"), tmp_path)
+    assert isinstance(way, Replay)
+    assert way.recipe.symmetry == "permutations"
+    assert not way.unknown("stem.norm.running_var")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({"fuse": "least-squares"}, "fusing by least-squares"), ({"repair": "repair"}, "repair")],
+)
+def test_what_takes_data_is_not_replayed(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
+    (tmp_path / "alignment.safetensors").touch()
+    reason = replay(recipe(), by(**changes), tmp_path)
+    assert isinstance(reason, str)
+    assert why in reason
+
+
+def test_without_an_alignment_there_is_no_replay_unless_nothing_was_matched(
+    tmp_path: Path,
+) -> None:
+    assert isinstance(replay(recipe(), by(), tmp_path), str)
+    way = replay(recipe(match="none"), by(match="none"), tmp_path)
+    assert isinstance(way, Replay)
+    assert (way.recipe.match, way.recipe.alignment) == ("none", None)
