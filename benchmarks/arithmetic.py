@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -90,12 +91,14 @@ def share(check: dict[str, Any]) -> float:
 def rows(
     folder: Path, family: str | None, quick: bool, more: Sequence[str]
 ) -> Iterator[tuple[str, ...]]:
-    """The table, family by family."""
+    """The table, family by family; each row is told on stderr when it is there."""
     for course in COURSES:
         if family in (None, course.name):
             parents, data = many.trained(folder, course.name, quick)
             for way in WAYS[:1] if quick or more else WAYS:
-                yield check(course.name, parents[:2], data, (*way, *more))
+                row = check(course.name, parents[:2], data, (*way, *more))
+                print(*row, sep="  ", file=sys.stderr, flush=True)
+                yield row
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 from hubmerge.errors import TargetError
 from hubmerge.localhub import EmbeddedHub
 from tests.cli import zoo
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import CommandLine, Done
 from tests.cli.conftest import Merged
 
 FILES = {
@@ -193,6 +193,25 @@ def test_another_recipe_to_the_same_repository_is_refused(
     done.refused(TargetError, "exists already")
     assert sha(hub, merged.repo) == before
     assert not out.exists()
+
+
+def test_another_alignment_is_another_recipe(
+    hubmerge: CommandLine, parents: dict[str, dict], hub: EmbeddedHub, repo: str, tmp_path: Path
+) -> None:
+    models = ["me/mlp-a", "me/mlp-b"]
+    for name, given in (("w", ["weights"]), ("a", ["activations", "--dataset", "me/digits"])):
+        hubmerge("match", *models, "--match", *given, "-o", tmp_path / name).succeeded()
+
+    def merge(alignment: str, out: str) -> Done:
+        where = ["--push", repo, "-o", tmp_path / out]
+        return hubmerge("merge", *models, "--alignment", tmp_path / alignment, *where)
+
+    merge("w", "made").succeeded()
+    before = sha(hub, repo)
+    for out in ("made", "elsewhere"):
+        assert "nothing was uploaded" in merge("w", out).succeeded().out
+        merge("a", out).refused(TargetError, "exists already")
+    assert sha(hub, repo) == before
 
 
 def test_a_merge_already_made_is_pushed_to_another_place(
