@@ -85,10 +85,25 @@ def _divided(card: str) -> tuple[dict[str, Any], str]:
         return {}, card
     head, fence, body = rest.partition(f"\n{FENCE}")
     try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(head)):
+            return {}, card  # a short text could stand for an endless one
         metadata = yaml.safe_load(head)
     except yaml.YAMLError:
         return {}, card
-    return (metadata, body) if isinstance(metadata, dict) and fence else ({}, card)
+    return (_plain(metadata), body) if isinstance(metadata, dict) and fence else ({}, card)
+
+
+def _plain(value: Any) -> Any:
+    """What YAML can say and JSON cannot, as text."""
+    match value:
+        case dict():
+            return {str(name): _plain(each) for name, each in value.items()}
+        case list():
+            return [_plain(each) for each in value]
+        case str() | int() | float() | None:
+            return value
+        case _:
+            return str(value)
 
 
 def _named(metadata: dict[str, Any], report: Report) -> str | None:

@@ -115,11 +115,9 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         alignment = folder / (TENSORS if len(recipe.models) == 2 else FOLDER)
         if not alignment.exists():
             return "there is no alignment beside the weights, and to find one takes the data set"
-    chosen = next((each.symmetry for each in method.tried if each.chosen), recipe.symmetry)
     update = {
         "match": "none" if alignment is None else "auto",
         "alignment": None if alignment is None else str(alignment),
-        "symmetry": chosen,
         "repair": "none",
         "lam": MIDDLE if method.lam is None else method.lam,
         "best": False,

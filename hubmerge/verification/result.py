@@ -104,7 +104,7 @@ class Verification(Part):
 
     def to_json(self) -> str:
         """As a JSON object; `outcome` is that of the whole."""
-        content = {"outcome": self.outcome, **self.model_dump(mode="json")}
+        content = {"outcome": self.outcome, **json.loads(self.model_dump_json())}
         return json.dumps(content, indent=2, ensure_ascii=False)
 
 

@@ -55,10 +55,11 @@ def look_for(recipe: Recipe, *, paths: bool) -> Found:
 
 def _check_folder(ref: str, kind: RepoType, sha: str, paths: bool) -> None:
     """Raises: NotFoundError, unless the folder `ref` is here and holds what it held."""
-    if not Path(ref).is_dir() or not (paths or Path(ref).name == ref):
+    plain = Path(ref).name == ref and ref != ".."
+    if not Path(ref).is_dir() or not (paths or plain):
         raise NotFoundError("there is no such folder here")
     try:
-        here = resolve(f"./{ref}" if Path(ref).name == ref else ref, kind).sha
+        here = resolve(f"./{ref}" if plain else ref, kind).sha
     except WeightsError as error:
         raise NotFoundError("the folder holds no weights any more") from error
     if here != sha:
@@ -69,7 +70,7 @@ def _moved(name: str, ref: str, kind: RepoType) -> list[str]:
     """A remark, if the main branch is another commit now."""
     repo_id, _, sha = ref.partition("@")
     try:
-        head = resolve(repo_id, kind).sha
+        head = resolve(f"{repo_id}@main", kind).sha
     except HubmergeError:
         return []
     if head == sha:

@@ -9,6 +9,8 @@ from hubmerge.verification.result import Check, Outcome, Verification, worst
 
 SHOWN = 25
 """Checks of one kind that are listed; the others are counted."""
+WIDE = 200
+"""Characters of a value that are shown."""
 ANSWERS = {
     Outcome.IDENTICAL: "Holds: everything came out identical.",
     Outcome.EQUIVALENT: "Holds: what is not identical is within the tolerance for another "
@@ -84,7 +86,7 @@ def _told(check: Check) -> str:
 
 
 def _value(value: Any) -> str:
-    return "nothing" if value is None else one_line(str(value))
+    return "nothing" if value is None else one_line(str(value))[:WIDE]
 
 
 def _machines(verification: Verification) -> str:

@@ -167,3 +167,11 @@ def test_a_plan_of_three_lists_them(hubmerge: CommandLine, three: list[Path], ou
     assert text.count("local-") >= 3
     assert "from parent A to the mixture of all parents" in text
     assert "of C's rows move" in text
+
+
+def test_the_merge_can_be_verified(merged: Path, hubmerge: CommandLine) -> None:
+    for options in ((), ("--weights-only",)):
+        done = hubmerge("verify", merged, *options, "--json").succeeded()
+        assert done.json["outcome"] == "identical"
+        alike = [each["what"] for each in done.json["checks"] if each["part"] == "weights"]
+        assert "model.safetensors: made again" in alike

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import hubmerge
@@ -22,6 +24,10 @@ REPORTS = {
     name: by_this_version(report)
     for name, report in (("two", example()), ("three", of_three()), ("unmeasured", unmeasured()))
 }
+
+
+BOMB = "---\na: &a [x, x]\nb: &b [*a, *a]\nlicense: [*b, *b]\n---\n"
+ODD = "---\nlicense: !!binary gIGC\ntags: {2001-02-03: .nan, 7: [~]}\nmodel-index: [1]\n---\n"
 
 
 def wrong(checks: list[Check]) -> list[str]:
@@ -68,10 +74,22 @@ def test_what_people_add_to_a_card_is_a_remark() -> None:
 
 
 @pytest.mark.parametrize(
-    "card", ["", "---\n", "---\n[\n---\n", "---\n- 1\n---\n", "# A card", "---\na: 1\n---\n\n# B"]
+    "card",
+    [
+        "",
+        "---\n",
+        "---\n[\n---\n",
+        "---\n- 1\n---\n",
+        "# A card",
+        "---\na: 1\n---\n\n# B",
+        BOMB,
+        ODD,
+    ],
 )
 def test_no_card_or_another_does_not_hold(card: str) -> None:
-    assert Outcome.DOES_NOT_HOLD in {c.outcome for c in check_card(card, REPORTS["two"])[0]}
+    checks, _ = check_card(card, REPORTS["two"])
+    assert Outcome.DOES_NOT_HOLD in {check.outcome for check in checks}
+    assert all(json.loads(check.model_dump_json()) for check in checks)
 
 
 def test_a_verdict_follows_from_the_figures() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hubmerge.recipe import Recipe
-from hubmerge.reporting.schema import Attempt, Report
+from hubmerge.reporting.schema import Report
 from hubmerge.verification.recorded import Replay, check_sources, recorded, replay
 from hubmerge.verification.result import Outcome
 from hubmerge.verification.sources import look_for
@@ -84,7 +84,7 @@ def test_a_recipe_from_the_hub_reads_no_folder_but_those_here(
         (folder / "rows.csv").write_text("label\n1\n")
     monkeypatch.chdir(here)
     gone = []
-    for name in ("rows", "../secret", str(tmp_path / "secret")):
+    for name in ("rows", "..", "../secret", str(tmp_path / "secret")):
         shas = dict.fromkeys(("model_a", "model_b", "dataset"), "local-" + "0" * 40)
         asked = Recipe(models=("x", "y"), dataset=name, shas=shas)
         gone.append(look_for(asked, paths=False).gone["dataset"])
@@ -100,21 +100,6 @@ def test_a_replay_takes_the_alignment_and_no_data(tmp_path: Path) -> None:
     assert (way.recipe.dataset, way.recipe.lam, way.recipe.best) == (None, 0.3, False)
     assert way.unknown("stem.norm.running_var")
     assert not way.unknown("stem.norm.weight")
-
-
-def test_a_replay_uses_the_symmetry_that_was_chosen(tmp_path: Path) -> None:
-    (tmp_path / "alignment.safetensors").touch()
-    tried = [
-        Attempt(
-            way=way, match="activations", symmetry=way, loss=1.0, accuracy=0.5, chosen=way == best
-        )
-        for best in ("permutations",)
-        for way in ("all", "permutations")
-    ]
-    way = replay(recipe(), by(tried=tried, repair="none"), tmp_path)
-    assert isinstance(way, Replay)
-    assert way.recipe.symmetry == "permutations"
-    assert not way.unknown("stem.norm.running_var")
 
 
 @pytest.mark.parametrize(
