@@ -92,6 +92,6 @@ def _bring(source: Source, there: RemoteRepo, out: Path) -> None:
     check_folder(out)
     with arriving_whole(out) as partial:
         for name in sorted(there.files):
-            if not name.startswith("."):
+            if not name.startswith((".", "/")) and ".." not in name:
                 (partial / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(fetch_file(source, name), partial / name)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -17,14 +16,11 @@ from safetensors.torch import load_file, save_file
 
 from hubmerge.errors import NotFoundError, UncheckedError, VerificationError
 from hubmerge.localhub import EmbeddedHub
-from hubmerge.reporting.schema import Report
-from hubmerge.reporting.write import write_report
 from hubmerge.save import weight_hashes
 from tests.cli import zoo
-from tests.cli.command_line import CommandLine, Done
+from tests.cli.checking import ended, replace, set_figure, wrong
+from tests.cli.command_line import CommandLine
 from tests.cli.conftest import Merged
-
-MEASURED = {"n", "verdict", "contenders", "comparisons", "barrier", "method", "data", "limits"}
 
 
 @pytest.fixture
@@ -37,39 +33,6 @@ def copy(merged: Merged, tmp_path: Path) -> Path:
 def vit(main_job: Callable[[str], Merged], tmp_path: Path) -> Path:
     """The folder of the merge of the two ViTs, to be spoiled."""
     return Path(shutil.copytree(main_job("vit").folder, tmp_path / "vit"))
-
-
-def ended(done: Done, outcome: str) -> set[tuple[str, str]]:
-    """(part, what) of every check that ended so."""
-    return {(c["part"], c["what"]) for c in done.json["checks"] if c["outcome"] == outcome}
-
-
-def wrong(done: Done) -> set[tuple[str, str]]:
-    """What does not hold, of a verification that failed for it."""
-    done.refused(VerificationError, "is not what its report says")
-    assert done.json["outcome"] == "does not hold"
-    return ended(done, "does not hold")
-
-
-def set_figure(folder: Path, *path: Any, to: Any, card: bool = True) -> None:
-    """Another value in report.json; in the card as well, as a careful cheat does it."""
-    content = json.loads((folder / "report.json").read_text())
-    inner = content
-    for step in path[:-1]:
-        inner = inner[step]
-    inner[path[-1]] = to
-    report = Report.model_validate_json(json.dumps(content))
-    if card:
-        write_report(report, folder)
-    else:
-        (folder / "report.json").write_text(report.to_json())
-
-
-def replace(file: Path, old: str, new: str) -> None:
-    """Another text in a file that holds it."""
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new))
 
 
 def test_a_good_merge_holds(merged: Merged, hubmerge: CommandLine) -> None:
@@ -173,80 +136,6 @@ def test_labels_that_were_exchanged(vit: Path, hubmerge: CommandLine) -> None:
         ("configuration", "config.json.id2label.3"),
         ("configuration", "config.json.id2label.8"),
     }
-
-
-def remake(
-    hubmerge: CommandLine, hub: EmbeddedHub, parents: dict[str, dict], repo: str, tmp: Path
-) -> Path:
-    """A small measured merge of two models that are this test's own, pushed to `repo`."""
-    for letter in "ab":
-        zoo.push(hub, f"{repo}-{letter}", parents["mlp"][letter])
-    zoo.push(hub, f"{repo}-data", zoo.write_data(tmp / "rows", zoo.rows()), "dataset")
-    data = ["--dataset", f"{repo}-data", "--match", "weights", "--samples", 100]
-    where = ["-o", tmp / "made", "--push", repo]
-    hubmerge("merge", f"{repo}-a", f"{repo}-b", *data, *where).succeeded()
-    return tmp / "made"
-
-
-def test_a_moved_parent(
-    hubmerge: CommandLine, hub: EmbeddedHub, parents: dict[str, dict], repo: str, tmp_path: Path
-) -> None:
-    """Its main branch: a remark. The commit in the recipe: just that. In both: the weights."""
-    made = remake(hubmerge, hub, parents, repo, tmp_path)
-    report = json.loads((made / "report.json").read_text())
-    old = report["models"][1]["sha"]
-    moved = tmp_path / "moved"
-    shutil.copytree(parents["mlp"]["b"], moved)
-    tensors = load_file(moved / "model.safetensors")
-    save_file({name: value * 1.5 for name, value in tensors.items()}, moved / "model.safetensors")
-    hub.api().upload_folder(repo_id=f"{repo}-b", folder_path=moved)
-    new = str(hub.api().model_info(f"{repo}-b").sha)
-
-    done = hubmerge("verify", repo, "--json").succeeded()
-    assert done.json["outcome"] == "identical"
-    assert done.json["remarks"] == [
-        f"parent B, {repo}-b, has moved on to {new[:12]}; what was checked is the recorded commit "
-        f"{old[:12]}"
-    ]
-
-    replace(made / "hubmerge.yaml", old, new)
-    done = hubmerge("verify", made, "--json")
-    assert wrong(done) == {("recipe", "model_b")}
-    assert ("weights", "model.safetensors: made again") in ended(done, "identical")
-
-    set_figure(made, "models", 1, "sha", to=new)
-    done = hubmerge("verify", made, "--json")
-    found = wrong(done)
-    assert {what for part, what in found if part == "weights"} == set(
-        load_file(made / "model.safetensors")
-    )
-    assert ("contenders", "contenders.parent_b.loss") in found
-    assert ("contenders", "contenders.parent_a.loss") in ended(done, "identical")
-
-
-def test_what_is_gone_is_said_and_never_taken_for_good(
-    hubmerge: CommandLine, hub: EmbeddedHub, parents: dict[str, dict], repo: str, tmp_path: Path
-) -> None:
-    """First the data set, then a parent."""
-    made = remake(hubmerge, hub, parents, repo, tmp_path)
-    hub.api().delete_repo(f"{repo}-data", repo_type="dataset")
-    done = hubmerge("verify", repo, "--json")
-    done.refused(UncheckedError, "could not be checked in full")
-    assert done.json["outcome"] == "not checked"
-    assert ended(done, "not checked") == {(part, f"everything in {part}") for part in MEASURED}
-    assert ("weights", "model.safetensors: made again") in ended(done, "identical")
-    told = hubmerge("verify", made)
-    told.refused(UncheckedError)
-    assert "Not settled" in told.out
-    assert f"the data set, {repo}-data@" in told.out
-    hubmerge("verify", repo, "--weights-only").succeeded()
-
-    hub.api().delete_repo(f"{repo}-b")
-    done = hubmerge("verify", repo, "--json")
-    done.refused(UncheckedError)
-    assert ("weights", "everything in weights") in ended(done, "not checked")
-    assert ("weights", "model.safetensors: its hash in the report") in ended(done, "identical")
-    assert done.json["remade_with"] is None
 
 
 def test_weights_only_takes_no_data(merged: Merged, hubmerge: CommandLine, tmp_path: Path) -> None:

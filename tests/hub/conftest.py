@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import HfApi, constants
 
 from hubmerge.hub import client as hub_client
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from hubmerge.progress import be_quiet
+from tests.hub.tiny import save, tiny_vit
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +46,26 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def as_user(monkeypatch: pytest.MonkeyPatch) -> Any:
     """as_user(token) signs in; as_user("") signs out."""
     return lambda token: monkeypatch.setenv("HF_TOKEN", token)
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> Path:
+    """A folder as a merge leaves it."""
+    return save(tmp_path / "result", tiny_vit())
+
+
+@pytest.fixture
+def answer_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next commit is made, and nobody hears of it."""
+    monkeypatch.setattr(hub_client, "PATIENCE", (0,))
+    commit = HfApi.create_commit
+    lost = [True]
+
+    def commit_unheard(self: HfApi, *args: Any, **kwargs: Any) -> Any:
+        done = commit(self, *args, **kwargs)
+        if lost:
+            lost.pop()
+            raise ConnectionError("the answer did not arrive")
+        return done
+
+    monkeypatch.setattr(HfApi, "create_commit", commit_unheard)

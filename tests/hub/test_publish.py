@@ -19,17 +19,10 @@ from hubmerge.errors import (
     VerificationError,
 )
 from hubmerge.hub import check_target, load, publish
-from hubmerge.hub import client as hub_client
 from hubmerge.hub.source import folder_files
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from tests.hub.tiny import push, save, tiny_vit
-
-
-@pytest.fixture
-def result(tmp_path: Path) -> Path:
-    """A folder as a merge leaves it."""
-    return save(tmp_path / "result", tiny_vit())
 
 
 def commits(hub: EmbeddedHub, repo: str, revision: str = "main") -> int:
@@ -88,67 +81,6 @@ def test_exist_ok_adds_a_commit_and_deletes_nothing(
     assert found is not None
     assert "notes.txt" in found.files
     assert load(repo).source.sha == done.commit
-
-
-def test_a_pull_request_leaves_main_alone(hub: EmbeddedHub, result: Path, tmp_path: Path) -> None:
-    repo = push(hub, "other/proposed", save(tmp_path / "old", tiny_vit(seed=1)))
-    before = look_at(repo)
-    done = publish(result, repo, private=False, create_pr=True)
-    assert done.pr_url is not None
-    assert done.pr_url.startswith(hub.url)
-    assert look_at(repo) == before
-    assert load(f"{repo}@refs/pr/1").source.sha == done.commit
-
-
-def proposals(hub: EmbeddedHub, repo: str) -> list[str]:
-    """Titles of the open pull requests."""
-    return [each.title for each in hub.api().get_repo_discussions(repo) if each.is_pull_request]
-
-
-def test_the_same_is_proposed_once(hub: EmbeddedHub, result: Path, tmp_path: Path) -> None:
-    repo = push(hub, "me/proposed-once", save(tmp_path / "old", tiny_vit(seed=1)))
-    first = publish(result, repo, private=False, create_pr=True, message="Ours")
-    again = publish(result, repo, private=False, create_pr=True, message="Ours")
-    assert first.changed
-    assert not again.changed
-    assert (again.pr_url, again.commit) == (first.pr_url, first.commit)
-    assert proposals(hub, repo) == ["Ours"]
-
-
-def test_a_pull_request_that_was_begun_is_continued(
-    hub: EmbeddedHub, result: Path, tmp_path: Path
-) -> None:
-    repo = push(hub, "me/begun", save(tmp_path / "old", tiny_vit(seed=1)))
-    begun = hub.api().create_pull_request(repo, title="Ours")
-    done = publish(result, repo, private=False, create_pr=True, message="Ours")
-    assert done.changed
-    assert done.pr_url == begun.url
-    assert load(f"{repo}@refs/pr/{begun.num}").source.sha == done.commit
-    assert proposals(hub, repo) == ["Ours"]
-
-
-def test_other_pull_requests_are_left_alone(
-    hub: EmbeddedHub, result: Path, tmp_path: Path, as_user: Any
-) -> None:
-    repo = push(hub, "me/crowded", save(tmp_path / "old", tiny_vit(seed=1)))
-    as_user(hub.add_user("namesake"))
-    theirs = publish(result, repo, private=False, create_pr=True, message="Ours")
-    as_user(hub.token)
-    closed = publish(result, repo, private=False, create_pr=True, message="Ours")
-    hub.api().change_discussion_status(repo, int(str(closed.pr_url)[-1]), "closed")
-    done = publish(result, repo, private=False, create_pr=True, message="Ours")
-    assert done.changed
-    assert len({theirs.pr_url, closed.pr_url, done.pr_url}) == 3
-
-
-def test_a_pull_request_whose_answer_was_lost_is_not_opened_again(
-    hub: EmbeddedHub, result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    repo = push(hub, "me/lost-proposal", save(tmp_path / "old", tiny_vit(seed=1)))
-    lose_an_answer(monkeypatch)
-    done = publish(result, repo, private=False, create_pr=True, message="Ours")
-    assert proposals(hub, repo) == ["Ours"]
-    assert load(f"{repo}@refs/pr/1").source.sha == done.commit
 
 
 def test_a_branch_of_its_own(hub: EmbeddedHub, result: Path, tmp_path: Path) -> None:
@@ -228,26 +160,9 @@ def test_a_hub_that_goes_away_completes_on_the_next_run(
         assert load("me/gone").source.sha == done.commit
 
 
-def lose_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next commit is made, and nobody hears of it."""
-    monkeypatch.setattr(hub_client, "PATIENCE", (0,))
-    commit = HfApi.create_commit
-    lost = [True]
-
-    def answer_lost(self: HfApi, *args: Any, **kwargs: Any) -> Any:
-        done = commit(self, *args, **kwargs)
-        if lost:
-            lost.pop()
-            raise ConnectionError("the answer did not arrive")
-        return done
-
-    monkeypatch.setattr(HfApi, "create_commit", answer_lost)
-
-
 def test_an_answer_that_was_lost_is_not_taken_for_a_conflict(
-    hub: EmbeddedHub, result: Path, monkeypatch: pytest.MonkeyPatch
+    hub: EmbeddedHub, result: Path, answer_lost: None
 ) -> None:
-    lose_an_answer(monkeypatch)
     done = publish(result, "me/lost", private=True)
     assert commits(hub, "me/lost") == 2
     found = look_at("me/lost")
@@ -354,12 +269,6 @@ def test_options_that_contradict_each_other(hub: EmbeddedHub) -> None:
         check_target(None, "me/x", revision="../main")
     with pytest.raises(NotFoundError, match="pull request"):
         check_target(None, "me/not-there", create_pr=True)
-
-
-def test_a_pull_request_creates_no_repository(hub: EmbeddedHub, result: Path) -> None:
-    with pytest.raises(NotFoundError, match="pull request"):
-        publish(result, "me/not-there", private=True, create_pr=True)
-    assert look_at("me/not-there") is None
 
 
 def test_a_folder_that_is_taken(tmp_path: Path) -> None:

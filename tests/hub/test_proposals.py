@@ -1,0 +1,80 @@
+"""A pull request is opened once, found again, completed, and never taken for somebody else's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubmerge.errors import NotFoundError
+from hubmerge.hub import load, publish
+from hubmerge.hub.target import look_at
+from hubmerge.localhub import EmbeddedHub
+from tests.hub.tiny import push, save, tiny_vit
+
+
+def test_a_pull_request_leaves_main_alone(hub: EmbeddedHub, result: Path, tmp_path: Path) -> None:
+    repo = push(hub, "other/proposed", save(tmp_path / "old", tiny_vit(seed=1)))
+    before = look_at(repo)
+    done = publish(result, repo, private=False, create_pr=True)
+    assert done.pr_url is not None
+    assert done.pr_url.startswith(hub.url)
+    assert look_at(repo) == before
+    assert load(f"{repo}@refs/pr/1").source.sha == done.commit
+
+
+def test_a_pull_request_creates_no_repository(hub: EmbeddedHub, result: Path) -> None:
+    with pytest.raises(NotFoundError, match="pull request"):
+        publish(result, "me/not-there", private=True, create_pr=True)
+    assert look_at("me/not-there") is None
+
+
+def proposals(hub: EmbeddedHub, repo: str) -> list[str]:
+    """Titles of the open pull requests."""
+    return [each.title for each in hub.api().get_repo_discussions(repo) if each.is_pull_request]
+
+
+def test_the_same_is_proposed_once(hub: EmbeddedHub, result: Path, tmp_path: Path) -> None:
+    repo = push(hub, "me/proposed-once", save(tmp_path / "old", tiny_vit(seed=1)))
+    first = publish(result, repo, private=False, create_pr=True, message="Ours")
+    again = publish(result, repo, private=False, create_pr=True, message="Ours")
+    assert first.changed
+    assert not again.changed
+    assert (again.pr_url, again.commit) == (first.pr_url, first.commit)
+    assert proposals(hub, repo) == ["Ours"]
+
+
+def test_a_pull_request_that_was_begun_is_continued(
+    hub: EmbeddedHub, result: Path, tmp_path: Path
+) -> None:
+    repo = push(hub, "me/begun", save(tmp_path / "old", tiny_vit(seed=1)))
+    begun = hub.api().create_pull_request(repo, title="Ours")
+    done = publish(result, repo, private=False, create_pr=True, message="Ours")
+    assert done.changed
+    assert done.pr_url == begun.url
+    assert load(f"{repo}@refs/pr/{begun.num}").source.sha == done.commit
+    assert proposals(hub, repo) == ["Ours"]
+
+
+def test_other_pull_requests_are_left_alone(
+    hub: EmbeddedHub, result: Path, tmp_path: Path, as_user: Any
+) -> None:
+    repo = push(hub, "me/crowded", save(tmp_path / "old", tiny_vit(seed=1)))
+    as_user(hub.add_user("namesake"))
+    theirs = publish(result, repo, private=False, create_pr=True, message="Ours")
+    as_user(hub.token)
+    closed = publish(result, repo, private=False, create_pr=True, message="Ours")
+    hub.api().change_discussion_status(repo, int(str(closed.pr_url)[-1]), "closed")
+    done = publish(result, repo, private=False, create_pr=True, message="Ours")
+    assert done.changed
+    assert len({theirs.pr_url, closed.pr_url, done.pr_url}) == 3
+
+
+def test_a_pull_request_whose_answer_was_lost_is_not_opened_again(
+    hub: EmbeddedHub, result: Path, tmp_path: Path, answer_lost: None
+) -> None:
+    repo = push(hub, "me/lost-proposal", save(tmp_path / "old", tiny_vit(seed=1)))
+    done = publish(result, repo, private=False, create_pr=True, message="Ours")
+    assert proposals(hub, repo) == ["Ours"]
+    assert load(f"{repo}@refs/pr/1").source.sha == done.commit
