@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +55,17 @@ def result(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def answer_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next commit is made, and nobody hears of it."""
-    monkeypatch.setattr(hub_client, "PATIENCE", (0,))
+def lose_an_answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """lose_an_answer() lets the next commit be made, and nobody hears of it."""
     commit = HfApi.create_commit
-    lost = [True]
 
-    def commit_unheard(self: HfApi, *args: Any, **kwargs: Any) -> Any:
-        done = commit(self, *args, **kwargs)
-        if lost:
-            lost.pop()
-            raise ConnectionError("the answer did not arrive")
-        return done
+    def lose() -> None:
+        monkeypatch.setattr(hub_client, "PATIENCE", (0,))
+        monkeypatch.setattr(HfApi, "create_commit", unheard)
 
-    monkeypatch.setattr(HfApi, "create_commit", commit_unheard)
+    def unheard(self: HfApi, *args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(HfApi, "create_commit", commit)
+        commit(self, *args, **kwargs)
+        raise ConnectionError("the answer did not arrive")
+
+    return lose

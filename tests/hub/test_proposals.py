@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,10 @@ def test_other_pull_requests_are_left_alone(
 
 
 def test_a_pull_request_whose_answer_was_lost_is_not_opened_again(
-    hub: EmbeddedHub, result: Path, tmp_path: Path, answer_lost: None
+    hub: EmbeddedHub, result: Path, tmp_path: Path, lose_an_answer: Callable[[], None]
 ) -> None:
     repo = push(hub, "me/lost-proposal", save(tmp_path / "old", tiny_vit(seed=1)))
+    lose_an_answer()
     done = publish(result, repo, private=False, create_pr=True, message="Ours")
     assert proposals(hub, repo) == ["Ours"]
     assert load(f"{repo}@refs/pr/1").source.sha == done.commit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +162,9 @@ def test_a_hub_that_goes_away_completes_on_the_next_run(
 
 
 def test_an_answer_that_was_lost_is_not_taken_for_a_conflict(
-    hub: EmbeddedHub, result: Path, answer_lost: None
+    hub: EmbeddedHub, result: Path, lose_an_answer: Callable[[], None]
 ) -> None:
+    lose_an_answer()
     done = publish(result, "me/lost", private=True)
     assert commits(hub, "me/lost") == 2
     found = look_at("me/lost")
