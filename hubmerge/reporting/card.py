@@ -131,6 +131,7 @@ def _environment() -> Environment:
     filters: dict[str, Any] = {
         "code": escape.code,
         "python_string": escape.python_string,
+        "shell_word": escape.shell_word,
         "python_name": Markup,
         "listed": _listed,
         "figure": figures.figure,

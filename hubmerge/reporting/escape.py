@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import unicodedata
 
 from markupsafe import Markup
@@ -41,6 +42,11 @@ def python_string(text: str) -> Markup:
     """`text` as a Python string literal that is safe inside a fenced block."""
     quoted = json.dumps(one_line(text), ensure_ascii=False)
     return Markup(re.sub(r"[<>&`]", lambda found: f"\\u{ord(found[0]):04x}", quoted))
+
+
+def shell_word(text: str) -> Markup:
+    """`text` as one word of a command, safe inside a fenced block."""
+    return Markup(shlex.quote(one_line(text)).replace("`", ""))
 
 
 def _references(found: re.Match[str]) -> str:

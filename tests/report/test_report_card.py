@@ -1,6 +1,7 @@
 """The card: metadata the Hub's own reader understands, and text that stays text."""
 
 import re
+import shlex
 
 import pytest
 import yaml
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.escape import markdown, one_line, python_string
+from hubmerge.reporting.escape import markdown, one_line, python_string, shell_word
 from hubmerge.reporting.schema import Licence, SpaceMatch
 from hubmerge.reporting.write import write_report
 from tests.report.example import data, example, of_three, parent, unmeasured
@@ -152,6 +153,7 @@ def test_verdict_plot_and_table_come_first_and_in_that_order():
     assert "a" * 40 in card
     assert "b" * 40 in card
     assert "hubmerge merge --recipe hubmerge.yaml -o out" in card
+    assert "hubmerge verify " in card
 
 
 def test_without_data_the_card_says_what_was_not_measured():
@@ -214,6 +216,13 @@ def test_a_python_string_is_the_text_and_nothing_else(text):
     literal = python_string(text)
     assert eval(literal, {"__builtins__": {}}) == one_line(text)
     assert not set(literal) & set("<>&`\n")
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(one_line))
+def test_a_word_of_a_command_is_one_word(text):
+    word = shell_word(text)
+    assert shlex.split(word) == [one_line(text).replace("`", "")]
 
 
 def test_cards_are_the_same_every_time():
