@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 
 from hubmerge import assignment
+from hubmerge.assignment import Assignment
 from hubmerge.spec.spec import Spec
+
+Warm = dict[str, Assignment]
+"""Space -> its last assignment, from which the next one starts."""
 
 
 def linear_assignment(similarity: np.ndarray) -> np.ndarray:
@@ -20,24 +24,38 @@ def linear_assignment(similarity: np.ndarray) -> np.ndarray:
     return assignment.linear_assignment(similarity).columns
 
 
-def assign_nested(spec: Spec, root: str, similarities: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def assign_nested(
+    spec: Spec,
+    root: str,
+    similarities: Mapping[str, Tensor],
+    *,
+    rotated: Mapping[str, Tensor] | None = None,
+    warm: Warm | None = None,
+) -> dict[str, Tensor]:
     """Permutations of `root` and of all spaces inside it that maximise the summed similarity.
 
-    For every pair of outer units the inner assignment is solved first, and what it gains scores
-    the pair: the head to choose is the one whose inside fits best. Exact, if no tensor composes
-    two spaces that lie within the same one. Where `root` lies within fixed spaces, each of their
-    units is solved on its own.
+    A pair of outer units is scored by what the best assignment of its inside gains: the head to
+    choose is the one whose inside fits best. Pairs that cannot be among the chosen ones by a bound
+    on that gain are not solved. Exact, if no tensor composes two spaces that lie within the same
+    one. Where `root` lies within fixed spaces, each of their units is solved on its own.
 
     similarities[s]: [outer sizes..., n, outer sizes..., n], float32 or float64, rows for the
         anchor's units and columns for the other's; a space that is missing adds nothing.
+    rotated: the same for spaces inside that are rotated instead: each gains the sum of singular
+        values of a pair's block, and has no permutation.
+    warm: for a space of its own: where to start; the new assignment takes its place.
     """
-    arrays = {name: values.numpy() for name, values in similarities.items()}
-    inside = _inside(spec, root)
+    arrays = {name: values.cpu().numpy() for name, values in similarities.items()}
+    turned = {name: values.cpu().numpy() for name, values in (rotated or {}).items()}
+    if warm is not None and list(arrays) == [root] and arrays[root].ndim == 2 and not turned:
+        warm[root] = assignment.linear_assignment(arrays[root], warm=warm.get(root))
+        return {root: torch.from_numpy(warm[root].columns)}
+    solver = _Nested(spec, root, turned)
     outer = [spec.sizes[name] for name in spec.ancestors(root)]
     found = []
     for place in np.ndindex(*outer):
-        pair = {name: _restrict(values, place, place) for name, values in arrays.items()}
-        found.append(_solve(spec, root, inside, pair)[1])
+        pair = {name: _restrict(values, place, place) for name, values in (arrays | turned).items()}
+        found.append(solver.solve(root, pair)[1])
     stacked = {name: np.stack([one[name] for one in found]) for name in found[0]}
     return {
         name: torch.from_numpy(index.reshape(*outer, *index.shape[1:]))
@@ -45,48 +63,97 @@ def assign_nested(spec: Spec, root: str, similarities: Mapping[str, Tensor]) -> 
     }
 
 
-def _inside(spec: Spec, root: str) -> dict[str, list[str]]:
-    """Space -> those directly within it, for `root` and everything below."""
-    inside: dict[str, list[str]] = {}
-    for name, space in spec.spaces.items():
-        if space.within and root in spec.ancestors(name):
-            inside.setdefault(space.within, []).append(name)
-    return inside
+Arrays = Mapping[str, np.ndarray]
 
 
-def _solve(
-    spec: Spec,
-    space: str,
-    inside: Mapping[str, list[str]],
-    similarities: Mapping[str, np.ndarray],
-) -> tuple[float, dict[str, np.ndarray]]:
-    size = spec.sizes[space]
-    score = similarities.get(space, np.zeros((size, size)))
-    children = inside.get(space, ())
-    if children:
-        score = np.array(score, dtype=np.float64)
-    below: dict[str, np.ndarray] = {}
-    for child in children:
-        family = [name for name in _subtree(child, inside) if name in similarities]
-        for i in range(size):
-            for j in range(size):
-                pair = {name: _restrict(similarities[name], (i,), (j,)) for name in family}
-                gain, found = _solve(spec, child, inside, pair)
-                score[i, j] += gain
-                for name, index in found.items():
-                    table = below.setdefault(
-                        name, np.empty((size, size, *index.shape), dtype=np.int64)
-                    )
-                    table[i, j] = index
-    columns = linear_assignment(score)
-    rows = np.arange(size)
-    chosen = {name: table[rows, columns] for name, table in below.items()}
-    gained = float(score[rows, columns].sum(dtype=np.float64))
-    return gained, {space: columns, **chosen}
+class _Nested:
+    """A space with those inside it, some of which are rotated."""
 
+    def __init__(self, spec: Spec, root: str, rotated: Arrays) -> None:
+        self.spec, self.rotated = spec, frozenset(rotated)
+        self.inside: dict[str, list[str]] = {}
+        for name, space in spec.spaces.items():
+            if space.within and root in spec.ancestors(name):
+                self.inside.setdefault(space.within, []).append(name)
 
-def _subtree(space: str, inside: Mapping[str, list[str]]) -> list[str]:
-    return [space, *(name for child in inside.get(space, ()) for name in _subtree(child, inside))]
+    def solve(self, space: str, similarities: Arrays) -> tuple[float, dict[str, np.ndarray]]:
+        """What the best assignment of `space` and all within it gains, and that assignment."""
+        size = self.spec.sizes[space]
+        own = similarities.get(space, np.zeros((size, size)))
+        children = self.inside.get(space, [])
+        if not any(name in similarities for child in children for name in self._subtree(child)):
+            columns = linear_assignment(own)
+            below = [self._solve_pair(children, similarities, i, i)[1] for i in range(size)]
+        else:
+            columns, own, below = self._solve_pairs(own, children, similarities)
+        stacked = {name: np.stack([one[name] for one in below]) for name in below[0]}
+        gained = float(own[np.arange(size), columns].sum(dtype=np.float64))
+        return gained, {space: columns, **stacked}
+
+    def _solve_pairs(
+        self, own: np.ndarray, children: list[str], similarities: Arrays
+    ) -> tuple[np.ndarray, np.ndarray, list[dict[str, np.ndarray]]]:
+        """Columns, scores that are exact where chosen, and what is inside each chosen pair.
+
+        Every pair begins with a bound on what it can gain; those the assignment chooses are
+        solved, until it chooses nothing but solved ones.
+        """
+        score = own.astype(np.float64)
+        for child in children:
+            score = score + self._bounds(child, similarities)
+        solved: dict[tuple[int, int], dict[str, np.ndarray]] = {}
+        while True:
+            columns = linear_assignment(score)
+            chosen = list(enumerate(map(int, columns)))
+            if all(pair in solved for pair in chosen):
+                return columns, score, [solved[pair] for pair in chosen]
+            for i, j in chosen:
+                if (i, j) not in solved:
+                    gain, solved[i, j] = self._solve_pair(children, similarities, i, j)
+                    score[i, j] = own[i, j] + gain
+
+    def _solve_pair(
+        self, children: list[str], similarities: Arrays, i: int, j: int
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """The same for what is inside one pair of outer units."""
+        total, found = 0.0, {}
+        for child in children:
+            family = [name for name in self._subtree(child) if name in similarities]
+            pair = {name: _restrict(similarities[name], (i,), (j,)) for name in family}
+            if child in self.rotated:
+                values = np.linalg.svd(pair[child].astype(np.float64), compute_uv=False)
+                total += float(values.sum())
+                continue
+            gain, inner = self.solve(child, pair)
+            total += gain
+            found |= inner
+        return total, found
+
+    def _bounds(self, child: str, similarities: Arrays) -> np.ndarray:
+        """No pair of outer units can gain more inside `child` and what lies within: [n, n].
+
+        No assignment is worth more than all rows' (or all columns') largest entries, and no sum
+        of singular values more than all rows' (or all columns') lengths.
+        """
+        total = np.zeros(())
+        for name in self._subtree(child):
+            if name not in similarities:
+                continue
+            values = similarities[name]
+            half = values.ndim // 2
+            pairs = np.moveaxis(values, half, 1)  # [outer, outer, ..., n, ..., n]
+            pairs = pairs.reshape(*pairs.shape[:2], int(np.prod(values.shape[1:half])), -1)
+            if name in self.rotated:
+                squares = np.square(pairs, dtype=np.float64)
+                rows, columns = (np.sqrt(squares.sum(k)).sum(-1) for k in (3, 2))
+            else:
+                rows, columns = (pairs.max(k).sum(-1, dtype=np.float64) for k in (3, 2))
+            total = total + np.minimum(rows, columns)
+        return total
+
+    def _subtree(self, space: str) -> list[str]:
+        below = (name for child in self.inside.get(space, ()) for name in self._subtree(child))
+        return [space, *below]
 
 
 def _restrict(similarity: np.ndarray, here: tuple[int, ...], there: tuple[int, ...]) -> np.ndarray:

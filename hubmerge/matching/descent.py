@@ -8,27 +8,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hubmerge.assignment import Assignment, linear_assignment
-from hubmerge.matching.assignment import assign_nested
+from hubmerge.matching.assignment import Warm
+from hubmerge.matching.elements import best_element, joined, part_of, worth
+from hubmerge.matching.frank_wolfe import RENEW
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import matcher
 from hubmerge.matching.result import Match, describe_spaces
+from hubmerge.matching.rough import Lengths, lengths, rough, surely_best
 from hubmerge.matching.similarity import (
     correlations,
     group_similarities,
-    parameters,
-    total_similarity,
+    share_moved,
     updated_similarities,
 )
-from hubmerge.spec.permutation import Permutation, State, identity
+from hubmerge.spec.permutation import State, identity
 from hubmerge.spec.spec import Group, Spec
 from hubmerge.spec.symmetry import Symmetry
 
 PROGRESS = 1e-7
 """Relative rise of the objective below which an assignment counts as no better (float32 products:
 arXiv:2209.04836's own threshold of 1e-12 lies below their rounding)."""
-RENEW = 0.5
-"""Share of what is multiplied for a group that must have moved for its products to be made anew."""
+RISKED = 2
+"""Rough products that may be in vain before no more are made, if none is of use."""
 
 
 @matcher("descent", source="arXiv:2209.04836, section 3.2, Algorithm 1")
@@ -50,11 +51,11 @@ def match_descent(
     Returns: Match. outcome is "converged" or "out of sweeps".
     Raises: KeyError, if a state lacks a tensor the spec names.
     """
-    permutation, outcome = descend(spec, anchor, other, seed=seed, sweeps=sweeps)
-    found = correlations(spec, anchor, other, permutation)
-    return Match(
-        "descent", spec, permutation, outcome, describe_spaces(spec, Symmetry(permutation), found)
-    )
+    plain = spec.permutations_only
+    symmetry, outcome = descend(plain, anchor, other, seed=seed, sweeps=sweeps)
+    found = correlations(plain, anchor, other, symmetry.permutation)
+    spaces = describe_spaces(plain, symmetry, found)
+    return Match("descent", spec, symmetry.permutation, outcome, spaces)
 
 
 def descend(
@@ -62,13 +63,14 @@ def descend(
     anchor: State,
     other: State,
     *,
-    start: Permutation | None = None,
+    start: Symmetry | None = None,
     seed: int = 0,
     sweeps: int = 100,
-) -> tuple[dict[str, Tensor], str]:
-    """The permutation coordinate descent ends in, and a sentence on how it ended.
+) -> tuple[Symmetry, str]:
+    """The symmetry coordinate descent ends in, and a sentence on how it ended.
 
-    start: where to begin; None begins with every space unknown.
+    Uses all that `spec` allows: anchor and other are in canonical form, if anything may be rotated
+    or mapped. start: where to begin; None begins with every space unknown.
     """
     search = _Search(spec, anchor, other, start)
     order = np.random.default_rng(seed)
@@ -76,8 +78,8 @@ def descend(
     for sweep in range(sweeps):
         changed = [search.visit(groups[k]) for k in order.permutation(len(groups))]
         if not any(changed):
-            return search.permutation, f"converged after {sweep + 1} sweeps"
-    return search.permutation, f"out of sweeps: {sweeps} were not enough, raise `sweeps`"
+            return search.found, f"converged after {sweep + 1} sweeps"
+    return search.found, f"out of sweeps: {sweeps} were not enough, raise `sweeps`"
 
 
 @dataclass
@@ -87,19 +89,23 @@ class _Seen:
     similarities: dict[str, Tensor]
     permutation: dict[str, Tensor]
     """Of all spaces, as the similarities have it."""
-    best: Assignment | None
+    exact: bool
+    """Whether they were multiplied in float32."""
 
 
 class _Search:
-    """The permutation so far, and what is unknown or out of date."""
+    """The symmetry so far, and what is unknown or out of date."""
 
-    def __init__(self, spec: Spec, anchor: State, other: State, start: Permutation | None) -> None:
+    def __init__(self, spec: Spec, anchor: State, other: State, start: Symmetry | None) -> None:
         self.spec, self.anchor, self.other = spec, anchor, other
-        self.permutation = {**identity(spec), **(start or {})}
+        self.found = start or Symmetry(identity(spec))
         self.stale = {group.root for group in spec.groups}
         self.unvisited = set() if start is not None else set(self.stale)
         self.group_of = {name: group for group in spec.groups for name in group.members}
         self.seen: dict[str, _Seen] = {}
+        self.warm: Warm = {}
+        self.lengths: dict[str, Lengths] = {}
+        self.rough_pays = RISKED if rough() != torch.float32 and not spec.mapped_spaces() else 0
 
     def visit(self, group: Group) -> bool:
         """Solves one group given the others. True if that changed anything, or may yet."""
@@ -108,76 +114,85 @@ class _Search:
         first = group.root in self.unvisited
         self.unvisited.discard(group.root)
         unknown = frozenset(n for root in self.unvisited for n in self.group_of[root].members)
-        similarities = self._similarities(group, unknown)
-        found = self._solve(group, similarities)
-        current = {name: self.permutation[name] for name in group.members}
-        better = total_similarity(self.spec, similarities, found) - total_similarity(
-            self.spec, similarities, current
-        )
+        current = part_of(self.found, group.members, inside=True)
+        similarities, best = self._solve(group, unknown)
+        better = worth(self.spec, similarities, best) - worth(self.spec, similarities, current)
         scale = sum(_largest(s) * s.shape[-1] for s in similarities.values())
         if not unknown:
             self.stale.discard(group.root)
         if better <= PROGRESS * scale:
             return first or bool(unknown)
-        self.permutation.update(found)
+        self.found = joined([part_of(self.found, group.members, inside=False), best])
         self.stale.update(self._neighbours(group))
         return True
 
-    def _similarities(self, group: Group, unknown: frozenset[str]) -> dict[str, Tensor]:
-        """Brought up to date where little has changed since the last visit, else made anew."""
+    def _solve(self, group: Group, unknown: frozenset[str]) -> tuple[dict[str, Tensor], Symmetry]:
+        """The similarities of a group, and its best element.
+
+        Multiplied roughly where that decides nothing for good, as long as spaces are unknown, or
+        provably decides the same.
+        """
+        if unknown:
+            similarities = self._multiplied(group, unknown, rough())
+            return similarities, best_element(self.spec, group, similarities, self.warm)
+        seen = self._brought_up_to_date(group)
+        if seen is None and self.rough_pays > 0:
+            seen = self._keep(group, self._multiplied(group, unknown, rough()), exact=False)
+        if seen is not None:
+            best = best_element(self.spec, group, seen.similarities, self.warm)
+            if seen.exact or self._surely_best(group, seen.similarities, best):
+                return seen.similarities, best
+        seen = self._keep(group, self._multiplied(group, unknown, torch.float32), exact=True)
+        return seen.similarities, best_element(self.spec, group, seen.similarities, self.warm)
+
+    def _multiplied(
+        self, group: Group, unknown: frozenset[str], products: torch.dtype
+    ) -> dict[str, Tensor]:
+        return group_similarities(
+            self.spec,
+            self.anchor,
+            self.other,
+            group,
+            self.found.permutation,
+            unknown,
+            maps=self.found.maps,
+            dtype=torch.float32,
+            products=products,
+        )
+
+    def _brought_up_to_date(self, group: Group) -> _Seen | None:
+        """What was seen of a group at its last visit, where little has changed since."""
         seen = self.seen.get(group.root)
-        if seen is None or unknown or self._changed(group, seen.permutation) > RENEW:
-            similarities = group_similarities(
-                self.spec,
-                self.anchor,
-                self.other,
-                group,
-                self.permutation,
-                unknown,
-                dtype=torch.float32,
-            )
-        else:
-            similarities = updated_similarities(
-                self.spec,
-                self.anchor,
-                self.other,
-                group,
-                self.permutation,
-                seen.permutation,
-                seen.similarities,
-            )
-        if not unknown:
-            best = seen.best if seen else None
-            self.seen[group.root] = _Seen(similarities, dict(self.permutation), best)
-        return similarities
+        if seen is None or self.spec.mapped_spaces():
+            return None
+        permutation = self.found.permutation
+        if share_moved(self.spec, group, permutation, seen.permutation) > RENEW:
+            return None
+        similarities = updated_similarities(
+            self.spec,
+            self.anchor,
+            self.other,
+            group,
+            permutation,
+            seen.permutation,
+            seen.similarities,
+        )
+        return self._keep(group, similarities, exact=seen.exact)
 
-    def _changed(self, group: Group, earlier: Permutation) -> float:
-        """Share of the entries multiplied for `group` that have moved."""
-        moved = {
-            name: float((index != earlier[name]).float().mean())
-            for name, index in self.permutation.items()
-            if name not in group.members
-        }
-        changed = total = 0.0
-        for tensor in parameters(self.spec, group.members):
-            size = float(self.other[tensor].numel())
-            kept = 1.0
-            for name in set(self.spec.tensors[tensor].names()):
-                kept *= 1 - moved.get(name, 0.0)
-            total += size
-            changed += size * (1 - kept)
-        return changed / max(total, 1.0)
+    def _keep(self, group: Group, similarities: dict[str, Tensor], *, exact: bool) -> _Seen:
+        seen = _Seen(similarities, dict(self.found.permutation), exact)
+        if not self.spec.mapped_spaces():
+            self.seen[group.root] = seen
+        return seen
 
-    def _solve(self, group: Group, similarities: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The best permutations of the group; a lone space starts from its last assignment."""
-        root = group.root
-        if group.children or self.spec.ancestors(root) or root not in similarities:
-            return assign_nested(self.spec, root, similarities)
-        seen = self.seen.get(root)
-        best = linear_assignment(similarities[root].numpy(), warm=seen.best if seen else None)
-        if seen:
-            seen.best = best
-        return {root: torch.from_numpy(best.columns)}
+    def _surely_best(self, group: Group, similarities: dict[str, Tensor], best: Symmetry) -> bool:
+        """Whether rounding cannot have decided; where it often may, it is not asked again."""
+        if group.root not in self.lengths:
+            self.lengths[group.root] = lengths(self.spec, group, self.anchor, self.other)
+        longest = self.lengths[group.root]
+        sure = surely_best(self.spec, group, similarities, best.permutation, longest)
+        self.rough_pays += 1 if sure else -1
+        return sure
 
     def _neighbours(self, group: Group) -> set[str]:
         tensors = {t for name in group.members for t in self.spec.touched_by[name]}

@@ -9,52 +9,79 @@ values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from hubmerge.matching.assignment import assign_nested
+from hubmerge.matching.assignment import Warm, assign_nested
+from hubmerge.matching.similarity import matched_entries
 from hubmerge.spec.permutation import identity
 from hubmerge.spec.spec import FLIP, Group, Spec
 from hubmerge.spec.symmetry import Symmetry, fixes_one, nearest_rotation, signed
 
 
-def best_element(spec: Spec, group: Group, similarities: Mapping[str, Tensor]) -> Symmetry:
+def best_element(
+    spec: Spec, group: Group, similarities: Mapping[str, Tensor], warm: Warm | None = None
+) -> Symmetry:
     """The element of `group` with the largest summed similarity.
 
-    similarities[s]: [outer sizes..., n, outer sizes..., n], float64, rows for the anchor's units;
-        a space that is missing adds nothing.
+    similarities[s]: [outer sizes..., n, outer sizes..., n], floating, rows for the anchor's units;
+        a space that is missing adds nothing. Polar factors are taken in float64.
+    warm: the last assignment of every space of its own: a start, which is replaced.
     Returns: permutations of all members, the identity where they are mapped; and those maps.
     """
-    kinds = spec.mapped_spaces()
-    mapped = [name for name in group.members if name in kinds]
-    plain = {n: s for n, s in similarities.items() if n in group.members and n not in kinds}
+    kinds, untouched = spec.mapped_spaces(), identity(spec)
+    given = {name: similarities[name] for name in group.members if name in similarities}
     if group.root in kinds:
-        matrix = similarities.get(group.root)
-        permutation = {group.root: identity(spec)[group.root]}
-        if matrix is None:
+        permutation = {group.root: untouched[group.root]}
+        if group.root not in given:
             return Symmetry(permutation)
+        matrix = given[group.root].cpu().double()
         if kinds[group.root] == FLIP:
             order = assign_nested(spec, group.root, {group.root: matrix.abs()})[group.root]
-            worth = matrix.gather(1, order.unsqueeze(1)).squeeze(1)
-            return Symmetry(permutation, {group.root: signed(order, worth < 0)})
+            picked = matrix.gather(1, order.unsqueeze(1)).squeeze(1)
+            return Symmetry(permutation, {group.root: signed(order, picked < 0)})
         turned = nearest_rotation(matrix, fixing_one=fixes_one(spec, group.root))
         return Symmetry(permutation, {group.root: turned})
-    for name in mapped:
-        if name in similarities:
-            root = group.root
-            gains = _pair_gains(similarities[name], len(spec.index_shape(root)))
-            plain[root] = plain[root] + gains if root in plain else gains
-    permutation = assign_nested(spec, group.root, plain)
-    untouched = identity(spec)
-    permutation |= {name: untouched[name] for name in mapped}
+    mapped = {name: values for name, values in given.items() if name in kinds}
+    plain = {name: values for name, values in given.items() if name not in kinds}
+    permutation = assign_nested(spec, group.root, plain, rotated=mapped, warm=warm)
+    permutation |= {name: untouched[name] for name in group.members if name in kinds}
     maps = {
-        name: nearest_rotation(_matched_blocks(spec, name, similarities[name], permutation))
-        for name in mapped
-        if name in similarities
+        name: nearest_rotation(_matched_blocks(spec, name, values, permutation).cpu().double())
+        for name, values in mapped.items()
     }
     return Symmetry(permutation, maps)
+
+
+def worth(spec: Spec, similarities: Mapping[str, Tensor], symmetry: Symmetry) -> float:
+    """Summed similarity of what `symmetry` brings together."""
+    return sum(
+        float(
+            inner_product(spec, similarities, symmetry, space).sum(dtype=torch.float64)
+            if space in symmetry.maps
+            else matched_entries(spec, space, values, symmetry.permutation).sum(dtype=torch.float64)
+        )
+        for space, values in similarities.items()
+    )
+
+
+def part_of(symmetry: Symmetry, members: Sequence[str], *, inside: bool) -> Symmetry:
+    """What `symmetry` does to the spaces in `members`, or (inside=False) to all others."""
+    wanted = set(members)
+    return Symmetry(
+        {s: i for s, i in symmetry.permutation.items() if (s in wanted) == inside},
+        {s: m for s, m in symmetry.maps.items() if (s in wanted) == inside},
+    )
+
+
+def joined(parts: Sequence[Symmetry]) -> Symmetry:
+    """Elements of different groups as one."""
+    return Symmetry(
+        {space: index for part in parts for space, index in part.permutation.items()},
+        {space: matrix for part in parts for space, matrix in part.maps.items()},
+    )
 
 
 def inner_product(
@@ -62,16 +89,8 @@ def inner_product(
 ) -> Tensor:
     """Summed similarity of a mapped `space` under `symmetry`, per outer unit: [outer sizes...]."""
     blocks = _matched_blocks(spec, space, similarities[space], symmetry.permutation)
-    return (blocks * symmetry.maps[space]).sum((-2, -1))
-
-
-def _pair_gains(similarity: Tensor, depth: int) -> Tensor:
-    """[outer..., outer...]: sums of singular values of the block of every pair of outer units.
-
-    similarity: [outer (depth axes)..., n, outer..., n].
-    """
-    blocks = similarity.movedim(depth, -2)
-    return torch.linalg.svdvals(blocks).sum(-1)
+    maps = symmetry.maps[space].to(device=blocks.device)
+    return (blocks * maps).sum((-2, -1))
 
 
 def _matched_blocks(

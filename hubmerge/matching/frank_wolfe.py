@@ -1,128 +1,249 @@
-"""Frank-Wolfe over relaxed permutations, from the barycentre.
+"""Frank-Wolfe over relaxed symmetries, from the barycentre: permutations, rotations, linear maps.
 
 Coordinate descent decides one space after another, each on the little that is known of its
 neighbours, and what it decided first it rarely revises. Here every space starts as the mean of
-all its permutations, and all of them move together, step by step, towards the permutations that
-the current mixture favours most. Frank-Wolfe on the same objective: arXiv:2405.17897, section 3.2
-(there for many models); the start and the cheap step are hubmerge's own, see docs/matching.md.
+all it may become: for permutations the matrix that is 1/n throughout, for rotations 0 (along the
+all-ones vector, where they fix it, 1), for maps in balanced coordinates, which are rotations, 0.
+All spaces then move together, step by step, towards what the mixture favours most: an assignment,
+a polar factor (the best vertex of the spectral norm's unit ball), or, where rotations lie within
+heads, an assignment of heads on sums of singular values. arXiv:2405.17897, section 3.2, has
+Frank-Wolfe on permutations of many models; the start, the other symmetries and the cheap step are
+hubmerge's own, see docs/matching.md.
 
-The objective is, for every tensor, linear in each of the two permutations that touch it. So its
-gradient is affine in the relaxed permutations, moves along with them
-(G <- (1-t) G + t G(vertex)), and the best step on the way to a vertex has a closed form.
+The objective is, for every tensor, linear in each of the two groups of spaces that touch it. So
+its gradient is affine in the relaxed symmetries, moves along with them
+(G <- (1-t) G + t G(vertex)), and the best step on the way to a vertex has a closed form. The
+groups of one step do not depend on each other: they are shared out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from hubmerge.matching.assignment import assign_nested
+from hubmerge.matching.assignment import Warm
+from hubmerge.matching.elements import best_element, joined, worth
+from hubmerge.matching.rough import rough
 from hubmerge.matching.similarity import (
     group_similarities,
     matched_index,
-    total_similarity,
+    share_moved,
+    updated_similarities,
 )
-from hubmerge.spec.permutation import Permutation, State, identity
+from hubmerge.spec.permutation import State, identity
 from hubmerge.spec.spec import Spec
+from hubmerge.spec.symmetry import Symmetry, fixes_one
 
-Gradient = dict[str, Tensor]
-"""Space -> [outer..., n, outer..., n], float32: it decides a start, which is then polished."""
+T = TypeVar("T")
+R = TypeVar("R")
+Similarities = dict[str, Tensor]
+"""Space -> [outer..., n, outer..., n], rows the anchor's."""
+
+STEPS = 100
+"""Most steps of Frank-Wolfe."""
 
 SMALL_STEP = 1e-6
 """A step that gains less than this share of the objective ends the search.
 
 Small, because late steps decide much: what is still mixed is rounded at the end."""
 
+RENEW = 0.5
+"""Share of what is multiplied for a group that must have moved for its products to be made anew."""
+
+
+class Spread(Protocol):
+    """Does a job for every item, whoever does it: `Workers.map`."""
+
+    def __call__(self, job: Callable[[T], R], items: Sequence[T], /) -> list[R]: ...
+
+
+def alone(job: Callable[[T], R], items: Sequence[T], /) -> list[R]:
+    """All jobs one after another, here."""
+    return [job(item) for item in items]
+
+
+def relax(
+    spec: Spec, anchor: State, other: State, *, steps: int = STEPS, spread: Spread = alone
+) -> tuple[Symmetry, int]:
+    """The symmetry nearest to where Frank-Wolfe arrives from the barycentre, and its steps.
+
+    anchor, other: in canonical form, if anything may be rotated or mapped. Takes at most `steps`
+    steps of one exact solution per group each. Pure and deterministic: the same on any number of
+    processes, all of which call it alike where `spread` hands out jobs among them.
+    """
+    search, point = _Search(spec, anchor, other), _Mixture(spec)
+    groups = range(len(spec.groups))
+    spread(search.begin, groups)
+    taken = 0
+    for _ in range(steps):
+        vertex = joined(spread(search.best, groups))
+        if point.is_at(vertex):
+            break
+        seen = spread(lambda k, at=vertex: search.look(k, at, point), groups)  # type: ignore[misc]
+        here, towards, back, there = (sum(values) for values in zip(*seen, strict=True))
+        slope, change = towards - here, there - back - (towards - here)
+        step = _best_step(slope, change / 2)
+        spread(lambda k, share=step: search.go(k, share), groups)  # type: ignore[misc]
+        point.move(vertex, step)
+        taken += 1
+        if step * slope <= SMALL_STEP * abs(here):
+            break
+    if (arrived := point.vertex) is not None:
+        return arrived, taken
+    return joined(spread(lambda k: search.rounded(k, point), groups)), taken
+
 
 @dataclass
 class _Mixture:
-    """A relaxed permutation: a weighted mean of permutations and of the barycentre."""
+    """A relaxed symmetry: a weighted mean of symmetries and of the barycentre."""
 
     spec: Spec
     barycentre: float = 1.0
     weights: list[float] = field(default_factory=list)
-    vertices: list[Permutation] = field(default_factory=list)
+    vertices: list[Symmetry] = field(default_factory=list)
 
-    def move(self, vertex: Permutation, step: float) -> None:
+    def move(self, vertex: Symmetry, step: float) -> None:
         """Goes the share `step` of the way to `vertex`."""
         self.barycentre *= 1 - step
-        self.weights = [weight * (1 - step) for weight in self.weights] + [step]
-        self.vertices.append(vertex)
+        weights = [weight * (1 - step) for weight in self.weights] + [step]
+        kept = [(w, v) for w, v in zip(weights, [*self.vertices, vertex], strict=True) if w > 0]
+        self.weights, self.vertices = [w for w, _ in kept], [v for _, v in kept]
 
-    def inner(self, gradient: Gradient) -> float:
-        """Inner product with `gradient`, over all spaces."""
-        total = self.barycentre * sum(
-            float((self._uniform(name) * values).sum(dtype=torch.float64))
-            for name, values in gradient.items()
+    @property
+    def vertex(self) -> Symmetry | None:
+        """The one symmetry it is; None for a true mixture."""
+        return self.vertices[0] if len(self.vertices) == 1 and not self.barycentre else None
+
+    def is_at(self, vertex: Symmetry) -> bool:
+        """Whether it is that symmetry and nothing else."""
+        at = self.vertex
+        return at is not None and all(
+            torch.equal(values, there[name])
+            for here, there in ((at.permutation, vertex.permutation), (at.maps, vertex.maps))
+            for name, values in here.items()
         )
+
+    def inner(self, similarities: Similarities) -> float:
+        """Inner product with `similarities`, over their spaces."""
+        total = 0.0
+        if self.barycentre:
+            total += self.barycentre * sum(
+                _mean_worth(self.spec, name, values) for name, values in similarities.items()
+            )
         for weight, vertex in zip(self.weights, self.vertices, strict=True):
-            total += weight * total_similarity(self.spec, gradient, vertex)
+            total += weight * worth(self.spec, similarities, vertex)
         return total
 
     def dense(self, space: str) -> Tensor:
-        """The mixture of one space: [outer..., n, outer..., n], float64."""
-        mixed = self.barycentre * self._uniform(space).double()
+        """The mixture of one space: [outer..., n, outer..., n], float64, the anchor's units first.
+
+        The barycentre, which favours nothing, is left out.
+        """
+        shape = self.spec.index_shape(space)
+        mixed = torch.zeros(*shape, *shape, dtype=torch.float64)
         for weight, vertex in zip(self.weights, self.vertices, strict=True):
-            mixed[matched_index(self.spec, space, vertex)] += weight
+            if space not in vertex.maps:
+                mixed[matched_index(self.spec, space, vertex.permutation)] += weight
+            elif len(shape) == 1:
+                mixed += weight * vertex.maps[space]
+            else:
+                outer = matched_index(self.spec, self.spec.ancestors(space)[-1], vertex.permutation)
+                pairs = mixed.movedim(len(shape) - 1, -2)  # [outer..., outer..., n, n], a view
+                pairs[outer] += weight * vertex.maps[space]
         return mixed
 
-    def _uniform(self, space: str) -> Tensor:
-        """The mean of all permutations: every pair alike, but none across fixed outer units."""
-        shape = self.spec.index_shape(space)
-        relaxed = torch.ones(*shape, *shape)
-        for depth, outer in enumerate(self.spec.ancestors(space)):
-            if self.spec.spaces[outer].fixed:
-                view = [1] * (2 * len(shape))
-                view[depth] = view[depth + len(shape)] = shape[depth]
-                relaxed = relaxed * torch.eye(shape[depth]).view(view)
-        return relaxed / relaxed.flatten(0, len(shape) - 1)[0].sum()
+
+def _mean_worth(spec: Spec, space: str, values: Tensor) -> float:
+    """Summed similarity at the barycentre of `space`."""
+    if space in spec.mapped_spaces() and not fixes_one(spec, space):
+        return 0.0
+    size = spec.sizes[space]
+    for depth, outer in reversed([*enumerate(spec.ancestors(space))]):
+        if spec.spaces[outer].fixed:  # its units are not mixed: only pairs of equals count
+            values = values.diagonal(dim1=depth, dim2=depth + values.ndim // 2).sum(-1)
+        else:
+            size *= spec.sizes[outer]
+    return float(values.sum(dtype=torch.float64)) / size
 
 
-def relax(spec: Spec, anchor: State, other: State, *, steps: int) -> dict[str, Tensor]:
-    """The permutation nearest to where Frank-Wolfe arrives from the barycentre.
+class _Search:
+    """The gradient of every group this process has a job for, and its products at a vertex."""
 
-    Takes at most `steps` steps of one assignment per space each. Pure and deterministic.
-    """
-    free = frozenset(spec.free_spaces())
-    gradient = _gradient(spec, anchor, other, identity(spec), free)
-    point = _Mixture(spec)
-    for _ in range(steps):
-        vertex = _best_vertex(spec, gradient)
-        there = _gradient(spec, anchor, other, vertex, frozenset())
-        here = point.inner(gradient)
-        slope = total_similarity(spec, gradient, vertex) - here
-        change = total_similarity(spec, there, vertex) - point.inner(there) - slope
-        step = _best_step(slope, change / 2)
-        for name in gradient:
-            gradient[name].lerp_(there[name], step)
-        point.move(vertex, step)
-        if step * slope <= SMALL_STEP * abs(here):
-            break
-    return _best_vertex(spec, {name: point.dense(name) for name in gradient})
+    def __init__(self, spec: Spec, anchor: State, other: State) -> None:
+        self.spec, self.anchor, self.other = spec, anchor, other
+        self.gradient: dict[int, Similarities] = {}
+        self.there: dict[int, Similarities] = {}
+        self.last: dict[int, Symmetry] = {}
+        self.warm: Warm = {}
 
+    def begin(self, number: int) -> None:
+        """The gradient of one group at the barycentre."""
+        free = frozenset(self.spec.free_spaces()) - {*self.spec.groups[number].members}
+        self.gradient[number] = self._similarities(number, Symmetry(identity(self.spec)), free)
 
-def _gradient(
-    spec: Spec, anchor: State, other: State, permutation: Permutation, unknown: frozenset[str]
-) -> Gradient:
-    """Similarities of every group, all others permuted, or averaged out where `unknown`."""
-    gradient: Gradient = {}
-    for group in spec.groups:
-        others = unknown - set(group.members)
-        gradient |= group_similarities(
-            spec, anchor, other, group, permutation, others, dtype=torch.float32
+    def best(self, number: int) -> Symmetry:
+        """The vertex of one group that the gradient favours most."""
+        return best_element(
+            self.spec, self.spec.groups[number], self.gradient[number], warm=self.warm
         )
-    return gradient
 
+    def look(
+        self, number: int, vertex: Symmetry, point: _Mixture
+    ) -> tuple[float, float, float, float]:
+        """One group's share of <G, point>, <G, vertex>, <G(vertex), point>, <G(vertex), vertex>."""
+        group, gradient = self.spec.groups[number], self.gradient[number]
+        last = self.last.get(number)
+        few = last is not None and not vertex.maps
+        if few and share_moved(self.spec, group, vertex.permutation, last.permutation) <= RENEW:
+            there = updated_similarities(
+                self.spec,
+                self.anchor,
+                self.other,
+                group,
+                vertex.permutation,
+                last.permutation,
+                self.there[number],
+            )
+        else:
+            products = self._similarities(number, vertex)
+            there = {name: values.to(rough()) for name, values in products.items()}
+        self.there[number], self.last[number] = there, vertex
+        return (
+            point.inner(gradient),
+            worth(self.spec, gradient, vertex),
+            point.inner(there),
+            worth(self.spec, there, vertex),
+        )
 
-def _best_vertex(spec: Spec, gradient: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    vertex: dict[str, Tensor] = {}
-    for group in spec.groups:
-        members = {name: gradient[name] for name in group.members if name in gradient}
-        vertex |= assign_nested(spec, group.root, members)
-    return vertex
+    def go(self, number: int, step: float) -> None:
+        """Moves one group's gradient the share `step` of the way to that of the vertex."""
+        for name, values in self.gradient[number].items():
+            values.lerp_(self.there[number][name].to(values.dtype), step)
+
+    def rounded(self, number: int, point: _Mixture) -> Symmetry:
+        """The element of one group nearest to where the mixture is."""
+        group = self.spec.groups[number]
+        mixed = {name: point.dense(name) for name in self.gradient[number]}
+        return best_element(self.spec, group, mixed)
+
+    def _similarities(
+        self, number: int, at: Symmetry, unknown: frozenset[str] = frozenset()
+    ) -> Similarities:
+        return group_similarities(
+            self.spec,
+            self.anchor,
+            self.other,
+            self.spec.groups[number],
+            at.permutation,
+            unknown,
+            maps=at.maps,
+            dtype=torch.float32,
+            products=rough(),
+        )
 
 
 def _best_step(slope: float, curvature: float) -> float:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from hubmerge.matching.descent import descend
-from hubmerge.matching.many.climb import climb_weights
 from hubmerge.spec.canonical import canonical
-from hubmerge.spec.permutation import State, identity
+from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
 from hubmerge.spec.symmetry import Symmetry
 
@@ -24,11 +23,11 @@ def refined(
     Returns: the symmetry, and a sentence on how it ended. Raises: CanonicalError.
     """
     if not start.maps:
-        permutation, outcome = descend(spec, anchor, other, start=start.permutation, seed=seed)
-        return Symmetry(permutation), f"refined on the weights: {outcome}"
-    states = [canonical(spec, anchor), canonical(spec, other)]
-    begun = [Symmetry(identity(spec)), start]
-    found, outcome = climb_weights(spec, states, begun, movable=(1,), seed=seed, sweeps=SWEEPS)
+        plain = spec.permutations_only
+        found, outcome = descend(plain, anchor, other, start=start, seed=seed)
+        return found, f"refined on the weights: {outcome}"
+    first, last = canonical(spec, anchor), canonical(spec, other)
+    found, outcome = descend(spec, first, last, start=start, seed=seed, sweeps=SWEEPS)
     if not outcome.startswith("converged"):
         outcome = f"{SWEEPS} sweeps"
-    return found[1], f"refined on the weights: {outcome}"
+    return found, f"refined on the weights: {outcome}"

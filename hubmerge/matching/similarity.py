@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
+from math import prod
 
 import torch
 from torch import Tensor
@@ -10,15 +12,18 @@ from torch import Tensor
 from hubmerge.spec.permutation import (
     Permutation,
     State,
+    axis_index,
     blur,
     permute_tensor,
     unfold,
 )
 from hubmerge.spec.spec import Group, Layout, Spec
+from hubmerge.spec.symmetry import Maps, dual_of, fixes_one, map_tensor
 
 NOTHING: frozenset[str] = frozenset()
+NO_MAPS: Maps = {}
 DENSE = 0.8
-"""Share of columns from which picking those that changed costs more than it saves."""
+"""Share of positions from which picking those that moved costs more than it saves."""
 
 
 def group_similarities(
@@ -29,26 +34,33 @@ def group_similarities(
     permutation: Permutation,
     unknown: frozenset[str] = NOTHING,
     *,
+    maps: Maps = NO_MAPS,
     dtype: torch.dtype = torch.float64,
+    products: torch.dtype | None = None,
 ) -> dict[str, Tensor]:
     """Inner products of the anchor's units with the other's, for every member of `group`.
 
-    All other spaces are permuted by `permutation`; those in `unknown` count as their barycentre.
-    Running statistics say nothing and are left out.
+    All other spaces are permuted by `permutation` and then mapped by `maps`; those in `unknown`
+    count as their barycentre, the mean of all they may become (of a rotated space nothing, but for
+    what rotations fix). Running statistics say nothing and are left out.
 
+    products: the precision of the products, `dtype` by default.
     Returns: member -> `dtype` [outer..., n, outer..., n], rows the anchor's; a stretch of a tensor
     that composes several members speaks for the innermost one.
     """
     rest = {name: index for name, index in permutation.items() if name not in group.members}
+    others = {name: matrix for name, matrix in maps.items() if name not in group.members}
+    duals = {name: dual_of(spec, name, matrix) for name, matrix in others.items()}
     total: dict[str, Tensor] = {}
-    for tensor in parameters(spec, group.members):
+    for tensor in speaking(spec, group.members):
         layout = spec.tensors[tensor]
-        ours = anchor[tensor].to(dtype)
-        theirs = permute_tensor(spec, other[tensor].to(dtype), layout, rest)
+        ours = anchor[tensor].to(products or dtype)
+        theirs = permute_tensor(spec, other[tensor].to(ours.dtype), layout, rest)
+        theirs = map_tensor(spec, theirs, layout, others, duals)
         if unknown.intersection(layout.names()):
             ours, theirs = _averaged_out(spec, ours, theirs, layout, unknown)
         for space, left, right in unit_rows(spec, group, layout, ours, theirs):
-            _add(total, spec, space, left @ right.T)
+            _add(total, spec, space, left @ right.T, dtype)
     return total
 
 
@@ -75,21 +87,55 @@ def updated_similarities(
         {name: index for name, index in indices.items() if name not in group.members}
         for indices in (earlier, permutation)
     )
-    for tensor in parameters(spec, group.members):
+    dtype = next(iter(similarities.values())).dtype
+    for tensor in speaking(spec, group.members):
         layout = spec.tensors[tensor]
         if not moved.intersection(layout.names()):
             continue
-        ours = anchor[tensor].to(next(iter(similarities.values())).dtype)
-        source = other[tensor].to(ours.dtype)
-        change = permute_tensor(spec, source, layout, after) - permute_tensor(
-            spec, source, layout, before
+        ours, change = _what_moved(
+            spec, group, layout, anchor[tensor], other[tensor], before, after, dtype
         )
         for space, left, right in unit_rows(spec, group, layout, ours, change):
-            columns = right.any(dim=0).nonzero().flatten()
-            if len(columns) < DENSE * right.shape[1]:
-                left, right = left[:, columns], right[:, columns]
-            _add(similarities, spec, space, left @ right.T)
+            _add(similarities, spec, space, left @ right.T, dtype)
     return similarities
+
+
+def _what_moved(
+    spec: Spec,
+    group: Group,
+    layout: Layout,
+    ours: Tensor,
+    theirs: Tensor,
+    before: Permutation,
+    after: Permutation,
+    dtype: torch.dtype,
+) -> tuple[Tensor, Tensor]:
+    """Two tensors whose inner products are those with `theirs` permuted by `after` - `before`.
+
+    Where only one axis differs, and by few positions, both hold those positions alone.
+    """
+    axes = [
+        number
+        for number, axis in enumerate(layout.axes)
+        if any(not torch.equal(before[name], after[name]) for name in axis.names() if name in after)
+    ]
+    names = {*layout.axes[axes[0]].names()}
+    if len(axes) == 1 and not layout.outer_axes(spec, axes[0]) and not names & {*group.members}:
+        old, new = (axis_index(spec, layout, axes[0], index) for index in (before, after))
+        moved = (old != new).nonzero().flatten()
+        if len(moved) < DENSE * len(new):
+            rest = {name: index for name, index in after.items() if name not in names}
+            place = partial(permute_tensor, spec, layout=layout, permutation=rest)
+
+            def picked(tensor: Tensor, index: Tensor) -> Tensor:
+                return tensor.index_select(axes[0], index.to(tensor.device)).to(dtype)
+
+            change = picked(theirs, new[moved]) - picked(theirs, old[moved])
+            return picked(ours, moved), place(change)
+    source = theirs.to(dtype)
+    change = permute_tensor(spec, source, layout, after)
+    change = change - permute_tensor(spec, source, layout, before)
+    return ours.to(dtype), change
 
 
 def unit_rows(
@@ -106,13 +152,33 @@ def unit_rows(
             yield space, left.flatten(0, -2), right.flatten(0, -2)
 
 
-def _add(total: dict[str, Tensor], spec: Spec, space: str, product: Tensor) -> None:
+def share_moved(spec: Spec, group: Group, permutation: Permutation, earlier: Permutation) -> float:
+    """Share of the entries multiplied for `group` that stand elsewhere than with `earlier`."""
+    moved = {
+        name: float((index != earlier[name]).float().mean())
+        for name, index in permutation.items()
+        if name not in group.members
+    }
+    changed = total = 0.0
+    for tensor in speaking(spec, group.members):
+        layout = spec.tensors[tensor]
+        size, kept = float(prod(layout.sizes)), 1.0
+        for name in set(layout.names()):
+            kept *= 1 - moved.get(name, 0.0)
+        total += size
+        changed += size * (1 - kept)
+    return changed / max(total, 1.0)
+
+
+def _add(
+    total: dict[str, Tensor], spec: Spec, space: str, product: Tensor, dtype: torch.dtype
+) -> None:
     shape = spec.index_shape(space)
     product = product.reshape(*shape, *shape)
     if space in total:
         total[space] += product
     else:
-        total[space] = product
+        total[space] = product.to(dtype)
 
 
 def _averaged_out(
@@ -120,21 +186,40 @@ def _averaged_out(
 ) -> tuple[Tensor, Tensor]:
     """Two tensors whose inner products are those with `theirs` averaged over `unknown` spaces.
 
-    Along an axis that is unknown as a whole theirs is constant then: one entry of it, and the sum
-    of ours, say the same with less to multiply.
+    Along an axis that is unknown as a whole the mean of theirs, and the sum of ours, say the same
+    with less to multiply.
     """
-    theirs = blur(spec, theirs, layout, unknown)
+    kinds = spec.mapped_spaces()
+    if any(name in kinds and not fixes_one(spec, name) for name in unknown & {*layout.names()}):
+        theirs = torch.zeros_like(theirs)
     for number, segments in enumerate(layout.segments):
         if len(segments) == 1 and unknown.issuperset(segments[0].names):
             ours = ours.sum(number, keepdim=True)
-            theirs = theirs.narrow(number, 0, 1)
-    return ours, theirs
+            theirs = theirs.mean(number, keepdim=True)
+    return ours, blur(spec, theirs, layout, _in_part(layout, unknown))
+
+
+def _in_part(layout: Layout, unknown: frozenset[str]) -> frozenset[str]:
+    """The names in `unknown` that stand on an axis which holds anything else."""
+    return frozenset(
+        name
+        for segments in layout.segments
+        for segment in segments
+        for name in segment.names
+        if name in unknown and not (len(segments) == 1 and unknown.issuperset(segment.names))
+    )
 
 
 def parameters(spec: Spec, spaces: tuple[str, ...]) -> list[str]:
     """Tensors that run along any of `spaces`, running statistics aside, each once."""
     touched = {tensor: None for space in spaces for tensor in spec.touched_by[space]}
     return [tensor for tensor in touched if tensor not in spec.buffers]
+
+
+def speaking(spec: Spec, spaces: tuple[str, ...]) -> list[str]:
+    """`parameters` but for the gains of norms over spaces that may be rotated: all 1 by then."""
+    gains = {norm.gain for norm in spec.norms}
+    return [tensor for tensor in parameters(spec, spaces) if tensor not in gains]
 
 
 def matched_entries(spec: Spec, space: str, similarity: Tensor, permutation: Permutation) -> Tensor:
@@ -171,32 +256,66 @@ def total_similarity(
 
 
 def correlations(
-    spec: Spec, anchor: State, other: State, permutation: Permutation
+    spec: Spec, anchor: State, other: State, permutation: Permutation, maps: Maps = NO_MAPS
 ) -> dict[str, tuple[float, float]]:
-    """Space -> mean cosine between units and their matches: as found, and in the order given."""
+    """Space -> mean cosine between units and their matches: as found, and as the space came in.
+
+    All other spaces are as found in both. anchor, other: in canonical form, if there are maps.
+    """
     found = {}
-    for space, size in spec.free_spaces().items():
-        as_given = {**permutation, space: torch.arange(size).expand(spec.index_shape(space))}
-        found[space] = (
-            _mean_cosine(spec, anchor, other, space, permutation),
-            _mean_cosine(spec, anchor, other, space, as_given),
-        )
-    return found
+    for group in spec.groups:
+        as_given = {
+            name: torch.arange(spec.sizes[name]).expand(spec.index_shape(name))
+            for name in group.members
+        }
+        rest = {name: index for name, index in permutation.items() if name not in group.members}
+        outside = {name: matrix for name, matrix in maps.items() if name not in group.members}
+        placed = {
+            tensor: _placed(spec, tensor, other[tensor], rest, outside)
+            for tensor in speaking(spec, group.members)
+        }
+        within = {name: permutation[name] for name in group.members}
+        inside = {name: maps[name] for name in group.members if name in maps}
+        for space in group.members:
+            without = {name: matrix for name, matrix in inside.items() if name != space}
+            came = ({**within, space: as_given[space]}, without)
+            found[space] = _mean_cosines(spec, anchor, placed, space, ((within, inside), came))
+    return {space: found[space] for space in spec.free_spaces()}
 
 
-def _mean_cosine(
-    spec: Spec, anchor: State, other: State, space: str, permutation: Permutation
-) -> float:
-    dot = left = right = torch.zeros(spec.index_shape(space), dtype=torch.float64)
-    for tensor in parameters(spec, (space,)):
+def _placed(spec: Spec, name: str, value: Tensor, permutation: Permutation, maps: Maps) -> Tensor:
+    """One tensor permuted, then mapped."""
+    layout = spec.tensors[name]
+    duals = {space: dual_of(spec, space, matrix) for space, matrix in maps.items()}
+    return map_tensor(spec, permute_tensor(spec, value, layout, permutation), layout, maps, duals)
+
+
+def _mean_cosines(
+    spec: Spec,
+    anchor: State,
+    other: State,
+    space: str,
+    elements: tuple[tuple[Permutation, Maps], tuple[Permutation, Maps]],
+) -> tuple[float, float]:
+    """Mean cosine of the units of one space under each of two elements."""
+    zero = torch.zeros(spec.index_shape(space), dtype=torch.float64)
+    left, dot, right = zero, [zero, zero], [zero, zero]
+    for tensor in speaking(spec, (space,)):
         layout = spec.tensors[tensor]
-        ours = anchor[tensor]
-        moved = permute_tensor(spec, other[tensor], layout, permutation)
-        for a, b in zip(
-            unfold(spec, ours, layout, space), unfold(spec, moved, layout, space), strict=True
-        ):
-            dot = dot + (a * b).sum(-1, dtype=torch.float64)
-            left = left + a.square().sum(-1, dtype=torch.float64)
-            right = right + b.square().sum(-1, dtype=torch.float64)
-    scale = (left * right).sqrt()
-    return float((dot / scale.clamp_min(torch.finfo(torch.float64).tiny)).mean())
+        ours = [*unfold(spec, anchor[tensor], layout, space)]
+        left = left + sum(_squares(rows) for rows in ours)
+        for k, element in enumerate(elements):
+            moved = _placed(spec, tensor, other[tensor], *element)
+            for a, b in zip(ours, unfold(spec, moved, layout, space), strict=True):
+                dot[k] = dot[k] + torch.linalg.vecdot(a.to(b.dtype), b).double().cpu()
+                right[k] = right[k] + _squares(b)
+    tiny = torch.finfo(torch.float64).tiny
+    first, second = (
+        float((d / (left * r).sqrt().clamp_min(tiny)).mean())
+        for d, r in zip(dot, right, strict=True)
+    )
+    return first, second
+
+
+def _squares(rows: Tensor) -> Tensor:
+    return torch.linalg.vecdot(rows, rows).double().cpu()

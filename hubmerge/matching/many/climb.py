@@ -16,13 +16,8 @@ import torch
 from torch import Tensor
 
 from hubmerge.matching.descent import PROGRESS
-from hubmerge.matching.elements import best_element, inner_product
-from hubmerge.matching.similarity import (
-    group_similarities,
-    matched_entries,
-    matched_index,
-    parameters,
-)
+from hubmerge.matching.elements import best_element, joined, part_of, worth
+from hubmerge.matching.similarity import group_similarities, matched_index, parameters
 from hubmerge.spec.permutation import State, permute_tensor
 from hubmerge.spec.spec import Group, Spec
 from hubmerge.spec.symmetry import Symmetry, dual_of, map_tensor
@@ -83,18 +78,6 @@ def climb_similarities(
     return found, sum(worth(spec, seen, one) for seen, one in zip(seen_by, found, strict=True)) / 2
 
 
-def worth(spec: Spec, similarities: Similarities, symmetry: Symmetry) -> float:
-    """Summed similarity of what `symmetry` brings together."""
-    return sum(
-        float(
-            inner_product(spec, similarities, symmetry, space).sum()
-            if space in symmetry.maps
-            else matched_entries(spec, space, values, symmetry.permutation).sum()
-        )
-        for space, values in similarities.items()
-    )
-
-
 def agreement(spec: Spec, states: Sequence[State]) -> float:
     """Sum over all pairs of the inner products of the models' parameters, as they stand."""
     names = [name for name in spec.tensors if name not in spec.buffers]
@@ -105,23 +88,6 @@ def agreement(spec: Spec, states: Sequence[State]) -> float:
         own = sum(float(value.square().sum()) for value in values)
         total += (float(whole.square().sum()) - own) / 2
     return total
-
-
-def part_of(symmetry: Symmetry, members: Sequence[str], *, inside: bool) -> Symmetry:
-    """What `symmetry` does to the spaces in `members`, or (inside=False) to all others."""
-    wanted = set(members)
-    return Symmetry(
-        {s: i for s, i in symmetry.permutation.items() if (s in wanted) == inside},
-        {s: m for s, m in symmetry.maps.items() if (s in wanted) == inside},
-    )
-
-
-def joined(parts: Sequence[Symmetry]) -> Symmetry:
-    """Elements of different groups as one."""
-    return Symmetry(
-        {space: index for part in parts for space, index in part.permutation.items()},
-        {space: matrix for part in parts for space, matrix in part.maps.items()},
-    )
 
 
 def moved_rows(spec: Spec, space: str, similarity: Tensor, symmetry: Symmetry) -> Tensor:
