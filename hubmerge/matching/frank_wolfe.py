@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Protocol, TypeVar
 
 import torch
@@ -32,10 +33,11 @@ from hubmerge.matching.similarity import (
     group_similarities,
     matched_index,
     share_moved,
+    speaking,
     updated_similarities,
 )
-from hubmerge.spec.permutation import State, identity
-from hubmerge.spec.spec import Spec
+from hubmerge.spec.permutation import State
+from hubmerge.spec.spec import Group, Spec
 from hubmerge.spec.symmetry import Symmetry, fixes_one
 
 T = TypeVar("T")
@@ -46,10 +48,10 @@ Similarities = dict[str, Tensor]
 STEPS = 100
 """Most steps of Frank-Wolfe."""
 
-SMALL_STEP = 1e-6
+SMALL_STEP = 3e-3
 """A step that gains less than this share of the objective ends the search.
 
-Small, because late steps decide much: what is still mixed is rounded at the end."""
+What is still to be gained then, coordinate descent finds almost as well, and at less cost."""
 
 RENEW = 0.5
 """Share of what is multiplied for a group that must have moved for its products to be made anew."""
@@ -75,9 +77,11 @@ def relax(
     steps of one exact solution per group each. Pure and deterministic: the same on any number of
     processes, all of which call it alike where `spread` hands out jobs among them.
     """
-    search, point = _Search(spec, anchor, other), _Mixture(spec)
-    groups = range(len(spec.groups))
-    spread(search.begin, groups)
+    search, groups = _Search(spec, anchor, other), range(len(spec.groups))
+    first = [k for k in groups if _stands_alone(spec, spec.groups[k])]
+    spread(lambda k: search.begin(k, joined([])), first)
+    point = _Mixture(spec, joined(spread(search.best, first)))
+    spread(lambda k: search.begin(k, point.start), groups)
     taken = 0
     for _ in range(steps):
         vertex = joined(spread(search.best, groups))
@@ -97,18 +101,37 @@ def relax(
     return joined(spread(lambda k: search.rounded(k, point), groups)), taken
 
 
+def _stands_alone(spec: Spec, group: Group) -> bool:
+    """Whether a matrix speaks for `group` that no other free space touches.
+
+    At the barycentre it knows itself; all others have little to tell their units apart.
+    """
+    free, own = spec.free_spaces(), {*group.members}
+    units = max(prod(spec.index_shape(space)) for space in own)
+    layouts = [spec.tensors[name] for name in speaking(spec, group.members)]
+    return any(
+        own.issuperset(name for name in layout.names() if name in free)
+        and prod(layout.sizes) > units
+        for layout in layouts
+    )
+
+
 @dataclass
 class _Mixture:
-    """A relaxed symmetry: a weighted mean of symmetries and of the barycentre."""
+    """A relaxed symmetry: a weighted mean of symmetries and of where it began.
+
+    start: the spaces that did not begin at their barycentre.
+    """
 
     spec: Spec
-    barycentre: float = 1.0
+    start: Symmetry
+    began: float = 1.0
     weights: list[float] = field(default_factory=list)
     vertices: list[Symmetry] = field(default_factory=list)
 
     def move(self, vertex: Symmetry, step: float) -> None:
         """Goes the share `step` of the way to `vertex`."""
-        self.barycentre *= 1 - step
+        self.began *= 1 - step
         weights = [weight * (1 - step) for weight in self.weights] + [step]
         kept = [(w, v) for w, v in zip(weights, [*self.vertices, vertex], strict=True) if w > 0]
         self.weights, self.vertices = [w for w, _ in kept], [v for _, v in kept]
@@ -116,7 +139,7 @@ class _Mixture:
     @property
     def vertex(self) -> Symmetry | None:
         """The one symmetry it is; None for a true mixture."""
-        return self.vertices[0] if len(self.vertices) == 1 and not self.barycentre else None
+        return self.vertices[0] if len(self.vertices) == 1 and not self.began else None
 
     def is_at(self, vertex: Symmetry) -> bool:
         """Whether it is that symmetry and nothing else."""
@@ -130,10 +153,14 @@ class _Mixture:
     def inner(self, similarities: Similarities) -> float:
         """Inner product with `similarities`, over their spaces."""
         total = 0.0
-        if self.barycentre:
-            total += self.barycentre * sum(
-                _mean_worth(self.spec, name, values) for name, values in similarities.items()
+        if self.began:
+            known = {n: v for n, v in similarities.items() if n in self.start.permutation}
+            mean = sum(
+                _mean_worth(self.spec, name, values)
+                for name, values in similarities.items()
+                if name not in known
             )
+            total += self.began * (worth(self.spec, known, self.start) + mean)
         for weight, vertex in zip(self.weights, self.vertices, strict=True):
             total += weight * worth(self.spec, similarities, vertex)
         return total
@@ -141,11 +168,13 @@ class _Mixture:
     def dense(self, space: str) -> Tensor:
         """The mixture of one space: [outer..., n, outer..., n], float64, the anchor's units first.
 
-        The barycentre, which favours nothing, is left out.
+        Barycentres, which favour nothing, are left out.
         """
         shape = self.spec.index_shape(space)
         mixed = torch.zeros(*shape, *shape, dtype=torch.float64)
-        for weight, vertex in zip(self.weights, self.vertices, strict=True):
+        known = self.began > 0 and space in self.start.permutation
+        parts = [(self.began, self.start)] if known else []
+        for weight, vertex in [*parts, *zip(self.weights, self.vertices, strict=True)]:
             if space not in vertex.maps:
                 mixed[matched_index(self.spec, space, vertex.permutation)] += weight
             elif len(shape) == 1:
@@ -167,7 +196,7 @@ def _mean_worth(spec: Spec, space: str, values: Tensor) -> float:
             values = values.diagonal(dim1=depth, dim2=depth + values.ndim // 2).sum(-1)
         else:
             size *= spec.sizes[outer]
-    return float(values.sum(dtype=torch.float64)) / size
+    return float(values.sum(-1, dtype=torch.float32).sum(dtype=torch.float64)) / size
 
 
 class _Search:
@@ -180,10 +209,11 @@ class _Search:
         self.last: dict[int, Symmetry] = {}
         self.warm: Warm = {}
 
-    def begin(self, number: int) -> None:
-        """The gradient of one group at the barycentre."""
-        free = frozenset(self.spec.free_spaces()) - {*self.spec.groups[number].members}
-        self.gradient[number] = self._similarities(number, Symmetry(identity(self.spec)), free)
+    def begin(self, number: int, known: Symmetry) -> None:
+        """The gradient of one group where nothing but `known` has left its barycentre."""
+        own = self.spec.groups[number].members
+        free = frozenset(self.spec.free_spaces()).difference(own, known.permutation)
+        self.gradient[number] = self._similarities(number, known, free)
 
     def best(self, number: int) -> Symmetry:
         """The vertex of one group that the gradient favours most."""

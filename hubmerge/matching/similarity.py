@@ -44,7 +44,7 @@ def group_similarities(
     count as their barycentre, the mean of all they may become (of a rotated space nothing, but for
     what rotations fix). Running statistics say nothing and are left out.
 
-    products: the precision of the products, `dtype` by default.
+    products: the precision of products with nothing averaged out, `dtype` by default.
     Returns: member -> `dtype` [outer..., n, outer..., n], rows the anchor's; a stretch of a tensor
     that composes several members speaks for the innermost one.
     """
@@ -54,10 +54,11 @@ def group_similarities(
     total: dict[str, Tensor] = {}
     for tensor in speaking(spec, group.members):
         layout = spec.tensors[tensor]
-        ours = anchor[tensor].to(products or dtype)
+        averaged = unknown.intersection(layout.names())
+        ours = anchor[tensor].to(dtype if averaged else products or dtype)
         theirs = permute_tensor(spec, other[tensor].to(ours.dtype), layout, rest)
         theirs = map_tensor(spec, theirs, layout, others, duals)
-        if unknown.intersection(layout.names()):
+        if averaged:
             ours, theirs = _averaged_out(spec, ours, theirs, layout, unknown)
         for space, left, right in unit_rows(spec, group, layout, ours, theirs):
             _add(total, spec, space, left @ right.T, dtype)
