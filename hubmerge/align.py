@@ -169,7 +169,8 @@ def match_all(
             (p, q): found.observe(spec, parents.model(p), parents.model(q), shown, workers)
             for p, q in way.pairs(count)
         }
-    gathering = Gathering(spec, parents.states, found, moments, seed)
+    shared = workers if found.spreads else None
+    gathering = Gathering(spec, parents.states, found, moments, seed, workers=shared)
 
     def search() -> tuple[Match, ...]:
         with workers.single_threaded_ops(), track(1, f"matching by {method}", "match") as bar:
@@ -177,7 +178,7 @@ def match_all(
             bar.update(1)
             return matches
 
-    return workers.on_main(search)
+    return search() if found.spreads else workers.on_main(search)
 
 
 def aligned(parents: Parents, matches: Sequence[Match]) -> list[State]:

@@ -116,7 +116,8 @@ class _Nested:
         self, children: list[str], similarities: Arrays, i: int, j: int
     ) -> tuple[float, dict[str, np.ndarray]]:
         """The same for what is inside one pair of outer units."""
-        total, found = 0.0, {}
+        total = 0.0
+        found: dict[str, np.ndarray] = {}
         for child in children:
             family = [name for name in self._subtree(child) if name in similarities]
             pair = {name: _restrict(similarities[name], (i,), (j,)) for name in family}

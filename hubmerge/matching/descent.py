@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from hubmerge.matching.assignment import Warm
+from hubmerge.matching.cosines import correlations
 from hubmerge.matching.elements import best_element, joined, part_of, worth
 from hubmerge.matching.frank_wolfe import RENEW
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import matcher
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.matching.rough import Lengths, lengths, rough, surely_best
+from hubmerge.matching.rough import Lengths, device_of, lengths, rough, surely_best
 from hubmerge.matching.similarity import (
-    correlations,
     group_similarities,
     share_moved,
     updated_similarities,
@@ -104,8 +104,9 @@ class _Search:
         self.group_of = {name: group for group in spec.groups for name in group.members}
         self.seen: dict[str, _Seen] = {}
         self.warm: Warm = {}
+        self.rough = rough(device_of(other))
         self.lengths: dict[str, Lengths] = {}
-        self.rough_pays = RISKED if rough() != torch.float32 and not spec.mapped_spaces() else 0
+        self.rough_pays = RISKED if self.rough != torch.float32 and not spec.mapped_spaces() else 0
 
     def visit(self, group: Group) -> bool:
         """Solves one group given the others. True if that changed anything, or may yet."""
@@ -120,9 +121,10 @@ class _Search:
         scale = sum(_largest(s) * s.shape[-1] for s in similarities.values())
         if not unknown:
             self.stale.discard(group.root)
+        if better > 0:
+            self.found = joined([part_of(self.found, group.members, inside=False), best])
         if better <= PROGRESS * scale:
             return first or bool(unknown)
-        self.found = joined([part_of(self.found, group.members, inside=False), best])
         self.stale.update(self._neighbours(group))
         return True
 
@@ -133,11 +135,11 @@ class _Search:
         provably decides the same.
         """
         if unknown:
-            similarities = self._multiplied(group, unknown, rough())
+            similarities = self._multiplied(group, unknown, self.rough)
             return similarities, best_element(self.spec, group, similarities, self.warm)
         seen = self._brought_up_to_date(group)
         if seen is None and self.rough_pays > 0:
-            seen = self._keep(group, self._multiplied(group, unknown, rough()), exact=False)
+            seen = self._keep(group, self._multiplied(group, unknown, self.rough), exact=False)
         if seen is not None:
             best = best_element(self.spec, group, seen.similarities, self.warm)
             if seen.exact or self._surely_best(group, seen.similarities, best):

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from hubmerge.matching.assignment import Warm
 from hubmerge.matching.elements import best_element, joined, worth
-from hubmerge.matching.rough import rough
+from hubmerge.matching.rough import device_of, rough
 from hubmerge.matching.similarity import (
     group_similarities,
     matched_index,
@@ -208,6 +208,7 @@ class _Search:
         self.there: dict[int, Similarities] = {}
         self.last: dict[int, Symmetry] = {}
         self.warm: Warm = {}
+        self.rough = rough(device_of(other))
 
     def begin(self, number: int, known: Symmetry) -> None:
         """The gradient of one group where nothing but `known` has left its barycentre."""
@@ -227,8 +228,7 @@ class _Search:
         """One group's share of <G, point>, <G, vertex>, <G(vertex), point>, <G(vertex), vertex>."""
         group, gradient = self.spec.groups[number], self.gradient[number]
         last = self.last.get(number)
-        few = last is not None and not vertex.maps
-        if few and share_moved(self.spec, group, vertex.permutation, last.permutation) <= RENEW:
+        if last is not None and not vertex.maps and self._few_moved(number, vertex, last):
             there = updated_similarities(
                 self.spec,
                 self.anchor,
@@ -240,7 +240,7 @@ class _Search:
             )
         else:
             products = self._similarities(number, vertex)
-            there = {name: values.to(rough()) for name, values in products.items()}
+            there = {name: values.to(self.rough) for name, values in products.items()}
         self.there[number], self.last[number] = there, vertex
         return (
             point.inner(gradient),
@@ -248,6 +248,10 @@ class _Search:
             point.inner(there),
             worth(self.spec, there, vertex),
         )
+
+    def _few_moved(self, number: int, vertex: Symmetry, last: Symmetry) -> bool:
+        group = self.spec.groups[number]
+        return share_moved(self.spec, group, vertex.permutation, last.permutation) <= RENEW
 
     def go(self, number: int, step: float) -> None:
         """Moves one group's gradient the share `step` of the way to that of the vertex."""
@@ -272,7 +276,7 @@ class _Search:
             unknown,
             maps=at.maps,
             dtype=torch.float32,
-            products=rough(),
+            products=self.rough,
         )
 
 

@@ -52,7 +52,8 @@ class Matcher:
     """A registered way to match, and what of the activations on calibration data it looks at.
 
     looks_at: CALIBRATION rows, SYNTHETIC images or NOTHING. observe: makes the moments its
-    function is given of what both models do there.
+    function is given of what both models do there. spreads: whether its function also takes
+    `workers`, whom it hands out work to; then all processes call it alike.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Matcher:
     source: str
     looks_at: str
     observe: Observe
+    spreads: bool = False
 
     @property
     def needs_data(self) -> bool:
@@ -76,12 +78,17 @@ _matchers: dict[str, Matcher] = {}
 
 
 def matcher(
-    name: str, *, source: str, looks_at: str = NOTHING, observe: Observe = measure_moments
+    name: str,
+    *,
+    source: str,
+    looks_at: str = NOTHING,
+    observe: Observe = measure_moments,
+    spreads: bool = False,
 ) -> Callable[[MatchFunction], MatchFunction]:
     """Registers the decorated function under `name`; `source` is where it is described."""
 
     def register(function: MatchFunction) -> MatchFunction:
-        _matchers[name] = Matcher(name, function, source, looks_at, observe)
+        _matchers[name] = Matcher(name, function, source, looks_at, observe, spreads)
         return function
 
     return register

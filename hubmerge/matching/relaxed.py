@@ -12,7 +12,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from hubmerge.matching.descent import descend
-from hubmerge.matching.frank_wolfe import Spread, alone, relax
+from hubmerge.matching.frank_wolfe import relax
 from hubmerge.matching.refine import SWEEPS
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
@@ -29,7 +29,6 @@ def relax_symmetry(
     *,
     steps: int = STEPS,
     seed: int = 0,
-    spread: Spread = alone,
 ) -> tuple[Symmetry, str]:
     """The symmetry of `other` that makes its parameters most like the anchor's; needs no data.
 
@@ -37,10 +36,15 @@ def relax_symmetry(
     Returns: the symmetry, polished by coordinate ascent, and a sentence on how it ended.
     """
     target = by_module(spec, anchor, other)
-    rounded, taken = relax(spec, target, other, steps=steps, spread=spread)
+    rounded, taken = relax(spec, target, other, steps=steps)
     found, climbed = descend(spec, target, other, start=rounded, seed=seed, sweeps=SWEEPS)
-    polished = climbed if climbed.startswith("converged") else f"{SWEEPS} sweeps"
-    return found, f"{taken} steps of Frank-Wolfe, then {polished}"
+    return found, polished(taken, climbed)
+
+
+def polished(steps: int, climbed: str) -> str:
+    """How it ended, in words."""
+    end = climbed if climbed.startswith("converged") else f"{SWEEPS} sweeps"
+    return f"{steps} steps of Frank-Wolfe, then {end}"
 
 
 def by_module(spec: Spec, anchor: State, other: State) -> dict[str, Tensor]:

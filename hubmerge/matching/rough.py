@@ -28,10 +28,17 @@ rounded by at most 2^-8 of themselves and each product once more (Cauchy-Schwarz
 
 
 @lru_cache
-def rough() -> torch.dtype:
-    """bfloat16 if this processor multiplies it natively, else float32."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+def rough(device: str = "cpu") -> torch.dtype:
+    """bfloat16 on a processor that multiplies it natively, else (and on accelerators) float32."""
+    if device != "cpu":
+        return torch.float32
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return torch.bfloat16 if any(capabilities.get(name) for name in NATIVE) else torch.float32
+
+
+def device_of(state: State) -> str:
+    """The kind of device a state is on."""
+    return next(iter(state.values())).device.type
 
 
 def surely_best(

@@ -104,7 +104,8 @@ class Drawn:
     def permutation(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Under which the other model's weights are most like `parameters`."""
         target = {**self.other, **{name: value.detach() for name, value in parameters.items()}}
-        return descend(self.spec, target, self.other, start=Symmetry(self.start))[0].permutation
+        found, _ = descend(self.spec, target, self.other, start=Symmetry(self.start))
+        return dict(found.permutation)
 
 
 class _PassedOn(torch.autograd.Function):

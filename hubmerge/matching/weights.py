@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import torch
+
+from hubmerge.matching.cosines import correlations
 from hubmerge.matching.descent import descend
-from hubmerge.matching.frank_wolfe import STEPS, Spread, alone, relax
+from hubmerge.matching.frank_wolfe import STEPS, alone, relax
 from hubmerge.matching.moments import Moments
+from hubmerge.matching.refine import SWEEPS
 from hubmerge.matching.registry import matcher
-from hubmerge.matching.relaxed import relax_symmetry
+from hubmerge.matching.relaxed import STEPS as MAPPED_STEPS
+from hubmerge.matching.relaxed import by_module, polished
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.matching.similarity import correlations
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
+from hubmerge.workers import Workers
 
 
 @matcher(
     "weights",
     source="arXiv:2209.04836, section 3.2; arXiv:2405.17897, section 3.2; arXiv:2506.22712, 4.1",
+    spreads=True,
 )
 def match_weights(
     spec: Spec,
@@ -27,7 +33,7 @@ def match_weights(
     seed: int = 0,
     steps: int = STEPS,
     sweeps: int = 100,
-    spread: Spread = alone,
+    workers: Workers | None = None,
 ) -> Match:
     """Frank-Wolfe from the barycentre, polished by coordinate descent; needs no data.
 
@@ -36,15 +42,36 @@ def match_weights(
     until it gains no more or after `steps`, finds the region; then coordinate descent (Git
     Re-Basin, Algorithm 1) in an order drawn from `seed` finds its peak.
 
+    workers: whom the groups of each step of Frank-Wolfe are handed out to; all processes call this
+    alike then. Products are made on their device. The match does not depend on how many they are.
     Returns: Match. outcome says how both ended.
     Raises: KeyError, if a state lacks a tensor the spec names; CanonicalError.
     """
-    if spec.mapped_spaces():
+    mapped = bool(spec.mapped_spaces())
+    if mapped:
         anchor, other = canonical(spec, anchor), canonical(spec, other)
-        symmetry, outcome = relax_symmetry(spec, anchor, other, seed=seed, spread=spread)
-    else:
-        start, _ = relax(spec, anchor, other, steps=steps, spread=spread)
-        symmetry, outcome = descend(spec, anchor, other, start=start, seed=seed, sweeps=sweeps)
-    found = correlations(spec, anchor, other, symmetry.permutation, symmetry.maps)
-    spaces = describe_spaces(spec, symmetry, found)
-    return Match("weights", spec, symmetry.permutation, outcome, spaces, symmetry.maps)
+    target = by_module(spec, anchor, other) if mapped else anchor
+    states = on_device(target, workers), on_device(other, workers)
+    spread = alone if workers is None else workers.map
+    most = min(steps, MAPPED_STEPS) if mapped else steps
+    start, taken = relax(spec, *states, steps=most, spread=spread)
+
+    def finish() -> Match:
+        rounds = min(sweeps, SWEEPS) if mapped else sweeps
+        symmetry, ended = descend(spec, *states, start=start, seed=seed, sweeps=rounds)
+        found = correlations(spec, anchor, other, symmetry.permutation, symmetry.maps)
+        spaces = describe_spaces(spec, symmetry, found)
+        outcome = polished(taken, ended) if mapped else ended
+        return Match("weights", spec, symmetry.permutation, outcome, spaces, symmetry.maps)
+
+    return finish() if workers is None else workers.on_main(finish)
+
+
+def on_device(state: State, workers: Workers | None) -> State:
+    """`state` where products are made: on the accelerator, in float32, if there is one."""
+    if workers is None or workers.device.type == "cpu":
+        return state
+    return {
+        name: value.to(workers.device, torch.float32) if value.is_floating_point() else value
+        for name, value in state.items()
+    }

@@ -15,6 +15,8 @@ from hubmerge.path import Path
 from hubmerge.repair import Bench, batch_norms, find_repair, repairs
 from hubmerge.spec import identity, invert, permute, random_permutation
 from hubmerge.spec.laws import deviation, outputs, spec_of
+from hubmerge.spec.spec import ROTATE
+from hubmerge.spec.symmetry import invert as undo
 from hubmerge.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe, probe_batches
 
@@ -36,9 +38,13 @@ def test_matching_a_model_with_itself_moves_nothing_that_matters(name, method, w
     match = matched(method, model, model, workers)
     if find_matcher(method).looks_at == NOTHING:  # units that never fire look alike
         assert_same(match.permutation, identity(match.spec))
-        assert_same(match.apply(model.state_dict()), model.state_dict())
+        wanted, still = match.anchored(model.state_dict()), match.apply(model.state_dict())
+        if match.maps:
+            assert_close(still, wanted)
+        else:
+            assert_same(still, wanted)
     for space in match.spaces:
-        assert space.gain == pytest.approx(0.0, abs=1e-9)
+        assert space.gain == pytest.approx(0.0, abs=1e-6 if match.maps else 1e-9)
 
 
 @every_model
@@ -49,6 +55,10 @@ def test_swapping_the_models_inverts_the_match(name, method, workers):
     there, back = matched(method, a, b, workers), matched(method, b, a, workers)
     if find_matcher(method).looks_at == NOTHING:  # units that never fire look alike
         assert_same(back.permutation, invert(there.spec, there.permutation))
+    if method == "weights":
+        turned = [s for s in there.maps if there.spec.mapped_spaces()[s] == ROTATE]
+        undone = undo(there.spec, there.symmetry).maps
+        assert_close({s: back.maps[s] for s in turned}, {s: undone[s] for s in turned})
     for forth, home in zip(there.spaces, back.spaces, strict=True):
         assert home.correlation == pytest.approx(forth.correlation)
 
@@ -197,6 +207,13 @@ def permuted(model, seed):
 
 def floats(tensor):
     return tensor.is_floating_point()
+
+
+def assert_close(left, right):
+    """But for what is left when an ascent that gains ever less has stopped."""
+    assert left.keys() == right.keys()
+    for key in left:
+        torch.testing.assert_close(left[key], right[key], rtol=1e-3, atol=1e-4, msg=key)
 
 
 def assert_same(left, right):

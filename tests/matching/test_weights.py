@@ -27,7 +27,7 @@ def inner_product(a, b, spec):
 @pytest.mark.parametrize("name", ["vit", "resnet-basic", "mlp_head-layer"])
 def test_it_raises_the_inner_product_and_no_single_space_raises_it_further(name, method):
     a, b = generic(name, 0).state_dict(), generic(name, 1).state_dict()
-    spec = spec_of(generic(name))
+    spec = spec_of(generic(name)).permutations_only
     match = method(spec, a, b)
     reached = inner_product(a, match.apply(b), spec)
     assert reached > inner_product(a, b, spec)
@@ -65,7 +65,7 @@ def test_it_says_when_it_ran_out_of_sweeps():
 @pytest.fixture(scope="module")
 def match():
     a, b = generic("vit", 0).state_dict(), generic("vit", 1).state_dict()
-    return match_weights(spec_of(generic("vit")), a, b)
+    return match_weights(spec_of(generic("vit")).permutations_only, a, b)
 
 
 def test_a_match_comes_back_from_its_files(match, tmp_path):

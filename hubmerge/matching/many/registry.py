@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Protocol
+from typing import Any, Protocol
 
 from hubmerge.bench import Bench
 from hubmerge.errors import RecipeError
@@ -16,6 +16,7 @@ from hubmerge.matching.registry import Matcher
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
+from hubmerge.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Gathering:
 
     moments: (p, q), p < q -> what was seen of models p and q, where the matcher looks at
     activations: of every pair, or of those with the first alone for a way that asks for no more.
-    bench: for a matcher that learns.
+    bench: for a matcher that learns. workers: for one that spreads its work over processes.
     """
 
     spec: Spec
@@ -33,6 +34,7 @@ class Gathering:
     moments: Mapping[tuple[int, int], Moments]
     seed: int = 0
     bench: Bench | None = None
+    workers: Workers | None = None
 
     def match(self, p: int, q: int) -> Match:
         """Model q brought to model p by the matcher; p < q."""
@@ -47,12 +49,17 @@ class Gathering:
             self.states[q],
             moments=self.moments.get((p, q)),
             seed=self.seed,
+            **self._shared(),
         )
 
     def match_states(self, anchor: State, other: State) -> Match:
         """Any state brought to any other, by a matcher that looks at nothing but weights."""
         assert isinstance(self.matcher, Matcher)
-        return self.matcher.function(self.spec, anchor, other, seed=self.seed)
+        return self.matcher.function(self.spec, anchor, other, seed=self.seed, **self._shared())
+
+    def _shared(self) -> dict[str, Any]:
+        """Who takes part in the matcher's work, where all processes call it."""
+        return {} if self.workers is None else {"workers": self.workers}
 
 
 class TogetherFunction(Protocol):

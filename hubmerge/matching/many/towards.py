@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hubmerge.matching.cosines import correlations
 from hubmerge.matching.likeness import matched_correlations, similarities_of
 from hubmerge.matching.many.climb import part_of
 from hubmerge.matching.many.registry import Gathering
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.matching.similarity import correlations
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import State, identity
 from hubmerge.spec.spec import Spec
