@@ -53,6 +53,29 @@ def test_the_baseline_and_the_matcher_solve_the_same_problem() -> None:
         assert float(row["ratio"]) > 0
 
 
+def test_frank_wolfe_is_compared_with_many_descents() -> None:
+    rows = table(run("matching_quality.py", "--restarts", "2"), "pair")
+    pairs = ("planted, noise 3", "planted, noise 4", "independent")
+    methods = ("weights", "descent", "descent, best of 2", "plain loop")
+    assert [(row["pair"], row["what"]) for row in rows] == list(product(pairs, methods))
+    for first in range(0, len(rows), len(methods)):
+        _, once, best, _ = (float(row["objective"]) for row in rows[first : first + 4])
+        assert best >= once
+    assert {row["recovered"] for row in rows if row["pair"] == "independent"} == {"-"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the script needs Linux")
+@pytest.mark.parametrize("symmetry", ["permutations", "all"])
+def test_matching_is_weighed_in_models(symmetry: str) -> None:
+    rows = table(run("matching_memory.py", "--symmetry", symmetry), "model")
+    assert [(row["model"], row["matcher"]) for row in rows] == list(
+        product(("resnet50", "vit-b16"), ("descent", "weights"))
+    )
+    for row in rows:
+        assert float(row["peak MB"]) >= float(row["before MB"]) > 50
+        assert float(row["ratio"]) >= 0
+
+
 def test_assignments_are_timed_against_scipy(tmp_path: Path) -> None:
     for seed, letter in enumerate("ab"):
         digit_resnet(seed).save_pretrained(tmp_path / letter)

@@ -15,6 +15,7 @@ from torch import Tensor
 from hubmerge.errors import SpecError
 from hubmerge.fuse.average import average
 from hubmerge.matching import find_matcher, measure_moments
+from hubmerge.matching.weights import match_weights
 from hubmerge.progress import be_quiet
 from hubmerge.repair import Bench, find_repair
 from hubmerge.spec.laws import spec_of
@@ -53,7 +54,9 @@ def results(workers: Workers) -> dict[str, object]:
         found[f"{name} images"] = moments.images
         for by, needed in (("weights", None), ("activations", moments)):
             match = find_matcher(by).function(spec, first, last, moments=needed)
-            found[f"{name} {by}"] = digest(match.permutation)
+            found[f"{name} {by}"] = digest({**match.permutation, **match.maps})
+        shared = match_weights(spec, first, last, workers=workers)
+        found[f"{name} weights, shared"] = digest({**shared.permutation, **shared.maps})
         bench = Bench(spec, copy.deepcopy(a), batches, workers)
         repairer = find_repair(method).function(bench, [first, last])
         found[f"{name} {method}"] = digest(repairer(average([first, last], [0.5, 0.5]), [0.5, 0.5]))

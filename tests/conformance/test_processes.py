@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hubmerge.workers import Workers
-from tests.conformance.processes import failures, results
+from tests.conformance.processes import METHODS, failures, results
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,6 +43,12 @@ def test_two_processes_find_what_one_finds_to_the_bit(two):
     for each in two:
         assert each["results"] == alone
     assert alone["order"] == [0, 1, 4, 9, 16, 25, 36]
+
+
+def test_work_that_is_shared_out_finds_what_is_found_alone(two):
+    found = two[0]["results"]
+    for name in METHODS:
+        assert found[f"{name} weights, shared"] == found[f"{name} weights"]
 
 
 def test_an_error_on_either_process_reaches_both(two):
