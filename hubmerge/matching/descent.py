@@ -121,9 +121,11 @@ class _Search:
         scale = sum(_largest(s) * s.shape[-1] for s in similarities.values())
         if not unknown:
             self.stale.discard(group.root)
-        if better > 0:
+        progress = better > PROGRESS * scale
+        # A rotation gains ever less: what it gains last is taken, but no reason to go on.
+        if progress or (best.maps and better > 0):
             self.found = joined([part_of(self.found, group.members, inside=False), best])
-        if better <= PROGRESS * scale:
+        if not progress:
             return first or bool(unknown)
         self.stale.update(self._neighbours(group))
         return True

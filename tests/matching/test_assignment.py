@@ -86,6 +86,25 @@ def test_inside_fixed_units_each_is_solved_on_its_own():
         assert found["q"][head].tolist() == alone.tolist()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_leaving_out_pairs_that_cannot_be_chosen_changes_nothing(seed):
+    """Permuted and rotated insides, against every pair of heads solved."""
+    heads, n = 6, 4
+    spec = spec_with(Space("h", heads), Space("q", n, "h"), Space("v", n, "h"))
+    generator = torch.Generator().manual_seed(seed)
+    q, v = (torch.randn(heads, n, heads, n, generator=generator, dtype=torch.float64) for _ in "qv")
+    found = assign_nested(spec, "h", {"q": q}, rotated={"v": v})
+    gains = np.zeros((heads, heads))
+    for i, j in product(range(heads), repeat=2):
+        inner = q[i, :, j].numpy()
+        gains[i, j] = inner[range(n), linear_assignment(inner)].sum()
+        gains[i, j] += torch.linalg.matrix_norm(v[i, :, j], "nuc")
+    assert found["h"].tolist() == linear_assignment(gains).tolist()
+    for i, j in enumerate(found["h"].tolist()):
+        assert found["q"][i].tolist() == linear_assignment(q[i, :, j].numpy()).tolist()
+    assert found.keys() == {"h", "q"}
+
+
 def test_three_levels_are_exact():
     spec = spec_with(Space("a", 2), Space("b", 2, "a"), Space("c", 2, "b"))
     generator = torch.Generator().manual_seed(1)
