@@ -83,4 +83,4 @@ def test_finding_the_way_there_is_finding_the_way_back():
     restored = transform(spec, form, around)
     assert all(torch.allclose(restored[t], v) for t, v in form.items())
     there_again = transform(spec, form, back)
-    assert all(torch.allclose(there_again[t], v, atol=1e-6) for t, v in planted.items())
+    assert all(torch.allclose(there_again[t], v, rtol=1e-3, atol=1e-4) for t, v in planted.items())
