@@ -50,11 +50,10 @@ def polished(steps: int, climbed: str) -> str:
 def by_module(spec: Spec, anchor: State, other: State) -> dict[str, Tensor]:
     """`anchor` with each module's parameters divided by the product of its norms in both models."""
     names = [name for name in spec.tensors if name not in spec.buffers]
-    gains = {norm.gain for norm in spec.norms}
     power: dict[str, list[float]] = {}
     for name in names:
         sums = power.setdefault(name.rpartition(".")[0], [0.0, 0.0])
-        if name not in gains:
+        if name not in spec.unsigned:
             for k, state in enumerate((anchor, other)):
                 sums[k] += float(state[name].double().square().sum())
     scaled = dict(anchor)

@@ -218,9 +218,8 @@ def parameters(spec: Spec, spaces: tuple[str, ...]) -> list[str]:
 
 
 def speaking(spec: Spec, spaces: tuple[str, ...]) -> list[str]:
-    """`parameters` but for the gains of norms over spaces that may be rotated: all 1 by then."""
-    gains = {norm.gain for norm in spec.norms}
-    return [tensor for tensor in parameters(spec, spaces) if tensor not in gains]
+    """`parameters` but for those that maps do not mix, such as the gains of norms: 1 by then."""
+    return [tensor for tensor in parameters(spec, spaces) if tensor not in spec.unsigned]
 
 
 def matched_entries(spec: Spec, space: str, similarity: Tensor, permutation: Permutation) -> Tensor:
