@@ -126,6 +126,8 @@ def _by_weights(gathering: Gathering) -> tuple[list[Symmetry], str]:
         (p, q): gathering.match(p, q).symmetry for p in range(count) for q in range(p + 1, count)
     }
     mapped = any(symmetry.maps for symmetry in matched.values())
+    if not mapped:  # the matcher only reorders, and what it did not look for is not climbed
+        spec = spec.permutations_only
     states: list[State] = [
         canonical(spec, state) if mapped else state for state in gathering.states
     ]
