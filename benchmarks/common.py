@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ HUBMERGE = (sys.executable, "-m", "hubmerge.cli")
 
 SMALL = ("--samples", "50", "--calibration-samples", "50")
 """What a merge measures if it is only to run."""
+
+HF = (sys.executable, "-m", "huggingface_hub.cli.hf")
+NAMESPACE = "zoo"
+"""Whose repositories stand on the embedded Hub."""
 
 SHAPES: dict[str, tuple[type[PreTrainedModel], type[PreTrainedConfig], dict[str, Any]]] = {
     "resnet50": (
@@ -109,6 +114,14 @@ def trained(
             write_parent(where, course, seed, splits, repo=where.name, dataset=data.name)
         )
     return parents, data
+
+
+def push(environment: Mapping[str, str], folder: Path, kind: str) -> str:
+    """The id under which `folder` now stands on the Hub of `environment`."""
+    repo = f"{NAMESPACE}/{folder.resolve().name}"
+    words = ["upload", repo, str(folder), ".", "--repo-type", kind, "--quiet"]
+    subprocess.run([*HF, *words], check=True, env=environment, stdout=subprocess.DEVNULL)
+    return repo
 
 
 def show(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

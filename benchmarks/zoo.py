@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,24 +20,13 @@ import common
 from hubmerge.localhub import embedded_hub
 from hubmerge.reporting.schema import Report
 
-NAMESPACE = "zoo"
-HF = (sys.executable, "-m", "huggingface_hub.cli.hf")
-
-
-def push(environment: dict[str, str], folder: Path, kind: str) -> str:
-    """The id under which `folder` now stands on the Hub of `environment`."""
-    repo = f"{NAMESPACE}/{folder.resolve().name}"
-    words = ["upload", repo, str(folder), ".", "--repo-type", kind, "--quiet"]
-    subprocess.run([*HF, *words], check=True, env=environment, stdout=subprocess.DEVNULL)
-    return repo
-
 
 def merge(options: argparse.Namespace, more: list[str], folder: Path) -> tuple[Report, float]:
     """The report of the merge, and its wall seconds."""
     with embedded_hub(folder / "hub") as hub:
         environment = hub.environment(home=folder / "home")
-        a, b = (push(environment, path, "model") for path in (options.a, options.b))
-        data = push(environment, options.dataset, "dataset")
+        a, b = (common.push(environment, path, "model") for path in (options.a, options.b))
+        data = common.push(environment, options.dataset, "dataset")
         words = ["merge", a, b, "--dataset", data, *more]
         print("$ hubmerge", *words, flush=True)
         start = time.perf_counter()
@@ -70,10 +58,19 @@ def main() -> None:
     )
     print(
         f"barrier (nats)  naive {figure(report.barrier.naive)}  "
-        f"matched {figure(report.barrier.matched)}"
+        f"matched {figure(report.barrier.matched)}  "
+        f"matched, calibrated {figure(calibrated(report))}"
     )
+    print(f"matching: {report.method.outcome}")
     stages = ", ".join(f"{stage} {taken:.1f}" for stage, taken in report.run.seconds.items())
     print(f"{seconds:.1f} s in all: {stages}")
+
+
+def calibrated(report: Report) -> float | None:
+    """The barrier of the matched path after one temperature per point."""
+    path = report.barrier.detail.matched
+    found = path.calibrated_barrier if path else None
+    return found.value if found else None
 
 
 def figure(value: float | None) -> str:

@@ -165,3 +165,16 @@ def test_merges_are_checked_by_another_arithmetic() -> None:
     assert row["verify"] in ("identical", "equivalent")
     assert float(row["of allowed"]) <= 1
     assert float(row["figures of allowed"]) <= 1
+
+
+def test_heads_are_merged_by_the_three_matchers_of_git_re_basin(tmp_path: Path) -> None:
+    write_digits(tmp_path / "pixels")
+    rows = table(run("heads.py", "--dataset", str(tmp_path / "pixels")), "data")
+    matchers = ("activations", "weights", "straight-through")
+    assert [(row["data"], row["match"]) for row in rows] == [
+        *product(("digits", "pixels"), matchers)
+    ]
+    for row in rows:
+        mean = (float(row["parent A"]) + float(row["parent B"])) / 2
+        assert float(row["minus mean"]) == pytest.approx(float(row["midpoint"]) - mean, abs=2e-4)
+        assert float(row["excess"]) < float(row["naive excess"])
