@@ -49,7 +49,7 @@ def best_element(
     permutation = assign_nested(spec, group.root, plain, rotated=mapped, warm=warm)
     permutation |= {name: untouched[name] for name in group.members if name in kinds}
     maps = {
-        name: nearest_rotation(_matched_blocks(spec, name, values, permutation).cpu().double())
+        name: nearest_rotation(matched_blocks(spec, name, values, permutation).cpu().double())
         for name, values in mapped.items()
     }
     return Symmetry(permutation, maps)
@@ -88,12 +88,12 @@ def inner_product(
     spec: Spec, similarities: Mapping[str, Tensor], symmetry: Symmetry, space: str
 ) -> Tensor:
     """Summed similarity of a mapped `space` under `symmetry`, per outer unit: [outer sizes...]."""
-    blocks = _matched_blocks(spec, space, similarities[space], symmetry.permutation)
+    blocks = matched_blocks(spec, space, similarities[space], symmetry.permutation)
     maps = symmetry.maps[space].to(device=blocks.device)
     return (blocks * maps).sum((-2, -1))
 
 
-def _matched_blocks(
+def matched_blocks(
     spec: Spec, space: str, similarity: Tensor, permutation: Mapping[str, Tensor]
 ) -> Tensor:
     """[outer..., n, n]: every new outer unit of the anchor against the one matched to it."""

@@ -26,7 +26,7 @@ def match_learned(
     *,
     bench: Bench,
     seed: int = 0,
-    start: Start = "activations",
+    start: Start = "activations-weights",
     steps: int = STEPS,
 ) -> Match:
     """Rotations, linear maps and permutations learned on the loss of the midpoint, label-free.
@@ -50,7 +50,7 @@ def match_learned_on_labels(
     *,
     bench: Bench,
     seed: int = 0,
-    start: Start = "activations",
+    start: Start = "activations-weights",
     steps: int = STEPS,
 ) -> Match:
     """Rotations, linear maps and permutations learned on the loss of the midpoint, with labels.
@@ -74,7 +74,7 @@ def _learned(
     labelled: bool,
 ) -> Match:
     beginning = begin(spec, anchor, other, bench, start, seed, labelled=labelled)
-    freedom = Freedom(spec, beginning.last, beginning.symmetry)
+    freedom = Freedom(spec, beginning.last, beginning.symmetry, beginning.alike)
     words = (method, str(spec), start, str(steps), str(seed))
     learnt = learn(
         freedom,

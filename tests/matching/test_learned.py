@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -137,7 +137,13 @@ def test_other_rows_or_options_are_other_work(often, tmp_path):
     run("learned", "vit", bench_for("vit", shelf=shelf))
     run("learned", "vit", bench_for("vit", shelf=shelf), seed=1)
     run("learned", "vit", bench_for("vit", shelf=shelf), states=strangers("vit")[::-1])
-    assert len(list(tmp_path.iterdir())) == 3
+    bench = bench_for("vit", shelf=shelf)
+    inputs = bench.batches[1].inputs["pixel_values"].clone()
+    inputs[3, 0, 0, 0] += 1e-3
+    rows = [bench.batches[0], LabelledBatch({"pixel_values": inputs}, bench.batches[1].labels)]
+    run("learned", "vit", replace(bench, batches=[*rows, rows[0]]))
+    run("learned", "vit", replace(bench, batches=[rows[0], *bench.batches[1:], rows[0]]))
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 @pytest.mark.parametrize("name", ["vit", "vit-deep-no-qkv-bias"])

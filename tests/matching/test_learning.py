@@ -71,6 +71,23 @@ def test_learning_begins_at_the_start(name):
         torch.testing.assert_close(element.maps[space], matrix)
 
 
+def test_a_start_stands_whatever_the_units_are_like():
+    """Also in an order in which units stand opposite those least like them."""
+    spec = spec_of(generic("vit")).permutations_only
+    start = random_symmetry(spec, 5)
+    generator = torch.Generator().manual_seed(0)
+    shapes = {name: spec.index_shape(name) for name in spec.free_spaces()}
+    alike = {n: torch.rand(*shape, *shape, generator=generator) for n, shape in shapes.items()}
+    freedom = Freedom(spec, generic("vit").state_dict(), start, alike)
+    numbers = freedom.parameters()
+    element = freedom.element(numbers)
+    assert all(torch.equal(element.permutation[s], i) for s, i in start.permutation.items())
+    name = next(name for name in freedom.permuted if spec.ancestors(name))
+    outer, inner = start.permutation[spec.ancestors(name)[0]], start.permutation[name]
+    scores = numbers[name]
+    assert scores[1, 0, 1] == alike[name][1, 0, outer[1], inner[1, 1]]
+
+
 def test_a_rotation_stays_one_and_fixes_what_it_must():
     free = torch.randn(3, 7, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     one = torch.ones(7, dtype=torch.float64)
@@ -85,7 +102,7 @@ def test_a_permutation_is_learned_through_the_hard_choice():
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(12, 30, generator=generator)
     planted = torch.randperm(12, generator=generator)
-    adam = Adam.at({"s": scores_for((12,))})
+    adam = Adam.at({"s": scores_for(torch.zeros(12, 12))})
     for _ in range(100):
         scores = adam.parameters["s"].requires_grad_()
         loss = (straight_through(scores) @ rows - rows[planted]).square().mean()
@@ -99,7 +116,7 @@ def test_a_permutation_is_learned_through_the_hard_choice():
 def test_the_choice_is_the_order_worth_most(spread):
     """Where every unit has a favourite of its own, and where several want the same."""
     generator = torch.Generator().manual_seed(0)
-    scores = scores_for((3, 6)) + spread * torch.randn(3, 6, 6, generator=generator)
+    scores = scores_for(torch.zeros(3, 6, 6)) + spread * torch.randn(3, 6, 6, generator=generator)
     orders = [torch.tensor(order) for order in permutations(range(6))]
     for matrix, found in zip(scores, chosen(scores), strict=True):
         worth = [float(matrix[torch.arange(6), order].sum()) for order in orders]

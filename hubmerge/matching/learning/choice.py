@@ -17,10 +17,20 @@ from torch.autograd.function import FunctionCtx
 
 from hubmerge.matching.assignment import linear_assignment
 
+AHEAD = 0.05
+"""How far a unit's first match is ahead of the one most like it, as a correlation."""
 
-def scores_for(shape: tuple[int, ...]) -> Tensor:
-    """Scores under which units [outer..., n] stay where they are."""
-    return torch.eye(shape[-1]).expand(*shape, shape[-1]).clone()
+
+def scores_for(alike: Tensor) -> Tensor:
+    """Scores under which units stay where they are, float32 [..., n, n].
+
+    alike: [..., n, n], how much a unit is like every other, about 0 to 1. It says which exchanges
+    are likely: few are, and among those learning has to find the ones that help.
+    """
+    scores = alike.float().clone()
+    ahead = scores.amax(-1) + AHEAD
+    scores.diagonal(dim1=-2, dim2=-1).copy_(ahead)
+    return scores
 
 
 def chosen(scores: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """The course of learning: steps down the loss of the midpoint, watched on validation rows.
 
 Every `CHECK` steps the midpoint is measured on rows it does not learn from; the best it ever was is
-what is kept, and when it has not become better for `PATIENCE` looks, learning stops.
+what is kept. Single steps are noisy and so are single looks: learning stops when a running mean of
+the looks has not become better for `PATIENCE` of them.
 """
 
 from __future__ import annotations
@@ -27,13 +28,20 @@ CHECK = 50
 """Steps between two looks at the validation rows."""
 
 PATIENCE = 5
-"""Looks without a better loss after which learning stops."""
+"""Looks without a better running mean after which learning stops."""
+
+FRESH = 0.5
+"""Weight of the latest look in the running mean."""
 
 NEAREST, FARTHEST = 0.4, 0.6
 """The point of a step is drawn between these weights of B (arXiv:2506.22712, section 4.2)."""
 
 WARM = 10
 """Steps over which the rate rises to its full size."""
+
+
+FIGURES = ("step", "best_loss", "best_step", "first_loss", "mean", "least_mean", "least_step")
+"""What is kept of a standing beside its tensors."""
 
 
 class Learner(Protocol):
@@ -51,18 +59,41 @@ class Learner(Protocol):
 
 @dataclass(frozen=True)
 class Standing:
-    """Where learning stands, and the best it has been."""
+    """Where learning stands, the best it has been, and the running mean of all looks."""
 
     adam: Adam
     best: dict[str, Tensor]
     best_loss: float
     best_step: int
     first_loss: float
+    mean: float
+    least_mean: float
+    least_step: int
 
     @property
     def step(self) -> int:
         """Steps taken."""
         return self.adam.steps
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether looking on promises nothing."""
+        return self.step - self.least_step >= PATIENCE * CHECK
+
+    @classmethod
+    def at(cls, start: dict[str, Tensor], loss: float) -> Standing:
+        """Before the first step."""
+        return cls(Adam.at(start), start, loss, 0, loss, loss, loss, 0)
+
+    def seen(self, loss: float) -> Standing:
+        """After a look."""
+        mean = (1 - FRESH) * self.mean + FRESH * loss
+        found = replace(self, mean=mean)
+        if mean < self.least_mean:
+            found = replace(found, least_mean=mean, least_step=self.step)
+        if loss < self.best_loss:
+            found = replace(found, best=self.adam.parameters, best_loss=loss, best_step=self.step)
+        return found
 
 
 @dataclass(frozen=True)
@@ -99,8 +130,7 @@ def learn(
         standing = taken_up(bench, name)
         if standing is None:
             start = learner.parameters()
-            loss = measured(start)
-            standing = Standing(Adam.at(start), start, loss, 0, loss)
+            standing = Standing.at(start, measured(start))
         bar.update(standing.step)
         order = islice(lessons.order(), standing.step, steps)
         for number, lesson in enumerate(order, start=standing.step):
@@ -117,12 +147,10 @@ def learn(
             bar.update(1)
             if standing.step % CHECK == 0 or standing.step == steps:
                 loss = measured(standing.adam.parameters)
-                if loss < standing.best_loss:
-                    best = standing.adam.parameters
-                    standing = replace(standing, best=best, best_loss=loss, best_step=standing.step)
+                standing = standing.seen(loss)
                 bar.set_postfix_str(f"loss {slope.loss:.3f}, validation {loss:.3f}")
                 put_down(bench, name, standing)
-                if standing.step - standing.best_step >= PATIENCE * CHECK:
+                if standing.is_stuck:
                     break
     return Learnt(standing.best, told(standing, steps))
 
@@ -180,7 +208,7 @@ def put_down(bench: Bench, name: str, standing: Standing) -> None:
     for part in ("parameters", "first", "second"):
         tensors |= {f"{part} {key}": v.detach() for key, v in getattr(adam, part).items()}
     tensors |= {f"best {key}": value.detach().clone() for key, value in standing.best.items()}
-    figures = [standing.best_loss, standing.best_step, standing.first_loss, adam.steps]
+    figures = [getattr(standing, name) for name in FIGURES]
     tensors["figures"] = torch.tensor(figures, dtype=torch.float64)
     bench.shelf.put(name, tensors)
 
@@ -198,5 +226,8 @@ def taken_up(bench: Bench, name: str) -> Standing | None:
     for key, value in tensors.items():
         part, _, space = key.partition(" ")
         parts.setdefault(part, {})[space] = value
-    adam = Adam(parts["parameters"], parts["first"], parts["second"], int(figures[3]))
-    return Standing(adam, parts["best"], figures[0], int(figures[1]), figures[2])
+    steps, *others = figures
+    adam = Adam(parts["parameters"], parts["first"], parts["second"], int(steps))
+    found = dict(zip(FIGURES[1:], others, strict=True))
+    whole = {name: int(found.pop(name)) for name in ("best_step", "least_step")}
+    return Standing(adam, parts["best"], **found, **whole)  # type: ignore[arg-type]

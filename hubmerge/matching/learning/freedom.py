@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from hubmerge.matching.elements import matched_blocks
 from hubmerge.matching.learning.choice import chosen, scores_for, straight_through
 from hubmerge.matching.learning.precision import single
 from hubmerge.spec import permutation as permuting
@@ -22,11 +23,11 @@ from hubmerge.spec.permutation import State, permute
 from hubmerge.spec.spec import ROTATE, Layout, Spec
 from hubmerge.spec.symmetry import Symmetry, dual_of, fixes_one, map_tensor
 
-TURN = 0.02
+TURN = 0.01
 """Angle a step turns a space by, in radians: each of its n^2 numbers moves by this / sqrt(n)."""
 
-SWAP = 0.01
-"""How far a step moves the scores of a permutation. A unit and its match start 1 ahead."""
+SWAP = 0.005
+"""How far a step moves the scores of a permutation, which begin as correlations."""
 
 Parameters = dict[str, Tensor]
 """Space -> float32 [n, n], or [outer..., n, n] where nested: where learning stands."""
@@ -35,9 +36,15 @@ Parameters = dict[str, Tensor]
 class Freedom:
     """The symmetries of one model (in canonical form, if anything is mapped) around a start."""
 
-    def __init__(self, spec: Spec, state: State, start: Symmetry) -> None:
-        """`start` names any spaces; the others begin where they are. `state` is float64."""
-        self.spec = spec
+    def __init__(
+        self, spec: Spec, state: State, start: Symmetry, alike: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """`start` names any spaces; the others begin where they are. `state` is float64.
+
+        alike: [outer..., n, outer..., n] of any spaces: how the anchor's units are like those of
+        this model, in the order they came in. Where it says nothing, all exchanges are as likely.
+        """
+        self.spec, self.alike = spec, dict(alike or {})
         self.start = complete(spec, start)
         permuted = permute(spec, state, self.start.permutation)
         self.base = single(permuted)
@@ -46,8 +53,7 @@ class Freedom:
     def parameters(self) -> Parameters:
         """The numbers at which nothing differs from the start."""
         zero = {name: torch.zeros(matrix.shape) for name, matrix in self.start.maps.items()}
-        scores = {name: scores_for(self.spec.index_shape(name)) for name in self.permuted}
-        return {**zero, **scores}
+        return {**zero, **{name: scores_for(self._likeness(name)) for name in self.permuted}}
 
     def rates(self) -> dict[str, float]:
         """Full rates: every step turns a space by about the same angle, whatever its size."""
@@ -77,6 +83,15 @@ class Freedom:
         }
         then = {name: chosen(parameters[name].detach()) for name in self.permuted}
         return Symmetry(permuting.compose(self.spec, self.start.permutation, then), maps)
+
+    def _likeness(self, space: str) -> Tensor:
+        """[outer..., n, n]: after the start, unit by unit within every outer one."""
+        shape = self.spec.index_shape(space)
+        if space not in self.alike:
+            return torch.zeros(*shape, shape[-1])
+        order = self.start.permutation
+        blocks = matched_blocks(self.spec, space, self.alike[space], order)
+        return blocks.gather(-1, order[space].unsqueeze(-2).expand(*shape, shape[-1]))
 
     def _map(self, space: str, free: Tensor) -> Tensor:
         start = self.start.maps[space].to(free.dtype)

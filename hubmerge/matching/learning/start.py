@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+import hubmerge
 from hubmerge.bench import Bench
 from hubmerge.calibration import InputBatch, InputBatches
 from hubmerge.matching.learning.lessons import Lessons
@@ -19,6 +21,7 @@ from hubmerge.matching.likeness import matched_correlations, similarities_of
 from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.registry import find_matcher
 from hubmerge.matching.relaxed import relax_symmetry
+from hubmerge.progress import track
 from hubmerge.shelf import fingerprint
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import State
@@ -28,7 +31,7 @@ from hubmerge.spec.symmetry import Symmetry
 LOOKED_AT = 10
 """Batches whose activations are correlated: as many as are calibrated on by default."""
 
-Start = Literal["activations", "weights"]
+Start = Literal["activations", "activations-weights", "weights"]
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,33 @@ class Some:
 def name_of(
     words: Iterable[str], bench: Bench, beginning: Beginning, rates: Mapping[str, float]
 ) -> str:
-    """The name of this piece of work: other models, rows, starts, rates or words are another."""
-    rows = [
-        {f"{number}": value for number, value in enumerate(batches[k].inputs.values())}
-        for batches in (bench.batches, bench.validation)
-        for k in (0, len(batches) - 1)
-    ]
-    counts = (str(len(bench.batches)), str(len(bench.validation)), torch.__version__, str(rates))
+    """The name of this piece of work: other models, rows, starts, rates or words are another.
+
+    Every row is read for it, which learning will do anyway. Empty where there is no shelf on which
+    work could be found under its name. Called by all processes alike.
+    """
+    if bench.shelf is None:
+        return ""
+    counts = (str(len(bench.batches)), str(len(bench.validation)))
+    versions = (hubmerge.__version__, torch.__version__)
     start = (beginning.symmetry.permutation, beginning.symmetry.maps)
-    return fingerprint((*words, *counts), (beginning.first, beginning.last, *start, *rows))
+
+    def name() -> str:
+        rows = chain(_tensors(bench.batches), _tensors(bench.validation))
+        states = chain((beginning.first, beginning.last, *start), rows)
+        return fingerprint((*words, *counts, *versions, str(rates)), states)
+
+    return bench.workers.on_main(name)
+
+
+def _tensors(batches: InputBatches) -> Iterator[dict[str, Tensor]]:
+    """Everything that is learned from, batch by batch."""
+    with track(len(batches), "reading rows", "batch") as bar:
+        for number in range(len(batches)):
+            batch = batches[number]
+            labels = getattr(batch, "labels", None)
+            yield {**batch.inputs, **({} if labels is None else {"labels": labels})}
+            bar.update(1)
 
 
 def _holding(model: PreTrainedModel, state: State) -> PreTrainedModel:
