@@ -19,11 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import common
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars
 from transformers.utils import logging
 
-from hubmerge.demo.digits import digits, write_digits
-from hubmerge.demo.train import COURSES, SEEDS, Course, processor, train
+from hubmerge.demo.train import SEEDS, Course, processor, train
 from hubmerge.localhub import embedded_hub
 from hubmerge.measure import open_data
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
@@ -39,7 +38,6 @@ EPOCHS, RATE = 10, 1e-3
 LARGEST = 32
 """Images are resized to no more pixels a side than this."""
 
-SMALL = ("--samples", "50", "--calibration-samples", "50")
 HEADINGS = (
     "data",
     "match",
@@ -66,12 +64,8 @@ class Pair:
 
 def on_digits(folder: Path, quick: bool) -> Pair:
     """The heads of `hubmerge demo`."""
-    (course,) = (each for each in COURSES if each.name == "mlp")
-    return Pair(
-        "digits",
-        trained(folder / "digits", course, digits()["train"], quick),
-        write_digits(folder / "data" / "digits"),
-    )
+    parents, data = common.trained(folder, "mlp", tuple(SEEDS.values()), quick)
+    return Pair("digits", parents, data)
 
 
 def on_pixels(folder: Path, data: Path, quick: bool) -> Pair:
@@ -148,8 +142,9 @@ def main() -> None:
     parser = common.arguments(__doc__)
     parser.add_argument("--dataset", type=Path, help="folder of images to train heads on as well")
     options, more = parser.parse_known_args()
-    more = [*(SMALL if options.quick else ()), *more]
+    more = [*(common.SMALL if options.quick else ()), *more]
     be_quiet()
+    disable_progress_bars()
     logging.disable_progress_bar()
     print(common.machine())
     with tempfile.TemporaryDirectory() as temporary:
