@@ -60,22 +60,27 @@ def load_match(path: Path, spec: Spec) -> Match:
         raise RecipeError(f"{str(file)!r} was not written by hubmerge match")
     permutation = {name: value for name, value in tensors.items() if not name.startswith(MAP)}
     maps = {name.removeprefix(MAP): v for name, v in tensors.items() if name.startswith(MAP)}
-    wanted = summary.get(SYMMETRY)
-    if spec.allowing(str(wanted)).symmetry != wanted:
-        raise RecipeError(
-            f"{str(file)!r} was made with symmetry {wanted!r}",
-            found=f"the spec of these models, or --symmetry, allows {spec.symmetry!r}",
-        )
-    spec = spec.allowing(str(wanted))
     _check_permutation(file, spec, permutation)
-    _check_maps(file, spec, maps)
     try:
+        spec = _as_made(file, spec, summary[SYMMETRY])
+        _check_maps(file, spec, maps)
         spaces = tuple(SpaceMatch(**each) for each in summary["spaces"])
         return Match(summary["method"], spec, permutation, summary["outcome"], spaces, maps)
     except (KeyError, TypeError) as error:
         raise RecipeError(
             f"{str(file)!r} was written by another version of hubmerge", found=repr(error)
         ) from error
+
+
+def _as_made(file: Path, spec: Spec, wanted: str) -> Spec:
+    """The spec with as much scaling as the alignment was made with."""
+    allowed = spec.allowing(wanted)
+    if allowed.symmetry != wanted:
+        raise RecipeError(
+            f"{str(file)!r} was made with symmetry {wanted!r}",
+            found=f"the spec of these models, or --symmetry, allows {spec.symmetry!r}",
+        )
+    return allowed
 
 
 def _check_permutation(file: Path, spec: Spec, permutation: dict[str, Tensor]) -> None:

@@ -6,12 +6,13 @@ import json
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.matching import find_matcher, load_match, save_match
 from hubmerge.matching.descent import match_descent
-from hubmerge.matching.files import SUMMARY, TENSORS
+from hubmerge.matching.files import TENSORS
 from hubmerge.matching.text import match_json, match_text
 from hubmerge.matching.weights import match_weights
 from hubmerge.spec import identity, permute, random_permutation
@@ -97,8 +98,9 @@ def test_text_has_a_line_per_space(match):
 def damaged(folder, change, metadata=True):
     tensors = load_file(folder / TENSORS)
     change(tensors)
-    text = {"hubmerge": json.dumps(json.loads((folder / SUMMARY).read_text()))}
-    save_file(tensors, folder / TENSORS, metadata=text if metadata else None)
+    with safe_open(folder / TENSORS, "pt") as opened:
+        said = opened.metadata()
+    save_file(tensors, folder / TENSORS, metadata=said if metadata else None)
 
 
 @pytest.mark.parametrize(
