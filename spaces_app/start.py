@@ -1,0 +1,21 @@
+"""From a command to an app that is up."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+
+def run(port: int, *, embedded: bool = False, root: Path | None = None) -> None:
+    """Serve on this machine until Ctrl-C."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    from spaces_app.embedded import beside_a_hub
+    from spaces_app.host import default_root, this_host
+    from spaces_app.server import serve
+
+    if not embedded:
+        host = this_host()
+        return serve(replace(host, root=root) if root else host, port)
+    with beside_a_hub((root or default_root() / "embedded").expanduser().resolve()) as host:
+        serve(host, port, greet=f"\nembedded Hub at {os.environ['HF_ENDPOINT']}")
