@@ -22,6 +22,7 @@ from spaces_app.page.visitor import Visitors
 from spaces_app.service.desk import Desk
 from spaces_app.service.limits import Limits
 from spaces_app.service.log import log
+from spaces_app.service.worker import warm_up
 
 CSS = Path(__file__).parent / "page" / "style.css"
 THREADS = 80
@@ -70,6 +71,7 @@ def serving(
         share=False,
         **options,
     )
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     log("serving", url=url)
     try:
         yield Running(url.rstrip("/"), context)

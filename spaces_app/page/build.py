@@ -27,6 +27,12 @@ SAID = (
 )
 
 
+LOGO = Markup(
+    '<svg viewBox="0 0 24 24" aria-hidden="true">'
+    '<path d="M3 5h4c4 0 5 7 9 7h5M3 19h4c4 0 5-7 9-7"/><circle cx="20" cy="12" r="2.4"/></svg>'
+)
+
+
 def build(context: Context) -> gr.Blocks:
     """The whole app."""
     with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as page:
@@ -38,7 +44,8 @@ def build(context: Context) -> gr.Blocks:
 
 
 def _head() -> None:
-    gr.HTML(Markup('<header class="hm-head"><h1>🔀 {}</h1><p>{}</p></header>').format(TITLE, SAID))
+    head = Markup('<header class="hm-head"><h1>{}{}</h1><p>{}</p></header>')
+    gr.HTML(head.format(LOGO, TITLE, SAID))
 
 
 def _merge_page(page: gr.Blocks, context: Context) -> None:
@@ -63,7 +70,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
         except HubmergeError:
             return EMPTY
 
-    def plan(*values: Any, request: gr.Request) -> tuple[Any, Any]:
+    def plan(request: gr.Request, *values: Any) -> tuple[Any, Any]:
         try:
             with refusing():
                 recipe = recipe_of(*values)
@@ -74,7 +81,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
             return markup.refusal(error.refusal), gr.update(interactive=False)
         return plan_view.render(planned.plan, planned.seconds), gr.update(interactive=True)
 
-    def submit(*values: Any, request: gr.Request) -> tuple[Any, Any]:
+    def submit(request: gr.Request, *values: Any) -> tuple[Any, Any]:
         try:
             with refusing():
                 recipe = recipe_of(*values)

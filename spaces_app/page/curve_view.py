@@ -15,6 +15,8 @@ WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 40
 HEADROOM = 1.08
 TICKS = 4
+STEP = 0.11
+"""Widest distance between neighbours of a path that is measured to its end."""
 
 LOOKS = {
     "naive": ("without matching", "hm-naive", "square"),
@@ -125,9 +127,25 @@ def _rule(left: float, right: float, top: float, look: str) -> Markup:
 
 def _line(name: str, points: Points, top: float) -> Markup:
     _, look, mark = LOOKS[name]
-    path = " ".join(f"{_x(lam)},{_y(loss, top)}" for lam, loss in points)
+    lines = join(
+        Markup('<polyline points="{}"/>').format(
+            " ".join(f"{_x(lam)},{_y(loss, top)}" for lam, loss in stretch)
+        )
+        for stretch in _stretches(points)
+    )
     marks = join(_mark(mark, _x(lam), _y(loss, top)) for lam, loss in points)
-    return Markup('<g class="{}"><polyline points="{}"/>{}</g>').format(look, path, marks)
+    return Markup('<g class="{}">{}{}</g>').format(look, lines, marks)
+
+
+def _stretches(points: Points) -> list[list[tuple[float, float]]]:
+    """The points in runs without a gap: nothing is drawn where nothing was measured yet."""
+    runs: list[list[tuple[float, float]]] = []
+    for point in points:
+        if runs and point[0] - runs[-1][-1][0] <= STEP:
+            runs[-1].append(point)
+        else:
+            runs.append([point])
+    return runs
 
 
 def _mark(kind: str, x: str, y: str) -> Markup:

@@ -96,7 +96,7 @@ class Look:
         """Nothing to look at."""
         return [gr.update(visible=False), *(gr.skip() for _ in self.outputs[1:])]
 
-    def wire(self, job: gr.State) -> None:
+    def wire(self, job: gr.Textbox) -> None:
         """The slider and the image."""
         self.lam.input(
             self._read,

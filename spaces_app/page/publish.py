@@ -81,7 +81,7 @@ class Publish:
         """Nothing to publish."""
         return [gr.update(visible=False), *(gr.skip() for _ in self.outputs[1:])]
 
-    def wire(self, job: gr.State) -> None:
+    def wire(self, job: gr.Textbox) -> None:
         """Preview first; then the button can be pressed."""
         shown = [self.previewed, self.files, self.card, self.metadata, self.go, self.said]
         self.preview.click(self._preview, [job, self.repo], shown, api_visibility="private")

@@ -29,7 +29,7 @@ class Watch:
             heading(3, "Watch", "You may close this page; its address brings everything back.")
             self.shown = gr.HTML(elem_id="progress")
             self.stop = gr.Button("Stop", variant="stop", elem_id="stop", visible=False)
-        self.job = gr.State(None)
+        self.job = gr.Textbox(visible="hidden", elem_id="job", container=False)
         self.timer = gr.Timer(EVERY, active=False)
 
     @property

@@ -29,6 +29,13 @@ KILLED = Refusal(
 STOPPED = Refusal(kind="Stopped", what="Stopped. Nothing of it is left.")
 
 
+def warm_up() -> None:
+    """Start the process that all workers are forked from; the first one need not wait then."""
+    process = _nursery.Process(target=os.getpid, daemon=True)
+    process.start()
+    process.join()
+
+
 class Worker:
     """A process for one request. `run` may be called once; `stop` at any time, from any thread."""
 
