@@ -55,7 +55,13 @@ class Pick:
 
     def _search(self, label: str, name: str) -> gr.Dropdown:
         return gr.Dropdown(
-            [], value=None, label=label, info=PASTE, allow_custom_value=True, elem_id=name
+            [],
+            value=None,
+            label=label,
+            info=PASTE,
+            allow_custom_value=True,
+            elem_id=name,
+            min_width=260,
         )
 
     def _offer(self, field: gr.Dropdown, kind: RepoType) -> None:

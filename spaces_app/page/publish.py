@@ -35,7 +35,11 @@ class Publish:
             self.terms = gr.HTML(elem_id="terms")
             with gr.Row():
                 self.repo = gr.Textbox(
-                    label="Repository", placeholder="OWNER/NAME", max_lines=1, elem_id="repo"
+                    label="Repository",
+                    placeholder="OWNER/NAME",
+                    max_lines=1,
+                    min_width=260,
+                    elem_id="repo",
                 )
                 self.way = gr.Radio(WAYS, value=NEW, label="As", elem_id="way")
                 self.private = gr.Radio(

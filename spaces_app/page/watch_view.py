@@ -5,6 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from hubmerge.hub.resources import human
+from hubmerge.letters import listed
 from hubmerge.reporting.figures import count, duration
 from spaces_app.page import curve_view
 from spaces_app.page.markup import NONE, card, join, refusal, text
@@ -20,16 +21,21 @@ def render(look: Look) -> Markup:
     """The job now."""
     match look.job.state:
         case State.WAITING:
-            return card("Waiting for its turn", _waiting(look.before or 0))
+            return card("Waiting for its turn", join([_parents(look), _waiting(look.before or 0)]))
         case State.RUNNING:
-            return card("Merging", _running(look))
+            return card("Merging", join([_parents(look), _running(look)]))
         case State.DONE:
-            return card("Done", Markup("<p>{}</p>").format(DAY), "hm-good")
+            return card("Done", join([_parents(look), Markup("<p>{}</p>").format(DAY)]), "hm-good")
         case State.STOPPED:
             return card("Stopped", STOPPED)
         case State.FAILED:
             assert look.job.refusal is not None
             return refusal(look.job.refusal, "This did not come about")
+
+
+def _parents(look: Look) -> Markup:
+    names = [str(model["id"]) for model in look.job.plan["models"]]
+    return Markup("<p>{}</p>").format(text(listed(names)))
 
 
 def _waiting(before: int) -> Markup:
