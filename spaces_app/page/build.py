@@ -13,7 +13,7 @@ from spaces_app.page.account import Account
 from spaces_app.page.choose import EMPTY, Choose, recipe_of, told
 from spaces_app.page.context import Context
 from spaces_app.page.look import Look
-from spaces_app.page.pick import Pick
+from spaces_app.page.pick import CONNECT, Pick
 from spaces_app.page.publish import Publish
 from spaces_app.page.steps import QUIET
 from spaces_app.page.watch import REMEMBER, Watch
@@ -94,35 +94,39 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
     def arrive(request: gr.Request) -> tuple[Any, ...]:
         return request.query_params.get("job"), account.who(request)
 
-    changed = [field.change for field in fields]
-    gr.on(changed, describe, fields, choose.texts, queue=False, trigger_mode="always_last", **QUIET)
     gr.on(
-        changed,
-        plan,
+        [field.change for field in fields],
+        describe,
         fields,
-        [pick.plan, start],
+        choose.texts,
+        queue=False,
         trigger_mode="always_last",
-        api_visibility="private",
-        show_progress="minimal",
-        show_progress_on=[pick.plan],
-        concurrency_limit=None,
+        **QUIET,
     )
+    planned: dict[str, Any] = {"fn": plan, "inputs": fields, "outputs": [pick.plan, start]}
+    shown = {"api_visibility": "private", "show_progress": "minimal", "concurrency_limit": None}
+    gr.on(
+        [*pick.settled, *(field.change for field in choose.fields)],
+        trigger_mode="always_last",
+        show_progress_on=[pick.plan],
+        **planned,
+        **shown,
+    )
+    for event in pick.wire():
+        event.then(**planned, **shown)
     start.click(submit, fields, [watch.job, refused], concurrency_limit=None, **QUIET).then(
         refresh, watch.job, parts, queue=False, **QUIET
     ).then(None, watch.job, None, js=REMEMBER, **QUIET)
-    page.load(arrive, None, [watch.job, account.shown], queue=False, **QUIET).then(
+    page.load(arrive, None, [watch.job, account.shown], queue=False, js=CONNECT, **QUIET).then(
         refresh, watch.job, parts, queue=False, **QUIET
     )
-    pick.wire()
     choose.wire()
     account.wire()
     watch.wire(refresh, parts)
     look.wire(watch.job)
     publish.wire(watch.job)
     for event in account.changed:
-        event.then(plan, fields, [pick.plan, start], concurrency_limit=None, **QUIET).then(
-            refresh, watch.job, parts, queue=False, **QUIET
-        )
+        event.then(**planned, **shown).then(refresh, watch.job, parts, queue=False, **QUIET)
 
 
 def _gallery(page: gr.Blocks, context: Context) -> None:

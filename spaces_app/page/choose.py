@@ -149,7 +149,7 @@ class Choose:
 def recipe_of(
     a: str | None,
     b: str | None,
-    more: list[str] | None,
+    more: str | None,
     data: str | None,
     given: str | None,
     level: str,
@@ -169,7 +169,7 @@ def recipe_of(
     """
     if given:
         return recipe_text.from_yaml(given)
-    names = [name for name in (a, b, *(more or [])) if name and name.strip()]
+    names = [name for name in (a, b, *(more or "").split()) if name and name.strip()]
     if len(names) < 2:
         return None
     advanced = levels.Advanced(

@@ -63,7 +63,8 @@ def test_the_whole_path(
         me.page.get_by_role("button", name="Try: two vision").click()
     else:
         me.search("#pick-a", "resnet-a", "me/resnet-a")
-        me.pick("me/resnet-a", "me/resnet-b", f"{hub.url}/datasets/me/digits")
+        me.search("#pick-b", "-b", "me/resnet-b")
+        me.search("#pick-data", "dig", "me/digits")
     plan = me.see("#plan .hm-good", "Free spaces")
     assert "apache-2.0" in plan.inner_text()
     me.photograph(f"2-plan-{family}", "#plan")
@@ -142,9 +143,10 @@ def test_stop_in_the_middle(visit: Callable[..., Visitor], app: Running) -> None
     assert not somebody.page.locator("#look").is_visible()
 
 
-def test_a_reload_brings_it_back(visit: Callable[..., Visitor]) -> None:
+def test_a_reload_brings_it_back(visit: Callable[..., Visitor], hub: EmbeddedHub) -> None:
     somebody = visit()
-    somebody.pick("me/resnet-a", "me/resnet-b", "me/digits")
+    address = f"{hub.url}/datasets/me/digits"
+    somebody.pick("me/resnet-a", f"{hub.url}/me/resnet-b", address)
     somebody.start()
     somebody.see("#progress .hm-now")
     somebody.page.reload()

@@ -91,7 +91,7 @@ def test_the_levels_differ_in_what_they_need() -> None:
 
 
 def test_one_model_is_no_recipe_yet() -> None:
-    fields = ["o/a", " ", [], None, None, "quick", *["auto"] * 3, "all", "by-name", 0.5]
+    fields = ["o/a", " ", "", None, None, "quick", *["auto"] * 3, "all", "by-name", 0.5]
     assert recipe_of(*fields, None, None, 0) is None
 
 
