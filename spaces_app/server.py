@@ -92,7 +92,11 @@ def serve(host: Host, port: int | None, name: str = "127.0.0.1", greet: str = ""
 
 def theme() -> gr.themes.Base:
     """The look of the Hub: yellow, grey, and its typefaces."""
-    typeface = (gr.themes.LocalFont("Source Sans 3", weights=(400, 600)), "system-ui", "sans-serif")
+    typeface = (
+        gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)),
+        "system-ui",
+        "sans-serif",
+    )
     hues = {"primary_hue": "yellow", "secondary_hue": "indigo", "neutral_hue": "gray"}
     return gr.themes.Default(font=typeface, **hues).set(
         button_primary_background_fill="#ffd21e",

@@ -19,3 +19,12 @@ def run(port: int, *, embedded: bool = False, root: Path | None = None) -> None:
         return serve(replace(host, root=root) if root else host, port)
     with beside_a_hub((root or default_root() / "embedded").expanduser().resolve()) as host:
         serve(host, port, greet=f"\nembedded Hub at {os.environ['HF_ENDPOINT']}")
+
+
+def on_space() -> None:
+    """Serve to everybody, where a Space expects it."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    from spaces_app.host import this_host
+    from spaces_app.server import serve
+
+    serve(this_host(), 7860, name="0.0.0.0")

@@ -36,8 +36,8 @@ LOGO = Markup(
 def build(context: Context) -> gr.Blocks:
     """The whole app."""
     with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as page:
+        api.offer(context)  # first, so that its names are its own
         _merge_page(page, context)
-        api.offer(context)
     with page.route("Gallery", "/gallery"):
         _gallery(page, context)
     return page

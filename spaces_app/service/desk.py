@@ -82,7 +82,8 @@ class Desk:
         seen, left = self._crew.seen(number), None
         if job.state is State.RUNNING:
             expected = estimate.expected(job.plan, self.store.done(PAST))
-            left = estimate.remaining(seen, expected)
+            paths = 1 if job.read().match == "none" else 2
+            left = estimate.remaining(seen, expected, paths)
         return Look(job, before, seen, left)
 
     def mine(self, person: Person) -> list[Job]:

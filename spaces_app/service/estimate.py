@@ -35,20 +35,30 @@ def expected(plan: Mapping[str, Any], past: Sequence[Job]) -> dict[str, float] |
     }
 
 
-def remaining(seen: Seen, expected: Mapping[str, float] | None) -> float | None:
-    """Seconds left; None if nobody can say."""
-    bar = seen.bar
-    paced = None
-    if bar is not None and bar.share >= ENOUGH:
-        paced = seen.in_stage * (1 - bar.share) / bar.share
-    stages = list(STAGES)
+def remaining(seen: Seen, expected: Mapping[str, float] | None, paths: int = 2) -> float | None:
+    """Seconds left; None if nobody can say.
+
+    paths: how many are measured, one after the other: the naive one, and the matched one.
+    """
+    paced = _paced(seen, paths)
     if expected is None:
-        return paced if seen.stage == "measure" else None
+        return paced
+    stages = list(STAGES)
     if seen.stage not in stages:
         return sum(expected.values())
     later = sum(expected[stage] for stage in stages[stages.index(seen.stage) + 1 :])
     by_past = max(0.0, expected[seen.stage] - seen.in_stage)
-    return later + (by_past if paced is None or seen.stage == "match" else paced)
+    return later + (by_past if paced is None else paced)
+
+
+def _paced(seen: Seen, paths: int) -> float | None:
+    """Of the measuring that is left, by the pace of the path that is being measured."""
+    bar = seen.bar
+    if seen.stage != "measure" or bar is None or bar.unit != "point" or bar.share < ENOUGH:
+        return None
+    whole = seen.in_bar / bar.share
+    after = paths - 1 if bar.what.startswith("naive") else 0
+    return whole - seen.in_bar + after * whole
 
 
 def _size(plan: Mapping[str, Any]) -> int:

@@ -45,6 +45,8 @@ class Seen:
     """Of the stages before it."""
     bar: Bar | None = None
     """The outermost one with more than one step."""
+    in_bar: float = 0.0
+    """Seconds since the outermost one began."""
     inner: Bar | None = None
     """The innermost one, if that is another."""
     points: dict[str, list[tuple[float, float, float]]] = field(default_factory=dict)
@@ -59,6 +61,7 @@ class Watch:
         self._stage, self._since = "", time.monotonic()
         self._seconds: dict[str, float] = {}
         self._bars: dict[int, Bar] = {}
+        self._bar_since = self._since
         self._points: dict[str, dict[float, tuple[float, float]]] = {}
 
     def hear(self, message: dict[str, Any]) -> None:
@@ -70,6 +73,8 @@ class Watch:
                     self._stage = message["name"]
                 case "Progress":
                     depth = message["depth"]
+                    if depth == 0 and message["done"] == 0:
+                        self._bar_since = time.monotonic()
                     kept = {key: bar for key, bar in self._bars.items() if key < depth}
                     names = ("what", "done", "total", "unit")
                     self._bars = kept | {depth: Bar(*(message[name] for name in names))}
@@ -88,7 +93,8 @@ class Watch:
             }
             in_stage = time.monotonic() - self._since
             outer = bars[0] if bars else None
-            return Seen(self._stage, in_stage, dict(self._seconds), outer, inner, points)
+            in_bar = time.monotonic() - self._bar_since
+            return Seen(self._stage, in_stage, dict(self._seconds), outer, in_bar, inner, points)
 
     def end(self) -> dict[str, float]:
         """Stage -> seconds of all of them, the last one included."""
