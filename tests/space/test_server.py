@@ -111,6 +111,7 @@ def answers(port: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_kill_and_terminate(hub: EmbeddedHub, tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
