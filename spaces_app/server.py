@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from hubmerge.errors import RecipeError
 from spaces_app.host import Host
 from spaces_app.page.build import build
 from spaces_app.page.context import Context
@@ -58,19 +59,25 @@ def serving(
             "redoc_url": None,
         },
     }
-    _, url, _ = page.launch(
-        server_name=name,
-        server_port=port,
-        prevent_thread_lock=True,
-        quiet=True,
-        ssr_mode=False,
-        max_threads=THREADS,
-        max_file_size=context.desk.limits.image,
-        show_error=False,
-        enable_monitoring=False,
-        share=False,
-        **options,
-    )
+    try:
+        _, url, _ = page.launch(
+            server_name=name,
+            server_port=port,
+            prevent_thread_lock=True,
+            quiet=True,
+            ssr_mode=False,
+            max_threads=THREADS,
+            max_file_size=context.desk.limits.image,
+            show_error=False,
+            enable_monitoring=False,
+            share=False,
+            **options,
+        )
+    except OSError as error:
+        context.desk.close()
+        raise RecipeError(
+            f"cannot serve on {name}:{port}", found=str(error), hint="another --port, or --port 0"
+        ) from None
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     log("serving", url=url)
     try:

@@ -16,9 +16,9 @@ def run(port: int, *, embedded: bool = False, root: Path | None = None) -> None:
 
     if not embedded:
         host = this_host()
-        return serve(replace(host, root=root) if root else host, port)
+        return serve(replace(host, root=root) if root else host, port or None)
     with beside_a_hub((root or default_root() / "embedded").expanduser().resolve()) as host:
-        serve(host, port, greet=f"\nembedded Hub at {os.environ['HF_ENDPOINT']}")
+        serve(host, port or None, greet=f"\nembedded Hub at {os.environ['HF_ENDPOINT']}")
 
 
 def on_space() -> None:

@@ -149,6 +149,23 @@ def test_a_person_whose_worker_was_killed_can_start_again(desk: Desk, somebody: 
     assert ended(desk, somebody, again.id).job.state is State.DONE
 
 
+@pytest.mark.slow
+def test_a_hub_that_goes_away_is_named_and_the_same_again_completes(
+    desk: Desk, hub: EmbeddedHub, somebody: Person
+) -> None:
+    desk.plan(somebody, quick())
+    hub.stop()
+    try:
+        job = desk.submit(somebody, quick())  # as it was just planned
+        look = ended(desk, somebody, job.id)
+    finally:
+        hub.start()
+    assert look.job.refusal is not None
+    assert look.job.refusal.kind == "HubUnavailableError"
+    assert look.job.refusal.hint is not None
+    assert ended(desk, somebody, desk.submit(somebody, quick()).id).job.state is State.DONE
+
+
 def test_memory_that_runs_out_is_an_error_of_its_own_job(
     hub: EmbeddedHub, tmp_path: Path, me: Person
 ) -> None:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 from gradio_client import Client
 
+from hubmerge.errors import RecipeError
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Host
 from spaces_app.server import Running, serving
@@ -56,6 +57,12 @@ def test_the_same_job_by_api(app: Running) -> None:
     assert refused["error"]["kind"] == "MismatchError"
     assert client.predict("nonsense", api_name="/merge")["error"]["kind"] == "RecipeError"
     assert client.predict("../../x", api_name="/status")["error"]["kind"] == "NotFoundError"
+
+
+def test_a_port_that_is_taken_is_named(app: Running, tmp_path: Path) -> None:
+    port = int(app.url.rpartition(":")[2])
+    with pytest.raises(RecipeError, match=str(port)), serving(Host(tmp_path), port):
+        pass
 
 
 @pytest.mark.parametrize(
