@@ -21,8 +21,24 @@ FAMILIES = ("mlp", "resnet", "vit")
 
 
 @pytest.fixture(scope="session")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
-    """The Hub: parents me/FAMILY-a and -b, rows me/digits; guest/secret-a is private."""
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Repository -> folder of the digits and of trained parents."""
+    place, splits = tmp_path_factory.mktemp("parents"), zoo.rows()
+    made = {"me/digits": zoo.write_data(place / "data", splits)}
+    for family in FAMILIES:
+        for letter, folder in zoo.train_parents(family, splits, place / family).items():
+            made[f"me/{family}-{letter}"] = folder
+    return made
+
+
+@pytest.fixture(scope="package")
+def hub(
+    folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedHub]:
+    """The Hub, and this process's: parents me/FAMILY-a and -b, rows me/digits.
+
+    guest/secret-a is private.
+    """
     place = tmp_path_factory.mktemp("space")
     with pytest.MonkeyPatch.context() as patch, embedded_hub(place / "hub") as hub:
         patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
@@ -30,21 +46,18 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
             if name.startswith(("HF_", "DISABLE_")) or name in ("NO_PROXY", "no_proxy"):
                 patch.setenv(name, value)
         patch.delenv("HF_TOKEN")
-        splits = zoo.rows()
-        zoo.push(hub, "me/digits", zoo.write_data(place / "data", splits), "dataset")
-        for family in FAMILIES:
-            for letter, folder in zoo.train_parents(family, splits, place / family).items():
-                zoo.push(hub, f"me/{family}-{letter}", folder)
-        zoo.push(hub, "guest/secret-a", place / "mlp" / "a", private=True)
+        for repo, folder in folders.items():
+            zoo.push(hub, repo, folder, "dataset" if repo == "me/digits" else "model")
+        zoo.push(hub, "guest/secret-a", folders["me/mlp-a"], private=True)
         yield hub
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def me(hub: EmbeddedHub) -> Person:
     return user("me", hub.token)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def guest(hub: EmbeddedHub) -> Person:
     return user("guest", hub.add_user("guest"))
 
