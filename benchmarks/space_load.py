@@ -3,8 +3,9 @@
     python benchmarks/space_load.py --people 50 -o /tmp/space-load
 
 Starts the app beside an embedded Hub with one pair of small models, and has every person hand in a
-merge of their own (another seed each) at the same moment, over HTTP. Says how long it took, what
-became of each, whether anybody got somebody else's, and what the app's processes held at most.
+merge of their own (by weights, each another seed) at the same moment, over HTTP. Says how long it
+took, what became of each, whether anybody got somebody else's, and what the app's processes held at
+most.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 import psutil
 from gradio_client import Client
 
-from hubmerge.demo.run import DATASET, parent
+from hubmerge.demo.run import parent
 from hubmerge.demo.train import COURSES
 from hubmerge.recipe import Recipe
 from spaces_app.embedded import beside_a_hub
@@ -32,6 +33,8 @@ from spaces_app.service.limits import Limits
 
 LOOK_EVERY = 2.0
 MEASURE_EVERY = 0.5
+PATIENCE = 600
+"""Seconds anybody waits for an answer."""
 
 
 class Memory:
@@ -66,16 +69,10 @@ def _held(process: psutil.Process) -> int:
 
 def person(url: str, number: int, gate: threading.Barrier) -> dict[str, Any]:
     """One person's merge from the click to the end."""
-    client = Client(url, verbose=False, headers={"cookie": f"{COOKIE}=person-{number}"})
+    cookie = {"cookie": f"{COOKIE}=person-{number}"}
+    client = Client(url, verbose=False, headers=cookie, httpx_kwargs={"timeout": PATIENCE})
     models = tuple(parent(COURSES[0], letter) for letter in "ab")
-    recipe = Recipe(
-        models=models,
-        dataset=DATASET,
-        match="weights",
-        samples=60,
-        calibration_samples=60,
-        seed=number,
-    )
+    recipe = Recipe(models=models, match="weights", seed=number)
     gate.wait()
     begun = time.monotonic()
     answer = client.predict(recipe.to_yaml(), api_name="/merge")
