@@ -57,7 +57,7 @@ class Pick:
     def _search(self, label: str, name: str) -> gr.Textbox:
         with gr.Column(min_width=260):
             field = gr.Textbox(label=label, info=PASTE, max_lines=1, elem_id=name)
-            self._offers[name] = gr.HTML(offer(name, ()))
+            self._offers[name] = gr.HTML(offer(name, ()), elem_classes="hm-offer")
         return field
 
     def wire(self) -> list[Any]:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser
 
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Example, Host
 from spaces_app.server import Running, serving
 from spaces_app.service.limits import Limits
+from tests.cli import zoo
 from tests.space.browser import Visitor, a_browser
 
 
@@ -49,7 +49,7 @@ def visit(app: Running, browser: Browser) -> Iterator[Callable[..., Visitor]]:
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
     path = tmp_path / "digit.png"
-    Image.new("RGB", (32, 32), "white").save(path)
+    zoo.rows()["test"][0]["image"].resize((64, 64)).save(path)
     return path
 
 
