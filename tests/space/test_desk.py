@@ -19,6 +19,7 @@ from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused, State
 from spaces_app.service.limits import Limits
 from spaces_app.service.person import Person, visitor
+from spaces_app.service.watch import STAGES
 from tests.space.conftest import ended, quick, until
 
 
@@ -130,7 +131,13 @@ def test_a_killed_worker_is_an_error_of_its_own_job(
     desk: Desk, somebody: Person, stage: str
 ) -> None:
     job = desk.submit(somebody, quick("vit"))
-    until(lambda: desk.look(somebody, job.id).seen.stage == stage)
+    order = list(STAGES)
+
+    def reached() -> bool:
+        now = desk.look(somebody, job.id).seen.stage
+        return now in order and order.index(now) >= order.index(stage)
+
+    until(reached)
     os.kill(desk._crew._workers[job.id].pid or 0, signal.SIGKILL)
     look = ended(desk, somebody, job.id)
     assert look.job.state is State.FAILED
