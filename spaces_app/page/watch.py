@@ -40,32 +40,13 @@ class Watch:
     def look(self, job: str | None, request: gr.Request) -> tuple[Any, Any, Any, Any, bool]:
         """The panel now, and whether there is a result."""
         if not job:
-            return (
-                gr.update(visible=False),
-                "",
-                gr.update(visible=False),
-                gr.Timer(active=False),
-                False,
-            )
+            return _state("", visible=False)
         try:
             look = self._context.desk.look(self._context.person(request), job)
         except Refused as refused:
-            shown = markup.refusal(refused.refusal, "There is nothing to see")
-            return (
-                gr.update(visible=True),
-                shown,
-                gr.update(visible=False),
-                gr.Timer(active=False),
-                False,
-            )
-        going = not look.job.has_ended
-        return (
-            gr.update(visible=True),
-            watch_view.render(look),
-            gr.update(visible=going),
-            gr.Timer(active=going),
-            look.job.state is State.DONE,
-        )
+            return _state(markup.refusal(refused.refusal, "There is nothing to see"))
+        done = look.job.state is State.DONE
+        return _state(watch_view.render(look), going=not look.job.has_ended, done=done)
 
     def wire(self, refresh: Any, outputs: list[Any]) -> None:
         """refresh: from the job to `outputs`, every second and after Stop."""
@@ -80,3 +61,10 @@ class Watch:
         self.stop.click(stop, self.job, None, **QUIET).then(
             refresh, self.job, outputs, queue=False, **QUIET
         )
+
+
+def _state(
+    shown: str, *, visible: bool = True, going: bool = False, done: bool = False
+) -> tuple[Any, Any, Any, Any, bool]:
+    stop, timer = gr.update(visible=going), gr.Timer(active=going)
+    return gr.update(visible=visible), shown, stop, timer, done
