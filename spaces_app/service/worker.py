@@ -18,13 +18,20 @@ from spaces_app.service.log import log, scrubbed
 Hear = Callable[[dict[str, Any]], None]
 
 _nursery = multiprocessing.get_context("forkserver")
-_nursery.set_forkserver_preload([*PRELOAD, "spaces_app.service.child", "spaces_app.service.acts"])
+_nursery.set_forkserver_preload(
+    ["__main__", *PRELOAD, "spaces_app.service.child", "spaces_app.service.acts"]
+)
 
 KILLED = Refusal(
     kind="WorkerKilled",
     what="The process that worked on this was killed",
     found="most likely there was not enough memory",
     hint="smaller models or fewer rows; nothing else was touched, so you can start it again",
+)
+LOST = Refusal(
+    kind="WorkerLost",
+    what="The process that worked on this ended without an answer",
+    hint="start it again; nothing else was touched",
 )
 STOPPED = Refusal(kind="Stopped", what="Stopped. Nothing of it is left.")
 
@@ -96,8 +103,9 @@ class Worker:
                     raise Refused(_refusal(message))
         except (EOFError, OSError):
             self._process.join()
-            log("worker_lost", pid=self.pid, code=self._process.exitcode)
-            raise Refused(self._stopped or KILLED) from None
+            code = self._process.exitcode
+            log("worker_lost", pid=self.pid, code=code)
+            raise Refused(self._stopped or (KILLED if code < 0 else LOST)) from None
 
     def _time_out(self, patience: float) -> None:
         self.stop(Refusal(kind="TooLong", what=f"This took longer than {patience:.0f} seconds"))
