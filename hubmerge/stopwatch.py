@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from hubmerge.events import Stage, emit
+
 
 class Stopwatch:
     """Wall seconds per stage."""
@@ -16,6 +18,7 @@ class Stopwatch:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Times what happens inside under `name`."""
+        emit(Stage(name))
         start = time.perf_counter()
         try:
             yield

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -57,9 +58,30 @@ def endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
 
 
+_caller: ContextVar[str | bool | None] = ContextVar("caller", default=None)
+
+
+@contextmanager
+def acting_for(token: str | None) -> Iterator[None]:
+    """Inside, the Hub is asked in the name of `token`'s owner; None: as nobody.
+
+    Outside, everything is done with the token of the environment or of `hf auth login`.
+    """
+    before = _caller.set(token or False)
+    try:
+        yield
+    finally:
+        _caller.reset(before)
+
+
 def client() -> HfApi:
-    """The Hub's own client, with the token of the environment or of `hf auth login`."""
-    return HfApi(endpoint=endpoint(), library_name="hubmerge", library_version=hubmerge.__version__)
+    """The Hub's own client, with the token of `acting_for`, the environment or `hf auth login`."""
+    return HfApi(
+        endpoint=endpoint(),
+        token=_caller.get(),
+        library_name="hubmerge",
+        library_version=hubmerge.__version__,
+    )
 
 
 def cache_folder() -> Path:
@@ -73,7 +95,8 @@ def cache_folder() -> Path:
 
 def signed_in() -> bool:
     """Whether there is a token at all."""
-    return get_token() is not None
+    caller = _caller.get()
+    return get_token() is not None if caller is None else bool(caller)
 
 
 def bars() -> AbstractContextManager[object]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import glob
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.utils import tqdm as HubBar
 
 from hubmerge.errors import WeightsError
+from hubmerge.events import Progress, emit, is_heard
 from hubmerge.hub.client import ask, bars, cache_folder, client, endpoint
 from hubmerge.hub.layout import model_files, read_header
 from hubmerge.hub.source import Source, folder_files
@@ -119,9 +122,29 @@ def _download(source: Source, names: list[str]) -> Path:
                 repo_type=source.repo_type,
                 allow_patterns=[glob.escape(name) for name in names],
                 cache_dir=cache_folder(),
+                tqdm_class=_told(source.id) if is_heard() else None,
             )
 
     folder = Path(ask(download, source.ref, source.repo_type))
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise WeightsError(f"{source.ref} came without {', '.join(missing)}", source=str(folder))
     return folder
+
+
+def _told(name: str) -> type[HubBar]:
+    """The client's bars, whose bytes are told to whoever listens as well."""
+
+    class Told(HubBar):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self.counts = options.get("name") == "huggingface_hub.snapshot_download"
+            self.arrived = 0
+            super().__init__(*arguments, **options)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.arrived += int(n or 0)
+            if self.counts:
+                total = max(int(self.total or 0), self.arrived)
+                emit(Progress(f"downloading {name}", self.arrived, total, "B"))
+            return super().update(n)
+
+    return Told

@@ -16,6 +16,7 @@ from hubmerge.matching.likeness import (
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match, describe_spaces
+from hubmerge.progress import track
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Group, Spec
 from hubmerge.spec.symmetry import Symmetry
@@ -73,19 +74,21 @@ def line_up(
     """
     permutation: dict[str, Tensor] = {}
     maps: dict[str, Tensor] = {}
-    for group in spec.groups:
-        members = {name: similarities[name] for name in group.members if name in similarities}
-        watched = {outer for name in members for outer in (name, *spec.ancestors(name))}
-        unseen = [name for name in group.members if name not in watched]
-        if unseen:
-            raise SpecError(
-                f"{unseen[0]} is watched nowhere",
-                source=spec.source,
-                hint='add a line under [watch], such as "mlp.fc2 ->" = "* * ff"',
-            )
-        found = solve(spec, group, members)
-        permutation |= found.permutation
-        maps |= found.maps
+    with track(len(spec.groups), "matching spaces", "space") as bar:
+        for group in spec.groups:
+            members = {name: similarities[name] for name in group.members if name in similarities}
+            watched = {outer for name in members for outer in (name, *spec.ancestors(name))}
+            unseen = [name for name in group.members if name not in watched]
+            if unseen:
+                raise SpecError(
+                    f"{unseen[0]} is watched nowhere",
+                    source=spec.source,
+                    hint='add a line under [watch], such as "mlp.fc2 ->" = "* * ff"',
+                )
+            found = solve(spec, group, members)
+            permutation |= found.permutation
+            maps |= found.maps
+            bar.update(1)
     symmetry, outcome = Symmetry(permutation, maps), f"matched on {moments.images} images"
     if refine is not None:
         symmetry, end = refine(symmetry)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedModel
 
+from hubmerge.events import Point as PointMeasured
+from hubmerge.events import emit, is_heard
 from hubmerge.measure.barrier import around, barrier, excess, highest
 from hubmerge.measure.batches import Batches
 from hubmerge.measure.evaluate import Outputs, outputs
@@ -67,7 +69,14 @@ def measure_curve(
         held_out = outputs(model, held, workers) if calibrating and held is not None else None
         place = _Place(outputs(model, rows, workers), temperature_of(held_out))
         bar.update(1)
+        tell(lam, place)
         return place
+
+    def tell(lam: float, place: _Place) -> None:
+        if is_heard():
+            loss = float(cross_entropy(place.here.logits, place.here.labels).mean())
+            right = float(correct(place.here.logits, place.here.labels).mean())
+            emit(PointMeasured(what, lam, loss, right))
 
     held_out_ends: Sequence[Outputs | None] = [None for _ in ends]
     if validation_ends is not None and calibrating:
@@ -80,6 +89,8 @@ def measure_curve(
         path, inside = dict(zip((0.0, 1.0), parents, strict=True)), GRID[1:-1]
     else:
         path, inside = {0.0: parents[0]}, GRID[1:]
+    for lam, place in path.items():
+        tell(lam, place)
     mixed = None if weights is None else _mixed(_losses(parents), weights)
     with track(len(inside) + 2 * REFINEMENTS, f"{what} path", "point") as bar:
         path |= {lam: visit(lam) for lam in inside}

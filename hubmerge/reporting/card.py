@@ -66,6 +66,7 @@ def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
         model_name=line(repo_id or " + ".join(parent.id for parent in report.models)),
         pipeline_tag=line(report.merged.pipeline_tag),
         tags=["merge", "hubmerge", line(report.merged.model_type)],
+        verdict=report.verdict,
     )
 
 

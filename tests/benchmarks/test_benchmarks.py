@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -178,3 +179,14 @@ def test_heads_are_merged_by_the_three_matchers_of_git_re_basin(tmp_path: Path) 
         mean = (float(row["parent A"]) + float(row["parent B"])) / 2
         assert float(row["minus mean"]) == pytest.approx(float(row["midpoint"]) - mean, abs=2e-4)
         assert float(row["excess"]) < float(row["naive excess"])
+
+
+def test_a_small_crowd_loses_and_mixes_up_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "space_load.py"), "--people", "3"]
+    done = subprocess.run(
+        [*command, "-o", str(tmp_path)], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout[done.stdout.rindex("\n{") :])
+    assert figures["outcomes"] == {"done": 3}
+    assert figures["somebody_elses"] == 0

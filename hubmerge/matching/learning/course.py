@@ -148,7 +148,7 @@ def learn(
             if standing.step % CHECK == 0 or standing.step == steps:
                 loss = measured(standing.adam.parameters)
                 standing = standing.seen(loss)
-                bar.set_postfix_str(f"loss {slope.loss:.3f}, validation {loss:.3f}")
+                bar.note(f"loss {slope.loss:.3f}, validation {loss:.3f}")
                 put_down(bench, name, standing)
                 if standing.is_stuck:
                     break

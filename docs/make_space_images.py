@@ -1,0 +1,37 @@
+"""Makes the pictures of docs/space.md: what the browser tests see, state by state.
+
+python docs/make_space_images.py    # needs Chromium; takes some minutes
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "docs" / "images"
+COLOURS = 96
+"""Enough for a page that is mostly one colour, at a third of the bytes."""
+
+
+def main() -> int:
+    """Exit code of the tests; pictures are kept only if all of them passed."""
+    with tempfile.TemporaryDirectory() as place:
+        command = [sys.executable, "-m", "pytest", "-q", "tests/space/test_browser.py"]
+        environment = {**os.environ, "HUBMERGE_PICTURES": place}
+        code = subprocess.run(command, cwd=ROOT, env=environment).returncode
+        if code == 0:
+            for path in sorted(Path(place).glob("*.png")):
+                picture = Image.open(path).convert("RGB").quantize(COLOURS)
+                picture.save(IMAGES / f"space-{path.name}", optimize=True)
+                print(f"made  space-{path.name}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

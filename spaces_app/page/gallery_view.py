@@ -1,0 +1,46 @@
+"""Merges on the connected Hub, told by the metadata of their cards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from hubmerge.reporting.figures import MISSING, count, figure
+from spaces_app.page.markup import join, on_hub, table, term, text
+from spaces_app.page.report_view import BARRIER
+from spaces_app.service.hub import Exhibit
+
+EMPTY = Markup('<p class="hm-quiet">No merge was published with hubmerge on this Hub yet.</p>')
+CLAIMED = (
+    "These figures are what the cards say. `hubmerge verify` makes a merge again and checks them."
+)
+
+
+def render(exhibits: Sequence[Exhibit]) -> Markup:
+    """A line per merge, the newest first."""
+    if not exhibits:
+        return EMPTY
+    lines = [
+        (
+            on_hub(each.id),
+            text(each.verdict or "not stated"),
+            figure(each.accuracy),
+            figure(each.barrier),
+            count(each.rows) if each.rows is not None else MISSING,
+            join((on_hub(parent) for parent in each.parents), ", ") or MISSING,
+            text(each.updated),
+        )
+        for each in exhibits
+    ]
+    head = (
+        "merge",
+        "verdict",
+        "accuracy",
+        term("barrier (nats)", BARRIER),
+        "measured on rows",
+        "parents",
+        "published",
+    )
+    note = Markup('<p class="hm-quiet">{}</p>').format(CLAIMED.replace("`", ""))
+    return join([table(head, lines, "Merges made with hubmerge on this Hub"), note])

@@ -1,0 +1,84 @@
+"""A recipe in the three ways people run one: a file, a command, a program. All give the same."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import yaml
+
+from hubmerge.errors import RecipeError
+from hubmerge.recipe import Recipe, make_recipe
+
+OPTIONS = {
+    "match": "--match",
+    "symmetry": "--symmetry",
+    "together": "--together",
+    "fuse": "--fuse",
+    "repair": "--repair",
+    "lambda": "--lambda",
+    "labels": "--labels",
+    "seed": "--seed",
+    "samples": "--samples",
+    "calibration_samples": "--calibration-samples",
+}
+"""Field of a recipe -> what the command line calls it."""
+DATA_OPTIONS = {
+    "id": "--dataset",
+    "config": "--dataset-config",
+    "split": "--split",
+    "calibration_split": "--calibration-split",
+    "image_column": "--image-column",
+    "feature_column": "--feature-column",
+    "label_column": "--label-column",
+}
+
+
+def as_command(recipe: Recipe) -> str:
+    """The command line."""
+    given = _given(recipe)
+    words = ["hubmerge", "merge", *recipe.models]
+    for name, value in (given.get("dataset") or {}).items():
+        words += [DATA_OPTIONS[name], str(value)]
+    for name, option in OPTIONS.items():
+        if name in given:
+            words += [option, str(given[name])]
+    if recipe.weights:
+        words += ["--weights", ",".join(f"{weight!r}" for weight in recipe.weights)]
+    if recipe.best:
+        words.append("--best")
+    return shlex.join(words)
+
+
+def as_python(recipe: Recipe) -> str:
+    """The program."""
+    given = _given(recipe)
+    given.pop("models", None)
+    if "lambda" in given:
+        given["lam"] = given.pop("lambda")
+    data = given.get("dataset")
+    if data and set(data) == {"id"}:
+        given["dataset"] = data["id"]
+    if recipe.weights:
+        given["weights"] = tuple(recipe.weights)
+    lines = [f"    models={recipe.models!r},", *(f"    {k}={v!r}," for k, v in given.items())]
+    program = ["import hubmerge as hm", "", "result = hm.run(hm.Recipe(", *lines, "))", ""]
+    return "\n".join([*program, "print(result.report.verdict_sentence)"])
+
+
+def from_yaml(text: str) -> Recipe:
+    """The recipe somebody dropped in. Raises: RecipeError."""
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise RecipeError("this recipe repeats itself by reference", hint="write it out")
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError("this is not YAML", found=str(error)[:300]) from error
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise RecipeError("this is no recipe", hint="a hubmerge.yaml, as lies beside every merge")
+    return make_recipe(**content)
+
+
+def _given(recipe: Recipe) -> dict[str, Any]:
+    """What differs from the defaults."""
+    return recipe.model_dump(mode="json", by_alias=True, exclude_defaults=True)

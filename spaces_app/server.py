@@ -1,0 +1,121 @@
+"""Serving the app, and taking it down so that nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from hubmerge.errors import RecipeError
+from spaces_app.host import Host
+from spaces_app.page.build import build
+from spaces_app.page.context import Context
+from spaces_app.page.routes import routes
+from spaces_app.page.visitor import Visitors
+from spaces_app.service.desk import Desk
+from spaces_app.service.limits import Limits
+from spaces_app.service.log import log
+from spaces_app.service.worker import warm_up
+
+CSS = Path(__file__).parent / "page" / "style.css"
+THREADS = 80
+"""Requests answered at once."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """An app that is up."""
+
+    url: str
+    context: Context
+
+
+@contextmanager
+def serving(
+    host: Host, port: int | None = None, limits: Limits | None = None, name: str = "127.0.0.1"
+) -> Iterator[Running]:
+    """The app for the length of a `with` block; port None takes a free one."""
+    _forget_tokens()
+    context = Context(Desk(host.root, limits or Limits.of()), host)
+    page = build(context)
+    page.queue(default_concurrency_limit=16)
+    options: dict[str, Any] = {
+        "theme": theme(),
+        "css_paths": [CSS],
+        "footer_links": ["api"],
+        "mcp_server": host.mcp,
+        "app_kwargs": {
+            "routes": routes(context),
+            "middleware": [Middleware(Visitors, embedded_in_site=host.on_space)],
+            "docs_url": None,
+            "redoc_url": None,
+        },
+    }
+    try:
+        _, url, _ = page.launch(
+            server_name=name,
+            server_port=port,
+            prevent_thread_lock=True,
+            quiet=True,
+            ssr_mode=False,
+            max_threads=THREADS,
+            max_file_size=context.desk.limits.image,
+            show_error=False,
+            enable_monitoring=False,
+            share=False,
+            **options,
+        )
+    except OSError as error:
+        context.desk.close()
+        raise RecipeError(
+            f"cannot serve on {name}:{port}", found=str(error), hint="another --port, or --port 0"
+        ) from None
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    log("serving", url=url)
+    try:
+        yield Running(url.rstrip("/"), context)
+    finally:
+        context.desk.close()
+        page.close(verbose=False)
+
+
+def serve(host: Host, port: int | None, name: str = "127.0.0.1", greet: str = "") -> None:
+    """Until Ctrl-C or SIGTERM."""
+    end = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: end.set())
+    with serving(host, port, name=name) as running:
+        print(f"hubmerge app at {running.url}{greet}", flush=True)
+        end.wait()
+
+
+def theme() -> gr.themes.Base:
+    """The look of the Hub: yellow, grey, and its typefaces."""
+    typeface = (
+        gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)),
+        "system-ui",
+        "sans-serif",
+    )
+    hues = {"primary_hue": "yellow", "secondary_hue": "indigo", "neutral_hue": "gray"}
+    return gr.themes.Default(font=typeface, **hues).set(
+        button_primary_background_fill="#ffd21e",
+        button_primary_background_fill_hover="#ffdd55",
+        button_primary_background_fill_dark="#ffd21e",
+        button_primary_background_fill_hover_dark="#ffdd55",
+        button_primary_text_color="#111111",
+        button_primary_text_color_dark="#111111",
+    )
+
+
+def _forget_tokens() -> None:
+    """Nothing here is done in the name of whoever started the program, unless they sign in."""
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN"):
+        os.environ.pop(name, None)

@@ -1,0 +1,168 @@
+"""What a worker process does for a job, each an entrance of hubmerge's and nothing more.
+
+Runs in a process of its own. Arguments and answers are plain JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hubmerge.errors import DataError, HubmergeError, NotFoundError, TargetError
+from hubmerge.events import Stage, emit
+
+Answer = dict[str, Any]
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+PIXELS = 25_000_000
+"""Most pixels of an image that is opened."""
+BEST = 5
+"""Classes told of a prediction."""
+CONTENDERS = "contenders.json"
+"""Name -> folder of every model an image can be tried on, beside the merge."""
+NAIVE = "naive"
+PACKED = "merge.zip"
+
+
+def plan(request: Mapping[str, Any]) -> Answer:
+    """What the merge would do."""
+    from hubmerge.destination import Destination
+    from hubmerge.pipeline import plan as look
+    from hubmerge.recipe import Recipe
+
+    recipe = Recipe.model_validate(request["recipe"])
+    return look(recipe, Destination(out=Path(request["folder"]) / "merge")).model_dump(mode="json")
+
+
+def merge(request: Mapping[str, Any]) -> Answer:
+    """The merge, and a note of what an image can be tried on."""
+    from hubmerge.destination import Destination
+    from hubmerge.pipeline import run
+    from hubmerge.recipe import Recipe
+
+    folder, recipe = Path(request["folder"]), Recipe.model_validate(request["recipe"])
+    result = run(recipe, Destination(out=folder / "merge"))
+    emit(Stage("prepare"))
+    _note_contenders(folder, recipe, result.report.method.repair)
+    return {"seconds": result.report.run.seconds}
+
+
+def _note_contenders(folder: Path, recipe: Any, repair: str) -> None:
+    from hubmerge.hub import fetch, resolve
+    from hubmerge.letters import letters
+
+    names = [f"Parent {letter}" for letter in letters(len(recipe.models))]
+    found = {name: str(fetch(resolve(ref))) for name, ref in zip(names, recipe.models, strict=True)}
+    naive = _naive(folder, recipe, repair)
+    if naive is not None:
+        found["Naive average"] = str(naive)
+    found["This merge"] = str(folder / "merge")
+    (folder / CONTENDERS).write_text(json.dumps(found), encoding="utf-8")
+
+
+def _naive(folder: Path, recipe: Any, repair: str) -> Path | None:
+    """The parents averaged as they are; None of more than two, or where it cannot be had."""
+    import hubmerge as hm
+    from hubmerge.reporting.schema import Report
+
+    lam = Report.read(folder / "merge").method.lam
+    if lam is None or recipe.match == "none" or recipe.labels == "by-index":
+        return None
+    a, b = (hm.load(ref) for ref in recipe.models)
+    data = recipe.dataset.id if recipe.dataset else None
+    try:
+        return hm.merge(a, b, lam, repair=repair, dataset=data).save(folder / NAIVE)
+    except HubmergeError:
+        return None
+
+
+def attempt(request: Mapping[str, Any]) -> Answer:
+    """What every contender says about one image: name -> [[label, probability], ...]."""
+    import torch
+
+    from hubmerge.hub import load
+
+    image = opened(base64.b64decode(request["image"]))
+    noted = Path(request["folder"]) / CONTENDERS
+    if not noted.is_file():
+        raise NotFoundError("there are no models to try", hint="merge again")
+    answer: Answer = {}
+    for name, folder in json.loads(noted.read_text(encoding="utf-8")).items():
+        if not Path(folder).is_dir():  # made room for other people's models meanwhile
+            continue
+        loaded = load(folder)
+        if loaded.processor is None:
+            raise DataError("these models take no images", found="no image processor")
+        inputs = loaded.processor(image, return_tensors="pt")
+        with torch.inference_mode():
+            shares = loaded.model(**inputs).logits[0].double().softmax(0)
+        top = shares.topk(min(BEST, len(shares)))
+        answer[name] = [
+            [loaded.id2label[index], share]
+            for index, share in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        ]
+    return answer
+
+
+def opened(content: bytes) -> Any:
+    """The image in `content`, whatever its name says. Raises: DataError."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = PIXELS
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as found:
+            if found.width * found.height > PIXELS:
+                raise DataError("the image is too large", found=f"{found.width} x {found.height}")
+            return found.convert("RGB")
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's decoders raise what they like
+        raise DataError("this is no image that can be read", hint=", ".join(FORMATS)) from error
+
+
+def pack(request: Mapping[str, Any]) -> Answer:
+    """The merge as one zip file; the same folder gives the same bytes."""
+    folder = Path(request["folder"])
+    target = folder / PACKED
+    if not target.exists():
+        partial = target.with_suffix(".partial")
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+            for path in sorted((folder / "merge").rglob("*")):
+                if path.is_file():
+                    name = path.relative_to(folder / "merge").as_posix()
+                    with archive.open(zipfile.ZipInfo(name), "w") as into:
+                        into.write(path.read_bytes())
+        partial.rename(target)
+    return {"path": str(target)}
+
+
+def publish(request: Mapping[str, Any]) -> Answer:
+    """Upload a copy of the merge whose card names the repository it lies in."""
+    import dataclasses
+    import shutil
+    import tempfile
+
+    from hubmerge.destination import Destination
+    from hubmerge.published import publish_folder
+
+    wanted = request["destination"]
+    if not wanted.get("push"):
+        raise TargetError("no repository was named", hint="OWNER/NAME")
+    folder = Path(request["folder"])
+    with tempfile.TemporaryDirectory(dir=folder, prefix="publish-") as place:
+        copy = shutil.copytree(folder / "merge", Path(place) / "merge")
+        return dataclasses.asdict(publish_folder(copy, Destination(**wanted)))
+
+
+ACTS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
+    "plan": plan,
+    "merge": merge,
+    "attempt": attempt,
+    "pack": pack,
+    "publish": publish,
+}

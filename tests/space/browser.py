@@ -1,0 +1,139 @@
+"""A person at a browser: headless Chromium, and the page by what stands on it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    Request,
+    TimeoutError,
+    sync_playwright,
+)
+
+SECONDS = 1000
+PATIENCE = 90 * SECONDS
+PICTURES = Path(os.environ.get("HUBMERGE_PICTURES", "build/space"))
+"""Where screenshots are kept."""
+
+
+def chromium() -> str:
+    """The browser Debian and others install; without it, these tests say so and are left out."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    pytest.skip("NO BROWSER: the Space was not tested as people use it. apt-get install chromium")
+
+
+@contextmanager
+def a_browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    path = chromium()
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Visitor:
+    """One person with cookies of their own."""
+
+    def __init__(self, browser: Browser, url: str, **options: object) -> None:
+        size = {"width": 1100, "height": 900}
+        self.context: BrowserContext = browser.new_context(**{"viewport": size, **options})
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.url = url
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+        self.page.on("request", self._note)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _note(self, request: Request) -> None:
+        if urlsplit(request.url).hostname not in ("127.0.0.1", "localhost", None):
+            self.outside.append(request.url)
+
+    def arrives(self, where: str = "") -> Visitor:
+        self.page.goto(self.url + where)
+        self.page.locator("#start").wait_for()
+        self.page.locator("#who p").wait_for()
+        return self
+
+    def see(self, selector: str, text: str | re.Pattern | None = None) -> Locator:
+        """Waits until it is there."""
+        found = self.page.locator(selector)
+        if text is not None:
+            found = found.filter(has_text=text)
+        try:
+            found.first.wait_for()
+        except TimeoutError:
+            self.photograph("failed")
+            raise
+        return found.first
+
+    def pick(self, a: str, b: str, data: str | None = None) -> None:
+        """Types whole names."""
+        for field, name in (("#pick-a", a), ("#pick-b", b), ("#pick-data", data)):
+            if name is not None:
+                box = self.page.locator(f"{field} input")
+                box.fill(name)
+                box.press("Enter")
+
+    def search(self, field: str, typed: str, wanted: str) -> None:
+        """Types a part of a name, sees it offered, and takes it."""
+        box = self.page.locator(f"{field} input")
+        box.click()
+        box.press_sequentially(typed, delay=30)
+        assert box.get_attribute("list") == f"{field[1:]}-names"
+        offered = self.page.locator(f"{field}-names option[value='{wanted}']")
+        offered.wait_for(state="attached")
+        box.fill(wanted)  # what a browser does with a choice from its own list
+
+    def fold(self, title: str) -> None:
+        """Opens a fold."""
+        self.page.get_by_role("button", name=title).first.click()
+
+    def start(self) -> str:
+        """Presses Merge; the job's id."""
+        self.page.locator("#start:not([disabled])").click()
+        self.page.wait_for_url(re.compile(r"[?&]job="))
+        return self.page.url.partition("job=")[2].partition("&")[0]
+
+    def sign_in(self, token: str | None = None) -> None:
+        """With a token, or with that of this machine."""
+        if not self.page.locator("#own-token").is_visible():
+            self.fold("Sign in")
+        if token is None:
+            self.page.locator("#own-token").click()
+        else:
+            self.page.locator("#token input").fill(token)
+            self.page.locator("#enter").click()
+        self.see("#who", "Signed in as")
+
+    def photograph(self, name: str, panel: str | None = None) -> None:
+        """Keeps a picture, of the page or of one part of it."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        self.page.wait_for_timeout(300)  # fades
+        path = PICTURES / f"{name}.png"
+        if panel is None:
+            self.page.screenshot(path=path, full_page=True)
+        else:
+            self.page.locator(panel).screenshot(path=path)
+
+    def leaves(self) -> None:
+        """Gone, having seen no error and nothing from elsewhere."""
+        self.context.close()
+        assert self.errors == [], self.errors
+        assert self.outside == [], self.outside

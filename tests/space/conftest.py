@@ -1,0 +1,94 @@
+"""A Hub with trained parents on it, and a service that works against it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from hubmerge.localhub import EmbeddedHub, embedded_hub
+from hubmerge.recipe import Recipe, make_recipe
+from spaces_app.service.desk import Desk, Look
+from spaces_app.service.limits import Limits
+from spaces_app.service.person import Person, user, visitor
+from tests.cli import zoo
+
+PATIENCE = 120
+FAMILIES = ("mlp", "resnet", "vit")
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Repository -> folder of the digits and of trained parents."""
+    place, splits = tmp_path_factory.mktemp("parents"), zoo.rows()
+    made = {"me/digits": zoo.write_data(place / "data", splits)}
+    for family in FAMILIES:
+        for letter, folder in zoo.train_parents(family, splits, place / family).items():
+            made[f"me/{family}-{letter}"] = folder
+    return made
+
+
+@pytest.fixture(scope="package")
+def hub(
+    folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedHub]:
+    """The Hub, and this process's: parents me/FAMILY-a and -b, rows me/digits.
+
+    guest/secret-a is private.
+    """
+    place = tmp_path_factory.mktemp("space")
+    with pytest.MonkeyPatch.context() as patch, embedded_hub(place / "hub") as hub:
+        patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        for name, value in hub.environment(home=place / "home", token="").items():
+            if name.startswith(("HF_", "DISABLE_")) or name in ("NO_PROXY", "no_proxy"):
+                patch.setenv(name, value)
+        patch.delenv("HF_TOKEN")
+        for repo, folder in folders.items():
+            zoo.push(hub, repo, folder, "dataset" if repo == "me/digits" else "model")
+        zoo.push(hub, "guest/secret-a", folders["me/mlp-a"], private=True)
+        yield hub
+
+
+@pytest.fixture(scope="package")
+def me(hub: EmbeddedHub) -> Person:
+    return user("me", hub.token)
+
+
+@pytest.fixture(scope="package")
+def guest(hub: EmbeddedHub) -> Person:
+    return user("guest", hub.add_user("guest"))
+
+
+@pytest.fixture
+def somebody(request: pytest.FixtureRequest) -> Person:
+    return visitor(request.node.name)
+
+
+@pytest.fixture
+def desk(hub: EmbeddedHub, tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path / "desk", Limits(per_person=3, keep_seconds=3600))
+    yield desk
+    desk.close()
+
+
+def quick(family: str = "mlp", **changes: object) -> Recipe:
+    """A merge that takes two seconds."""
+    fields = {"models": (f"me/{family}-a", f"me/{family}-b"), "dataset": "me/digits"}
+    small = {"match": "weights", "samples": 60, "calibration_samples": 60}
+    return make_recipe(**{**fields, **small, **changes})
+
+
+def until(happened: Callable[[], bool], patience: float = PATIENCE) -> None:
+    deadline = time.monotonic() + patience
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def ended(desk: Desk, person: Person, number: str) -> Look:
+    """The job, once it has ended."""
+    until(lambda: desk.look(person, number).job.has_ended)
+    return desk.look(person, number)

@@ -1,0 +1,268 @@
+"""From a recipe handed in to a merge that can be tried, packed and published; and every end."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hubmerge.localhub import EmbeddedHub
+from hubmerge.reporting.schema import Report
+from hubmerge.save import weight_hashes
+from spaces_app.service.desk import Desk
+from spaces_app.service.job import Refused, State
+from spaces_app.service.limits import Limits
+from spaces_app.service.person import Person, visitor
+from spaces_app.service.watch import STAGES
+from tests.space.conftest import ended, quick, until
+
+
+def image(kind: str = "PNG") -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8), "white").save(content, kind)
+    return content.getvalue()
+
+
+def refused(act) -> str:
+    with pytest.raises(Refused) as caught:
+        act()
+    return caught.value.refusal.kind
+
+
+def test_the_whole_path(desk: Desk, hub: EmbeddedHub, me: Person) -> None:
+    planned = desk.plan(me, quick())
+    assert planned.plan["both"]["family"] == "mlp_head"
+    assert not planned.private
+    assert planned.seconds is None  # nothing was ever done on this machine
+    job = desk.submit(me, quick())
+    points: set[float] = set()
+    while not desk.look(me, job.id).job.has_ended:
+        points |= {lam for lam, *_ in desk.look(me, job.id).seen.points.get("naive", [])}
+        time.sleep(0.01)
+    assert desk.look(me, job.id).job.state is State.DONE, desk.look(me, job.id).job.refusal
+    assert points, "no point of the curve was seen before the end"
+    report = Report.read(desk.result(me, job.id))
+    assert report.n == 60
+    said = desk.attempt(me, job.id, image())
+    assert list(said) == ["Parent A", "Parent B", "Naive average", "This merge"]
+    for best in said.values():
+        shares = [share for _, share in best]
+        assert shares == sorted(shares, reverse=True)
+        assert sum(shares) <= 1 + 1e-9
+    packed = desk.packed(me, job.id)
+    assert packed.read_bytes() == desk.packed(me, job.id).read_bytes()
+    assert "model.safetensors" in zipfile.ZipFile(packed).namelist()
+    published = desk.publish(me, job.id, {"push": "me/from-the-desk", "private": False})
+    assert published["changed"]
+    there = hub.api().hf_hub_download("me/from-the-desk", "model.safetensors")
+    assert {"model.safetensors": weight_hashes(Path(there).parent)["model.safetensors"]} == (
+        report.weights_sha256
+    )
+    assert not desk.publish(me, job.id, {"push": "me/from-the-desk", "private": False})["changed"]
+    assert desk.plan(visitor("x"), quick()).seconds is not None
+
+
+def test_publishing_needs_a_name(desk: Desk, somebody: Person) -> None:
+    assert refused(lambda: desk.publish(somebody, "any", {"push": "me/x"})) == "AccessError"
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"models": ("me/mlp-a", "me/vit-a")}, "MismatchError"),
+        ({"models": ("me/mlp-a", "me/nobody")}, "NotFoundError"),
+        ({"models": ("me/mlp-a", "/etc/passwd")}, "RecipeError"),
+        ({"models": ("me/mlp-a", "../../me")}, "RecipeError"),
+        ({"models": ("me/mlp-a", "<script>/x")}, "RecipeError"),
+        ({"trust_remote_code": True}, "RecipeError"),
+        ({"samples": "all"}, "ResourceError"),
+        ({"match": "no-such"}, "RecipeError"),
+    ],
+)
+def test_refusals_come_with_the_plan(
+    desk: Desk, somebody: Person, changes: dict, kind: str
+) -> None:
+    assert refused(lambda: desk.submit(somebody, quick(**changes))) == kind
+    assert not desk.mine(somebody)
+    assert not any(desk.folders.jobs.iterdir())
+
+
+def test_a_model_over_the_cap_is_refused(hub: EmbeddedHub, tmp_path: Path, me: Person) -> None:
+    desk = Desk(tmp_path, Limits(parameters=100))
+    try:
+        assert refused(lambda: desk.plan(me, quick())) == "ResourceError"
+    finally:
+        desk.close()
+
+
+def test_one_person_may_not_fill_the_queue(desk: Desk, somebody: Person) -> None:
+    numbers = [desk.submit(somebody, quick(seed=seed)).id for seed in range(3)]
+    assert refused(lambda: desk.submit(somebody, quick(seed=9))) == "ResourceError"
+    other = visitor("other")
+    assert desk.submit(other, quick()).state is State.WAITING
+    for number in numbers:
+        desk.stop(somebody, number)
+
+
+def test_stop_leaves_nothing(desk: Desk, somebody: Person) -> None:
+    job = desk.submit(somebody, quick())
+    until(lambda: desk.look(somebody, job.id).seen.stage in ("match", "measure"))
+    desk.stop(somebody, job.id)
+    assert desk.look(somebody, job.id).job.state is State.STOPPED
+    until(lambda: not any(desk.folders.jobs.iterdir()))
+    assert refused(lambda: desk.result(somebody, job.id)) == "NotFoundError"
+    assert not list(desk.folders.shared.rglob("*.incomplete"))
+
+
+def test_nobody_else_can_stop_it(desk: Desk, somebody: Person) -> None:
+    job = desk.submit(somebody, quick())
+    assert refused(lambda: desk.stop(visitor("stranger"), job.id)) == "AccessError"
+    assert ended(desk, somebody, job.id).job.state is State.DONE
+
+
+@pytest.mark.parametrize("stage", ["plan", "load", "match", "save", "measure", "prepare"])
+def test_a_killed_worker_is_an_error_of_its_own_job(
+    desk: Desk, somebody: Person, stage: str
+) -> None:
+    job = desk.submit(somebody, quick("vit"))
+    order = list(STAGES)
+
+    def reached() -> bool:
+        now = desk.look(somebody, job.id).seen.stage
+        return now in order and order.index(now) >= order.index(stage)
+
+    until(reached)
+    os.kill(desk._crew._workers[job.id].pid or 0, signal.SIGKILL)
+    look = ended(desk, somebody, job.id)
+    assert look.job.state is State.FAILED
+    assert look.job.refusal is not None
+    assert look.job.refusal.kind == "WorkerKilled"
+    assert desk.is_healthy()
+    until(lambda: not any(desk.folders.jobs.iterdir()))
+
+
+def test_a_person_whose_worker_was_killed_can_start_again(desk: Desk, somebody: Person) -> None:
+    job = desk.submit(somebody, quick())
+    until(lambda: job.id in desk._crew._workers and bool(desk._crew._workers[job.id].pid))
+    os.kill(desk._crew._workers[job.id].pid or 0, signal.SIGKILL)
+    ended(desk, somebody, job.id)
+    again = desk.submit(somebody, quick())
+    assert ended(desk, somebody, again.id).job.state is State.DONE
+
+
+@pytest.mark.slow
+def test_a_hub_that_goes_away_is_named_and_the_same_again_completes(
+    desk: Desk, hub: EmbeddedHub, somebody: Person
+) -> None:
+    desk.plan(somebody, quick())
+    hub.stop()
+    try:
+        job = desk.submit(somebody, quick())  # as it was just planned
+        look = ended(desk, somebody, job.id)
+    finally:
+        hub.start()
+    assert look.job.refusal is not None
+    assert look.job.refusal.kind == "HubUnavailableError"
+    assert look.job.refusal.hint is not None
+    assert ended(desk, somebody, desk.submit(somebody, quick()).id).job.state is State.DONE
+
+
+def test_memory_that_runs_out_is_an_error_of_its_own_job(
+    hub: EmbeddedHub, tmp_path: Path, me: Person
+) -> None:
+    desk = Desk(tmp_path, Limits(memory=1 << 20))
+    try:
+        kinds = ("ResourceError", "WorkerKilled", "RuntimeError", "MemoryError", "OSError")
+        assert refused(lambda: desk.plan(me, quick())) in kinds
+        assert desk.is_healthy()
+    finally:
+        desk.close()
+
+
+def test_a_private_model_stays_with_its_owner(
+    desk: Desk, guest: Person, me: Person, somebody: Person
+) -> None:
+    recipe = quick(models=("guest/secret-a", "me/mlp-b"))
+    assert refused(lambda: desk.plan(somebody, recipe)) == "NotFoundError"
+    assert desk.plan(guest, recipe).private
+    job = desk.submit(guest, recipe)
+    assert ended(desk, guest, job.id).job.state is State.DONE
+    assert desk.result(guest, job.id).is_dir()
+    assert refused(lambda: desk.look(somebody, job.id)) == "NotFoundError"
+    assert refused(lambda: desk.result(me, job.id)) == "NotFoundError"
+    assert refused(lambda: desk.plan(somebody, recipe)) == "NotFoundError"
+    held = list(desk.folders.shared.rglob("*secret*"))
+    assert not held
+    assert any(desk.folders.job(job.id).rglob("*secret*"))
+    assert not desk._crew._tokens
+
+
+def test_results_expire(desk: Desk, somebody: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = desk.submit(somebody, quick())
+    assert ended(desk, somebody, job.id).job.state is State.DONE
+    desk.tidy()
+    assert desk.result(somebody, job.id).is_dir()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + desk.limits.keep_seconds + 1)
+    desk.tidy()
+    assert refused(lambda: desk.look(somebody, job.id)) == "NotFoundError"
+    assert not any(desk.folders.jobs.iterdir())
+
+
+def test_only_so_many_results_of_one_person_are_kept(hub: EmbeddedHub, tmp_path: Path) -> None:
+    desk = Desk(tmp_path, Limits(kept_per_person=1))
+    try:
+        person = visitor("collector")
+        numbers = []
+        for seed in range(2):
+            numbers.append(desk.submit(person, quick(seed=seed)).id)
+            ended(desk, person, numbers[-1])
+        desk.tidy()
+        assert [job.id for job in desk.mine(person)] == numbers[1:]
+    finally:
+        desk.close()
+
+
+def test_a_restart_forgets_nothing(hub: EmbeddedHub, tmp_path: Path, somebody: Person) -> None:
+    first = Desk(tmp_path)
+    done = first.submit(somebody, quick()).id
+    ended(first, somebody, done)
+    under_way = first.submit(somebody, quick(seed=1)).id
+    waiting = first.submit(somebody, quick(seed=2)).id
+    until(lambda: first.look(somebody, under_way).job.state is State.RUNNING)
+    first.close()
+    second = Desk(tmp_path)
+    try:
+        assert second.result(somebody, done).is_dir()
+        for number in (under_way, waiting):
+            assert ended(second, somebody, number).job.state is State.DONE
+    finally:
+        second.close()
+
+
+def test_a_restart_forgets_tokens(hub: EmbeddedHub, tmp_path: Path, guest: Person) -> None:
+    first = Desk(tmp_path)
+    job = first.submit(guest, quick(models=("guest/secret-a", "me/mlp-b")))
+    first.close()
+    second = Desk(tmp_path)
+    try:
+        look = ended(second, guest, job.id)
+        assert look.job.refusal is not None
+        assert look.job.refusal.kind == "Restarted"
+    finally:
+        second.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"<svg/>", image()[:40], b"GIF89a" + b"\0" * 30])
+def test_what_is_no_image_is_refused(desk: Desk, somebody: Person, content: bytes) -> None:
+    from hubmerge.errors import DataError
+    from spaces_app.service.acts import opened
+
+    with pytest.raises(DataError):
+        opened(content)

@@ -1,0 +1,114 @@
+"""The file, the command and the program of a recipe are the same recipe."""
+
+from __future__ import annotations
+
+import shlex
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hubmerge
+from hubmerge.cli import options
+from hubmerge.cli.merging import merging
+from hubmerge.errors import RecipeError
+from hubmerge.recipe import Recipe
+from spaces_app.page import levels
+from spaces_app.page.choose import recipe_of
+from spaces_app.page.recipe_text import as_command, as_python, from_yaml
+
+names = st.from_regex(r"[a-z][a-z0-9]{0,8}/[a-z][a-z0-9'\- ]{0,8}[a-z]", fullmatch=True)
+chosen = st.builds(
+    levels.Advanced,
+    match=st.sampled_from([levels.AS_CHOSEN, "auto", "weights", "none"]),
+    fuse=st.sampled_from([levels.AS_CHOSEN, "average"]),
+    repair=st.sampled_from(["auto", "none"]),
+    symmetry=st.sampled_from(["all", "permutations"]),
+    labels=st.sampled_from(["by-name", "by-index"]),
+    lam=st.sampled_from([0.0, 0.25, 0.5, 1.0]),
+    samples=st.none() | st.integers(1, 500),
+    calibration_samples=st.none() | st.integers(0, 500),
+    seed=st.integers(0, 9),
+)
+recipes = st.builds(
+    levels.to_recipe,
+    st.lists(names, min_size=2, max_size=2),
+    st.none() | names,
+    st.sampled_from(list(levels.LEVELS.values())),
+    chosen,
+)
+
+
+def parsed(command: str) -> Recipe:
+    """What the command line makes of it."""
+    app, got = typer.Typer(), []
+    app.command()(merging(lambda recipe, destination, json: got.append(recipe)))
+    words = shlex.split(command)
+    assert words[:2] == ["hubmerge", "merge"]
+    app(words[2:], standalone_mode=False)
+    options.be_quiet()
+    return got[0]
+
+
+def ran(program: str) -> Recipe:
+    """What the program runs."""
+    got: list[Any] = []
+
+    def run(recipe: Recipe) -> Any:
+        got.append(recipe)
+        return SimpleNamespace(report=SimpleNamespace(verdict_sentence=""))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hubmerge, "run", run)
+        exec(program, {})
+    return got[0]
+
+
+@settings(deadline=None)
+@given(recipes)
+def test_three_ways_to_run_one_recipe(recipe: Recipe) -> None:
+    assert from_yaml(recipe.to_yaml()) == recipe
+    assert parsed(as_command(recipe)) == recipe
+    assert ran(as_python(recipe)) == recipe
+
+
+def test_more_than_two_models_weigh_what_they_weigh() -> None:
+    recipe = Recipe(models=("o/a", "o/b", "o/c"), weights=(0.5, 0.25, 0.25), dataset="o/d")
+    assert parsed(as_command(recipe)) == ran(as_python(recipe)) == recipe
+
+
+def test_the_levels_differ_in_what_they_need() -> None:
+    quick, standard, best = (
+        levels.to_recipe(["o/a", "o/b"], "o/d", level) for level in levels.LEVELS.values()
+    )
+    assert quick.dataset is None
+    assert quick.match == "weights"
+    assert standard.match == "activations"
+    assert (best.match, best.fuse, best.best) == ("auto", "least-squares", True)
+
+
+def test_one_model_is_no_recipe_yet() -> None:
+    fields = ["o/a", " ", "", None, None, "quick", *["auto"] * 3, "all", "by-name", 0.5]
+    assert recipe_of(*fields, None, None, 0) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- a",
+        "models: [a/b]",
+        "models: [a/b, c/d]\nunknown: 1",
+        "a: &x [1]\nmodels: *x",
+        "models: [a/b, c/d]\nseed: !!python/object/apply:os.system ['true']",
+        "1: 2",
+        "models: {a: b}",
+        "\t",
+    ],
+)
+def test_what_is_no_recipe_is_refused(text: str) -> None:
+    with pytest.raises(RecipeError):
+        from_yaml(text)

@@ -1,0 +1,87 @@
+"""Tokens are nowhere but in memory: looked for in every file, line, answer and process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hubmerge.localhub import EmbeddedHub
+from spaces_app.service.desk import Desk
+from spaces_app.service.job import Refused
+from spaces_app.service.log import log, scrubbed
+from spaces_app.service.person import Person, Sessions, user
+from tests.space.conftest import quick, until
+
+
+def holding(root: Path, secret: str) -> list[Path]:
+    """Files below `root` that hold it, by name or content."""
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return [path for path in files if secret in str(path) or secret.encode() in path.read_bytes()]
+
+
+def told_by_processes(secret: str) -> list[int]:
+    """Processes of ours that show it to whoever lists them."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        shown = " ".join([*process.cmdline(), *process.environ().values()])
+        if secret in shown:
+            found.append(process.pid)
+    return found
+
+
+def test_a_token_is_nowhere(
+    desk: Desk, hub: EmbeddedHub, guest: Person, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert guest.token is not None
+    recipe = quick(models=("guest/secret-a", "me/mlp-b"))
+    answers = [desk.plan(guest, recipe).plan]
+    job = desk.submit(guest, recipe)
+    until(lambda: desk.look(guest, job.id).seen.stage == "measure")
+    assert not told_by_processes(guest.token)
+    assert not holding(desk.folders.root, guest.token)
+    until(lambda: desk.look(guest, job.id).job.has_ended)
+    answers.append(desk.look(guest, job.id).job.model_dump())
+    answers.append(desk.publish(guest, job.id, {"push": "guest/marked", "private": True}))
+    packed = desk.packed(guest, job.id)
+    with pytest.raises(Refused) as refused:
+        desk.publish(guest, job.id, {"push": "me/not-mine", "private": True})
+    answers.append(refused.value.refusal.model_dump())
+    assert guest.token not in json.dumps(answers, default=str)
+    assert guest.token.encode() not in packed.read_bytes()
+    assert not holding(desk.folders.root, guest.token)
+    assert not holding(hub.root / "repos", guest.token)
+    written = capfd.readouterr()
+    assert guest.token not in written.out + written.err
+    assert '"event": "published"' in written.err
+    assert guest.token not in repr(guest)
+    assert not desk._crew._tokens
+
+
+def test_a_broken_token_is_not_said_aloud(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
+    stranger = user("stranger", "hf_MARKEDMARKEDMARKED")
+    recipe = quick(models=("guest/secret-a", "me/mlp-b"))
+    with pytest.raises(Refused) as refused:
+        desk.plan(stranger, recipe)
+    assert "MARKED" not in refused.value.refusal.model_dump_json()
+    assert "MARKED" not in capfd.readouterr().err
+
+
+def test_what_looks_like_a_token_is_scrubbed(capfd: pytest.CaptureFixture[str]) -> None:
+    log("event", said="Bearer abc hf_MARKED\n\x1b[31m")
+    line = capfd.readouterr().err
+    assert "MARKED" not in line
+    assert "\x1b" not in line
+    assert json.loads(line)["said"].startswith("Bearer [token]")
+    assert scrubbed("half_time") == "half_time"
+
+
+def test_who_signs_out_is_forgotten() -> None:
+    sessions = Sessions()
+    sessions.sign_in("browser", "me", "hf_x")
+    assert sessions.find("browser").name == "me"
+    sessions.sign_out("browser")
+    assert not sessions.find("browser").signed_in
+    assert sessions.find("browser") == sessions.find("browser") != sessions.find("other")
