@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.matching import find_matcher, load_match, save_match
 from hubmerge.matching.descent import match_descent
-from hubmerge.matching.files import TENSORS
+from hubmerge.matching.files import SUMMARY, TENSORS
 from hubmerge.matching.text import match_json, match_text
 from hubmerge.matching.weights import match_weights
 from hubmerge.spec import identity, permute, random_permutation
