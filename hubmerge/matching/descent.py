@@ -54,7 +54,7 @@ def match_descent(
     plain = spec.permutations_only
     symmetry, outcome = descend(plain, anchor, other, seed=seed, sweeps=sweeps)
     found = correlations(plain, anchor, other, symmetry.permutation)
-    spaces = describe_spaces(plain, symmetry, found)
+    spaces = describe_spaces(spec, symmetry, found)
     return Match("descent", spec, symmetry.permutation, outcome, spaces)
 
 

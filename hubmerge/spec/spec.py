@@ -198,6 +198,15 @@ class Spec:
         return replace(self, spaces=spaces, norms=(), behind=())
 
     @property
+    def unmapped(self) -> Spec:
+        """The same spec with no space that may be flipped, rotated or mapped."""
+        spaces = {
+            name: space if space.may == SCALE else replace(space, may=PERMUTE)
+            for name, space in self.spaces.items()
+        }
+        return replace(self, spaces=spaces, norms=())
+
+    @property
     def unscaled(self) -> Spec:
         """The same spec with no space that may be scaled, and no input of a batch norm."""
         spaces = {

@@ -28,7 +28,7 @@ def merge_many(gathering: Gathering) -> list[Match]:
     parameters' inner products, which the paper's coordinate descent cannot lower; so it ends.
     The mean of models in canonical form is not in that form: nothing is rotated or mapped.
     """
-    gathering = replace(gathering, spec=gathering.spec.permutations_only)
+    gathering = replace(gathering, spec=gathering.spec.unmapped)
     spec = gathering.spec
     found = [Symmetry({}) for _ in gathering.states]
     moved: list[State] = list(gathering.states)
