@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import common
-import many
 
 from hubmerge.demo.train import COURSES
 from hubmerge.progress import be_quiet
@@ -35,6 +34,7 @@ PLAIN_PROCESSOR = {
 }
 """Makes torch, MKL, oneDNN, OpenBLAS and numpy do without newer instructions."""
 
+SEEDS = (0, 1)
 WAYS = (
     (),
     ("--match", "weights"),
@@ -94,9 +94,9 @@ def rows(
     """The table, family by family; each row is told on stderr when it is there."""
     for course in COURSES:
         if family in (None, course.name):
-            parents, data = many.trained(folder, course.name, quick)
+            parents, data = common.trained(folder, course.name, SEEDS, quick)
             for way in WAYS[:1] if quick or more else WAYS:
-                row = check(course.name, parents[:2], data, (*way, *more))
+                row = check(course.name, parents, data, (*way, *more))
                 print(*row, sep="  ", file=sys.stderr, flush=True)
                 yield row
 
@@ -108,7 +108,7 @@ def main() -> None:
     options, more = parser.parse_known_args()
     be_quiet()
     print(common.machine())
-    small = many.SMALL if options.quick else ()
+    small = common.SMALL if options.quick else ()
     with tempfile.TemporaryDirectory() as temporary:
         found = list(rows(Path(temporary), options.family, options.quick, [*small, *more]))
     common.show(HEADINGS, found)
