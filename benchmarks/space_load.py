@@ -1,6 +1,6 @@
 """Many people at once: does the app lose, mix up or swell?
 
-    python benchmarks/space_load.py --people 50 -o /tmp/space-load
+    python benchmarks/space_load.py --people 50 -o load
 
 Starts the app beside an embedded Hub with one pair of small models, and has every person hand in a
 merge of their own (by weights, each another seed) at the same moment, over HTTP. Says how long it
