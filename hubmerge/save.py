@@ -49,8 +49,8 @@ def arriving_whole(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target)
     partial = target.parent / f".{target.name}.partial-{os.getpid()}"
-    partial.mkdir()
     try:
+        partial.mkdir()  # inside, so that a signal right after it leaves no folder behind
         yield partial
         _settle(partial)
         os.rename(partial, target)
@@ -194,7 +194,12 @@ class Arrival:
 
     def __enter__(self) -> Path:
         whole = self._whole
-        return self._workers.on_main(lambda: whole.__enter__() if whole else Path())
+        try:
+            return self._workers.on_main(lambda: whole.__enter__() if whole else Path())
+        except BaseException as error:  # a with statement that was not entered is not left either
+            if whole is not None:
+                whole.__exit__(type(error), error, error.__traceback__)
+            raise
 
     def __exit__(self, *error: object) -> None:
         whole = self._whole
