@@ -70,9 +70,12 @@ def test_a_signal_leaves_all_or_nothing(tmp_path: Path, kind: str) -> None:
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     target = tmp_path / "out"
-    with pytest.raises(TargetError, match="exists already"), arriving_whole(target) as partial:
-        (partial / "mine").touch()
-        target.mkdir()
-        (target / "theirs").touch()
+    opening = arriving_whole(target)
+    partial = opening.__enter__()
+    (partial / "mine").touch()
+    target.mkdir()
+    (target / "theirs").touch()
+    with pytest.raises(TargetError, match="exists already"):
+        opening.__exit__(None, None, None)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert [path.name for path in target.iterdir()] == ["theirs"]
