@@ -29,7 +29,7 @@ test: setup ## the tests, but for the slow ones
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-all: test ## the slow tests as well
-	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m slow -n 2 --dist worksteal $(PYTEST_ARGS)
 
 lint: setup ## style and types
 	$(BIN)/ruff check .
