@@ -49,8 +49,9 @@ def _table(report: Report) -> str:
 
 def _method(report: Report) -> str:
     method = report.method
-    shown = method.lam is not None and not method.ingredients
-    lam = f", lambda {share(method.lam)} ({method.lam_chosen})" if shown else ""
+    lam = ""
+    if method.lam is not None and not method.ingredients:
+        lam = f", lambda {share(method.lam)} ({method.lam_chosen})"
     if method.weights is not None:
         lam = f", weights {', '.join(map(share, method.weights))}"
     together = f" ({method.together})" if method.together else ""
