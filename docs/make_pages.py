@@ -19,9 +19,9 @@ import typer
 from hubmerge.cli import app
 from hubmerge.errors import exit_codes
 from hubmerge.fuse import fusions
-from hubmerge.matching import learners, matchers
-from hubmerge.matching.many import ways_together
-from hubmerge.repair import repairs
+from hubmerge.fuse.laws import LAWS
+from hubmerge.methods import Method, option_text
+from hubmerge.methods import methods as all_methods
 from hubmerge.spec.family import Family, load_registry
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,27 +93,51 @@ def _sources(text: str) -> str:
 
 def methods() -> str:
     """Every registered matcher, way of bringing several together, fusion and repair."""
-    kinds = (
-        ("--match", {**matchers(), **learners()}),
-        ("--together", ways_together()),
-        ("--fuse", fusions()),
-        ("--repair", repairs()),
-    )
     rows = [
-        (f"`{option} {name}`", _first_line(method.function), _sources(method.source))
-        for option, registered in kinds
-        for name, method in registered.items()
+        (f"`--{m.kind} {m.name}`", m.mark, m.summary, _sources(m.source)) for m in all_methods()
     ]
-    return table("option | what it does | source", rows)
+    return table("option | needs | what it does | source", rows)
 
 
-def _first_line(function: object) -> str:
-    return (function.__doc__ or "").strip().splitlines()[0]
+def every_fusion() -> str:
+    """Every registered fusion: what it does, needs and obeys, and its options."""
+
+    def one(method: Method) -> str:
+        fusion = fusions()[method.name]
+        said = [f"### `{method.name}`", method.summary]
+        rest = (fusion.function.__doc__ or "").strip().split("\n\n")[1:]
+        paragraphs = [" ".join(paragraph.split()).partition("Raises:")[0] for paragraph in rest]
+        said += [paragraph.strip() for paragraph in paragraphs if paragraph]
+        weighs = "as given" if fusion.weighs else "found by itself"
+        obeys = ", ".join(law for law in LAWS if law in fusion.laws) or "none"
+        facts = [
+            f"- needs: {method.mark}; weights: {weighs}"
+            + ("; models: checkpoints of one run, in order" if fusion.of_a_run else ""),
+            f"- laws: {obeys}",
+            *(f"- option {_code_first(option_text(option))}" for option in method.options),
+            f"- source: {_sources(method.source)}",
+        ]
+        return "\n\n".join([*said, "\n".join(facts)])
+
+    return "\n\n".join(one(method) for method in all_methods() if method.kind == "fuse")
+
+
+def _code_first(text: str) -> str:
+    """`text` with what stands before its first colon as code."""
+    code, colon, rest = text.partition(":")
+    return f"`{code}`{colon}{rest}"
+
+
+def laws() -> str:
+    """What each law says."""
+    return table("law | what it says", [(name, meaning) for name, meaning in LAWS.items()])
 
 
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "families", families),
     ("README.md", "methods", methods),
+    ("docs/fusions.md", "laws", laws),
+    ("docs/fusions.md", "fusions", every_fusion),
     ("docs/cli.md", "commands", commands),
     ("docs/errors.md", "codes", codes),
 )

@@ -6,6 +6,7 @@ They do what `hubmerge.run` does, step by step, without writing anything.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as Folder
 
@@ -13,15 +14,16 @@ import torch
 
 from hubmerge.align import PAIR, Parents, aligned, gather, match_all, with_state
 from hubmerge.choices import (
-    check_fusion,
     check_names,
     resolved_match,
     resolved_repair,
     resolved_symmetry,
 )
 from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of, validation_of
-from hubmerge.errors import MismatchError
+from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse import find_fusion
+from hubmerge.fuse.options import Value
+from hubmerge.fusing import AUTO, check_rows, given_to
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
 from hubmerge.hub import load as load
 from hubmerge.matching import Match, match_text
@@ -137,11 +139,13 @@ def merge(
     t: float = 0.5,
     *,
     fuse: str = "average",
+    fuse_options: Mapping[str, Value] | None = None,
     repair: str = "auto",
     dataset: str | None = None,
 ) -> Merged:
     """(1 - t) A + t B, with B as `Found.apply` returned it (or as it came: the naive average).
 
+    fuse: a registered fusion that takes no base.
     repair: needs a `dataset` for its statistics; "auto" without one repairs batch norm on
         synthetic images.
     Raises: MismatchError, also where `b` was lined up with another model than `a`.
@@ -154,16 +158,25 @@ def merge(
             )
         a = b.anchor
     recipe = make_recipe(
-        models=(a.source.ref, b.source.ref), fuse=fuse, repair=repair, dataset=dataset, lam=t
+        models=(a.source.ref, b.source.ref),
+        fuse=fuse,
+        fuse_options=dict(fuse_options or {}),
+        repair=repair,
+        dataset=dataset,
+        lam=t,
     )
+    if fuse == AUTO:
+        raise RecipeError("fuse auto compares merges", hint="hubmerge.run, or name a fusion")
     check_names(recipe)
     parents = gather((a, b), labels="by-name", matched=repair == "repair")
     ground = _ground(a, dataset, "by-name") if dataset else None
     chosen = resolved_repair(recipe, a, ground)
     batches = statistics_of(ground, a, recipe.seed)
-    check_fusion(recipe, batches)
-    bench = Bench(parents.spec, copy.deepcopy(a.model), batches, Workers())
-    state = Path(chosen, bench, parents.states).fused(find_fusion(fuse), t)
+    validation = validation_of(ground)
+    check_rows(recipe, batches, validation)
+    bench = Bench(parents.spec, copy.deepcopy(a.model), batches, Workers(), validation)
+    path = Path(chosen, bench, parents.states)
+    state = path.fused(find_fusion(fuse), t, given_to(recipe, None)).state
     return Merged(
         with_state(a.model, state),
         a,

@@ -5,25 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.align import Parents
-from hubmerge.calibration import InputBatches
 from hubmerge.cascade import AUTO, Way, ways
 from hubmerge.contest import Ground
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.fuse import find_fusion
+from hubmerge.fusing import check_fusing
 from hubmerge.hub import LoadedModel
 from hubmerge.matching import Learner, find_method
 from hubmerge.matching.many import find_together
 from hubmerge.matching.registry import NOTHING
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
-from hubmerge.spec.spec import SCALED
+from hubmerge.spec.spec import PERMUTATIONS, SCALED
 
 
 def check_names(recipe: Recipe) -> None:
     """Raises: RecipeError, if a method is unknown or cannot work with what is given;
     NotFoundError, if there is no such alignment.
     """
-    find_fusion(recipe.fuse)
+    check_fusing(recipe)
     if recipe.repair not in ("auto", "none"):
         find_repair(recipe.repair)
         if recipe.dataset is None:
@@ -65,35 +65,36 @@ def _check_together(recipe: Recipe) -> None:
         )
 
 
-def check_fusion(recipe: Recipe, batches: InputBatches) -> None:
-    """Raises: RecipeError, if the fusion looks at `batches` and there are none."""
-    if find_fusion(recipe.fuse).needs_data and not len(batches):
-        raise RecipeError(
-            f"--fuse {recipe.fuse} needs calibration data",
-            found="no calibration rows, and synthetic images cannot be made for these models"
-            if recipe.dataset is None
-            else "no calibration rows are left for it",
-            hint="add --dataset, or --fuse average",
-        )
-
-
 def resolved_match(recipe: Recipe) -> str:
     """The matcher "auto" begins with where nothing can be tried, as far as the recipe can say."""
     if recipe.alignment:
         return "alignment"
     if recipe.match != "auto":
         return recipe.match
+    if fuses_a_run(recipe):
+        return "none"
     return "activations" if recipe.dataset else "weights"
 
 
 def resolved_symmetry(recipe: Recipe) -> str:
-    """The symmetries of a matcher that is named."""
-    return SCALED if recipe.symmetry == AUTO else recipe.symmetry
+    """The symmetries of a matcher that is named.
+
+    What is taken weight by weight from a common base is not rotated by default.
+    """
+    if recipe.symmetry != AUTO:
+        return recipe.symmetry
+    return SCALED if recipe.base is None else PERMUTATIONS
 
 
 def tries(recipe: Recipe) -> bool:
     """Whether the matcher is still to be chosen."""
-    return recipe.match == "auto" and not recipe.alignment
+    given = recipe.alignment or recipe.base or fuses_a_run(recipe)
+    return recipe.match == "auto" and not given
+
+
+def fuses_a_run(recipe: Recipe) -> bool:
+    """Whether the models are checkpoints of one run, which stand in one order as they are."""
+    return recipe.fuse != AUTO and find_fusion(recipe.fuse).of_a_run
 
 
 def takes_images(model: LoadedModel) -> bool:
@@ -115,6 +116,8 @@ def ways_of(recipe: Recipe, parents: Parents, ground: Ground | None) -> tuple[Wa
 
 def resolved_together(recipe: Recipe) -> str:
     """The way "auto" stands for: the universe, or the star for a matcher that learns."""
+    if recipe.base is not None:
+        return "star"
     if recipe.together != "auto":
         return recipe.together
     method = resolved_match(recipe)

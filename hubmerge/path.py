@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.bench import Bench
-from hubmerge.fuse import Fusion, find_fusion
+from hubmerge.fuse import Fused, Fusion, Given, find_fusion
+from hubmerge.fuse.laws import ENDS
+from hubmerge.parts import WHOLE, Part
 from hubmerge.repair import Repair, Repairer
 from hubmerge.spec.permutation import State
 
@@ -42,27 +45,45 @@ class Path:
 
     def state(self, lam: float) -> dict[str, Tensor]:
         """The point's tensors."""
-        return self._repaired(find_fusion(LINEAR), lam)
+        return self.fused(find_fusion(LINEAR), lam).state
 
-    def fused(self, fusion: Fusion, lam: float) -> dict[str, Tensor]:
-        """The tensors `fusion` makes of the parents: a point of the path only if it is linear.
+    def fused(
+        self, fusion: Fusion, lam: float, given: Given | None = None, part: Part = WHOLE
+    ) -> Fused:
+        """What `fusion` makes of the parents: a point of the path only if it is linear and whole.
 
-        A fusion that looks at data sets its own statistics, and nothing is repaired after it.
+        given: its options and the base. part: what of it is taken, the rest being the first
+        parent's. Nothing is repaired after a fusion that measures statistics of its own.
         """
-        if fusion.needs_data:
-            return fusion.fuse(self._parents, self.weights(lam), self._bench)
-        return self._repaired(fusion, lam)
+
+        def finish(state: State, weights: Sequence[float]) -> dict[str, Tensor]:
+            taken = part.of(state, self._parents[0])
+            is_parent = 1.0 in weights and part.whole
+            return taken if is_parent else self._finished(taken, weights)
+
+        weights = self.weights(lam)
+        given = replace(given or Given(), finish=finish)
+        made = fusion.make(self._parents, weights, self._bench, given)
+        if fusion.sets_statistics:
+            return replace(made, state=part.of(made.state, self._parents[0]))
+        if made.weights is not None or ENDS in fusion.laws:
+            return replace(made, state=finish(made.state, made.weights or weights))
+        taken = part.of(made.state, self._parents[0])
+        return replace(made, state=self._finished(taken, weights))
 
     def model(self, lam: float) -> PreTrainedModel:
         """The point as a model, valid until the next point is asked for."""
-        self._bench.scratch.load_state_dict(self.state(lam))
+        return self.holding(self.state(lam))
+
+    def holding(self, state: State) -> PreTrainedModel:
+        """The scratch model with these tensors, valid until the next one is asked for."""
+        self._bench.scratch.load_state_dict(dict(state))
         return self._bench.scratch.eval()
 
-    def _repaired(self, fusion: Fusion, lam: float) -> dict[str, Tensor]:
-        weights = self.weights(lam)
-        state = fusion.fuse(self._parents, weights, self._bench)
-        if self._repair is None or 1.0 in weights:
-            return state
+    def _finished(self, state: State, weights: Sequence[float]) -> dict[str, Tensor]:
+        """`state` repaired, in which every parent weighs so much."""
+        if self._repair is None:
+            return dict(state)
         if self._repairer is None:
             self._repairer = self._repair.function(self._bench, self._parents)
         return self._repairer(state, weights)

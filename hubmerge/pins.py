@@ -12,21 +12,23 @@ from hubmerge.hub import Source, resolve
 from hubmerge.letters import roles
 from hubmerge.recipe import Recipe
 
-DATASET = "dataset"
-"""Its key in `Recipe.shas`, beside "model_a", "model_b", ..."""
+DATASET, BASE = "dataset", "base"
+"""Their keys in `Recipe.shas`, beside "model_a", "model_b", ..."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Parents and data set, each at its commit."""
+    """Parents, data set and common base, each at its commit."""
 
     models: tuple[Source, ...]
     dataset: Source | None
+    base: Source | None = None
 
     def by_role(self) -> dict[str, Source]:
         """Role -> source of everything there is."""
         given = dict(zip(model_roles(self.models), self.models, strict=True))
-        return given if self.dataset is None else {**given, DATASET: self.dataset}
+        more = {BASE: self.base, DATASET: self.dataset}
+        return given | {role: source for role, source in more.items() if source is not None}
 
 
 def model_roles(models: Sequence[object]) -> list[str]:
@@ -38,7 +40,8 @@ def pin(recipe: Recipe) -> Sources:
     """Every source at its commit. Raises: ConflictError, if the recipe recorded another one."""
     models = tuple(resolve(ref) for ref in recipe.models)
     dataset = resolve(recipe.dataset.id, "dataset") if recipe.dataset else None
-    sources = Sources(models, dataset)
+    base = resolve(recipe.base) if recipe.base else None
+    sources = Sources(models, dataset, base)
     for role, source in sources.by_role().items():
         recorded = recipe.shas.get(role)
         if recorded not in (None, source.sha):
@@ -56,13 +59,15 @@ def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
     def ref(source: Source) -> str:
         return f"{source.id}@{source.sha}" if source.kind == "hub" else source.ref
 
-    beside = "alignment.safetensors" if len(sources.models) == 2 else FOLDER
+    beside = FOLDER if len(sources.models) > 2 or sources.base else "alignment.safetensors"
     given = sources.by_role()
     update: dict[str, object] = {
         "models": tuple(map(ref, sources.models)),
         "shas": {role: source.sha for role, source in given.items() if source.kind == "local"},
         "alignment": beside if recipe.alignment else None,
     }
+    if sources.base is not None:
+        update["base"] = ref(sources.base)
     if recipe.dataset and sources.dataset:
         update["dataset"] = recipe.dataset.model_copy(update={"id": ref(sources.dataset)})
     return recipe.model_copy(update=update)
@@ -80,6 +85,8 @@ def without_paths(recipe: Recipe, names: list[str]) -> Recipe:
     update: dict[str, object] = {"models": models}
     if recipe.alignment:
         update["alignment"] = Path(recipe.alignment).name
+    if recipe.base and BASE in recipe.shas:
+        update["base"] = Path(recipe.base).name
     if recipe.dataset and DATASET in recipe.shas:
         name = Path(recipe.dataset.id).name
         update["dataset"] = recipe.dataset.model_copy(update={"id": name})

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from hubmerge.align import Parents, aligned, gather, loaded, match_all
+from hubmerge.align import Parents, loaded, match_all
 from hubmerge.alignments import FOLDER, load_matches, save_matches
+from hubmerge.basin import Based, gathered
 from hubmerge.cascade import Attempt, Way, best_way, scalings
 from hubmerge.choices import (
-    check_fusion,
     check_names,
     needs_spec,
     resolved_match,
@@ -38,7 +38,8 @@ from hubmerge.contest import (
 )
 from hubmerge.destination import Destination
 from hubmerge.errors import RecipeError
-from hubmerge.fuse import find_fusion
+from hubmerge.fuse import Fused, Fusion, find_fusion
+from hubmerge.fusing import AUTO, check_rows, given_to, part_of
 from hubmerge.hub import (
     LoadedModel,
     Plan,
@@ -48,7 +49,8 @@ from hubmerge.hub import (
     publish,
 )
 from hubmerge.matching import Match, find_method
-from hubmerge.measure import choose_lambda
+from hubmerge.measure import Outputs, choose_lambda, outputs
+from hubmerge.path import LINEAR
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources, pin, pinned_recipe, without_paths
 from hubmerge.published import publish_standing
@@ -57,9 +59,11 @@ from hubmerge.repair import Bench, Repair
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.write import write_report
 from hubmerge.save import Arrival, read_back, weight_hashes, write_model
+from hubmerge.spec.permutation import State
 from hubmerge.standing import title_of
 from hubmerge.stopwatch import Stopwatch
 from hubmerge.summary import Story, tell
+from hubmerge.trials import Trial, best_fusion, halves
 from hubmerge.workers import Workers
 
 
@@ -98,20 +102,24 @@ def run(
     with watch.stage("load"):
         models = [loaded(source, recipe, workers) for source in sources.models]
         ground = _ground(recipe, sources, models[0], workers)
-        parents = gather(
+        based = gathered(
             models,
+            loaded(sources.base, recipe, workers) if sources.base else None,
             labels=recipe.labels,
             matched=needs_spec(recipe, method),
             symmetry=recipe.symmetry,
         )
+        parents = based.parents
+        part_of(recipe).check(parents.states[0])
     with watch.stage("match"):
         repair = resolved_repair(recipe, parents.a, ground)
-        check_fusion(recipe, statistics_of(ground, parents.a, recipe.seed))
-        matches, tried = _matched(recipe, method, parents, repair, ground, workers)
+        check_rows(recipe, statistics_of(ground, parents.a, recipe.seed), validation_of(ground))
+        matches, tried = _matched(recipe, method, based, repair, ground, workers)
     with watch.stage("fuse and repair"):
-        naive, path = _paths(recipe, parents, matches, repair, ground, workers)
+        naive, path, base = _paths(recipe, based, matches, repair, ground, workers)
         lam, chosen = _lambda(recipe, path or naive, ground, workers)
-        state = (path or naive).fused(find_fusion(recipe.fuse), lam)
+        fusion, made, trials = _fused(recipe, path or naive, base, lam, parents, ground, workers)
+        state = made.state
     with Arrival(out, workers) as partial:
         with watch.stage("save"):
             workers.on_main(lambda: write_model(partial, models, state))
@@ -124,9 +132,13 @@ def run(
             plan,
             sources.dataset,
             parents.loaded,
+            based.base,
             merge,
             matches,
             tried,
+            fusion,
+            made,
+            trials,
             repair,
             lam,
             chosen,
@@ -159,6 +171,7 @@ def _plan(recipe: Recipe, sources: Sources, destination: Destination, out: Path)
     data = recipe.dataset
     return make_plan(
         *sources.models,
+        base=sources.base,
         dataset=sources.dataset,
         dataset_config=data.config if data else None,
         dataset_split=data.split if data else None,
@@ -190,29 +203,36 @@ def _ground(recipe: Recipe, sources: Sources, a: LoadedModel, workers: Workers) 
 def _matched(
     recipe: Recipe,
     method: str,
-    parents: Parents,
+    based: Based,
     repair: Repair | None,
     ground: Ground | None,
     workers: Workers,
 ) -> tuple[tuple[Match, ...], tuple[Attempt, ...]]:
-    """One match for every parent after A, none where nothing is matched; and what was tried."""
+    """One match for every parent after A, none where nothing is matched; and what was tried.
+
+    Where the parents have a common base, A has a match as well.
+    """
+    parents = based.parents
     if method == "none":
         return (), ()
     if recipe.alignment:
         assert parents.spec is not None
-        return load_matches(Path(recipe.alignment), parents.spec, len(parents.loaded) - 1), ()
+        count = len(parents.loaded) - (based.base is None)
+        path, has_base = Path(recipe.alignment), based.base is not None
+        return load_matches(path, parents.spec, count, based=has_base), ()
     if not tries(recipe):
-        allowed = parents.with_symmetry(resolved_symmetry(recipe))
-        return _found(recipe, method, allowed, ground, workers), ()
+        allowed = based.with_symmetry(resolved_symmetry(recipe))
+        find = partial(_found, recipe, method, ground=ground, workers=workers)
+        return (find(allowed.parents) if based.base is None else allowed.matched(find)), ()
 
     assert parents.spec is not None
 
     def match(way: Way) -> tuple[Match, ...]:
         allowed = parents.with_symmetry(way.symmetry)
-        return _found(recipe, way.match, allowed, ground, workers)
+        return _found(recipe, way.match, allowed, ground=ground, workers=workers)
 
     def merge(matches: tuple[Match, ...]) -> PreTrainedModel:
-        _, path = _paths(recipe, parents, matches, repair, ground, workers)
+        _, path, _ = _paths(recipe, based, matches, repair, ground, workers)
         assert path is not None
         return path.model(1.0 if recipe.mixture is not None else recipe.lam)
 
@@ -222,7 +242,7 @@ def _matched(
 
 
 def _found(
-    recipe: Recipe, method: str, parents: Parents, ground: Ground | None, workers: Workers
+    recipe: Recipe, method: str, parents: Parents, *, ground: Ground | None, workers: Workers
 ) -> tuple[Match, ...]:
     """What the registered matcher `method` finds."""
     batches = matching_of(ground)
@@ -245,19 +265,55 @@ def _found(
 
 def _paths(
     recipe: Recipe,
-    parents: Parents,
+    based: Based,
     matches: tuple[Match, ...],
     repair: Repair | None,
     ground: Ground | None,
     workers: Workers,
-) -> tuple[MergePath, MergePath | None]:
-    """The naive path, and the matched one if anything was matched: repaired alike."""
+) -> tuple[MergePath, MergePath | None, State | None]:
+    """The naive path, and the matched one if anything was matched: repaired alike. And the base,
+    if there is one, in the order of the latter.
+    """
+    parents = based.parents
     batches = statistics_of(ground, parents.a, recipe.seed)
-    bench = Bench(parents.spec, copy.deepcopy(parents.a.model), batches, workers)
+    scratch = copy.deepcopy(parents.a.model)
+    validation = validation_of(ground)
+    if recipe.fuse == AUTO and ground is not None:
+        validation, _ = halves(ground.validation)
+    bench = Bench(parents.spec, scratch, batches, workers, validation)
     naive = MergePath(repair, bench, parents.states, recipe.mixture)
+    states, base = based.aligned(matches)
     if not matches:
-        return naive, None
-    return naive, MergePath(repair, bench, aligned(parents, matches), recipe.mixture)
+        return naive, None, base
+    return naive, MergePath(repair, bench, states, recipe.mixture), base
+
+
+def _fused(
+    recipe: Recipe,
+    path: MergePath,
+    base: State | None,
+    lam: float,
+    parents: Parents,
+    ground: Ground | None,
+    workers: Workers,
+) -> tuple[Fusion, Fused, tuple[Trial, ...]]:
+    """The fusion, what it made of the aligned parents, and what else was tried."""
+    given, part = given_to(recipe, base), part_of(recipe)
+
+    def make(fusion: Fusion) -> Fused:
+        return path.fused(fusion, lam, given, part)
+
+    if recipe.fuse != AUTO:
+        fusion = find_fusion(recipe.fuse)
+        return fusion, make(fusion), ()
+    validation = ground.validation if ground else None
+    statistics = statistics_of(ground, parents.a, recipe.seed)
+
+    def run(made: Fused, what: str) -> Outputs:
+        assert validation is not None
+        return outputs(path.holding(made.state), halves(validation)[1], workers, what)
+
+    return best_fusion(recipe, make, run, statistics, validation)
 
 
 def _lambda(
@@ -277,7 +333,12 @@ def _lambda(
             found="none are left for it",
             hint="ask for fewer --samples, or give --lambda",
         )
-    lam, _ = choose_lambda(path.model, ground.validation, workers)
+    part = part_of(recipe)
+
+    def point(lam: float) -> PreTrainedModel:
+        return path.holding(path.fused(find_fusion(LINEAR), lam, part=part).state)
+
+    lam, _ = choose_lambda(path.model if part.whole else point, ground.validation, workers)
     return lam, True
 
 
@@ -315,7 +376,8 @@ def _report(
 ) -> Report:
     """Writes everything that lies beside the weights."""
     if story.matches:
-        save_matches(story.matches, folder / FOLDER if len(story.matches) > 1 else folder)
+        place = folder / FOLDER if len(story.matches) > 1 else folder
+        save_matches(story.matches, place, based=story.base is not None)
     pinned = _as_written(story.recipe, sources, destination)
     (folder / RECIPE_FILE).write_text(pinned.to_yaml(), encoding="utf-8")
     report = tell(story, weight_hashes(folder), watch.seconds, workers.describe())

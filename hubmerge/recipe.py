@@ -52,6 +52,11 @@ class Recipe(Part):
         several are tried.
     together: how more than two models are brought together: a registered way, or "auto":
         universe, or star for a matcher that learns.
+    fuse: a registered fusion, or "auto": of those that what is given allows, the best on
+        validation rows.
+    fuse_options: the fusion's options by name; what is not given is as by default.
+    base: the model all others were made from, for fusions that need one.
+    only, keep: beginnings of names of tensors: what alone is merged, what stays A's.
     repair: a registered repair, "none", or "auto": batch norm re-estimated where there is any.
     lam: weight of parent B of two; ignored with `best`, which takes the least validation loss.
     weights: of more than two, what each of them weighs; None weighs all alike.
@@ -63,6 +68,10 @@ class Recipe(Part):
     symmetry: Literal["auto", "all", "scaled", "unscaled", "permutations"] = "auto"
     together: str = "auto"
     fuse: str = "average"
+    fuse_options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    base: str | None = None
+    only: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     repair: str = "auto"
     lam: float = Field(default=MIDDLE, ge=0, le=1, alias="lambda")
     weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None

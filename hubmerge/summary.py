@@ -12,11 +12,15 @@ from typing import Any
 import torch
 
 import hubmerge
+from hubmerge.alignments import matched_roles
 from hubmerge.cascade import Attempt
 from hubmerge.choices import resolved_together
 from hubmerge.contest import Contest, Ground
-from hubmerge.fuse import find_fusion
+from hubmerge.fuse import Fused, Fusion
+from hubmerge.fuse.laws import ENDS
+from hubmerge.fusing import part_of
 from hubmerge.hub import LoadedModel, Plan, Source
+from hubmerge.ledger import told_fusion
 from hubmerge.letters import listed, roles
 from hubmerge.matching import Match
 from hubmerge.measure import RowSet as Rows
@@ -25,6 +29,7 @@ from hubmerge.repair import Repair, batch_norms
 from hubmerge.reporting import schema
 from hubmerge.reporting.verdict import judge
 from hubmerge.save import merged_dtype
+from hubmerge.trials import Trial
 
 LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")
 PIPELINE_TAG = "image-classification"
@@ -39,9 +44,13 @@ class Story:
     plan: Plan
     dataset: Source | None
     parents: tuple[LoadedModel, ...]
+    base: LoadedModel | None
     merge: LoadedModel
     matches: tuple[Match, ...]
     tried: tuple[Attempt, ...]
+    fusion: Fusion
+    made: Fused
+    trials: tuple[Trial, ...]
     repair: Repair | None
     lam: float
     lam_chosen: bool
@@ -72,6 +81,7 @@ def tell(
             _parent(model, planned.licenses)
             for model, planned in zip(story.parents, story.plan.models, strict=True)
         ],
+        base=_base(story),
         merged=_merged(story),
         contenders=contenders,
         comparisons=comparisons,
@@ -109,6 +119,12 @@ def _parent(model: LoadedModel, licences: list[str]) -> schema.Parent:
     )
 
 
+def _base(story: Story) -> schema.Parent | None:
+    if story.base is None or story.plan.base is None:
+        return None
+    return _parent(story.base, story.plan.base.licenses)
+
+
 def _merged(story: Story) -> schema.Merged:
     model = story.merge.model
     return schema.Merged(
@@ -126,14 +142,15 @@ def _merged(story: Story) -> schema.Merged:
 def _method(story: Story) -> schema.Method:
     matches, mixture = story.matches, story.recipe.mixture
     many = mixture is not None
+    found = next((match for match in matches if match.spaces), None)
     return schema.Method(
         family=matches[0].spec.family if matches else None,
-        match=matches[0].method if matches else "none",
+        match=found.method if found else "none",
         together=_together(story),
-        fuse=story.recipe.fuse,
+        **told_fusion(story.recipe, story.fusion, story.made, story.trials),
         repair=story.repair.name if story.repair and not _sets_statistics(story) else "none",
         lam=None if many else story.lam,
-        weights=mixture,
+        weights=mixture if story.fusion.weighs else None,
         lam_chosen="on validation rows" if story.lam_chosen else "given",
         seed=story.recipe.seed,
         tried=[
@@ -143,7 +160,7 @@ def _method(story: Story) -> schema.Method:
         outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
         spaces=[
             schema.SpaceMatch(
-                parent=role if many else None,
+                parent=role if many or story.base is not None else None,
                 space=space.space,
                 kind=space.kind,
                 size=space.size,
@@ -151,7 +168,9 @@ def _method(story: Story) -> schema.Method:
                 correlation=space.correlation,
                 moved=space.moved,
             )
-            for role, match in zip(roles("parent", len(matches) + 1)[1:], matches, strict=True)
+            for role, match in zip(
+                matched_roles(len(matches), based=story.base is not None), matches, strict=True
+            )
             for space in match.spaces
         ],
         unrepaired=_unrepaired(story),
@@ -166,13 +185,15 @@ def _together(story: Story) -> str | None:
 
 
 def _sets_statistics(story: Story) -> bool:
-    """Whether the fusion looks at data itself, so that nothing is repaired after it."""
-    return find_fusion(story.recipe.fuse).needs_data
+    """Whether the fusion measures statistics itself, so that nothing is repaired after it."""
+    return story.fusion.sets_statistics
 
 
 def _is_a_parent(story: Story) -> bool:
     """Whether the merge is one of the parents, so that nothing in it wants repair."""
-    return 1.0 in (story.recipe.mixture or [1 - story.lam, story.lam])
+    given = story.recipe.mixture or [1 - story.lam, story.lam]
+    weights = story.made.weights or (given if ENDS in story.fusion.laws else ())
+    return 1.0 in weights and part_of(story.recipe).whole
 
 
 def _unrepaired(story: Story) -> str | None:
@@ -248,14 +269,18 @@ def _limits(story: Story) -> list[str]:
         )
     if not story.matches:
         limits.append("Nothing was matched: the parents' units were taken in the order they came.")
-    if not find_fusion(story.recipe.fuse).linear and story.contest is not None:
+    if not _lies_on_the_path(story) and story.contest is not None:
         limits.append(
             "The curve is that of the straight path between the aligned parents (repair "
             f"{story.repair.name if story.repair else 'none'}), on which "
-            f"{story.recipe.fuse} does not end: the barrier says how well they were matched, not "
+            f"{story.fusion.name} does not end: the barrier says how well they were matched, not "
             "how good this merge is."
         )
     return limits
+
+
+def _lies_on_the_path(story: Story) -> bool:
+    return story.fusion.linear and part_of(story.recipe).whole
 
 
 def _run(seconds: dict[str, float], machine: dict[str, Any]) -> schema.Run:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 METHOD, DATA, TARGET, SHOWN = "Method", "Data", "Where to", "What is shown"
 
 
-def _option(*names: str, help: str, panel: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=panel)
+def _option(*names: str, help: str, panel: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
 
 
 Models = Annotated[
@@ -65,7 +65,43 @@ FuseName = Annotated[
     str,
     _option(
         "--fuse",
-        help="average, or least-squares, which looks at data or else synthetic images.",
+        help="A fusion of `hubmerge methods`, such as average, least-squares, ties or greedy-soup, "
+        "or auto: the best of what is given allows on validation rows.",
+        panel=METHOD,
+    ),
+]
+FuseOptions = Annotated[
+    list[str] | None,
+    _option(
+        "--fuse-option",
+        metavar="NAME=VALUE",
+        help="An option of the fusion, as density=0.2; may be given several times.",
+        panel=METHOD,
+    ),
+]
+Base = Annotated[
+    str | None,
+    _option(
+        "--base",
+        help="The model all others were made from, for fusions that need one.",
+        panel=METHOD,
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    _option(
+        "--only",
+        metavar="PREFIX",
+        help="Merge only tensors whose names begin so; the rest stays A's. May be repeated.",
+        panel=METHOD,
+    ),
+]
+Keep = Annotated[
+    list[str] | None,
+    _option(
+        "--keep",
+        metavar="PREFIX",
+        help="Keep tensors whose names begin so from A. May be repeated.",
         panel=METHOD,
     ),
 ]
@@ -226,6 +262,31 @@ def mixture_of(weights: str | None) -> tuple[float, ...] | None:
         return tuple(float(weight) for weight in weights.split(","))
     except ValueError as error:
         raise RecipeError(f"--weights {weights}", hint="numbers, such as .5,.3,.2") from error
+
+
+def fuse_options_of(given: list[str] | None) -> dict[str, bool | int | float | str]:
+    """NAME=VALUE, ... as a recipe has them. Raises: RecipeError."""
+    found: dict[str, bool | int | float | str] = {}
+    for each in given or []:
+        name, equals, value = each.partition("=")
+        if not (name and equals and value):
+            raise RecipeError(f"--fuse-option {each}", hint="NAME=VALUE, such as density=0.2")
+        if name in found:
+            raise RecipeError(f"--fuse-option {name} was given twice")
+        found[name] = _scalar(value)
+    return found
+
+
+def _scalar(text: str) -> bool | int | float | str:
+    """A number or a truth value, where the text is one."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def refuse_beside_recipe(context: typer.Context, recipe: Path, allowed: frozenset[str]) -> None:

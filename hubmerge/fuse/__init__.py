@@ -1,7 +1,28 @@
 """Combining aligned models into one."""
 
-from hubmerge.fuse import average as _average  # noqa: F401  (importing registers both)
-from hubmerge.fuse import least_squares as _least_squares  # noqa: F401
-from hubmerge.fuse.registry import Fusion, find_fusion, fusions
+from hubmerge.fuse import average as _average  # noqa: F401  (importing registers: first, for it wins)
+from hubmerge.fuse import (  # noqa: F401  (importing registers them)
+    breadcrumbs,
+    dare,
+    dare_ties,
+    ema,
+    fisher,
+    greedy_soup,
+    hierarchical,
+    lawa,
+    learned_soup,
+    least_squares,
+    model_stock,
+    regmean,
+    slerp,
+    swa,
+    swad,
+    swag,
+    task_arithmetic,
+    ties,
+    twa,
+)
+from hubmerge.fuse.made import Fused, Ledger, Step
+from hubmerge.fuse.registry import Fusion, Given, find_fusion, fusions
 
-__all__ = ["Fusion", "find_fusion", "fusions"]
+__all__ = ["Fused", "Fusion", "Given", "Ledger", "Step", "find_fusion", "fusions"]

@@ -7,11 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hubmerge.fuse.laws import LAWS
 from hubmerge.fuse.registry import fusion
 from hubmerge.spec.permutation import State
 
 
-@fusion("average", source="arXiv:2209.04836, section 2; arXiv:2203.05482, section 2", linear=True)
+@fusion(
+    "average",
+    source="arXiv:2209.04836, section 2; arXiv:2203.05482, section 2",
+    laws=tuple(LAWS),
+    linear=True,
+)
 def average(states: Sequence[State], weights: Sequence[float]) -> dict[str, Tensor]:
     """The weighted mean of every tensor.
 

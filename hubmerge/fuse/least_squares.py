@@ -25,6 +25,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.fuse.average import average
 from hubmerge.fuse.fit import Fit, fitted
 from hubmerge.fuse.folding import Affine, folded, in_stock_form, mean_of, plainly
+from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.targets import Targets, windows
 from hubmerge.fuse.trace import Group, stages
@@ -39,11 +40,11 @@ PROBE = 2
 @fusion(
     "least-squares",
     source="arXiv:2212.09849, section 3.2 (RegMean); arXiv:2407.02447 (PLeaS), section 3",
-    needs_data=True,
-    linear=False,
+    laws=(IDENTITY, EXCHANGE, ENDS, PERMUTATIONS, ROTATIONS),
+    sets_statistics=True,
 )
 def least_squares(
-    states: Sequence[State], weights: Sequence[float], bench: Bench
+    states: Sequence[State], weights: Sequence[float], *, bench: Bench
 ) -> dict[str, Tensor]:
     """Refit every layer to the parents' mean output there, on unlabelled calibration images.
 

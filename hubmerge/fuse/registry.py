@@ -2,70 +2,175 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
 from hubmerge.bench import Bench
 from hubmerge.errors import RecipeError
+from hubmerge.fuse.judge import Finish, Judge
+from hubmerge.fuse.laws import LAWS
+from hubmerge.fuse.made import Fused
+from hubmerge.fuse.options import Option, Value, options_of, settled
 from hubmerge.spec.permutation import State
 
+DATA_FREE, LABEL_FREE, LABELLED = "data-free", "label-free", "labelled"
+"""Marks: no row is looked at; calibration rows without labels; labelled validation rows."""
 
-class FuseFunction(Protocol):
-    """A pure function of aligned states and the weight of each."""
-
-    def __call__(self, states: Sequence[State], weights: Sequence[float]) -> dict[str, Tensor]: ...
+Mark = Literal["data-free", "label-free", "labelled"]
+Result = Fused | dict[str, Tensor]
 
 
-class BenchFuseFunction(Protocol):
-    """The same for a fusion that needs data; what `bench.scratch` holds does not matter."""
+@dataclass(frozen=True)
+class Given:
+    """What a fusion may ask for beside the models and their weights.
 
-    def __call__(
-        self, states: Sequence[State], weights: Sequence[float], bench: Bench
-    ) -> dict[str, Tensor]: ...
+    base: the common base of the models, in their order of units. options: as the recipe has them.
+    finish: repairs a candidate before it is judged; None leaves it as it is.
+    """
+
+    base: State | None = None
+    seed: int = 0
+    options: Mapping[str, Value] = field(default_factory=dict)
+    finish: Finish | None = None
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """A registered way to combine.
+    """A registered way to combine: a pure function of aligned states and the weight of each.
 
-    needs_data: it runs the models on calibration batches. linear: its merges are points of the
-    linear path between the aligned parents, so that the path's curve is also theirs.
+    What else the function takes by name is what it is given: `bench` (calibration batches and a
+    model to run), `judge` (validation rows), `base`, `seed`, and its options.
+    laws: those of `LAWS` it obeys. linear: its merges are points of the linear path between the
+    aligned parents, so that the path's curve is also theirs. weighs: whether it takes the weights
+    it is given; else it finds its own. of_a_run: its models are checkpoints of one training run,
+    in order. random: it draws from the seed, whatever its options. sets_statistics: it measures
+    its own, so that nothing is repaired after it.
     """
 
     name: str
-    function: Callable[..., dict[str, Tensor]]
+    function: Callable[..., Result]
     source: str
-    needs_data: bool
+    laws: frozenset[str]
     linear: bool
+    weighs: bool
+    of_a_run: bool
+    random: bool
+    sets_statistics: bool
+    asks: frozenset[str]
+    options: dict[str, Option]
 
     @property
     def summary(self) -> str:
         """First line of the function's docstring."""
         return (self.function.__doc__ or "").strip().splitlines()[0]
 
-    def fuse(
-        self, states: Sequence[State], weights: Sequence[float], bench: Bench
-    ) -> dict[str, Tensor]:
-        """Combines aligned `states`; a fusion that needs no data leaves `bench` alone."""
-        if self.needs_data:
-            return self.function(states, weights, bench)
-        return self.function(states, weights)
+    @property
+    def needs(self) -> Mark:
+        """What of a data set it looks at."""
+        if "judge" in self.asks:
+            return "labelled"
+        return "label-free" if "bench" in self.asks else "data-free"
 
+    @property
+    def needs_data(self) -> bool:
+        """Whether it runs models on any rows."""
+        return self.needs != DATA_FREE
+
+    @property
+    def needs_base(self) -> bool:
+        """Whether it needs the model its models were made from."""
+        return "base" in self.asks
+
+    def make(
+        self,
+        states: Sequence[State],
+        weights: Sequence[float],
+        bench: Bench,
+        given: Given | None = None,
+    ) -> Fused:
+        """Combines aligned `states`. A fusion that needs no data leaves `bench` alone.
+
+        Raises: RecipeError, if an option is unknown or the base it needs is not there.
+        """
+        given = given or Given()
+        if self.needs_base and given.base is None:
+            raise RecipeError(f"--fuse {self.name} needs the models' common base", hint=BASE_HINT)
+        finish = given.finish or (lambda state, weights: state)
+        offered: dict[str, Any] = {
+            "bench": bench,
+            "judge": Judge(bench, finish, given.seed),
+            "base": given.base,
+            "seed": given.seed,
+        }
+        asked = {name: offered[name] for name in self.asks}
+        options = settled(self.name, self.options, given.options)
+        made = self.function(states, weights, **asked, **options)
+        made = made if isinstance(made, Fused) else Fused(made)
+        return replace(made, state=_tied(made.state, bench))
+
+    def fuse(
+        self,
+        states: Sequence[State],
+        weights: Sequence[float],
+        bench: Bench,
+        given: Given | None = None,
+    ) -> dict[str, Tensor]:
+        """The tensors of what `make` makes."""
+        return self.make(states, weights, bench, given).state
+
+
+def _tied(state: dict[str, Tensor], bench: Bench) -> dict[str, Tensor]:
+    """`state` in which one parameter under several names has one value, that of the first."""
+    first: dict[int, str] = {}
+    tied = dict(state)
+    for name, parameter in bench.scratch.named_parameters(remove_duplicate=False):
+        if name in state:
+            tied[name] = state[first.setdefault(id(parameter), name)]
+    return tied
+
+
+BASE_HINT = "--base ID: the model they were all made from"
+ASKED = frozenset({"bench", "judge", "base", "seed"})
 
 _fusions: dict[str, Fusion] = {}
-F = TypeVar("F", FuseFunction, BenchFuseFunction)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def fusion(
-    name: str, *, source: str, needs_data: bool = False, linear: bool = False
+    name: str,
+    *,
+    source: str,
+    laws: Sequence[str] = (),
+    linear: bool = False,
+    weighs: bool = True,
+    of_a_run: bool = False,
+    random: bool = False,
+    sets_statistics: bool = False,
 ) -> Callable[[F], F]:
     """Registers the decorated function under `name`; `source` is where it is described."""
+    unknown = set(laws) - set(LAWS)
+    if unknown:
+        raise ValueError(f"{name} declares laws nobody knows: {', '.join(sorted(unknown))}")
 
     def register(function: F) -> F:
-        _fusions[name] = Fusion(name, function, source, needs_data, linear)
+        asks = ASKED & set(inspect.signature(function).parameters)
+        _fusions[name] = Fusion(
+            name,
+            function,
+            source,
+            frozenset(laws),
+            linear,
+            weighs,
+            of_a_run,
+            random,
+            sets_statistics,
+            frozenset(asks),
+            options_of(function),
+        )
         return function
 
     return register
@@ -80,4 +185,4 @@ def find_fusion(name: str) -> Fusion:
     """The fusion called `name`. Raises RecipeError with the names there are."""
     if name in _fusions:
         return _fusions[name]
-    raise RecipeError(f"there is no fusion {name!r}", found=f"fusions: {', '.join(_fusions)}")
+    raise RecipeError(f"there is no fusion {name!r}", found=f"fusions: auto, {', '.join(_fusions)}")

@@ -69,10 +69,7 @@ def rows(
             ],
             -1,
         )
-        r = wanted[:, part]
-        if places > PLACES:
-            image, place = torch.arange(len(part)).unsqueeze(1), _spread(images[part], places)
-            x, r = x[:, image, place], r[:, image, place]
+        x, r = sampled(x, images[part]), sampled(wanted[:, part], images[part])
         held = images[part] % HELD_OUT == HELD_OUT - 1
         for fold, which in enumerate((~held, held)):
             if which.any():
@@ -88,6 +85,17 @@ def _wanted(system: System, images: int, missing: Mapping[Place, Tensor]) -> Ten
         value = value.reshape(images, -1, layer.groups, value.shape[-1] // layer.groups)
         each.append(value.permute(2, 0, 1, 3))
     return torch.cat(each, -1)
+
+
+def sampled(values: Tensor, images: Tensor) -> Tensor:
+    """`values` [groups, images, places, ...] at no more than `PLACES` of its places.
+
+    images: the number of each image in the whole set, which alone decides them.
+    """
+    places = values.shape[2]
+    if places <= PLACES:
+        return values
+    return values[:, torch.arange(len(images)).unsqueeze(1), _spread(images, places)]
 
 
 def _spread(images: Tensor, places: int) -> Tensor:

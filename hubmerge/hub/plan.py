@@ -93,6 +93,8 @@ class Plan(Part):
     """What a merge would do."""
 
     models: list[ModelPlan]
+    base: ModelPlan | None = None
+    """The model they were all made from, where the fusion takes it."""
     both: ArchitecturePlan
     data: DataPlan | None
     measurements: list[Measurement]
@@ -131,6 +133,7 @@ class _Parent:
 
 def make_plan(
     *models: str | Source,
+    base: str | Source | None = None,
     dataset: str | Source | None = None,
     dataset_config: str | None = None,
     dataset_split: str | None = None,
@@ -150,11 +153,13 @@ def make_plan(
 ) -> Plan:
     """Look at everything a merge of `models` would need.
 
+    base: the model they were all made from; looked at, loaded and licensed as they are.
     dataset_...: names asked for; a card that lists others refuses them.
     private: None leaves it to the licence policy; False is the user's decision to be public.
     Raises: whatever would stop the merge and can be known now: any error of this package's.
     """
-    sources = [ref if isinstance(ref, Source) else resolve(ref) for ref in models]
+    everyone = [*models] if base is None else [*models, base]
+    sources = [ref if isinstance(ref, Source) else resolve(ref) for ref in everyone]
     descriptions = [describe(s, trust_remote_code=trust_remote_code) for s in sources]
     check_mergeable(*descriptions)
     licences = [parent_licence(source) for source in sources]
@@ -182,19 +187,21 @@ def make_plan(
         _refuse_incomplete(header, model, source)
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     spec = None if match == "none" else bind_config(config, shapes)
-    both = _architecture(descriptions, labels, spec)
+    both = _architecture(descriptions[: len(models)], labels, spec)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     dtype = reduce(torch.promote_types, (header.dtype for header in headers))
     total = sum(downloads) + (data.download_bytes if data else 0)
+    plans = [
+        _Parent(*fields).plan(parameters)
+        for fields in zip(descriptions, headers, licences, downloads, strict=True)
+    ]
     return Plan(
-        models=[
-            _Parent(*fields).plan(parameters)
-            for fields in zip(descriptions, headers, licences, downloads, strict=True)
-        ],
+        models=plans[: len(models)],
+        base=None if base is None else plans[-1],
         both=both,
         data=data,
         measurements=measurements(
-            data is not None, samples, calibration_samples, models=len(sources)
+            data is not None, samples, calibration_samples, models=len(models)
         ),
         dtype=dtype_name(dtype),
         licence=licence,

@@ -18,7 +18,7 @@ LABELS_SHOWN = 10
 def render_plan(plan: Plan) -> str:
     """The whole plan, with a heading per part, safe to print whatever names the models chose."""
     parts = {
-        "Models": _models(plan.models),
+        "Models": _models(plan.models, plan.base),
         "Both are" if len(plan.models) == 2 else "All are": _rows(_architecture(plan)),
         "Data": _rows(_data(plan.data)),
         "Measured": _rows((m.what, m.rows) for m in plan.measurements),
@@ -60,7 +60,7 @@ def free_spaces(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{n} x {space}" if n > 1 else space for space, n in alike.items())
 
 
-def _models(models: Sequence[ModelPlan]) -> str:
+def _models(models: Sequence[ModelPlan], base: ModelPlan | None) -> str:
     head = [
         "",
         "id",
@@ -87,7 +87,10 @@ def _models(models: Sequence[ModelPlan]) -> str:
                     model.dtype,
                     f"{model.parameters:,}",
                 ]
-                for letter, model in zip(letters(len(models)), models, strict=True)
+                for letter, model in [
+                    *zip(letters(len(models)), models, strict=True),
+                    *([("base", base)] if base else []),
+                ]
             ),
         ]
     )

@@ -50,7 +50,8 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
 def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
     """The metadata at the top of the card. Only what lies on the Hub is named as lying there."""
     line = escape.one_line
-    bases = [line(parent.id) for parent in report.models if parent.kind == "hub"]
+    sources = [*report.models, *([report.base] if report.base else [])]
+    bases = [line(source.id) for source in sources if source.kind == "hub"]
     data = report.data
     licence = report.licence
     link = licence.license_link or ""

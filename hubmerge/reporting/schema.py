@@ -9,21 +9,15 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.letters import MOST, roles
 from hubmerge.measure.results import Comparison, Curve, Score
+from hubmerge.reporting.fused import FUSED, FusionTried, Ledger
+from hubmerge.reporting.part import Part
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -37,23 +31,6 @@ VerdictName = Literal[
 ]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 Count = Annotated[int, Field(ge=0)]
-
-
-class Part(BaseModel):
-    """Base: immutable, exact types, no unknown fields, no NaN and no infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    OF_MANY: ClassVar[tuple[str, ...]] = ()
-    """Fields that only a merge of more than two models has; left out where they are None."""
-
-    @model_serializer(mode="wrap")
-    def _without_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        content = serialize(self)
-        for name in self.OF_MANY:
-            if content.get(name) is None:
-                content.pop(name, None)
-        return content
 
 
 class Parent(Part):
@@ -198,7 +175,7 @@ class Attempt(Part):
 class Method(Part):
     """How the merge was made."""
 
-    OF_MANY = ("together", "weights")
+    OF_MANY = ("together", "weights", *FUSED)
 
     family: str | None
     """The spec used; None where nothing was matched."""
@@ -206,9 +183,21 @@ class Method(Part):
     together: str | None = None
     """How more than two models were brought together."""
     fuse: str
+    needs: str | None = None
+    """Which rows the fusion looks at: data-free, label-free or labelled."""
+    fuse_options: dict[str, bool | int | float | str] | None = None
+    """All options of the fusion, as they were."""
+    ingredients: list[float] | None = None
+    """What each parent weighs, where the fusion found that out itself."""
+    ledger: Ledger | None = None
+    fusions_tried: list[FusionTried] | None = None
+    """What was tried to choose the fusion; None where it was given."""
+    part: str | None = None
+    """What alone was merged, in words; None if everything was."""
     repair: str
     lam: float | None
-    """The weight of parent B; None where there are more parents."""
+    """The weight of parent B (where the fusion finds its own, of the average it is compared with);
+    None where there are more parents."""
     weights: list[float] | None = None
     """What each of more than two parents weighs."""
     lam_chosen: Literal["given", "on validation rows"]
@@ -293,6 +282,8 @@ class Run(Part):
 class Report(Part):
     """Everything a merge can say for itself."""
 
+    OF_MANY = ("base",)
+
     schema_version: Literal[1] = SCHEMA_VERSION
     verdict: VerdictName
     verdict_sentence: str
@@ -300,6 +291,8 @@ class Report(Part):
     """Evaluation rows the verdict rests on; 0 if nothing was measured."""
     models: Annotated[list[Parent], Field(min_length=2, max_length=MOST)]
     """Parent A, parent B, and any others."""
+    base: Parent | None = None
+    """The model the parents were made from, where the fusion takes it."""
     merged: Merged
     contenders: Contenders
     comparisons: list[Comparison]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hubmerge.letters import told
 from hubmerge.reporting import figures
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.figures import figure, share
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema import Method, Report
 
 HEADINGS = ("", "accuracy", "loss", "calibrated", "calib. error")
 
@@ -48,7 +49,9 @@ def _table(report: Report) -> str:
 
 def _method(report: Report) -> str:
     method = report.method
-    lam = f", lambda {share(method.lam)} ({method.lam_chosen})" if method.lam is not None else ""
+    lam = ""
+    if method.lam is not None and not method.ingredients:
+        lam = f", lambda {share(method.lam)} ({method.lam_chosen})"
     if method.weights is not None:
         lam = f", weights {', '.join(map(share, method.weights))}"
     together = f" ({method.together})" if method.together else ""
@@ -58,7 +61,32 @@ def _method(report: Report) -> str:
         f", {figures.count(moved)} of {figures.count(units)} units moved" if method.spaces else ""
     )
     matched = f"Matched by {method.match}{together}{found}"
-    return f"{matched}; fused by {method.fuse}{lam}; repair {method.repair}."
+    needs = f" ({method.needs})" if method.needs else ""
+    lines = [f"{matched}; fused by {method.fuse}{needs}{lam}; repair {method.repair}."]
+    if method.part:
+        lines.append(f"Merged: {one_line(method.part)}.")
+    return "\n".join([*lines, *_chosen(method)])
+
+
+def _chosen(method: Method) -> list[str]:
+    """What the fusion chose, or was chosen among, a line each."""
+    lines = []
+    for trial in method.fusions_tried or []:
+        chosen = "  chosen" if trial.chosen else ""
+        lines.append(
+            f"  tried {trial.fuse} ({trial.needs}): accuracy {figure(trial.accuracy)}, "
+            f"calibrated loss {figure(trial.loss)}{chosen}"
+        )
+    if method.ingredients:
+        shares = ", ".join(map(share, method.ingredients))
+        lines.append(f"The parents weigh {shares}.")
+    for number, step in enumerate(method.ledger.steps if method.ledger else [], 1):
+        soup = "" if step.soup is None else f", with it {figure(step.soup)}"
+        taken = "taken" if step.taken else "left out"
+        metric = method.ledger.metric if method.ledger else ""
+        alone = f"{metric} {figure(step.alone)} alone{soup}"
+        lines.append(f"  {number}. {told(step.ingredient)}: {alone}, {taken}")
+    return lines
 
 
 def _limits(report: Report) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hubmerge.alignments import FOLDER
 from hubmerge.fuse import find_fusion
 from hubmerge.matching.files import TENSORS
-from hubmerge.pins import DATASET, model_roles
+from hubmerge.pins import BASE, DATASET, model_roles
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.reporting.schema import Data, Parent, Report
 from hubmerge.verification.result import Check, Outcome
@@ -40,6 +40,8 @@ def _in_report(report: Report) -> dict[str, str]:
     named: dict[str, Parent | Data] = dict(
         zip(model_roles(report.models), report.models, strict=True)
     )
+    if report.base is not None:
+        named[BASE] = report.base
     if report.data is not None:
         named[DATASET] = report.data
     return {role: f"{source.id}@{source.sha}" for role, source in named.items()}
@@ -47,6 +49,8 @@ def _in_report(report: Report) -> dict[str, str]:
 
 def _in_recipe(recipe: Recipe) -> dict[str, str]:
     refs = dict(zip(model_roles(recipe.models), recipe.models, strict=True))
+    if recipe.base is not None:
+        refs[BASE] = recipe.base
     if recipe.dataset is not None:
         refs[DATASET] = recipe.dataset.id
     return {
@@ -66,6 +70,8 @@ def recorded(recipe: Recipe, report: Report, folder: Path, *, trust_remote_code:
         for role, ref in zip(model_roles(recipe.models), recipe.models, strict=True)
     )
     update: dict[str, object] = {"models": models, "trust_remote_code": trust_remote_code}
+    if recipe.base is not None:
+        update["base"] = pinned.get(BASE, recipe.base)
     if recipe.dataset is not None and DATASET in pinned:
         update["dataset"] = recipe.dataset.model_copy(update={"id": pinned[DATASET]})
     if recipe.alignment:
@@ -78,7 +84,7 @@ def _hub_sources(report: Report) -> dict[str, str]:
     named: dict[str, Parent | Data | None] = dict(
         zip(model_roles(report.models), report.models, strict=True)
     )
-    named[DATASET] = report.data
+    named |= {BASE: report.base, DATASET: report.data}
     return {
         role: f"{source.id}@{source.sha}"
         for role, source in named.items()
@@ -102,8 +108,8 @@ class Replay:
 def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
     """How to make the weights of a merge that saw data again without any; or why that cannot be.
 
-    The fused average of the aligned parents needs no data; finding the alignment, choosing lambda
-    and repairing did.
+    Fusing the aligned parents by what looks at no rows needs none; finding the alignment, choosing
+    lambda or the fusion, and repairing did.
     """
     method = report.method
     if find_fusion(method.fuse).needs_data:
@@ -112,13 +118,15 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         return f"repair {method.repair} takes the data set"
     alignment = None
     if method.match != "none":
-        alignment = folder / (TENSORS if len(recipe.models) == 2 else FOLDER)
+        alignment = folder / (FOLDER if len(recipe.models) > 2 or recipe.base else TENSORS)
         if not alignment.exists():
             return "there is no alignment beside the weights, and to find one takes the data set"
     update = {
         "match": "none" if alignment is None else "auto",
         "alignment": None if alignment is None else str(alignment),
         "repair": "none",
+        "fuse": method.fuse,
+        "fuse_options": method.fuse_options or {},
         "lam": MIDDLE if method.lam is None else method.lam,
         "best": False,
         "dataset": None,

@@ -9,7 +9,7 @@ from hubmerge.errors import AccessError, HubmergeError, NotFoundError, WeightsEr
 from hubmerge.hub import resolve
 from hubmerge.hub.client import RepoType
 from hubmerge.letters import told
-from hubmerge.pins import DATASET, model_roles
+from hubmerge.pins import BASE, DATASET, model_roles
 from hubmerge.recipe import Recipe
 
 
@@ -35,11 +35,14 @@ def look_for(recipe: Recipe, *, paths: bool) -> Found:
     Raises: HubUnavailableError, and what is wrong with a name.
     """
     refs = dict(zip(model_roles(recipe.models), recipe.models, strict=True))
+    if recipe.base is not None:
+        refs[BASE] = recipe.base
     if recipe.dataset is not None:
         refs[DATASET] = recipe.dataset.id
     found = Found({}, [])
     for role, ref in refs.items():
-        name = "the data set" if role == DATASET else told(role.replace("model", "parent"))
+        named = {DATASET: "the data set", BASE: "the base"}
+        name = named.get(role) or told(role.replace("model", "parent"))
         kind: RepoType = "dataset" if role == DATASET else "model"
         try:
             if role in recipe.shas:

@@ -57,10 +57,11 @@ class Choose:
                 info="How it is found out which unit of one model does the job of which.",
             )
             self.fuse = gr.Dropdown(
-                [levels.AS_CHOSEN, *fusions()],
+                [levels.AS_CHOSEN, ("auto", "auto"), *_fusions()],
                 value=levels.AS_CHOSEN,
                 label="Fusion",
-                info="How matched models become one: averaged, or refitted on data.",
+                info="How matched models become one, and which rows are looked at for it. Those "
+                "that need a common base take a recipe.",
             )
             self.repair = gr.Dropdown(
                 ["auto", "none", *repairs()],
@@ -144,6 +145,15 @@ class Choose:
                 raise gr.Error(str(error).replace("<", "&lt;")) from None
 
         self.file.change(dropped, self.file, self.given, **QUIET)
+
+
+def _fusions() -> list[tuple[str, str]]:
+    """What is shown and what is meant: every fusion that needs no base, marked by its rows."""
+    return [
+        (f"{fusion.name} ({fusion.needs})", fusion.name)
+        for fusion in fusions().values()
+        if not fusion.needs_base
+    ]
 
 
 def recipe_of(

@@ -15,6 +15,7 @@ OPTIONS = {
     "symmetry": "--symmetry",
     "together": "--together",
     "fuse": "--fuse",
+    "base": "--base",
     "repair": "--repair",
     "lambda": "--lambda",
     "labels": "--labels",
@@ -45,6 +46,14 @@ def as_command(recipe: Recipe) -> str:
             words += [option, str(given[name])]
     if recipe.weights:
         words += ["--weights", ",".join(f"{weight!r}" for weight in recipe.weights)]
+    for name, value in recipe.fuse_options.items():
+        words += [
+            "--fuse-option",
+            f"{name}={str(value).lower()}" if isinstance(value, bool) else f"{name}={value}",
+        ]
+    for option, given_names in (("--only", recipe.only), ("--keep", recipe.keep)):
+        for name in given_names:
+            words += [option, name]
     if recipe.best:
         words.append("--best")
     return shlex.join(words)
@@ -59,8 +68,9 @@ def as_python(recipe: Recipe) -> str:
     data = given.get("dataset")
     if data and set(data) == {"id"}:
         given["dataset"] = data["id"]
-    if recipe.weights:
-        given["weights"] = tuple(recipe.weights)
+    for name in ("weights", "only", "keep"):
+        if name in given:
+            given[name] = tuple(given[name])
     lines = [f"    models={recipe.models!r},", *(f"    {k}={v!r}," for k, v in given.items())]
     program = ["import hubmerge as hm", "", "result = hm.run(hm.Recipe(", *lines, "))", ""]
     return "\n".join([*program, "print(result.report.verdict_sentence)"])

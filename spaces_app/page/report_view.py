@@ -158,7 +158,7 @@ def made(report: Report) -> Markup:
             join((on_hub(p.id) if p.kind == "hub" else text(p.id) for p in report.models), ", "),
         ),
         ("Matched by", text(method.match)),
-        ("Fused by", text(method.fuse)),
+        ("Fused by", text(f"{method.fuse} ({method.needs})" if method.needs else method.fuse)),
         ("Repaired by", text(method.repair)),
         ("λ", f"{share(method.lam)} ({method.lam_chosen})" if method.lam is not None else MISSING),
         ("Seed", str(method.seed)),

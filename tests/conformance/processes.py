@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import SpecError
+from hubmerge.fuse import fusions
 from hubmerge.fuse.average import average
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.weights import match_weights
@@ -20,6 +21,7 @@ from hubmerge.progress import be_quiet
 from hubmerge.repair import Bench, find_repair
 from hubmerge.spec.laws import spec_of
 from hubmerge.workers import Workers
+from tests.conformance.labelled import labelled
 from tests.conformance.tiny import generic, probe_batches
 
 METHODS = {"vit": "repair", "resnet-basic": "batchnorm", "mlp_head-layer": "repair"}
@@ -60,10 +62,24 @@ def results(workers: Workers) -> dict[str, object]:
         bench = Bench(spec, copy.deepcopy(a), batches, workers)
         repairer = find_repair(method).function(bench, [first, last])
         found[f"{name} {method}"] = digest(repairer(average([first, last], [0.5, 0.5]), [0.5, 0.5]))
+    found |= fusions_of_a_vit(workers)
     found["order"] = workers.map(lambda n: n * n, range(7))
     rows = torch.randn(9, 50, generator=torch.Generator().manual_seed(0))
     found["sum"] = digest(workers.sum(lambda n: {"x": rows[n]}, range(9)))
     return found
+
+
+def fusions_of_a_vit(workers: Workers) -> dict[str, str]:
+    """What every fusion that looks at rows makes of two models."""
+    models = [copy.deepcopy(generic("vit", seed)).float() for seed in (0, 1)]
+    states = [{t: v.clone() for t, v in model.state_dict().items()} for model in models]
+    batches = probe_batches(models[0], rows=6, count=3, dtype=torch.float32)
+    bench = Bench(None, models[0], batches, workers, labelled(models[1], 120))
+    return {
+        f"vit {fusion.name}": digest(fusion.fuse(states, [0.4, 0.6], bench))
+        for fusion in fusions().values()
+        if fusion.needs_data
+    }
 
 
 def said(act: Callable[[], object]) -> str:

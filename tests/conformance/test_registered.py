@@ -1,4 +1,4 @@
-"""What every registered matcher, fusion and repair owes, on every family."""
+"""What every registered matcher and repair owes, on every family; fusions: test_fusions.py."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from hubmerge.matching.registry import NOTHING
 from hubmerge.path import Path
 from hubmerge.repair import Bench, batch_norms, find_repair, repairs
 from hubmerge.spec import identity, invert, permute, random_permutation
-from hubmerge.spec.laws import deviation, outputs, spec_of
+from hubmerge.spec.laws import spec_of
 from hubmerge.spec.spec import ROTATE
 from hubmerge.spec.symmetry import invert as undo
 from hubmerge.workers import Workers
-from tests.conformance.tiny import TINY, generic, probe, probe_batches
+from tests.conformance.tiny import TINY, generic, probe_batches
 
 every_model = pytest.mark.parametrize("name", TINY)
 every_matcher = pytest.mark.parametrize("method", matchers())
-every_fusion = pytest.mark.parametrize("method", fusions())
 every_repair = pytest.mark.parametrize("method", repairs())
 
 
@@ -109,39 +108,6 @@ def test_matching_lines_two_strangers_up_better_than_chance(name, method, worker
     parameters = [t for t in match.spec.tensors if t not in match.spec.buffers]
     gained = sum(float((anchor[t] * (moved[t] - as_given[t])).sum()) for t in parameters)
     assert correlated > 0 or ("weights" in match.outcome and gained > 0)
-
-
-@every_model
-@every_fusion
-def test_the_ends_of_the_path_are_the_models(name, method, workers):
-    a, b = (copy.deepcopy(generic(name, seed)).float().state_dict() for seed in (0, 1))
-    bench, fusion = bench_for(name, workers), find_fusion(method)
-    kept = [{t: v.clone() for t, v in state.items()} for state in (a, b)]
-    assert_same(fusion.fuse([a, b], [1.0, 0.0], bench), a)
-    at_b = {t: b[t] if floats(b[t]) else a[t] for t in a}
-    assert_same(fusion.fuse([a, b], [0.0, 1.0], bench), at_b)
-    between = fusion.fuse([a, b], [0.5, 0.5], bench)
-    assert between.keys() == a.keys()
-    for tensor, value in between.items():
-        assert (value.dtype, value.shape) == (a[tensor].dtype, a[tensor].shape), tensor
-        assert torch.isfinite(value).all(), tensor
-    assert any(not torch.equal(between[t], a[t]) for t in a)
-    assert_same(fusion.fuse([a, b], [0.5, 0.5], bench), between)
-    assert_same(a, kept[0])
-    assert_same(b, kept[1])
-
-
-@every_model
-@every_fusion
-def test_fusing_a_model_with_itself_gives_itself(name, method, workers):
-    """To the bit, or (a fusion that refits layers on data) the same function."""
-    model = copy.deepcopy(generic(name)).float()
-    state, fusion = model.state_dict(), find_fusion(method)
-    fused = fusion.fuse([state, state], [0.7, 0.3], bench_for(name, workers))
-    if not fusion.needs_data:
-        assert_same(fused, state)
-    inputs = probe(model, dtype=torch.float32)
-    assert deviation(outputs(model, state, inputs), outputs(model, fused, inputs)) < 1e-3
 
 
 @every_model

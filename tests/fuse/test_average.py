@@ -63,6 +63,6 @@ def test_weights_that_do_not_fit_are_refused(weights):
 
 
 def test_an_unknown_fusion_is_refused_with_the_names_there_are():
-    with pytest.raises(RecipeError, match="'slerp'") as refused:
-        find_fusion("slerp")
+    with pytest.raises(RecipeError, match="'slurp'") as refused:
+        find_fusion("slurp")
     assert "average" in (refused.value.found or "")

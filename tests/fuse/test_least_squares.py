@@ -266,6 +266,6 @@ def test_without_images_it_is_refused():
 
 
 def test_the_registry_says_what_needs_data_and_what_lies_on_the_path():
-    assert (find_fusion("average").needs_data, find_fusion("average").linear) == (False, True)
+    assert (find_fusion("average").needs, find_fusion("average").linear) == ("data-free", True)
     found = find_fusion("least-squares")
-    assert (found.needs_data, found.linear) == (True, False)
+    assert (found.needs, found.linear, found.sets_statistics) == ("label-free", False, True)

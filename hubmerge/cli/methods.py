@@ -1,0 +1,30 @@
+"""hubmerge methods: every way to match, fuse and repair."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hubmerge.cli import options as o
+from hubmerge.errors import RecipeError
+
+NAME = "methods"
+
+
+def command(
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="[KIND]", help="match, together, fuse or repair; all if left out."),
+    ] = None,
+    json: o.Json = False,
+) -> None:
+    """List every method with the rows it looks at, its options and its source."""
+    from hubmerge.methods import KINDS, methods_json, methods_text
+
+    names = [each.name for each in KINDS]
+    if kind is not None and kind not in names:
+        raise RecipeError(
+            f"there is no kind {kind!r} of method", found=f"kinds: {', '.join(names)}"
+        )
+    o.say(methods_json(kind) if json else methods_text(kind))

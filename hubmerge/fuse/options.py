@@ -1,0 +1,121 @@
+"""The options of a fusion: keyword parameters of its function that say what they mean.
+
+    density: Annotated[float, Says("share of each task vector that is kept", 0, 1)] = 0.2
+
+is all it takes: name, type, default, meaning and range stand in one place.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from hubmerge.errors import RecipeError
+
+Value = bool | int | float | str
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+@dataclass(frozen=True)
+class Says:
+    """What an option means, and the ends of its range where it has any."""
+
+    meaning: str
+    least: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a fusion.
+
+    kind: bool, int, float or str. among: the only values there are, where they are words.
+    """
+
+    name: str
+    kind: type
+    default: Value
+    says: Says
+    among: tuple[str, ...] = ()
+
+    @property
+    def takes(self) -> str:
+        """Which values it takes, in words."""
+        if self.among:
+            return ", ".join(self.among)
+        least, most = self.says.least, self.says.most
+        ends = [
+            *([] if least is None else [f"at least {least:g}"]),
+            *([] if most is None else [f"at most {most:g}"]),
+        ]
+        return " ".join([KINDS[self.kind], *([", ".join(ends)] if ends else [])])
+
+    def read(self, value: Value) -> Value:
+        """`value` as this option takes it. Raises: RecipeError."""
+        found = self._typed(value)
+        if found is None or not self._fits(found):
+            raise RecipeError(
+                f"fuse option {self.name} = {value}", found=self.says.meaning, hint=self.takes
+            )
+        return found
+
+    def _typed(self, value: Value) -> Value | None:
+        if self.kind is bool:
+            return value if isinstance(value, bool) else None
+        if self.kind is str:
+            return str(value)
+        try:
+            number = None if isinstance(value, bool) else float(value)
+        except ValueError:
+            return None
+        if number is None or not math.isfinite(number):
+            return None
+        if self.kind is float:
+            return number
+        return int(number) if number.is_integer() else None
+
+    def _fits(self, value: Value) -> bool:
+        if self.among:
+            return value in self.among
+        if isinstance(value, str):
+            return True
+        least, most = self.says.least, self.says.most
+        return (least is None or value >= least) and (most is None or value <= most)
+
+
+def options_of(function: Callable[..., object]) -> dict[str, Option]:
+    """The options among the parameters of `function`, by name."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint = hints.get(name)
+        if typing.get_origin(hint) is not Annotated:
+            continue
+        kind, says = typing.get_args(hint)[:2]
+        among = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+        found[name] = Option(name, str if among else kind, parameter.default, says, among)
+    return found
+
+
+def settled(
+    fusion: str, options: Mapping[str, Option], given: Mapping[str, Value]
+) -> dict[str, Any]:
+    """All options of a fusion: those `given`, the others as they are by default.
+
+    Raises: RecipeError, for a value that is not to be had and a name nobody knows.
+    """
+    for name in given:
+        if name not in options:
+            raise RecipeError(
+                f"--fuse {fusion} has no option {name!r}",
+                found=f"options: {', '.join(options) or 'none'}",
+                hint="hubmerge methods says what each of them means",
+            )
+    return {
+        name: option.read(given[name]) if name in given else option.default
+        for name, option in options.items()
+    }

@@ -1,0 +1,87 @@
+"""What a recipe asks of its fusion: whether it can be had, and what the fusion is given."""
+
+from __future__ import annotations
+
+from hubmerge.calibration import InputBatches
+from hubmerge.errors import RecipeError
+from hubmerge.fuse import Fusion, Given, find_fusion, fusions
+from hubmerge.fuse.options import settled
+from hubmerge.fuse.registry import BASE_HINT
+from hubmerge.parts import Part
+from hubmerge.recipe import MIDDLE, Recipe
+from hubmerge.spec.permutation import State
+
+AUTO = "auto"
+"""The best of the fusions that what is given allows, on validation rows."""
+
+
+def check_fusing(recipe: Recipe) -> None:
+    """Raises: RecipeError, if the fusion is unknown or cannot work with what is given."""
+    if recipe.fuse == AUTO:
+        if recipe.fuse_options:
+            raise RecipeError(
+                "--fuse auto tries every fusion with its default options",
+                found=", ".join(recipe.fuse_options),
+                hint="name a fusion, or leave out --fuse-option",
+            )
+        return
+    fusion = find_fusion(recipe.fuse)
+    settled(fusion.name, fusion.options, recipe.fuse_options)
+    if fusion.needs_base and recipe.base is None:
+        raise RecipeError(f"--fuse {fusion.name} needs the models' common base", hint=BASE_HINT)
+    if recipe.base is not None and not fusion.needs_base:
+        raise RecipeError(
+            f"--fuse {fusion.name} takes no base",
+            found=f"--base {recipe.base}",
+            hint=f"--fuse {', '.join(f.name for f in _based())}, or leave out --base",
+        )
+    if recipe.base is not None and recipe.together not in (AUTO, "star"):
+        raise RecipeError(
+            "models with a common base are each matched to it",
+            found=f"--together {recipe.together}",
+        )
+    if fusion.needs == "labelled" and recipe.dataset is None:
+        raise RecipeError(
+            f"--fuse {fusion.name} chooses on labelled validation rows", hint="add --dataset"
+        )
+    if not fusion.weighs and (recipe.lam != MIDDLE or recipe.weights or recipe.best):
+        raise RecipeError(
+            f"--fuse {fusion.name} finds itself what each model weighs",
+            hint="leave out --lambda, --weights and --best",
+        )
+
+
+def check_rows(recipe: Recipe, statistics: InputBatches, validation: InputBatches) -> None:
+    """Raises: RecipeError, if there are no rows of the kind that the fusion looks at."""
+    fusion = None if recipe.fuse == AUTO else find_fusion(recipe.fuse)
+    if fusion is None or allowed_by(fusion, statistics, validation):
+        return
+    if fusion.needs == "labelled":
+        found = "no validation rows are left for it"
+    elif recipe.dataset is None:
+        found = "no calibration rows, and synthetic images cannot be made for these models"
+    else:
+        found = "no calibration rows are left for it"
+    raise RecipeError(
+        f"--fuse {fusion.name} needs data", found=found, hint="add --dataset, or --fuse average"
+    )
+
+
+def allowed_by(fusion: Fusion, statistics: InputBatches, validation: InputBatches) -> bool:
+    """Whether there are rows of the kind that `fusion` looks at."""
+    rows = {"data-free": None, "label-free": statistics, "labelled": validation}[fusion.needs]
+    return rows is None or len(rows) > 0
+
+
+def given_to(recipe: Recipe, base: State | None) -> Given:
+    """What the recipe's fusion may ask for."""
+    return Given(base=base, seed=recipe.seed, options=recipe.fuse_options)
+
+
+def part_of(recipe: Recipe) -> Part:
+    """What the recipe merges."""
+    return Part(recipe.only, recipe.keep)
+
+
+def _based() -> list[Fusion]:
+    return [fusion for fusion in fusions().values() if fusion.needs_base]

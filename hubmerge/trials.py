@@ -1,0 +1,104 @@
+"""`--fuse auto`: what the given data allow is tried, and the best on validation rows is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from hubmerge.calibration import InputBatches
+from hubmerge.fuse import Fused, Fusion, fusions
+from hubmerge.fusing import allowed_by
+from hubmerge.measure import Batches, Score, score
+from hubmerge.measure.evaluate import Outputs
+from hubmerge.path import LINEAR
+from hubmerge.progress import track
+from hubmerge.recipe import MIDDLE, Recipe
+
+
+def halves(validation: Batches) -> tuple[Batches, Batches]:
+    """Two halves of the validation rows: what fusions choose on, and what they are compared on.
+
+    So that none is judged by rows it has seen.
+    """
+    middle = (validation.rows + 1) // 2
+    labels = validation.labels
+    rest = None if labels is None else labels[middle:]
+    return validation.first(middle), replace(
+        validation, indices=validation.indices[middle:], labels=rest
+    )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a fusion made, and what that is worth on validation rows, calibrated where it can be."""
+
+    fusion: Fusion
+    score: Score
+    chosen: bool = False
+
+    @property
+    def loss(self) -> float:
+        """In nats."""
+        fitted = self.score.calibrated_loss
+        loss = self.score.loss if fitted is None else fitted
+        return loss if math.isfinite(loss) else math.inf
+
+
+def candidates(recipe: Recipe, statistics: InputBatches, validation: InputBatches) -> list[Fusion]:
+    """What to try: everything that neither a missing base, missing rows nor given weights forbid.
+
+    Fusions of one run's checkpoints are left out, as are those that draw at random: which of
+    several draws is best on validation rows says little about the fusion.
+    """
+
+    def fits(fusion: Fusion) -> bool:
+        weighed = recipe.lam != MIDDLE or bool(recipe.weights) or recipe.best
+        return (
+            not fusion.of_a_run
+            and not fusion.random
+            and not (fusion.needs_base and recipe.base is None)
+            and (fusion.weighs or not weighed)
+            and allowed_by(fusion, statistics, validation)
+        )
+
+    return [fusion for fusion in fusions().values() if fits(fusion)]
+
+
+def best_fusion(
+    recipe: Recipe,
+    make: Callable[[Fusion], Fused],
+    run: Callable[[Fused, str], Outputs],
+    statistics: InputBatches,
+    validation: Batches | None,
+) -> tuple[Fusion, Fused, tuple[Trial, ...]]:
+    """The fusion whose merge has the least calibrated loss, what it made, and all trials.
+
+    make: fuses and repairs. run: the outputs of what was made on the second half of the validation
+    rows, under a name. With fewer than two the average is taken and nothing is tried; the earlier
+    one wins ties.
+    """
+    if validation is None or validation.rows < 2:
+        plain = fusions()[LINEAR]
+        return plain, make(plain), ()
+    tried: list[Trial] = []
+    best: Fused | None = None
+    for fusion in track_each(candidates(recipe, statistics, validation)):
+        made = make(fusion)
+        given = run(made, f"trying {fusion.name}")
+        trial = Trial(fusion, score(given, given))
+        if best is None or trial.loss < min(each.loss for each in tried):
+            best = made
+        tried.append(trial)
+    assert best is not None
+    winner = min(tried, key=lambda each: each.loss)
+    trials = tuple(replace(each, chosen=each is winner) for each in tried)
+    return winner.fusion, best, trials
+
+
+def track_each(fusions: list[Fusion]) -> Iterator[Fusion]:
+    """One after the other, under a bar."""
+    with track(len(fusions), "fusing in several ways") as bar:
+        for fusion in fusions:
+            yield fusion
+            bar.update(1)

@@ -1,0 +1,215 @@
+"""What every registered fusion owes on every family, and the laws that each one declares."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from hubmerge.fuse import Given, find_fusion, fusions
+from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, LAWS, PERMUTATIONS, ROTATIONS, UNITY
+from hubmerge.fuse.registry import DATA_FREE, LABELLED
+from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
+from hubmerge.repair import Bench
+from hubmerge.spec import identity, permute, random_permutation
+from hubmerge.spec.canonical import canonical
+from hubmerge.spec.laws import deviation, outputs, spec_of
+from hubmerge.spec.spec import ROTATE
+from hubmerge.spec.symmetry import Symmetry, random_symmetry, transform
+from hubmerge.workers import Workers
+from tests.conformance.labelled import labelled
+from tests.conformance.tiny import generic, probe, probe_batches
+
+MODELS = ["vit", "resnet-bottleneck", "mlp_head-tanh-batch"]
+"""One of every family: with rotations, with convolutions, with signs and batch norms."""
+
+WEIGHTS = [0.2, 0.5, 0.3]
+
+
+def declaring(law):
+    """Every fusion that declares it, on every model."""
+    names = [name for name, fusion in fusions().items() if law in fusion.laws]
+    return lambda test: pytest.mark.parametrize("name", MODELS)(
+        pytest.mark.parametrize("method", names)(test)
+    )
+
+
+class Table:
+    """Models of one architecture, and everything a fusion may ask for."""
+
+    def __init__(self, name, method):
+        self.fusion = find_fusion(method)
+        self.dtype = torch.float32 if self.fusion.needs == LABELLED else torch.float64
+        self.tolerance = 2e-3 if self.fusion.needs == LABELLED else 1e-6
+        *models, self.base = (copy.deepcopy(generic(name, s)).to(self.dtype) for s in range(4))
+        self.model, self.spec = models[0], spec_of(models[0])
+        self.states = [model.state_dict() for model in models]
+        self.bench = bench_of(self.model)
+
+    def fuse(self, states, weights=WEIGHTS, base=None):
+        base = self.base.state_dict() if base is None else base
+        return self.fusion.fuse(states, weights, self.bench, Given(base=base))
+
+
+def bench_of(model):
+    dtype = next(model.parameters()).dtype
+    batches = probe_batches(model, rows=8, count=2, dtype=dtype)
+    scratch = copy.deepcopy(model)
+    return Bench(spec_of(model), scratch, batches, Workers(threads=1), labelled(model, 24))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("method", fusions())
+def test_it_is_deterministic_and_keeps_names_types_and_its_inputs(name, method):
+    table = Table(name, method)
+    kept = [{t: v.clone() for t, v in state.items()} for state in table.states]
+    fused = table.fuse(table.states)
+    assert {t: (v.dtype, v.shape) for t, v in fused.items()} == {
+        t: (v.dtype, v.shape) for t, v in kept[0].items()
+    }
+    assert all(torch.isfinite(value).all() for value in fused.values())
+    if table.fusion.needs != LABELLED:  # what is chosen may be the first model alone
+        assert any(not torch.equal(fused[t], kept[0][t]) for t in fused)
+    assert_same(table.fuse(table.states), fused)
+    for state, before in zip(table.states, kept, strict=True):
+        assert_same(state, before)
+
+
+@declaring(IDENTITY)
+def test_a_model_fused_with_itself_is_the_same_function(name, method):
+    table = Table(name, method)
+    state = table.states[0]
+    fused = table.fuse([state] * 3)
+    inputs = probe(table.model, dtype=table.dtype)
+    moved = deviation(*(outputs(table.model, each, inputs) for each in (state, fused)))
+    assert moved < table.tolerance
+    if table.fusion.linear:
+        assert_same(fused, state)
+
+
+@declaring(EXCHANGE)
+def test_parents_may_be_given_in_any_order(name, method):
+    table = Table(name, method)
+    turned = [2, 0, 1]
+    states, weights = [table.states[n] for n in turned], [WEIGHTS[n] for n in turned]
+    assert_close(table.fuse(states, weights), table.fuse(table.states), table.tolerance)
+
+
+@declaring(ENDS)
+def test_a_parent_that_weighs_everything_is_what_comes_out(name, method):
+    table = Table(name, method)
+    for n, state in enumerate(table.states):
+        found = table.fuse(table.states, [float(n == m) for m in range(3)])
+        assert_close(found, state, 1e-12)
+
+
+@declaring(UNITY)
+def test_what_all_parents_agree_on_stays(name, method):
+    table = Table(name, method)
+    first, *others = table.states
+    agreed = {t: torch.rand(v.shape, generator=seeded()) < 0.5 for t, v in first.items()}
+    states = [first, *({t: mixed(agreed[t], first[t], s[t]) for t in first} for s in others)]
+    fused = table.fuse(states)
+    for tensor, value in fused.items():
+        kept = agreed[tensor]
+        torch.testing.assert_close(
+            value[kept], first[tensor][kept], rtol=1e-5, atol=1e-6, msg=tensor
+        )
+
+
+@declaring(PERMUTATIONS)
+def test_reordering_all_models_alike_reorders_the_result(name, method):
+    table = Table(name, method)
+    element = random_permutation(table.spec, 5)
+
+    def move(state):
+        return permute(table.spec, state, element)
+
+    moved = table.fuse([move(s) for s in table.states], base=move(table.base.state_dict()))
+    assert_close(moved, move(table.fuse(table.states)), table.tolerance)
+
+
+@pytest.mark.parametrize("method", [n for n, f in fusions().items() if ROTATIONS in f.laws])
+def test_rotating_all_models_alike_rotates_the_result(method):
+    table = Table("vit", method)
+    element = rotation(table.spec)
+    states = [canonical(table.spec, s) for s in (*table.states, table.base.state_dict())]
+    *states, base = ({t: v.to(table.dtype) for t, v in state.items()} for state in states)
+
+    def move(state):
+        turned = transform(table.spec, state, element)
+        return {t: v.to(table.dtype) for t, v in turned.items()}
+
+    moved = table.fuse([move(s) for s in states], base=move(base))
+    assert_close(moved, move(table.fuse(states, base=base)), table.tolerance)
+
+
+@pytest.mark.parametrize("method", fusions())
+def test_tied_tensors_stay_tied_and_a_stock_model_loads_what_comes_out(method, tmp_path):
+    config = MlpHeadConfig(input_size=6, hidden_sizes=[6, 6], num_labels=3)
+    models = [MlpHeadForClassification(config).eval() for _ in range(4)]
+    for model in models:
+        model.layers[1].linear.weight = model.layers[0].linear.weight
+    *states, base = (model.state_dict() for model in models)
+    fused = find_fusion(method).fuse(states, WEIGHTS, bench_of(models[0]), Given(base=base))
+    first, second = (f"layers.{i}.linear.weight" for i in (0, 1))
+    assert torch.equal(fused[first], fused[second])
+    whole = copy.deepcopy(generic("vit")).float()
+    table = [copy.deepcopy(generic("vit", seed)).float().state_dict() for seed in range(4)]
+    merged = find_fusion(method).fuse(table[:3], WEIGHTS, bench_of(whole), Given(base=table[3]))
+    whole.load_state_dict(merged)
+    whole.save_pretrained(tmp_path)
+    back, found = type(whole).from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(found[kind] for kind in ("missing_keys", "unexpected_keys"))
+    assert_same(back.state_dict(), merged)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("method", [n for n, f in fusions().items() if f.needs == DATA_FREE])
+def test_half_precision_is_kept(method, dtype):
+    models = [copy.deepcopy(generic("vit", seed)).to(dtype) for seed in range(4)]
+    *states, base = (model.state_dict() for model in models)
+    fused = find_fusion(method).fuse(states, WEIGHTS, bench_of(models[0]), Given(base=base))
+    assert {value.dtype for value in fused.values()} == {dtype}
+
+
+def test_every_law_is_declared_by_some_and_not_by_all():
+    declared = [fusion.laws for fusion in fusions().values()]
+    for law in LAWS:
+        assert 0 < sum(law in laws for laws in declared) < len(declared)
+
+
+def rotation(spec):
+    """A random rotation of every space that may be rotated; all else stays."""
+    turned = {s: m for s, m in random_symmetry(spec, 3).maps.items() if turns(spec, s)}
+    assert turned
+    return Symmetry(identity(spec), turned)
+
+
+def turns(spec, space):
+    return spec.spaces[space].may == ROTATE
+
+
+def seeded():
+    return torch.Generator().manual_seed(0)
+
+
+def mixed(where, one, other):
+    return torch.where(where, one, other)
+
+
+def assert_same(left, right):
+    assert left.keys() == right.keys()
+    for key in left:
+        assert torch.equal(left[key], right[key]), key
+
+
+def assert_close(left, right, tolerance):
+    """But for counters, which come from the first model."""
+    assert left.keys() == right.keys()
+    for key, value in left.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(
+                value.double(), right[key].double(), rtol=tolerance, atol=tolerance, msg=key
+            )
