@@ -12,6 +12,7 @@ from hubmerge.hub.target import RemoteRepo, look_at
 class Proposal:
     """An open pull request of this caller's."""
 
+    number: int
     url: str
     ref: str
     """Its branch, such as "refs/pr/3"."""
@@ -39,5 +40,19 @@ def own_proposals(repo_id: str, title: str) -> list[Proposal]:
         ref = f"refs/pr/{number}"
         repo = look_at(repo_id, ref) if named == title else None
         if repo is not None and repo.has_branch:
-            found.append(Proposal(url, ref, repo))
+            found.append(Proposal(number, url, ref, repo))
     return found
+
+
+def withdraw(repo_id: str, proposal: Proposal, remark: str) -> None:
+    """Closes a pull request of one's own, saying why; one that is closed already is left alone.
+
+    Raises: AccessError, NotFoundError, HubUnavailableError.
+    """
+
+    def close() -> None:
+        found = client().get_discussion_details(repo_id, proposal.number)
+        if found.status in ("open", "draft"):
+            client().change_discussion_status(repo_id, proposal.number, "closed", comment=remark)
+
+    ask(close, repo_id)

@@ -22,7 +22,7 @@ from hubmerge.errors import (
 )
 from hubmerge.hub.client import ask, bars, client, endpoint
 from hubmerge.hub.layout import INDEX, WEIGHTS
-from hubmerge.hub.proposals import own_proposals
+from hubmerge.hub.proposals import Proposal, own_proposals, withdraw
 from hubmerge.hub.source import folder_files
 from hubmerge.hub.target import (
     RemoteRepo,
@@ -192,9 +192,8 @@ class _Push:
         """One pull request that starts at `head`; one of the same title is continued."""
         url = f"{endpoint()}/{self.repo_id}"
         own = own_proposals(self.repo_id, self.message)
-        for each in own:
-            if self._stands(each.repo):
-                return Published(self.repo_id, url, each.repo.head, each.url, changed=False)
+        if (there := self._only(own)) is not None:
+            return Published(self.repo_id, url, there.repo.head, there.url, changed=False)
         if own:
             commit = self.to_branch(own[0].ref, own[0].repo.head)
             self.check(own[0].ref)
@@ -211,7 +210,18 @@ class _Push:
 
         commit, pr_url, ref = ask(once, self.repo_id)
         self.check(ref)
-        return Published(self.repo_id, url, commit, pr_url, changed=True)
+        there = self._only(own_proposals(self.repo_id, self.message))
+        if there is None or there.ref == ref:
+            return Published(self.repo_id, url, commit, pr_url, changed=True)
+        return Published(self.repo_id, url, there.repo.head, there.url, changed=False)
+
+    def _only(self, own: Sequence[Proposal]) -> Proposal | None:
+        """The oldest of them that holds this merge. The Hub has no lock: whoever finds that the
+        same was proposed twice in one moment closes the younger."""
+        standing = [each for each in own if self._stands(each.repo)]
+        for younger in standing[1:]:
+            withdraw(self.repo_id, younger, f"The same merge was proposed in {standing[0].url}")
+        return standing[0] if standing else None
 
     def check(self, revision: str) -> None:
         """Raises: VerificationError, unless every file stands at `revision` as it is here."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import HfApi
 
 from hubmerge.errors import NotFoundError
-from hubmerge.hub import load, publish
+from hubmerge.hub import Published, load, publish
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub
 from tests.hub.tiny import push, save, tiny_vit
@@ -31,9 +34,10 @@ def test_a_pull_request_creates_no_repository(hub: EmbeddedHub, result: Path) ->
     assert look_at("me/not-there") is None
 
 
-def proposals(hub: EmbeddedHub, repo: str) -> list[str]:
-    """Titles of the open pull requests."""
-    return [each.title for each in hub.api().get_repo_discussions(repo) if each.is_pull_request]
+def proposals(hub: EmbeddedHub, repo: str, status: str = "open") -> list[str]:
+    """Titles of the pull requests."""
+    found = hub.api().get_repo_discussions(repo, discussion_status=status)
+    return [each.title for each in found if each.is_pull_request]
 
 
 def test_the_same_is_proposed_once(hub: EmbeddedHub, result: Path, tmp_path: Path) -> None:
@@ -80,3 +84,44 @@ def test_a_pull_request_whose_answer_was_lost_is_not_opened_again(
     done = publish(result, repo, private=False, create_pr=True, message="Ours")
     assert proposals(hub, repo) == ["Ours"]
     assert load(f"{repo}@refs/pr/1").source.sha == done.commit
+
+
+def test_two_who_propose_the_same_in_one_moment_leave_one_open(
+    hub: EmbeddedHub, result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = push(hub, "me/in-one-moment", save(tmp_path / "old", tiny_vit(seed=1)))
+    commit, both = HfApi.create_commit, threading.Barrier(2, timeout=60)
+
+    def together(self: HfApi, *args: Any, **kwargs: Any) -> Any:
+        both.wait()  # neither has seen the other's: both have looked, and none was open
+        return commit(self, *args, **kwargs)
+
+    monkeypatch.setattr(HfApi, "create_commit", together)
+
+    def propose(_: int) -> Published:
+        return publish(result, repo, private=False, create_pr=True, message="Ours")
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(propose, range(2)))
+    assert proposals(hub, repo) == ["Ours"]
+    assert proposals(hub, repo, "closed") == ["Ours"]
+    assert len({(each.pr_url, each.commit) for each in done}) == 1
+    assert sorted(each.changed for each in done) == [False, True]
+    assert load(f"{repo}@refs/pr/1").source.sha == done[0].commit
+
+
+def test_a_pair_that_was_left_open_is_cleared_up_by_the_next(
+    hub: EmbeddedHub, result: Path, tmp_path: Path
+) -> None:
+    repo = push(hub, "me/left-two", save(tmp_path / "old", tiny_vit(seed=1)))
+    for _ in range(2):
+        hub.api().upload_folder(
+            repo_id=repo, folder_path=result, create_pr=True, commit_message="Ours"
+        )
+    assert len(proposals(hub, repo)) == 2
+    done = publish(result, repo, private=False, create_pr=True, message="Ours")
+    assert not done.changed
+    assert done.pr_url is not None
+    assert done.pr_url.endswith("/1")
+    assert proposals(hub, repo) == ["Ours"]
+    assert not publish(result, repo, private=False, create_pr=True, message="Ours").changed
