@@ -207,4 +207,4 @@ def _holding(b: LoadedModel, state: State, a: LoadedModel) -> LoadedModel:
     """`b` with the tensors of `state`, and A's names for its classes, whose order it now has."""
     model = with_state(b.model, state)
     model.config.id2label, model.config.label2id = a.config.id2label, a.config.label2id
-    return LoadedModel(b.source, model, b.processor, b.dtype, b.dtypes, b.folder)
+    return LoadedModel(b.source, model, b.processor, b.dtype, b.dtypes, b.folder, b.tokenizer)

@@ -13,6 +13,7 @@ from hubmerge.letters import roles, told
 from hubmerge.matching import learners
 from hubmerge.measure import (
     Batches,
+    ClassOutputs,
     Comparison,
     Curve,
     Data,
@@ -20,16 +21,17 @@ from hubmerge.measure import (
     Rows,
     RowSet,
     Score,
+    Together,
     choose_rows,
     compare,
     ensemble,
-    make_batches,
-    match_labels,
     measure_curve,
     open_data,
     outputs,
     score,
 )
+from hubmerge.measure.reading import Reading, read_for
+from hubmerge.models.task import LANGUAGE, task_of
 from hubmerge.path import Path
 from hubmerge.recipe import Recipe
 from hubmerge.synthetic import synthetic_batches
@@ -46,6 +48,7 @@ class Ground:
     validation: Batches
     evaluation: Batches
     notes: tuple[str, ...]
+    reading: Reading
     learning: Batches
     """What a matcher may look at: the calibration rows, and more of their kind if it learns."""
 
@@ -116,23 +119,33 @@ def prepare_ground(folder: str, recipe: Recipe, a: LoadedModel) -> Ground:
         image_column=wanted.image_column,
         feature_column=wanted.feature_column,
         label_column=wanted.label_column,
+        text_column=wanted.text_column,
+        texts=task_of(a.config) is LANGUAGE,
     )
-    labels = match_labels(data, a.id2label, by_index=recipe.labels == "by-index")
+    reading = read_for(
+        data,
+        a.model,
+        a.processor,
+        a.tokenizer,
+        labels=a.id2label,
+        by_index=recipe.labels == "by-index",
+        tokens=wanted.tokens,
+    )
     rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
-    calibration = make_batches(data, rows.calibration, a.model, a.processor, None)
+    calibration = reading.batches(rows.calibration, False)
     learning, notes = calibration, list(rows.notes)
     if (learner := learners().get(recipe.match)) is not None:
         taught = learning_rows(data, rows, recipe, learner.rows)
-        targets = labels if learner.labelled else None
-        learning = make_batches(data, taught, a.model, a.processor, targets)
+        learning = reading.batches(taught, learner.labelled)
         notes.append(f'{len(taught):,} rows of split "{taught.split}" were learned from')
     return Ground(
         data,
         rows,
         calibration,
-        make_batches(data, rows.validation, a.model, a.processor, labels),
-        make_batches(data, rows.evaluation, a.model, a.processor, labels),
-        (*notes, *([labels.note] if labels.note else [])),
+        reading.batches(rows.validation, True),
+        reading.batches(rows.evaluation, True),
+        (*notes, *reading.notes),
+        reading,
         learning,
     )
 
@@ -163,7 +176,7 @@ def hold_contest(
     None where nothing was matched, so that both paths are one.
     """
 
-    def stand(name: str, model: PreTrainedModel) -> Standing:
+    def stand(name: str, model: PreTrainedModel | Together) -> Standing:
         return Standing(
             outputs(model, ground.evaluation, workers, name),
             outputs(model, ground.validation, workers, f"{name}, validation"),
@@ -179,8 +192,12 @@ def hold_contest(
         **own,
         "naive": stand("naive average", naive.model(lam)),
         "merge": stand("merge", merge),
-        "ensemble": Standing(ensemble(*ends), ensemble(*held_out)),
     }
+    kept = [[o for o in said if isinstance(o, ClassOutputs)] for said in (ends, held_out)]
+    if all(len(said) == len(own) for said in kept):
+        standings["ensemble"] = Standing(ensemble(*kept[0]), ensemble(*kept[1]))
+    else:  # not all logits were kept: the parents are asked again, together
+        standings["ensemble"] = stand("ensemble", Together(parents))
 
     def curve(point: Callable[[float], PreTrainedModel], what: str) -> Curve:
         return measure_curve(

@@ -24,7 +24,10 @@ class Part(BaseModel):
 
 
 class DataRecipe(Part):
-    """Which data set, and where in it to look; what is None is detected."""
+    """Which data set, and where in it to look; what is None is detected.
+
+    tokens: of a block of text, which a language model is measured on; 128, or as many as it takes.
+    """
 
     id: str
     config: str | None = None
@@ -33,11 +36,13 @@ class DataRecipe(Part):
     image_column: str | None = None
     feature_column: str | None = None
     label_column: str | None = None
+    text_column: str | None = None
+    tokens: int | None = Field(default=None, ge=2)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are asked for by name."""
-        names = (self.image_column, self.feature_column, self.label_column)
+        names = (self.image_column, self.feature_column, self.label_column, self.text_column)
         return tuple(name for name in names if name is not None)
 
 

@@ -20,10 +20,12 @@ from hubmerge.fuse import Fused, Fusion
 from hubmerge.fuse.laws import ENDS
 from hubmerge.fusing import part_of
 from hubmerge.hub import LoadedModel, Plan, Source
+from hubmerge.hub.compare import has_classes
 from hubmerge.ledger import told_fusion
 from hubmerge.letters import listed, roles
 from hubmerge.matching import Match
 from hubmerge.measure import RowSet as Rows
+from hubmerge.models.task import task_of
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms
 from hubmerge.reporting import schema
@@ -32,7 +34,6 @@ from hubmerge.save import merged_dtype
 from hubmerge.trials import Trial
 
 LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")
-PIPELINE_TAG = "image-classification"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def tell(
     return schema.Report(
         verdict=verdict.name,
         verdict_sentence=verdict.sentence,
-        n=len(story.ground.rows.evaluation) if story.ground else 0,
+        n=story.ground.evaluation.rows if story.ground else 0,
         models=[
             _parent(model, planned.licenses)
             for model, planned in zip(story.parents, story.plan.models, strict=True)
@@ -99,7 +100,7 @@ def tell(
 
 
 def _unit(story: Story) -> str:
-    return "images" if story.ground is None or story.ground.data.image_column else "rows"
+    return "images" if story.ground is None else story.ground.reading.unit
 
 
 def _dtype(dtype: torch.dtype) -> str:
@@ -127,15 +128,17 @@ def _base(story: Story) -> schema.Parent | None:
 
 def _merged(story: Story) -> schema.Merged:
     model = story.merge.model
+    task = task_of(model.config)
+    prepared = story.merge.processor or story.merge.tokenizer
     return schema.Merged(
         model_type=model.config.model_type,
         architecture=type(model).__name__,
-        auto_class="AutoModelForImageClassification",
-        auto_processor="AutoImageProcessor" if story.merge.processor is not None else None,
-        pipeline_tag=PIPELINE_TAG,
+        auto_class=task.auto_class,
+        auto_processor=task.auto_processor if prepared is not None else None,
+        pipeline_tag=task.name,
         dtype=_dtype(merged_dtype(story.parents)),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        labels=list(story.merge.id2label.values()),
+        labels=list(story.merge.id2label.values()) if has_classes(model.config) else [],
     )
 
 
@@ -214,7 +217,6 @@ def _data(story: Story) -> schema.Data | None:
     if ground is None or source is None:
         return None
     data = ground.data
-    column = data.image_column or data.feature_column or ""
     return schema.Data(
         id=source.id,
         sha=source.sha,
@@ -222,7 +224,7 @@ def _data(story: Story) -> schema.Data | None:
         kind=source.kind,
         config=data.config,
         unit=_unit(story),
-        columns={"input": column, "label": data.label_column},
+        columns=ground.reading.columns,
         calibration=_rows(ground.rows.calibration),
         validation=_rows(ground.rows.validation),
         evaluation=_all_rows(ground.rows.evaluation),
@@ -249,7 +251,7 @@ def _limits(story: Story) -> list[str]:
         limits.append("Nothing was measured: no data set was given.")
     else:
         limits.append(
-            f"Measured on {len(story.ground.rows.evaluation):,} {_unit(story)} of one data set; "
+            f"Measured on {story.ground.evaluation.rows:,} {_unit(story)} of one data set; "
             "other data may rank the contenders differently."
             if story.ground
             else ""

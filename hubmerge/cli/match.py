@@ -23,6 +23,8 @@ def command(
     image_column: o.ImageColumn = None,
     feature_column: o.FeatureColumn = None,
     label_column: o.LabelColumn = None,
+    text_column: o.TextColumn = None,
+    tokens: o.Tokens = None,
     calibration_samples: o.CalibrationSamples = None,
     out: o.Out = None,
     json: o.Json = False,
@@ -37,6 +39,8 @@ def command(
         image_column=image_column,
         feature_column=feature_column,
         label_column=label_column,
+        text_column=text_column,
+        tokens=tokens,
     )
     given = {
         "match": match,

@@ -52,6 +52,8 @@ def merging(act: Act) -> Callable[..., None]:
         image_column: o.ImageColumn = None,
         feature_column: o.FeatureColumn = None,
         label_column: o.LabelColumn = None,
+        text_column: o.TextColumn = None,
+        tokens: o.Tokens = None,
         samples: o.Samples = None,
         calibration_samples: o.CalibrationSamples = None,
         out: o.Out = None,
@@ -71,6 +73,8 @@ def merging(act: Act) -> Callable[..., None]:
             image_column=image_column,
             feature_column=feature_column,
             label_column=label_column,
+            text_column=text_column,
+            tokens=tokens,
         )
         given = {
             "match": match,

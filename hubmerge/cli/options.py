@@ -168,6 +168,17 @@ FeatureColumn = Annotated[
 LabelColumn = Annotated[
     str | None, _option("--label-column", help="Column of labels; detected.", panel=DATA)
 ]
+TextColumn = Annotated[
+    str | None, _option("--text-column", help="Column of texts; detected.", panel=DATA)
+]
+Tokens = Annotated[
+    int | None,
+    _option(
+        "--tokens",
+        help="Tokens of a block of text. Default: 128, or what the model takes.",
+        panel=DATA,
+    ),
+]
 Samples = Annotated[
     str | None,
     _option(
@@ -304,7 +315,7 @@ def refuse_beside_recipe(context: typer.Context, recipe: Path, allowed: frozense
         )
 
 
-def data_fields(dataset: str | None, **fields: str | None) -> dict[str, Any] | None:
+def data_fields(dataset: str | None, **fields: str | int | None) -> dict[str, Any] | None:
     """The data set's part of a recipe; None without one. Raises: RecipeError."""
     if dataset is None:
         given = [name for name, value in fields.items() if value is not None]

@@ -80,13 +80,13 @@ def _named(total: dict[str, Tensor], head: str) -> dict[str, Tensor]:
 
 def _solved(system: System, number: int, folds: Sequence[dict[str, Tensor]]) -> Fit:
     """The fit of one group; the ridge is chosen on the second fold, if there is one."""
-    group, blocks = system.groups[number], system.blocks
+    group, blocks, outputs = system.groups[number], system.blocks, system.outputs
+    before = sum(outputs[:number])
     biased = any(writer.biased for writer in group.writers)
     folds = [fold for fold in folds if fold]
 
     def own(found: Moments) -> Moments:
-        outputs = found.r.shape[-1] // len(system.groups)
-        found = found.outputs(number * outputs, (number + 1) * outputs)
+        found = found.outputs(before, before + outputs[number])
         return found if biased else found.about_zero
 
     ridge = chosen_ridge([own(moments([fold])) for fold in folds], blocks)

@@ -14,7 +14,6 @@ from hubmerge.errors import RecipeError
 from hubmerge.fuse.draws import drawing
 from hubmerge.measure.batches import Batches, Inputs
 from hubmerge.measure.evaluate import Outputs, outputs
-from hubmerge.measure.score import correct, cross_entropy
 from hubmerge.spec.permutation import State
 
 NOISE = 0.25
@@ -50,11 +49,11 @@ class Judge:
     def figures(self, metric: str, state: State, weights: Sequence[float]) -> tuple[float, float]:
         """What `metric` says of the candidate, and minus its loss: of both, more is better."""
         found = self.outputs(state, weights, noisy=metric == "robust-accuracy")
-        loss = float(cross_entropy(found.logits, found.labels).mean())
+        loss = float(found.losses().mean())
         worth = -loss if np.isfinite(loss) else -np.inf
         if metric == "loss":
             return worth, worth
-        return float(correct(found.logits, found.labels).mean()), worth
+        return float(found.right.mean()), worth
 
     def loss(self, state: State, weights: Sequence[float]) -> float:
         """Mean cross-entropy of the candidate in nats; infinite where it is no number."""

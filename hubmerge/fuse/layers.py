@@ -19,13 +19,15 @@ from transformers.pytorch_utils import Conv1D
 class Layer(Protocol):
     """A module as a linear map; it holds the module's geometry and none of its tensors.
 
-    axis: the one of the module's output that runs over channels. inputs: how many each group
-    reads at a place. reading: equal for layers that make the same rows of the same input.
+    axis: the one of the module's output that runs over channels. inputs, outputs: how many each
+    group reads and writes at a place. reading: equal for layers that make the same rows of the
+    same input.
     """
 
     axis: int
     groups: int
     inputs: int
+    outputs: int
     biased: bool
     reading: Hashable
 
@@ -49,8 +51,8 @@ class LinearLayer:
     groups = 1
     reading: Hashable = "linear"
 
-    def __init__(self, inputs: int, biased: bool) -> None:
-        self.inputs, self.biased = inputs, biased
+    def __init__(self, inputs: int, outputs: int, biased: bool) -> None:
+        self.inputs, self.outputs, self.biased = inputs, outputs, biased
 
     def rows(self, given: Tensor) -> Tensor:
         return given.reshape(1, len(given), -1, self.inputs)
@@ -79,7 +81,7 @@ class ConvolutionLayer:
 
     def __init__(self, module: nn.Conv2d) -> None:
         self.groups = module.groups
-        self.inputs = module.weight[0].numel()
+        self.inputs, self.outputs = module.weight[0].numel(), len(module.weight) // module.groups
         self.biased = module.bias is not None
         self._shape = module.weight.shape
         self._kernel, self._stride = module.kernel_size, module.stride
@@ -104,9 +106,9 @@ class ConvolutionLayer:
 def as_layer(module: nn.Module) -> Layer | None:
     """`module` as a linear map; None if it is none of the kinds known here."""
     if type(module) is nn.Linear:
-        return LinearLayer(module.in_features, module.bias is not None)
+        return LinearLayer(module.in_features, module.out_features, module.bias is not None)
     if type(module) is Conv1D:
-        return TransposedLayer(module.nx, biased=True)
+        return TransposedLayer(module.nx, module.nf, biased=True)
     if type(module) is nn.Conv2d:
         return ConvolutionLayer(module)
     return None

@@ -34,6 +34,11 @@ class System:
         """Inputs of each layer of a group."""
         return [writer.layer.inputs for writer in self.groups[0].writers]
 
+    @property
+    def outputs(self) -> list[int]:
+        """Outputs of each group, one behind the other in what is missing."""
+        return [group.writers[0].layer.outputs for group in self.groups]
+
 
 def systems(stage: Stage) -> list[System]:
     """The groups of a stage, those with the same rows together."""

@@ -11,6 +11,7 @@ from transformers import PreTrainedConfig
 from hubmerge.errors import LabelError, MismatchError, RecipeError
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.hub.source import Source
+from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
 
 FREE_FIELDS: dict[str, tuple[str, ...]] = {
     "names and provenance": (
@@ -88,6 +89,8 @@ class Mergeable(Protocol):
     def config(self) -> PreTrainedConfig: ...
     @property
     def processor(self) -> Any | None: ...
+    @property
+    def tokenizer(self) -> Any | None: ...
 
 
 def check_mergeable(a: Mergeable, *others: Mergeable) -> None:
@@ -112,6 +115,10 @@ def _check_pair(a: Mergeable, b: Mergeable) -> None:
     _same(a, b, PROCESSOR, "the file", *("present" if p else _ABSENT for p in present))
     if all(present):
         _compare(a, b, PROCESSOR, *(processor_fields(m.processor) for m in (a, b)))
+    present = [m.tokenizer is not None for m in (a, b)]
+    _same(a, b, TOKENIZER, "the file", *("present" if p else _ABSENT for p in present))
+    if all(present):
+        check_same_tokens(a.tokenizer, b.tokenizer, a.source.ref, b.source.ref)
 
 
 def has_classes(config: PreTrainedConfig) -> bool:

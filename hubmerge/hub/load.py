@@ -29,6 +29,9 @@ from hubmerge.hub.layout import (
     weight_files,
 )
 from hubmerge.hub.source import Source, folder_files, resolve
+from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
+from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
+from hubmerge.models.task import LANGUAGE, task_of
 from hubmerge.progress import is_quiet
 
 SHOWN = 5
@@ -44,6 +47,8 @@ class Description:
     processor: Any | None
     code_folder: Path | None = None
     """Where its own python files lie; None unless they may be run."""
+    tokenizer: Any | None = None
+    """Of a language model."""
 
 
 @dataclass
@@ -60,6 +65,8 @@ class LoadedModel:
     """The stored dtype of every tensor, by its name on disk."""
     folder: Path
     """Where its files lie."""
+    tokenizer: Any | None
+    """Of a language model; None if it comes without one."""
 
     @property
     def config(self) -> PreTrainedConfig:
@@ -79,7 +86,7 @@ def labels_of(config: PreTrainedConfig) -> dict[int, str]:
 
 
 def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
-    """Configuration and processor, without the weights.
+    """Configuration and processor or tokenizer, without the weights.
 
     Raises: NotFoundError, if there is no config.json; RemoteCodeError; FamilyError, for a model
     type transformers does not know; WeightsError, for a configuration that cannot be read.
@@ -95,11 +102,13 @@ def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
         if name in names:
             fetch_file(source, name)
     folder = fetch_file(source, CONFIG).parent
+    config = _config(folder, source.ref, trust_remote_code)
     return Description(
         source,
-        _config(folder, source.ref, trust_remote_code),
+        config,
         _processor(folder, source.ref, trust_remote_code),
         folder if trust_remote_code else None,
+        _tokenizer(source, names, trust_remote_code) if task_of(config) is LANGUAGE else None,
     )
 
 
@@ -139,6 +148,7 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
         stored_dtype(tensors, source.ref),
         {name: DTYPES[tensor.dtype] for name, tensor in tensors.items()},
         folder,
+        description.tokenizer,
     )
 
 
@@ -249,6 +259,16 @@ def _processor(folder: Path, ref: str, trust_remote_code: bool) -> Any | None:
         )
     except Exception as error:  # as above
         raise WeightsError(f"{PROCESSOR} of {ref} cannot be used", found=str(error)) from error
+
+
+def _tokenizer(source: Source, names: list[str], trust_remote_code: bool) -> Any | None:
+    found = [fetch_file(source, name) for name in TOKENIZER_FILES if name in names]
+    if not found:
+        return None
+    if TOKENIZER in names:
+        fields = _read_json(found[0], source.ref)
+        _refuse_code(fields, TOKENIZER, source.ref, trust_remote_code)
+    return load_tokenizer(found[0].parent, source.ref, trust_remote_code=trust_remote_code)
 
 
 def _read_json(path: Path, ref: str) -> dict[str, Any]:

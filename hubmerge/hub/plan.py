@@ -28,6 +28,7 @@ from hubmerge.hub.load import Description, describe, labels_of, model_class
 from hubmerge.hub.resources import Needs, measure_needs, memory_needed
 from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import Target, check_target
+from hubmerge.models.task import CLASSIFICATION, task_of
 from hubmerge.spec import Spec, bind_config
 
 SAMPLES = 1000
@@ -201,7 +202,11 @@ def make_plan(
         both=both,
         data=data,
         measurements=measurements(
-            data is not None, samples, calibration_samples, models=len(models)
+            data is not None,
+            samples,
+            calibration_samples,
+            models=len(models),
+            scores=task_of(config).scores,
         ),
         dtype=dtype_name(dtype),
         licence=licence,
@@ -239,6 +244,7 @@ def measurements(
     calibration_samples: int | None,
     *,
     models: int = 2,
+    scores: str = CLASSIFICATION.scores,
 ) -> list[Measurement]:
     """What will be measured on what; without data, what cannot be."""
     if not data:
@@ -250,7 +256,7 @@ def measurements(
     calibration = "" if calibration_samples is None else f": {calibration_samples:,}"
     return [
         Measurement(
-            what=f"loss, accuracy and calibration error of {'both' if models == 2 else 'all'} "
+            what=f"{scores} of {'both' if models == 2 else 'all'} "
             "parents, the naive average, the merge and the parents' ensemble",
             rows=evaluation,
         ),

@@ -73,7 +73,7 @@ class _Nested:
         self.spec, self.rotated = spec, frozenset(rotated)
         self.inside: dict[str, list[str]] = {}
         for name, space in spec.spaces.items():
-            if space.within and root in spec.ancestors(name):
+            if space.within and not space.fixed and root in spec.ancestors(name):
                 self.inside.setdefault(space.within, []).append(name)
 
     def solve(self, space: str, similarities: Arrays) -> tuple[float, dict[str, np.ndarray]]:

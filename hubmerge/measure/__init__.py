@@ -4,8 +4,9 @@ from hubmerge.measure.batches import BATCH_SIZE, Batch, Batches, make_batches
 from hubmerge.measure.compare import compare
 from hubmerge.measure.curve import CURVE_ROWS, GRID, choose_lambda, measure_curve
 from hubmerge.measure.data import Data, open_data
-from hubmerge.measure.evaluate import Outputs, logits, outputs
+from hubmerge.measure.evaluate import Together, logits, outputs
 from hubmerge.measure.labels import LabelMap, match_labels
+from hubmerge.measure.outputs import ClassOutputs, Outputs
 from hubmerge.measure.results import Barrier, Comparison, Curve, CurvePoint, Score
 from hubmerge.measure.rows import Rows, RowSet, choose_rows
 from hubmerge.measure.score import ensemble, score
@@ -18,6 +19,7 @@ __all__ = [
     "Barrier",
     "Batch",
     "Batches",
+    "ClassOutputs",
     "Comparison",
     "Curve",
     "CurvePoint",
@@ -27,6 +29,7 @@ __all__ = [
     "RowSet",
     "Rows",
     "Score",
+    "Together",
     "choose_lambda",
     "choose_rows",
     "compare",

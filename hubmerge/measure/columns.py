@@ -15,6 +15,9 @@ from hubmerge.errors import DataError
 LABELS = ("label", "labels", "fine_label", "class", "target")
 """Names of a label column, most usual first; where several fit, the first one is taken."""
 
+TEXTS = ("text", "content", "document", "story", "sentence")
+"""Names of a text column, most usual first."""
+
 UNLABELLED = -1
 """What data sets whose test labels are kept secret hold in their place."""
 
@@ -73,6 +76,28 @@ def find_label(features: Features, asked: str | None, ref: str) -> str:
             hint="name the label column",
         )
     return usual
+
+
+def find_text(features: Features, asked: str | None, ref: str) -> str:
+    """The column asked for; else the first usual name that holds text; else the only text."""
+    fitting = [name for name, kind in features.items() if _is_text(kind)]
+    if asked is not None:
+        _known_column(asked, features, ref)
+        if asked not in fitting:
+            raise _wrong_type(asked, features, "text", ref)
+        return asked
+    found = first(TEXTS, fitting) or (fitting[0] if len(fitting) == 1 else None)
+    if found is None:
+        raise DataError(
+            f"{ref} has no text column one could be sure of",
+            found=_typed(features),
+            hint="name the text column: a language model is measured on texts",
+        )
+    return found
+
+
+def _is_text(kind: Any) -> bool:
+    return isinstance(kind, Value) and kind.dtype in ("string", "large_string")
 
 
 def _is_vector(kind: Any) -> bool:

@@ -3,7 +3,8 @@
 Accuracy: the Wald interval for a difference of matched proportions, after adding half a row to each
 of the four cells (both right, only one, only the other, both wrong). Source: A. Agresti, Y. Min,
 "Simple improved confidence intervals for comparing matched proportions", Statistics in Medicine 24
-(2005). Calibrated loss: the paired bootstrap of `bootstrap.py`.
+(2005). Where a row is right in part (the tokens of a text), and for the calibrated loss: the paired
+bootstrap of `bootstrap.py`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from hubmerge.measure.bootstrap import bounds, resampled_means
-from hubmerge.measure.evaluate import Outputs
+from hubmerge.measure.outputs import Outputs
 from hubmerge.measure.results import Comparison
-from hubmerge.measure.score import correct, cross_entropy
 
 Z = 1.6448536269514722
 """95% point of the normal distribution, one-sided."""
@@ -34,14 +34,11 @@ def compare(
     """
     if not np.array_equal(merge.labels, other.labels):
         raise ValueError(f"the merge and {name} were not evaluated on the same rows")
-    gained = correct(merge.logits, merge.labels)
-    held = correct(other.logits, other.labels)
+    gained, held = merge.right, other.right
     low, high = accuracy_bounds(gained, held)
     difference, loss_low, loss_high = None, None, None
     if merge_temperature is not None and other_temperature is not None:
-        added = cross_entropy(merge.logits, merge.labels, merge_temperature) - cross_entropy(
-            other.logits, other.labels, other_temperature
-        )
+        added = merge.losses(merge_temperature) - other.losses(other_temperature)
         difference = float(added.mean())
         loss_low, loss_high = bounds(resampled_means(added[None])[:, 0])
     return Comparison(
@@ -57,7 +54,9 @@ def compare(
 
 
 def accuracy_bounds(left: np.ndarray, right: np.ndarray, z: float = Z) -> tuple[float, float]:
-    """Bounds of mean(left) - mean(right), both bool [rows], paired, in [-1, 1]."""
+    """Bounds of mean(left) - mean(right), paired, in [-1, 1]: both bool [rows], or shares."""
+    if left.dtype != bool:
+        return bounds(resampled_means((left - right)[None])[:, 0])
     rows = len(left) + 2
     only_left = (left & ~right).sum() + 0.5
     only_right = (right & ~left).sum() + 0.5

@@ -12,9 +12,10 @@ from hubmerge.events import Point as PointMeasured
 from hubmerge.events import emit, is_heard
 from hubmerge.measure.barrier import around, barrier, excess, highest
 from hubmerge.measure.batches import Batches
-from hubmerge.measure.evaluate import Outputs, outputs
+from hubmerge.measure.evaluate import outputs
+from hubmerge.measure.outputs import Outputs
 from hubmerge.measure.results import Curve, CurvePoint
-from hubmerge.measure.score import correct, cross_entropy, temperature_of
+from hubmerge.measure.score import temperature_of
 from hubmerge.progress import track
 from hubmerge.workers import Workers
 
@@ -74,8 +75,7 @@ def measure_curve(
 
     def tell(lam: float, place: _Place) -> None:
         if is_heard():
-            loss = float(cross_entropy(place.here.logits, place.here.labels).mean())
-            right = float(correct(place.here.logits, place.here.labels).mean())
+            loss, right = float(place.here.losses().mean()), float(place.here.right.mean())
             emit(PointMeasured(what, lam, loss, right))
 
     held_out_ends: Sequence[Outputs | None] = [None for _ in ends]
@@ -117,21 +117,14 @@ def choose_lambda(
     losses = {}
     for lam in lams:
         found = outputs(point(lam), validation, workers, f"choosing λ={lam:g}")
-        losses[lam] = float(cross_entropy(found.logits, found.labels).mean())
+        losses[lam] = float(found.losses().mean())
     return min(losses, key=lambda lam: (losses[lam], abs(lam - 0.5))), losses
 
 
 def _losses(places: Iterable[_Place], *, calibrated: bool = False) -> np.ndarray:
     """Row by row, [points, rows]."""
     return np.stack(
-        [
-            cross_entropy(
-                place.here.logits,
-                place.here.labels,
-                (place.temperature or 1.0) if calibrated else 1.0,
-            )
-            for place in places
-        ]
+        [place.here.losses((place.temperature or 1.0) if calibrated else 1.0) for place in places]
     )
 
 
@@ -163,7 +156,7 @@ def _curve(
         CurvePoint(
             lam=lam,
             loss=figures[i][0],
-            accuracy=float(correct(place.here.logits, place.here.labels).mean()),
+            accuracy=float(place.here.right.mean()),
             excess=figures[i][1],
             calibrated_loss=calibrated_figures[i][0] if calibrated_figures else None,
             calibrated_excess=calibrated_figures[i][1] if calibrated_figures else None,

@@ -1,4 +1,4 @@
-"""Opening an image-classification data set from a local folder, and finding one's way in it.
+"""Opening a data set of labelled images, features or texts, and finding one's way in it.
 
 Configuration, splits and columns are detected by the rules written at each function; every one can
 be given instead, and whatever cannot be found is refused with a list of what is there.
@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
-from datasets import ClassLabel, Dataset, DatasetDict, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from hubmerge.errors import DataError, HubmergeError, ResourceError
 from hubmerge.measure.columns import (
     UNLABELLED,
     find_inputs,
     find_label,
+    find_text,
     first,
     is_labelled,
     listed,
@@ -50,14 +51,16 @@ class Data:
     """Validation rows come from here; None: out of `split`."""
     image_column: str | None
     feature_column: str | None
-    label_column: str
+    label_column: str | None
+    """None for texts, which say themselves what follows."""
     notes: tuple[str, ...] = ()
     """What a reader of the report should know of how this was found."""
+    text_column: str | None = None
 
     @property
-    def label_feature(self) -> ClassLabel | Value:
+    def label_feature(self) -> ClassLabel | Value | None:
         """The type of the label column."""
-        return self.splits[self.split].features[self.label_column]
+        return self.splits[self.split].features.get(self.label_column)
 
     @property
     def label_names(self) -> list[str] | None:
@@ -76,9 +79,11 @@ def open_data(
     image_column: str | None = None,
     feature_column: str | None = None,
     label_column: str | None = None,
+    text_column: str | None = None,
+    texts: bool = False,
 ) -> Data:
     """Open what `load_dataset` (README configs, parquet, csv, image folders) or `save_to_disk`
-    left in `folder`. `ref` is its name in errors.
+    left in `folder`. `ref` is its name in errors. texts: whether texts are wanted, and no labels.
 
     Evaluation split: test, else validation, else the only one; one whose labels are all kept
     secret is passed over. Calibration split: train. Validation split: validation, if it is
@@ -89,25 +94,26 @@ def open_data(
     for asked in (split, calibration_split):
         if asked is not None:
             _known_split(asked, known, ref)
-    chosen, notes = (split, ()) if split else _evaluation_split(known, label_column, ref)
-    features = known[chosen].features
-    images, vectors = find_inputs(features, image_column, feature_column, ref)
-    label = find_label(features, label_column, ref)
-    if not is_labelled(known[chosen], label):
+    wanted = _Columns(image_column, feature_column, label_column, text_column, texts)
+    chosen, notes = (split, ()) if split else _evaluation_split(known, wanted, ref)
+    columns = wanted.found_in(known[chosen].features, ref)
+    if not columns.answered(known[chosen]):
         raise DataError(
-            f'split "{chosen}" of {ref} has no labels: every "{label}" is {UNLABELLED} or missing',
+            f'split "{chosen}" of {ref} has no labels: every "{columns.label}" is {UNLABELLED} '
+            "or missing",
             found=f"splits {listed(known)}",
             hint="measure on a split with labels",
         )
     others = {name: rows for name, rows in known.items() if name != chosen}
     validation = first(VALIDATION, others)
-    if validation is not None and not is_labelled(others[validation], label):
+    if validation is not None and not columns.answered(others[validation]):
         validation = None
     calibration = calibration_split or first(TRAIN, others)
     if calibration == chosen:
         calibration = None
     if calibration is not None:
-        require_columns(known[calibration].features, (images, vectors), calibration, ref)
+        inputs = (columns.image, columns.feature, columns.text)
+        require_columns(known[calibration].features, inputs, calibration, ref)
     return Data(
         ref=ref,
         config=opened_config,
@@ -115,11 +121,41 @@ def open_data(
         split=chosen,
         calibration_split=calibration,
         validation_split=validation if validation != calibration else None,
-        image_column=images,
-        feature_column=vectors,
-        label_column=label,
+        image_column=columns.image,
+        feature_column=columns.feature,
+        label_column=columns.label,
         notes=notes,
+        text_column=columns.text,
     )
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Columns by what they are for: as asked for, or as found."""
+
+    image: str | None
+    feature: str | None
+    label: str | None
+    text: str | None
+    texts: bool
+    """Whether texts are wanted, and nothing else."""
+
+    def found_in(self, features: Features, ref: str) -> _Columns:
+        """The columns there are. Raises: DataError."""
+        if self.texts:
+            return _Columns(None, None, None, find_text(features, self.text, ref), True)
+        images, vectors = find_inputs(features, self.image, self.feature, ref)
+        return _Columns(images, vectors, find_label(features, self.label, ref), None, False)
+
+    def answers_in(self, rows: Dataset, ref: str) -> bool:
+        """Whether a split says what is right, whatever its inputs are called."""
+        if self.texts:
+            return True
+        return is_labelled(rows, find_label(rows.features, self.label, ref))
+
+    def answered(self, rows: Dataset) -> bool:
+        """Whether rows say what is right: texts do, others by their labels."""
+        return self.texts or (self.label is not None and is_labelled(rows, self.label))
 
 
 def _read(folder: Path, ref: str, config: str | None) -> tuple[dict[str, Dataset], str | None]:
@@ -167,13 +203,12 @@ def _config(folder: Path, ref: str, config: str | None) -> str:
 
 
 def _evaluation_split(
-    known: Mapping[str, Dataset], label_column: str | None, ref: str
+    known: Mapping[str, Dataset], wanted: _Columns, ref: str
 ) -> tuple[str, tuple[str, ...]]:
     """The split to evaluate on, and what to say about the choice."""
     usual = [name for name in (first(TEST, known), first(VALIDATION, known)) if name]
     for name in usual:
-        label = find_label(known[name].features, label_column, ref)
-        if is_labelled(known[name], label):
+        if wanted.answers_in(known[name], ref):
             secret = usual[: usual.index(name)]
             return name, tuple(f'the labels of split "{other}" are not public' for other in secret)
     if len(known) == 1:

@@ -11,12 +11,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForImageClassification, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from hubmerge.errors import FamilyError
 
 DEFAULT_IMAGE_SIZE = 64
 """Height and width where the family takes any: a side that five halvings still divide."""
+
+TOKENS = 8
+"""Tokens in a row of text."""
 
 AMPLITUDE = 0.1
 """Noise added to a tensor whose values are all equal; other tensors get this share of their
@@ -29,23 +37,25 @@ def probe_inputs(
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
 ) -> dict[str, Tensor]:
-    """Random normal input this model accepts, by the name its forward takes.
+    """Random normal input this model accepts, or random tokens, by the name its forward takes.
 
-    Returns: {"pixel_values": [rows, channels, height, width]} or {"features": [rows, size]}.
-    Raises: FamilyError, if the model takes neither.
+    Returns: {"pixel_values": [rows, channels, height, width]}, {"features": [rows, size]} or
+    {"input_ids": [rows, tokens]}. Raises: FamilyError, if the model takes none of them.
     """
     shape: tuple[int, ...]
     if isinstance(model_or_config, PreTrainedModel):
         config, name = model_or_config.config, model_or_config.main_input_name
     else:
         config, name = model_or_config, _main_input_name(model_or_config)
+    generator = torch.Generator().manual_seed(seed)
+    if name == "input_ids" and isinstance(getattr(config, "vocab_size", None), int):
+        return {name: torch.randint(config.vocab_size, (rows, TOKENS), generator=generator)}
     if name == "pixel_values":
         shape = _image_shape(config)
     elif name == "features" and hasattr(config, "input_size"):
         shape = (config.input_size,)
     else:
         raise _no_probe(config, f'its main input is "{name}"')
-    generator = torch.Generator().manual_seed(seed)
     return {name: torch.randn(rows, *shape, generator=generator, dtype=torch.float64).to(dtype)}
 
 
@@ -77,11 +87,12 @@ def _shake(value: Tensor, noise: Tensor, is_variance: bool) -> Tensor:
 
 
 def _main_input_name(config: PreTrainedConfig) -> str:
-    classes: Any = AutoModelForImageClassification._model_mapping
-    if type(config) not in classes:
-        raise _no_probe(config, "transformers has no image classifier of this type")
-    found = classes[type(config)]
-    return (found[0] if isinstance(found, tuple) else found).main_input_name
+    for auto in (AutoModelForImageClassification, AutoModelForCausalLM):
+        classes: Any = auto._model_mapping  # type: ignore[attr-defined]
+        if type(config) in classes:
+            found = classes[type(config)]
+            return (found[0] if isinstance(found, tuple) else found).main_input_name
+    raise _no_probe(config, "transformers has no image classifier or language model of this type")
 
 
 def _image_shape(config: PreTrainedConfig) -> tuple[int, int, int]:
@@ -97,5 +108,5 @@ def _no_probe(config: PreTrainedConfig, found: str) -> FamilyError:
     return FamilyError(
         f'no probe input is known for model_type "{config.model_type}"',
         found=found,
-        hint="models that take pixel_values, or features with input_size, can be probed",
+        hint="models that take pixel_values, input_ids, or features with input_size, can be probed",
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from hubmerge.errors import RecipeError
 from hubmerge.repair.batchnorm import batch_norms, reestimate_batch_norm
@@ -43,7 +44,8 @@ def rescale(bench: Bench, parents: Sequence[State]) -> Repairer:
         found = channel_statistics(bench, state, modules, replace=replace)
         repaired = dict(state)
         for name in modules:
-            repaired |= _folded(repaired, name, found[name], *targets[name])
+            axis = _out(bench.scratch.get_submodule(name))
+            repaired |= _folded(repaired, name, axis, found[name], *targets[name])
         return repaired
 
     return apply
@@ -56,9 +58,14 @@ def hidden_layers(bench: Bench) -> list[str]:
     return [
         name
         for name, module in bench.scratch.named_modules()
-        if isinstance(module, nn.Linear | nn.Conv2d)
-        and free.intersection(bench.spec.tensors[f"{name}.weight"].axes[0].names())
+        if isinstance(module, nn.Linear | nn.Conv2d | Conv1D)
+        and free.intersection(bench.spec.tensors[f"{name}.weight"].axes[_out(module)].names())
     ]
+
+
+def _out(module: nn.Module) -> int:
+    """The axis of the module's weight that runs over its outputs."""
+    return 1 if isinstance(module, Conv1D) else 0
 
 
 def _between(own: Sequence[ChannelStatistics], weights: Sequence[float]) -> tuple[Tensor, Tensor]:
@@ -98,12 +105,17 @@ def _scale(deviation: Tensor, variance: Tensor) -> Tensor:
 
 
 def _folded(
-    state: State, name: str, found: ChannelStatistics, mean: Tensor, deviation: Tensor
+    state: State,
+    name: str,
+    axis: int,
+    found: ChannelStatistics,
+    mean: Tensor,
+    deviation: Tensor,
 ) -> dict[str, Tensor]:
     weight, bias = state[f"{name}.weight"], state.get(f"{name}.bias")
     scale = _scale(deviation, found.variance)
-    column = scale.view(-1, *[1] * (weight.ndim - 1))
-    folded = {f"{name}.weight": (weight.double() * column).to(weight.dtype)}
+    along = scale.view([-1 if k == axis else 1 for k in range(weight.ndim)])
+    folded = {f"{name}.weight": (weight.double() * along).to(weight.dtype)}
     if bias is not None:
         shifted = (bias.double() - found.mean) * scale + mean
         folded[f"{name}.bias"] = shifted.to(bias.dtype)

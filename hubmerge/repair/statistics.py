@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from hubmerge.hooks import Seen, leaving, placed
 from hubmerge.repair.registry import Bench
@@ -26,7 +27,7 @@ class ChannelStatistics:
 
 def channel_axis(values: Tensor, module: nn.Module) -> int:
     """The axis of `values` that runs over channels: 1 behind convolutions and their norms."""
-    return -1 if isinstance(module, nn.Linear) else 1
+    return -1 if isinstance(module, nn.Linear | Conv1D) else 1
 
 
 def channel_statistics(

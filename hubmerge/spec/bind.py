@@ -41,6 +41,8 @@ def bind(family: Family, config: Any, shapes: Shapes) -> Spec:
     draft.norm(family.layernorm, "", None, centred=True)
     draft.norm(family.rmsnorm, "", None, centred=False)
     draft.stands_behind(family.behind, "", None)
+    draft.gate(family.gate, "", None)
+    draft.tie(family.tied)
     return draft.finish()
 
 
@@ -83,6 +85,7 @@ def _bind_block(
         draft.norm(block.layernorm, prefix, number, centred=True)
         draft.norm(block.rmsnorm, prefix, number, centred=False)
         draft.stands_behind(block.behind, prefix, number)
+        draft.gate(block.gate, prefix, number)
     draft.check_optional(block, number, copies)
     return flow.ends() if flow else {}
 

@@ -53,13 +53,13 @@ def canonical_form(spec: Spec, state: State) -> Form:
 
 
 def fold(spec: Spec, state: State) -> dict[str, Tensor]:
-    """Gains of 1 in every declared norm, and biases of 0 where all its readers have a bias.
+    """Gains of 1 in every norm over a rotated space; biases of 0 if all its readers have one.
 
     Where a reader has none, the norm keeps its bias, divided by its gain.
     Raises: CanonicalError, if that gain is too small to divide by.
     """
     folded = dict(state)
-    for norm in spec.norms:
+    for norm in _folding(spec):
         gain, bias = state[norm.gain], state.get(norm.bias)
         carried = all(f"{reader}.bias" in state for reader in norm.readers)
         for reader in norm.readers:
@@ -149,6 +149,11 @@ def _balancing(spec: Spec, state: State, space: str) -> Tensor:
     map_ = middle.sqrt().unsqueeze(-1) * (left.mT @ inverse)
     largest = map_.gather(-1, map_.abs().argmax(-1, keepdim=True))
     return map_ * torch.where(largest < 0, -1.0, 1.0)
+
+
+def _folding(spec: Spec) -> list[Norm]:
+    rotated = _rotated(spec)
+    return [norm for norm in spec.norms if norm.space in rotated]
 
 
 def _rotated(spec: Spec) -> list[str]:

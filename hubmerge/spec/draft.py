@@ -6,15 +6,23 @@ Every check of the language that looks at more than one line lives here.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 from hubmerge.errors import SpecError
 from hubmerge.spec.family import Block, Family, SpaceLine
-from hubmerge.spec.mapped import check_mapped, kind_through, norm_behind, norm_over
-from hubmerge.spec.notation import DUAL, SAMPLES, Axis, parse, short
+from hubmerge.spec.mapped import (
+    check_mapped,
+    gate_beside,
+    kind_through,
+    kind_tied,
+    norm_behind,
+    norm_over,
+)
+from hubmerge.spec.nesting import check_nesting, composed_with_itself
+from hubmerge.spec.notation import SAMPLES, Axis, parse, short
 from hubmerge.spec.sizes import Line, Shapes, infer_sizes
 from hubmerge.spec.spec import (
     FLIP,
@@ -22,12 +30,16 @@ from hubmerge.spec.spec import (
     PERMUTE,
     SCALE,
     Behind,
+    Gate,
     Norm,
     Space,
     Spec,
     Watch,
     lay_out_axes,
 )
+
+TIES = "tie_word_embeddings"
+"""Field of the configuration by which transformers says that tensors are one."""
 
 
 @dataclass
@@ -49,6 +61,8 @@ class Draft:
     watched: dict[tuple[str, bool], Line] = field(default_factory=dict)
     norms: list[Norm] = field(default_factory=list)
     behind: list[Behind] = field(default_factory=list)
+    gates: list[Gate] = field(default_factory=list)
+    tied: dict[str, str] = field(default_factory=dict)
 
     def declare(
         self,
@@ -204,7 +218,7 @@ class Draft:
             for name in dict.fromkeys(axis.names()):
                 if self.spaces[name].fixed:
                     continue
-                if name in seen or _composed_with_itself(axis, name):
+                if name in seen or composed_with_itself(axis, name):
                     where = f"axes {seen.get(name, number)} and {number}"
                     raise SpecError(
                         what,
@@ -277,6 +291,27 @@ class Draft:
                 )
             self.behind.append(norm)
 
+    def gate(self, table: Mapping[str, str], prefix: str, block: int | None) -> None:
+        """Adds the gates of one table, with the layer whose units each of them multiplies."""
+        for key, text in table.items():
+            source = self.family.where("gate", key, block)
+            module, beside = (".".join(filter(None, (prefix, name))) for name in (key, text))
+            self.gates.append(gate_beside(module, beside, self.lines, source))
+
+    def tie(self, table: Mapping[str, str]) -> None:
+        """Adds the tensors that are one, if the configuration says that they are."""
+        for name, other in table.items() if getattr(self.config, TIES, False) else ():
+            lines = [self.lines.get(tensor) for tensor in (name, other)]
+            if None in lines or lines[0].axes != lines[1].axes:  # type: ignore[union-attr]
+                shown = " and ".join(f'"{line.text}"' if line else "no line" for line in lines)
+                raise SpecError(
+                    f"{name} cannot be {other}",
+                    found=f"their lines are {shown}",
+                    source=self.family.where("tied", name),
+                    hint="one tensor under two names has the same axes under both",
+                )
+            self.tied[name] = other
+
     def _read(
         self, text: str, what: str, names: Mapping[str, str], source: str
     ) -> tuple[Axis, ...]:
@@ -328,13 +363,14 @@ class Draft:
         self._check_used()
         for tensor, line in self.lines.items():
             what = f'{tensor} {list(self.shapes[tensor])} is "{line.text}"'
-            self._check_nesting(what, line)
+            check_nesting(what, line, self.spaces)
         for (module, _), line in self.watched.items():
-            self._check_nesting(f'watch of {module} is "{line.text}"', line)
+            check_nesting(f'watch of {module} is "{line.text}"', line, self.spaces)
         spaces = {name: replace(space, size=sizes[name]) for name, space in self.spaces.items()}
         for norm in self.behind:
             if not norm.batch and spaces[norm.space].may == FLIP:  # no sign passes a layer norm
                 spaces[norm.space] = replace(spaces[norm.space], may=PERMUTE)
+        spaces = {name: self._settled(space) for name, space in spaces.items()}
         check_mapped(spaces, self.lines, self.norms, self.declared)
         return Spec(
             self.family.name,
@@ -349,7 +385,15 @@ class Draft:
             tuple(self.norms),
             tuple(self.behind),
             self.family.batchnorm_eps,
+            tuple(self.gates),
+            self.tied,
         )
+
+    def _settled(self, space: Space) -> Space:
+        """The space with what ties leave of its freedom; fixed, where it has none."""
+        space = replace(space, may=kind_tied(space, self.norms, self.tied))
+        alone = space.within is not None and space.size == 1 and space.may == PERMUTE
+        return replace(space, fixed=True) if alone else space
 
     def _check_covered(self) -> None:
         missing = [name for name in self.shapes if name not in self.lines]
@@ -372,52 +416,6 @@ class Draft:
                     source=self.declared[name],
                     hint="remove it, or use its name in a line",
                 )
-
-    def _check_nesting(self, what: str, line: Line) -> None:
-        """A space stands to the right of the one it lies within: composed, or on a later axis."""
-        alone: list[str] = []
-        for axis in line.axes:
-            for inner, outer in self._stranded(axis, alone):
-                raise SpecError(
-                    what,
-                    found=f"{short(inner)!r} lies within {short(outer)!r}, which is not to its "
-                    "left",
-                    source=line.source,
-                    hint=f"compose them: ({short(outer)} {short(inner)}); or give "
-                    f"{short(outer)!r} an axis of its own before that",
-                )
-            names = list(axis.names())
-            if axis.name is not None:
-                alone += names
-
-    def _stranded(self, axis: Axis, outside: Iterable[str]) -> Iterator[tuple[str, str]]:
-        for part in axis.parts:
-            to_the_left = list(outside)
-            for factor in part.factors:
-                if isinstance(factor, Axis):
-                    yield from self._stranded(factor, to_the_left)
-                elif isinstance(factor, str) and factor != SAMPLES:
-                    name = factor.removesuffix(DUAL)
-                    outer = self.spaces[name].within
-                    if outer and outer not in to_the_left:
-                        yield name, outer
-                    to_the_left.append(name)
-
-
-def _composed_with_itself(axis: Axis, name: str) -> bool:
-    """Whether one part of the axis is a product that holds `name` twice."""
-    for part in axis.parts:
-        holding = [
-            factor
-            for factor in part.factors
-            if factor in (name, name + DUAL)
-            or (isinstance(factor, Axis) and name in factor.names())
-        ]
-        if len(holding) > 1:
-            return True
-        if any(isinstance(f, Axis) and _composed_with_itself(f, name) for f in holding):
-            return True
-    return False
 
 
 def nearest(name: str, candidates: Collection[str]) -> str:

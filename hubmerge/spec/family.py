@@ -58,6 +58,7 @@ class Block(_Table):
     layernorm: dict[str, str] = Field(default_factory=dict)
     rmsnorm: dict[str, str] = Field(default_factory=dict)
     behind: dict[str, str] = Field(default_factory=dict)
+    gate: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("at")
     @classmethod
@@ -99,6 +100,8 @@ class Family(_Table):
     layernorm: dict[str, str] = Field(default_factory=dict)
     rmsnorm: dict[str, str] = Field(default_factory=dict)
     behind: dict[str, str] = Field(default_factory=dict)
+    gate: dict[str, str] = Field(default_factory=dict)
+    tied: dict[str, str] = Field(default_factory=dict)
     batchnorm_eps: float | None = Field(default=None, gt=0)
     block: tuple[Block, ...] = ()
 
@@ -175,8 +178,8 @@ def read_family(path: Path) -> Family:
         raise SpecError(
             f"{_shown(path)} is no family",
             found=problems,
-            hint="tables are match, fixed, space, param, buffer, watch, layernorm, rmsnorm, behind "
-            "and [[block]]: docs/spec.md",
+            hint="tables are match, fixed, space, param, buffer, watch, layernorm, rmsnorm, "
+            "behind, gate, tied and [[block]]: docs/spec.md",
         ) from error
 
 

@@ -10,10 +10,13 @@ of their own size, a right one by rounding.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
 from hubmerge.errors import LawError, SpecError
@@ -59,10 +62,31 @@ def spec_of(model: PreTrainedModel) -> Spec:
 
 
 def outputs(model: PreTrainedModel, state: State, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Logits of `model` with the tensors of `state` in place of its own."""
-    with torch.inference_mode():
+    """Logits of `model` with the tensors of `state` in place of its own.
+
+    In float64 throughout, where those are: what a model takes down to float32 by itself, as most
+    RMSNorms do, stays in float64.
+    """
+    precise = any(value.dtype == torch.float64 for value in state.values())
+    with torch.inference_mode(), DoubleForSingle() if precise else nullcontext():
         call = torch.func.functional_call
         return call(model, dict(state), (), dict(inputs), tie_weights=False).logits
+
+
+class DoubleForSingle(TorchFunctionMode):
+    """Inside, whoever asks for float32 gets float64."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func is Tensor.float:
+            return args[0].double()
+        given = {name: _double(value) for name, value in (kwargs or {}).items()}
+        return func(*map(_double, args), **given)
+
+
+def _double(value: Any) -> Any:
+    return torch.float64 if value is torch.float32 else value
 
 
 def deviation(reference: Tensor, moved: Tensor) -> float:
@@ -92,9 +116,9 @@ def prove(
     worst = 0.0
     for number in range(elements):
         element = _moving(random_permutation(spec, seed + number))
-        worst = max(
-            worst, deviation(reference, outputs(model, permute(spec, state, element), inputs))
-        )
+        moved = permute(spec, state, element)
+        _refuse_torn(model, spec, moved)
+        worst = max(worst, deviation(reference, outputs(model, moved, inputs)))
     if worst > TOLERANCE:
         raise _broken(model, spec, state, reference, inputs, seed, worst)
     if mapped and spec.scales:
@@ -144,6 +168,7 @@ def _prove_maps(
 ) -> float:
     """How far the canonical form and random elements on it move the outputs at most."""
     form = canonical(spec, state)
+    _refuse_torn(model, spec, form)
     worst = deviation(reference, outputs(model, form, inputs))
     if worst > TOLERANCE:
         raise LawError(
@@ -155,7 +180,9 @@ def _prove_maps(
         )
     for number in range(elements):
         element = random_symmetry(spec, seed + number)
-        moved = deviation(reference, outputs(model, transform(spec, form, element), inputs))
+        there = transform(spec, form, element)
+        _refuse_torn(model, spec, there)
+        moved = deviation(reference, outputs(model, there, inputs))
         if moved > TOLERANCE:
             alone = {
                 space: deviation(
@@ -173,6 +200,18 @@ def _prove_maps(
             )
         worst = max(worst, moved)
     return worst
+
+
+def _refuse_torn(model: PreTrainedModel, spec: Spec, state: State) -> None:
+    """Raises: LawError, if two names of one tensor of `model` are two tensors in `state`."""
+    for name, other in (getattr(model, "all_tied_weights_keys", None) or {}).items():
+        if name in state and other in state and not torch.equal(state[name], state[other]):
+            raise LawError(
+                f"a symmetry of this {spec.family} model makes two tensors of one",
+                found=f"{name} and {other}, which the model ties",
+                source=spec.source,
+                hint=f'name them under [tied]: "{name}" = "{other}"; and give them the same line',
+            )
 
 
 def _guilty(alone: Mapping[str, float]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hubmerge.errors import SpecError
 from hubmerge.spec.notation import Axis, short
 from hubmerge.spec.sizes import Line
-from hubmerge.spec.spec import FLIP, LINEAR, PERMUTE, ROTATE, SCALE, Behind, Norm, Space
+from hubmerge.spec.spec import FLIP, LINEAR, PERMUTE, ROTATE, SCALE, Behind, Gate, Norm, Space
 
 HOMOGENEOUS = ("relu", "leaky_relu", "linear")
 """Activation functions f, as transformers names them, with f(c x) = c f(x) for every c > 0."""
@@ -74,6 +74,37 @@ def norm_behind(module: str, writer: str, lines: Mapping[str, Line], source: str
     return Behind(module, writer, space, f"{module}.running_var" in lines)
 
 
+def gate_beside(module: str, beside: str, lines: Mapping[str, Line], source: str) -> Gate:
+    """The gate `module`, which multiplies what `beside` puts out.
+
+    Raises: SpecError, if their weights do not begin with the same space, and nothing else there.
+    """
+    weights = [lines.get(f"{name}.weight") for name in (module, beside)]
+    spaces = [line.axes[0].name if line and line.axes else None for line in weights]
+    if spaces[0] is None or spaces[0] != spaces[1]:
+        shown = " and ".join(f'"{line.text}"' if line else "no line" for line in weights)
+        raise SpecError(
+            f"{module} is no gate beside {beside}",
+            found=f"the lines of their weights are {shown}",
+            source=source,
+            hint="name two layers whose outputs are multiplied: their first axis is one space",
+        )
+    return Gate(module, beside, spaces[0])
+
+
+def kind_tied(space: Space, norms: Sequence[Norm], tied: Mapping[str, str]) -> str:
+    """What a space that would be rotated may be, where a layer that reads it is `tied`.
+
+    No gain can be folded into a tensor that something else reads as well. What then leaves any gain
+    alone is an order of the units and, behind norms that subtract no mean, their signs.
+    """
+    over = [norm for norm in norms if norm.space == space.name]
+    shared = {*tied, *tied.values()}
+    if space.may != ROTATE or not any(f"{r}.weight" in shared for n in over for r in n.readers):
+        return space.may
+    return PERMUTE if any(norm.centred for norm in over) else FLIP
+
+
 def check_mapped(
     spaces: Mapping[str, Space],
     lines: Mapping[str, Line],
@@ -105,7 +136,8 @@ def _problem(
     if space.may == ROTATE and (not over or len({norm.centred for norm in over}) > 1):
         kinds = "both LayerNorms and RMSNorms stand over it" if over else "no norm stands over it"
         return kinds, "name all norms that read it under [layernorm], or under [rmsnorm]"
-    if space.may in (LINEAR, SCALE, FLIP) and over:
+    signed = space.may == FLIP and any(norm.centred for norm in over)
+    if (space.may in (LINEAR, SCALE) and over) or signed:
         return f"{over[0].module} stands over it", 'behind a norm a space may only "rotate"'
     if space.may in (SCALE, FLIP) and space.within:
         return f"it lies within {short(space.within)!r}", 'inside another space: "linear"'

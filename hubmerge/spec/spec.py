@@ -88,6 +88,23 @@ class Behind:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """A layer whose output is multiplied, unit by unit, with that of another (as in SwiGLU).
+
+    Its tensors are reordered with the units of `space`, and not scaled with them.
+    """
+
+    module: str
+    beside: str
+    space: str
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Names of its tensors, some of which there may not be."""
+        return (f"{self.module}.weight", f"{self.module}.bias")
+
+
+@dataclass(frozen=True)
 class Layout:
     """The axes of one tensor, each laid out as segments."""
 
@@ -168,6 +185,9 @@ class Spec:
     norms: tuple[Norm, ...] = ()
     behind: tuple[Behind, ...] = ()
     batchnorm_eps: float | None = None
+    gates: tuple[Gate, ...] = ()
+    tied: Mapping[str, str] = field(default_factory=dict)
+    """Name of a tensor -> the name of the one that it is."""
     sizes: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -254,17 +274,23 @@ class Spec:
 
         Gains, and running variances. A batch norm passes a sign on from what it takes.
         """
+        mapped = self.mapped_spaces()
         flipped = {name for name, space in self.spaces.items() if space.may == FLIP}
         behind = (norm for norm in self.behind if norm.space in flipped)
         variances = {n for norm in behind for n in (norm.gain, f"{norm.module}.running_var")}
-        return frozenset(variances | {norm.gain for norm in self.norms})
+        return frozenset(variances | {norm.gain for norm in self.norms if norm.space in mapped})
 
     @cached_property
     def in_front(self) -> Mapping[str, frozenset[str]]:
-        """Space -> names of the tensors along it that stand in front of a norm with a gain."""
+        """Space -> names of the tensors along it that are not scaled with its units.
+
+        They stand in front of a norm with a gain, or make the gate that the units pass.
+        """
         found: dict[str, set[str]] = {}
         for norm in self.behind:
             found.setdefault(norm.space, set()).update(norm.in_front)
+        for gate in self.gates:
+            found.setdefault(gate.space, set()).update(gate.tensors)
         return {space: frozenset(tensors) for space, tensors in found.items()}
 
     @cached_property

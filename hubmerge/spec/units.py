@@ -4,8 +4,9 @@ Behind a positively homogeneous activation a unit may be scaled by any positive 
 reads it is divided by the same; in front of a batch norm by any factor but 0, if its running
 statistics follow and its gain is corrected for the eps added to the variance. `level` takes all
 of this away: it gives every unit one size, so that none outweighs another in an average only
-because of how it happens to be written down. arXiv:1506.02617, section 2 (rescaling invariance);
-arXiv:2209.04836, section 2 (which symmetries two networks differ by).
+because of how it happens to be written down. A unit that is multiplied by a gate may be scaled, if
+the gate is left alone. arXiv:1506.02617, section 2 (rescaling invariance); arXiv:2209.04836,
+section 2 (which symmetries two networks differ by); arXiv:2002.05202, section 2 (SwiGLU).
 """
 
 from __future__ import annotations

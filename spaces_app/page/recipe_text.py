@@ -32,6 +32,8 @@ DATA_OPTIONS = {
     "image_column": "--image-column",
     "feature_column": "--feature-column",
     "label_column": "--label-column",
+    "text_column": "--text-column",
+    "tokens": "--tokens",
 }
 
 

@@ -28,7 +28,9 @@ from hubmerge.spec.symmetry import (
 from tests.conformance.tiny import TINY, generic, probe
 
 MAPPED = [name for name in TINY if LINEAR in spec_of(generic(name)).mapped_spaces().values()]
+ROTATED = [name for name in MAPPED if ROTATE in spec_of(generic(name)).mapped_spaces().values()]
 every_mapped = pytest.mark.parametrize("name", MAPPED)
+every_rotated = pytest.mark.parametrize("name", ROTATED)
 EXACT = 1e-12
 
 
@@ -60,14 +62,36 @@ def test_each_form_leaves_the_function_alone(name, form):
     before = fold(spec, state) if form in (centre,) else state
     after = form(spec, before)
     assert deviation(outputs(model, state, inputs), outputs(model, after, inputs)) < EXACT
-    assert any(not torch.equal(after[key], state[key]) for key in state)
+    changes = name in ROTATED or form in (balance, canonical)
+    assert changes == any(not torch.equal(after[key], state[key]) for key in state)
+
+
+def test_a_tied_head_takes_no_gain_so_that_nothing_is_rotated():
+    """What is left behind LayerNorms is the order of the units; behind RMSNorms, signs as well."""
+    kinds = {name: spec_of(generic(name)).spaces["resid"].may for name in MAPPED}
+    assert kinds["gpt2"] == PERMUTE
+    assert kinds["llama-tied-bias"] == FLIP
+    assert kinds["gpt2-untied"] == kinds["llama"] == ROTATE
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama-tied-bias"])
+def test_a_forgotten_tie_is_found_out(name):
+    """Folding and rotating as if the head were a tensor of its own."""
+    model = generic(name)
+    spec = spec_of(model)
+    resid = replace(spec.spaces["resid"], may=ROTATE)
+    untied = replace(spec, tied={}, spaces={**spec.spaces, "resid": resid})
+    with pytest.raises(LawError) as refused:
+        prove(model, untied, probe(model))
+    assert "lm_head.weight" in refused.value.found
+    assert "[tied]" in refused.value.hint
 
 
 @every_mapped
 def test_the_form_has_plain_norms_and_balanced_heads(name):
     _, spec, _, form = ground(name)
     for norm in spec.norms:
-        assert (form[norm.gain] == 1).all()
+        assert name not in ROTATED or (form[norm.gain] == 1).all()
     for space, kind in spec.mapped_spaces().items():
         if kind != LINEAR:
             continue
@@ -127,7 +151,7 @@ def test_activations_are_mapped_along(name):
             outputs(model, state, inputs)
             seen.append({k: v.clone() for k, v in eyes.take().items()})
     duals = {
-        s: m if spec.spaces[s].may == ROTATE else torch.linalg.inv(m).mT
+        s: torch.linalg.inv(m).mT if spec.spaces[s].may == LINEAR else m
         for s, m in element.maps.items()
     }
     for number, watch in enumerate(spec.watches):

@@ -87,15 +87,16 @@ def test_a_form_forgets_every_scale_and_is_its_own(name):
 @pytest.mark.parametrize("method", ["weights", "descent", "activations"])
 def test_a_scaled_and_permuted_copy_is_brought_back(name, method):
     model = generic(name, 1)
-    spec = spec_of(model).unflipped
+    spec = spec_of(model).unmapped
     state = model.state_dict()
     planted = scaled_at_random(spec, permute(spec, state, random_permutation(spec, 7)), 5)
     anchor, other = level(spec, state), level(spec, planted)
     moments = None
     if method == "activations":
-        twin = copy.deepcopy(model)
+        levelled, twin = copy.deepcopy(model), copy.deepcopy(model)
+        levelled.load_state_dict(anchor)
         twin.load_state_dict(other)
-        moments = measure_moments(spec, model, twin, probe_batches(model), Workers(threads=1))
+        moments = measure_moments(spec, levelled, twin, probe_batches(model), Workers(threads=1))
     found = find_matcher(method).function(spec, anchor, other, moments=moments)
     moved, wanted = found.apply(planted), found.anchored(state)
     if method == "activations":  # units that are silent on all images cannot be told apart
@@ -104,7 +105,7 @@ def test_a_scaled_and_permuted_copy_is_brought_back(name, method):
     else:
         close(moved, wanted)
     if SCALE in {space.may for space in spec.spaces.values()}:
-        assert {space.kind for space in found.spaces} == {SCALE}
+        assert SCALE in {space.kind for space in found.spaces}
 
 
 @every_flipped
@@ -130,10 +131,13 @@ def test_flipped_signs_are_recovered(name, method):
     matcher = find_matcher(method)
     moments = matcher.observe(spec, model, twin, probe_batches(model), Workers(threads=1))
     found = matcher.function(spec, state, twin.state_dict(), moments=moments)
-    close(found.apply(twin.state_dict()), found.anchored(state))
-    assert {space.kind for space in found.spaces} == {FLIP}
-    assert all(space.correlation == pytest.approx(1) for space in found.spaces)
-    assert all(space.gain > 0.5 for space in found.spaces)
+    restored, wanted = found.apply(twin.state_dict()), found.anchored(state)
+    for key in wanted:
+        torch.testing.assert_close(restored[key], wanted[key], rtol=1e-5, atol=1e-6, msg=key)
+    flipped = [space for space in found.spaces if space.kind == FLIP]
+    assert flipped
+    assert all(space.correlation == pytest.approx(1) for space in flipped)
+    assert all(space.gain > 0.5 for space in flipped)
 
 
 @pytest.mark.parametrize("name", BATCHED)

@@ -12,6 +12,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
     PreTrainedModel,
     ResNetConfig,
     ResNetForImageClassification,
@@ -95,6 +99,44 @@ def _mlp(widths: list[int], **config: object) -> Callable[[], PreTrainedModel]:
     return build
 
 
+WORDS = {"vocab_size": 11, "bos_token_id": 0, "eos_token_id": 1}
+
+
+def _gpt2(**config: object) -> Callable[[], PreTrainedModel]:
+    def build() -> PreTrainedModel:
+        return GPT2LMHeadModel(
+            GPT2Config(n_embd=16, n_layer=2, n_head=4, n_inner=24, n_positions=8, **WORDS, **config)
+        )
+
+    return build
+
+
+def _llama(**config: object) -> Callable[[], PreTrainedModel]:
+    def build() -> PreTrainedModel:
+        return LlamaForCausalLM(
+            LlamaConfig(
+                hidden_size=16,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                intermediate_size=24,
+                max_position_embeddings=8,
+                **WORDS,
+                **config,
+            )
+        )
+
+    return build
+
+
+def _layers(prefix: str, **sizes: int) -> Spaces:
+    return {"resid": 16} | {
+        f"{prefix}.{layer}.{name}": size for layer in range(2) for name, size in sizes.items()
+    }
+
+
+_GPT2_SPACES = _layers("transformer.h", head=4, qk=4, vo=4, ff=24)
+_GROUPED = _layers("model.layers", kv=2, q=2, vo=4, ff=24)
+
 _STAGE = "resnet.encoder.stages.{}.layers.{}".format
 
 TINY: dict[str, Tiny] = {
@@ -154,6 +196,19 @@ TINY: dict[str, Tiny] = {
     "mlp_head-tanh-batch": Tiny(
         "mlp_head", _mlp([24], norm="batch", hidden_act="tanh"), {"layers.0.y": 24}
     ),
+    "gpt2": Tiny("gpt2", _gpt2(), _GPT2_SPACES),
+    "gpt2-untied": Tiny(
+        "gpt2", _gpt2(tie_word_embeddings=False, activation_function="leaky_relu"), _GPT2_SPACES
+    ),
+    "llama": Tiny("llama", _llama(num_key_value_heads=2), _GROUPED),
+    "llama-tied-bias": Tiny(
+        "llama",
+        _llama(num_key_value_heads=2, tie_word_embeddings=True, attention_bias=True, mlp_bias=True),
+        _GROUPED,
+    ),
+    "llama-one-query-each": Tiny(
+        "llama", _llama(num_key_value_heads=4), _layers("model.layers", kv=4, vo=4, ff=24)
+    ),
 }
 
 
@@ -176,8 +231,10 @@ def generic(name: str, seed: int = 0) -> PreTrainedModel:
 def probe(
     model: PreTrainedModel, rows: int = 2, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> dict[str, Tensor]:
-    """Random normal input the model accepts."""
+    """Random normal input the model accepts, or random tokens."""
     generator = torch.Generator().manual_seed(seed)
+    if model.main_input_name == "input_ids":
+        return {"input_ids": torch.randint(WORDS["vocab_size"], (rows, 8), generator=generator)}
     if model.main_input_name == "features":
         shape = (rows, model.config.input_size)
     else:

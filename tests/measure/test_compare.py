@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubmerge.measure import Outputs, compare
+from hubmerge.measure import ClassOutputs, compare
 from hubmerge.measure.compare import accuracy_bounds
 
 
@@ -16,7 +16,7 @@ def paired(both, only_left, only_right, neither):
 def contender(right, confidence=2.0):
     """Two classes, label 0, right where `right`."""
     sign = np.where(right, confidence, -confidence)
-    return Outputs(np.stack([sign, -sign], axis=1), np.zeros(len(right), dtype=int))
+    return ClassOutputs(np.stack([sign, -sign], axis=1), np.zeros(len(right), dtype=int))
 
 
 def test_bounds_by_hand():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hubmerge.measure import (
-    Outputs,
+    ClassOutputs,
     choose_rows,
     logits,
     make_batches,
@@ -66,7 +66,7 @@ def test_outputs_carry_labels_and_can_be_cut(resnet, batches):
     again = outputs(resnet, batches.first(150), Workers())
     assert np.array_equal(part.labels, again.labels)
     assert np.allclose(part.logits, again.logits, atol=1e-5)
-    assert not Outputs(found.logits * np.nan, found.labels).finite
+    assert not ClassOutputs(found.logits * np.nan, found.labels).finite
 
 
 def test_no_rows_give_no_logits(resnet, batches):

@@ -8,17 +8,18 @@ import torch
 from scipy.special import softmax
 from torch.nn import functional as F
 
-from hubmerge.measure import Outputs, ensemble, score
-from hubmerge.measure.score import calibration_error, correct, cross_entropy, temperature_of
+from hubmerge.measure import ClassOutputs, ensemble, score
+from hubmerge.measure.classes import calibration_error, correct, cross_entropy
+from hubmerge.measure.score import temperature_of
 
 
-def drawn(rows: int, seed: int = 0, scale: float = 2.0) -> Outputs:
+def drawn(rows: int, seed: int = 0, scale: float = 2.0) -> ClassOutputs:
     """Labels drawn from the very probabilities the logits state: perfectly calibrated."""
     draw = np.random.default_rng(seed)
     logits = draw.normal(size=(rows, 5)) * scale
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     labels = (p.cumsum(axis=1) > draw.random((rows, 1))).argmax(axis=1)
-    return Outputs(logits, labels)
+    return ClassOutputs(logits, labels)
 
 
 def test_loss_is_torchs_cross_entropy():
@@ -55,7 +56,7 @@ def test_calibration_error_by_hand():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_an_ensemble_is_never_worse_than_its_members_mean_loss(seed):
-    a, b = drawn(40, seed), Outputs(drawn(40, seed + 100).logits, drawn(40, seed).labels)
+    a, b = drawn(40, seed), ClassOutputs(drawn(40, seed + 100).logits, drawn(40, seed).labels)
     both = ensemble(a, b)
     mean = (cross_entropy(a.logits, a.labels) + cross_entropy(b.logits, b.labels)) / 2
     assert (cross_entropy(both.logits, both.labels) <= mean + 1e-12).all()
@@ -63,7 +64,7 @@ def test_an_ensemble_is_never_worse_than_its_members_mean_loss(seed):
 
 
 def test_an_ensemble_of_three_is_the_mean_of_their_probabilities():
-    members = [Outputs(drawn(40, seed).logits, drawn(40).labels) for seed in range(3)]
+    members = [ClassOutputs(drawn(40, seed).logits, drawn(40).labels) for seed in range(3)]
     mean = sum(softmax(member.logits, axis=1) for member in members) / 3
     assert np.allclose(np.exp(ensemble(*members).logits), mean)
 
@@ -76,10 +77,10 @@ def test_an_ensemble_with_oneself_is_oneself():
 
 def test_a_score_holds_everything_and_validation_rows_add_the_calibrated_loss():
     found, validation = drawn(400), drawn(300, seed=1)
-    boastful = Outputs(found.logits * 4, found.labels)
+    boastful = ClassOutputs(found.logits * 4, found.labels)
     plain = score(boastful)
     assert (plain.temperature, plain.calibrated_loss, plain.n) == (None, None, 400)
-    full = score(boastful, Outputs(validation.logits * 4, validation.labels))
+    full = score(boastful, ClassOutputs(validation.logits * 4, validation.labels))
     assert full.loss == plain.loss
     assert full.temperature == pytest.approx(4, rel=0.2)
     assert full.calibrated_loss < full.loss
@@ -89,7 +90,7 @@ def test_a_score_holds_everything_and_validation_rows_add_the_calibrated_loss():
 
 
 def test_outputs_that_are_no_numbers_give_no_temperature_and_no_figure():
-    broken = Outputs(np.full((3, 2), np.nan), np.zeros(3, dtype=int))
+    broken = ClassOutputs(np.full((3, 2), np.nan), np.zeros(3, dtype=int))
     assert temperature_of(broken) is None
     found = score(broken, broken)
     assert math.isnan(found.loss)

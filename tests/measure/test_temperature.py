@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubmerge.measure import fit_temperature
-from hubmerge.measure.score import cross_entropy
+from hubmerge.measure.classes import cross_entropy
 from hubmerge.measure.temperature import HIGHEST, LOWEST
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from transformers import (
-    BertConfig,
     ConvNextConfig,
     ConvNextForImageClassification,
     GPT2Config,
@@ -13,6 +12,7 @@ from transformers import (
     PreTrainedModel,
     ResNetConfig,
     ResNetForImageClassification,
+    T5Config,
     ViTConfig,
     ViTForImageClassification,
 )
@@ -98,9 +98,20 @@ def test_tied_tensors_stay_tied() -> None:
     assert model.lm_head.weight.data_ptr() == model.transformer.wte.weight.data_ptr()
 
 
+def test_language_models_get_tokens() -> None:
+    config = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=11, n_positions=16)
+    model = GPT2LMHeadModel(config)
+    assert probe_inputs(model)["input_ids"].equal(probe_inputs(config)["input_ids"])
+    given = probe_inputs(model, rows=3, seed=1)["input_ids"]
+    assert (given.dtype, len(given)) == (torch.int64, 3)
+    assert len(given.unique()) > 5
+    assert torch.isfinite(model.eval()(given).logits).all()
+
+
 def test_models_without_a_probe_are_refused_by_name() -> None:
-    config = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=11, n_positions=6)
-    with pytest.raises(FamilyError, match=r'"gpt2"[\s\S]*"input_ids"'):
-        probe_inputs(GPT2LMHeadModel(config))
-    with pytest.raises(FamilyError, match=r'"bert"[\s\S]*no image classifier'):
-        probe_inputs(BertConfig())
+    model = MlpHeadForClassification(MlpHeadConfig(input_size=4, hidden_sizes=[4]))
+    model.main_input_name = "input_values"
+    with pytest.raises(FamilyError, match=r'"mlp_head"[\s\S]*"input_values"'):
+        probe_inputs(model)
+    with pytest.raises(FamilyError, match=r'"t5"[\s\S]*no image classifier'):
+        probe_inputs(T5Config())

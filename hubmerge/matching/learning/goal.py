@@ -23,12 +23,13 @@ def divergence(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Summed over rows, in nats."""
-    return F.cross_entropy(logits, labels, reduction="sum")
+    """Summed over rows, or over the tokens of all rows that have a label, in nats."""
+    return F.cross_entropy(logits.movedim(-1, 1), labels, reduction="sum")
 
 
 def loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """`cross_entropy` where classes [rows] are wanted, `divergence` where predictions are."""
+    """`cross_entropy` where classes [rows], or tokens [rows, tokens], are wanted; `divergence`
+    where predictions are."""
     if wanted.dtype == torch.int64:
         return cross_entropy(logits, wanted)
     return divergence(logits, wanted)
