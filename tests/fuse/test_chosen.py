@@ -18,7 +18,6 @@ from hubmerge.fuse.mixing import along
 from hubmerge.matching.learning.midpoint import Midpoint
 from hubmerge.measure import outputs
 from hubmerge.measure.batches import Batches
-from hubmerge.measure.score import cross_entropy
 from hubmerge.workers import Workers
 from tests.cli import zoo
 from tests.conformance.labelled import labelled
@@ -58,7 +57,7 @@ def loss(trip, weights):
     states, bench = trip
     bench.scratch.load_state_dict(average(states, weights))
     found = outputs(bench.scratch, bench.validation, bench.workers)
-    return cross_entropy(found.logits, found.labels).mean()
+    return found.losses().mean()
 
 
 @pytest.mark.parametrize("metric", METRICS)
