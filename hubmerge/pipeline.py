@@ -6,33 +6,24 @@ publish. Every step lives in a room of its own; this is the only file that knows
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from hubmerge.align import Parents, loaded, match_all
-from hubmerge.alignments import FOLDER, load_matches, save_matches
-from hubmerge.basin import Based, gathered
-from hubmerge.cascade import Attempt, Way, best_way, scalings
+from hubmerge.align import Parents, loaded
+from hubmerge.alignments import FOLDER, save_matches
+from hubmerge.basin import gathered
 from hubmerge.choices import (
     check_names,
     needs_spec,
     resolved_match,
     resolved_repair,
-    resolved_symmetry,
-    resolved_together,
-    tries,
-    ways_of,
 )
 from hubmerge.contest import (
     Contest,
     Ground,
     hold_contest,
-    matching_of,
-    prepare_ground,
     statistics_of,
     validation_of,
 )
@@ -44,18 +35,16 @@ from hubmerge.hub import (
     LoadedModel,
     Plan,
     Published,
-    fetch,
     make_plan,
     publish,
 )
-from hubmerge.matching import Match, find_method
+from hubmerge.lineup import ground_of, matched, paths_of
 from hubmerge.measure import Outputs, choose_lambda, outputs
 from hubmerge.path import LINEAR
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources, pin, pinned_recipe, without_paths
 from hubmerge.published import publish_standing
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
-from hubmerge.repair import Bench, Repair
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.write import write_report
 from hubmerge.save import Arrival, read_back, weight_hashes, write_model
@@ -101,7 +90,7 @@ def run(
         method = resolved_match(recipe)
     with watch.stage("load"):
         models = [loaded(source, recipe, workers) for source in sources.models]
-        ground = _ground(recipe, sources, models[0], workers)
+        ground = ground_of(recipe, sources, models[0], workers)
         based = gathered(
             models,
             loaded(sources.base, recipe, workers) if sources.base else None,
@@ -114,9 +103,9 @@ def run(
     with watch.stage("match"):
         repair = resolved_repair(recipe, parents.a, ground)
         check_rows(recipe, statistics_of(ground, parents.a, recipe.seed), validation_of(ground))
-        matches, tried = _matched(recipe, method, based, repair, ground, workers)
+        matches, tried = matched(recipe, method, based, repair, ground, workers)
     with watch.stage("fuse and repair"):
-        naive, path, base = _paths(recipe, based, matches, repair, ground, workers)
+        naive, path, base = paths_of(recipe, based, matches, repair, ground, workers)
         lam, chosen = _lambda(recipe, path or naive, ground, workers)
         fusion, made, trials = _fused(recipe, path or naive, base, lam, parents, ground, workers)
         state = made.state
@@ -189,103 +178,6 @@ def _plan(recipe: Recipe, sources: Sources, destination: Destination, out: Path)
         exist_ok=destination.exist_ok,
         trust_remote_code=recipe.trust_remote_code,
     )
-
-
-def _ground(recipe: Recipe, sources: Sources, a: LoadedModel, workers: Workers) -> Ground | None:
-    source = sources.dataset
-    if source is None:
-        return None
-    folder = str(workers.on_main(lambda: fetch(source)))
-    workers.on_main(lambda: prepare_ground(folder, recipe, a).rows)  # fills the caches once
-    return prepare_ground(folder, recipe, a)
-
-
-def _matched(
-    recipe: Recipe,
-    method: str,
-    based: Based,
-    repair: Repair | None,
-    ground: Ground | None,
-    workers: Workers,
-) -> tuple[tuple[Match, ...], tuple[Attempt, ...]]:
-    """One match for every parent after A, none where nothing is matched; and what was tried.
-
-    Where the parents have a common base, A has a match as well.
-    """
-    parents = based.parents
-    if method == "none":
-        return (), ()
-    if recipe.alignment:
-        assert parents.spec is not None
-        count = len(parents.loaded) - (based.base is None)
-        path, has_base = Path(recipe.alignment), based.base is not None
-        return load_matches(path, parents.spec, count, based=has_base), ()
-    if not tries(recipe):
-        allowed = based.with_symmetry(resolved_symmetry(recipe))
-        find = partial(_found, recipe, method, ground=ground, workers=workers)
-        return (find(allowed.parents) if based.base is None else allowed.matched(find)), ()
-
-    assert parents.spec is not None
-
-    def match(way: Way) -> tuple[Match, ...]:
-        allowed = parents.with_symmetry(way.symmetry)
-        return _found(recipe, way.match, allowed, ground=ground, workers=workers)
-
-    def merge(matches: tuple[Match, ...]) -> PreTrainedModel:
-        _, path, _ = _paths(recipe, based, matches, repair, ground, workers)
-        assert path is not None
-        return path.model(1.0 if recipe.mixture is not None else recipe.lam)
-
-    validation = ground.validation if ground else None
-    then = partial(scalings, parents.spec, symmetry=recipe.symmetry)
-    return best_way(ways_of(recipe, parents, ground), match, merge, validation, workers, then)
-
-
-def _found(
-    recipe: Recipe, method: str, parents: Parents, *, ground: Ground | None, workers: Workers
-) -> tuple[Match, ...]:
-    """What the registered matcher `method` finds."""
-    batches = matching_of(ground)
-    if find_method(method).needs_data and not len(batches):
-        raise RecipeError(
-            f"--match {method} needs calibration rows",
-            found="none are left for it",
-            hint="--match weights needs none",
-        )
-    return match_all(
-        parents,
-        method,
-        resolved_together(recipe),
-        batches,
-        workers,
-        seed=recipe.seed,
-        validation=validation_of(ground),
-    )
-
-
-def _paths(
-    recipe: Recipe,
-    based: Based,
-    matches: tuple[Match, ...],
-    repair: Repair | None,
-    ground: Ground | None,
-    workers: Workers,
-) -> tuple[MergePath, MergePath | None, State | None]:
-    """The naive path, and the matched one if anything was matched: repaired alike. And the base,
-    if there is one, in the order of the latter.
-    """
-    parents = based.parents
-    batches = statistics_of(ground, parents.a, recipe.seed)
-    scratch = copy.deepcopy(parents.a.model)
-    validation = validation_of(ground)
-    if recipe.fuse == AUTO and ground is not None:
-        validation, _ = halves(ground.validation)
-    bench = Bench(parents.spec, scratch, batches, workers, validation)
-    naive = MergePath(repair, bench, parents.states, recipe.mixture)
-    states, base = based.aligned(matches)
-    if not matches:
-        return naive, None, base
-    return naive, MergePath(repair, bench, states, recipe.mixture), base
 
 
 def _fused(

@@ -1,0 +1,131 @@
+"""Lining parents up: from what is loaded to what lies between them, aligned and not."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from hubmerge.align import Parents, match_all
+from hubmerge.alignments import load_matches
+from hubmerge.basin import Based
+from hubmerge.cascade import Attempt, Way, best_way, scalings
+from hubmerge.choices import resolved_symmetry, resolved_together, tries, ways_of
+from hubmerge.contest import (
+    Ground,
+    matching_of,
+    prepare_ground,
+    statistics_of,
+    validation_of,
+)
+from hubmerge.errors import RecipeError
+from hubmerge.fusing import AUTO
+from hubmerge.hub import LoadedModel, fetch
+from hubmerge.matching import Match, find_method
+from hubmerge.path import Path as MergePath
+from hubmerge.pins import Sources
+from hubmerge.recipe import Recipe
+from hubmerge.repair import Bench, Repair
+from hubmerge.spec.permutation import State
+from hubmerge.trials import halves
+from hubmerge.workers import Workers
+
+
+def ground_of(recipe: Recipe, sources: Sources, a: LoadedModel, workers: Workers) -> Ground | None:
+    """The recipe's data, divided for models like `a`; None without any."""
+    source = sources.dataset
+    if source is None:
+        return None
+    folder = str(workers.on_main(lambda: fetch(source)))
+    workers.on_main(lambda: prepare_ground(folder, recipe, a).rows)  # fills the caches once
+    return prepare_ground(folder, recipe, a)
+
+
+def matched(
+    recipe: Recipe,
+    method: str,
+    based: Based,
+    repair: Repair | None,
+    ground: Ground | None,
+    workers: Workers,
+) -> tuple[tuple[Match, ...], tuple[Attempt, ...]]:
+    """One match for every parent after A, none where nothing is matched; and what was tried.
+
+    Where the parents have a common base, A has a match as well.
+    """
+    parents = based.parents
+    if method == "none":
+        return (), ()
+    if recipe.alignment:
+        assert parents.spec is not None
+        count = len(parents.loaded) - (based.base is None)
+        path, has_base = Path(recipe.alignment), based.base is not None
+        return load_matches(path, parents.spec, count, based=has_base), ()
+    if not tries(recipe):
+        allowed = based.with_symmetry(resolved_symmetry(recipe))
+        find = partial(_found, recipe, method, ground=ground, workers=workers)
+        return (find(allowed.parents) if based.base is None else allowed.matched(find)), ()
+
+    assert parents.spec is not None
+
+    def match(way: Way) -> tuple[Match, ...]:
+        allowed = parents.with_symmetry(way.symmetry)
+        return _found(recipe, way.match, allowed, ground=ground, workers=workers)
+
+    def merge(matches: tuple[Match, ...]) -> PreTrainedModel:
+        _, path, _ = paths_of(recipe, based, matches, repair, ground, workers)
+        assert path is not None
+        return path.model(1.0 if recipe.mixture is not None else recipe.lam)
+
+    validation = ground.validation if ground else None
+    then = partial(scalings, parents.spec, symmetry=recipe.symmetry)
+    return best_way(ways_of(recipe, parents, ground), match, merge, validation, workers, then)
+
+
+def _found(
+    recipe: Recipe, method: str, parents: Parents, *, ground: Ground | None, workers: Workers
+) -> tuple[Match, ...]:
+    """What the registered matcher `method` finds."""
+    batches = matching_of(ground)
+    if find_method(method).needs_data and not len(batches):
+        raise RecipeError(
+            f"--match {method} needs calibration rows",
+            found="none are left for it",
+            hint="--match weights needs none",
+        )
+    return match_all(
+        parents,
+        method,
+        resolved_together(recipe),
+        batches,
+        workers,
+        seed=recipe.seed,
+        validation=validation_of(ground),
+    )
+
+
+def paths_of(
+    recipe: Recipe,
+    based: Based,
+    matches: tuple[Match, ...],
+    repair: Repair | None,
+    ground: Ground | None,
+    workers: Workers,
+) -> tuple[MergePath, MergePath | None, State | None]:
+    """The naive path, and the matched one if anything was matched: repaired alike. And the base,
+    if there is one, in the order of the latter.
+    """
+    parents = based.parents
+    batches = statistics_of(ground, parents.a, recipe.seed)
+    scratch = copy.deepcopy(parents.a.model)
+    validation = validation_of(ground)
+    if recipe.fuse == AUTO and ground is not None:
+        validation, _ = halves(ground.validation)
+    bench = Bench(parents.spec, scratch, batches, workers, validation)
+    naive = MergePath(repair, bench, parents.states, recipe.mixture)
+    states, base = based.aligned(matches)
+    if not matches:
+        return naive, None, base
+    return naive, MergePath(repair, bench, states, recipe.mixture), base
