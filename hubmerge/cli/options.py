@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from hubmerge.destination import Destination
     from hubmerge.recipe import Recipe
 
+AnyRecipe = Any
+"""A Recipe, whose module is imported when a command runs."""
+
 METHOD, DATA, TARGET, SHOWN = "Method", "Data", "Where to", "What is shown"
 
 

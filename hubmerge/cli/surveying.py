@@ -1,0 +1,89 @@
+"""The arguments that say which models are surveyed and on what, for every command about that."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+from hubmerge.cli import options as o
+
+Act = Callable[..., None]
+"""Takes the recipe, the folder to write and whether JSON is wanted; its keyword-only parameters
+are options of its command alone."""
+
+
+def shared(
+    models: o.Models = None,
+    match: o.MatchName = "auto",
+    symmetry: o.Symmetry = "auto",
+    together: o.TogetherName = "auto",
+    repair: o.RepairName = "auto",
+    labels: o.Labels = "by-name",
+    seed: o.Seed = 0,
+    alignment: o.Alignment = None,
+    trust_remote_code: o.TrustRemoteCode = False,
+    dataset: o.Dataset = None,
+    dataset_config: o.DatasetConfig = None,
+    split: o.Split = None,
+    calibration_split: o.CalibrationSplit = None,
+    image_column: o.ImageColumn = None,
+    feature_column: o.FeatureColumn = None,
+    label_column: o.LabelColumn = None,
+    text_column: o.TextColumn = None,
+    tokens: o.Tokens = None,
+    samples: o.Samples = None,
+    calibration_samples: o.CalibrationSamples = None,
+    out: o.Out = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> tuple[Any, Any, bool]:
+    """The recipe, the folder and whether JSON is wanted."""
+    data = o.data_fields(
+        dataset,
+        config=dataset_config,
+        split=split,
+        calibration_split=calibration_split,
+        image_column=image_column,
+        feature_column=feature_column,
+        label_column=label_column,
+        text_column=text_column,
+        tokens=tokens,
+    )
+    given = {
+        "match": match,
+        "symmetry": symmetry,
+        "together": together,
+        "repair": repair,
+        "labels": labels,
+        "seed": seed,
+        "alignment": str(alignment) if alignment else None,
+        "trust_remote_code": trust_remote_code,
+        "dataset": data,
+        "samples": o.number_of_samples(samples),
+        "calibration_samples": calibration_samples,
+    }
+    recipe = o.recipe_of(models, None, given)
+    o.settle(quiet=quiet, json=json)
+    return recipe, out, json
+
+
+def surveying(act: Act) -> Callable[..., None]:
+    """A command with the shared arguments and the keyword-only ones of `act`."""
+    own = [p for p in inspect.signature(act).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    ours = list(inspect.signature(shared).parameters.values())
+    named = get_type_hints(act, include_extras=True)
+    hints = get_type_hints(shared, include_extras=True) | {p.name: named[p.name] for p in own}
+
+    def command(**given: Any) -> None:
+        extra = {parameter.name: given.pop(parameter.name) for parameter in own}
+        act(*shared(**given), **extra)
+
+    parameters = [
+        parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
+        for parameter in (ours[0], *own, *ours[1:])
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__doc__ = act.__doc__
+    return command

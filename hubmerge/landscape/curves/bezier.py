@@ -1,0 +1,17 @@
+"""Bezier curves of any degree."""
+
+from __future__ import annotations
+
+from hubmerge.landscape.chain import Chain, bernstein, straight
+from hubmerge.landscape.curves.registry import curve
+from hubmerge.landscape.teach import Teacher
+from hubmerge.spec.permutation import State
+
+
+@curve("bezier", source="arXiv:1802.10026, section 3.2", bends=1)
+def bezier(first: State, last: State, bends: int, teacher: Teacher) -> Chain:
+    """A Bezier curve, its control points trained at random places along it.
+
+    One bend makes it quadratic, as in the paper. It begins as the straight line.
+    """
+    return teacher.anywhere(Chain(straight(first, last, bends), bernstein))

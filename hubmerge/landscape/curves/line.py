@@ -1,0 +1,14 @@
+"""The straight line, which every other curve is held against."""
+
+from __future__ import annotations
+
+from hubmerge.landscape.chain import Chain, hats, straight
+from hubmerge.landscape.curves.registry import curve
+from hubmerge.landscape.teach import Teacher
+from hubmerge.spec.permutation import State
+
+
+@curve("line", source="arXiv:1412.6544, section 3", bends=0)
+def line(first: State, last: State, bends: int, teacher: Teacher) -> Chain:
+    """The straight line between the models: nothing is learned."""
+    return Chain(straight(first, last, bends), hats)

@@ -1,0 +1,17 @@
+"""Polygonal chains."""
+
+from __future__ import annotations
+
+from hubmerge.landscape.chain import Chain, hats, straight
+from hubmerge.landscape.curves.registry import curve
+from hubmerge.landscape.teach import Teacher
+from hubmerge.spec.permutation import State
+
+
+@curve("polygon", source="arXiv:1802.10026, section 3.2", bends=1)
+def polygon(first: State, last: State, bends: int, teacher: Teacher) -> Chain:
+    """Straight pieces over bends that are trained at random places along them.
+
+    Every piece takes as much of the way as any other. It begins as the straight line.
+    """
+    return teacher.anywhere(Chain(straight(first, last, bends), hats))

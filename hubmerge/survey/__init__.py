@@ -1,0 +1,1 @@
+"""Looking at what lies between models: measured, drawn, and written down; nothing is merged."""

@@ -1,0 +1,128 @@
+"""What every survey begins with: models lined up, their data, and who is measured on it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel
+
+from hubmerge.align import loaded
+from hubmerge.basin import Based, gathered
+from hubmerge.bench import Bench
+from hubmerge.cascade import Attempt
+from hubmerge.choices import check_names, needs_spec, resolved_match, resolved_repair
+from hubmerge.contest import Ground, learning_rows
+from hubmerge.errors import RecipeError
+from hubmerge.hub import check_mergeable
+from hubmerge.lineup import ground_of, matched
+from hubmerge.matching import Match
+from hubmerge.measure.evaluate import Outputs, outputs
+from hubmerge.measure.rows import RowSet
+from hubmerge.pins import pin, pinned_recipe
+from hubmerge.recipe import Recipe
+from hubmerge.repair import Repair
+from hubmerge.spec.permutation import State
+from hubmerge.workers import Workers
+
+TAUGHT = 15_000
+"""Calibration rows bends are trained on, if nobody says how many."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """Lined-up models on their data.
+
+    recipe: with what everything resolved to. states: in one order and form, the first's. naive: as
+    they came, but for their classes. ends, held_out: every untouched model's outputs on the
+    reported and on the validation rows.
+    """
+
+    recipe: Recipe
+    method: str
+    ground: Ground
+    workers: Workers
+    repair: Repair | None
+    scratch: PreTrainedModel
+    matches: tuple[Match, ...]
+    tried: tuple[Attempt, ...]
+    states: tuple[State, ...]
+    naive: tuple[State, ...]
+    ends: tuple[Outputs, ...]
+    held_out: tuple[Outputs, ...]
+
+    def bench(self) -> Bench:
+        """Labelled calibration rows to train on, and validation rows to choose on."""
+        batches = self.ground.reading.batches(self.taught, True)
+        scratch = copy.deepcopy(self.scratch)
+        return Bench(None, scratch, batches, self.workers, self.ground.validation)
+
+    @property
+    def taught(self) -> RowSet:
+        """The calibration rows that bends are trained on."""
+        return learning_rows(self.ground.data, self.ground.rows, self.recipe, TAUGHT)
+
+    def finisher(self) -> Callable[[State], PreTrainedModel]:
+        """Makes the repaired model of a state, valid until the next one is asked for."""
+        scratch = copy.deepcopy(self.scratch)
+        bench = Bench(None, scratch, self.ground.calibration, self.workers)
+        repairer = self.repair.function(bench, self.states) if self.repair else None
+        even = [1 / len(self.states)] * len(self.states)
+
+        def finished(state: State) -> PreTrainedModel:
+            whole = repairer(state, even) if repairer else state
+            scratch.load_state_dict(dict(whole))
+            return scratch.eval()
+
+        return finished
+
+
+def take_field(recipe: Recipe, workers: Workers) -> Field:
+    """Loads and lines up the recipe's models, and asks each of them about every row.
+
+    Called by all processes alike.
+    Raises: RecipeError without data, for a repair that is none of places off the straight line,
+    and whatever stops a merge before it is made.
+    """
+    check_names(recipe)
+    if recipe.dataset is None:
+        raise RecipeError("a loss is measured on data", hint="add --dataset")
+    if recipe.repair == "repair":
+        raise RecipeError(
+            "--repair repair is defined between models, on the straight line alone",
+            hint="--repair auto, batchnorm or none",
+        )
+    sources = workers.on_main(lambda: pin(recipe))
+    models = [loaded(source, recipe, workers) for source in sources.models]
+    check_mergeable(*models)
+    method = resolved_match(recipe)
+    ground = ground_of(recipe, sources, models[0], workers)
+    assert ground is not None
+    if not ground.validation.rows:
+        raise RecipeError(
+            "what is chosen is chosen on validation rows",
+            found="none are left for it",
+            hint="ask for fewer --samples",
+        )
+    matching = needs_spec(recipe, method)
+    based = gathered(models, None, labels=recipe.labels, matched=matching, symmetry=recipe.symmetry)
+    parents = based.parents
+    repair = resolved_repair(recipe, parents.a, ground)
+    matches, tried = matched(recipe, method, based, repair, ground, workers)
+    states, _ = Based(parents).aligned(matches)
+    whole = [parents.model(number) for number in range(len(models))]
+    return Field(
+        pinned_recipe(recipe, sources),
+        method,
+        ground,
+        workers,
+        repair,
+        copy.deepcopy(parents.a.model),
+        matches,
+        tried,
+        tuple(states),
+        tuple(parents.states),
+        tuple(outputs(model, ground.evaluation, workers) for model in whole),
+        tuple(outputs(model, ground.validation, workers) for model in whole),
+    )

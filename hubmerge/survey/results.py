@@ -1,0 +1,96 @@
+"""What surveys find: plain typed numbers, the same in memory and in the JSON they write."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from hubmerge.measure.results import Barrier, Curve, Result
+
+Settled = Literal["no barrier", "a barrier", "cannot tell"]
+
+
+class Surveyed(Result):
+    """What all surveys say about themselves.
+
+    models: `id@sha` or folder, each. recipe: everything that decides what was found. rows: what
+    calibration, validation and evaluation hold.
+    """
+
+    hubmerge: str
+    models: list[str]
+    recipe: dict[str, Any]
+    method: str
+    rows: dict[str, int]
+    unit: str
+
+
+class PathFound(Surveyed):
+    """Paths from the first model to the second.
+
+    naive: straight, as they came. straight: straight, once lined up. found: along the curve; None
+    where that is the line itself. length: of the curve, in lengths of the straight path.
+    """
+
+    curve: str
+    bends: int
+    steps: int
+    naive: Curve
+    straight: Curve
+    found: Curve | None
+    length: float
+    settled: Settled
+    sentence: str
+
+
+class PlanePoint(Result):
+    """A measured point of a plane: its coordinates, and what it is worth."""
+
+    x: float
+    y: float
+    loss: float
+    accuracy: float
+
+
+class PlaneFound(Surveyed):
+    """The loss on the plane through A, B as it came, and B lined up.
+
+    corners: name -> coordinates, in Euclidean distances of weight space; A is the origin.
+    """
+
+    corners: dict[str, tuple[float, float]]
+    points: list[PlanePoint]
+    n: int
+
+
+class Place(Result):
+    """A point of a simplex: what each vertex weighs, and its excess over their losses' mixture."""
+
+    kind: str
+    shares: list[float]
+    loss: float
+    accuracy: float
+    excess: float
+    calibrated_excess: float | None
+
+
+class SimplexMeasured(Result):
+    """A simplex whose vertices are lined-up models.
+
+    together: how they were brought together. ensemble: accuracy of the mean prediction of the
+    vertices, and of as many points drawn from inside.
+    """
+
+    together: str
+    places: list[Place]
+    barrier: Barrier
+    calibrated_barrier: Barrier | None
+    vertices_ensemble: float
+    drawn_ensemble: float
+    n: int
+
+
+class SimplexFound(Surveyed):
+    """Simplexes of the same models, brought together in several ways; the best is the first."""
+
+    simplexes: list[SimplexMeasured]
+    sentence: str

@@ -1,0 +1,43 @@
+"""Whether a path has a barrier: by a written rule, as the verdict on a merge is.
+
+The barrier is the largest calibrated excess over the untouched models' own losses, with paired
+one-sided 95% bounds.
+
+no barrier    the upper bound lies below 0.01 nats
+a barrier     the lower bound lies above 0
+cannot tell   otherwise: an interval that merely contains 0 proves nothing
+"""
+
+from __future__ import annotations
+
+from hubmerge.measure.results import Barrier
+from hubmerge.reporting.figures import count, figure
+from hubmerge.reporting.verdict import TOLERANCE
+from hubmerge.survey.results import Settled
+
+
+def settle(barrier: Barrier | None) -> Settled:
+    """The rule above; what has no temperatures cannot be told."""
+    if barrier is None:
+        return "cannot tell"
+    if barrier.high < TOLERANCE:
+        return "no barrier"
+    return "a barrier" if barrier.low > 0 else "cannot tell"
+
+
+def told(what: str, barrier: Barrier | None, n: int, unit: str) -> str:
+    """The rule's outcome for `what`, as a sentence with its figures."""
+    rows = f"on {count(n)} test {unit}"
+    if barrier is None:
+        return f"Cannot tell whether {what} has a barrier: nothing was calibrated."
+    figures = (
+        f"{figure(barrier.value)} nats of calibrated loss "
+        f"({figure(barrier.low)} to {figure(barrier.high)}) {rows}"
+    )
+    match settle(barrier):
+        case "no barrier":
+            return f"No barrier along {what}: {figures}."
+        case "a barrier":
+            return f"A barrier along {what}: {figures}."
+        case "cannot tell":
+            return f"Cannot tell whether {what} has a barrier: {figures}."
