@@ -12,7 +12,21 @@ import typer
 
 from hubmerge import __version__
 from hubmerge.cli import app as app_command
-from hubmerge.cli import demo, hub, match, merge, methods, path, plan, push, report, specs, verify
+from hubmerge.cli import complex as complex_command
+from hubmerge.cli import (
+    demo,
+    hub,
+    match,
+    merge,
+    methods,
+    path,
+    plan,
+    push,
+    report,
+    simplex,
+    specs,
+    verify,
+)
 from hubmerge.errors import INTERRUPTED, HubmergeError
 
 STOPPED = "Stopped. Nothing half-made is left; the same command goes on from what is cached."
@@ -24,7 +38,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (merge, match, path, plan, methods, report, push, verify, demo, app_command):
+for command in (
+    merge,
+    match,
+    path,
+    simplex,
+    complex_command,
+    plan,
+    methods,
+    report,
+    push,
+    verify,
+    demo,
+    app_command,
+):
     app.command(command.NAME)(command.command)
 app.add_typer(specs.app, name="specs")
 app.add_typer(hub.app, name="hub")

@@ -25,7 +25,7 @@ from hubmerge.spec.permutation import State
 STEPS = 400
 """Steps of training, if nobody says how many."""
 
-RATE = 0.05
+RATE = 0.1
 """How far one step moves a weight of a bend, in standard deviations of its tensor."""
 
 CHECK = 50

@@ -30,7 +30,7 @@ def draw_routes(routes: Sequence[Route], sentence: str, unit: str) -> bytes:
     """The PNG file: the loss in nats along every path, and `sentence` above."""
     canvas = Figure(figsize=SIZE, dpi=DPI, facecolor=PAPER)
     FigureCanvasAgg(canvas)
-    axes = canvas.add_axes((0.09, 0.13, 0.87, 0.6))
+    axes = canvas.add_axes((0.09, 0.13, 0.87, 0.56))
     for route, (colour, marker) in zip(routes, LOOKS, strict=False):
         points = route.curve.points
         barrier = figure(route.curve.barrier.value)

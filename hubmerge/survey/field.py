@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedModel
 
+from hubmerge import __version__
 from hubmerge.align import loaded
 from hubmerge.basin import Based, gathered
 from hubmerge.bench import Bench
@@ -126,3 +128,20 @@ def take_field(recipe: Recipe, workers: Workers) -> Field:
         tuple(outputs(model, ground.evaluation, workers) for model in whole),
         tuple(outputs(model, ground.validation, workers) for model in whole),
     )
+
+
+def about(field: Field) -> dict[str, Any]:
+    """What every survey says about itself: the fields of `Surveyed`."""
+    ground = field.ground
+    return {
+        "hubmerge": __version__,
+        "models": list(field.recipe.models),
+        "recipe": field.recipe.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "method": field.method,
+        "rows": {
+            "calibration": len(field.taught),
+            "validation": ground.validation.rows,
+            "evaluation": ground.evaluation.rows,
+        },
+        "unit": ground.reading.unit,
+    }

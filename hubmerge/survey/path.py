@@ -8,7 +8,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hubmerge import __version__
 from hubmerge.alignments import save_matches
 from hubmerge.errors import RecipeError
 from hubmerge.hub.target import check_folder
@@ -21,7 +20,7 @@ from hubmerge.recipe import RECIPE_FILE, Recipe
 from hubmerge.reporting.routes import Route, draw_routes
 from hubmerge.save import arriving_whole
 from hubmerge.spec.permutation import State
-from hubmerge.survey.field import Field, take_field
+from hubmerge.survey.field import Field, about, take_field
 from hubmerge.survey.results import PathFound
 from hubmerge.survey.settle import settle, told
 from hubmerge.workers import Workers
@@ -63,18 +62,9 @@ def find_path(
     found = _along(field, chain, curve) if count else None
     best = found or straight
     ground = field.ground
-    sentence = told(f"the {curve}", best.calibrated_barrier, best.n, ground.reading.unit)
+    sentence = told(f"the {curve} path", best.calibrated_barrier, best.n, ground.reading.unit)
     result = PathFound(
-        hubmerge=__version__,
-        models=list(field.recipe.models),
-        recipe=field.recipe.model_dump(mode="json", by_alias=True, exclude_defaults=True),
-        method=field.method,
-        rows={
-            "calibration": len(field.taught),
-            "validation": ground.validation.rows,
-            "evaluation": ground.evaluation.rows,
-        },
-        unit=ground.reading.unit,
+        **about(field),
         curve=curve,
         bends=count,
         steps=steps if count else 0,

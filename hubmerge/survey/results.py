@@ -84,8 +84,8 @@ class SimplexMeasured(Result):
     places: list[Place]
     barrier: Barrier
     calibrated_barrier: Barrier | None
-    vertices_ensemble: float
-    drawn_ensemble: float
+    vertices_ensemble: float | None
+    drawn_ensemble: float | None
     n: int
 
 
@@ -93,4 +93,39 @@ class SimplexFound(Surveyed):
     """Simplexes of the same models, brought together in several ways; the best is the first."""
 
     simplexes: list[SimplexMeasured]
+    sentence: str
+
+
+class Simplex(Result):
+    """A low-loss simplex: numbers of its models, and its largest excess on the reported rows."""
+
+    models: list[int]
+    barrier: Barrier
+
+
+class Way(Result):
+    """The lowest route from the first of these models to the last.
+
+    height: the largest excess on its edges, on validation rows. low: whether that is low.
+    """
+
+    models: list[int]
+    height: float
+    low: bool
+
+
+class ComplexFound(Surveyed):
+    """The maximal low-loss simplexes of many models, and the routes between all pairs.
+
+    alone: models in none. exhausted: whether the budget ended the search.
+    """
+
+    limit: float
+    budget: int
+    tried: int
+    exhausted: bool
+    simplexes: list[Simplex]
+    alone: list[int]
+    routes: list[Way]
+    n: int
     sentence: str

@@ -1,0 +1,125 @@
+"""The complex of many models: which of them span low-loss simplexes, and the ways between all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hubmerge.alignments import FOLDER, save_matches
+from hubmerge.errors import RecipeError
+from hubmerge.hub.target import check_folder
+from hubmerge.landscape.complex import Complex, Face, find_complex
+from hubmerge.landscape.simplex import centroid, drawn, faces
+from hubmerge.letters import letters
+from hubmerge.measure.curve import CURVE_ROWS
+from hubmerge.measure.results import Barrier
+from hubmerge.progress import track
+from hubmerge.recipe import RECIPE_FILE, Recipe
+from hubmerge.reporting.complexes import draw_complex
+from hubmerge.save import arriving_whole
+from hubmerge.survey.field import Field, about, take_field
+from hubmerge.survey.looking import rises_of
+from hubmerge.survey.results import ComplexFound, Simplex, Way
+from hubmerge.workers import Workers
+
+REPORT, PICTURE = "complex.json", "complex.png"
+LIMIT = 0.02
+"""Nats of calibrated excess a low face has at most, if nobody says how many."""
+BUDGET = 100
+"""Faces that are tried, if nobody says how many."""
+INSIDE = 2
+"""Points drawn from the inside of a face that is tried, beside its middle."""
+
+
+def find_models_complex(
+    recipe: Recipe,
+    *,
+    limit: float = LIMIT,
+    budget: int = BUDGET,
+    out: Path | None = None,
+    workers: Workers | None = None,
+) -> ComplexFound:
+    """Lines all models up with one another and finds every low-loss simplex among them.
+
+    Faces are found on validation rows; those that are maximal, and the routes, are measured on the
+    reported ones. limit: nats of excess. out: a new folder for the figures and the picture.
+    Raises: RecipeError without data or for less than three models; TargetError; whatever stops a
+    merge before it is made.
+    """
+    if len(recipe.models) < 3:
+        raise RecipeError(
+            "a complex is of three models or more",
+            found=f"{len(recipe.models)} models",
+            hint="hubmerge path takes two",
+        )
+    if out is not None:
+        check_folder(out)
+    field = take_field(recipe, workers or Workers())
+    count = len(field.states)
+    with track(budget, "trying faces", "face") as bar:
+
+        def rise(face: Face) -> float:
+            bar.update(1)
+            return _highest(field, face, reported=False).value
+
+        found = find_complex(count, rise, limit=limit, budget=budget)
+    ground = field.ground
+    result = ComplexFound(
+        **about(field),
+        limit=limit,
+        budget=budget,
+        exhausted=found.exhausted,
+        tried=len(found.rises),
+        simplexes=[
+            Simplex(models=list(face), barrier=_highest(field, face, reported=True))
+            for face in found.maximal
+            if len(face) > 1
+        ],
+        alone=[face[0] for face in found.maximal if len(face) == 1],
+        routes=_routes(field, found),
+        n=min(ground.evaluation.rows, CURVE_ROWS),
+        sentence=_sentence(found),
+    )
+    field.workers.on_main(lambda: _write(result, field, out))
+    return result
+
+
+def _highest(field: Field, face: Face, *, reported: bool) -> Barrier:
+    """The largest excess at the middle of the face, of its edges, and at points drawn inside."""
+    count = len(field.states)
+    inner = [centroid(tuple(face[k] for k in part), count) for part in faces(len(face))]
+    for shares in drawn(len(face), INSIDE, field.recipe.seed):
+        whole = [0.0] * count
+        for vertex, share in zip(face, shares, strict=True):
+            whole[vertex] = share
+        inner.append(whole)
+    return rises_of(field, inner, reported=reported)
+
+
+def _routes(field: Field, found: Complex) -> list[Way]:
+    """For every pair the way whose highest edge is lowest; heights as on the validation rows."""
+    ways = []
+    for first in range(found.count):
+        for last in range(first + 1, found.count):
+            over, height = found.route(first, last)
+            ways.append(Way(models=list(over), height=height, low=height <= found.limit))
+    return ways
+
+
+def _sentence(found: Complex) -> str:
+    names = letters(found.count)
+    said = ["".join(names[k] for k in face) for face in found.maximal if len(face) > 1]
+    if not said:
+        return f"No two of {found.count} models are joined by a low path."
+    more = "; larger ones were not tried: the budget was used up" if found.exhausted else ""
+    return f"{found.count} models, low-loss simplexes: {', '.join(said)}{more}."
+
+
+def _write(found: ComplexFound, field: Field, out: Path | None) -> None:
+    if out is None:
+        return
+    with arriving_whole(out) as folder:
+        (folder / REPORT).write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (folder / PICTURE).write_bytes(draw_complex(found))
+        (folder / RECIPE_FILE).write_text(field.recipe.to_yaml(), encoding="utf-8")
+        if field.matches:
+            save_matches(field.matches, folder / FOLDER)

@@ -1,0 +1,70 @@
+"""Looking at mixtures of lined-up models: what they say, and how far their losses rise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hubmerge.landscape.chain import mixed
+from hubmerge.landscape.simplex import excess, simplex_barrier
+from hubmerge.measure.curve import CURVE_ROWS, CURVE_VALIDATION_ROWS
+from hubmerge.measure.evaluate import outputs
+from hubmerge.measure.outputs import Outputs
+from hubmerge.measure.results import Barrier
+from hubmerge.measure.score import temperature_of
+from hubmerge.progress import track
+from hubmerge.survey.field import Field
+
+Seen = list[tuple[Outputs, float | None]]
+"""Outputs and temperature of every point."""
+
+
+def look_at(field: Field, points: Sequence[Sequence[float]], *, reported: bool = True) -> Seen:
+    """What the repaired mixtures with these shares say.
+
+    reported: on the reported rows, else on the validation rows.
+    """
+    ground, finished = field.ground, field.finisher()
+    held = ground.validation.first(CURVE_VALIDATION_ROWS)
+    rows = ground.evaluation.first(CURVE_ROWS) if reported else held
+    found: Seen = []
+    with track(len(points), "looking inside", "point") as bar:
+        for shares in points:
+            model = finished(mixed(field.states, shares))
+            said = outputs(model, held, field.workers)
+            here = outputs(model, rows, field.workers) if reported else said
+            found.append((here, temperature_of(said)))
+            bar.update(1)
+    return found
+
+
+def ends_of(field: Field, *, reported: bool = True) -> Seen:
+    """The untouched models' outputs on the same rows, each with its temperature."""
+    held = [each.first(CURVE_VALIDATION_ROWS) for each in field.held_out]
+    ends = [each.first(CURVE_ROWS) for each in field.ends] if reported else held
+    return [(end, temperature_of(one)) for end, one in zip(ends, held, strict=True)]
+
+
+def rise_over(
+    seen: Seen, ends: Seen, shares: Sequence[Sequence[float]], *, calibrated: bool
+) -> np.ndarray | None:
+    """Excess of every point, row by row [points, rows]; None where nothing was calibrated."""
+    everyone = [temperature for _, temperature in (*seen, *ends)]
+    if calibrated and None in everyone:
+        return None
+
+    def losses(of: Seen) -> np.ndarray:
+        return np.stack([one.losses((calibrated and t) or 1.0) for one, t in of])
+
+    return excess(losses(seen), losses(ends), np.array(shares))
+
+
+def rises_of(field: Field, points: Sequence[Sequence[float]], *, reported: bool) -> Barrier:
+    """The largest excess over these points: calibrated, where that can be."""
+    seen, ends = look_at(field, points, reported=reported), ends_of(field, reported=reported)
+    rise = rise_over(seen, ends, points, calibrated=True)
+    if rise is None:
+        rise = rise_over(seen, ends, points, calibrated=False)
+    assert rise is not None
+    return simplex_barrier(rise)

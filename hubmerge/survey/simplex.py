@@ -1,0 +1,152 @@
+"""The simplex of several models: lined up in different ways, and measured all over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hubmerge.alignments import FOLDER, save_matches
+from hubmerge.hub.target import check_folder
+from hubmerge.landscape.simplex import (
+    INSIDE,
+    VERTEX,
+    centroid,
+    drawn,
+    faces,
+    kind_of,
+    simplex_barrier,
+)
+from hubmerge.measure.outputs import ClassOutputs, Outputs
+from hubmerge.measure.results import Barrier
+from hubmerge.measure.score import ensemble
+from hubmerge.recipe import RECIPE_FILE, Recipe
+from hubmerge.reporting.figures import count as counted
+from hubmerge.reporting.figures import figure
+from hubmerge.save import arriving_whole
+from hubmerge.survey.field import Field, about, take_field
+from hubmerge.survey.looking import ends_of, look_at, rise_over
+from hubmerge.survey.refined import refined
+from hubmerge.survey.results import Place, SimplexFound, SimplexMeasured
+from hubmerge.workers import Workers
+
+REPORT = "simplex.json"
+WAYS = ("universe", "star")
+"""How models are brought together, to be compared."""
+REFINED = "universe, refined"
+SAMPLES = 20
+"""Points drawn from the inside, if nobody says how many."""
+
+
+def find_simplex(
+    recipe: Recipe,
+    *,
+    samples: int = SAMPLES,
+    out: Path | None = None,
+    workers: Workers | None = None,
+) -> SimplexFound:
+    """Lines models up jointly, jointly and refined, and each to the first; measures each simplex.
+
+    What is refined is chosen on validation rows; all are measured on the reported rows. With
+    `recipe.together` only that way is taken. out: a new folder for the figures and the alignment
+    of the best. Called by all processes alike.
+    Raises: RecipeError without data; TargetError; whatever stops a merge before it is made.
+    """
+    if out is not None:
+        check_folder(out)
+    workers = workers or Workers()
+    ways = WAYS if recipe.together == "auto" else (recipe.together,)
+    found: list[tuple[SimplexMeasured, Field]] = []
+    for way in ways:
+        field = take_field(recipe.model_copy(update={"together": way}), workers)
+        found.append((_measured(field, way, samples), field))
+        if way == WAYS[0] and field.matches:
+            better = replace(field, states=refined(field))
+            found.append((_measured(better, REFINED, samples), better))
+    found.sort(key=lambda each: _height(each[0]))
+    best, field = found[0]
+    ground = field.ground
+    told = f"{figure(_height(best))} nats ({_interval(best)})"
+    result = SimplexFound(
+        **about(field),
+        simplexes=[each for each, _ in found],
+        sentence=f"Brought together by {best.together}, the loss inside the simplex rises by at "
+        f"most {told} on {counted(best.n)} test {ground.reading.unit}.",
+    )
+    workers.on_main(lambda: _write(result, field, out))
+    return result
+
+
+def _height(found: SimplexMeasured) -> float:
+    return (found.calibrated_barrier or found.barrier).value
+
+
+def _interval(found: SimplexMeasured) -> str:
+    barrier: Barrier = found.calibrated_barrier or found.barrier
+    return f"{figure(barrier.low)} to {figure(barrier.high)}"
+
+
+def _measured(field: Field, together: str, samples: int) -> SimplexMeasured:
+    """Vertices, the middle of every face, and points drawn from the inside."""
+    count = len(field.states)
+    inner = [(kind_of(face), centroid(face, count)) for face in faces(count)]
+    inner += [(INSIDE, shares) for shares in drawn(count, samples, field.recipe.seed)]
+    shares = [each for _, each in inner]
+    seen, vertices = look_at(field, shares), ends_of(field)
+    ends = [end for end, _ in vertices]
+    rise = rise_over(seen, vertices, shares, calibrated=False)
+    calibrated = rise_over(seen, vertices, shares, calibrated=True)
+    assert rise is not None
+    places = [
+        _place(VERTEX, centroid((vertex,), count), end, 0.0, 0.0) for vertex, end in enumerate(ends)
+    ]
+    places += [
+        _place(
+            kind,
+            weights,
+            seen[number][0],
+            float(rise[number].mean()),
+            None if calibrated is None else float(calibrated[number].mean()),
+        )
+        for number, (kind, weights) in enumerate(inner)
+    ]
+    sampled = [each for (kind, _), (each, _) in zip(inner, seen, strict=True) if kind == INSIDE]
+    return SimplexMeasured(
+        together=together,
+        places=places,
+        barrier=simplex_barrier(rise),
+        calibrated_barrier=None if calibrated is None else simplex_barrier(calibrated),
+        vertices_ensemble=_together(ends),
+        drawn_ensemble=_together(sampled[:count]),
+        n=len(ends[0]),
+    )
+
+
+def _place(
+    kind: str, shares: Sequence[float], said: Outputs, rise: float, calibrated: float | None
+) -> Place:
+    return Place(
+        kind=kind,
+        shares=list(shares),
+        loss=float(said.losses().mean()),
+        accuracy=float(said.right.mean()),
+        excess=rise,
+        calibrated_excess=calibrated,
+    )
+
+
+def _together(members: Sequence[Outputs]) -> float | None:
+    """Accuracy of the members' mean prediction; None where predictions are not kept."""
+    classes = [each for each in members if isinstance(each, ClassOutputs)]
+    return float(ensemble(*classes).right.mean()) if classes else None
+
+
+def _write(found: SimplexFound, field: Field, out: Path | None) -> None:
+    if out is None:
+        return
+    with arriving_whole(out) as folder:
+        (folder / REPORT).write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (folder / RECIPE_FILE).write_text(field.recipe.to_yaml(), encoding="utf-8")
+        if field.matches:
+            many = len(field.matches) > 1
+            save_matches(field.matches, folder / FOLDER if many else folder)
