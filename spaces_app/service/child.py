@@ -86,7 +86,7 @@ def _carry_out(request: dict[str, Any], send: Sender) -> dict[str, Any]:
     from spaces_app.service.acts import ACTS
 
     _limit_memory(request.get("memory", 0))
-    with tempfile.TemporaryDirectory(dir=request["folder"], prefix="work-") as place:
+    with tempfile.TemporaryDirectory(dir=request["work"], prefix="work-") as place:
         _settle(Path(place), Path(request["cache"]), request["hub"])
         with acting_for(request.get("token")), listening(send.hear):
             return ACTS[request["act"]](request)
