@@ -151,6 +151,8 @@ def test_a_reload_brings_it_back(visit: Callable[..., Visitor], hub: EmbeddedHub
     somebody.see("#progress .hm-now")
     somebody.page.reload()
     somebody.see("#progress", "me/resnet-a and me/resnet-b")
+    somebody.see("#plan .hm-good", "me/resnet-a")
+    assert somebody.page.locator("#pick-b input").input_value() == f"{hub.url}/me/resnet-b"
     somebody.see("#verdict .hm-verdict")
 
 

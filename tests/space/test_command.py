@@ -13,7 +13,7 @@ from hubmerge.localhub import EmbeddedHub, embedded_hub
 from spaces_app.embedded import FAMILIES
 from tests.cli import zoo
 from tests.space.browser import Visitor, a_browser
-from tests.space.command import an_app, is_there
+from tests.space.command import an_app, free_port, is_there
 from tests.space.conftest import until
 
 
@@ -47,3 +47,21 @@ def test_beside_a_hub_of_its_own(filled: Path) -> None:
     assert f"hubmerge app at {app.url}\nembedded Hub at http://127.0.0.1:" in said
     assert '"event": "closed"' in said
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_page_that_stays_open_while_the_app_is_killed(hub: EmbeddedHub, tmp_path: Path) -> None:
+    port = free_port()
+    with a_browser() as browser:
+        with an_app(tmp_path / "app", port=port) as app:
+            visitor = Visitor(browser, app.url).arrives()
+            visitor.pick("me/vit-a", "me/vit-b", "me/digits")
+            job = visitor.start()
+            visitor.see("#progress .hm-now")
+            app.process.kill()
+            app.process.wait()
+        visitor.page.get_by_text("Connection to the server was lost").first.wait_for()
+        with an_app(tmp_path / "app", port=port):
+            visitor.see("#verdict .hm-verdict")  # the page comes back by itself
+            assert job in visitor.page.url
+        visitor.leaves()
