@@ -115,6 +115,10 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover_dark="#ffdd55",
         button_primary_text_color="#111111",
         button_primary_text_color_dark="#111111",
+        link_text_color_dark="#a5b4fc",
+        link_text_color_hover_dark="#c7d2fe",
+        link_text_color_visited_dark="#a5b4fc",
+        link_text_color_active_dark="#c7d2fe",
     )
 
 

@@ -234,7 +234,7 @@ def test_three_models_and_the_other_ways_to_publish(
     refused = me.see("#published .hm-refused", "exists already").inner_text()
     assert "Nothing was published" in refused
     assert "another way of publishing" in refused
-    me.photograph("12-taken", "#publish")
+    me.photograph("12-taken", "#published")
     me.publish(taken, way="a commit to one of mine")
     me.see("#published .hm-good", "It stands on the Hub")
     me.publish(taken)
