@@ -220,7 +220,7 @@ def test_a_hub_that_is_killed_is_named_and_the_same_again_completes(
         job = desk.submit(me, quick())
         seen = shown(desk, me, job.id)
         assert "the Hub did not answer" in seen
-        assert "run the same" in seen
+        assert "start it again later" in seen
         own.start()
         again = desk.submit(me, quick()).id
         assert "Done" in shown(desk, me, again)
