@@ -21,6 +21,7 @@ from spaces_app.page.context import Context
 from spaces_app.page.routes import routes
 from spaces_app.page.visitor import Visitors
 from spaces_app.service.desk import Desk
+from spaces_app.service.lent import is_lent, marked
 from spaces_app.service.limits import Limits
 from spaces_app.service.log import log
 from spaces_app.service.worker import warm_up
@@ -44,6 +45,8 @@ def serving(
 ) -> Iterator[Running]:
     """The app for the length of a `with` block; port None takes a free one."""
     _forget_tokens()
+    if is_lent():
+        marked()
     context = Context(Desk(host.root, limits or Limits.of()), host)
     page = build(context)
     page.queue(default_concurrency_limit=16)
@@ -112,6 +115,10 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover_dark="#ffdd55",
         button_primary_text_color="#111111",
         button_primary_text_color_dark="#111111",
+        link_text_color_dark="#a5b4fc",
+        link_text_color_hover_dark="#c7d2fe",
+        link_text_color_visited_dark="#a5b4fc",
+        link_text_color_active_dark="#c7d2fe",
     )
 
 

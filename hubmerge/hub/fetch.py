@@ -114,9 +114,9 @@ def _is_cached(source: Source, name: str) -> bool:
 
 
 def _download(source: Source, names: list[str]) -> Path:
-    def download() -> str:
+    def once() -> Path:
         with bars():
-            return client().snapshot_download(
+            folder = client().snapshot_download(
                 source.id,
                 revision=source.sha,
                 repo_type=source.repo_type,
@@ -124,9 +124,24 @@ def _download(source: Source, names: list[str]) -> Path:
                 cache_dir=cache_folder(),
                 tqdm_class=_told(source.id) if is_heard() else None,
             )
+        return Path(folder)
 
-    folder = Path(ask(download, source.ref, source.repo_type))
-    if missing := [name for name in names if not (folder / name).is_file()]:
+    def lacking(folder: Path) -> list[str]:
+        return [name for name in names if not (folder / name).is_file()]
+
+    def download() -> Path:
+        """Asks whether the Hub is there first: of one that is away the client either returns what
+        lies here, whole or not, or asks in vain for one file after the other."""
+        for _ in range(2):
+            if not all(_is_cached(source, name) for name in names):
+                client().repo_info(source.id, revision=source.sha, repo_type=source.repo_type)
+            folder = once()
+            if not lacking(folder):
+                break
+        return folder
+
+    folder = ask(download, source.ref, source.repo_type)
+    if missing := lacking(folder):
         raise WeightsError(f"{source.ref} came without {', '.join(missing)}", source=str(folder))
     return folder
 

@@ -92,7 +92,8 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
             return gr.skip(), markup.refusal(error.refusal, "Not started")
 
     def arrive(request: gr.Request) -> tuple[Any, ...]:
-        return request.query_params.get("job"), account.who(request)
+        job = request.query_params.get("job")
+        return job, account.who(request), *pick.of(watch.recipe(job, request))
 
     gr.on(
         [field.change for field in fields],
@@ -117,9 +118,10 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
     start.click(submit, fields, [watch.job, refused], concurrency_limit=None, **QUIET).then(
         refresh, watch.job, parts, queue=False, **QUIET
     ).then(None, watch.job, None, js=REMEMBER, **QUIET)
-    page.load(arrive, None, [watch.job, account.shown], queue=False, js=CONNECT, **QUIET).then(
+    came = [watch.job, account.shown, *pick.fields]
+    page.load(arrive, None, came, queue=False, js=CONNECT, **QUIET).then(
         refresh, watch.job, parts, queue=False, **QUIET
-    )
+    ).then(**planned, **shown)
     choose.wire()
     account.wire()
     watch.wire(refresh, parts)

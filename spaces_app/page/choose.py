@@ -14,6 +14,7 @@ from hubmerge.repair import repairs
 from spaces_app.page import levels, recipe_text
 from spaces_app.page.context import Context
 from spaces_app.page.steps import QUIET, heading
+from spaces_app.page.wording import FUSION, MATCHING, REPAIR, SYMMETRIES
 
 EMPTY = ("", "", "")
 
@@ -53,27 +54,27 @@ class Choose:
             self.match = gr.Dropdown(
                 [levels.AS_CHOSEN, "auto", *matchers(), *learners(), "none"],
                 value=levels.AS_CHOSEN,
-                label="Matching",
+                label=MATCHING,
                 info="How it is found out which unit of one model does the job of which.",
             )
             self.fuse = gr.Dropdown(
                 [levels.AS_CHOSEN, ("auto", "auto"), *_fusions()],
                 value=levels.AS_CHOSEN,
-                label="Fusion",
+                label=FUSION,
                 info="How matched models become one, and which rows are looked at for it. Those "
                 "that need a common base take a recipe.",
             )
             self.repair = gr.Dropdown(
                 ["auto", "none", *repairs()],
                 value="auto",
-                label="Repair",
+                label=REPAIR,
                 info="What is done about statistics that averaging spoils.",
             )
         with gr.Row():
             self.symmetry = gr.Radio(
                 [("all the family allows", "all"), ("reordering alone", "permutations")],
                 value="all",
-                label="Symmetries",
+                label=SYMMETRIES,
                 info="Some models may be rotated, too, without changing what they compute.",
             )
             self.labels = gr.Radio(

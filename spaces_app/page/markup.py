@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from hubmerge.hub.client import endpoint
 from hubmerge.reporting.escape import one_line
+from spaces_app.page.wording import here
 from spaces_app.service.job import Refusal
 
 NONE = Markup("")
@@ -67,7 +68,7 @@ def refusal(said: Refusal, heading: str = "This cannot be done") -> Markup:
         found = join((text(line) for line in said.found.splitlines()[:8]), "<br>")
         parts.append(Markup('<p class="hm-quiet">{}</p>').format(found))
     if said.hint:
-        hint = join((text(line) for line in said.hint.splitlines()[:8]), "<br>")
+        hint = join((text(line) for line in here(said.hint).splitlines()[:8]), "<br>")
         parts.append(Markup("<p>Try: {}</p>").format(hint))
     body = Markup('<div role="alert">{}</div>').format(join(parts))
     return card(heading, body, "hm-refused")

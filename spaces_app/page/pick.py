@@ -9,6 +9,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from hubmerge.hub.source import RepoType
+from hubmerge.recipe import Recipe
 from spaces_app.host import Example
 from spaces_app.page import markup, plan_view
 from spaces_app.page.context import Context
@@ -81,6 +82,14 @@ class Pick:
         outputs = [self._offers[name], self.picked]
         for event in (field.input, field.focus):
             event(found, field, outputs, trigger_mode="always_last", queue=False, **QUIET)
+
+    @staticmethod
+    def of(recipe: Recipe | None) -> list[Any]:
+        """The fields as a merge that was started filled them in."""
+        if recipe is None:
+            return [gr.skip()] * 4
+        a, b, *more = recipe.models
+        return [a, b, "\n".join(more), recipe.dataset.id if recipe.dataset else ""]
 
     @staticmethod
     def _filled(example: Example) -> Any:

@@ -133,7 +133,7 @@ class Publish:
             person = self._context.person(request)
             return publish_view.published(self._context.desk.publish(person, job, destination))
         except Refused as refused:
-            return markup.refusal(refused.refusal, "Nothing was published")
+            return publish_view.unpublished(refused.refusal)
 
 
 def _named(repo: str) -> str:

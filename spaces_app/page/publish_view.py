@@ -12,7 +12,9 @@ from hubmerge.hub.resources import human
 from hubmerge.hub.source import folder_files
 from hubmerge.reporting.card import PLOT, render_card
 from hubmerge.reporting.schema import Report
-from spaces_app.page.markup import card, facts, join, table, text
+from spaces_app.page.markup import card, facts, join, refusal, table, text
+from spaces_app.service.desk import CUT_OFF
+from spaces_app.service.job import Refusal
 
 FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 
@@ -60,3 +62,9 @@ def published(done: dict[str, Any]) -> Markup:
         address, text(address)
     )
     return card("Published", join([Markup("<p>{}: {}</p>").format(what, link)]), "hm-good")
+
+
+def unpublished(why: Refusal) -> Markup:
+    """Why it does not stand there, or that nobody here knows whether it does."""
+    cut_off = why.kind in CUT_OFF
+    return refusal(why, "Publishing was cut off" if cut_off else "Nothing was published")

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from hubmerge.recipe import Recipe
 from spaces_app.page import markup, watch_view
 from spaces_app.page.context import Context
 from spaces_app.page.steps import QUIET, heading
@@ -47,6 +48,13 @@ class Watch:
             return _state(markup.refusal(refused.refusal, "There is nothing to see"))
         done = look.job.state is State.DONE
         return _state(watch_view.render(look), going=not look.job.has_ended, done=done)
+
+    def recipe(self, job: str | None, request: gr.Request) -> Recipe | None:
+        """What that job carries out, if whoever asks may see it."""
+        try:
+            return self._context.desk.look(self._context.person(request), job or "").job.read()
+        except Refused:
+            return None
 
     def wire(self, refresh: Any, outputs: list[Any]) -> None:
         """refresh: from the job to `outputs`, every second and after Stop."""

@@ -154,7 +154,7 @@ def publish(request: Mapping[str, Any]) -> Answer:
     if not wanted.get("push"):
         raise TargetError("no repository was named", hint="OWNER/NAME")
     folder = Path(request["folder"])
-    with tempfile.TemporaryDirectory(dir=folder, prefix="publish-") as place:
+    with tempfile.TemporaryDirectory() as place:
         copy = shutil.copytree(folder / "merge", Path(place) / "merge")
         return dataclasses.asdict(publish_folder(copy, Destination(**wanted)))
 

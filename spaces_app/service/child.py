@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from multiprocessing.connection import Connection
@@ -35,6 +36,8 @@ PRELOAD = (
 )
 """Imported once, by the process that all workers are forked from."""
 
+Deliver = Callable[[dict[str, Any]], None]
+
 PAUSE = 0.1
 """Seconds between two pieces of progress of one depth."""
 
@@ -46,7 +49,13 @@ def serve(pipe: Connection) -> None:
     _die_first()
     request = json.loads(pipe.recv_bytes())
     threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
-    send = Sender(pipe)
+    answer(request, lambda message: pipe.send_bytes(json.dumps(message).encode()))
+    os._exit(0)
+
+
+def answer(request: dict[str, Any], deliver: Deliver) -> None:
+    """Carry out `request`: events as they come, and then one answer, whatever it is."""
+    send = Sender(deliver)
     try:
         send({"done": _carry_out(request, send)})
     except HubmergeError as error:
@@ -57,19 +66,18 @@ def serve(pipe: Connection) -> None:
         send({"refused": {"kind": "ResourceError", "what": "this took more memory than there is"}})
     except Exception as error:
         send({"broken": type(error).__name__, "trace": traceback.format_exc()[-4000:]})
-    os._exit(0)
 
 
 class Sender:
-    """JSON messages into the pipe, from any thread; progress not more often than can be seen."""
+    """Messages from any thread, one at a time; progress not more often than can be seen."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe, self._lock = pipe, threading.Lock()
+    def __init__(self, deliver: Deliver) -> None:
+        self._deliver, self._lock = deliver, threading.Lock()
         self._last: dict[int, float] = {}
 
     def __call__(self, message: dict[str, Any]) -> None:
         with self._lock:
-            self._pipe.send_bytes(json.dumps(message).encode())
+            self._deliver(message)
 
     def hear(self, event: Event) -> None:
         """Pass an event on."""
@@ -86,7 +94,7 @@ def _carry_out(request: dict[str, Any], send: Sender) -> dict[str, Any]:
     from spaces_app.service.acts import ACTS
 
     _limit_memory(request.get("memory", 0))
-    with tempfile.TemporaryDirectory(dir=request["folder"], prefix="work-") as place:
+    with tempfile.TemporaryDirectory(dir=request["work"], prefix="work-") as place:
         _settle(Path(place), Path(request["cache"]), request["hub"])
         with acting_for(request.get("token")), listening(send.hear):
             return ACTS[request["act"]](request)

@@ -11,6 +11,7 @@ from hubmerge.errors import ResourceError
 from spaces_app.service import fair
 from spaces_app.service.folders import HOUR, Folders
 from spaces_app.service.job import Job, Refusal, Refused, State
+from spaces_app.service.lent import worker_for
 from spaces_app.service.limits import Limits
 from spaces_app.service.log import log
 from spaces_app.service.metrics import Metrics
@@ -125,7 +126,7 @@ class Crew:
                     return
                 job = fair.in_order(self._store.waiting(), self._store.running())[0].begun()
                 watch = self._watches[job.id] = Watch()
-                worker = self._workers[job.id] = Worker(self._request(job))
+                worker = self._workers[job.id] = worker_for(self._request(job))
                 self._store.put(job)
             self._carry_out(job, worker, watch)
 
@@ -133,7 +134,10 @@ class Crew:
         folder = self._folders.job(job.id)
         folder.mkdir(exist_ok=True)
         cache = folder / "cache" if job.private else self._folders.shared
-        content: dict[str, Any] = {"recipe": plain(job.read())}
+        content: dict[str, Any] = {
+            "recipe": plain(job.read()),
+            "gpu_seconds": self._limits.gpu_seconds,
+        }
         if job.id in self._tokens:
             content["token"] = self._tokens[job.id]
         return request("merge", folder, cache, self._limits, content)

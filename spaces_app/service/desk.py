@@ -32,6 +32,9 @@ NOT_YOURS = Refusal(kind="AccessError", what="Only who started a merge can stop 
 SIGN_IN = Refusal(
     kind="AccessError", what="Sign in first", hint="a merge is published in your own name"
 )
+CUT_OFF = frozenset({"WorkerKilled", "WorkerLost", "TooLong", "HubUnavailableError"})
+"""Ends of publishing after which it is not known here what the Hub holds."""
+PUBLISH_AGAIN = "publish again: what stands on the Hub is found, what is missing is added"
 
 
 @dataclass(frozen=True)
@@ -121,13 +124,19 @@ class Desk:
         return Path(self._short.run("pack", {}, folder=self.folders.job(number))["path"])
 
     def publish(self, person: Person, number: str, destination: dict[str, Any]) -> dict[str, Any]:
-        """Put the merge on the Hub in the person's name."""
+        """Put the merge on the Hub in the person's name; doing it again completes it."""
         if not person.signed_in:
             raise Refused(SIGN_IN)
         self.result(person, number)
         content = {"destination": destination, "token": person.token}
         folder = self.folders.job(number)
-        published = self._short.run("publish", content, folder=folder, patience=HOUR)
+        try:
+            published = self._short.run("publish", content, folder=folder, patience=HOUR)
+        except Refused as refused:
+            if refused.refusal.kind in CUT_OFF:
+                told = refused.refusal.model_copy(update={"hint": PUBLISH_AGAIN})
+                raise Refused(told) from refused
+            raise
         log("published", job=number[:6], owner=person.key)
         return published
 

@@ -40,6 +40,8 @@ class Limits:
     merge_seconds: int = 3 * 3600
     light_seconds: int = 180
     """Longest a merge, and anything else, may take."""
+    gpu_seconds: int = 120
+    """How long a GPU is asked for, where GPUs are lent per merge."""
     keep_seconds: int = 24 * 3600
     """How long a result stays."""
     cache: int = 30_000_000_000

@@ -35,27 +35,28 @@ class Short:
     ) -> dict[str, Any]:
         """The act's answer. Raises: Refused.
 
-        Without a folder, or a cache, it gets one that is gone afterwards.
+        Without a folder, or a cache, it gets one that is gone afterwards, as is what it worked in,
+        however it ended.
         """
-        own = folder or self._folders.job(f"short-{secrets.token_hex(8)}")
+        work = self._folders.job(f"short-{secrets.token_hex(8)}")
         outcome = "refused"
         with self._lanes[act]:
             begun = time.monotonic()
             try:
-                own.mkdir(exist_ok=True)
-                asked = request(act, own, cache or own / "cache", self._limits, content)
+                work.mkdir()
+                content = {**content, "work": str(work)}
+                asked = request(act, folder or work, cache or work / "cache", self._limits, content)
                 answer = Worker(asked).run(patience=patience or self._limits.light_seconds)
                 outcome = "done"
                 return answer
             finally:
                 self._metrics.ended(act, outcome, time.monotonic() - begun)
-                if folder is None:
-                    self._folders.remove(own.name)
+                self._folders.remove(work.name)
 
 
 def request(
     act: str, folder: Path, cache: Path, limits: Limits, content: dict[str, Any]
 ) -> dict[str, Any]:
-    """What a worker is sent."""
-    where = {"folder": str(folder), "cache": str(cache), "hub": endpoint()}
+    """What a worker is sent. It works in the act's folder, unless `content` names another."""
+    where = {"folder": str(folder), "work": str(folder), "cache": str(cache), "hub": endpoint()}
     return {"act": act, **where, "memory": limits.memory, **content}

@@ -7,8 +7,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
 from typing import Any
 
 from spaces_app.service.child import PRELOAD, serve
@@ -63,27 +63,23 @@ class Worker:
 
         patience: seconds it may take. Raises: Refused, whatever happens to the process.
         """
-        ours, theirs = _nursery.Pipe()
-        with self._lock:
-            if self._stopped:
-                raise Refused(self._stopped)
-            self._process = _nursery.Process(target=serve, args=(theirs,), daemon=True)
-            self._process.start()
-        theirs.close()
         timer = threading.Timer(patience, self._time_out, (patience,)) if patience else None
         if timer:
             timer.daemon = True
             timer.start()
         try:
-            with suppress(BrokenPipeError, ConnectionResetError):
-                ours.send_bytes(json.dumps(self._request).encode())
-            return self._listen(ours, hear)
+            with closing(self._messages()) as messages:
+                for message in messages:
+                    if "event" in message:
+                        hear(message)
+                    elif "done" in message:
+                        return dict(message["done"])
+                    else:
+                        raise Refused(_refusal(message))
+            raise Refused(self._stopped or LOST)
         finally:
             if timer:
                 timer.cancel()
-            ours.close()
-            self._kill()
-            self._process.join()
 
     def stop(self, why: Refusal = STOPPED) -> None:
         """End the process and all it started, now."""
@@ -91,21 +87,35 @@ class Worker:
             self._stopped = self._stopped or why
         self._kill()
 
-    def _listen(self, pipe: Any, hear: Hear) -> dict[str, Any]:
+    def _messages(self) -> Generator[dict[str, Any]]:
+        """What the process says; when nobody listens any more, it is ended."""
+        ours, theirs = _nursery.Pipe()
+        with self._lock:
+            if self._stopped:
+                raise Refused(self._stopped)
+            self._process = _nursery.Process(target=serve, args=(theirs,), daemon=True)
+            self._process.start()
+        theirs.close()
         try:
-            while True:
-                message = json.loads(pipe.recv_bytes())
-                if "event" in message:
-                    hear(message)
-                elif "done" in message:
-                    return message["done"]
-                else:
-                    raise Refused(_refusal(message))
-        except (EOFError, OSError):
+            with suppress(BrokenPipeError, ConnectionResetError):
+                ours.send_bytes(json.dumps(self._request).encode())
+            while (said := self._heard(ours)) is not None:
+                yield json.loads(said)
             self._process.join()
             code = self._process.exitcode
             log("worker_lost", pid=self.pid, code=code)
-            raise Refused(self._stopped or (KILLED if code < 0 else LOST)) from None
+            raise Refused(self._stopped or (KILLED if code < 0 else LOST))
+        finally:
+            ours.close()
+            self._kill()
+            self._process.join()
+
+    @staticmethod
+    def _heard(pipe: Any) -> bytes | None:
+        try:
+            return bytes(pipe.recv_bytes())
+        except (EOFError, OSError):
+            return None
 
     def _time_out(self, patience: float) -> None:
         self.stop(Refusal(kind="TooLong", what=f"This took longer than {patience:.0f} seconds"))

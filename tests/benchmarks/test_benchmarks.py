@@ -189,4 +189,5 @@ def test_a_small_crowd_loses_and_mixes_up_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout[done.stdout.rindex("\n{") :])
     assert figures["outcomes"] == {"done": 3}
-    assert figures["somebody_elses"] == 0
+    assert figures["not_their_own"] == 0
+    assert figures["results_on_disk"] == 3

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from hubmerge.errors import HubUnavailableError, WeightsError
 from hubmerge.hub import client as hub_client
 from hubmerge.hub import fetch, resolve, weights_header
-from hubmerge.hub.fetch import download_bytes, needed_files
+from hubmerge.hub.fetch import _download, download_bytes, needed_files
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from tests.hub.tiny import push, save, tiny_vit
 
@@ -186,3 +186,25 @@ def test_a_server_gone_in_the_middle_resumes_on_the_next_run(
         fetched = fetch(source)
         own.stop()
         assert (fetched / "model.safetensors").is_file()
+
+
+def test_a_server_gone_after_the_configuration_came_is_named(
+    hub: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with embedded_hub(tmp_path / "own") as own:
+        monkeypatch.setenv("HF_ENDPOINT", own.url)
+        monkeypatch.setenv("HF_TOKEN", own.token)
+        source = resolve(push(own, "fetch/half", save(tmp_path / "a", tiny_vit())))
+        needed_files(source)
+        hub_client.client().snapshot_download(
+            source.id,
+            revision=source.sha,
+            allow_patterns=["config.json"],
+            cache_dir=hub_client.cache_folder(),
+        )
+        files = needed_files(source)
+        own.stop()
+        with pytest.raises(HubUnavailableError):
+            _download(source, files)
+        own.start()
+        assert (_download(source, files) / "model.safetensors").is_file()

@@ -111,7 +111,7 @@ class Visitor:
         self.page.wait_for_url(re.compile(r"[?&]job="))
         return self.page.url.partition("job=")[2].partition("&")[0]
 
-    def sign_in(self, token: str | None = None) -> None:
+    def sign_in(self, token: str | None = None, said: str = "Signed in as") -> None:
         """With a token, or with that of this machine."""
         if not self.page.locator("#own-token").is_visible():
             self.fold("Sign in")
@@ -120,7 +120,18 @@ class Visitor:
         else:
             self.page.locator("#token input").fill(token)
             self.page.locator("#enter").click()
-        self.see("#who", "Signed in as")
+        self.see("#who", said)
+
+    def publish(self, repo: str, way: str | None = None, visible: str | None = None) -> None:
+        """Names a repository, looks at the preview, and presses Publish."""
+        self.page.locator("#repo textarea, #repo input").fill(repo)
+        if way is not None:
+            self.page.locator("#way").get_by_label(way).check()
+        if visible is not None:
+            self.page.locator("#private").get_by_label(visible).check()
+        self.page.locator("#preview").click()
+        self.see("#previewed table", "model.safetensors")
+        self.page.locator("#go:not([disabled])").click()
 
     def photograph(self, name: str, panel: str | None = None) -> None:
         """Keeps a picture, of the page or of one part of it."""

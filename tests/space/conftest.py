@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from hubmerge.demo.train import train
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from hubmerge.recipe import Recipe, make_recipe
 from spaces_app.service.desk import Desk, Look
@@ -50,6 +51,14 @@ def hub(
             zoo.push(hub, repo, folder, "dataset" if repo == "me/digits" else "model")
         zoo.push(hub, "guest/secret-a", folders["me/mlp-a"], private=True)
         yield hub
+
+
+@pytest.fixture(scope="package")
+def third(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A third small head on the Hub."""
+    trained = train(zoo.course("mlp"), 3, zoo.rows()["train"])
+    folder = zoo.write_model(tmp_path_factory.mktemp("third") / "c", trained, "mlp")
+    return zoo.push(hub, "me/mlp-c", folder)
 
 
 @pytest.fixture(scope="package")

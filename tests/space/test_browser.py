@@ -151,6 +151,8 @@ def test_a_reload_brings_it_back(visit: Callable[..., Visitor], hub: EmbeddedHub
     somebody.see("#progress .hm-now")
     somebody.page.reload()
     somebody.see("#progress", "me/resnet-a and me/resnet-b")
+    somebody.see("#plan .hm-good", "me/resnet-a")
+    assert somebody.page.locator("#pick-b input").input_value() == f"{hub.url}/me/resnet-b"
     somebody.see("#verdict .hm-verdict")
 
 
@@ -213,3 +215,31 @@ def test_a_recipe_is_shown_and_can_be_dropped_in(
     somebody.page.locator("#recipe-file input[type=file]").set_input_files(file)
     somebody.see("#plan", "me/resnet-a")
     somebody.see("#recipe", "hubmerge merge me/resnet-a me/resnet-b --match weights")
+
+
+def test_three_models_and_the_other_ways_to_publish(
+    visit: Callable[..., Visitor], hub: EmbeddedHub, third: str, folders: dict[str, Path]
+) -> None:
+    taken, other = (zoo.push(hub, f"me/taken-{number}", folders["me/mlp-a"]) for number in range(2))
+    me = visit()
+    me.sign_in()
+    me.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    me.fold("More than two models")
+    me.page.locator("#pick-more textarea").fill(third)
+    me.page.locator("#pick-more textarea").blur()
+    me.see("#plan .hm-good", "Parent C")
+    me.start()
+    me.see("#verdict .hm-verdict")
+    me.publish(taken, visible="public")
+    refused = me.see("#published .hm-refused", "exists already").inner_text()
+    assert "Nothing was published" in refused
+    assert "another way of publishing" in refused
+    me.photograph("12-taken", "#published")
+    me.publish(taken, way="a commit to one of mine")
+    me.see("#published .hm-good", "It stands on the Hub")
+    me.publish(taken)
+    me.see("#published .hm-good", "nothing was uploaded")
+    me.publish(other, way="a pull request")
+    me.see("#published .hm-good", "A pull request is open")
+    assert len(hub.api().list_repo_commits(taken)) == 3
+    assert len(hub.api().list_repo_commits(other)) == 2

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import signal
 import time
 import zipfile
 from pathlib import Path
@@ -19,7 +17,6 @@ from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused, State
 from spaces_app.service.limits import Limits
 from spaces_app.service.person import Person, visitor
-from spaces_app.service.watch import STAGES
 from tests.space.conftest import ended, quick, until
 
 
@@ -124,53 +121,6 @@ def test_nobody_else_can_stop_it(desk: Desk, somebody: Person) -> None:
     job = desk.submit(somebody, quick())
     assert refused(lambda: desk.stop(visitor("stranger"), job.id)) == "AccessError"
     assert ended(desk, somebody, job.id).job.state is State.DONE
-
-
-@pytest.mark.parametrize("stage", ["plan", "load", "match", "save", "measure", "prepare"])
-def test_a_killed_worker_is_an_error_of_its_own_job(
-    desk: Desk, somebody: Person, stage: str
-) -> None:
-    job = desk.submit(somebody, quick("vit"))
-    order = list(STAGES)
-
-    def reached() -> bool:
-        now = desk.look(somebody, job.id).seen.stage
-        return now in order and order.index(now) >= order.index(stage)
-
-    until(reached)
-    os.kill(desk._crew._workers[job.id].pid or 0, signal.SIGKILL)
-    look = ended(desk, somebody, job.id)
-    assert look.job.state is State.FAILED
-    assert look.job.refusal is not None
-    assert look.job.refusal.kind == "WorkerKilled"
-    assert desk.is_healthy()
-    until(lambda: not any(desk.folders.jobs.iterdir()))
-
-
-def test_a_person_whose_worker_was_killed_can_start_again(desk: Desk, somebody: Person) -> None:
-    job = desk.submit(somebody, quick())
-    until(lambda: job.id in desk._crew._workers and bool(desk._crew._workers[job.id].pid))
-    os.kill(desk._crew._workers[job.id].pid or 0, signal.SIGKILL)
-    ended(desk, somebody, job.id)
-    again = desk.submit(somebody, quick())
-    assert ended(desk, somebody, again.id).job.state is State.DONE
-
-
-@pytest.mark.slow
-def test_a_hub_that_goes_away_is_named_and_the_same_again_completes(
-    desk: Desk, hub: EmbeddedHub, somebody: Person
-) -> None:
-    desk.plan(somebody, quick())
-    hub.stop()
-    try:
-        job = desk.submit(somebody, quick())  # as it was just planned
-        look = ended(desk, somebody, job.id)
-    finally:
-        hub.start()
-    assert look.job.refusal is not None
-    assert look.job.refusal.kind == "HubUnavailableError"
-    assert look.job.refusal.hint is not None
-    assert ended(desk, somebody, desk.submit(somebody, quick()).id).job.state is State.DONE
 
 
 def test_memory_that_runs_out_is_an_error_of_its_own_job(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import psutil
@@ -13,7 +14,10 @@ from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused
 from spaces_app.service.log import log, scrubbed
 from spaces_app.service.person import Person, Sessions, user
+from tests.space.browser import Visitor, a_browser
+from tests.space.command import an_app
 from tests.space.conftest import quick, until
+from tests.space.recorder import recorded
 
 
 def holding(root: Path, secret: str) -> list[Path]:
@@ -22,10 +26,10 @@ def holding(root: Path, secret: str) -> list[Path]:
     return [path for path in files if secret in str(path) or secret.encode() in path.read_bytes()]
 
 
-def told_by_processes(secret: str) -> list[int]:
-    """Processes of ours that show it to whoever lists them."""
+def shown_below(secret: str, pid: int | None = None) -> list[int]:
+    """Processes started by that one, or by this, that show it to whoever lists them."""
     found = []
-    for process in psutil.Process().children(recursive=True):
+    for process in psutil.Process(pid).children(recursive=True):
         shown = " ".join([*process.cmdline(), *process.environ().values()])
         if secret in shown:
             found.append(process.pid)
@@ -40,7 +44,7 @@ def test_a_token_is_nowhere(
     answers = [desk.plan(guest, recipe).plan]
     job = desk.submit(guest, recipe)
     until(lambda: desk.look(guest, job.id).seen.stage == "measure")
-    assert not told_by_processes(guest.token)
+    assert not shown_below(guest.token)
     assert not holding(desk.folders.root, guest.token)
     until(lambda: desk.look(guest, job.id).job.has_ended)
     answers.append(desk.look(guest, job.id).job.model_dump())
@@ -58,6 +62,56 @@ def test_a_token_is_nowhere(
     assert '"event": "published"' in written.err
     assert guest.token not in repr(guest)
     assert not desk._crew._tokens
+
+
+def test_tokens_are_nowhere_after_the_whole_path_through_the_app(
+    hub: EmbeddedHub, guest: Person, tmp_path: Path
+) -> None:
+    """One token is signed in with and used; the other is that of who started the program."""
+    assert guest.token is not None
+    tokens = (guest.token, hub.token)
+    places = {name: tmp_path / name for name in ("temporary", "home", "uploads")}
+    for place in places.values():
+        place.mkdir()
+    env = {
+        "HF_TOKEN": hub.token,
+        "HF_HOME": str(places["home"]),
+        "TMPDIR": str(places["temporary"]),
+        "GRADIO_TEMP_DIR": str(places["uploads"]),
+    }
+    with an_app(tmp_path / "app", env=env) as app, recorded(app.url) as wire, a_browser() as chrome:
+        plain = {"accept-encoding": "identity"}
+        visitor = Visitor(chrome, wire.url, extra_http_headers=plain).arrives()
+        visitor.sign_in("hf_MARKEDMARKEDMARKED", "does not accept the token")
+        visitor.sign_in(guest.token)
+        visitor.pick("guest/secret-a", "me/mlp-b", "me/digits")
+        assert "private" in visitor.see("#plan .hm-good").inner_text()
+        visitor.start()
+        visitor.see("#progress .hm-now")
+        assert not any(shown_below(token, app.process.pid) for token in tokens)
+        visitor.see("#verdict .hm-verdict")
+        repo = "guest/marked-in-the-app"
+        visitor.publish(repo)
+        visitor.see("#published .hm-good")
+        visitor.publish("me/not-the-guests")
+        visitor.see("#published .hm-refused")
+        visitor.page.goto(f"{wire.url}/gallery")
+        visitor.see("#gallery tbody", repo)
+        for path in ("metrics", "health", "config"):
+            visitor.context.request.get(f"{wire.url}/{path}")
+        kept = json.dumps(visitor.context.storage_state())
+        visitor.leaves()
+        app.process.send_signal(signal.SIGTERM)
+        assert app.process.wait(timeout=30) == 0
+    said, answers = app.said.read_text(), bytes(wire.down)
+    assert '"event": "published"' in said
+    assert b"Signed in as" in answers, "what went over the wire could not be read"
+    for token in (*tokens, "hf_MARKEDMARKEDMARKED"):
+        assert token.encode() not in answers
+        assert token not in said + kept
+        assert not holding(tmp_path, token)
+        assert not holding(hub.root / "repos", token)
+        assert not holding(hub.root / "blobs", token)
 
 
 def test_a_broken_token_is_not_said_aloud(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 from gradio_client import Client
 
@@ -21,9 +15,8 @@ from hubmerge.errors import RecipeError
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Host
 from spaces_app.server import Running, serving
-from tests.space.conftest import PATIENCE, quick, until
-
-ROOT = Path(__file__).parents[2]
+from tests.space.command import an_app, free_port, is_there
+from tests.space.conftest import quick, until
 
 
 @pytest.fixture(scope="module")
@@ -91,54 +84,20 @@ def test_every_browser_gets_a_name_of_its_own(app: Running) -> None:
     assert "set-cookie" not in httpx.get(app.url, cookies={name: value}).headers
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def a_process(root: Path, port: int) -> Iterator[subprocess.Popen]:
-    """The app, once it answers."""
-    command = [sys.executable, "-m", "tests.space.serve", str(root), str(port)]
-    environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    ) as process:
-        try:
-            until(lambda: answers(port), PATIENCE)
-            yield process
-        finally:
-            process.kill()
-
-
-def answers(port: int) -> bool:
-    with suppress(httpx.HTTPError):
-        return httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
-    return False
-
-
 @pytest.mark.slow
 def test_kill_and_terminate(hub: EmbeddedHub, tmp_path: Path) -> None:
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with a_process(tmp_path, port) as process:
-        job = Client(url, verbose=False).predict(quick("vit").to_yaml(), api_name="/merge")["job"]
-        client = Client(url, verbose=False)
+    with an_app(tmp_path / "app", port=port) as app:
+        client = Client(app.url, verbose=False)
+        job = client.predict(quick("vit").to_yaml(), api_name="/merge")["job"]
         until(lambda: client.predict(job, api_name="/status")["state"] == "running")
-        family = psutil.Process(process.pid).children(recursive=True)
-        assert family
-        process.kill()
-        process.wait()
-        until(lambda: not any(is_there(child) for child in family), 20)
-    with a_process(tmp_path, port) as process:
-        client = Client(url, verbose=False)
+        family = app.family()
+        assert len(family) > 1
+        app.process.kill()
+        app.process.wait()
+        until(lambda: not any(map(is_there, family)), 20)
+    with an_app(tmp_path / "app", port=port) as app:
+        client = Client(app.url, verbose=False)
         until(lambda: client.predict(job, api_name="/status")["state"] == "done")
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
-
-
-def is_there(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
+        app.process.send_signal(signal.SIGTERM)
+        assert app.process.wait(timeout=30) == 0

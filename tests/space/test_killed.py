@@ -1,0 +1,250 @@
+"""Killed without warning, one after the other: workers, the Hub, the app. What people see then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hubmerge.localhub import EmbeddedHub, embedded_hub
+from hubmerge.reporting.schema import Report
+from spaces_app.page import publish_view, watch_view
+from spaces_app.service.desk import Desk
+from spaces_app.service.job import Refused, State
+from spaces_app.service.person import Person, user
+from spaces_app.service.watch import STAGES
+from spaces_app.service.worker import Worker
+from tests.cli import zoo
+from tests.cli.gate import gate
+from tests.space.conftest import ended, quick, until
+
+HUB = """
+import sys
+from pathlib import Path
+from hubmerge.localhub import serve
+serve(Path(sys.argv[1]), int(sys.argv[2]))
+"""
+WHOLE = {"config.json", "model.safetensors", "report.json", "README.md", "hubmerge.yaml"}
+
+
+class Workers:
+    """All that are started; `on` says what happens when one of them begins a stage."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.last: Worker | None = None
+        self.on: dict[str, Callable[[], None]] = {}
+        run, workers = Worker.run, self
+
+        def watched(worker: Worker, hear: Any = lambda event: None, patience: Any = None) -> Any:
+            def listen(message: dict[str, Any]) -> None:
+                hear(message)
+                if message["event"] == "Stage" and message["name"] in workers.on:
+                    workers.on.pop(message["name"])()
+
+            workers.last = worker
+            return run(worker, listen, patience)
+
+        patch.setattr(Worker, "run", watched)
+
+    def kill(self) -> None:
+        """The one that was started last."""
+        until(lambda: self.last is not None and self.last.pid is not None)
+        assert self.last is not None
+        os.kill(self.last.pid or 0, signal.SIGKILL)
+        self.last = None
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
+    return Workers(monkeypatch)
+
+
+def shown(desk: Desk, person: Person, number: str) -> str:
+    """What the page says of a job once it has ended."""
+    return str(watch_view.render(ended(desk, person, number)))
+
+
+def hashes(desk: Desk, person: Person, number: str) -> dict[str, str]:
+    return Report.read(desk.result(person, number)).weights_sha256
+
+
+def test_a_worker_killed_in_every_stage_and_the_same_merge_started_again(
+    desk: Desk, somebody: Person, workers: Workers
+) -> None:
+    """Each start gets one stage further than the one before, and the last one to the end."""
+    recipe = quick(fuse="least-squares")
+    for stage in STAGES:
+        workers.on[stage] = workers.kill
+        job = desk.submit(somebody, recipe)
+        seen = shown(desk, somebody, job.id)
+        assert not workers.on, f"{stage} was never begun"
+        assert "The process that worked on this was killed" in seen
+        assert "you can start it again" in seen
+        assert desk.look(somebody, job.id).job.state is State.FAILED
+        assert desk.is_healthy()
+        until(lambda: not any(desk.folders.jobs.iterdir()))
+    killed_no_more = desk.submit(somebody, recipe)
+    assert "Done" in shown(desk, somebody, killed_no_more.id)
+    undisturbed = desk.submit(somebody, recipe)
+    ended(desk, somebody, undisturbed.id)
+    assert hashes(desk, somebody, killed_no_more.id) == hashes(desk, somebody, undisturbed.id)
+
+
+def test_short_work_that_is_killed_is_told_and_can_be_done_again(
+    desk: Desk, somebody: Person, workers: Workers
+) -> None:
+    def killed(act: Callable[[], object]) -> None:
+        thread = threading.Thread(target=workers.kill, daemon=True)
+        workers.last = None
+        thread.start()
+        with pytest.raises(Refused) as refused:
+            act()
+        thread.join()
+        assert refused.value.refusal.kind == "WorkerKilled"
+        assert desk.is_healthy()
+
+    killed(lambda: desk.plan(somebody, quick()))
+    job = desk.submit(somebody, quick())
+    assert ended(desk, somebody, job.id).job.state is State.DONE
+    killed(lambda: desk.packed(somebody, job.id))
+    assert desk.packed(somebody, job.id).is_file()
+    picture = zoo.rows()["test"][0]["image"].tobytes()
+    killed(lambda: desk.attempt(somebody, job.id, picture))
+
+
+def kill_when(happened: threading.Event, workers: Workers) -> None:
+    happened.wait()
+    workers.kill()
+
+
+@pytest.fixture
+def merged(desk: Desk, me: Person) -> str:
+    job = desk.submit(me, quick())
+    assert ended(desk, me, job.id).job.state is State.DONE
+    return job.id
+
+
+def test_an_upload_killed_at_any_moment_is_completed_by_the_next(
+    desk: Desk, hub: EmbeddedHub, me: Person, merged: str, workers: Workers, monkeypatch: Any
+) -> None:
+    def publish(repo: str) -> dict[str, Any]:
+        return desk.publish(me, merged, {"push": repo, "private": False})
+
+    left = {path.name for path in desk.folders.job(merged).iterdir()}
+    publish("me/killed-no-upload")  # from now on the Hub has the weights
+    with gate(hub.url, "down", 1 << 40) as counted:
+        monkeypatch.setenv("HF_ENDPOINT", counted.url)
+        publish("me/killed-counted")
+        answered = (1 << 40) - counted._left
+    stood = []
+    for point, (way, after) in enumerate(
+        [("down", 0), ("up", 20_000), ("down", answered // 2), ("down", answered - 1000)]
+    ):
+        repo = f"me/killed-point-{point}"
+        with gate(hub.url, way, after) as held:  # type: ignore[arg-type]
+            monkeypatch.setenv("HF_ENDPOINT", held.url)
+            killer = threading.Thread(target=kill_when, args=(held.closed, workers), daemon=True)
+            killer.start()
+            with pytest.raises(Refused) as refused:
+                publish(repo)
+            killer.join()
+        said = str(publish_view.unpublished(refused.value.refusal))
+        assert "Publishing was cut off" in said
+        assert "publish again" in said
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        there = set(hub.api().list_repo_files(repo)) if hub.api().repo_exists(repo) else set()
+        assert there <= {".gitattributes"} or there >= WHOLE
+        stood.append(there >= WHOLE)
+        assert publish(repo)["changed"] == (not stood[-1])
+        assert set(hub.api().list_repo_files(repo)) >= WHOLE
+        assert len(hub.api().list_repo_commits(repo)) == 2
+    assert stood == [False, False, False, True]
+    assert {path.name for path in desk.folders.jobs.iterdir()} == {merged}
+    assert {path.name for path in desk.folders.job(merged).iterdir()} == left
+
+
+class OwnHub:
+    """A Hub in a process that can be killed, with the small heads on it."""
+
+    def __init__(self, root: Path, folders: dict[str, Path]) -> None:
+        self._root = root
+        with embedded_hub(root) as hub:
+            for repo in ("me/digits", "me/mlp-a", "me/mlp-b"):
+                zoo.push(hub, repo, folders[repo], "dataset" if "digits" in repo else "model")
+            self.url, self.token = hub.url, hub.token
+        self.start()
+
+    def start(self) -> None:
+        port = self.url.rpartition(":")[2]
+        command = [sys.executable, "-c", HUB, str(self._root), port]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        until(self._answers)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/api/models").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+@contextmanager
+def own_hub(root: Path, folders: dict[str, Path]) -> Iterator[OwnHub]:
+    hub = OwnHub(root, folders)
+    try:
+        yield hub
+    finally:
+        hub.kill()
+
+
+@pytest.mark.slow
+def test_a_hub_that_is_killed_is_named_and_the_same_again_completes(
+    desk: Desk, folders: dict[str, Path], workers: Workers, tmp_path: Path, monkeypatch: Any
+) -> None:
+    with own_hub(tmp_path / "hub", folders) as own:
+        monkeypatch.setenv("HF_ENDPOINT", own.url)
+        me = user("me", own.token)
+        workers.on["load"] = own.kill
+        job = desk.submit(me, quick())
+        seen = shown(desk, me, job.id)
+        assert "the Hub did not answer" in seen
+        assert "start it again later" in seen
+        own.start()
+        again = desk.submit(me, quick()).id
+        assert "Done" in shown(desk, me, again)
+        own.kill()
+        with pytest.raises(Refused) as refused:
+            desk.publish(me, again, {"push": "me/both", "private": False})
+        assert "Publishing was cut off" in publish_view.unpublished(refused.value.refusal)
+        own.start()
+        assert desk.publish(me, again, {"push": "me/both", "private": False})["changed"]
+
+
+@pytest.mark.slow
+def test_a_hub_that_is_killed_and_soon_back_is_waited_for(
+    desk: Desk, folders: dict[str, Path], workers: Workers, tmp_path: Path, monkeypatch: Any
+) -> None:
+    with own_hub(tmp_path / "hub", folders) as own:
+        monkeypatch.setenv("HF_ENDPOINT", own.url)
+        me = user("me", own.token)
+
+        def kill_and_start() -> None:
+            own.kill()
+            own.start()
+
+        workers.on["load"] = kill_and_start
+        job = desk.submit(me, quick())
+        assert "Done" in shown(desk, me, job.id)
+        assert not workers.on
