@@ -270,7 +270,7 @@ def _limits(story: Story) -> list[str]:
             f"the merge is stored in {_dtype(merged_dtype(story.parents))}."
         )
     if not story.matches:
-        limits.append("Nothing was matched: the parents' units were taken in the order they came.")
+        limits.append(f"Nothing was matched: {_unmatched(story)}.")
     if not _lies_on_the_path(story) and story.contest is not None:
         limits.append(
             "The curve is that of the straight path between the aligned parents (repair "
@@ -279,6 +279,15 @@ def _limits(story: Story) -> list[str]:
             "how good this merge is."
         )
     return limits
+
+
+def _unmatched(story: Story) -> str:
+    """Why the parents were taken as they came."""
+    if story.recipe.match == "none":
+        return "the parents' units were taken in the order they came"
+    if story.base is not None:
+        return "all parents lie in the basin of their base, whose order of units they have"
+    return "checkpoints of one run have one order of units"
 
 
 def _lies_on_the_path(story: Story) -> bool:

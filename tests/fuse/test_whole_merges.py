@@ -12,11 +12,16 @@ from safetensors.torch import load_file
 
 import hubmerge as hm
 from hubmerge.basin import SHARED, closeness
+from hubmerge.choices import check_names, resolved_match
+from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
+from hubmerge.fusing import is_a_run
 from hubmerge.measure.batches import Batches
 from hubmerge.progress import be_quiet
 from hubmerge.reporting.text import render_text
-from hubmerge.trials import halves
+from hubmerge.trials import candidates, halves
+from tests.cli import zoo
+from tests.fuse import run
 from tests.fuse.run import history
 
 FEW = {"samples": 100, "calibration_samples": 100}
@@ -55,6 +60,18 @@ def test_fine_tunes_share_the_basin_of_their_base_and_strangers_do_not(past):
     for folder in past.fine:
         assert closeness(tensors(folder), base) > 0.9
     assert abs(closeness(tensors(past.stranger), base)) < SHARED / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "epochs"), [("mlp", 8), ("resnet", 5), ("vit", 12)])
+def test_so_it_is_in_every_family(family, epochs, monkeypatch):
+    monkeypatch.setattr(run, "FAMILY", family)
+    images, labels = pixels(zoo.course(family), zoo.rows()["train"])
+    base = run.trained(run.fresh(1), images[:400], labels[:400], seed=1, epochs=epochs)
+    fine = run.trained(base, images[400:], labels[400:], seed=2, epochs=epochs)
+    stranger = run.trained(run.fresh(2), images, labels, seed=3, epochs=epochs)
+    assert closeness(fine.state_dict(), base.state_dict()) > 0.9
+    assert abs(closeness(stranger.state_dict(), base.state_dict())) < 0.05
 
 
 def test_fine_tunes_are_merged_on_their_base_as_they_are(past, merge, tmp_path):
@@ -150,6 +167,18 @@ def test_what_fusions_choose_on_is_not_what_they_are_compared_on(past):
     assert torch.equal(torch.cat([chosen.labels, compared.labels]), rows.labels)
 
 
+def test_revisions_of_one_repository_are_a_run_to_auto():
+    run, pair = hm.Recipe(models=("me/a@1", "me/a@2")), hm.Recipe(models=("me/a@1", "me/b@1"))
+    rows = [None]
+    for recipe, wanted in ((run, True), (pair, False), (hm.Recipe(models=("a", "a")), False)):
+        recipe = recipe.model_copy(update={"fuse": "auto"})
+        assert is_a_run(recipe) == wanted
+        assert (resolved_match(recipe) == "none") == wanted
+        tried = {fusion.name for fusion in candidates(recipe, rows, rows)}
+        assert ({"lawa", "swad"} <= tried) == wanted
+        assert not {"swag", "ties"} & tried
+
+
 def test_without_rows_to_choose_on_auto_is_the_average(past, merge):
     report, folder = merge(*past.fine, fuse="auto", data=False, match="none")
     assert (report.method.fuse, report.method.fusions_tried) == ("average", None)
@@ -204,8 +233,6 @@ def test_only_a_part_is_merged_and_the_rest_is_parent_a_s(past, merge):
     ],
 )
 def test_what_cannot_be_fused_is_refused_with_what_there_is(fields, said):
-    from hubmerge.choices import check_names
-
     with pytest.raises(RecipeError) as refused:
         check_names(hm.Recipe(models=("me/a", "me/b"), **fields))
     assert said in str(refused.value)
@@ -235,3 +262,18 @@ def test_report_json_leaves_out_what_there_is_nothing_to_say_of(past, merge):
     said = json.loads((Path(folder) / "report.json").read_text())
     assert "base" not in said
     assert not {"ledger", "fusions_tried", "ingredients", "part"} & set(said["method"])
+
+
+def test_in_memory_a_fusion_takes_its_options_too(past):
+    a, b = (hm.load(str(folder)) for folder in past.fine)
+    few, many = (
+        hm.merge(a, b, fuse="regmean", fuse_options={"ridge": ridge}, dataset=str(past.data))
+        for ridge in (1e-6, 1e6)
+    )
+    mean = hm.merge(a, b).model.state_dict()
+    for name, value in many.model.state_dict().items():
+        torch.testing.assert_close(value, mean[name], rtol=1e-4, atol=1e-5)
+    moved = few.model.state_dict()["classifier.weight"]
+    assert not torch.allclose(moved, mean["classifier.weight"], atol=1e-4)
+    with pytest.raises(RecipeError, match="compares merges"):
+        hm.merge(a, b, fuse="auto")
