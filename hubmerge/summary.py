@@ -22,7 +22,7 @@ from hubmerge.fusing import part_of
 from hubmerge.hub import LoadedModel, Plan, Source
 from hubmerge.hub.compare import has_classes
 from hubmerge.ledger import told_fusion
-from hubmerge.letters import listed, roles
+from hubmerge.letters import listed, roles, told
 from hubmerge.matching import Match
 from hubmerge.measure import RowSet as Rows
 from hubmerge.models.task import task_of
@@ -271,6 +271,9 @@ def _limits(story: Story) -> list[str]:
         )
     if not story.matches:
         limits.append(f"Nothing was matched: {_unmatched(story)}.")
+    if 1.0 in (own := story.made.weights or ()) and part_of(story.recipe).whole:
+        alone = told(roles("parent", len(own))[own.index(1.0)])
+        limits.append(f"{story.fusion.name} took in {alone} alone: the merge is that model.")
     if not _lies_on_the_path(story) and story.contest is not None:
         limits.append(
             "The curve is that of the straight path between the aligned parents (repair "
