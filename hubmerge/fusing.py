@@ -28,6 +28,11 @@ def fuses_a_run(recipe: Recipe) -> bool:
 
 def check_fusing(recipe: Recipe) -> None:
     """Raises: RecipeError, if the fusion is unknown or cannot work with what is given."""
+    if recipe.base is not None and recipe.together not in (AUTO, "star"):
+        raise RecipeError(
+            "models with a common base are each matched to it",
+            found=f"--together {recipe.together}",
+        )
     if recipe.fuse == AUTO:
         if recipe.fuse_options:
             raise RecipeError(
@@ -45,11 +50,6 @@ def check_fusing(recipe: Recipe) -> None:
             f"--fuse {fusion.name} takes no base",
             found=f"--base {recipe.base}",
             hint=f"--fuse {', '.join(f.name for f in _based())}, or leave out --base",
-        )
-    if recipe.base is not None and recipe.together not in (AUTO, "star"):
-        raise RecipeError(
-            "models with a common base are each matched to it",
-            found=f"--together {recipe.together}",
         )
     if fusion.needs == "labelled" and recipe.dataset is None:
         raise RecipeError(

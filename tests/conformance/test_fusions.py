@@ -156,6 +156,25 @@ def test_rotating_all_models_alike_rotates_the_result(method):
     assert_close(moved, move(table.fuse(states, base=base)), table.tolerance)
 
 
+@pytest.mark.parametrize("method", ["ties", "breadcrumbs", "fisher"])
+def test_rotations_are_declared_where_they_hold_and_not_elsewhere(method):
+    """What looks at single weights depends on the axes they are written in."""
+    with pytest.raises(AssertionError):
+        test_rotating_all_models_alike_rotates_the_result(method)
+
+
+@pytest.mark.parametrize("method", ["ties", "breadcrumbs", "dare", "dare-ties"])
+def test_so_is_identity(method):
+    with pytest.raises(AssertionError):
+        test_a_model_fused_with_itself_is_the_same_function("vit", method)
+
+
+@pytest.mark.parametrize("method", ["dare", "dare-ties"])
+def test_so_are_permutations(method):
+    with pytest.raises(AssertionError):
+        test_reordering_all_models_alike_reorders_the_result("vit", method)
+
+
 @pytest.mark.parametrize("method", fusions())
 def test_tied_tensors_stay_tied_and_a_stock_model_loads_what_comes_out(method, tmp_path):
     config = MlpHeadConfig(input_size=6, hidden_sizes=[6, 6], num_labels=3)
