@@ -136,6 +136,17 @@ def show(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         print("  ".join(cells).rstrip(), flush=True)
 
 
+def held(field: str) -> int:
+    """Bytes this process holds now ("VmRSS"), or held at most ("VmHWM"). Linux only."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+
+def forget_peak() -> None:
+    """From here on "VmHWM" begins anew. Linux only."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
 def machine() -> str:
     """Processor, cores, how busy they are, and the versions that decide the speed."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

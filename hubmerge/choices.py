@@ -8,8 +8,7 @@ from hubmerge.align import Parents
 from hubmerge.cascade import AUTO, Way, ways
 from hubmerge.contest import Ground
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.fuse import find_fusion
-from hubmerge.fusing import check_fusing
+from hubmerge.fusing import check_fusing, fuses_a_run
 from hubmerge.hub import LoadedModel
 from hubmerge.matching import Learner, find_method
 from hubmerge.matching.many import find_together
@@ -90,11 +89,6 @@ def tries(recipe: Recipe) -> bool:
     """Whether the matcher is still to be chosen."""
     given = recipe.alignment or recipe.base or fuses_a_run(recipe)
     return recipe.match == "auto" and not given
-
-
-def fuses_a_run(recipe: Recipe) -> bool:
-    """Whether the models are checkpoints of one run, which stand in one order as they are."""
-    return recipe.fuse != AUTO and find_fusion(recipe.fuse).of_a_run
 
 
 def takes_images(model: LoadedModel) -> bool:

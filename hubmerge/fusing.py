@@ -15,8 +15,24 @@ AUTO = "auto"
 """The best of the fusions that what is given allows, on validation rows."""
 
 
+def is_a_run(recipe: Recipe) -> bool:
+    """Whether the models are revisions of one repository: checkpoints of one training run."""
+    repositories = {ref.partition("@")[0] for ref in recipe.models}
+    return len(repositories) == 1 and all("@" in ref for ref in recipe.models)
+
+
+def fuses_a_run(recipe: Recipe) -> bool:
+    """Whether the models are checkpoints of one run, which stand in one order as they are."""
+    return is_a_run(recipe) if recipe.fuse == AUTO else find_fusion(recipe.fuse).of_a_run
+
+
 def check_fusing(recipe: Recipe) -> None:
     """Raises: RecipeError, if the fusion is unknown or cannot work with what is given."""
+    if recipe.base is not None and recipe.together not in (AUTO, "star"):
+        raise RecipeError(
+            "models with a common base are each matched to it",
+            found=f"--together {recipe.together}",
+        )
     if recipe.fuse == AUTO:
         if recipe.fuse_options:
             raise RecipeError(
@@ -34,11 +50,6 @@ def check_fusing(recipe: Recipe) -> None:
             f"--fuse {fusion.name} takes no base",
             found=f"--base {recipe.base}",
             hint=f"--fuse {', '.join(f.name for f in _based())}, or leave out --base",
-        )
-    if recipe.base is not None and recipe.together not in (AUTO, "star"):
-        raise RecipeError(
-            "models with a common base are each matched to it",
-            found=f"--together {recipe.together}",
         )
     if fusion.needs == "labelled" and recipe.dataset is None:
         raise RecipeError(

@@ -22,7 +22,7 @@ from hubmerge.fusing import part_of
 from hubmerge.hub import LoadedModel, Plan, Source
 from hubmerge.hub.compare import has_classes
 from hubmerge.ledger import told_fusion
-from hubmerge.letters import listed, roles
+from hubmerge.letters import listed, roles, told
 from hubmerge.matching import Match
 from hubmerge.measure import RowSet as Rows
 from hubmerge.models.task import task_of
@@ -270,7 +270,10 @@ def _limits(story: Story) -> list[str]:
             f"the merge is stored in {_dtype(merged_dtype(story.parents))}."
         )
     if not story.matches:
-        limits.append("Nothing was matched: the parents' units were taken in the order they came.")
+        limits.append(f"Nothing was matched: {_unmatched(story)}.")
+    if 1.0 in (own := story.made.weights or ()) and part_of(story.recipe).whole:
+        alone = told(roles("parent", len(own))[own.index(1.0)])
+        limits.append(f"{story.fusion.name} took in {alone} alone: the merge is that model.")
     if not _lies_on_the_path(story) and story.contest is not None:
         limits.append(
             "The curve is that of the straight path between the aligned parents (repair "
@@ -279,6 +282,15 @@ def _limits(story: Story) -> list[str]:
             "how good this merge is."
         )
     return limits
+
+
+def _unmatched(story: Story) -> str:
+    """Why the parents were taken as they came."""
+    if story.recipe.match == "none":
+        return "the parents' units were taken in the order they came"
+    if story.base is not None:
+        return "all parents lie in the basin of their base, whose order of units they have"
+    return "checkpoints of one run have one order of units"
 
 
 def _lies_on_the_path(story: Story) -> bool:

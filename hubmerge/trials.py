@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from hubmerge.calibration import InputBatches
 from hubmerge.fuse import Fused, Fusion, fusions
-from hubmerge.fusing import allowed_by
+from hubmerge.fusing import allowed_by, is_a_run
 from hubmerge.measure import Batches, Score, score
 from hubmerge.measure.evaluate import Outputs
 from hubmerge.path import LINEAR
@@ -48,14 +48,14 @@ class Trial:
 def candidates(recipe: Recipe, statistics: InputBatches, validation: InputBatches) -> list[Fusion]:
     """What to try: everything that neither a missing base, missing rows nor given weights forbid.
 
-    Fusions of one run's checkpoints are left out, as are those that draw at random: which of
-    several draws is best on validation rows says little about the fusion.
+    Fusions of one run's checkpoints are left out where the models are no such thing, and always
+    those that draw at random: which of several draws is best says little about the fusion.
     """
 
     def fits(fusion: Fusion) -> bool:
         weighed = recipe.lam != MIDDLE or bool(recipe.weights) or recipe.best
         return (
-            not fusion.of_a_run
+            (not fusion.of_a_run or is_a_run(recipe))
             and not fusion.random
             and not (fusion.needs_base and recipe.base is None)
             and (fusion.weighs or not weighed)

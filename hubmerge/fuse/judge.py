@@ -71,7 +71,15 @@ def perturbed(rows: Batches, seed: int) -> Batches:
     """The same rows with Gaussian noise on every input that is a number with a fraction.
 
     The noise of a batch depends on its rows and `seed` alone.
+    Raises: RecipeError, if none is, as of tokens.
     """
+    first = rows[0].inputs
+    if not any(value.is_floating_point() for value in first.values()):
+        raise RecipeError(
+            "robust accuracy is that under noise on the inputs",
+            found=f"{', '.join(first)}: whole numbers, to which none can be added",
+            hint="--fuse-option metric=loss",
+        )
 
     def read(indices: Sequence[int]) -> Inputs:
         generator = drawing(f"{seed}:{tuple(indices)}")

@@ -154,6 +154,19 @@ def test_three_models_are_merged_in_every_way_and_held_against_the_best() -> Non
         assert float(row["difference"]) == pytest.approx(apart, abs=2e-4)
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the script needs Linux")
+def test_fusions_are_weighed_in_evaluation_passes() -> None:
+    names = ("average", "ties", "fisher")
+    rows = table(run("fusions.py", "--family", "mlp", "--fuse", *names), "fusion")
+    assert [(row["fusion"], row["needs"]) for row in rows] == [
+        ("average", "data-free"),
+        ("ties", "data-free"),
+        ("fisher", "label-free"),
+    ]
+    passes = [float(row["passes"]) for row in rows]
+    assert passes[2] > passes[0]
+
+
 def test_less_and_more_scaling_is_compared() -> None:
     rows = table(run("scales.py", "--family", "mlp"), "family")
     assert [row["seeds"] for row in rows] == ["1 and 2", "3 and 4"]

@@ -131,6 +131,12 @@ def test_noise_is_the_same_every_time_and_another_for_another_seed(trip):
     assert float(moved) == pytest.approx(0.25, abs=0.01)
 
 
+def test_no_noise_is_added_to_tokens():
+    model = copy.deepcopy(generic("llama")).float()
+    with pytest.raises(RecipeError, match="input_ids"):
+        perturbed(labelled(model, 4), 0)
+
+
 def test_candidates_are_repaired_before_they_are_judged():
     """A soup whose batch norms are repaired is judged by what it then says."""
     models = [copy.deepcopy(generic("resnet-basic", seed)).float() for seed in (0, 1)]

@@ -12,11 +12,16 @@ from safetensors.torch import load_file
 
 import hubmerge as hm
 from hubmerge.basin import SHARED, closeness
+from hubmerge.choices import check_names, resolved_match
+from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
+from hubmerge.fusing import is_a_run
 from hubmerge.measure.batches import Batches
 from hubmerge.progress import be_quiet
 from hubmerge.reporting.text import render_text
-from hubmerge.trials import halves
+from hubmerge.trials import candidates, halves
+from tests.cli import zoo
+from tests.fuse import run
 from tests.fuse.run import history
 
 FEW = {"samples": 100, "calibration_samples": 100}
@@ -55,6 +60,18 @@ def test_fine_tunes_share_the_basin_of_their_base_and_strangers_do_not(past):
     for folder in past.fine:
         assert closeness(tensors(folder), base) > 0.9
     assert abs(closeness(tensors(past.stranger), base)) < SHARED / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "epochs"), [("mlp", 8), ("resnet", 5), ("vit", 12)])
+def test_so_it_is_in_every_family(family, epochs, monkeypatch):
+    monkeypatch.setattr(run, "FAMILY", family)
+    images, labels = pixels(zoo.course(family), zoo.rows()["train"])
+    base = run.trained(run.fresh(1), images[:400], labels[:400], seed=1, epochs=epochs)
+    fine = run.trained(base, images[400:], labels[400:], seed=2, epochs=epochs)
+    stranger = run.trained(run.fresh(2), images, labels, seed=3, epochs=epochs)
+    assert closeness(fine.state_dict(), base.state_dict()) > 0.9
+    assert abs(closeness(stranger.state_dict(), base.state_dict())) < 0.05
 
 
 def test_fine_tunes_are_merged_on_their_base_as_they_are(past, merge, tmp_path):
@@ -124,8 +141,10 @@ def test_a_greedy_soup_tells_what_came_in_and_is_no_worse_than_the_best(past, me
     for told in (card, text):
         assert "left out" in told
         assert "parent B" in told.replace("Parent", "parent")
-    contenders = report.contenders
-    assert contenders.merge.accuracy is not None
+    if len(taken) == 1:
+        assert any("alone: the merge is that model" in limit for limit in report.limits)
+        contenders = report.contenders.model_dump()
+        assert contenders["merge"] == contenders[taken[0].ingredient]
 
 
 def test_auto_keeps_the_best_on_validation_rows_and_shows_what_it_tried(past, merge, tmp_path):
@@ -148,6 +167,18 @@ def test_what_fusions_choose_on_is_not_what_they_are_compared_on(past):
     chosen, compared = halves(rows)
     assert (chosen.indices, compared.indices) == (tuple(range(40, 46)), tuple(range(46, 51)))
     assert torch.equal(torch.cat([chosen.labels, compared.labels]), rows.labels)
+
+
+def test_revisions_of_one_repository_are_a_run_to_auto():
+    run, pair = hm.Recipe(models=("me/a@1", "me/a@2")), hm.Recipe(models=("me/a@1", "me/b@1"))
+    rows = [None]
+    for recipe, wanted in ((run, True), (pair, False), (hm.Recipe(models=("a", "a")), False)):
+        recipe = recipe.model_copy(update={"fuse": "auto"})
+        assert is_a_run(recipe) == wanted
+        assert (resolved_match(recipe) == "none") == wanted
+        tried = {fusion.name for fusion in candidates(recipe, rows, rows)}
+        assert ({"lawa", "swad"} <= tried) == wanted
+        assert not {"swag", "ties"} & tried
 
 
 def test_without_rows_to_choose_on_auto_is_the_average(past, merge):
@@ -192,6 +223,7 @@ def test_only_a_part_is_merged_and_the_rest_is_parent_a_s(past, merge):
     [
         ({"fuse": "ties"}, "--base ID"),
         ({"fuse": "average", "base": "me/base"}, "takes no base"),
+        ({"fuse": "auto", "base": "b", "together": "universe"}, "each matched to it"),
         ({"fuse": "slurp"}, "fusions: auto, average"),
         ({"fuse": "ties", "base": "b", "fuse_options": {"densty": 0.2}}, "density, scale"),
         ({"fuse": "ties", "base": "b", "fuse_options": {"density": 1.2}}, "at most 1"),
@@ -204,8 +236,6 @@ def test_only_a_part_is_merged_and_the_rest_is_parent_a_s(past, merge):
     ],
 )
 def test_what_cannot_be_fused_is_refused_with_what_there_is(fields, said):
-    from hubmerge.choices import check_names
-
     with pytest.raises(RecipeError) as refused:
         check_names(hm.Recipe(models=("me/a", "me/b"), **fields))
     assert said in str(refused.value)
@@ -235,3 +265,18 @@ def test_report_json_leaves_out_what_there_is_nothing_to_say_of(past, merge):
     said = json.loads((Path(folder) / "report.json").read_text())
     assert "base" not in said
     assert not {"ledger", "fusions_tried", "ingredients", "part"} & set(said["method"])
+
+
+def test_in_memory_a_fusion_takes_its_options_too(past):
+    a, b = (hm.load(str(folder)) for folder in past.fine)
+    few, many = (
+        hm.merge(a, b, fuse="regmean", fuse_options={"ridge": ridge}, dataset=str(past.data))
+        for ridge in (1e-6, 1e6)
+    )
+    mean = hm.merge(a, b).model.state_dict()
+    for name, value in many.model.state_dict().items():
+        torch.testing.assert_close(value, mean[name], rtol=1e-4, atol=1e-5)
+    moved = few.model.state_dict()["classifier.weight"]
+    assert not torch.allclose(moved, mean["classifier.weight"], atol=1e-4)
+    with pytest.raises(RecipeError, match="compares merges"):
+        hm.merge(a, b, fuse="auto")
