@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.hooks import placed
 from hubmerge.spec.permutation import State
+from hubmerge.workers import LANES
 
 FLOOR = 1e-6
 """Share of the mean Fisher information of all weights that each one has at least, so that what no
@@ -41,7 +43,7 @@ def fisher(
     *,
     bench: Bench,
     seed: int,
-    draws: Annotated[int, Says("classes drawn per row; 0 takes all, as likely as they are", 0)] = 0,
+    draws: Annotated[int, Says("classes drawn per row; 0: all, but one of tokens", 0)] = 0,
 ) -> dict[str, Tensor]:
     """Each weight averaged by its diagonal Fisher information in each model, on unlabelled rows.
 
@@ -84,18 +86,19 @@ def information(state: State, bench: Bench, *, draws: int = 0, seed: int = 0) ->
     """
     model, workers = bench.scratch, bench.workers
     model.load_state_dict(dict(state))
-    model.eval()
+    # Gradients are taken by putting tensors into a model: every lane has one of its own.
+    lanes = [model.eval(), *(copy.deepcopy(model) for _ in range(LANES - 1))]
 
     def one(number: int) -> dict[str, Tensor]:
         batch = bench.batches[number]
         inputs = {name: value.to(workers.device) for name, value in batch.inputs.items()}
         return {
             "": torch.tensor(float(len(batch)), dtype=torch.float64),
-            **_squares(model, inputs, draws, f"{seed}:{number}"),
+            **_squares(lanes[number % LANES], inputs, draws, f"{seed}:{number}"),
         }
 
     # The fused kernels of attention know no gradients of single examples.
-    with placed(workers.device, model), sdpa_kernel(SDPBackend.MATH):
+    with placed(workers.device, *lanes), sdpa_kernel(SDPBackend.MATH):
         sums = workers.sum(one, range(len(bench.batches)), "Fisher information")
     count = sums.pop("")
     return {name: value / count for name, value in sums.items()}
@@ -117,13 +120,13 @@ def _squares(
         chances = model(**inputs).logits.softmax(-1)
     labels, shares = _labels(chances, draws, named)
     rows = torch.arange(len(chances)).repeat_interleave(labels.shape[1])
-    labels, shares = labels.flatten(), shares.flatten()
+    labels, shares = labels.flatten(0, 1), shares.flatten()
     size = sum(value.nbytes for value in trained.values())
     total = {n: torch.zeros(p.shape, dtype=torch.float64) for n, p in trained.items()}
     each = vmap(grad(likelihood), in_dims=(None, 0, 0))
     for part in torch.arange(len(rows)).split(max(1, CHUNK_BYTES // size)):
         given = {name: value[rows[part]] for name, value in inputs.items()}
-        slopes = each(trained, given, F.one_hot(labels[part], chances.shape[1]).to(chances))
+        slopes = each(trained, given, F.one_hot(labels[part], chances.shape[-1]).to(chances))
         for name, slope in slopes.items():
             weight = shares[part].view(-1, *[1] * (slope.ndim - 1)).to(slope)
             total[name] += (weight * slope.detach().square()).sum(0, dtype=torch.float64).cpu()
@@ -131,10 +134,15 @@ def _squares(
 
 
 def _labels(chances: Tensor, draws: int, named: str) -> tuple[Tensor, Tensor]:
-    """Labels to take the gradient for, and what each counts, both [rows, labels of a row]."""
-    count, classes = chances.shape
-    if not draws:
+    """Labels to take the gradient for, and what each counts, [rows, labels of a row].
+
+    chances: [rows, classes], or of a language model [rows, tokens, vocabulary]: then a label is one
+    token for each place [tokens], and is always drawn, for there are too many to take them all.
+    """
+    count, classes = len(chances), chances.shape[-1]
+    if not draws and chances.ndim == 2:
         return torch.arange(classes, device=chances.device).expand(count, -1), chances
-    generator = drawing(named)
-    drawn = torch.multinomial(chances.cpu(), draws, replacement=True, generator=generator)
-    return drawn.to(chances.device), torch.full(drawn.shape, 1 / draws, device=chances.device)
+    draws, places = draws or 1, chances.cpu().flatten(0, -2)
+    drawn = torch.multinomial(places, draws, replacement=True, generator=drawing(named))
+    labels = drawn.unflatten(0, chances.shape[:-1]).movedim(-1, 1).to(chances.device)
+    return labels, torch.full((count, draws), 1 / draws, device=chances.device)
