@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from hubmerge.cli import options as o
+from hubmerge.cli.named_values import fuse_options_of
 
 if TYPE_CHECKING:
     from hubmerge.destination import Destination
@@ -81,7 +82,7 @@ def merging(act: Act) -> Callable[..., None]:
             "symmetry": symmetry,
             "together": together,
             "fuse": fuse,
-            "fuse_options": o.fuse_options_of(fuse_option),
+            "fuse_options": fuse_options_of(fuse_option),
             "base": base,
             "only": tuple(only or ()),
             "keep": tuple(keep or ()),
