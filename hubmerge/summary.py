@@ -30,6 +30,7 @@ from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms
 from hubmerge.reporting import schema
 from hubmerge.reporting.verdict import judge
+from hubmerge.reporting.words import words_for
 from hubmerge.save import merged_dtype
 from hubmerge.trials import Trial
 
@@ -73,6 +74,7 @@ def tell(
         comparisons,
         unit=_unit(story),
         finite=contest.finite if contest else True,
+        words=words_for(task_of(story.merge.model.config).name),
     )
     return schema.Report(
         verdict=verdict.name,

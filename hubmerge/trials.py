@@ -10,7 +10,7 @@ from hubmerge.calibration import InputBatches
 from hubmerge.fuse import Fused, Fusion, fusions
 from hubmerge.fusing import allowed_by, is_a_run
 from hubmerge.measure import Batches, Score, score
-from hubmerge.measure.evaluate import Outputs
+from hubmerge.measure.outputs import Outputs
 from hubmerge.path import LINEAR
 from hubmerge.progress import track
 from hubmerge.recipe import MIDDLE, Recipe

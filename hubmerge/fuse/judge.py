@@ -13,7 +13,8 @@ from hubmerge.bench import Bench
 from hubmerge.errors import RecipeError
 from hubmerge.fuse.draws import drawing
 from hubmerge.measure.batches import Batches, Inputs
-from hubmerge.measure.evaluate import Outputs, outputs
+from hubmerge.measure.evaluate import outputs
+from hubmerge.measure.outputs import Outputs
 from hubmerge.spec.permutation import State
 
 NOISE = 0.25

@@ -28,6 +28,7 @@ from hubmerge.hub.load import Description, describe, labels_of, model_class
 from hubmerge.hub.resources import Needs, measure_needs, memory_needed
 from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import Target, check_target
+from hubmerge.hub.tokenizer import tokenizer_fields
 from hubmerge.models.task import CLASSIFICATION, task_of
 from hubmerge.spec import Spec, bind_config
 
@@ -290,6 +291,7 @@ def _architecture(
     descriptions: list[Description], labels: Literal["names", "index"], spec: Spec | None
 ) -> ArchitecturePlan:
     config, processor = descriptions[0].config, descriptions[0].processor
+    tokenizer = descriptions[0].tokenizer
     a, *others = (labels_of(description.config) for description in descriptions)
     orders = [label_permutation(a, b, by=labels) if has_classes(config) else [] for b in others]
     moved = [sum(old != new for new, old in enumerate(order)) for order in orders]
@@ -298,7 +300,10 @@ def _architecture(
         model_type=config.model_type,
         labels=list(a.values()) if has_classes(config) else [],
         labels_moved=moved[0] if len(moved) == 1 else moved,
-        processor={} if processor is None else processor_fields(processor),
+        processor={
+            **({} if processor is None else processor_fields(processor)),
+            **({} if tokenizer is None else tokenizer_fields(tokenizer)),
+        },
         family=None if spec is None else spec.family,
         free_spaces={} if spec is None else spec.free_spaces(),
     )

@@ -40,6 +40,11 @@ def load_tokenizer(folder: Path, ref: str, *, trust_remote_code: bool = False) -
         raise WeightsError(f"the tokenizer of {ref} cannot be used", found=str(error)) from error
 
 
+def tokenizer_fields(tokenizer: Any) -> dict[str, Any]:
+    """What a plan shows of one."""
+    return {"tokenizer": type(tokenizer).__name__, "tokens": len(tokenizer.get_vocab())}
+
+
 def check_same_tokens(a: Any, b: Any, a_ref: str, b_ref: str) -> None:
     """Raises: MismatchError, unless both tokenizers give every text the same tokens."""
     ours, theirs = a.get_vocab(), b.get_vocab()

@@ -89,7 +89,7 @@ def line_up(
             permutation |= found.permutation
             maps |= found.maps
             bar.update(1)
-    symmetry, outcome = Symmetry(permutation, maps), f"matched on {moments.images} images"
+    symmetry, outcome = Symmetry(permutation, maps), f"matched on {moments.images} rows"
     if refine is not None:
         symmetry, end = refine(symmetry)
         outcome = f"{outcome}, {end}"

@@ -17,11 +17,12 @@ from hubmerge.workers import Workers
 
 
 class Together(nn.Module):
-    """Language models as one that predicts the mean of their probabilities."""
+    """Language models as one, in evaluation mode, that predicts the mean of their probabilities."""
 
     def __init__(self, members: Sequence[PreTrainedModel]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.eval()
         self.config: PreTrainedConfig = members[0].config
 
     @property

@@ -16,6 +16,7 @@ from hubmerge.reporting import escape, figures
 from hubmerge.reporting.plot import can_plot
 from hubmerge.reporting.schema import Data, Report, RowSet
 from hubmerge.reporting.verdict import RULE
+from hubmerge.reporting.words import Words, words_for
 
 TEMPLATE = "card.md.jinja"
 PLOT = "barrier.png"
@@ -40,7 +41,8 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             rows=figures.rows(report),
             barrier_sentence=figures.barrier_sentence(report),
             row_sets=_row_sets(report.data) if report.data else [],
-            rule=_rule(len(report.models)),
+            rule=_rule(len(report.models), words_for(report.merged.pipeline_tag)),
+            words=words_for(report.merged.pipeline_tag),
             everyone=figures.everyone(len(report.models)),
             between=figures.between(report),
         )
@@ -76,10 +78,17 @@ def _eval_results(report: Report) -> list[EvalResult]:
     data, merge = report.data, report.contenders.merge
     if data is None:
         return []
+    words = words_for(report.merged.pipeline_tag)
+    shown = [(words.loss, words.loss.capitalize(), words.shown(merge.loss))]
     measured = (
-        ("accuracy", "Accuracy", merge.accuracy),
-        ("loss", "Cross-entropy (nats)", merge.loss),
-        ("loss_barrier", "Loss barrier between the parents (nats)", report.barrier.matched),
+        *(shown if words.exponential else ()),
+        ("accuracy", words.accuracy.capitalize(), merge.accuracy),
+        ("loss", f"Cross-entropy ({words.nats})", merge.loss),
+        (
+            "loss_barrier",
+            f"Loss barrier between the parents ({words.nats})",
+            report.barrier.matched,
+        ),
     )
     line = escape.one_line
     return [
@@ -119,10 +128,13 @@ def _together(names: list[str]) -> Markup:
     return Markup(listed([str(escape.markdown(name)) for name in names]))
 
 
-def _rule(parents: int) -> tuple[str, list[tuple[str, str]]]:
+def _rule(parents: int, words: Words) -> tuple[str, list[tuple[str, str]]]:
     preamble, lines = RULE
     everyone = figures.everyone(parents)
-    return preamble, [(name.replace("both parents", everyone), said) for name, said in lines]
+    return preamble, [
+        (name.replace("both parents", everyone), said.replace("accuracy", words.accuracy))
+        for name, said in lines
+    ]
 
 
 def _listed(licences: str | list[str] | None) -> str:

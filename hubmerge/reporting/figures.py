@@ -6,13 +6,17 @@ from typing import NamedTuple
 
 from hubmerge.letters import letters, roles
 from hubmerge.reporting.schema import Report
+from hubmerge.reporting.words import words_for
 
 MISSING = "–"
 """Stands where a figure was not measured."""
 
 
 class Row(NamedTuple):
-    """A contender as shown; figures are None where they were not measured."""
+    """A contender as shown; figures are None where they were not measured.
+
+    loss, calibrated_loss: as the words for what the models are for have them.
+    """
 
     key: str
     name: str
@@ -59,6 +63,7 @@ def duration(seconds: float) -> str:
 
 def rows(report: Report) -> list[Row]:
     """All contenders in the order they are shown."""
+    shown_as = words_for(report.merged.pipeline_tag).shown
     count = len(report.models)
     shown = (
         *(
@@ -77,8 +82,8 @@ def rows(report: Report) -> list[Row]:
             name,
             model,
             figures.accuracy,
-            figures.loss,
-            figures.calibrated_loss,
+            shown_as(figures.loss),
+            shown_as(figures.calibrated_loss),
             figures.calibration_error,
         )
         for key, name, model in shown
@@ -89,17 +94,22 @@ def rows(report: Report) -> list[Row]:
 def barrier_sentence(report: Report) -> str:
     """What the loss does between the parents, in plain words."""
     naive, matched = report.barrier.naive, report.barrier.matched
+    nats = words_for(report.merged.pipeline_tag).nats
     path = f"On the straight path {between(report)} the loss"
     if matched is None:
-        return "The loss barrier was not measured." if naive is None else f"{path} {_rise(naive)}."
+        return (
+            "The loss barrier was not measured."
+            if naive is None
+            else f"{path} {_rise(naive, nats)}."
+        )
     detail = report.barrier.detail.matched
     interval = (
         f" (90% interval {figure(detail.barrier.low)} to {figure(detail.barrier.high)})"
         if detail
         else ""
     )
-    without = f"; without matching it {_rise(naive)}" if naive is not None else ""
-    return f"{path} {_rise(matched)}{interval}{without}."
+    without = f"; without matching it {_rise(naive, nats)}" if naive is not None else ""
+    return f"{path} {_rise(matched, nats)}{interval}{without}."
 
 
 def between(report: Report) -> str:
@@ -114,7 +124,7 @@ def everyone(count: int) -> str:
     return "both parents" if count == 2 else "all parents"
 
 
-def _rise(barrier: float) -> str:
+def _rise(barrier: float, nats: str) -> str:
     if barrier <= 0:
-        return f"never rises (barrier {figure(barrier)} nats)"
-    return f"rises by at most {figure(barrier)} nats"
+        return f"never rises (barrier {figure(barrier)} {nats})"
+    return f"rises by at most {figure(barrier)} {nats}"

@@ -9,8 +9,7 @@ from hubmerge.reporting import figures
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.figures import figure, share
 from hubmerge.reporting.schema import Method, Report
-
-HEADINGS = ("", "accuracy", "loss", "calibrated", "calib. error")
+from hubmerge.reporting.words import words_for
 
 
 def render_text(report: Report, folder: Path | None = None) -> str:
@@ -27,7 +26,9 @@ def render_text(report: Report, folder: Path | None = None) -> str:
 
 
 def _table(report: Report) -> str:
-    lines = [HEADINGS] + [
+    words = words_for(report.merged.pipeline_tag)
+    headings = ("", words.accuracy, words.loss, "calibrated", "calib. error")
+    lines = [headings] + [
         (
             f"{row.name}, {one_line(row.model)}" if row.model else row.name,
             figure(row.accuracy),
@@ -37,7 +38,7 @@ def _table(report: Report) -> str:
         )
         for row in figures.rows(report)
     ]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     return "\n".join(
         "  ".join(
             cell.rjust(width) if column else cell.ljust(width)

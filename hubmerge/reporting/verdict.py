@@ -33,6 +33,7 @@ from hubmerge.measure.results import Comparison
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.figures import count, everyone, figure
 from hubmerge.reporting.schema import Contenders, VerdictName
+from hubmerge.reporting.words import PLAIN, Words
 
 TOLERANCE = 0.01
 """Accuracy lost, and nats of calibrated loss added, that still count as "as good"."""
@@ -80,11 +81,12 @@ def judge(
     *,
     unit: str = "images",
     finite: bool = True,
+    words: Words = PLAIN,
 ) -> Verdict:
     """The verdict on `contenders.merge` by the rule above.
 
     `comparisons` are read where `other` is a parent, such as "parent_b"; `unit` is the plural word
-    for a row; `finite` is whether every output of the merge was.
+    for a row; `finite` is whether every output of the merge was; `words` are those of the task.
     """
     parents = [each for each in comparisons if each.other.startswith("parent_")]
     if not finite:
@@ -94,17 +96,17 @@ def judge(
             "cannot tell", "Cannot tell: nothing was measured, because no data set was given."
         )
     name = _rule(parents)
-    figures = _figures(contenders, min(parent.n for parent in parents), unit)
+    figures = _figures(contenders, min(parent.n for parent in parents), unit, words)
     match name:
         case "do not use":
             lost = -min(parent.accuracy_difference for parent in parents)
-            sentence = f"Do not use: {figure(lost)} accuracy is lost; {figures}."
+            sentence = f"Do not use: {figure(lost)} {words.accuracy} is lost; {figures}."
         case "better than both parents" | "better than all parents":
             sentence = f"Better than {everyone(len(parents))}: {figures}."
         case "as good":
             sentence = f"As good as {everyone(len(parents))}: {figures}."
         case "worse":
-            sentence = f"{_worse_by(parents)}: {figures}."
+            sentence = f"{_worse_by(parents, words)}: {figures}."
         case "cannot tell":
             sentence = f"Cannot tell: {figures}. {_what_it_takes(parents, unit)}"
     return Verdict(name, sentence)
@@ -144,22 +146,24 @@ def _surely_more_loss(parent: Comparison) -> bool:
     return parent.calibrated_loss_low is not None and parent.calibrated_loss_low > 0
 
 
-def _figures(contenders: Contenders, n: int, unit: str) -> str:
+def _figures(contenders: Contenders, n: int, unit: str, words: Words) -> str:
     merge, *parents = (
-        figure(contender.accuracy) for contender in (contenders.merge, *contenders.parents)
+        figure(words.shown(contender.loss) if words.exponential else contender.accuracy)
+        for contender in (contenders.merge, *contenders.parents)
     )
-    return f"accuracy {merge} against {listed(parents)} on {count(n)} test {unit}"
+    return f"{words.headline} {merge} against {listed(parents)} on {count(n)} test {unit}"
 
 
-def _worse_by(parents: Sequence[Comparison]) -> str:
+def _worse_by(parents: Sequence[Comparison], words: Words) -> str:
     """ "Worse than parent A by 0.020", by accuracy if that is sure, else by calibrated loss."""
+    what = "" if words.headline == words.accuracy else f" {words.accuracy}"
     less_accurate = [parent for parent in parents if _surely_less_accurate(parent)]
     if less_accurate:
         by = figure(max(-parent.accuracy_difference for parent in less_accurate))
-        return f"Worse than {_named(less_accurate, len(parents))} by {by}"
+        return f"Worse than {_named(less_accurate, len(parents))} by {by}{what}"
     more_loss = [parent for parent in parents if _surely_more_loss(parent)]
     by = figure(max(parent.calibrated_loss_difference or 0.0 for parent in more_loss))
-    return f"Worse than {_named(more_loss, len(parents))} by {by} nats of calibrated loss"
+    return f"Worse than {_named(more_loss, len(parents))} by {by} {words.nats} of calibrated loss"
 
 
 def _named(parents: Sequence[Comparison], count: int) -> str:

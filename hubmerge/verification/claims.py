@@ -12,6 +12,7 @@ from hubmerge.reporting.card import render_card
 from hubmerge.reporting.plot import render_plot
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.verdict import judge
+from hubmerge.reporting.words import words_for
 from hubmerge.verification.result import Check, Outcome
 from hubmerge.verification.values import compare
 
@@ -28,6 +29,7 @@ def check_verdict(report: Report) -> list[Check]:
         report.comparisons,
         unit=report.data.unit if report.data else "images",
         finite=report.data is None or report.contenders.merge.loss is not None,
+        words=words_for(report.merged.pipeline_tag),
     )
     said = {"verdict": report.verdict, "verdict_sentence": report.verdict_sentence}
     found = {"verdict": judged.name, "verdict_sentence": judged.sentence}

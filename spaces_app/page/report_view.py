@@ -17,6 +17,7 @@ from hubmerge.reporting.figures import (
     signed,
 )
 from hubmerge.reporting.schema import Report
+from hubmerge.reporting.words import words_for
 from spaces_app.page.markup import NONE, card, facts, join, on_hub, table, term, text
 
 LOSS = (
@@ -69,6 +70,7 @@ def barrier(report: Report) -> Markup:
 def reading(report: Report, lam: float) -> Markup:
     """What both curves say at `lam`, between measured points by a straight line."""
     said = []
+    right = words_for(report.merged.pipeline_tag).accuracy
     for name, curve in (
         ("matched", report.barrier.detail.matched),
         ("without matching", report.barrier.detail.naive),
@@ -76,7 +78,7 @@ def reading(report: Report, lam: float) -> Markup:
         if curve is not None:
             loss, accuracy, measured = at(curve, lam)
             how = "" if measured else ", read between two measured points"
-            figures = f"loss {figure(loss)}, accuracy {figure(accuracy)}"
+            figures = f"loss {figure(loss)}, {right} {figure(accuracy)}"
             said.append((name, f"{figures} ({count(curve.n)} rows{how})"))
     return facts([(f"λ = {share(lam)}", f"{share(1 - lam)} × A + {share(lam)} × B"), *said])
 
@@ -118,11 +120,12 @@ def contenders(report: Report) -> Markup:
         )
         for row in rows(report)
     ]
+    said = words_for(report.merged.pipeline_tag)
     head = (
         "",
-        "accuracy",
-        term("loss", LOSS),
-        term("calibrated loss", CALIBRATED),
+        said.accuracy,
+        term(said.loss, LOSS),
+        term(f"calibrated {said.loss}", CALIBRATED),
         term("calibration error", ERROR),
         report.data.unit,
     )
