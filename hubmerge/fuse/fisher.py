@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.hooks import placed
 from hubmerge.spec.permutation import State
+from hubmerge.workers import LANES
 
 FLOOR = 1e-6
 """Share of the mean Fisher information of all weights that each one has at least, so that what no
@@ -87,18 +89,19 @@ def information(state: State, bench: Bench, *, draws: int = 0, seed: int = 0) ->
     """
     model, workers = bench.scratch, bench.workers
     model.load_state_dict(dict(state))
-    model.eval()
+    # Gradients are taken by putting tensors into a model: every lane has one of its own.
+    lanes = [model.eval(), *(copy.deepcopy(model) for _ in range(LANES - 1))]
 
     def one(number: int) -> dict[str, Tensor]:
         batch = bench.batches[number]
         inputs = {name: value.to(workers.device) for name, value in batch.inputs.items()}
         return {
             "": torch.tensor(float(len(batch)), dtype=torch.float64),
-            **_squares(model, inputs, draws, f"{seed}:{number}"),
+            **_squares(lanes[number % LANES], inputs, draws, f"{seed}:{number}"),
         }
 
     # The fused kernels of attention know no gradients of single examples.
-    with placed(workers.device, model), sdpa_kernel(SDPBackend.MATH):
+    with placed(workers.device, *lanes), sdpa_kernel(SDPBackend.MATH):
         sums = workers.sum(one, range(len(bench.batches)), "Fisher information")
     count = sums.pop("")
     return {name: value / count for name, value in sums.items()}

@@ -9,7 +9,7 @@ from hubmerge.reporting import figures
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.figures import figure, share
 from hubmerge.reporting.schema import Method, Report
-from hubmerge.reporting.words import words_for
+from hubmerge.reporting.words import Words, words_for
 
 
 def render_text(report: Report, folder: Path | None = None) -> str:
@@ -66,17 +66,17 @@ def _method(report: Report) -> str:
     lines = [f"{matched}; fused by {method.fuse}{needs}{lam}; repair {method.repair}."]
     if method.part:
         lines.append(f"Merged: {one_line(method.part)}.")
-    return "\n".join([*lines, *_chosen(method)])
+    return "\n".join([*lines, *_chosen(method, words_for(report.merged.pipeline_tag))])
 
 
-def _chosen(method: Method) -> list[str]:
+def _chosen(method: Method, words: Words) -> list[str]:
     """What the fusion chose, or was chosen among, a line each."""
     lines = []
     for trial in method.fusions_tried or []:
         chosen = "  chosen" if trial.chosen else ""
         lines.append(
-            f"  tried {trial.fuse} ({trial.needs}): accuracy {figure(trial.accuracy)}, "
-            f"calibrated loss {figure(trial.loss)}{chosen}"
+            f"  tried {trial.fuse} ({trial.needs}): {words.accuracy} {figure(trial.accuracy)}, "
+            f"calibrated {words.loss} {figure(words.shown(trial.loss))}{chosen}"
         )
     if method.ingredients:
         shares = ", ".join(map(share, method.ingredients))
