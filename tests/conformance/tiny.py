@@ -102,21 +102,20 @@ def _mlp(widths: list[int], **config: object) -> Callable[[], PreTrainedModel]:
 WORDS = {"vocab_size": 11, "bos_token_id": 0, "eos_token_id": 1}
 
 
-def _gpt2(**config: object) -> Callable[[], PreTrainedModel]:
+def _gpt2(layers: int, **config: object) -> Callable[[], PreTrainedModel]:
     def build() -> PreTrainedModel:
-        return GPT2LMHeadModel(
-            GPT2Config(n_embd=16, n_layer=2, n_head=4, n_inner=24, n_positions=8, **WORDS, **config)
-        )
+        sizes = {"n_embd": 16, "n_layer": layers, "n_head": 4, "n_inner": 24, "n_positions": 8}
+        return GPT2LMHeadModel(GPT2Config(**sizes, **WORDS, **config))
 
     return build
 
 
-def _llama(**config: object) -> Callable[[], PreTrainedModel]:
+def _llama(layers: int, **config: object) -> Callable[[], PreTrainedModel]:
     def build() -> PreTrainedModel:
         return LlamaForCausalLM(
             LlamaConfig(
                 hidden_size=16,
-                num_hidden_layers=2,
+                num_hidden_layers=layers,
                 num_attention_heads=4,
                 intermediate_size=24,
                 max_position_embeddings=8,
@@ -128,14 +127,19 @@ def _llama(**config: object) -> Callable[[], PreTrainedModel]:
     return build
 
 
-def _layers(prefix: str, **sizes: int) -> Spaces:
+def _layers(prefix: str, layers: int, **sizes: int) -> Spaces:
     return {"resid": 16} | {
-        f"{prefix}.{layer}.{name}": size for layer in range(2) for name, size in sizes.items()
+        f"{prefix}.{layer}.{name}": size for layer in range(layers) for name, size in sizes.items()
     }
 
 
-_GPT2_SPACES = _layers("transformer.h", head=4, qk=4, vo=4, ff=24)
-_GROUPED = _layers("model.layers", kv=2, q=2, vo=4, ff=24)
+def _gpt2_spaces(layers: int) -> Spaces:
+    return _layers("transformer.h", layers, head=4, qk=4, vo=4, ff=24)
+
+
+def _grouped(layers: int) -> Spaces:
+    return _layers("model.layers", layers, kv=2, q=2, vo=4, ff=24)
+
 
 _STAGE = "resnet.encoder.stages.{}.layers.{}".format
 
@@ -196,18 +200,22 @@ TINY: dict[str, Tiny] = {
     "mlp_head-tanh-batch": Tiny(
         "mlp_head", _mlp([24], norm="batch", hidden_act="tanh"), {"layers.0.y": 24}
     ),
-    "gpt2": Tiny("gpt2", _gpt2(), _GPT2_SPACES),
+    "gpt2": Tiny("gpt2", _gpt2(2), _gpt2_spaces(2)),
     "gpt2-untied": Tiny(
-        "gpt2", _gpt2(tie_word_embeddings=False, activation_function="leaky_relu"), _GPT2_SPACES
+        "gpt2",
+        _gpt2(1, tie_word_embeddings=False, activation_function="leaky_relu"),
+        _gpt2_spaces(1),
     ),
-    "llama": Tiny("llama", _llama(num_key_value_heads=2), _GROUPED),
+    "llama": Tiny("llama", _llama(2, num_key_value_heads=2), _grouped(2)),
     "llama-tied-bias": Tiny(
         "llama",
-        _llama(num_key_value_heads=2, tie_word_embeddings=True, attention_bias=True, mlp_bias=True),
-        _GROUPED,
+        _llama(
+            1, num_key_value_heads=2, tie_word_embeddings=True, attention_bias=True, mlp_bias=True
+        ),
+        _grouped(1),
     ),
     "llama-one-query-each": Tiny(
-        "llama", _llama(num_key_value_heads=4), _layers("model.layers", kv=4, vo=4, ff=24)
+        "llama", _llama(1, num_key_value_heads=4), _layers("model.layers", 1, kv=4, vo=4, ff=24)
     ),
 }
 

@@ -16,12 +16,13 @@ from hubmerge.bench import Bench
 from hubmerge.calibration import NoBatches
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Given, find_fusion
-from hubmerge.fuse.fisher import FLOOR, information
+from hubmerge.fuse.fisher import FLOOR, _labels, information
 from hubmerge.fuse.slerp import coefficients
 from hubmerge.fuse.swad import window
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
+from hubmerge.spec.laws import spec_of
 from hubmerge.workers import Workers
-from tests.conformance.tiny import ProbeBatch, generic, probe_batches
+from tests.conformance.tiny import ProbeBatch, generic, probe, probe_batches
 
 ROWS = 40
 
@@ -128,6 +129,40 @@ def test_fisher_information_is_that_of_every_example_by_itself():
                 total[name] += chance * parameter.grad.square() / len(x)
     for name, value in total.items():
         assert_close(found[name], value)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama-tied-bias"])
+def test_fisher_information_of_a_text_is_that_of_all_its_tokens(name):
+    """Gradients one by one, by autograd, of the whole text that was drawn."""
+    model = copy.deepcopy(generic(name)).eval()
+    batch = ProbeBatch(probe(model, 3))
+    given = Bench(spec_of(model), copy.deepcopy(model), [batch], Workers(threads=1))
+    found = information(model.state_dict(), given, draws=2, seed=4)
+    chances = model(**batch.inputs).logits.softmax(-1).detach()
+    labels, _ = _labels(chances, 2, "4:0")
+    total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    for row, drawn in zip(batch.inputs["input_ids"], labels, strict=True):
+        for label in drawn:
+            model.zero_grad()
+            said = model(input_ids=row[None]).logits.log_softmax(-1)[0]
+            said.gather(1, label[:, None]).sum().backward()
+            for name, parameter in model.named_parameters():
+                total[name] += parameter.grad.square() / 6
+    for name, value in total.items():
+        assert_close(found[name], value, rtol=1e-3, atol=1e-6 * float(value.max()))
+
+
+@pytest.mark.parametrize("name", ["vit", "gpt2"])
+def test_fisher_information_is_the_same_on_any_number_of_threads(name):
+    model = copy.deepcopy(generic(name)).float()
+    spec, rows = spec_of(model), probe_batches(model, 8, 6, torch.float32)
+    one, two = (
+        information(
+            model.state_dict(), Bench(spec, copy.deepcopy(model), rows, Workers(threads=threads))
+        )
+        for threads in (1, 2)
+    )
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_drawn_labels_give_the_same_information_on_average():
