@@ -156,14 +156,8 @@ def test_fisher_information_of_a_text_is_that_of_all_its_tokens(name):
 def test_fisher_information_is_the_same_on_any_number_of_threads(name):
     model = copy.deepcopy(generic(name)).float()
     spec, rows = spec_of(model), probe_batches(model, 8, 6, torch.float32)
-    one, two = (
-        information(
-            model.state_dict(),
-            Bench(spec, copy.deepcopy(model), rows, Workers(threads=threads)),
-            draws=1,
-        )
-        for threads in (1, 2)
-    )
+    benches = [Bench(spec, copy.deepcopy(model), rows, Workers(threads=n)) for n in (1, 2)]
+    one, two = (information(model.state_dict(), each, draws=1) for each in benches)
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
