@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hubmerge.fuse import fusions
 from hubmerge.fuse.options import Option
 from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED
+from hubmerge.landscape import curves
 from hubmerge.matching import learners, matchers
 from hubmerge.matching.many import ways_together
 from hubmerge.repair import repairs
@@ -53,6 +54,7 @@ KINDS = (
     Kind("together", "brings more than two models together", ("auto",)),
     Kind("fuse", "makes one model of aligned ones", ("auto",)),
     Kind("repair", "mends statistics that fusing spoils", ("auto", "none")),
+    Kind("curve", "leads from one model to another (hubmerge path)"),
 )
 
 
@@ -83,9 +85,13 @@ def methods() -> list[Method]:
         )
         for fusion in fusions().values()
     ]
-    return found + [
+    found += [
         Method("repair", repair.name, LABEL_FREE, repair.summary, repair.source)
         for repair in repairs().values()
+    ]
+    return found + [
+        Method("curve", c.name, LABELLED if c.bends else DATA_FREE, c.summary, c.source)
+        for c in curves().values()
     ]
 
 
@@ -98,7 +104,8 @@ def _section(kind: Kind) -> str:
     rows = [method for method in methods() if method.kind == kind.name]
     wide = max(len(method.name) for method in rows)
     marks = max(len(method.mark) for method in rows)
-    lines = [f"--{kind.name}: {kind.does}; also {', '.join(kind.others)}"]
+    also = f"; also {', '.join(kind.others)}" if kind.others else ""
+    lines = [f"--{kind.name}: {kind.does}{also}"]
     for method in rows:
         lines.append(f"  {method.name:<{wide}}  {method.mark:<{marks}}  {method.summary}")
         indent = " " * (wide + marks + 6)

@@ -15,7 +15,9 @@ NAME = "methods"
 def command(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="[KIND]", help="match, together, fuse or repair; all if left out."),
+        typer.Argument(
+            metavar="[KIND]", help="match, together, fuse, repair or curve; all if left out."
+        ),
     ] = None,
     json: o.Json = False,
 ) -> None:

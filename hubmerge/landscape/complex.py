@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 Face = tuple[int, ...]
 Rise = Callable[[Face], float]
@@ -46,16 +46,17 @@ class Complex:
         )
 
     def route(self, first: int, last: int) -> tuple[Face, float]:
-        """The models on the way whose highest edge is lowest, and how high that is.
+        """The models on the way from one to another, and the largest excess on its edges.
 
-        Of several, the one of fewest models. All edges that were tried are ways.
+        Of the ways whose edges are all low, that over fewest models; where there is none, the one
+        whose highest edge is lowest.
         """
-        heap: list[tuple[float, int, Face]] = [(float("-inf"), 0, (first,))]
+        heap: list[tuple[float, int, Face]] = [(self.limit, 0, (first,))]
         done: set[int] = set()
         while heap:
             highest, hops, way = heapq.heappop(heap)
             if way[-1] == last:
-                return way, highest
+                return way, max(self.rises[min(pair), max(pair)] for pair in pairwise(way))
             if way[-1] in done:
                 continue
             done.add(way[-1])

@@ -54,8 +54,15 @@ def test_routes_go_over_the_lowest_edges():
     found = find_complex(5, rises([(0, 1, 2), (2, 3)]), limit=0.5, budget=100)
     assert found.route(0, 3) == ((0, 2, 3), 0.0)
     assert found.route(0, 1) == ((0, 1), 0.0)
-    way, highest = found.route(0, 4)
-    assert (way[0], way[-1], highest) == (0, 4, 1.0)
+    assert found.route(0, 4) == ((0, 2, 3, 4), 1.0)  # 3 to 4 is the lowest edge to it
+
+
+def test_a_low_edge_is_taken_though_a_detour_is_lower():
+    heights = {(0, 1): 0.4, (0, 2): 0.0, (1, 2): 0.0}
+    found = find_complex(3, lambda face: heights.get(face, 1.0), limit=0.5, budget=10)
+    assert found.route(0, 1) == ((0, 1), 0.4)
+    found = find_complex(3, lambda face: heights.get(face, 1.0), limit=0.3, budget=10)
+    assert found.route(0, 1) == ((0, 2, 1), 0.0)
 
 
 def test_a_budget_ends_the_search_and_is_said_to():

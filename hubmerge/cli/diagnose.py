@@ -1,0 +1,62 @@
+"""hubmerge diagnose: how two models are related, before any merge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hubmerge.cli import options as o
+
+if TYPE_CHECKING:
+    from hubmerge.survey.diagnose import Diagnosis
+
+NAME = "diagnose"
+
+
+def command(
+    models: o.Models = None,
+    labels: o.Labels = "by-name",
+    seed: o.Seed = 0,
+    trust_remote_code: o.TrustRemoteCode = False,
+    dataset: o.Dataset = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Say how B is related to A, how far apart their units are, and what to merge them by."""
+    given = {
+        "labels": labels,
+        "seed": seed,
+        "trust_remote_code": trust_remote_code,
+        "dataset": o.data_fields(dataset),
+    }
+    recipe = o.recipe_of(models, None, given)
+    o.settle(quiet=quiet, json=json)
+
+    from hubmerge.survey.diagnose import diagnose
+
+    found = diagnose(recipe)
+    o.say(found.model_dump_json(indent=2) if json else _text(found, dataset))
+
+
+def _text(found: Diagnosis, dataset: str | None) -> str:
+    from hubmerge.reporting.figures import figure, signed
+
+    said = {
+        "kin": "Kin: they share a basin, as fine-tunes of one base do",
+        "copies": "Copies: one network in two orders of units, or nearly",
+        "strangers": "Strangers: trained apart",
+    }[found.relation]
+    lines = [
+        f"{said} (cosine of their weights {figure(found.as_they_came)} as they came, "
+        f"{figure(found.lined_up)} lined up).",
+        "",
+        f"{'space':<24}  units   moved  alike   gained",
+    ]
+    for space in found.spaces:
+        lines.append(
+            f"{space['space']:<24}  {space['size']:>5,}  {space['moved']:>6,}  "
+            f"{figure(space['correlation']):>5}  {signed(space['gain']):>7}"
+        )
+    data = f" --dataset {dataset}" if dataset else ""
+    lines += ["", found.why, ""]
+    lines += [f"hubmerge merge A B --match {found.match} --fuse {found.fuse}{data}"]
+    return "\n".join(lines)

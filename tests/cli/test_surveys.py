@@ -1,0 +1,141 @@
+"""Surveys by command: paths, planes, simplexes and complexes of trained models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from hubmerge.demo.train import train
+from hubmerge.errors import RecipeError, TargetError
+from tests.cli import zoo
+from tests.cli.command_line import CommandLine
+
+DATA = ("--dataset", "me/digits", "--samples", 100, "--calibration-samples", 100)
+TWO = ("me/mlp-a", "me/mlp-b")
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def three(parents: dict[str, dict], tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    third = train(zoo.course("mlp"), 3, zoo.rows()["train"])
+    folder = zoo.write_model(tmp_path_factory.mktemp("third") / "c", third, "mlp")
+    return [*TWO, folder]
+
+
+def found(folder: Path, kind: str) -> dict[str, Any]:
+    assert {f"{kind}.json", "hubmerge.yaml"} <= {path.name for path in folder.iterdir()}
+    assert yaml.safe_load((folder / "hubmerge.yaml").read_text())["models"]
+    return json.loads((folder / f"{kind}.json").read_text())
+
+
+def test_a_path_is_bent_and_measured(
+    hubmerge: CommandLine, parents: dict[str, dict], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = hubmerge(
+        "path", *TWO, *DATA, "--curve", "polygon", "--bends", 2, "--steps", 60, "-o", out
+    ).succeeded()
+    said = found(out, "path")
+    assert said["sentence"] in done.out
+    assert said["settled"] in ("no barrier", "a barrier", "cannot tell")
+    assert said["rows"] == {"calibration": 100, "validation": said["rows"]["validation"]} | {
+        "evaluation": 100
+    }
+    for name in ("naive", "straight", "found"):
+        lams = [point["lam"] for point in said[name]["points"]]
+        assert lams == sorted(lams)
+        assert len(lams) >= 11
+    assert said["straight"]["barrier"]["value"] < said["naive"]["barrier"]["value"]
+    assert said["length"] > 0.999
+    assert (out / "path.png").read_bytes().startswith(PNG)
+    bends = load_file(out / "bends.safetensors")
+    assert {name.partition(".")[0] for name in bends} == {"1", "2"}
+    again = tmp_path / "again"
+    hubmerge(
+        "path", *TWO, *DATA, "--curve", "polygon", "--bends", 2, "--steps", 60, "-o", again
+    ).succeeded()
+    for name in ("path.json", "bends.safetensors"):
+        assert (again / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_the_plane_of_two_models_is_mapped(
+    hubmerge: CommandLine, parents: dict[str, dict], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    hubmerge("plane", *TWO, *DATA, "--grid", 5, "-o", out).succeeded()
+    said = found(out, "plane")
+    assert len(said["points"]) == 25
+    assert said["corners"]["A"] == [0, 0]
+    assert said["corners"]["B as it came"][1] == 0
+    assert said["corners"]["B lined up"][1] > 0
+    assert (out / "plane.png").read_bytes().startswith(PNG)
+
+
+def test_a_simplex_is_measured_in_every_way_of_lining_up(
+    hubmerge: CommandLine, three: list[Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = hubmerge("simplex", *three, *DATA, "--points", 3, "-o", out).succeeded()
+    said = found(out, "simplex")
+    assert said["sentence"] in done.out
+    ways = {each["together"]: each for each in said["simplexes"]}
+    assert set(ways) == {"universe", "universe, refined", "star"}
+    heights = [each["calibrated_barrier"]["value"] for each in said["simplexes"]]
+    assert heights == sorted(heights)
+    for each in ways.values():
+        kinds = [place["kind"] for place in each["places"]]
+        assert [kinds.count(k) for k in ("vertex", "edge", "face", "inside")] == [3, 3, 1, 3]
+        assert all(sum(place["shares"]) == pytest.approx(1) for place in each["places"])
+        inner = [place["excess"] for place in each["places"] if place["kind"] != "vertex"]
+        assert each["barrier"]["value"] == pytest.approx(max(inner))
+        assert each["barrier"]["low"] <= each["barrier"]["value"] <= each["barrier"]["high"]
+    losses = {tuple(place["loss"] for place in each["places"][:3]) for each in ways.values()}
+    assert len(losses) == 1  # the models themselves are the same, however they are lined up
+
+
+def test_a_complex_is_found_and_drawn(
+    hubmerge: CommandLine, three: list[Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = hubmerge("complex", *three, *DATA, "--limit", 10, "-o", out).succeeded()
+    said = found(out, "complex")
+    assert "ABC" in done.out
+    assert [each["models"] for each in said["simplexes"]] == [[0, 1, 2]]
+    assert [way["models"] for way in said["routes"]] == [[0, 1], [0, 2], [1, 2]]
+    assert said["alone"] == []
+    assert (out / "complex.png").read_bytes().startswith(PNG)
+    none = hubmerge("complex", *three, *DATA, "--limit", 0, "--json").succeeded()
+    said = json.loads(none.out)
+    assert said["limit"] == 0
+    assert sorted([*said["alone"], *(k for s in said["simplexes"] for k in s["models"])]) >= [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("path", *TWO), "--dataset"),
+        (("path", *TWO, *DATA, "--curve", "spline"), "bezier"),
+        (("path", *TWO, *DATA, "--curve", "line", "--bends", 2), "no bends"),
+        (("path", *TWO, *DATA, "--repair", "repair"), "--repair auto"),
+        (("path", *TWO, "me/mlp-a", *DATA), "one model to another"),
+        (("plane", *TWO, *DATA, "--match", "none"), "span no plane"),
+        (("complex", *TWO, *DATA), "three models"),
+    ],
+)
+def test_what_cannot_be_surveyed_is_refused(
+    hubmerge: CommandLine, parents: dict[str, dict], words: tuple[Any, ...], wanted: str
+) -> None:
+    hubmerge(*words).refused(RecipeError, wanted)
+
+
+def test_nothing_is_overwritten(
+    hubmerge: CommandLine, parents: dict[str, dict], tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    hubmerge("path", *TWO, *DATA, "-o", tmp_path / "out").refused(TargetError, "exists")
