@@ -38,9 +38,9 @@ def _complex(
     ] = 100,
 ) -> None:
     """Find the maximal low-loss simplexes among models, and the low route between every pair."""
-    from hubmerge.survey.complex import find_models_complex
+    from hubmerge.survey.complex import survey_complex
 
-    found = find_models_complex(recipe, limit=limit, budget=budget, out=out)
+    found = survey_complex(recipe, limit=limit, budget=budget, out=out)
     o.say(found.model_dump_json(indent=2) if json else _text(found))
 
 

@@ -30,7 +30,7 @@ INSIDE = 2
 """Points drawn from the inside of a face that is tried, beside its middle."""
 
 
-def find_models_complex(
+def survey_complex(
     recipe: Recipe,
     *,
     limit: float = LIMIT,
