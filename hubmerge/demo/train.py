@@ -130,7 +130,9 @@ def train(
     per_epoch = len(images) // BATCH
     total = (course.epochs if epochs is None else epochs) * per_epoch
     optimizer = torch.optim.AdamW(model.parameters(), lr=course.rate, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, course.rate, total_steps=total)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, course.rate, total_steps=max(1, total)
+    )
     shuffle = torch.Generator().manual_seed(seed)
     model.train()
     with Workers(threads=1).single_threaded_ops(), track(total, what, unit="step") as bar:

@@ -20,7 +20,7 @@ from hubmerge.progress import track
 from hubmerge.spec.permutation import State, permute
 from hubmerge.survey.field import Field
 
-ROUNDS = 4
+ROUNDS = 2
 """Points drawn per model."""
 
 

@@ -194,6 +194,28 @@ def test_heads_are_merged_by_the_three_matchers_of_git_re_basin(tmp_path: Path) 
         assert float(row["excess"]) < float(row["naive excess"])
 
 
+def test_simplexes_are_compared_and_a_complex_is_drawn(tmp_path: Path) -> None:
+    printed = run("simplexes.py", "--draw", str(tmp_path / "complex.png"))
+    rows = table(printed, "family")
+    assert [row["models"] for row in rows] == ["3"] * 3
+    assert {row["lined up"] for row in rows} == {"universe", "universe, refined", "star"}
+    assert "faces tried 3" in printed or "faces tried 4" in printed
+    assert (tmp_path / "complex.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_split_training_is_tabled() -> None:
+    rows = table(run("split.py", "--family", "mlp"), "family")
+    loss = {row["contender"]: float(row["loss"]) for row in rows}
+    assert len(loss) == 7
+    assert loss["trained on everything"] < loss["parent, mostly 0 to 4"]
+
+
+def test_barriers_are_measured_over_width_and_training(tmp_path: Path) -> None:
+    rows = table(run("mergeable.py", "--draw", str(tmp_path / "drawn.png")), "width")
+    assert [(row["width"], row["epochs"]) for row in rows] == [("8", "1"), ("8", "0")]
+    assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_small_crowd_loses_and_mixes_up_nothing(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "space_load.py"), "--people", "3"]
     done = subprocess.run(
