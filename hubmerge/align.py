@@ -142,12 +142,14 @@ def match_all(
     *,
     seed: int,
     validation: InputBatches | None = None,
+    steps: int | None = None,
 ) -> tuple[Match, ...]:
     """One match for every parent after A, by the registered matcher `method`.
 
     together: the registered way more than two are brought together. `batches` are looked at if
-    the matcher needs activations. validation: what matchers that learn choose on. What they have
-    learned so far is kept beside the cache of the Hub, and taken up again.
+    the matcher needs activations. validation: what matchers that learn choose on; steps: how many
+    they take at most. What they have learned so far is kept beside the cache of the Hub, and taken
+    up again.
     """
     parents = parents.level()
     spec, count = parents.spec, len(parents.loaded)
@@ -158,7 +160,7 @@ def match_all(
         scratch = copy.deepcopy(parents.a.model)
         shelf = Shelf(cache_folder().parent / UNFINISHED)
         spec = spec.unflipped  # signs are not learned
-        bench = Bench(spec, scratch, batches, workers, validation or NoBatches(), shelf)
+        bench = Bench(spec, scratch, batches, workers, validation or NoBatches(), shelf, steps)
         return tuple(way.function(Gathering(spec, parents.states, found, {}, seed, bench)))
     moments = {}
     if found.looks_at != NOTHING:

@@ -17,7 +17,8 @@ class Bench:
     """A scratch model whose weights may be overwritten, calibration batches, and who runs them.
 
     spec: what the tensors' axes are; None where no family describes the model. validation: what is
-    chosen is chosen on these. shelf: where unfinished work is kept, if anywhere.
+    chosen is chosen on these. shelf: where unfinished work is kept, if anywhere. steps: of what
+    learns, at most; None: its own.
     """
 
     spec: Spec | None
@@ -26,3 +27,4 @@ class Bench:
     workers: Workers
     validation: InputBatches = field(default_factory=NoBatches)
     shelf: Shelf | None = None
+    steps: int | None = None

@@ -10,7 +10,7 @@ from hubmerge.contest import Ground
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.fusing import check_fusing, fuses_a_run
 from hubmerge.hub import LoadedModel
-from hubmerge.matching import Learner, find_method
+from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.many import find_together
 from hubmerge.matching.registry import NOTHING
 from hubmerge.recipe import Recipe
@@ -34,6 +34,12 @@ def check_names(recipe: Recipe) -> None:
             f"there is no alignment {recipe.alignment!r}", hint="hubmerge match A B -o DIR"
         )
     _check_together(recipe)
+    if recipe.learning_steps is not None and resolved_match(recipe) not in learners():
+        raise RecipeError(
+            "--learning-steps is for a matcher that learns",
+            found=f"--match {recipe.match}",
+            hint=f"--match {', '.join(learners())}",
+        )
     if recipe.match in ("auto", "none"):
         return
     if find_method(recipe.match).needs_data and recipe.dataset is None:

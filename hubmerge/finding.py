@@ -65,6 +65,7 @@ def find_matches(
         workers,
         seed=recipe.seed,
         validation=validation_of(ground),
+        steps=recipe.learning_steps,
     )
 
     def save() -> None:

@@ -103,6 +103,7 @@ def _found(
         workers,
         seed=recipe.seed,
         validation=validation_of(ground),
+        steps=recipe.learning_steps,
     )
 
 

@@ -62,6 +62,7 @@ class Recipe(Part):
     fuse_options: the fusion's options by name; what is not given is as by default.
     base: the model all others were made from, for fusions that need one.
     only, keep: beginnings of names of tensors: what alone is merged, what stays A's.
+    learning_steps: of a matcher that learns, at most; None: as many as it takes by itself.
     repair: a registered repair, "none", or "auto": batch norm re-estimated where there is any.
     lam: weight of parent B of two; ignored with `best`, which takes the least validation loss.
     weights: of more than two, what each of them weighs; None weighs all alike.
@@ -84,6 +85,7 @@ class Recipe(Part):
     dataset: DataRecipe | None = None
     samples: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
     calibration_samples: int | None = Field(default=None, ge=0)
+    learning_steps: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     labels: Literal["by-name", "by-index"] = "by-name"
     alignment: str | None = None

@@ -130,6 +130,14 @@ Weights = Annotated[
 Best = Annotated[
     bool, _option("--best", help="Choose lambda on validation rows instead.", panel=METHOD)
 ]
+LearningSteps = Annotated[
+    int | None,
+    _option(
+        "--learning-steps",
+        help="Steps of a matcher that learns, at most. Default: its own, 300 or 600.",
+        panel=METHOD,
+    ),
+]
 Labels = Annotated[
     str, _option("--labels", help="Bring classes together by-name or by-index.", panel=METHOD)
 ]

@@ -73,6 +73,7 @@ def _learned(
     *,
     labelled: bool,
 ) -> Match:
+    steps = bench.steps or steps
     beginning = begin(spec, anchor, other, bench, start, seed, labelled=labelled)
     freedom = Freedom(spec, beginning.last, beginning.symmetry, beginning.alike)
     words = (method, str(spec), start, str(steps), str(seed))

@@ -47,7 +47,7 @@ def match_straight_through(
     Returns: Match, of the best midpoint on validation rows.
     Raises: RecipeError without calibration or validation rows, or without labels.
     """
-    spec = spec.unmapped
+    spec, steps = spec.unmapped, bench.steps or steps
     beginning = begin(spec, anchor, other, bench, start, seed, labelled=True)
     drawn = Drawn(spec, anchor, other, beginning.symmetry.permutation)
     words = ("straight-through", str(spec), start, str(steps), str(seed))

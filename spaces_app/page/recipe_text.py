@@ -19,6 +19,7 @@ OPTIONS = {
     "repair": "--repair",
     "lambda": "--lambda",
     "labels": "--labels",
+    "learning_steps": "--learning-steps",
     "seed": "--seed",
     "samples": "--samples",
     "calibration_samples": "--calibration-samples",

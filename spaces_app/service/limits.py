@@ -37,6 +37,8 @@ class Limits:
     """Bytes of models and data one merge may bring."""
     rows: int = 20_000
     """Rows a recipe may ask to be measured, or calibrated, on."""
+    steps: int = 2_000
+    """Steps a matcher may learn for."""
     merge_seconds: int = 3 * 3600
     light_seconds: int = 180
     """Longest a merge, and anything else, may take."""
@@ -87,6 +89,12 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
             raise ResourceError(
                 f"{what}: {rows}", found=f"at most {limits.rows:,} here", hint="ask for fewer"
             )
+    if (recipe.learning_steps or 0) > limits.steps:
+        raise ResourceError(
+            f"learning steps: {recipe.learning_steps}",
+            found=f"at most {limits.steps:,} here",
+            hint="ask for fewer",
+        )
 
 
 def check_plan(plan: Mapping[str, Any], limits: Limits) -> None:

@@ -44,6 +44,12 @@ def of_three(*options: Any) -> Arguments:
         given("--weights", ".5,.5"),
         "merge",
     ),
+    Row(
+        "steps of what does not learn",
+        RecipeError,
+        ("--learning-steps is for a matcher that learns", "--match weights"),
+        given("--match", "weights", "--learning-steps", 10),
+    ),
     Row("one model", RecipeError, ("two models are needed",), lambda kit: MODELS[:1]),
     Row("lambda of three", RecipeError, ("lambda is for two",), of_three("--lambda", 0.3), "merge"),
     Row(
