@@ -22,7 +22,7 @@ from playwright.sync_api import (
 )
 
 SECONDS = 1000
-PATIENCE = 90 * SECONDS
+PATIENCE = 180 * SECONDS
 PICTURES = Path(os.environ.get("HUBMERGE_PICTURES", "build/space"))
 """Where screenshots are kept."""
 
