@@ -8,7 +8,7 @@ OUT ?= demo-output
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint clean
+.PHONY: help setup demo test test-slow test-all lint clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,8 +28,11 @@ demo: setup ## train, push, merge and measure small models on this machine
 test: setup ## the tests, but for the slow ones
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(PYTEST_ARGS)
 
-test-all: test ## the slow tests as well
-	$(BIN)/python -m pytest -m slow -n 2 --dist worksteal $(PYTEST_ARGS)
+test-slow: setup ## the slow tests, but for those that run every benchmark
+	$(BIN)/python -m pytest -m "slow and not benchmark" -n 2 --dist worksteal $(PYTEST_ARGS)
+
+test-all: test test-slow ## all of them
+	$(BIN)/python -m pytest -m benchmark -n 2 --dist worksteal $(PYTEST_ARGS)
 
 lint: setup ## style and types
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from hubmerge.demo.digits import NAMES, write_digits
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.benchmark]
 
 
 def run(script: str, *options: str) -> str:
