@@ -7,6 +7,8 @@ is kept if the simplex is lower for it: on validation rows, at the middles of it
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,16 +20,19 @@ from hubmerge.measure.curve import CURVE_VALIDATION_ROWS
 from hubmerge.measure.evaluate import outputs
 from hubmerge.progress import track
 from hubmerge.spec.permutation import State, permute
+from hubmerge.spec.spec import Spec
+from hubmerge.spec.symmetry import Symmetry, compose
 from hubmerge.survey.field import Field
 
 ROUNDS = 2
 """Points drawn per model."""
 
 
-def refined(field: Field) -> tuple[State, ...]:
-    """The states of `field`, all but the first permuted anew where that lowers the simplex."""
-    spec = field.matches[0].spec.permutations_only
-    states, count = list(field.states), len(field.states)
+def refined(field: Field) -> Field:
+    """`field` with all models but the first permuted anew where that lowers the simplex."""
+    whole = field.matches[0].spec
+    spec = _without(whole, whole.mapped_spaces())
+    states, matches, count = list(field.states), list(field.matches), len(field.states)
     points = drawn(count, ROUNDS * (count - 1), field.recipe.seed)
     held = field.ground.validation.first(CURVE_VALIDATION_ROWS)
     finished = field.finisher()
@@ -47,10 +52,23 @@ def refined(field: Field) -> tuple[State, ...]:
             which = 1 + number % (count - 1)
             rest = [0.0 if k == which else share for k, share in enumerate(shares)]
             target = mixed(states, [share / (sum(rest) or 1.0) for share in rest])
-            found, _ = field.workers.on_main(partial(descend, spec, target, states[which]))
+            then, _ = field.workers.on_main(partial(descend, spec, target, states[which]))
             tried = [*states]
-            tried[which] = permute(spec, states[which], found.permutation)
+            tried[which] = permute(spec, states[which], then.permutation)
             if (seen := height(tried)) < lowest:
                 states, lowest = tried, seen
+                before = matches[which - 1]
+                both = compose(whole, before.symmetry, Symmetry(then.permutation))
+                matches[which - 1] = replace(before, permutation=both.permutation, maps=both.maps)
             bar.update(1)
-    return tuple(states)
+    return replace(field, states=tuple(states), matches=tuple(matches))
+
+
+def _without(spec: Spec, mapped: Collection[str]) -> Spec:
+    """Permutations alone, and none of spaces that were mapped: a map does not know their order."""
+    plain = spec.permutations_only
+    spaces = {
+        name: replace(space, fixed=True) if name in mapped else space
+        for name, space in plain.spaces.items()
+    }
+    return replace(plain, spaces=spaces)

@@ -90,7 +90,10 @@ class SimplexMeasured(Result):
 
 
 class SimplexFound(Surveyed):
-    """Simplexes of the same models, brought together in several ways; the best is the first."""
+    """Simplexes of the same models, brought together in several ways.
+
+    The first is the best on validation rows.
+    """
 
     simplexes: list[SimplexMeasured]
     sentence: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from hubmerge.alignments import FOLDER, save_matches
@@ -25,7 +24,7 @@ from hubmerge.reporting.figures import count as counted
 from hubmerge.reporting.figures import figure
 from hubmerge.save import arriving_whole
 from hubmerge.survey.field import Field, about, take_field
-from hubmerge.survey.looking import ends_of, look_at, rise_over
+from hubmerge.survey.looking import ends_of, look_at, rise_over, rises_of
 from hubmerge.survey.refined import refined
 from hubmerge.survey.results import Place, SimplexFound, SimplexMeasured
 from hubmerge.workers import Workers
@@ -47,7 +46,8 @@ def find_simplex(
 ) -> SimplexFound:
     """Lines models up jointly, jointly and refined, and each to the first; measures each simplex.
 
-    What is refined is chosen on validation rows; all are measured on the reported rows. With
+    What is refined, and which way is best, is chosen on validation rows; all are measured on the
+    reported rows, the best first. With
     `recipe.together` only that way is taken. out: a new folder for the figures and the alignment
     of the best. Called by all processes alike.
     Raises: RecipeError without data; TargetError; whatever stops a merge before it is made.
@@ -56,14 +56,14 @@ def find_simplex(
         check_folder(out)
     workers = workers or Workers()
     ways = WAYS if recipe.together == "auto" else (recipe.together,)
-    found: list[tuple[SimplexMeasured, Field]] = []
+    fields: list[tuple[str, Field]] = []
     for way in ways:
         field = take_field(recipe.model_copy(update={"together": way}), workers)
-        found.append((_measured(field, way, samples), field))
+        fields.append((way, field))
         if way == WAYS[0] and field.matches:
-            better = replace(field, states=refined(field))
-            found.append((_measured(better, REFINED, samples), better))
-    found.sort(key=lambda each: _height(each[0]))
+            fields.append((REFINED, refined(field)))
+    fields.sort(key=lambda each: _judged(each[1]))
+    found = [(_measured(field, way, samples), field) for way, field in fields]
     best, field = found[0]
     ground = field.ground
     told = f"{figure(_height(best))} nats ({_interval(best)})"
@@ -75,6 +75,12 @@ def find_simplex(
     )
     workers.on_main(lambda: _write(result, field, out))
     return result
+
+
+def _judged(field: Field) -> float:
+    """How high the simplex is on validation rows, at the middles of its faces."""
+    count = len(field.states)
+    return rises_of(field, [centroid(f, count) for f in faces(count)], reported=False).value
 
 
 def _height(found: SimplexMeasured) -> float:
