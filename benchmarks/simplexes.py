@@ -71,12 +71,10 @@ def main() -> None:
         if options.draw:
             shutil.copyfile(folder / "complex" / "complex.png", options.draw)
     common.show(HEADINGS, table)
-    len(found["routes"])
     low = sum(way["low"] for way in found["routes"])
     print(f"\n{found['sentence']}")
-    print(
-        f"faces tried {found['tried']}; pairs joined by a low route {low} of {ALL * (ALL - 1) // 2}"
-    )
+    tried, pairs = found["tried"], len(found["routes"])
+    print(f"faces tried {tried}; pairs joined by a low route {low} of {pairs}")
 
 
 if __name__ == "__main__":
