@@ -40,8 +40,8 @@ def survey_complex(
 ) -> ComplexFound:
     """Lines all models up with one another and finds every low-loss simplex among them.
 
-    Faces are found on validation rows; those that are maximal, and the routes, are measured on the
-    reported ones. limit: nats of excess. out: a new folder for the figures and the picture.
+    Faces and routes are found on validation rows; the simplexes that are maximal are measured on
+    the reported ones. limit: nats of excess. out: a new folder for the figures and the picture.
     Raises: RecipeError without data or for less than three models; TargetError; whatever stops a
     merge before it is made.
     """
