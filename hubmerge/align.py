@@ -31,7 +31,7 @@ from hubmerge.spec.units import level
 from hubmerge.synthetic import synthetic_batches
 from hubmerge.workers import Workers
 
-UNFINISHED = "hubmerge-learning"
+UNFINISHED = "hubmerge-courses"
 """Name of the folder of unfinished work."""
 
 LABELS = "label"

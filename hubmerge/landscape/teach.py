@@ -15,9 +15,9 @@ from torch import Tensor
 from hubmerge.bench import Bench
 from hubmerge.landscape.chain import Chain
 from hubmerge.matching.learning.adam import Adam
-from hubmerge.matching.learning.course import rate
 from hubmerge.matching.learning.lessons import Lesson, Lessons
 from hubmerge.matching.learning.midpoint import Midpoint, Slope
+from hubmerge.matching.learning.pace import Pace
 from hubmerge.matching.learning.views import mixed as seed_of
 from hubmerge.progress import track
 from hubmerge.spec.permutation import State
@@ -101,7 +101,7 @@ class Teacher:
             lessons = islice(self._lessons.order(), self.steps)
             for step, lesson in enumerate(lessons):
                 pulls, loss = slopes(chain, step, lesson)
-                share = rate(step, self.steps)
+                share = Pace.over(self.steps).rate(step)
                 gradient = _keyed(pulls, free)
                 adam = adam.step(gradient, {key: share * value for key, value in rates.items()})
                 chain = settle(chain.bent(_bends(chain, adam.parameters)))

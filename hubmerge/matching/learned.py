@@ -15,7 +15,7 @@ from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
 
 STEPS = 600
-"""Steps of the full course; their rate follows a cosine down to 0."""
+"""Steps of the full course."""
 
 
 @learner("learned", source="arXiv:2506.22712, section 4.2")

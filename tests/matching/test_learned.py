@@ -15,6 +15,7 @@ from hubmerge.matching.learned import match_learned
 from hubmerge.matching.learning import course
 from hubmerge.matching.learning.course import between
 from hubmerge.matching.learning.goal import divergence, mean_prediction
+from hubmerge.matching.learning.lessons import Lessons
 from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.registry import find_method, learners
 from hubmerge.shelf import Shelf
@@ -162,6 +163,30 @@ def test_learning_brings_the_midpoint_closer_to_what_the_parents_say(name):
     learned = match_learned(bench.spec, *states, bench=bench, steps=120)
     start = match_learned(bench.spec, *states, bench=bench, steps=0)
     assert distance(learned) < 0.9 * distance(start)
+
+
+def test_learning_that_brings_nothing_slows_down_and_stops(often):
+    bench, states = bench_for("mlp_head-batch"), strangers("mlp_head-batch")
+    lessons = Lessons(bench, None, 0)
+    found = course.learn(Still(states[1]), states[0], lessons, bench, steps=60, seed=0)
+    assert found.outcome.startswith("learned for 24 steps, stopped by itself")
+
+
+@dataclass(frozen=True)
+class Still:
+    """A learner whose numbers change nothing."""
+
+    state: dict[str, Tensor]
+
+    def parameters(self) -> dict[str, Tensor]:
+        return {"nothing": torch.zeros(3)}
+
+    def rates(self) -> dict[str, float]:
+        return {"nothing": 0.1}
+
+    def moved(self, parameters):
+        nothing = parameters["nothing"].sum()
+        return {k: v + 0 * nothing if v.is_floating_point() else v for k, v in self.state.items()}
 
 
 def test_label_free_learning_looks_at_no_label(often):

@@ -11,7 +11,6 @@ from hubmerge.bench import Bench
 from hubmerge.errors import RecipeError
 from hubmerge.matching.learning.adam import Adam
 from hubmerge.matching.learning.choice import chosen, scores_for, straight_through
-from hubmerge.matching.learning.course import rate
 from hubmerge.matching.learning.freedom import Freedom, can_be_chosen, cayley
 from hubmerge.matching.learning.goal import divergence, mean_prediction
 from hubmerge.matching.learning.lessons import Lessons
@@ -158,13 +157,6 @@ def test_adam_takes_steps_of_its_rate_downhill():
     for _ in range(300):
         adam = adam.step({"x": 2 * adam.parameters["x"]}, {"x": 0.05})
     assert adam.parameters["x"].abs().max() < 0.05
-
-
-def test_rates_rise_and_fall_to_nothing():
-    rates = [rate(step, 100) for step in range(100)]
-    assert rates[0] < rates[5] < rates[9]
-    assert rates[9:] == sorted(rates[9:], reverse=True)
-    assert rates[-1] < 1e-3
 
 
 def test_nothing_is_left_to_learn_where_the_parents_are_reached():

@@ -1,13 +1,12 @@
 """The course of learning: steps down the loss of the midpoint, watched on validation rows.
 
 Every `CHECK` steps the midpoint is measured on rows it does not learn from; the best it ever was is
-what is kept. Single steps are noisy and so are single looks: learning stops when a running mean of
-the looks has not become better for `PATIENCE` of them.
+what is kept. Single steps are noisy and so are single looks: when a running mean of the looks has
+not become better for a while, the rate begins to fall, and learning stops by itself.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -20,6 +19,7 @@ from hubmerge.bench import Bench
 from hubmerge.matching.learning.adam import Adam
 from hubmerge.matching.learning.lessons import Lessons
 from hubmerge.matching.learning.midpoint import Midpoint
+from hubmerge.matching.learning.pace import Pace
 from hubmerge.matching.learning.views import mixed
 from hubmerge.progress import track
 from hubmerge.spec.permutation import State
@@ -28,7 +28,10 @@ CHECK = 50
 """Steps between two looks at the validation rows."""
 
 PATIENCE = 5
-"""Looks without a better running mean after which learning stops."""
+"""Looks without a better running mean after which the rate falls, at least."""
+
+SHARE = 4
+"""So many times this is the whole course: a long one gets better slowly, behind the same noise."""
 
 FRESH = 0.5
 """Weight of the latest look in the running mean."""
@@ -36,12 +39,9 @@ FRESH = 0.5
 NEAREST, FARTHEST = 0.4, 0.6
 """The point of a step is drawn between these weights of B (arXiv:2506.22712, section 4.2)."""
 
-WARM = 10
-"""Steps over which the rate rises to its full size."""
-
-
-FIGURES = ("step", "best_loss", "best_step", "first_loss", "mean", "least_mean", "least_step")
-"""What is kept of a standing beside its tensors."""
+LOSSES = ("best_loss", "first_loss", "mean", "least_mean")
+STEPS = ("best_step", "least_step")
+"""What is kept of a standing beside its tensors and its pace."""
 
 
 class Learner(Protocol):
@@ -69,6 +69,7 @@ class Standing:
     mean: float
     least_mean: float
     least_step: int
+    pace: Pace
 
     @property
     def step(self) -> int:
@@ -76,21 +77,23 @@ class Standing:
         return self.adam.steps
 
     @property
-    def is_stuck(self) -> bool:
-        """Whether looking on promises nothing."""
-        return self.step - self.least_step >= PATIENCE * CHECK
+    def is_over(self) -> bool:
+        """Whether the last step was taken."""
+        return self.step >= self.pace.end
 
     @classmethod
-    def at(cls, start: dict[str, Tensor], loss: float) -> Standing:
-        """Before the first step."""
-        return cls(Adam.at(start), start, loss, 0, loss, loss, loss, 0)
+    def at(cls, start: dict[str, Tensor], loss: float, steps: int) -> Standing:
+        """Before the first of at most `steps`."""
+        return cls(Adam.at(start), start, loss, 0, loss, loss, loss, 0, Pace.over(steps))
 
-    def seen(self, loss: float) -> Standing:
-        """After a look."""
+    def seen(self, loss: float, patience: int) -> Standing:
+        """After a look. patience: steps that need not have brought anything."""
         mean = (1 - FRESH) * self.mean + FRESH * loss
         found = replace(self, mean=mean)
         if mean < self.least_mean:
             found = replace(found, least_mean=mean, least_step=self.step)
+        if self.step - found.least_step >= patience:
+            found = replace(found, pace=self.pace.falling(self.step))
         if loss < self.best_loss:
             found = replace(found, best=self.adam.parameters, best_loss=loss, best_step=self.step)
         return found
@@ -120,6 +123,7 @@ def learn(
     shelf, and taken up again; the result is the same. Called by all processes alike.
     """
     midpoint, held_out = Midpoint(bench.scratch, bench.workers), lessons.held_out()
+    patience = max(PATIENCE * CHECK, steps // SHARE)
 
     def measured(parameters: Mapping[str, Tensor]) -> float:
         with torch.no_grad():
@@ -130,28 +134,27 @@ def learn(
         standing = taken_up(bench, name)
         if standing is None:
             start = learner.parameters()
-            standing = Standing.at(start, measured(start))
+            standing = Standing.at(start, measured(start), steps)
         bar.update(standing.step)
-        order = islice(lessons.order(), standing.step, steps)
-        for number, lesson in enumerate(order, start=standing.step):
+        order = islice(lessons.order(), standing.step, None)
+        while not standing.is_over:
+            number, lesson = standing.step, next(order)
             inputs, wanted = lessons.inputs(lesson), lessons.wanted(lesson)
             numbers = {k: v.requires_grad_() for k, v in standing.adam.parameters.items()}
             with torch.enable_grad():
                 state = between(anchor, learner.moved(numbers), weight(seed, number))
             slope = midpoint.slope(state, inputs, wanted)
             gradient = pulled_back(state, slope.gradient, numbers)
-            share = rate(number, steps)
+            share = standing.pace.rate(number)
             rates = {key: share * value for key, value in learner.rates().items()}
             with torch.no_grad():
                 standing = replace(standing, adam=standing.adam.step(gradient, rates))
             bar.update(1)
-            if standing.step % CHECK == 0 or standing.step == steps:
+            if standing.step % CHECK == 0 or standing.is_over:
                 loss = measured(standing.adam.parameters)
-                standing = standing.seen(loss)
+                standing = standing.seen(loss, patience)
                 bar.note(f"loss {slope.loss:.3f}, validation {loss:.3f}")
                 put_down(bench, name, standing)
-                if standing.is_stuck:
-                    break
     return Learnt(standing.best, told(standing, steps))
 
 
@@ -189,11 +192,6 @@ def pulled_back(
     }
 
 
-def rate(step: int, steps: int) -> float:
-    """Share of the full rate: up in `WARM` steps, down along a cosine (arXiv:1608.03983)."""
-    return min(1.0, (step + 1) / WARM) * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
 def weight(seed: int, step: int) -> float:
     """The weight of parent B in a step."""
     generator = torch.Generator().manual_seed(mixed(seed, step, 1))
@@ -204,12 +202,14 @@ def put_down(bench: Bench, name: str, standing: Standing) -> None:
     """Keeps `standing` on the shelf, if there is one."""
     if bench.shelf is None or not bench.workers.is_main:
         return
-    adam, tensors = standing.adam, dict[str, Tensor]()
+    adam, pace, tensors = standing.adam, standing.pace, dict[str, Tensor]()
     for part in ("parameters", "first", "second"):
         tensors |= {f"{part} {key}": v.detach() for key, v in getattr(adam, part).items()}
     tensors |= {f"best {key}": value.detach().clone() for key, value in standing.best.items()}
-    figures = [getattr(standing, name) for name in FIGURES]
-    tensors["figures"] = torch.tensor(figures, dtype=torch.float64)
+    losses = [getattr(standing, name) for name in LOSSES]
+    counts = [adam.steps, pace.fall, pace.end, *(getattr(standing, name) for name in STEPS)]
+    tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
+    tensors["counts"] = torch.tensor(counts)
     bench.shelf.put(name, tensors)
 
 
@@ -222,12 +222,11 @@ def taken_up(bench: Bench, name: str) -> Standing | None:
     if tensors is None:
         return None
     parts: dict[str, dict[str, Tensor]] = {}
-    figures = tensors.pop("figures").tolist()
+    losses = dict(zip(LOSSES, tensors.pop("losses").tolist(), strict=True))
+    taken, fall, end, *steps = tensors.pop("counts").tolist()
     for key, value in tensors.items():
         part, _, space = key.partition(" ")
         parts.setdefault(part, {})[space] = value
-    steps, *others = figures
-    adam = Adam(parts["parameters"], parts["first"], parts["second"], int(steps))
-    found = dict(zip(FIGURES[1:], others, strict=True))
-    whole = {name: int(found.pop(name)) for name in ("best_step", "least_step")}
-    return Standing(adam, parts["best"], **found, **whole)  # type: ignore[arg-type]
+    adam = Adam(parts["parameters"], parts["first"], parts["second"], taken)
+    kept = dict(zip(STEPS, steps, strict=True))
+    return Standing(adam, parts["best"], pace=Pace(fall, end), **losses, **kept)
