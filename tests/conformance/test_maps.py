@@ -12,7 +12,7 @@ from hubmerge.matching.moments import watching
 from hubmerge.spec.canonical import balance, canonical, centre, fold
 from hubmerge.spec.laws import deviation, outputs, prove, spec_of
 from hubmerge.spec.permutation import permute_tensor
-from hubmerge.spec.spec import FLIP, LINEAR, PERMUTE, ROTATE, SCALE
+from hubmerge.spec.spec import FLIP, LINEAR, PERMUTE, ROTATE, SCALE, TWO_SIDED
 from hubmerge.spec.symmetry import (
     Symmetry,
     apply_maps,
@@ -151,7 +151,7 @@ def test_activations_are_mapped_along(name):
             outputs(model, state, inputs)
             seen.append({k: v.clone() for k, v in eyes.take().items()})
     duals = {
-        s: torch.linalg.inv(m).mT if spec.spaces[s].may == LINEAR else m
+        s: torch.linalg.inv(m).mT if spec.spaces[s].may in TWO_SIDED else m
         for s, m in element.maps.items()
     }
     for number, watch in enumerate(spec.watches):
