@@ -9,6 +9,10 @@ import torch
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from hubmerge.errors import LawError, SpecError
+from hubmerge.matching import find_matcher
+from hubmerge.models import shaken
+from hubmerge.spec import bind
+from hubmerge.spec.canonical import canonical
 from hubmerge.spec.laws import deviation, outputs, prove, spec_of
 from hubmerge.spec.rotary import factors_in, is_rotary, matrix_of, nearest_turn
 from hubmerge.spec.spec import LINEAR, PERMUTE, ROTARY
@@ -18,10 +22,12 @@ from hubmerge.spec.symmetry import (
     nearest_map,
     nearest_rotation,
     random_symmetry,
+    transform,
     worth_of_nearest,
 )
 from tests.conformance.tiny import generic, probe
-from tests.spec.families import bound, line_of
+from tests.spec.families import bound, family, line_of
+from tests.spec.test_layouts import GROUPED, IDS, NEOX, PHI3, SMALL, language_model
 
 TOY = """\
 [match]
@@ -154,3 +160,40 @@ def test_a_general_map_of_queries_and_keys_moves_the_outputs(name):
         moved = outputs(model, apply_maps(each, state, maps), inputs)
         assert (deviation(reference, moved) > 1e-6) == moves
         assert moves or deviation(reference, moved) < 1e-12
+
+
+FUSED = {  # queries, keys and values laid end to end on one axis
+    "Phi3": (PHI3.replace("kv rot +", "kv rot' +"), {**GROUPED}, "kv", 4),
+    # the same inside every head, of which rotary positions turn one half
+    "GPTNeoX": (
+        NEOX.replace('vo = { within = "head" }', 'vo = { size = 4, within = "head" }')
+        .replace("(rot + rot + vo)", "(rot + still + rot' + still' + vo)")
+        .replace(
+            "space.ff", 'space.still = { size = 2, within = "head", may = "linear" }\nspace.ff'
+        ),
+        {**SMALL, "num_attention_heads": 4, "rotary_pct": 0.5},
+        "head",
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FUSED)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_fused_layouts_of_other_families_are_proved_and_matched(tmp_path, kind, seed):
+    text, config, within, size = FUSED[kind]
+    text = text.replace("fixed.rot = 4\n", "")
+    rot = f'space.rot = {{ size = {size}, within = "{within}", may = "rotary" }}'
+    text = text.replace("space.ff", f"{rot}\nspace.ff")
+    torch.manual_seed(seed)
+    model = shaken(language_model(kind, **config), seed).double().eval()
+    state = model.state_dict()
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    spec = bind(family(tmp_path, text), model.config, shapes)
+    assert prove(model, spec, IDS).deviation < 1e-12
+    form, element = canonical(spec, state), random_symmetry(spec, seed)
+    planted = transform(spec, form, element)
+    found = find_matcher("weights").function(spec, state, planted)
+    restored = found.apply(planted)
+    for tensor, value in form.items():
+        torch.testing.assert_close(restored[tensor], value, rtol=1e-3, atol=1e-4, msg=tensor)
