@@ -27,7 +27,7 @@ from hubmerge.matching.similarity import matched_entries
 from hubmerge.spec.canonical import canonical_form
 from hubmerge.spec.notation import Segment
 from hubmerge.spec.permutation import State, identity, positions
-from hubmerge.spec.spec import FLIP, ROTATE, TWO_SIDED, Spec
+from hubmerge.spec.spec import FLIP, LINEAR, ROTATE, TWO_SIDED, Spec
 from hubmerge.spec.symmetry import Maps, Symmetry, dual_of
 
 Measure = Callable[[Joint], Tensor]
@@ -68,7 +68,9 @@ def mapped_similarities(
 
     ours, theirs: the maps that balanced both models, which their activations follow. At every
     place the products count as a share of the largest they could be. Those of a rotated space are
-    about 0, as its norms see them; those of the others about the means.
+    about 0, as its norms see them; so are those of a rotary one, where what is constant is turned
+    by positions like all else, and says how far away a head looks. Those of a linear space are
+    about the means.
     """
     kinds = {space: kind for space, kind in spec.mapped_spaces().items() if kind != FLIP}
     total: dict[str, Tensor] = {}
@@ -79,7 +81,8 @@ def mapped_similarities(
             mapped = innermost(space or "")
             if space is None or mapped not in kinds:
                 continue
-            products = joint.product if kinds[mapped] == ROTATE else joint.covariance
+            centred = kinds[mapped] == LINEAR
+            products = joint.covariance if centred else joint.product
             block = _place_by_place(spec, products, segment, space)
             powers = [1.0, 1.0]  # what a norm lets through has length 1
             if mapped in ours and joint.own is not None:
@@ -94,7 +97,9 @@ def mapped_similarities(
                 block = _mapped(block, *sides)
                 powers = [
                     _power(_mapped(_place_by_place(spec, own, segment, space), side, side))
-                    for own, side in zip(joint.own, sides, strict=True)
+                    for own, side in zip(
+                        joint.own if centred else joint.own_products, sides, strict=True
+                    )
                 ]
             power = math.sqrt(math.prod(powers))
             block = block / power if power > 0 else block

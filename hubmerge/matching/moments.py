@@ -57,6 +57,12 @@ class Joint:
         """[units, units]: mean products, about 0 instead of the means."""
         return self.covariance + torch.outer(*self.means)
 
+    @property
+    def own_products(self) -> list[Tensor]:
+        """Each model's mean products with itself, [units, units], about 0; none without `own`."""
+        pairs = zip(self.own or (), self.means, strict=False)
+        return [own + torch.outer(mean, mean) for own, mean in pairs]
+
 
 @dataclass(frozen=True)
 class Moments:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import permutations
 
 import numpy as np
 import pytest
 import torch
 
+from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.assignment import assign_nested
 from hubmerge.matching.couples import couples, seen_through, shape_of, solve_couples
 from hubmerge.matching.elements import best_element, worth
@@ -17,12 +19,15 @@ from hubmerge.spec.canonical import canonical
 from hubmerge.spec.laws import spec_of
 from hubmerge.spec.symmetry import (
     Symmetry,
+    apply_maps,
     nearest_map,
     random_symmetry,
     transform,
     worth_of_nearest,
 )
-from tests.conformance.tiny import generic
+from hubmerge.spec.units import level
+from hubmerge.workers import Workers
+from tests.conformance.tiny import generic, probe_batches
 from tests.spec.families import bound
 
 UNITS, SIZE, HEADS = 3, 4, 2
@@ -156,3 +161,25 @@ def test_a_couple_seen_through_its_map_is_a_similarity_of_the_outer_space():
     turns = random_symmetry(spec, 1).maps["model.layers.0.rot"]
     seen = seen_through("model.layers.0.q model.layers.0.rot", values, turns)
     torch.testing.assert_close(seen, torch.einsum("iaxjby,ixy->iajb", values, turns))
+
+
+def test_what_is_constant_is_turned_into_place_as_well():
+    """Heads that look so many tokens back whatever these are: their queries and keys never vary."""
+    model = copy.deepcopy(generic("llama-tied-bias"))
+    spec, space = spec_of(model), "model.layers.0.rot"
+    for name, parameter in model.named_parameters():
+        if name.endswith(("q_proj.weight", "k_proj.weight")):
+            parameter.data.zero_()
+    state = level(spec, model.state_dict())
+    model.load_state_dict(state)
+    form = canonical(spec, state)
+    planted = apply_maps(spec, form, {space: random_symmetry(spec, 1).maps[space]})
+    other = copy.deepcopy(model)
+    other.load_state_dict(planted)
+    moments = measure_moments(spec, model, other, probe_batches(model), Workers(threads=1))
+    found = find_matcher("activations").function(spec, state, planted, moments=moments)
+    restored = found.apply(planted)
+    for name in ("q_proj.bias", "k_proj.bias"):
+        bias = f"model.layers.0.self_attn.{name}"
+        assert form[bias].abs().max() > 0.1
+        torch.testing.assert_close(restored[bias], form[bias], rtol=1e-6, atol=1e-8)
