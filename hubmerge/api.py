@@ -13,8 +13,10 @@ from pathlib import Path as Folder
 import torch
 
 from hubmerge.align import PAIR, Parents, aligned, gather, match_all, with_state
+from hubmerge.basin import based_on, gathered
 from hubmerge.choices import (
     check_names,
+    heads_for,
     resolved_match,
     resolved_repair,
     resolved_symmetry,
@@ -24,15 +26,19 @@ from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse import find_fusion
 from hubmerge.fuse.options import Value
 from hubmerge.fusing import AUTO, check_rows, given_to
+from hubmerge.heads import SAME, Heads
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
 from hubmerge.hub import load as load
 from hubmerge.matching import Match, match_text
 from hubmerge.path import Path
-from hubmerge.recipe import make_recipe
+from hubmerge.recipe import Recipe, make_recipe
 from hubmerge.repair import Bench
 from hubmerge.save import arriving_whole, read_back, write_model
 from hubmerge.spec.permutation import State
+from hubmerge.spec.spec import ALL
 from hubmerge.workers import Workers
+
+HALVES = (0.5, 0.5)
 
 
 @dataclass
@@ -43,6 +49,8 @@ class Aligned(LoadedModel):
     """
 
     anchor: LoadedModel
+    heads: Heads | None = None
+    """The one head of both, if they tell other classes apart."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class Found:
 
     parents: Parents
     match: Match
+    heads: Heads | None = None
 
     def apply(self, b: LoadedModel) -> Aligned:
         """`b` with its classes in A's order and its units lined up; its function is the same.
@@ -60,8 +69,11 @@ class Found:
         a, wanted = self.parents.loaded
         if b.source != wanted.source:
             raise MismatchError(f"this alignment is for {wanted.source.ref}", found=b.source.ref)
-        first, last = aligned(self.parents, [self.match])
-        return Aligned(**vars(_holding(b, last, a)), anchor=_holding(a, first, a))
+        (first, last), _ = based_on(self.parents, self.heads).filled(
+            aligned(self.parents, [self.match]), None, HALVES
+        )
+        holder = _holding(wanted, last, a)
+        return Aligned(**vars(holder), anchor=_holding(a, first, a), heads=self.heads)
 
     def __str__(self) -> str:
         return match_text(self.match)
@@ -99,15 +111,16 @@ def match(
     labels: str = "by-name",
     symmetry: str = "auto",
     seed: int = 0,
+    heads: str = SAME,
 ) -> Found:
     """Finds the symmetry of B that lines it up with A.
 
     by: a registered matcher, or "auto"; those that look at activations need a `dataset` (Hub id
     or folder). symmetry: "all" the family allows, "scaled" (also "auto"), "unscaled" or
-    "permutations".
+    "permutations". heads: as the recipe's: "same", "join" or "apart".
     Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
     """
-    check_mergeable(a, b)
+    check_mergeable(a, b, other_labels=heads != SAME)
     recipe = make_recipe(
         models=(a.source.ref, b.source.ref),
         match=by,
@@ -115,14 +128,17 @@ def match(
         labels=labels,
         seed=seed,
         symmetry=symmetry,
+        heads=heads,
     )
     check_names(recipe)
     workers = Workers()
-    allowed = resolved_symmetry(recipe)
-    parents = gather((a, b), labels=labels, matched=True, symmetry=allowed)
-    ground = prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a) if dataset else None
+    one = heads_for(recipe, (a, b))
+    based = gathered(
+        (a, b), None, labels=labels, matched=True, symmetry=resolved_symmetry(recipe), heads=one
+    )
+    ground = _ground(a, dataset, recipe, one) if dataset else None
     (found,) = match_all(
-        parents,
+        based.parents,
         resolved_match(recipe),
         PAIR,
         matching_of(ground),
@@ -130,7 +146,7 @@ def match(
         seed=seed,
         validation=validation_of(ground),
     )
-    return Found(parents, found)
+    return Found(based.parents, found, one)
 
 
 def merge(
@@ -142,15 +158,17 @@ def merge(
     fuse_options: Mapping[str, Value] | None = None,
     repair: str = "auto",
     dataset: str | None = None,
+    heads: str = SAME,
 ) -> Merged:
     """(1 - t) A + t B, with B as `Found.apply` returned it (or as it came: the naive average).
 
     fuse: a registered fusion that takes no base.
     repair: needs a `dataset` for its statistics; "auto" without one repairs batch norm on
         synthetic images.
+    heads: "same", "join" or "apart"; where `b` was lined up, as it was.
     Raises: MismatchError, also where `b` was lined up with another model than `a`.
     """
-    check_mergeable(a, b)
+    check_mergeable(a, b, other_labels=heads != SAME or isinstance(b, Aligned))
     if isinstance(b, Aligned):
         if a.source != b.anchor.source:
             raise MismatchError(
@@ -164,18 +182,27 @@ def merge(
         repair=repair,
         dataset=dataset,
         lam=t,
+        heads=heads,
     )
     if fuse == AUTO:
         raise RecipeError("fuse auto compares merges", hint="hubmerge.run, or name a fusion")
     check_names(recipe)
-    parents = gather((a, b), labels="by-name", matched=repair == "repair")
-    ground = _ground(a, dataset, "by-name") if dataset else None
+    matched = repair == "repair"
+    if isinstance(b, Aligned):
+        based = based_on(gather((a, b), labels="by-name", matched=matched), b.heads)
+    else:
+        one = heads_for(recipe, (a, b))
+        based = gathered((a, b), None, labels="by-name", matched=matched, symmetry=ALL, heads=one)
+    a, parents = based.parents.a, based.parents
+    states, _ = based.filled(parents.states, None, HALVES)
+    ground = _ground(a, dataset, recipe, based.heads) if dataset else None
     chosen = resolved_repair(recipe, a, ground)
     batches = statistics_of(ground, a, recipe.seed)
     validation = validation_of(ground)
     check_rows(recipe, batches, validation)
-    bench = Bench(parents.spec, copy.deepcopy(a.model), batches, Workers(), validation)
-    path = Path(chosen, bench, parents.states)
+    scratch = copy.deepcopy(a.model)
+    bench = Bench(parents.spec, scratch, batches, Workers(), validation, head=based.head)
+    path = Path(chosen, bench, states)
     state = path.fused(find_fusion(fuse), t, given_to(recipe, None)).state
     return Merged(
         with_state(a.model, state),
@@ -198,9 +225,8 @@ def report(merged: Merged, found: Found | None = None) -> str:
     return "\n".join(lines)
 
 
-def _ground(a: LoadedModel, dataset: str, labels: str) -> Ground:
-    recipe = make_recipe(models=(a.source.ref, a.source.ref), dataset=dataset, labels=labels)
-    return prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a)
+def _ground(a: LoadedModel, dataset: str, recipe: Recipe, heads: Heads | None) -> Ground:
+    return prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a, heads)
 
 
 def _holding(b: LoadedModel, state: State, a: LoadedModel) -> LoadedModel:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel
 
 from hubmerge.calibration import InputBatches, NoBatches
+from hubmerge.heads import Heads
 from hubmerge.hub.load import LoadedModel
+from hubmerge.known import Known, knowing, known_scores
 from hubmerge.letters import roles, told
 from hubmerge.matching import learners
 from hubmerge.measure import (
@@ -30,7 +32,8 @@ from hubmerge.measure import (
     outputs,
     score,
 )
-from hubmerge.measure.reading import Reading, read_for
+from hubmerge.measure.answers import Answers
+from hubmerge.measure.reading import Reading, answers_of, read_for
 from hubmerge.models.task import LANGUAGE, task_of
 from hubmerge.path import Path
 from hubmerge.recipe import Recipe
@@ -99,6 +102,8 @@ class Contest:
     comparisons: list[Comparison]
     naive: Curve
     matched: Curve
+    known: tuple[Known, ...] = ()
+    """What they are worth on each parent's own labels, where these are not the same."""
 
     @property
     def finite(self) -> bool:
@@ -106,8 +111,13 @@ class Contest:
         return self.standings["merge"].evaluation.finite
 
 
-def prepare_ground(folder: str, recipe: Recipe, a: LoadedModel) -> Ground:
-    """Opens the fetched data set in `folder` for models like `a`. Raises: DataError, LabelError."""
+def prepare_ground(
+    folder: str, recipe: Recipe, a: LoadedModel, heads: Heads | None = None
+) -> Ground:
+    """Opens the fetched data set in `folder` for models like `a`, or with one head for all parents.
+
+    Raises: DataError, LabelError.
+    """
     wanted = recipe.dataset
     assert wanted is not None
     data = open_data(
@@ -130,6 +140,7 @@ def prepare_ground(folder: str, recipe: Recipe, a: LoadedModel) -> Ground:
         labels=a.id2label,
         by_index=recipe.labels == "by-index",
         tokens=wanted.tokens,
+        heads=heads,
     )
     rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
     calibration = reading.batches(rows.calibration, False)
@@ -168,23 +179,32 @@ def hold_contest(
     weights: Sequence[float] | None,
     naive: Path,
     matched: Path | None,
+    heads: Heads | None = None,
 ) -> Contest:
     """Evaluates every contender and both curves.
 
     parents: their classes in A's order. merge: as reloaded from disk. lam, weights: where on the
     path it lies, and of more than two parents, what each weighs at the path's far end. matched:
-    None where nothing was matched, so that both paths are one.
+    None where nothing was matched, so that both paths are one. heads: where the parents tell other
+    classes apart. Then they are untouched, each with its own outputs, and a path has ends of its
+    own: the parents with the rows that others have of what they do not know.
     """
 
-    def stand(name: str, model: PreTrainedModel | Together) -> Standing:
+    def stand(
+        name: str, model: PreTrainedModel | Together, answers: Answers | None = None
+    ) -> Standing:
+        sets = (ground.evaluation, ground.validation)
+        rows, held = sets if answers is None else (replace(s, answers=answers) for s in sets)
         return Standing(
-            outputs(model, ground.evaluation, workers, name),
-            outputs(model, ground.validation, workers, f"{name}, validation"),
+            outputs(model, rows, workers, name),
+            outputs(model, held, workers, f"{name}, validation"),
         )
 
     own = {
-        role: stand(told(role), parent)
-        for role, parent in zip(roles("parent", len(parents)), parents, strict=True)
+        role: stand(told(role), parent, None if heads is None else answers_of(heads, number))
+        for number, (role, parent) in enumerate(
+            zip(roles("parent", len(parents)), parents, strict=True)
+        )
     }
     ends = [standing.evaluation for standing in own.values()]
     held_out = [standing.validation for standing in own.values()]
@@ -195,16 +215,22 @@ def hold_contest(
     }
     kept = [[o for o in said if isinstance(o, ClassOutputs)] for said in (ends, held_out)]
     if all(len(said) == len(own) for said in kept):
-        standings["ensemble"] = Standing(ensemble(*kept[0]), ensemble(*kept[1]))
+        known = None if heads is None else knowing(heads)
+        standings["ensemble"] = Standing(*(ensemble(*said, known=known) for said in kept))
     else:  # not all logits were kept: the parents are asked again, together
         standings["ensemble"] = stand("ensemble", Together(parents))
 
-    def curve(point: Callable[[float], PreTrainedModel], what: str) -> Curve:
+    def curve(path: Path, what: str) -> Curve:
+        between, apart = ends, held_out
+        if heads is not None:
+            lifted = [stand(f"end of the {what} path", path.holding(end)) for end in path.ends]
+            between = [standing.evaluation for standing in lifted]
+            apart = [standing.validation for standing in lifted]
         return measure_curve(
-            point, ends, held_out, ground.evaluation, ground.validation, workers, what, weights
+            path.model, between, apart, ground.evaluation, ground.validation, workers, what, weights
         )
 
-    naive_curve = curve(naive.model, "naive")
+    naive_curve = curve(naive, "naive")
     scores = {name: standing.score for name, standing in standings.items()}
     comparisons = [
         compare(
@@ -217,5 +243,9 @@ def hold_contest(
         for other in standings
         if other != "merge"
     ]
-    matched_curve = naive_curve if matched is None else curve(matched.model, "matched")
-    return Contest(standings, scores, comparisons, naive_curve, matched_curve)
+    matched_curve = naive_curve if matched is None else curve(matched, "matched")
+    own_labels: tuple[Known, ...] = ()
+    if heads is not None:
+        lifted = {"naive": naive.model(lam), "merge": merge}
+        own_labels = known_scores(heads, ground.evaluation, parents, lifted, workers)
+    return Contest(standings, scores, comparisons, naive_curve, matched_curve, own_labels)

@@ -22,6 +22,7 @@ from hubmerge.contest import (
 )
 from hubmerge.errors import RecipeError
 from hubmerge.fusing import AUTO
+from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel, fetch
 from hubmerge.matching import Match, find_method
 from hubmerge.path import Path as MergePath
@@ -33,14 +34,20 @@ from hubmerge.trials import halves
 from hubmerge.workers import Workers
 
 
-def ground_of(recipe: Recipe, sources: Sources, a: LoadedModel, workers: Workers) -> Ground | None:
-    """The recipe's data, divided for models like `a`; None without any."""
+def ground_of(
+    recipe: Recipe,
+    sources: Sources,
+    a: LoadedModel,
+    workers: Workers,
+    heads: Heads | None = None,
+) -> Ground | None:
+    """The recipe's data, divided for models like `a` (with these heads); None without any."""
     source = sources.dataset
     if source is None:
         return None
     folder = str(workers.on_main(lambda: fetch(source)))
-    workers.on_main(lambda: prepare_ground(folder, recipe, a).rows)  # fills the caches once
-    return prepare_ground(folder, recipe, a)
+    workers.on_main(lambda: prepare_ground(folder, recipe, a, heads).rows)  # fills the caches once
+    return prepare_ground(folder, recipe, a, heads)
 
 
 def matched(
@@ -119,14 +126,16 @@ def paths_of(
     if there is one, in the order of the latter.
     """
     parents = based.parents
+    weights = recipe.mixture or [1 / len(parents.loaded)] * len(parents.loaded)
     batches = statistics_of(ground, parents.a, recipe.seed)
     scratch = copy.deepcopy(parents.a.model)
     validation = validation_of(ground)
     if recipe.fuse == AUTO and ground is not None:
         validation, _ = halves(ground.validation)
-    bench = Bench(parents.spec, scratch, batches, workers, validation)
-    naive = MergePath(repair, bench, parents.states, recipe.mixture)
-    states, base = based.aligned(matches)
+    bench = Bench(parents.spec, scratch, batches, workers, validation, head=based.head)
+    unaligned, _ = based.filled(parents.states, None, weights)
+    naive = MergePath(repair, bench, unaligned, recipe.mixture)
+    states, base = based.filled(*based.aligned(matches), weights)
     if not matches:
         return naive, None, base
     return naive, MergePath(repair, bench, states, recipe.mixture), base

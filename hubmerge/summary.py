@@ -19,8 +19,10 @@ from hubmerge.contest import Contest, Ground
 from hubmerge.fuse import Fused, Fusion
 from hubmerge.fuse.laws import ENDS
 from hubmerge.fusing import part_of
+from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel, Plan, Source
 from hubmerge.hub.compare import has_classes
+from hubmerge.known import told_heads
 from hubmerge.ledger import told_fusion
 from hubmerge.letters import listed, roles, told
 from hubmerge.matching import Match
@@ -29,6 +31,7 @@ from hubmerge.models.task import task_of
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms
 from hubmerge.reporting import schema
+from hubmerge.reporting.known import partial
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
 from hubmerge.save import merged_dtype
@@ -58,6 +61,7 @@ class Story:
     lam_chosen: bool
     ground: Ground | None
     contest: Contest | None
+    heads: Heads | None = None
 
 
 def tell(
@@ -69,12 +73,16 @@ def tell(
     scores = contest.scores if contest else {}
     contenders = schema.Contenders.model_validate({**unmeasured, **scores})
     comparisons = contest.comparisons if contest else []
+    heads = None
+    if story.heads is not None:
+        heads = told_heads(story.heads, contest.known if contest else ())
     verdict = judge(
         contenders,
         comparisons,
         unit=_unit(story),
         finite=contest.finite if contest else True,
         words=words_for(task_of(story.merge.model.config).name),
+        remark=partial(heads.labels, heads.known_by) if heads else "",
     )
     return schema.Report(
         verdict=verdict.name,
@@ -86,6 +94,7 @@ def tell(
         ],
         base=_base(story),
         merged=_merged(story),
+        heads=heads,
         contenders=contenders,
         comparisons=comparisons,
         barrier=schema.Barriers.of(
@@ -276,6 +285,11 @@ def _limits(story: Story) -> list[str]:
     if 1.0 in (own := story.made.weights or ()) and part_of(story.recipe).whole:
         alone = told(roles("parent", len(own))[own.index(1.0)])
         limits.append(f"{story.fusion.name} took in {alone} alone: the merge is that model.")
+    if story.heads is not None and story.contest is not None:
+        limits.append(
+            "The ends of the curve are no untouched parents: each has been given the others' rows "
+            "for what it does not know."
+        )
     if not _lies_on_the_path(story) and story.contest is not None:
         limits.append(
             "The curve is that of the straight path between the aligned parents (repair "

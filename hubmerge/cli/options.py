@@ -141,6 +141,15 @@ LearningSteps = Annotated[
 Labels = Annotated[
     str, _option("--labels", help="Bring classes together by-name or by-index.", panel=METHOD)
 ]
+HeadsName = Annotated[
+    str,
+    _option(
+        "--heads",
+        help="Parents with other labels: join them in one head over all labels, or keep their "
+        "outputs apart in one head. Else the same.",
+        panel=METHOD,
+    ),
+]
 Seed = Annotated[int, _option("--seed", help="Decides every random choice.", panel=METHOD)]
 Alignment = Annotated[
     Path | None,

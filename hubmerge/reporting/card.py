@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hubmerge.letters import listed, told
-from hubmerge.reporting import escape, figures
+from hubmerge.reporting import escape, figures, known
 from hubmerge.reporting.plot import can_plot
 from hubmerge.reporting.schema import Data, Report, RowSet
 from hubmerge.reporting.verdict import RULE
@@ -40,6 +40,7 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             plot=PLOT if can_plot(report) else None,
             rows=figures.rows(report),
             barrier_sentence=figures.barrier_sentence(report),
+            known=_known(report),
             row_sets=_row_sets(report.data) if report.data else [],
             rule=_rule(len(report.models), words_for(report.merged.pipeline_tag)),
             words=words_for(report.merged.pipeline_tag),
@@ -107,6 +108,13 @@ def _eval_results(report: Report) -> list[EvalResult]:
         for kind, name, value in measured
         if value is not None
     ]
+
+
+def _known(report: Report) -> tuple[list[list[str]], list[str]] | None:
+    """The table over everybody's labels, and how it is read; None where all have the same."""
+    if report.heads is None or report.data is None:
+        return None
+    return known.table(report), known.sentences(report)
 
 
 def _row_sets(data: Data) -> list[tuple[str, str, RowSet | None]]:

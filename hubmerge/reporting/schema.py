@@ -17,6 +17,7 @@ from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.letters import MOST, roles
 from hubmerge.measure.results import Comparison, Curve, Score
 from hubmerge.reporting.fused import FUSED, FusionTried, Ledger
+from hubmerge.reporting.heads import Heads
 from hubmerge.reporting.part import Part
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -282,7 +283,7 @@ class Run(Part):
 class Report(Part):
     """Everything a merge can say for itself."""
 
-    OF_MANY = ("base",)
+    OF_MANY = ("base", "heads")
 
     schema_version: Literal[1] = SCHEMA_VERSION
     verdict: VerdictName
@@ -294,6 +295,8 @@ class Report(Part):
     base: Parent | None = None
     """The model the parents were made from, where the fusion takes it."""
     merged: Merged
+    heads: Heads | None = None
+    """Where the parents tell other classes apart: what became of their heads."""
     contenders: Contenders
     comparisons: list[Comparison]
     barrier: Barriers

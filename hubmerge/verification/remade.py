@@ -22,7 +22,8 @@ from hubmerge.verification.values import compare
 
 PLAIN = ("models", "merged", "licence")
 """Parts of a report that take no data."""
-MEASURED = ("n", "verdict", "contenders", "comparisons", "barrier", "method", "data", "limits")
+_FIGURES = ("n", "verdict", "heads", "contenders", "comparisons", "barrier")
+MEASURED = (*_FIGURES, "method", "data", "limits")
 """Parts that do. The rest of a report is about one run of it."""
 OF_A_RUN = ("revision", "transformers_version")
 """Fields that may differ: the recipe made again asks for commits, maybe with other libraries."""
@@ -100,7 +101,7 @@ def check_report(said: Report, found: Report, *, measured: bool) -> list[Check]:
     return [
         check
         for part in (*PLAIN, *(MEASURED if measured else ()))
-        for check in compare(part, left[part], right[part], at=part, rows=rows)
+        for check in compare(part, left.get(part), right.get(part), at=part, rows=rows)
     ]
 
 
