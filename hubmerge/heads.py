@@ -80,7 +80,7 @@ def heads_of(kind: str, names: Sequence[Sequence[str]]) -> Heads | None:
     Raises: LabelError, if labels have no names, or a parent has one name twice.
     """
     own = [[normalised(name) for name in each] for each in names]
-    if kind == SAME or (kind == JOIN and all(sorted(each) == sorted(own[0]) for each in own)):
+    if kind == SAME or (kind == JOIN and all(sorted(each) == sorted(names[0]) for each in names)):
         return None
     for letter, each in zip(letters(len(names)), names, strict=True):
         _refuse_unclear(letter, each)

@@ -22,6 +22,7 @@ from hubmerge.fusing import part_of
 from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel, Plan, Source
 from hubmerge.hub.compare import has_classes
+from hubmerge.hub.plan import ModelPlan
 from hubmerge.known import told_heads
 from hubmerge.ledger import told_fusion
 from hubmerge.letters import listed, roles, told
@@ -89,7 +90,7 @@ def tell(
         verdict_sentence=verdict.sentence,
         n=story.ground.evaluation.rows if story.ground else 0,
         models=[
-            _parent(model, planned.licenses)
+            _parent(model, planned)
             for model, planned in zip(story.parents, story.plan.models, strict=True)
         ],
         base=_base(story),
@@ -118,8 +119,8 @@ def _dtype(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _parent(model: LoadedModel, licences: list[str]) -> schema.Parent:
-    source = model.source
+def _parent(model: LoadedModel, planned: ModelPlan) -> schema.Parent:
+    source, licences = model.source, planned.licenses
     return schema.Parent(
         id=source.id,
         sha=source.sha,
@@ -127,14 +128,14 @@ def _parent(model: LoadedModel, licences: list[str]) -> schema.Parent:
         kind=source.kind,
         license=licences[0] if len(licences) == 1 else (licences or None),
         dtype=_dtype(model.dtype),
-        parameters=sum(parameter.numel() for parameter in model.model.parameters()),
+        parameters=planned.parameters,
     )
 
 
 def _base(story: Story) -> schema.Parent | None:
     if story.base is None or story.plan.base is None:
         return None
-    return _parent(story.base, story.plan.base.licenses)
+    return _parent(story.base, story.plan.base)
 
 
 def _merged(story: Story) -> schema.Merged:
@@ -284,7 +285,8 @@ def _limits(story: Story) -> list[str]:
         limits.append(f"Nothing was matched: {_unmatched(story)}.")
     if 1.0 in (own := story.made.weights or ()) and part_of(story.recipe).whole:
         alone = told(roles("parent", len(own))[own.index(1.0)])
-        limits.append(f"{story.fusion.name} took in {alone} alone: the merge is that model.")
+        rows = ", with the others' rows for what it does not know" if story.heads else ""
+        limits.append(f"{story.fusion.name} took in {alone} alone: the merge is that model{rows}.")
     if story.heads is not None and story.contest is not None:
         limits.append(
             "The ends of the curve are no untouched parents: each has been given the others' rows "

@@ -23,6 +23,7 @@ from hubmerge.reporting.text import render_text
 from hubmerge.verification.result import Outcome
 from hubmerge.verification.verify import verify
 from tests.cli import texts, zoo
+from tests.fuse.run import trained
 from tests.heads import run
 from tests.heads.run import HIGH, LOW, MIDDLE
 
@@ -166,6 +167,24 @@ def test_a_head_that_was_cut_in_two_is_put_together(models, merge, tmp_path):
     for part in report.heads.known:
         assert part.accuracy["merge"] == part.accuracy[part.parent]
         assert part.loss["merge"] == pytest.approx(part.loss[part.parent], abs=1e-5)
+
+
+def test_fine_tunes_on_other_labels_are_merged_on_their_base(models, merge, tmp_path):
+    whole = run.taught(NAMES, seed=4, epochs=12)
+    base = zoo.write_model(tmp_path / "base", whole, "mlp")
+    fine = []
+    for names in (LOW, HIGH):
+        model, rows = zoo.mlp(zoo.labelled(names)), run.of_classes(names)["train"]
+        cut = [NAMES.index(label) for label in names]
+        state = {k: v[cut] if "classifier" in k else v for k, v in whole.state_dict().items()}
+        model.load_state_dict(state)
+        model = trained(model, *pixels(zoo.course("mlp"), rows), seed=1, epochs=2, rate=1e-3)
+        fine.append(str(zoo.write_model(tmp_path / names[0], model, "mlp")))
+    report, _ = merge(*fine, base=str(base), fuse="task-arithmetic")
+    assert report.method.match == "none"
+    assert report.base.parameters == sum(value.numel() for value in whole.parameters())
+    assert [each.parameters for each in report.models] != [report.base.parameters] * 2
+    assert accuracy(report)["merge"] > 0.8
 
 
 def test_in_memory_it_is_the_same_merge(models, merge):

@@ -36,6 +36,11 @@ def test_one_label_set_needs_no_joining(other):
     assert heads_of(SAME, [CATS, other]) is None
 
 
+def test_one_label_set_in_two_spellings_is_joined():
+    heads = heads_of(JOIN, [["Sea Lion", "cat"], ["CAT", "sea_lion"]])
+    assert (heads.outputs, heads.rows) == (("Sea Lion", "cat"), ((0, 1), (1, 0)))
+
+
 def test_apart_every_output_of_every_parent_stays_and_equal_names_are_marked():
     heads = heads_of(APART, [CATS, DOGS])
     assert heads.outputs == ("cat", "lion (A)", "lynx", "fox", "lion (B)", "dog")
