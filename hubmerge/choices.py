@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubmerge.align import Parents
-from hubmerge.cascade import AUTO, Way, ways
+from hubmerge.cascade import AS_THEY_CAME, AUTO, Way, ways
 from hubmerge.contest import Ground
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.fusing import check_fusing, fuses_a_run
@@ -120,16 +120,19 @@ def takes_images(model: LoadedModel) -> bool:
     return model.processor is not None
 
 
-def ways_of(recipe: Recipe, parents: Parents, ground: Ground | None) -> tuple[Way, ...]:
-    """What "auto" tries for these parents on this data."""
+def ways_of(
+    recipe: Recipe, parents: Parents, ground: Ground | None, *, apart: bool = False
+) -> tuple[Way, ...]:
+    """What "auto" tries for these parents on this data. apart: they tell other classes apart."""
     assert parents.spec is not None
-    return ways(
+    found = ways(
         parents.spec,
         calibration=bool(ground and ground.calibration.rows),
         images=takes_images(parents.a) and resolved_together(recipe) != "merge-many",
         many=len(parents.loaded) > 2,
         symmetry=recipe.symmetry,
     )
+    return (*found, AS_THEY_CAME) if apart and ground and ground.validation.rows else found
 
 
 def resolved_together(recipe: Recipe) -> str:

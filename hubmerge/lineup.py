@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from hubmerge.align import Parents, match_all
 from hubmerge.alignments import load_matches
 from hubmerge.basin import Based
-from hubmerge.cascade import Attempt, Way, best_way, scalings
+from hubmerge.cascade import AS_THEY_CAME, Attempt, Way, best_way, scalings
 from hubmerge.choices import resolved_symmetry, resolved_together, tries, ways_of
 from hubmerge.contest import (
     Ground,
@@ -78,17 +78,19 @@ def matched(
     assert parents.spec is not None
 
     def match(way: Way) -> tuple[Match, ...]:
+        if way == AS_THEY_CAME:
+            return ()
         allowed = parents.with_symmetry(way.symmetry)
         return _found(recipe, way.match, allowed, ground=ground, workers=workers)
 
     def merge(matches: tuple[Match, ...]) -> PreTrainedModel:
-        _, path, _ = paths_of(recipe, based, matches, repair, ground, workers)
-        assert path is not None
-        return path.model(1.0 if recipe.mixture is not None else recipe.lam)
+        naive, path, _ = paths_of(recipe, based, matches, repair, ground, workers)
+        return (path or naive).model(1.0 if recipe.mixture is not None else recipe.lam)
 
     validation = ground.validation if ground else None
     then = partial(scalings, parents.spec, symmetry=recipe.symmetry)
-    return best_way(ways_of(recipe, parents, ground), match, merge, validation, workers, then)
+    first = ways_of(recipe, parents, ground, apart=based.heads is not None)
+    return best_way(first, match, merge, validation, workers, then)
 
 
 def _found(

@@ -304,6 +304,8 @@ def _limits(story: Story) -> list[str]:
 
 def _unmatched(story: Story) -> str:
     """Why the parents were taken as they came."""
+    if story.tried:
+        return "validation rows favoured the order in which the parents' units came"
     if story.recipe.match == "none":
         return "the parents' units were taken in the order they came"
     if story.base is not None:

@@ -106,6 +106,16 @@ def test_the_merge_is_made_again_and_a_wrong_figure_is_found(merge):
     assert "heads.known[parent_b].accuracy.merge" in wrong
 
 
+def test_auto_tries_the_parents_as_they_came_too(merge):
+    report, _ = merge("low", "high")
+    tried = {each.way: each for each in report.method.tried}
+    assert "not at all" in tried
+    best = min(tried.values(), key=lambda each: each.loss)
+    assert [each.way for each in tried.values() if each.chosen] == [best.way]
+    assert report.method.match == best.match
+    assert len(report.method.spaces) == (0 if best.match == "none" else 2)
+
+
 def test_labels_that_several_parents_know_are_shared(merge):
     report, folder = merge("low", "middle", "high", **LEAST)
     model = AutoModelForImageClassification.from_pretrained(folder)
