@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubmerge.letters import roles, told
+from hubmerge.letters import listed, roles, told
 from hubmerge.reporting.figures import count, figure
 from hubmerge.reporting.schema import Report
 
@@ -17,8 +17,7 @@ def partial(labels: int, known: list[int]) -> str:
     """That parents know only so many of the labels, each; empty where all know all of them."""
     if all(each == labels for each in known):
         return ""
-    parts = ", ".join(count(each) for each in known)
-    return f" Of the {count(labels)} labels the parents know {parts}."
+    return f" Of the {count(labels)} labels the parents know {listed([*map(count, known)])}."
 
 
 def sentences(report: Report) -> list[str]:
@@ -26,16 +25,17 @@ def sentences(report: Report) -> list[str]:
     heads = report.heads
     assert heads is not None
     said = [
-        f"All of these are measured over {count(heads.labels)} labels. A parent cannot be right on "
-        "a label it does not know; in its loss such a label is as likely as chance has it, "
-        f"1/{count(heads.labels)}."
+        f"All are measured over the {count(heads.labels)} labels that some parent knows. A parent "
+        "cannot be right on one it does not know; in its loss such a label is as likely as chance "
+        f"has it, 1/{count(heads.labels)}."
     ]
     if heads.outputs > heads.labels:
         said.append(
             "Where the merge has several outputs for one label, their probabilities are added."
         )
     said.append(
-        "On one parent's labels, only their rows count and there is nothing else to choose among."
+        "In the column of a parent's labels only their rows count, and there is nothing else to "
+        "choose among."
     )
     return said
 

@@ -85,11 +85,11 @@ def test_disjoint_halves_become_one_classifier(models, merge):
 def test_the_report_says_over_which_labels_everybody_was_measured(merge):
     report, folder = merge("low", "high", match="weights")
     assert (report.heads.kind, report.heads.labels, report.heads.shared) == ("join", 10, 0)
-    assert report.verdict_sentence.endswith(" Of the 10 labels the parents know 5, 5.")
+    assert report.verdict_sentence.endswith(" Of the 10 labels the parents know 5 and 5.")
     card = (folder / "README.md").read_text()
     for text in (card, render_text(report)):
         assert "s 5 labels" in text
-        assert "measured over 10 labels" in text
+        assert "measured over the 10 labels that some parent knows" in text
     assert "joined: one output for every label that a parent knows" in card
     assert card == render_card(report)
 

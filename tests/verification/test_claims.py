@@ -12,7 +12,7 @@ from hubmerge.reporting.plot import render_plot
 from hubmerge.reporting.schema import Report
 from hubmerge.verification.claims import check_card, check_plot, check_verdict
 from hubmerge.verification.result import Check, Outcome
-from tests.report.example import example, of_three, unmeasured
+from tests.report.example import example, of_other_labels, of_three, unmeasured
 
 
 def by_this_version(report: Report) -> Report:
@@ -22,7 +22,12 @@ def by_this_version(report: Report) -> Report:
 
 REPORTS = {
     name: by_this_version(report)
-    for name, report in (("two", example()), ("three", of_three()), ("unmeasured", unmeasured()))
+    for name, report in (
+        ("two", example()),
+        ("three", of_three()),
+        ("unmeasured", unmeasured()),
+        ("other labels", of_other_labels()),
+    )
 }
 
 

@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 from hubmerge.verification.remade import check_report
 from hubmerge.verification.result import Outcome
 from hubmerge.verification.values import RELATIVE, compare, tolerance
-from tests.report.example import example, of_three, unmeasured
+from tests.report.example import example, of_other_labels, of_three, unmeasured
 
 ABOUT_A_RUN = {"run", "published", "schema_version", "weights_sha256", "verdict_sentence"}
 """Blocks that two runs of one recipe may differ in, or that are checked elsewhere."""
-REPORTS = {"two": example(), "three": of_three(), "unmeasured": unmeasured()}
+REPORTS = {
+    "two": example(),
+    "three": of_three(),
+    "unmeasured": unmeasured(),
+    "other labels": of_other_labels(),
+}
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
