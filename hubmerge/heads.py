@@ -13,12 +13,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
-
-from transformers import PreTrainedConfig
+from typing import TYPE_CHECKING, Final, Literal
 
 from hubmerge.errors import LabelError
 from hubmerge.letters import letters
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 Kind = Literal["same", "join", "apart"]
 """One label set for all; one output per label of any; all outputs of all parents."""
