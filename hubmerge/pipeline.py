@@ -255,6 +255,7 @@ def _measured(
         weights=recipe.mixture,
         naive=naive,
         matched=path,
+        points=recipe.path_points,
     )
 
 

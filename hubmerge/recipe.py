@@ -15,6 +15,8 @@ from hubmerge.letters import MOST
 RECIPE_FILE = "hubmerge.yaml"
 MIDDLE = 0.5
 """The lambda that weighs two parents alike."""
+PATH_POINTS = 8
+"""Points that may be added to a path's 11 around its highest ones, if nobody says how many."""
 
 
 class Part(BaseModel):
@@ -85,6 +87,8 @@ class Recipe(Part):
     dataset: DataRecipe | None = None
     samples: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
     calibration_samples: int | None = Field(default=None, ge=0)
+    train_samples: int | None = Field(default=None, ge=1)
+    path_points: int = Field(default=PATH_POINTS, ge=0)
     learning_steps: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     labels: Literal["by-name", "by-index"] = "by-name"
@@ -104,6 +108,8 @@ class Recipe(Part):
     def _fits_together(self) -> Self:
         if self.best and self.dataset is None:
             raise ValueError("best chooses lambda on validation rows: it needs a dataset")
+        if self.train_samples is not None and self.dataset is None:
+            raise ValueError("train_samples are rows of a dataset")
         if self.alignment and self.match not in ("auto", "none"):
             raise ValueError("alignment replaces matching: leave out match")
         self._check_weights()

@@ -29,6 +29,7 @@ from hubmerge.models.task import task_of
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms
 from hubmerge.reporting import schema
+from hubmerge.reporting.barriers import OnTraining
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
 from hubmerge.save import merged_dtype
@@ -91,6 +92,7 @@ def tell(
         barrier=schema.Barriers.of(
             naive=contest.naive if contest else None,
             matched=contest.matched if contest else None,
+            training=_training(story),
         ),
         method=_method(story),
         data=_data(story),
@@ -99,6 +101,14 @@ def tell(
         weights_sha256=weights,
         run=_run(seconds, machine),
     )
+
+
+def _training(story: Story) -> OnTraining | None:
+    training = story.ground.training if story.ground else None
+    if training is None or story.contest is None or story.contest.on_training is None:
+        return None
+    naive, matched = story.contest.on_training
+    return OnTraining.of(_all_rows(training.rows), training.used, naive=naive, matched=matched)
 
 
 def _unit(story: Story) -> str:

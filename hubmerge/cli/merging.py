@@ -58,6 +58,8 @@ def merging(act: Act) -> Callable[..., None]:
         tokens: o.Tokens = None,
         samples: o.Samples = None,
         calibration_samples: o.CalibrationSamples = None,
+        train_samples: o.TrainSamples = None,
+        path_points: o.PathPoints = 8,
         out: o.Out = None,
         push: o.Push = None,
         private: o.Private = None,
@@ -99,6 +101,8 @@ def merging(act: Act) -> Callable[..., None]:
             "dataset": data,
             "samples": o.number_of_samples(samples),
             "calibration_samples": calibration_samples,
+            "train_samples": train_samples,
+            "path_points": path_points,
         }
         if recipe is not None:
             o.refuse_beside_recipe(context, recipe, ELSEWHERE)

@@ -206,6 +206,22 @@ CalibrationSamples = Annotated[
         panel=DATA,
     ),
 ]
+TrainSamples = Annotated[
+    int | None,
+    _option(
+        "--train-samples",
+        help="Training rows to measure the paths on as well; the verdict does not see them.",
+        panel=DATA,
+    ),
+]
+PathPoints = Annotated[
+    int,
+    _option(
+        "--path-points",
+        help="Points that may be added to a path's 11 until its maximum is settled.",
+        panel=DATA,
+    ),
+]
 Out = Annotated[
     Path | None, _option("-o", "--out", help="Folder to write; must not exist.", panel=TARGET)
 ]

@@ -12,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hubmerge.letters import listed, told
-from hubmerge.reporting import escape, figures
+from hubmerge.reporting import escape, figures, heights
 from hubmerge.reporting.plot import can_plot
 from hubmerge.reporting.schema import Data, Report, RowSet
-from hubmerge.reporting.verdict import RULE
+from hubmerge.reporting.verdict import RULE, TOLERANCE
 from hubmerge.reporting.words import Words, words_for
 
 TEMPLATE = "card.md.jinja"
@@ -39,7 +39,10 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             location=location,
             plot=PLOT if can_plot(report) else None,
             rows=figures.rows(report),
-            barrier_sentence=figures.barrier_sentence(report),
+            barrier_sentence=heights.barrier_sentence(report),
+            heights=heights.heights(report),
+            training_sentence=heights.training_sentence(report),
+            tolerance=TOLERANCE,
             row_sets=_row_sets(report.data) if report.data else [],
             rule=_rule(len(report.models), words_for(report.merged.pipeline_tag)),
             words=words_for(report.merged.pipeline_tag),
@@ -151,6 +154,7 @@ def _environment() -> Environment:
         "figure": figures.figure,
         "share": figures.share,
         "signed": figures.signed,
+        "barrier": heights.barrier_cell,
         "count": figures.count,
         "duration": figures.duration,
         "together": _together,

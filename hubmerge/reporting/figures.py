@@ -91,27 +91,6 @@ def rows(report: Report) -> list[Row]:
     ]
 
 
-def barrier_sentence(report: Report) -> str:
-    """What the loss does between the parents, in plain words."""
-    naive, matched = report.barrier.naive, report.barrier.matched
-    nats = words_for(report.merged.pipeline_tag).nats
-    path = f"On the straight path {between(report)} the loss"
-    if matched is None:
-        return (
-            "The loss barrier was not measured."
-            if naive is None
-            else f"{path} {_rise(naive, nats)}."
-        )
-    detail = report.barrier.detail.matched
-    interval = (
-        f" (90% interval {figure(detail.barrier.low)} to {figure(detail.barrier.high)})"
-        if detail
-        else ""
-    )
-    without = f"; without matching it {_rise(naive, nats)}" if naive is not None else ""
-    return f"{path} {_rise(matched, nats)}{interval}{without}."
-
-
 def between(report: Report) -> str:
     """Where the path leads."""
     if len(report.models) == 2:
@@ -122,9 +101,3 @@ def between(report: Report) -> str:
 def everyone(count: int) -> str:
     """All parents together: "both parents", or "all parents"."""
     return "both parents" if count == 2 else "all parents"
-
-
-def _rise(barrier: float, nats: str) -> str:
-    if barrier <= 0:
-        return f"never rises (barrier {figure(barrier)} {nats})"
-    return f"rises by at most {figure(barrier)} {nats}"

@@ -18,11 +18,11 @@ from hubmerge.measure import measure_curve
 from hubmerge.measure.results import Curve
 from hubmerge.recipe import RECIPE_FILE, Recipe
 from hubmerge.reporting.routes import Route, draw_routes
+from hubmerge.reporting.settle import settle, told
 from hubmerge.save import arriving_whole
 from hubmerge.spec.permutation import State
 from hubmerge.survey.field import Field, about, take_field
 from hubmerge.survey.results import PathFound
-from hubmerge.survey.settle import settle, told
 from hubmerge.workers import Workers
 
 REPORT, PICTURE, BENDS = "path.json", "path.png", "bends.safetensors"
@@ -93,6 +93,7 @@ def _along(field: Field, chain: Chain, what: str) -> Curve:
         field.ground.validation,
         field.workers,
         what,
+        budget=field.recipe.path_points,
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from hubmerge.measure.results import Barrier, Curve, Result
-
-Settled = Literal["no barrier", "a barrier", "cannot tell"]
+from hubmerge.reporting.settle import Settled
 
 
 class Surveyed(Result):

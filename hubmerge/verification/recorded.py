@@ -132,6 +132,7 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         "dataset": None,
         "samples": None,
         "calibration_samples": None,
+        "train_samples": None,
         "learning_steps": None,
         "shas": {role: sha for role, sha in recipe.shas.items() if role != DATASET},
     }

@@ -23,6 +23,8 @@ OPTIONS = {
     "seed": "--seed",
     "samples": "--samples",
     "calibration_samples": "--calibration-samples",
+    "train_samples": "--train-samples",
+    "path_points": "--path-points",
 }
 """Field of a recipe -> what the command line calls it."""
 DATA_OPTIONS = {

@@ -9,13 +9,13 @@ from markupsafe import Markup
 from hubmerge.measure.results import Curve
 from hubmerge.reporting.figures import (
     MISSING,
-    barrier_sentence,
     count,
     figure,
     rows,
     share,
     signed,
 )
+from hubmerge.reporting.heights import barrier_sentence
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.words import words_for
 from spaces_app.page.markup import NONE, card, facts, join, on_hub, table, term, text

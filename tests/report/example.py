@@ -188,9 +188,17 @@ def curve(height: float, n: int = 1000) -> Curve:
     ]
     return Curve(
         points=points,
-        barrier=Barrier(value=height, at=0.5, low=height * 0.9, high=height * 1.1),
+        barrier=bounded(height),
+        calibrated_barrier=bounded(height * 0.75),
+        error_barrier=bounded(min(0.695, 0.35 * height)),
         n=n,
     )
+
+
+def bounded(value: float, width: float | None = None) -> Barrier:
+    """A settled barrier halfway, with an interval of twice `width`: a tenth of it by default."""
+    width = abs(value) / 10 if width is None else width
+    return Barrier(value=value, at=0.5, low=value - width, high=value + width, settled=True)
 
 
 def of_three(**changes: Any) -> Report:
