@@ -23,7 +23,7 @@ from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of,
 from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse import find_fusion
 from hubmerge.fuse.options import Value
-from hubmerge.fusing import AUTO, check_rows, given_to
+from hubmerge.fusing import AUTO, check_rows, given_to, learns
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
 from hubmerge.hub import load as load
 from hubmerge.matching import Match, match_text
@@ -171,7 +171,7 @@ def merge(
     parents = gather((a, b), labels="by-name", matched=repair == "repair")
     ground = _ground(a, dataset, "by-name") if dataset else None
     chosen = resolved_repair(recipe, a, ground)
-    batches = statistics_of(ground, a, recipe.seed)
+    batches = statistics_of(ground, a, recipe.seed, learns=learns(recipe))
     validation = validation_of(ground)
     check_rows(recipe, batches, validation)
     bench = Bench(parents.spec, copy.deepcopy(a.model), batches, Workers(), validation)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel
 
 from hubmerge.calibration import InputBatches, NoBatches
+from hubmerge.errors import LabelError
 from hubmerge.hub.load import LoadedModel
 from hubmerge.letters import roles, told
 from hubmerge.matching import learners
@@ -73,18 +74,26 @@ def matching_of(ground: Ground | None) -> InputBatches:
     return ground.learning if ground else NoBatches()
 
 
-def statistics_of(ground: Ground | None, a: LoadedModel, seed: int) -> InputBatches:
-    """The batches repairs and fusions look at: without data, synthetic images if `a` takes any."""
+def statistics_of(
+    ground: Ground | None, a: LoadedModel, seed: int, *, learns: bool = False
+) -> InputBatches:
+    """The batches repairs and fusions look at: without data, synthetic images if `a` takes any.
+
+    learns: with their labels, where every row has one.
+    """
     if ground is not None:
-        return ground.calibration
+        return _labelled(ground) if learns else ground.calibration
     return (
         NoBatches() if a.processor is None else synthetic_batches(a.model, a.processor, seed=seed)
     )
 
 
-def calibration_of(ground: Ground | None) -> InputBatches:
-    """The calibration batches, none without data."""
-    return ground.calibration if ground else NoBatches()
+def _labelled(ground: Ground) -> Batches:
+    try:
+        labels = ground.reading.batches(ground.rows.calibration, True).labels
+    except LabelError:
+        return ground.calibration
+    return replace(ground.calibration, labels=labels)
 
 
 def validation_of(ground: Ground | None) -> InputBatches:

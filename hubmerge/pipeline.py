@@ -30,7 +30,7 @@ from hubmerge.contest import (
 from hubmerge.destination import Destination
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Fused, Fusion, find_fusion
-from hubmerge.fusing import AUTO, check_rows, given_to, part_of
+from hubmerge.fusing import AUTO, check_rows, given_to, learns, part_of
 from hubmerge.hub import (
     LoadedModel,
     Plan,
@@ -102,7 +102,8 @@ def run(
         part_of(recipe).check(parents.states[0])
     with watch.stage("match"):
         repair = resolved_repair(recipe, parents.a, ground)
-        check_rows(recipe, statistics_of(ground, parents.a, recipe.seed), validation_of(ground))
+        statistics = statistics_of(ground, parents.a, recipe.seed, learns=learns(recipe))
+        check_rows(recipe, statistics, validation_of(ground))
         matches, tried = matched(recipe, method, based, repair, ground, workers)
     with watch.stage("fuse and repair"):
         naive, path, base = paths_of(recipe, based, matches, repair, ground, workers)
@@ -199,7 +200,7 @@ def _fused(
         fusion = find_fusion(recipe.fuse)
         return fusion, make(fusion), ()
     validation = ground.validation if ground else None
-    statistics = statistics_of(ground, parents.a, recipe.seed)
+    statistics = statistics_of(ground, parents.a, recipe.seed, learns=True)
 
     def run(made: Fused, what: str) -> Outputs:
         assert validation is not None
