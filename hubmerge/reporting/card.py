@@ -5,16 +5,13 @@ Every value in the template is escaped as it is printed; what is meant as markup
 
 from __future__ import annotations
 
-from typing import Any
-
 from huggingface_hub import EvalResult, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hubmerge.letters import listed, told
 from hubmerge.reporting import escape, figures, heights
 from hubmerge.reporting.plot import can_plot
 from hubmerge.reporting.schema import Data, Report, RowSet
+from hubmerge.reporting.templating import environment
 from hubmerge.reporting.verdict import RULE, TOLERANCE
 from hubmerge.reporting.words import Words, words_for
 
@@ -31,7 +28,7 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
     """
     location = repo_id or (report.published.id if report.published else HERE)
     return (
-        _environment()
+        environment()
         .get_template(TEMPLATE)
         .render(
             report=report,
@@ -126,11 +123,6 @@ def _licences(licences: str | list[str]) -> str | list[str]:
     return [escape.one_line(licence) for licence in licences]
 
 
-def _together(names: list[str]) -> Markup:
-    """ "A and B", "A, B and C", each safe in Markdown."""
-    return Markup(listed([str(escape.markdown(name)) for name in names]))
-
-
 def _rule(parents: int, words: Words) -> tuple[str, list[tuple[str, str]]]:
     preamble, lines = RULE
     everyone = figures.everyone(parents)
@@ -138,36 +130,3 @@ def _rule(parents: int, words: Words) -> tuple[str, list[tuple[str, str]]]:
         (name.replace("both parents", everyone), said.replace("accuracy", words.accuracy))
         for name, said in lines
     ]
-
-
-def _listed(licences: str | list[str] | None) -> str:
-    return licences if isinstance(licences, str) else ", ".join(licences or ())
-
-
-def _environment() -> Environment:
-    filters: dict[str, Any] = {
-        "code": escape.code,
-        "python_string": escape.python_string,
-        "shell_word": escape.shell_word,
-        "python_name": Markup,
-        "listed": _listed,
-        "figure": figures.figure,
-        "share": figures.share,
-        "signed": figures.signed,
-        "barrier": heights.barrier_cell,
-        "count": figures.count,
-        "duration": figures.duration,
-        "together": _together,
-        "told": told,
-    }
-    environment = Environment(
-        loader=PackageLoader("hubmerge.reporting"),
-        autoescape=True,
-        finalize=escape.markdown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(filters)
-    return environment

@@ -10,13 +10,10 @@ cannot tell   otherwise: an interval that merely contains 0 proves nothing
 
 from __future__ import annotations
 
-from typing import Literal
-
 from hubmerge.measure.results import Barrier
 from hubmerge.reporting.figures import count, figure
+from hubmerge.reporting.surveyed import Settled
 from hubmerge.reporting.verdict import TOLERANCE
-
-Settled = Literal["no barrier", "a barrier", "cannot tell"]
 
 
 def settle(barrier: Barrier | None) -> Settled:
