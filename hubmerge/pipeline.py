@@ -52,6 +52,7 @@ from hubmerge.spec.permutation import State
 from hubmerge.standing import title_of
 from hubmerge.stopwatch import Stopwatch
 from hubmerge.summary import Story, tell
+from hubmerge.survey.within import check_survey, look_around
 from hubmerge.trials import Trial, best_fusion, halves
 from hubmerge.workers import Workers
 
@@ -100,6 +101,7 @@ def run(
         )
         parents = based.parents
         part_of(recipe).check(parents.states[0])
+        check_survey(recipe, ground)
     with watch.stage("match"):
         repair = resolved_repair(recipe, parents.a, ground)
         statistics = statistics_of(ground, parents.a, recipe.seed, learns=learns(recipe))
@@ -116,6 +118,11 @@ def run(
             merge = read_back(partial, models, state)
         with watch.stage("measure"):
             contest = _measured(recipe, ground, parents, merge, lam, naive, path, workers)
+            around = (
+                look_around(recipe, method, based, matches, repair, ground, contest, workers)
+                if recipe.survey and ground is not None and contest is not None
+                else None
+            )
         story = Story(
             recipe,
             method,
@@ -134,6 +141,7 @@ def run(
             chosen,
             ground,
             contest,
+            around,
         )
         report = workers.on_main(
             lambda: _report(story, sources, partial, destination, watch, workers)

@@ -19,6 +19,9 @@ PATH_POINTS = 8
 """Points that may be added to a path's 11 around its highest ones, if nobody says how many."""
 
 
+SurveyName = Literal["path", "plane", "simplex"]
+
+
 class Part(BaseModel):
     """Base: immutable, no unknown fields."""
 
@@ -89,6 +92,7 @@ class Recipe(Part):
     calibration_samples: int | None = Field(default=None, ge=0)
     train_samples: int | None = Field(default=None, ge=1)
     path_points: int = Field(default=PATH_POINTS, ge=0)
+    survey: tuple[SurveyName, ...] = ()
     learning_steps: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     labels: Literal["by-name", "by-index"] = "by-name"
@@ -113,7 +117,23 @@ class Recipe(Part):
         if self.alignment and self.match not in ("auto", "none"):
             raise ValueError("alignment replaces matching: leave out match")
         self._check_weights()
+        self._check_survey()
         return self
+
+    def _check_survey(self) -> None:
+        if not self.survey:
+            return
+        if self.dataset is None:
+            raise ValueError("a survey measures losses: it needs a dataset")
+        if self.repair == "repair":
+            raise ValueError("a survey leaves the straight line, where repair is not defined")
+        if len(set(self.survey)) < len(self.survey):
+            raise ValueError("a survey is named twice")
+        for name in self.survey:
+            if name == "simplex" and len(self.models) < 3:
+                raise ValueError("a simplex is of three models or more: path takes two")
+            if name != "simplex" and len(self.models) > 2:
+                raise ValueError(f"a {name} is of two models: simplex takes more")
 
     def _check_weights(self) -> None:
         if len(self.models) == 2:

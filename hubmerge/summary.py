@@ -33,6 +33,7 @@ from hubmerge.reporting.barriers import OnTraining
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
 from hubmerge.save import merged_dtype
+from hubmerge.survey.within import Around
 from hubmerge.trials import Trial
 
 LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")
@@ -59,6 +60,7 @@ class Story:
     lam_chosen: bool
     ground: Ground | None
     contest: Contest | None
+    around: Around | None = None
 
 
 def tell(
@@ -94,6 +96,7 @@ def tell(
             matched=contest.matched if contest else None,
             training=_training(story),
         ),
+        surveys=story.around.surveys if story.around else None,
         method=_method(story),
         data=_data(story),
         limits=_limits(story),
@@ -293,7 +296,7 @@ def _limits(story: Story) -> list[str]:
             f"{story.fusion.name} does not end: the barrier says how well they were matched, not "
             "how good this merge is."
         )
-    return limits
+    return [*limits, *(story.around.unseen if story.around else ())]
 
 
 def _unmatched(story: Story) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from hubmerge.cli import looking
 from hubmerge.cli import options as o
 from hubmerge.cli.named_values import fuse_options_of
 
@@ -58,8 +59,9 @@ def merging(act: Act) -> Callable[..., None]:
         tokens: o.Tokens = None,
         samples: o.Samples = None,
         calibration_samples: o.CalibrationSamples = None,
-        train_samples: o.TrainSamples = None,
-        path_points: o.PathPoints = 8,
+        train_samples: looking.TrainSamples = None,
+        path_points: looking.PathPoints = 8,
+        survey: looking.Survey = None,
         out: o.Out = None,
         push: o.Push = None,
         private: o.Private = None,
@@ -103,6 +105,7 @@ def merging(act: Act) -> Callable[..., None]:
             "calibration_samples": calibration_samples,
             "train_samples": train_samples,
             "path_points": path_points,
+            "survey": tuple(survey or ()),
         }
         if recipe is not None:
             o.refuse_beside_recipe(context, recipe, ELSEWHERE)

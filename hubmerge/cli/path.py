@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hubmerge.cli import looking
 from hubmerge.cli import options as o
 from hubmerge.cli.surveying import say_found, surveying
 
@@ -35,7 +36,7 @@ def _path(
         int | None,
         typer.Option("--steps", help="Steps of training.", min=0, rich_help_panel=o.METHOD),
     ] = None,
-    path_points: o.PathPoints = 8,
+    path_points: looking.PathPoints = 8,
 ) -> None:
     """Find a path of low loss from A to B: line them up, bend a curve, measure all of it."""
     from hubmerge.landscape.teach import STEPS

@@ -9,14 +9,16 @@ from huggingface_hub import EvalResult, ModelCardData
 from markupsafe import Markup
 
 from hubmerge.reporting import escape, figures, heights
+from hubmerge.reporting.kinds import Kind, kind_of
+from hubmerge.reporting.pictures import PLOT
 from hubmerge.reporting.plot import can_plot
 from hubmerge.reporting.schema import Data, Report, RowSet
+from hubmerge.reporting.surveys import Seen
 from hubmerge.reporting.templating import environment
 from hubmerge.reporting.verdict import RULE, TOLERANCE
 from hubmerge.reporting.words import Words, words_for
 
 TEMPLATE = "card.md.jinja"
-PLOT = "barrier.png"
 HERE = "path/to/this/folder"
 """Where the card says to load from before the merge has a repository."""
 
@@ -45,6 +47,7 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             words=words_for(report.merged.pipeline_tag),
             everyone=figures.everyone(len(report.models)),
             between=figures.between(report),
+            surveys=_surveys(report),
         )
     )
 
@@ -71,6 +74,11 @@ def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
         tags=["merge", "hubmerge", line(report.merged.model_type)],
         verdict=report.verdict,
     )
+
+
+def _surveys(report: Report) -> list[tuple[Seen, Kind]]:
+    """What was seen around the merge, and how each of it is shown."""
+    return [(seen, kind_of(seen)) for seen in (report.surveys.seen if report.surveys else [])]
 
 
 def _eval_results(report: Report) -> list[EvalResult]:

@@ -31,11 +31,13 @@ def draw_plane(found: PlaneSeen, unit: str) -> bytes:
         if name != "A":
             axes.plot([start[0], x], [start[1], y], color=PAPER, linewidth=1.6, linestyle="--")
         axes.plot([x], [y], marker="o", markersize=8, color=VERMILION, markeredgecolor=PAPER)
+        right = x > (xs[0] + xs[-1]) / 2
         axes.annotate(
             name,
             (x, y),
-            (7, 7),
+            (-7 if right else 7, 7),
             textcoords="offset points",
+            ha="right" if right else "left",
             size=10,
             color=INK,
             bbox={"facecolor": PAPER, "alpha": 0.75, "edgecolor": "none", "pad": 1.5},

@@ -45,7 +45,7 @@ def draw_path(seen: PathSeen, unit: str) -> bytes:
     """The PNG file: the loss in nats along every path, and what may be claimed above."""
     lines = routes(seen)
     canvas = blank(*SIZE)
-    axes = canvas.add_axes((0.09, 0.13, 0.87, 0.56))
+    axes = canvas.add_axes((0.09, 0.17, 0.87, 0.52))
     for route, (colour, marker) in zip(lines, LOOKS, strict=False):
         points = route.curve.points
         barrier = figure(route.curve.barrier.value)

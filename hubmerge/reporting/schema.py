@@ -18,6 +18,7 @@ from hubmerge.measure.results import Comparison, Score
 from hubmerge.reporting.barriers import Barriers
 from hubmerge.reporting.fused import FUSED, FusionTried, Ledger
 from hubmerge.reporting.part import Count, Part, RowSet, is_finite
+from hubmerge.reporting.surveys import Surveys
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -243,7 +244,7 @@ class Run(Part):
 class Report(Part):
     """Everything a merge can say for itself."""
 
-    OF_MANY = ("base",)
+    OF_MANY = ("base", "surveys")
 
     schema_version: Literal[1] = SCHEMA_VERSION
     verdict: VerdictName
@@ -258,6 +259,8 @@ class Report(Part):
     contenders: Contenders
     comparisons: list[Comparison]
     barrier: Barriers
+    surveys: Surveys | None = None
+    """What was seen around the merge, where that was asked for."""
     method: Method
     data: Data | None
     limits: list[str]

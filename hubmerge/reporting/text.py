@@ -19,6 +19,9 @@ def render_text(report: Report, folder: Path | None = None) -> str:
         _table(report) if report.data else "",
         heights.barrier_sentence(report) if report.data else "",
         _training(report),
+        "\n".join(one_line(seen.sentence) for seen in report.surveys.seen)
+        if report.surveys
+        else "",
         _method(report),
         _limits(report),
         _places(report, folder),

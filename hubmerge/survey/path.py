@@ -25,6 +25,7 @@ from hubmerge.workers import Workers
 BENDS = "bends.safetensors"
 CURVE = "bezier"
 """What is bent if nobody says."""
+KEPT = " It is the straight path: nothing lower was found on validation rows."
 
 
 def find_path(
@@ -77,6 +78,7 @@ def path_in(
     found = _along(field, chain, curve) if count else None
     best = found or straight
     unit = field.ground.reading.unit
+    length = chain.length() / (distance(first, last) or 1.0)
     seen = PathSeen(
         curve=curve,
         bends=count,
@@ -84,9 +86,10 @@ def path_in(
         naive=_along(field, Chain(field.naive, hats), "naive"),
         straight=straight,
         found=found,
-        length=chain.length() / (distance(first, last) or 1.0),
+        length=length,
         settled=settle(best.calibrated_barrier),
-        sentence=told(f"the {curve} path", best.calibrated_barrier, best.n, unit),
+        sentence=told(f"the {curve} path", best.calibrated_barrier, best.n, unit)
+        + (KEPT if count and length < 1 + 1e-6 else ""),
     )
     return seen, chain
 

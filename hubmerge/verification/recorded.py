@@ -133,6 +133,7 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         "samples": None,
         "calibration_samples": None,
         "train_samples": None,
+        "survey": (),
         "learning_steps": None,
         "shas": {role: sha for role, sha in recipe.shas.items() if role != DATASET},
     }

@@ -22,8 +22,9 @@ from hubmerge.errors import (
 from hubmerge.pins import DATASET
 from hubmerge.pipeline import MergeResult, run
 from hubmerge.recipe import Recipe
+from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema import Report
-from hubmerge.verification.claims import CARD, PLOT, check_card, check_plot, check_verdict
+from hubmerge.verification.claims import CARD, check_card, check_pictures, check_verdict
 from hubmerge.verification.download import Merge, download_merge
 from hubmerge.verification.recorded import check_sources, recorded, replay
 from hubmerge.verification.remade import (
@@ -93,9 +94,9 @@ def _claims(merge: Merge) -> tuple[list[Check], list[str]]:
     """What needs nothing but the merge itself."""
     report, folder = merge.report, merge.folder
     card = (folder / CARD).read_text("utf-8", "replace") if CARD in merge.names else ""
-    picture = (folder / PLOT).read_bytes() if PLOT in merge.names else None
+    there = {name: (folder / name).read_bytes() for name in PICTURES if name in merge.names}
     told, first = check_card(card, report)
-    drawn, second = check_plot(picture, report)
+    drawn, second = check_pictures(there, report)
     further = [f"not a merge's files, not looked at: {', '.join(merge.further)}"]
     checks = [*check_sources(merge.recipe, report), *check_hashes(merge), *check_verdict(report)]
     return [*checks, *told, *drawn], [*first, *second, *(further if merge.further else [])]
