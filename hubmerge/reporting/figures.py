@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hubmerge.letters import letters, roles
+from hubmerge.measure.results import Barrier
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.words import words_for
 
@@ -40,6 +41,13 @@ def signed(value: float | None, digits: int = 3) -> str:
     """As `figure`, with a plus sign where there is no minus."""
     text = figure(value, digits)
     return text if text[0] in f"−{MISSING}" else f"+{text}"
+
+
+def interval(barrier: Barrier | None) -> str:
+    """0.052 with bounds: "0.052 (0.041 to 0.063)"."""
+    if barrier is None:
+        return MISSING
+    return f"{figure(barrier.value)} ({figure(barrier.low)} to {figure(barrier.high)})"
 
 
 def share(value: float) -> str:

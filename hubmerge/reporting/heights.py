@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hubmerge.letters import listed
 from hubmerge.measure.results import Barrier, Curve
-from hubmerge.reporting.figures import MISSING, between, count, figure, share
+from hubmerge.reporting.figures import MISSING, between, count, figure, interval, share
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.settle import settle
 from hubmerge.reporting.words import words_for
@@ -55,11 +55,11 @@ def barrier_sentence(report: Report) -> str:
     if best is None:
         return "The loss barrier was not measured."
     nats = words_for(report.merged.pipeline_tag).nats
-    said = f"the loss rises by at most {_interval(best.barrier)} {nats}"
+    said = f"the loss rises by at most {interval(best.barrier)} {nats}"
     if best.calibrated_barrier is not None:
-        said += f", calibrated by {_interval(best.calibrated_barrier)}"
+        said += f", calibrated by {interval(best.calibrated_barrier)}"
     if best.error_barrier is not None:
-        said += f", and the share of errors by {_interval(best.error_barrier)}"
+        said += f", and the share of errors by {interval(best.error_barrier)}"
     without = ""
     if matched is not None and naive is not None and naive != matched:
         without = f"; without matching the loss rises by {figure(naive.barrier.value)} {nats}"
@@ -73,7 +73,7 @@ def barrier_cell(barrier: Barrier | None) -> str:
     """As a table shows it: its value, its interval, and where it is."""
     if barrier is None:
         return MISSING
-    return f"{_interval(barrier)} at {share(barrier.at)}"
+    return f"{interval(barrier)} at λ = {share(barrier.at)}"
 
 
 def training_sentence(report: Report) -> str | None:
@@ -89,12 +89,6 @@ def training_sentence(report: Report) -> str | None:
         f"Training rows are {count(rows.rows)} of split {rows.split}; {used}. They count for "
         "nothing in the verdict."
     )
-
-
-def _interval(barrier: Barrier) -> str:
-    """The value, and the ends of its interval."""
-    low, high = figure(barrier.low), figure(barrier.high)
-    return f"{figure(barrier.value)} ({low} to {high})"
 
 
 def _unsettled(curve: Curve) -> str:

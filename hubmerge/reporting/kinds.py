@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from hubmerge.letters import letters
 from hubmerge.reporting.complexes import draw_complex
-from hubmerge.reporting.figures import figure
+from hubmerge.reporting.figures import figure, interval
 from hubmerge.reporting.planes import draw_plane
 from hubmerge.reporting.routes import draw_path, routes
 from hubmerge.reporting.simplexes import INSIDE, draw_simplex
@@ -54,20 +54,17 @@ class Kind:
 
 
 def _of_path(seen: PathSeen) -> list[Table]:
-    head = ("path", "loss barrier", "calibrated", "from", "to", "error barrier", "lowest accuracy")
-    rows = []
-    for route in routes(seen):
-        fitted, errors = route.curve.calibrated_barrier, route.curve.error_barrier
-        lowest = min(point.accuracy for point in route.curve.points)
-        values = (
-            route.curve.barrier.value,
-            fitted.value if fitted else None,
-            fitted.low if fitted else None,
-            fitted.high if fitted else None,
-            errors.value if errors else None,
-            lowest,
+    head = ("path", "loss barrier", "calibrated", "error barrier", "lowest accuracy")
+    rows = [
+        (
+            name,
+            interval(curve.barrier),
+            interval(curve.calibrated_barrier),
+            interval(curve.error_barrier),
+            figure(min(point.accuracy for point in curve.points)),
         )
-        rows.append((route.name, *map(figure, values)))
+        for name, curve in routes(seen)
+    ]
     return [Table(head, rows)]
 
 
@@ -90,23 +87,19 @@ def _of_simplex(seen: SimplexSeen) -> list[Table]:
         "brought together by",
         "loss barrier",
         "calibrated",
-        "from",
-        "to",
         "ensemble of vertices",
         "of points inside",
     )
-    rows = []
-    for each in seen.simplexes:
-        fitted = each.calibrated_barrier
-        values = (
-            each.barrier.value,
-            fitted.value if fitted else None,
-            fitted.low if fitted else None,
-            fitted.high if fitted else None,
-            each.vertices_ensemble,
-            each.drawn_ensemble,
+    rows = [
+        (
+            each.together,
+            interval(each.barrier),
+            interval(each.calibrated_barrier),
+            figure(each.vertices_ensemble),
+            figure(each.drawn_ensemble),
         )
-        rows.append((each.together, *map(figure, values)))
+        for each in seen.simplexes
+    ]
     return [Table(head, rows)]
 
 
@@ -115,7 +108,7 @@ def _of_complex(found: ComplexFound) -> list[Table]:
     simplexes = [
         (
             "".join(names[k] for k in each.models),
-            *map(figure, (each.barrier.value, each.barrier.low, each.barrier.high)),
+            interval(each.barrier),
         )
         for each in found.simplexes
     ]
@@ -124,7 +117,7 @@ def _of_complex(found: ComplexFound) -> list[Table]:
         for way in found.routes
     ]
     return [
-        Table(("simplex", "largest excess (nats)", "from", "to"), simplexes),
+        Table(("simplex", "largest excess (nats)"), simplexes),
         Table(("route", "highest edge (nats, on validation rows)", ""), ways),
     ]
 

@@ -27,7 +27,7 @@ from hubmerge.reporting.canvas import (
     blank,
     to_png,
 )
-from hubmerge.reporting.figures import count, figure
+from hubmerge.reporting.figures import count, figure, interval
 from hubmerge.reporting.surveyed import Place, SimplexMeasured, SimplexSeen
 
 LOOKS = ((BLUE, "o"), (GREEN, "^"), (VERMILION, "s"))
@@ -96,32 +96,35 @@ def _triangle(axes: Axes, simplex: SimplexMeasured, colours: ScalarMappable) -> 
             look = {"size": 10 if vertex else 7, "color": PAPER if dark else INK, **FONT}
             axes.text(x, y, label, ha="center", va="center", zorder=4, **look)
     barrier = barrier_of(simplex)
-    said = f"highest {figure(barrier.value)} ({figure(barrier.low)} to {figure(barrier.high)})"
     axes.text(0, 1.42, simplex.together, size=9.5, ha="center", color=INK, **FONT)
-    axes.text(0, 1.24, said, size=8, ha="center", color=GREY, **FONT)
+    axes.text(0, 1.24, f"highest {interval(barrier)}", size=8, ha="center", color=GREY, **FONT)
 
 
 def _columns(seen: SimplexSeen, title: str, models: int) -> bytes:
     canvas = blank(7.2, 4.4)
-    axes = canvas.add_axes((0.09, 0.13, 0.88, 0.6))
+    axes = canvas.add_axes((0.09, 0.15, 0.88, 0.58))
     names = [f"{size} models" for size in range(2, models + 1)]
     for number, (simplex, (colour, mark)) in enumerate(zip(seen.simplexes, LOOKS, strict=False)):
-        barrier = barrier_of(simplex)
         inner = [place for place in simplex.places if place.kind != VERTEX]
         axes.plot(
-            [_column(place, models) + 0.14 * (number - 1) for place in inner],
+            [
+                _column(place, models) + 0.14 * (number - (len(seen.simplexes) - 1) / 2)
+                for place in inner
+            ],
             [_rise(place) for place in inner],
             color=colour,
             marker=mark,
             linestyle="none",
             markersize=5,
             alpha=0.8,
-            label=f"{simplex.together}: highest {figure(barrier.value)} "
-            f"({figure(barrier.low)} to {figure(barrier.high)})",
+            label=f"{simplex.together}: highest {interval(barrier_of(simplex))}",
         )
     axes.axhline(0, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
     axes.set_xticks(range(len(names) + 1), [*names, "drawn inside"], size=9, color=INK, **FONT)
     axes.set_xlim(-0.5, len(names) + 0.5)
+    axes.set_xlabel(
+        "what is mixed: so many models evenly, or all as drawn", size=9, color=GREY, **FONT
+    )
     axes.tick_params(axis="x", length=0)
     axes.grid(True, axis="y", color=FAINT, linewidth=0.8)
     for side, spine in axes.spines.items():

@@ -17,11 +17,11 @@ from hubmerge.landscape.simplex import (
     simplex_barrier,
 )
 from hubmerge.measure.outputs import ClassOutputs, Outputs
-from hubmerge.measure.results import Barrier
 from hubmerge.measure.score import ensemble
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.figures import count as counted
-from hubmerge.reporting.figures import figure
+from hubmerge.reporting.figures import interval
+from hubmerge.reporting.simplexes import barrier_of
 from hubmerge.reporting.surveyed import Place, SimplexFound, SimplexMeasured, SimplexSeen
 from hubmerge.survey.field import Field, about, take_field
 from hubmerge.survey.looking import ends_of, look_at, rise_over, rises_of
@@ -80,11 +80,11 @@ def simplex_in(field: Field, together: str, *, samples: int = SAMPLES) -> Simple
 def simplex_seen(measured: list[SimplexMeasured], unit: str) -> SimplexSeen:
     """All of them, and a sentence on the first."""
     best = measured[0]
-    told = f"{figure(_height(best))} nats ({_interval(best)})"
     return SimplexSeen(
         simplexes=measured,
         sentence=f"Brought together by {best.together}, the loss inside the simplex rises by at "
-        f"most {told} above the models' own on {counted(best.n)} test {unit}.",
+        f"most {interval(barrier_of(best))} nats above the models' own on {counted(best.n)} test "
+        f"{unit}.",
     )
 
 
@@ -92,15 +92,6 @@ def _judged(field: Field) -> float:
     """How high the simplex is on validation rows, at the middles of its faces."""
     count = len(field.states)
     return rises_of(field, [centroid(f, count) for f in faces(count)], reported=False).value
-
-
-def _height(found: SimplexMeasured) -> float:
-    return (found.calibrated_barrier or found.barrier).value
-
-
-def _interval(found: SimplexMeasured) -> str:
-    barrier: Barrier = found.calibrated_barrier or found.barrier
-    return f"{figure(barrier.low)} to {figure(barrier.high)}"
 
 
 def measured_simplex(field: Field, together: str, samples: int) -> SimplexMeasured:

@@ -111,6 +111,7 @@ def check_report(said: Report, found: Report, *, measured: bool) -> list[Check]:
     return [
         check
         for part in (*PLAIN, *(MEASURED if measured else ()))
+        if part in left or part in right
         for check in compare(part, left.get(part), right.get(part), at=part, rows=rows)
     ]
 
