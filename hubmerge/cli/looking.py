@@ -15,11 +15,12 @@ TrainSamples = Annotated[
     ),
 ]
 PathPoints = Annotated[
-    int,
+    int | None,
     option(
         "--path-points",
-        help="Points that may be added to a path's 11 until its maximum is settled.",
+        help="Points that may be added to a path's 11 until its maxima are settled. Default: 8.",
         panel=DATA,
+        least=0,
     ),
 ]
 Survey = Annotated[

@@ -60,7 +60,7 @@ def merging(act: Act) -> Callable[..., None]:
         samples: o.Samples = None,
         calibration_samples: o.CalibrationSamples = None,
         train_samples: looking.TrainSamples = None,
-        path_points: looking.PathPoints = 8,
+        path_points: looking.PathPoints = None,
         survey: looking.Survey = None,
         out: o.Out = None,
         push: o.Push = None,
@@ -104,7 +104,7 @@ def merging(act: Act) -> Callable[..., None]:
             "samples": o.number_of_samples(samples),
             "calibration_samples": calibration_samples,
             "train_samples": train_samples,
-            "path_points": path_points,
+            **({} if path_points is None else {"path_points": path_points}),
             "survey": tuple(survey or ()),
         }
         if recipe is not None:

@@ -21,8 +21,11 @@ AnyRecipe = Any
 METHOD, DATA, TARGET, SHOWN = "Method", "Data", "Where to", "What is shown"
 
 
-def option(*names: str, help: str, panel: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+def option(
+    *names: str, help: str, panel: str, metavar: str | None = None, least: int | None = None
+) -> Any:
+    """An option with its help. least: the smallest number it takes."""
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, min=least)
 
 
 Models = Annotated[

@@ -36,13 +36,14 @@ def _path(
         int | None,
         typer.Option("--steps", help="Steps of training.", min=0, rich_help_panel=o.METHOD),
     ] = None,
-    path_points: looking.PathPoints = 8,
+    path_points: looking.PathPoints = None,
 ) -> None:
     """Find a path of low loss from A to B: line them up, bend a curve, measure all of it."""
     from hubmerge.landscape.teach import STEPS
     from hubmerge.survey.path import find_path
 
-    recipe = recipe.model_copy(update={"path_points": path_points})
+    if path_points is not None:
+        recipe = recipe.model_copy(update={"path_points": path_points})
     found = find_path(
         recipe, curve=curve, bends=bends, steps=STEPS if steps is None else steps, out=out
     )
