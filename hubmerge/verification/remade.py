@@ -116,6 +116,11 @@ def check_report(said: Report, found: Report, *, measured: bool) -> list[Check]:
     ]
 
 
+def measured_parts(report: Report) -> tuple[str, ...]:
+    """The parts of a report that take data: not every merge carries surveys."""
+    return tuple(part for part in MEASURED if part != "surveys" or report.surveys is not None)
+
+
 def not_checked(parts: tuple[str, ...], why: str) -> list[Check]:
     """One check for each of `parts`, which were left out."""
     return [

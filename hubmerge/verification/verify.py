@@ -28,12 +28,12 @@ from hubmerge.verification.claims import CARD, check_card, check_pictures, check
 from hubmerge.verification.download import Merge, download_merge
 from hubmerge.verification.recorded import check_sources, recorded, replay
 from hubmerge.verification.remade import (
-    MEASURED,
     PLAIN,
     check_files,
     check_hashes,
     check_report,
     check_weights,
+    measured_parts,
     not_checked,
 )
 from hubmerge.verification.result import Check, Outcome, Verification
@@ -111,13 +111,14 @@ def _made_again(
             found=f"{len(wanted.models)} parents, {len(merge.report.models)} in the report",
         )
     if found.gone_parents:
-        parts = ("weights", "configuration", *PLAIN, *(() if weights_only else MEASURED))
+        measured = () if weights_only else measured_parts(merge.report)
+        parts = ("weights", "configuration", *PLAIN, *measured)
         return _Remade(not_checked(parts, "; ".join(found.gone_parents)))
     if wanted.dataset is None or not (weights_only or DATASET in found.gone):
         return _by_recipe(merge, wanted, workers)
     remade = _by_alignment(merge, wanted, workers)
     if not weights_only:
-        remade.checks += not_checked(MEASURED, found.gone[DATASET])
+        remade.checks += not_checked(measured_parts(merge.report), found.gone[DATASET])
     return remade
 
 
