@@ -8,14 +8,23 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubmerge.reporting.barriers import OnTraining
 from hubmerge.reporting.fused import Ledger, SoupStep
 from hubmerge.reporting.kinds import kind_of
-from spaces_app.page import attempt_view, curve_view, gallery_view, markup, survey_view
+from hubmerge.reporting.part import RowSet
+from spaces_app.page import (
+    attempt_view,
+    curve_view,
+    gallery_view,
+    markup,
+    report_view,
+    survey_view,
+)
 from spaces_app.page.pick import offer
 from spaces_app.page.report_view import at
 from spaces_app.service.hub import Exhibit
 from spaces_app.service.job import Refusal
-from tests.report.example import example, surveyed
+from tests.report.example import curve, example, surveyed
 
 EVIL = "<script>alert(1)</script>\"' onload=x \x1b[31m\u202e"
 hostile = st.text(max_size=30) | st.just(EVIL)
@@ -93,3 +102,14 @@ def test_the_ledger_of_a_soup_is_shown_step_by_step() -> None:
     for said in ("taken", "left out", "0.850", "accuracy alone", "weighs"):
         assert said in shown
     assert survey_view.ledger(example()) == markup.NONE
+
+
+def test_barriers_are_shown_on_test_and_on_training_rows() -> None:
+    plain = example()
+    rows = RowSet(split="train", rows=300, available=5000, fingerprint="4" * 16)
+    training = OnTraining.of(rows, 0, naive=curve(1.5, n=300), matched=curve(0.01, n=300))
+    bars = plain.barrier.model_copy(update={"training": training})
+    shown = str(report_view.barrier(example(barrier=bars)))
+    assert shown.count("<td>300 training</td>") == shown.count("<td>1,000 test</td>") == 2
+    assert "nothing in the verdict" in shown
+    assert "training" not in str(report_view.barrier(plain))
