@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubmerge.verification.remade import check_report
+from hubmerge.verification.remade import check_report, measured_parts
 from hubmerge.verification.result import Outcome
 from hubmerge.verification.values import RELATIVE, compare, tolerance
 from tests.report.example import example, of_three, surveyed, unmeasured
@@ -98,6 +98,11 @@ def test_a_row_on_the_boundary_is_another_machines_a_tenth_of_all_is_not() -> No
         if c.what == "accuracy"
     ]
     assert (check.outcome, check.tolerance) == (Outcome.EQUIVALENT, 2 / 50)
+
+
+def test_surveys_are_said_not_to_be_checked_where_there_are_any() -> None:
+    assert set(measured_parts(surveyed())) - set(measured_parts(example())) == {"surveys"}
+    assert set(measured_parts(unmeasured())) == set(measured_parts(example()))
 
 
 def test_error_barriers_are_shares_but_for_where_they_are() -> None:
