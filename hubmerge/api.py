@@ -25,7 +25,7 @@ from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of,
 from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse import find_fusion
 from hubmerge.fuse.options import Value
-from hubmerge.fusing import AUTO, check_rows, given_to
+from hubmerge.fusing import AUTO, check_rows, given_to, learns
 from hubmerge.heads import SAME, Heads
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
 from hubmerge.hub import load as load
@@ -197,7 +197,7 @@ def merge(
     states, _ = based.filled(parents.states, None, HALVES)
     ground = _ground(a, dataset, recipe, based.heads) if dataset else None
     chosen = resolved_repair(recipe, a, ground)
-    batches = statistics_of(ground, a, recipe.seed)
+    batches = statistics_of(ground, a, recipe.seed, learns=learns(recipe))
     validation = validation_of(ground)
     check_rows(recipe, batches, validation)
     scratch = copy.deepcopy(a.model)

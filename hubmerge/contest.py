@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from transformers import PreTrainedModel
 
 from hubmerge.calibration import InputBatches, NoBatches
+from hubmerge.errors import LabelError
 from hubmerge.heads import Heads
 from hubmerge.hub.load import LoadedModel
 from hubmerge.known import Known, knowing, known_scores
@@ -23,14 +24,16 @@ from hubmerge.measure import (
     Rows,
     RowSet,
     Score,
+    Sight,
     Together,
     choose_rows,
     compare,
     ensemble,
-    measure_curve,
+    measure_curves,
     open_data,
     outputs,
     score,
+    training_rows,
 )
 from hubmerge.measure.answers import Answers
 from hubmerge.measure.reading import Reading, answers_of, read_for
@@ -54,6 +57,19 @@ class Ground:
     reading: Reading
     learning: Batches
     """What a matcher may look at: the calibration rows, and more of their kind if it learns."""
+    training: Training | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """Training rows the paths are measured on beside the reported ones, if anybody asked for some.
+
+    used: those of the rows that are calibration rows as well, or were learned from.
+    """
+
+    rows: RowSet
+    used: int
+    batches: Batches
 
 
 def matching_of(ground: Ground | None) -> InputBatches:
@@ -61,18 +77,26 @@ def matching_of(ground: Ground | None) -> InputBatches:
     return ground.learning if ground else NoBatches()
 
 
-def statistics_of(ground: Ground | None, a: LoadedModel, seed: int) -> InputBatches:
-    """The batches repairs and fusions look at: without data, synthetic images if `a` takes any."""
+def statistics_of(
+    ground: Ground | None, a: LoadedModel, seed: int, *, learns: bool = False
+) -> InputBatches:
+    """The batches repairs and fusions look at: without data, synthetic images if `a` takes any.
+
+    learns: with their labels, where every row has one.
+    """
     if ground is not None:
-        return ground.calibration
+        return _labelled(ground) if learns else ground.calibration
     return (
         NoBatches() if a.processor is None else synthetic_batches(a.model, a.processor, seed=seed)
     )
 
 
-def calibration_of(ground: Ground | None) -> InputBatches:
-    """The calibration batches, none without data."""
-    return ground.calibration if ground else NoBatches()
+def _labelled(ground: Ground) -> Batches:
+    try:
+        labels = ground.reading.batches(ground.rows.calibration, True).labels
+    except LabelError:
+        return ground.calibration
+    return replace(ground.calibration, labels=labels)
 
 
 def validation_of(ground: Ground | None) -> InputBatches:
@@ -102,6 +126,8 @@ class Contest:
     comparisons: list[Comparison]
     naive: Curve
     matched: Curve
+    on_training: tuple[Curve, Curve] | None = None
+    """The naive and the matched path on training rows."""
     known: tuple[Known, ...] = ()
     """What they are worth on each parent's own labels, where these are not the same."""
 
@@ -144,11 +170,15 @@ def prepare_ground(
     )
     rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
     calibration = reading.batches(rows.calibration, False)
-    learning, notes = calibration, list(rows.notes)
+    learning, notes, used = calibration, list(rows.notes), len(rows.calibration)
     if (learner := learners().get(recipe.match)) is not None:
         taught = learning_rows(data, rows, recipe, learner.rows)
-        learning = reading.batches(taught, learner.labelled)
+        learning, used = reading.batches(taught, learner.labelled), max(used, len(taught))
         notes.append(f'{len(taught):,} rows of split "{taught.split}" were learned from')
+    training = None
+    if recipe.train_samples is not None:
+        trained, again = training_rows(data, recipe.train_samples, used)
+        training = Training(trained, again, reading.batches(trained, True))
     return Ground(
         data,
         rows,
@@ -158,6 +188,7 @@ def prepare_ground(
         (*notes, *reading.notes),
         reading,
         learning,
+        training,
     )
 
 
@@ -179,15 +210,17 @@ def hold_contest(
     weights: Sequence[float] | None,
     naive: Path,
     matched: Path | None,
+    points: int,
     heads: Heads | None = None,
 ) -> Contest:
     """Evaluates every contender and both curves.
 
     parents: their classes in A's order. merge: as reloaded from disk. lam, weights: where on the
     path it lies, and of more than two parents, what each weighs at the path's far end. matched:
-    None where nothing was matched, so that both paths are one. heads: where the parents tell other
-    classes apart. Then they are untouched, each with its own outputs, and a path has ends of its
-    own: the parents with the rows that others have of what they do not know.
+    None where nothing was matched, so that both paths are one. points: that may be added to a
+    path around its highest ones. heads: where the parents tell other classes apart. Then they are
+    untouched, each with its own outputs, and a path has ends of its own: the parents with the rows
+    that others have of what they do not know.
     """
 
     def stand(
@@ -220,17 +253,24 @@ def hold_contest(
     else:  # not all logits were kept: the parents are asked again, together
         standings["ensemble"] = stand("ensemble", Together(parents))
 
-    def curve(path: Path, what: str) -> Curve:
-        between, apart = ends, held_out
-        if heads is not None:
-            lifted = [stand(f"end of the {what} path", path.holding(end)) for end in path.ends]
-            between = [standing.evaluation for standing in lifted]
-            apart = [standing.validation for standing in lifted]
-        return measure_curve(
-            path.model, between, apart, ground.evaluation, ground.validation, workers, what, weights
-        )
+    sights = [Sight(ground.evaluation, ends)]
+    if (training := ground.training) is not None:
+        own_ends = [] if heads is not None else parents
+        said = [outputs(parent, training.batches, workers, "training rows") for parent in own_ends]
+        sights.append(Sight(training.batches, said))
+    held = Sight(ground.validation, held_out)
 
-    naive_curve = curve(naive, "naive")
+    def ended(path: Path, sight: Sight) -> Sight:
+        said = [outputs(path.holding(end), sight.rows, workers, "ends") for end in path.ends]
+        return Sight(sight.rows, said)
+
+    def curves(path: Path, what: str) -> list[Curve]:
+        seen, judged = sights, held
+        if heads is not None:
+            seen, judged = [ended(path, sight) for sight in sights], ended(path, held)
+        return measure_curves(path.model, seen, judged, workers, what, weights, points)
+
+    naive_curves = curves(naive, "naive")
     scores = {name: standing.score for name, standing in standings.items()}
     comparisons = [
         compare(
@@ -243,9 +283,11 @@ def hold_contest(
         for other in standings
         if other != "merge"
     ]
-    matched_curve = naive_curve if matched is None else curve(matched, "matched")
+    matched_curves = naive_curves if matched is None else curves(matched, "matched")
+    both = list(zip(naive_curves, matched_curves, strict=True))
     own_labels: tuple[Known, ...] = ()
     if heads is not None:
         lifted = {"naive": naive.model(lam), "merge": merge}
         own_labels = known_scores(heads, ground.evaluation, parents, lifted, workers)
-    return Contest(standings, scores, comparisons, naive_curve, matched_curve, own_labels)
+    on_training = both[1] if both[1:] else None
+    return Contest(standings, scores, comparisons, *both[0], on_training, own_labels)

@@ -21,7 +21,7 @@ from hubmerge.contest import (
     validation_of,
 )
 from hubmerge.errors import RecipeError
-from hubmerge.fusing import AUTO
+from hubmerge.fusing import AUTO, learns
 from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel, fetch
 from hubmerge.matching import Match, find_method
@@ -129,7 +129,7 @@ def paths_of(
     """
     parents = based.parents
     weights = recipe.mixture or [1 / len(parents.loaded)] * len(parents.loaded)
-    batches = statistics_of(ground, parents.a, recipe.seed)
+    batches = statistics_of(ground, parents.a, recipe.seed, learns=learns(recipe))
     scratch = copy.deepcopy(parents.a.model)
     validation = validation_of(ground)
     if recipe.fuse == AUTO and ground is not None:

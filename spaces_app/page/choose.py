@@ -17,6 +17,11 @@ from spaces_app.page.steps import QUIET, heading
 from spaces_app.page.wording import FUSION, MATCHING, REPAIR, SYMMETRIES
 
 EMPTY = ("", "", "")
+SURVEYS = [
+    ("A curve around the barrier (two models)", "path"),
+    ("The loss all around (two models)", "plane"),
+    ("All mixtures (three models or more)", "simplex"),
+]
 
 
 class Choose:
@@ -110,6 +115,13 @@ class Choose:
                 0, precision=0, minimum=0, label="Seed", info="Decides every random choice."
             )
 
+        self.survey = gr.CheckboxGroup(
+            SURVEYS,
+            label="What lies around the merge",
+            info="Measured and drawn beside the verdict, on the same data set; takes longer.",
+            elem_id="survey",
+        )
+
     @property
     def fields(self) -> list[Any]:
         """What a recipe is made from, beside what was picked."""
@@ -125,6 +137,7 @@ class Choose:
             self.samples,
             self.calibration,
             self.seed,
+            self.survey,
         ]
 
     @property
@@ -173,6 +186,7 @@ def recipe_of(
     samples: float | None,
     calibration: float | None,
     seed: float | None,
+    survey: list[str] | None = None,
 ) -> Recipe | None:
     """The recipe of both panels' fields; None as long as it has not two models.
 
@@ -193,6 +207,7 @@ def recipe_of(
         int(samples) if samples else None,
         None if calibration is None else int(calibration),
         int(seed or 0),
+        tuple(survey or ()),
     )
     return levels.to_recipe(names, data, level, advanced)
 

@@ -31,6 +31,7 @@ class Advanced:
     samples: int | None = None
     calibration_samples: int | None = None
     seed: int = 0
+    survey: tuple[str, ...] = ()
 
 
 def to_recipe(
@@ -52,6 +53,7 @@ def to_recipe(
         "samples": advanced.samples if data else None,
         "calibration_samples": advanced.calibration_samples if data else None,
         "seed": advanced.seed,
+        "survey": advanced.survey,
         "best": level == BEST and pair and data is not None and advanced.lam == MIDDLE,
     }
     if pair:

@@ -39,6 +39,8 @@ class Limits:
     """Rows a recipe may ask to be measured, or calibrated, on."""
     steps: int = 2_000
     """Steps a matcher may learn for."""
+    points: int = 40
+    """Points a path may be refined by."""
     merge_seconds: int = 3 * 3600
     light_seconds: int = 180
     """Longest a merge, and anything else, may take."""
@@ -84,17 +86,20 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
     for what, rows in (
         ("rows to measure on", recipe.samples),
         ("rows to calibrate on", recipe.calibration_samples),
+        ("training rows", recipe.train_samples),
     ):
         if rows == "all" or (isinstance(rows, int) and rows > limits.rows):
             raise ResourceError(
                 f"{what}: {rows}", found=f"at most {limits.rows:,} here", hint="ask for fewer"
             )
-    if (recipe.learning_steps or 0) > limits.steps:
-        raise ResourceError(
-            f"learning steps: {recipe.learning_steps}",
-            found=f"at most {limits.steps:,} here",
-            hint="ask for fewer",
-        )
+    for what, number, most in (
+        ("learning steps", recipe.learning_steps or 0, limits.steps),
+        ("points to refine a path by", recipe.path_points, limits.points),
+    ):
+        if number > most:
+            raise ResourceError(
+                f"{what}: {number}", found=f"at most {most:,} here", hint="ask for fewer"
+            )
 
 
 def check_plan(plan: Mapping[str, Any], limits: Limits) -> None:
