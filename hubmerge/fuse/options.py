@@ -70,7 +70,7 @@ class Option:
             return str(value)
         try:
             number = None if isinstance(value, bool) else float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if number is None or not math.isfinite(number):
             return None

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
-from hubmerge.errors import RecipeError
 from hubmerge.fuse import fusions
 from hubmerge.matching import learners, matchers
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.repair import repairs
-from spaces_app.page import levels, recipe_text
+from spaces_app.page import levels, markup, recipe_text
 from spaces_app.page.context import Context
 from spaces_app.page.steps import QUIET, heading
 from spaces_app.page.wording import FUSION, MATCHING, REPAIR, SYMMETRIES
+from spaces_app.service.job import Refused, refusing
 
 EMPTY = ("", "", "")
+IN_USE = "Its models and options are used, and what stands in the fields above is not."
 
 
 class Choose:
@@ -48,6 +50,7 @@ class Choose:
                 elem_id="recipe-file",
             )
         self.given = gr.State(None)
+        self.dropped = gr.HTML(elem_id="dropped")
 
     def _fold(self) -> None:
         with gr.Row():
@@ -133,19 +136,21 @@ class Choose:
         return [self.yaml, self.command, self.python]
 
     def wire(self) -> None:
-        """A file that is dropped in replaces everything that was chosen."""
+        """A file that is dropped in replaces everything that was chosen, until it is removed."""
 
-        def dropped(content: bytes | None) -> str | None:
+        def dropped(content: bytes | None) -> tuple[str | None, Markup]:
             if content is None:
-                return None
-            if len(content) > self._limit:
-                raise gr.Error(f"A recipe has at most {self._limit:,} bytes.")
+                return None, markup.NONE
             try:
-                return recipe_text.from_yaml(content.decode()).to_yaml()
-            except (RecipeError, UnicodeDecodeError) as error:
-                raise gr.Error(str(error).replace("<", "&lt;")) from None
+                with refusing():
+                    text = content.decode(errors="replace")
+                    given = recipe_text.from_yaml(text, self._limit)
+            except Refused as refused:
+                return None, markup.refusal(refused.refusal, "The file is not used")
+            said = Markup("<p>{} {}</p>").format(IN_USE, "Remove the file to choose again.")
+            return given.to_yaml(), markup.card("The recipe of the file", said, "hm-warn")
 
-        self.file.change(dropped, self.file, self.given, **QUIET)
+        self.file.change(dropped, self.file, [self.given, self.dropped], **QUIET)
 
 
 def _fusions() -> list[tuple[str, str]]:

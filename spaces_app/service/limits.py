@@ -38,7 +38,7 @@ class Limits:
     rows: int = 20_000
     """Rows a recipe may ask to be measured, or calibrated, on."""
     steps: int = 2_000
-    """Steps a matcher may learn for."""
+    """Steps a matcher may learn for, and the most that a fusion's option may be if it counts."""
     merge_seconds: int = 3 * 3600
     light_seconds: int = 180
     """Longest a merge, and anything else, may take."""
@@ -78,7 +78,8 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
         raise RecipeError("an alignment lies in a folder, and there are none here")
     if len(recipe.models) > limits.models:
         raise ResourceError(f"{len(recipe.models)} models", found=f"at most {limits.models} here")
-    for ref in (*recipe.models, *([recipe.dataset.id] if recipe.dataset else [])):
+    named = (*recipe.models, recipe.base, recipe.dataset.id if recipe.dataset else None)
+    for ref in filter(None, named):
         if ref.startswith(("/", ".", "~")) or ref.count("/") < 1:
             raise RecipeError(f"{ref!r} is no name on the Hub", hint="OWNER/NAME, or its address")
     for what, rows in (
@@ -89,17 +90,16 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
             raise ResourceError(
                 f"{what}: {rows}", found=f"at most {limits.rows:,} here", hint="ask for fewer"
             )
-    if (recipe.learning_steps or 0) > limits.steps:
-        raise ResourceError(
-            f"learning steps: {recipe.learning_steps}",
-            found=f"at most {limits.steps:,} here",
-            hint="ask for fewer",
-        )
+    for what, steps in {"learning steps": recipe.learning_steps, **recipe.fuse_options}.items():
+        if isinstance(steps, int) and steps > limits.steps:
+            raise ResourceError(
+                f"{what}: {steps}", found=f"at most {limits.steps:,} here", hint="ask for fewer"
+            )
 
 
 def check_plan(plan: Mapping[str, Any], limits: Limits) -> None:
     """Raises: ResourceError, if the models are larger than this machine takes."""
-    for model in plan["models"]:
+    for model in (*plan["models"], *filter(None, [plan.get("base")])):
         if model["parameters"] > limits.parameters:
             raise ResourceError(
                 f"{model['id']} is too large for this Space",

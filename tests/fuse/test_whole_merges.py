@@ -228,6 +228,7 @@ def test_only_a_part_is_merged_and_the_rest_is_parent_a_s(past, merge):
         ({"fuse": "ties", "base": "b", "fuse_options": {"densty": 0.2}}, "density, scale"),
         ({"fuse": "ties", "base": "b", "fuse_options": {"density": 1.2}}, "at most 1"),
         ({"fuse": "ties", "base": "b", "fuse_options": {"density": "much"}}, "a number"),
+        ({"fuse": "ties", "base": "b", "fuse_options": {"density": 10**400}}, "a number"),
         ({"fuse": "lawa", "fuse_options": {"last": 1.5}}, "a whole number"),
         ({"fuse": "greedy-soup", "dataset": "d", "fuse_options": {"metric": "f1"}}, "accuracy"),
         ({"fuse": "greedy-soup"}, "add --dataset"),

@@ -107,6 +107,13 @@ def test_one_model_is_no_recipe_yet() -> None:
         "1: 2",
         "models: {a: b}",
         "\t",
+        "models: " + "[" * 20_000,
+        "models: " + "[" * 3_000 + "]" * 3_000,
+        "models: [a/b, c/d]\nseed: " + "9" * 5_000,
+        "models: [a/b, c/d]\nonly: [2020-99-99]",
+        "models: [a/b, c/d]\n# " + "x" * 64_000,
+        "models: [a/b, c/d]\nseed: \ud800",
+        "models: [a/b, c/d]\nfuse: swag\nfuse_options: {rank: .inf}\nlambda: .nan",
     ],
 )
 def test_what_is_no_recipe_is_refused(text: str) -> None:
