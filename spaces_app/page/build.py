@@ -13,8 +13,9 @@ from spaces_app.page.account import Account
 from spaces_app.page.choose import EMPTY, Choose, recipe_of, told
 from spaces_app.page.context import Context
 from spaces_app.page.look import Look
-from spaces_app.page.pick import CONNECT, Pick
+from spaces_app.page.pick import Pick
 from spaces_app.page.publish import Publish
+from spaces_app.page.search import CONNECT
 from spaces_app.page.steps import QUIET
 from spaces_app.page.watch import REMEMBER, Watch
 from spaces_app.service import hub
@@ -107,7 +108,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
     planned: dict[str, Any] = {"fn": plan, "inputs": fields, "outputs": [pick.plan, start]}
     shown = {"api_visibility": "private", "show_progress": "minimal", "concurrency_limit": None}
     gr.on(
-        [*pick.settled, *(field.change for field in choose.fields)],
+        [*pick.settled, *choose.settled],
         trigger_mode="always_last",
         show_progress_on=[pick.plan],
         **planned,
@@ -122,7 +123,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
     page.load(arrive, None, came, queue=False, js=CONNECT, **QUIET).then(
         refresh, watch.job, parts, queue=False, **QUIET
     ).then(**planned, **shown)
-    choose.wire()
+    choose.wire(pick.fields)
     account.wire()
     watch.wire(refresh, parts)
     look.wire(watch.job)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces_app.page import attempt_view, curve_view, gallery_view, markup
-from spaces_app.page.pick import offer
 from spaces_app.page.report_view import at
+from spaces_app.page.search import offer
 from spaces_app.service.hub import Exhibit
 from spaces_app.service.job import Refusal
 from tests.report.example import example
