@@ -10,12 +10,23 @@ from markupsafe import Markup
 from spaces_app.page import markup
 from spaces_app.page.context import Context
 from spaces_app.page.steps import QUIET
+from spaces_app.page.visitor import came_by_its_own_name, cookie_of
 from spaces_app.service import hub
 from spaces_app.service.job import Refusal, Refused
 
 WHY = "Needed for private models and for publishing. The token stays in memory, and is yours alone."
 NO_TOKEN = Refusal(
     kind="AccessError", what="There is no token on this machine", hint="hf auth login"
+)
+NO_COOKIE = Refusal(
+    kind="AccessError",
+    what="This browser keeps no cookies, so that nobody could tell its calls from others'",
+    hint="allow cookies for this page, and open it again",
+)
+ELSEWHERE = Refusal(
+    kind="AccessError",
+    what="This machine's token is for who opens this page on this machine",
+    hint="the address that was printed when the app was started; or another token",
 )
 
 
@@ -62,6 +73,8 @@ class Account:
         ]
 
     def _own(self, request: gr.Request) -> tuple[Markup, str]:
+        if not came_by_its_own_name(request):
+            return markup.refusal(ELSEWHERE, "Not signed in"), ""
         look = self._context.host.local_token
         token = look() if look else None
         if not token:
@@ -69,6 +82,8 @@ class Account:
         return self._enter(token, request)
 
     def _enter(self, token: str, request: gr.Request) -> tuple[Markup, str]:
+        if cookie_of(request) is None:
+            return markup.refusal(NO_COOKIE, "Not signed in"), ""
         try:
             name = hub.account(token.strip())
         except Refused as refused:
