@@ -38,8 +38,8 @@ class Given:
 
 def matchings(given: Given) -> Choices:
     """Every matcher for which there are rows."""
-    known = {**matchers(), **learners()}
-    found = [name for name, method in known.items() if given.data or not method.needs_data]
+    found = [name for name, method in matchers().items() if given.data or not method.needs_data]
+    found += list(learners()) if given.data else []
     return [(AS_CHOSEN, AS_CHOSEN), ("auto", "auto"), *_marked("match", found), ("none", "none")]
 
 

@@ -18,7 +18,7 @@ from spaces_app.page.publish import Publish
 from spaces_app.page.search import CONNECT
 from spaces_app.page.steps import QUIET
 from spaces_app.page.watch import REMEMBER, Watch
-from spaces_app.service import hub
+from spaces_app.service.gallery import gallery
 from spaces_app.service.job import Refused, refusing
 
 TITLE = "hubmerge"
@@ -139,7 +139,7 @@ def _gallery(page: gr.Blocks, context: Context) -> None:
 
     def show(request: gr.Request) -> Markup:
         try:
-            return gallery_view.render(hub.gallery(context.person(request)))
+            return gallery_view.render(gallery(context.person(request)))
         except Refused as error:
             return markup.refusal(error.refusal, "The gallery cannot be shown")
 

@@ -108,7 +108,14 @@ class Fold:
         """Events after which something was chosen, and is not just being typed."""
         typed = [self.base, self.samples, self.calibration, self.seed]
         said = [event for field in typed for event in (field.submit, field.blur)]
-        chosen = [self.match, self.fuse, self.repair, self.symmetry, self.labels, self.lam]
+        chosen: list[Any] = [
+            self.match,
+            self.fuse,
+            self.repair,
+            self.symmetry,
+            self.labels,
+            self.lam,
+        ]
         return [*said, self._picked.change, *(field.change for field in chosen)]
 
     def wire(self, picked: Sequence[Any], level: gr.Radio) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from hubmerge.reporting.figures import MISSING, count, figure
-from spaces_app.page.markup import join, on_hub, table, term, text
+from spaces_app.page.markup import NONE, join, on_hub, table, term, text
 from spaces_app.page.report_view import BARRIER
-from spaces_app.service.hub import Exhibit
+from spaces_app.service.gallery import Exhibit
 
 EMPTY = Markup('<p class="hm-quiet">No merge was published with hubmerge on this Hub yet.</p>')
+PRIVATE = Markup('<span class="hm-quiet">(private)</span>')
 CLAIMED = (
     "These figures are what the cards say. `hubmerge verify` makes a merge again and checks them."
 )
@@ -23,7 +24,7 @@ def render(exhibits: Sequence[Exhibit]) -> Markup:
         return EMPTY
     lines = [
         (
-            on_hub(each.id),
+            join([on_hub(each.id), PRIVATE if each.private else NONE], " "),
             text(each.verdict or "not stated"),
             figure(each.accuracy),
             figure(each.barrier),

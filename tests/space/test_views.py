@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces_app.page import attempt_view, curve_view, gallery_view, markup
 from spaces_app.page.report_view import at
 from spaces_app.page.search import offer
-from spaces_app.service.hub import Exhibit
+from spaces_app.service.gallery import Exhibit, exhibit
 from spaces_app.service.job import Refusal
 from tests.report.example import example
 
@@ -47,6 +48,60 @@ def test_no_text_changes_the_markup_around_it(text: str) -> None:
         assert shape(view(text)) == shape(view(plain))
     assert "\x1b" not in markup.text(text)
     assert "\u202e" not in markup.text(text)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | hostile,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+figures = st.fixed_dictionaries({"type": st.just("accuracy") | values, "value": values})
+results = st.fixed_dictionaries(
+    {
+        "dataset": values | st.fixed_dictionaries({"args": values}),
+        "metrics": values | st.lists(figures),
+    }
+)
+cards = values | st.fixed_dictionaries(
+    {},
+    optional={
+        "self": values,
+        "verdict": values,
+        "base_model": values,
+        "model-index": values | st.lists(st.fixed_dictionaries({"results": st.lists(results)})),
+    },
+)
+
+
+@given(st.fixed_dictionaries({}, optional={"id": values, "cardData": cards, "private": values}))
+def test_whatever_a_card_says_the_gallery_stands(said: dict) -> None:
+    shown = exhibit(said)
+    rows = [row for row in shape(gallery_view.render([shown])) if row[0] == "tr"]
+    assert len(rows) == 2
+    assert "nan" not in str(gallery_view.render([shown])) or "nan" in str(said).lower()
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("inf"), float("nan"), True, "1"])
+def test_what_is_no_figure_is_shown_as_none(value: object) -> None:
+    metrics = [{"type": "accuracy", "value": value}]
+    result = {"dataset": {"args": {"rows": value}}, "metrics": metrics}
+    shown = exhibit({"cardData": {"model-index": [{"results": [result]}]}})
+    assert (shown.accuracy, shown.rows) == (None, None)
+
+
+def test_a_card_is_told_as_it_is() -> None:
+    result = {
+        "dataset": {"args": {"rows": 400}},
+        "metrics": [{"type": "accuracy", "value": 0.9}, {"type": "loss_barrier", "value": 0.1}],
+    }
+    card = {
+        "base_model": ["o/a", "o/b"],
+        "verdict": "worse",
+        "model-index": [{"name": "m", "results": [result]}],
+    }
+    said = {"id": "o/m", "cardData": card, "lastModified": "2024-05-06T00:00:00.000Z"}
+    wanted = Exhibit("o/m", ("o/a", "o/b"), "worse", 0.9, 0.1, 400, "2024-05-06")
+    assert exhibit(said) == wanted
 
 
 def test_a_curve_has_no_line_where_nothing_was_measured() -> None:
