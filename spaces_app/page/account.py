@@ -15,6 +15,7 @@ from spaces_app.service import hub
 from spaces_app.service.job import Refusal, Refused
 
 WHY = "Needed for private models and for publishing. The token stays in memory, and is yours alone."
+TOKEN = "Made in the settings of your account on the Hub; with the write role, to publish."
 NO_TOKEN = Refusal(
     kind="AccessError", what="There is no token on this machine", hint="hf auth login"
 )
@@ -42,13 +43,13 @@ class Account:
             return
         with gr.Accordion("Sign in", open=False, elem_id="sign-in"):
             gr.HTML(Markup('<p class="hm-quiet">{}</p>').format(WHY))
+            self.own = gr.Button("Sign in with this machine's token", elem_id="own-token")
+            self.token = gr.Textbox(
+                label="Or another token", info=TOKEN, type="password", max_lines=1, elem_id="token"
+            )
             with gr.Row():
-                self.own = gr.Button("With this machine's token", size="sm", elem_id="own-token")
-                self.token = gr.Textbox(
-                    label="Or another token", type="password", max_lines=1, elem_id="token"
-                )
-                self.enter = gr.Button("Sign in", size="sm", elem_id="enter")
-                self.leave = gr.Button("Sign out", size="sm", elem_id="leave")
+                self.enter = gr.Button("Sign in with it", elem_id="enter")
+                self.leave = gr.Button("Sign out", elem_id="leave")
 
     def who(self, request: gr.Request) -> Markup:
         """Whose page this is."""

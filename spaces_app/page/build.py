@@ -50,6 +50,7 @@ def _head() -> None:
 
 
 def _merge_page(page: gr.Blocks, context: Context) -> None:
+    gr.Navbar(main_page_name="Merge")
     _head()
     account = Account(context)
     pick, choose = Pick(context), Choose(context)
@@ -94,7 +95,9 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
 
     def arrive(request: gr.Request) -> tuple[Any, ...]:
         job = request.query_params.get("job")
-        return job, account.who(request), *pick.of(watch.recipe(job, request))
+        recipe = watch.recipe(job, request)
+        fields = pick.of(recipe) if recipe else pick.asked(request.query_params)
+        return job, account.who(request), *fields
 
     gr.on(
         [field.change for field in fields],
@@ -122,7 +125,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
     came = [watch.job, account.shown, *pick.fields]
     page.load(arrive, None, came, queue=False, js=CONNECT, **QUIET).then(
         refresh, watch.job, parts, queue=False, **QUIET
-    ).then(**planned, **shown)
+    ).then(None, watch.job, None, js=REMEMBER, **QUIET).then(**planned, **shown)
     choose.wire(pick.fields)
     account.wire()
     watch.wire(refresh, parts)
@@ -133,6 +136,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
 
 
 def _gallery(page: gr.Blocks, context: Context) -> None:
+    gr.Navbar(main_page_name="Merge")
     _head()
     gr.HTML("<h2>Merge gallery</h2>")
     shown = gr.HTML(elem_id="gallery")

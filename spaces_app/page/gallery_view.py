@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -31,6 +32,7 @@ def render(exhibits: Sequence[Exhibit]) -> Markup:
             count(each.rows) if each.rows is not None else MISSING,
             join((on_hub(parent) for parent in each.parents), ", ") or MISSING,
             text(each.updated),
+            again(each),
         )
         for each in exhibits
     ]
@@ -42,6 +44,17 @@ def render(exhibits: Sequence[Exhibit]) -> Markup:
         "measured on rows",
         "parents",
         "published",
+        "try",
     )
     note = Markup('<p class="hm-quiet">{}</p>').format(CLAIMED.replace("`", ""))
     return join([table(head, lines, "Merges made with hubmerge on this Hub"), note])
+
+
+def again(exhibit: Exhibit) -> Markup:
+    """A link that fills the parents and the data into the first page; nothing where it cannot."""
+    if len(exhibit.parents) < 2:
+        return Markup(MISSING)
+    a, b, *more = exhibit.parents
+    fields = {"a": a, "b": b, "more": " ".join(more), "data": exhibit.data or ""}
+    asked = urlencode({name: value for name, value in fields.items() if value})
+    return Markup('<a href="./?{}">merge its parents</a>').format(asked)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from hubmerge.recipe import Recipe
 from spaces_app.host import Example
@@ -13,6 +15,12 @@ from spaces_app.page.context import Context
 from spaces_app.page.search import Search
 from spaces_app.page.steps import QUIET, heading
 
+FIELDS = ("a", "b", "more", "data")
+"""What the page's address calls the fields: ?a=OWNER/A&b=OWNER/B&data=OWNER/D fills them in."""
+NONE_KNOWN = Markup(
+    '<p class="hm-quiet">Nothing to try with one click is known on this Hub. The '
+    '<a href="gallery">gallery</a> shows merges whose parents can be merged again.</p>'
+)
 MORE = "One name or address per line; all are merged at once"
 
 
@@ -22,6 +30,8 @@ class Pick:
     def __init__(self, context: Context) -> None:
         self._context = context
         heading(1, "Pick", "Two models of the same architecture, trained apart from each other.")
+        if not context.host.examples:
+            gr.HTML(NONE_KNOWN, elem_id="no-examples")
         with gr.Row(elem_classes="hm-examples"):
             self.examples = [
                 gr.Button(f"Try: {example.name}", size="sm", min_width=120)
@@ -60,12 +70,18 @@ class Pick:
         ]
 
     @staticmethod
-    def of(recipe: Recipe | None) -> list[Any]:
+    def of(recipe: Recipe) -> list[Any]:
         """The fields as a merge that was started filled them in."""
-        if recipe is None:
-            return [gr.skip()] * 4
         a, b, *more = recipe.models
         return [a, b, "\n".join(more), recipe.dataset.id if recipe.dataset else ""]
+
+    @staticmethod
+    def asked(address: Mapping[str, str]) -> list[Any]:
+        """The fields as the page's address fills them in, if it does."""
+        if not any(address.get(name) for name in FIELDS):
+            return [gr.skip()] * len(FIELDS)
+        a, b, more, data = (address.get(name, "") for name in FIELDS)
+        return [a, b, "\n".join(more.split()), data]
 
     @staticmethod
     def _filled(example: Example) -> Any:

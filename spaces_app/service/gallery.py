@@ -33,6 +33,7 @@ class Exhibit:
 
     id: str
     parents: tuple[str, ...]
+    data: str | None
     verdict: str | None
     accuracy: float | None
     barrier: float | None
@@ -60,11 +61,10 @@ def exhibit(said: Mapping[str, Any]) -> Exhibit:
     """One entry of the Hub's list. What is not as it should be is left out."""
     card = _dict(said.get("cardData"))
     results = _results(card)
-    parents = card.get("base_model")
-    named = parents if isinstance(parents, list) else [parents]
     return Exhibit(
         str(said.get("id")),
-        tuple(name for name in map(_text, named) if name)[:MOST],
+        _texts(card.get("base_model"))[:MOST],
+        next(iter(_texts(card.get("datasets"))), None),
         _text(card.get("verdict")),
         _number(results.get("accuracy")),
         _number(results.get("loss_barrier")),
@@ -104,6 +104,11 @@ def _number(value: Any) -> float | None:
 def _count(value: Any) -> int | None:
     number = _number(value)
     return int(number) if number is not None and number >= 0 else None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else [value]
+    return tuple(text for text in map(_text, listed) if text)
 
 
 def _text(value: Any) -> str | None:

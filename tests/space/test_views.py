@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from html.parser import HTMLParser
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces_app.page import attempt_view, curve_view, gallery_view, markup
+from spaces_app.page.gallery_view import again
+from spaces_app.page.pick import Pick
 from spaces_app.page.report_view import at
 from spaces_app.page.search import offer
 from spaces_app.service.gallery import Exhibit, exhibit
@@ -41,7 +46,9 @@ def test_no_text_changes_the_markup_around_it(text: str) -> None:
     for view in (
         lambda said: markup.refusal(Refusal(kind="k", what=said, found="f", hint="h")),
         lambda said: attempt_view.render({said: [(said, 0.5)]}),
-        lambda said: gallery_view.render([Exhibit(said, (said,), said, 0.1, 0.1, 5, said)]),
+        lambda said: gallery_view.render(
+            [Exhibit(said, (said, said), said, said, 0.1, 0.1, 5, said)]
+        ),
         lambda said: offer("pick-a", [said]),
         lambda said: markup.on_hub(said),
     ):
@@ -96,12 +103,15 @@ def test_a_card_is_told_as_it_is() -> None:
     }
     card = {
         "base_model": ["o/a", "o/b"],
+        "datasets": ["o/d"],
         "verdict": "worse",
         "model-index": [{"name": "m", "results": [result]}],
     }
     said = {"id": "o/m", "cardData": card, "lastModified": "2024-05-06T00:00:00.000Z"}
-    wanted = Exhibit("o/m", ("o/a", "o/b"), "worse", 0.9, 0.1, 400, "2024-05-06")
+    wanted = Exhibit("o/m", ("o/a", "o/b"), "o/d", "worse", 0.9, 0.1, 400, "2024-05-06")
     assert exhibit(said) == wanted
+    (address,) = re.findall(r'href="./\?([^"]+)"', unescape(again(wanted)))
+    assert Pick.asked(dict(parse_qsl(address))) == ["o/a", "o/b", "", "o/d"]
 
 
 def test_a_curve_has_no_line_where_nothing_was_measured() -> None:
