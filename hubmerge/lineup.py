@@ -1,4 +1,4 @@
-"""Lining parents up: from what is loaded to what lies between them, aligned and not."""
+"""Lining parents up: from what is loaded to what lies between them, aligned and not, and fused."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from hubmerge.align import Parents, match_all
 from hubmerge.alignments import load_matches
 from hubmerge.basin import Based
+from hubmerge.calibration import InputBatches
 from hubmerge.cascade import Attempt, Way, best_way, scalings
 from hubmerge.choices import resolved_symmetry, resolved_together, tries, ways_of
 from hubmerge.contest import (
@@ -21,15 +22,17 @@ from hubmerge.contest import (
     validation_of,
 )
 from hubmerge.errors import RecipeError
-from hubmerge.fusing import AUTO
+from hubmerge.fuse import Fused, Fusion, find_fusion
+from hubmerge.fusing import AUTO, given_to, part_of
 from hubmerge.hub import LoadedModel, fetch
 from hubmerge.matching import Match, find_method
+from hubmerge.measure import Outputs, outputs
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Bench, Repair
 from hubmerge.spec.permutation import State
-from hubmerge.trials import halves
+from hubmerge.trials import Trial, best_fusion, halves
 from hubmerge.workers import Workers
 
 
@@ -107,6 +110,41 @@ def _found(
     )
 
 
+def chosen_on(recipe: Recipe, ground: Ground | None) -> InputBatches:
+    """The validation rows the recipe's fusion sees: half of them, where fusions are compared."""
+    if recipe.fuse == AUTO and ground is not None:
+        return halves(ground.validation)[0]
+    return validation_of(ground)
+
+
+def fused(
+    recipe: Recipe,
+    path: MergePath,
+    base: State | None,
+    lam: float,
+    parents: Parents,
+    ground: Ground | None,
+    workers: Workers,
+) -> tuple[Fusion, Fused, tuple[Trial, ...]]:
+    """The fusion, what it made of the aligned parents, and what else was tried."""
+    given, part = given_to(recipe, base), part_of(recipe)
+
+    def make(fusion: Fusion) -> Fused:
+        return path.fused(fusion, lam, given, part)
+
+    if recipe.fuse != AUTO:
+        fusion = find_fusion(recipe.fuse)
+        return fusion, make(fusion), ()
+    validation = ground.validation if ground else None
+    statistics = statistics_of(ground, parents.a, recipe.seed)
+
+    def run(made: Fused, what: str) -> Outputs:
+        assert validation is not None
+        return outputs(path.holding(made.state), halves(validation)[1], workers, what)
+
+    return best_fusion(recipe, make, run, statistics, validation)
+
+
 def paths_of(
     recipe: Recipe,
     based: Based,
@@ -121,10 +159,7 @@ def paths_of(
     parents = based.parents
     batches = statistics_of(ground, parents.a, recipe.seed)
     scratch = copy.deepcopy(parents.a.model)
-    validation = validation_of(ground)
-    if recipe.fuse == AUTO and ground is not None:
-        validation, _ = halves(ground.validation)
-    bench = Bench(parents.spec, scratch, batches, workers, validation)
+    bench = Bench(parents.spec, scratch, batches, workers, chosen_on(recipe, ground))
     naive = MergePath(repair, bench, parents.states, recipe.mixture)
     states, base = based.aligned(matches)
     if not matches:

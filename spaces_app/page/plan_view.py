@@ -94,7 +94,7 @@ def _licence(plan: Plan) -> Markup:
 
 def _measured(plan: Plan) -> Markup:
     if plan.data is None:
-        return Markup("nothing, as there is no data set")
+        return Markup("nothing: Quick, and whatever has no data set, leaves measuring out")
     items = join(
         Markup('<li>{} <span class="hm-quiet">on {}</span></li>').format(
             explained(m.what), explained(m.rows)
