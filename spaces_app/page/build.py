@@ -125,7 +125,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
     came = [watch.job, account.shown, *pick.fields]
     page.load(arrive, None, came, queue=False, js=CONNECT, **QUIET).then(
         refresh, watch.job, parts, queue=False, **QUIET
-    ).then(None, watch.job, None, js=REMEMBER, **QUIET).then(**planned, **shown)
+    ).then(**planned, **shown).then(None, watch.job, None, js=REMEMBER, **QUIET)
     choose.wire(pick.fields)
     account.wire()
     watch.wire(refresh, parts)

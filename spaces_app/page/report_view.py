@@ -36,8 +36,8 @@ ENSEMBLE = "Both models run, and their answers averaged: better often, and twice
 NAIVE = "The two models averaged as they are, without finding out which unit is which."
 SPACE = "A group of units whose order means nothing: swapping two of them changes no output."
 HOW = (
-    "permute: units take each other's places. rotate, linear: they are mixed as well. Scales may "
-    "change, too. None of it changes what the model computes."
+    "permute: units take each other's places. scale: and are brought to one size. rotate, linear: "
+    "they are mixed as well. None of it changes what the model computes."
 )
 MOVED = "How many units stand somewhere else now."
 CORRELATION = "How alike matched units behave on the same images: 1 is the same, 0 unrelated."
