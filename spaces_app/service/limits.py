@@ -24,7 +24,7 @@ class Limits:
     light: int = 2
     """Plans, trials and uploads at once, each kind."""
     waiting: int = 200
-    """Merges in the queue."""
+    """Merges in the queue; those of people who have not signed in fill half of it at most."""
     per_person: int = 3
     """Unfinished merges of one person."""
     kept_per_person: int = 12

@@ -110,6 +110,21 @@ def test_one_person_may_not_fill_the_queue(desk: Desk, somebody: Person) -> None
         desk.stop(somebody, number)
 
 
+def test_who_has_not_signed_in_may_not_fill_the_queue(
+    hub: EmbeddedHub, tmp_path: Path, me: Person
+) -> None:
+    desk = Desk(tmp_path, Limits(heavy=0, waiting=4))
+    try:
+        for name in ("a", "b"):
+            desk.submit(visitor(name), quick())
+        assert refused(lambda: desk.submit(visitor("c"), quick())) == "ResourceError"
+        for seed in range(2):
+            desk.submit(me, quick(seed=seed))
+        assert refused(lambda: desk.submit(me, quick(seed=2))) == "ResourceError"
+    finally:
+        desk.close()
+
+
 def test_stop_leaves_nothing(desk: Desk, somebody: Person) -> None:
     job = desk.submit(somebody, quick())
     until(lambda: desk.look(somebody, job.id).seen.stage in ("match", "measure"))
