@@ -103,11 +103,12 @@ class Visitor:
 
     def offered(self, field: str) -> list[str]:
         """The names a list offers, without what stands beside them."""
-        self.page.locator(f"{field} input").click()
+        box = self.page.locator(f"{field} input")
+        box.click()
         shown = self.page.get_by_role("option")
         shown.first.wait_for()
         names = [re.split(r"[ :]", text.lstrip("✓\n "))[0] for text in shown.all_inner_texts()]
-        self.page.keyboard.press("Escape")
+        box.blur()
         shown.first.wait_for(state="detached")
         return names
 

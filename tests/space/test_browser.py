@@ -237,13 +237,15 @@ def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., Vi
     somebody.page.get_by_role("tab", name="Command line").click()
     somebody.page.get_by_label("Seed").fill("7")
     somebody.see("#recipe", "--dataset me/digits --match activations --seed 7")
-    assert {"average", "greedy-soup", "auto"} <= set(somebody.offered("#fuse"))
-    assert not {"ties", "swa"} & set(somebody.offered("#fuse"))
+    offered = set(somebody.offered("#fuse"))
+    assert {"average", "greedy-soup", "auto"} <= offered
+    assert not {"ties", "swa"} & offered
     somebody.search("#pick-base", "mlp", "me/mlp-a")
     somebody.see("#plan", "Their base")
     somebody.see("#recipe", "--fuse auto --base me/mlp-a")
-    assert {"ties", "auto"} <= set(somebody.offered("#fuse"))
-    assert "average" not in somebody.offered("#fuse")
+    offered = set(somebody.offered("#fuse"))
+    assert {"ties", "auto"} <= offered
+    assert "average" not in offered
     somebody.page.locator("#level").get_by_label("Quick").check()
     somebody.see("#recipe", "--match weights --fuse task-arithmetic --base me/mlp-a")
     assert "auto" not in somebody.offered("#fuse")
