@@ -15,7 +15,6 @@ from spaces_app.page.context import Context
 from spaces_app.page.look import Look
 from spaces_app.page.pick import Pick
 from spaces_app.page.publish import Publish
-from spaces_app.page.search import CONNECT
 from spaces_app.page.steps import QUIET
 from spaces_app.page.watch import REMEMBER, Watch
 from spaces_app.service.gallery import gallery
@@ -123,7 +122,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
         refresh, watch.job, parts, queue=False, **QUIET
     ).then(None, watch.job, None, js=REMEMBER, **QUIET)
     came = [watch.job, account.shown, *pick.fields]
-    page.load(arrive, None, came, queue=False, js=CONNECT, **QUIET).then(
+    page.load(arrive, None, came, queue=False, **QUIET).then(
         refresh, watch.job, parts, queue=False, **QUIET
     ).then(**planned, **shown).then(None, watch.job, None, js=REMEMBER, **QUIET)
     choose.wire(pick.fields)

@@ -12,7 +12,7 @@ from hubmerge.fusing import same_run
 from hubmerge.recipe import MIDDLE
 from spaces_app.page import allowed, levels
 from spaces_app.page.context import Context
-from spaces_app.page.search import CONNECT, Search
+from spaces_app.page.search import Search
 from spaces_app.page.steps import QUIET
 from spaces_app.page.wording import FUSION, MATCHING, REPAIR, SYMMETRIES
 
@@ -25,7 +25,7 @@ class Fold:
     """Its fields, which offer what works with what was picked."""
 
     def __init__(self, context: Context) -> None:
-        with gr.Accordion("Advanced", open=False, elem_id="advanced") as self._panel:
+        with gr.Accordion("Advanced", open=False, elem_id="advanced"):
             with gr.Row():
                 self.match = gr.Dropdown(
                     allowed.matchings(EVERYTHING),
@@ -121,7 +121,6 @@ class Fold:
     def wire(self, picked: Sequence[Any], level: gr.Radio) -> None:
         """picked: fields of model A, model B, further ones, and the data set."""
         self._search.wire(self._picked)
-        self._panel.expand(None, None, None, js=CONNECT, **QUIET)
         methods = [self.match, self.fuse, self.repair]
         inputs = [*picked, self.base, level, *methods]
         gr.on(

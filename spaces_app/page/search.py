@@ -15,9 +15,10 @@ from spaces_app.page.steps import QUIET
 from spaces_app.service import hub
 
 PASTE = "Type to search, or paste a name or an address of the Hub"
-CONNECT = """() => { for (const field of document.querySelectorAll('.hm-search'))
-  field.querySelector('input')?.setAttribute('list', `${field.id}-names`); }"""
-"""Shows what the Hub offers below the fields, as the browser does it."""
+CONNECT = """() => document.querySelector('#{name} input').setAttribute('list', '{name}-names')"""
+"""Shows what the Hub offers below the field, as the browser does it. A fold has no field before it
+is opened.
+"""
 
 
 class Search:
@@ -28,9 +29,7 @@ class Search:
     ) -> None:
         self._context, self._name, self._kind = context, name, kind
         with gr.Column(min_width=260):
-            self.field = gr.Textbox(
-                label=label, info=info, max_lines=1, elem_id=name, elem_classes="hm-search"
-            )
+            self.field = gr.Textbox(label=label, info=info, max_lines=1, elem_id=name)
             self._offers = gr.HTML(offer(name, ()), elem_classes="hm-offer")
 
     def wire(self, picked: gr.State) -> None:
@@ -41,6 +40,7 @@ class Search:
             taken = (self._name, typed) if typed in names else gr.skip()
             return offer(self._name, names), taken
 
+        self.field.focus(None, None, None, js=CONNECT.format(name=self._name), **QUIET)
         for event in (self.field.input, self.field.focus):
             event(
                 found,
