@@ -25,9 +25,10 @@ from hubmerge.fuse.options import Value
 from hubmerge.fusing import check_rows
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
 from hubmerge.hub import load as load
-from hubmerge.lineup import chosen_on, fused
+from hubmerge.lineup import chosen_on
 from hubmerge.matching import Match, match_text
 from hubmerge.path import Path
+from hubmerge.pipeline import fused
 from hubmerge.recipe import make_recipe
 from hubmerge.repair import Bench
 from hubmerge.save import arriving_whole, read_back, write_model

@@ -1,4 +1,4 @@
-"""Lining parents up: from what is loaded to what lies between them, aligned and not, and fused."""
+"""Lining parents up: from what is loaded to what lies between them, aligned and not."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ from hubmerge.contest import (
     validation_of,
 )
 from hubmerge.errors import RecipeError
-from hubmerge.fuse import Fused, Fusion, find_fusion
-from hubmerge.fusing import AUTO, given_to, part_of
+from hubmerge.fusing import AUTO
 from hubmerge.hub import LoadedModel, fetch
 from hubmerge.matching import Match, find_method
-from hubmerge.measure import Outputs, outputs
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Bench, Repair
 from hubmerge.spec.permutation import State
-from hubmerge.trials import Trial, best_fusion, halves
+from hubmerge.trials import halves
 from hubmerge.workers import Workers
 
 
@@ -115,34 +113,6 @@ def chosen_on(recipe: Recipe, ground: Ground | None) -> InputBatches:
     if recipe.fuse == AUTO and ground is not None:
         return halves(ground.validation)[0]
     return validation_of(ground)
-
-
-def fused(
-    recipe: Recipe,
-    path: MergePath,
-    base: State | None,
-    lam: float,
-    parents: Parents,
-    ground: Ground | None,
-    workers: Workers,
-) -> tuple[Fusion, Fused, tuple[Trial, ...]]:
-    """The fusion, what it made of the aligned parents, and what else was tried."""
-    given, part = given_to(recipe, base), part_of(recipe)
-
-    def make(fusion: Fusion) -> Fused:
-        return path.fused(fusion, lam, given, part)
-
-    if recipe.fuse != AUTO:
-        fusion = find_fusion(recipe.fuse)
-        return fusion, make(fusion), ()
-    validation = ground.validation if ground else None
-    statistics = statistics_of(ground, parents.a, recipe.seed)
-
-    def run(made: Fused, what: str) -> Outputs:
-        assert validation is not None
-        return outputs(path.holding(made.state), halves(validation)[1], workers, what)
-
-    return best_fusion(recipe, make, run, statistics, validation)
 
 
 def paths_of(

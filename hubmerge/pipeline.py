@@ -29,8 +29,8 @@ from hubmerge.contest import (
 )
 from hubmerge.destination import Destination
 from hubmerge.errors import RecipeError
-from hubmerge.fuse import find_fusion
-from hubmerge.fusing import check_rows, part_of
+from hubmerge.fuse import Fused, Fusion, find_fusion
+from hubmerge.fusing import AUTO, check_rows, given_to, part_of
 from hubmerge.hub import (
     LoadedModel,
     Plan,
@@ -38,8 +38,8 @@ from hubmerge.hub import (
     make_plan,
     publish,
 )
-from hubmerge.lineup import fused, ground_of, matched, paths_of
-from hubmerge.measure import choose_lambda
+from hubmerge.lineup import ground_of, matched, paths_of
+from hubmerge.measure import Outputs, choose_lambda, outputs
 from hubmerge.path import LINEAR
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources, pin, pinned_recipe, without_paths
@@ -48,9 +48,11 @@ from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.write import write_report
 from hubmerge.save import Arrival, read_back, weight_hashes, write_model
+from hubmerge.spec.permutation import State
 from hubmerge.standing import title_of
 from hubmerge.stopwatch import Stopwatch
 from hubmerge.summary import Story, tell
+from hubmerge.trials import Trial, best_fusion, halves
 from hubmerge.workers import Workers
 
 
@@ -176,6 +178,34 @@ def _plan(recipe: Recipe, sources: Sources, destination: Destination, out: Path)
         exist_ok=destination.exist_ok,
         trust_remote_code=recipe.trust_remote_code,
     )
+
+
+def fused(
+    recipe: Recipe,
+    path: MergePath,
+    base: State | None,
+    lam: float,
+    parents: Parents,
+    ground: Ground | None,
+    workers: Workers,
+) -> tuple[Fusion, Fused, tuple[Trial, ...]]:
+    """The fusion, what it made of the aligned parents, and what else was tried."""
+    given, part = given_to(recipe, base), part_of(recipe)
+
+    def make(fusion: Fusion) -> Fused:
+        return path.fused(fusion, lam, given, part)
+
+    if recipe.fuse != AUTO:
+        fusion = find_fusion(recipe.fuse)
+        return fusion, make(fusion), ()
+    validation = ground.validation if ground else None
+    statistics = statistics_of(ground, parents.a, recipe.seed)
+
+    def run(made: Fused, what: str) -> Outputs:
+        assert validation is not None
+        return outputs(path.holding(made.state), halves(validation)[1], workers, what)
+
+    return best_fusion(recipe, make, run, statistics, validation)
 
 
 def _lambda(
