@@ -25,7 +25,7 @@ from pathlib import Path
 import common
 
 import hubmerge as hm
-from hubmerge.contest import prepare_ground
+from hubmerge.contest import prepare_ground, statistics_of
 from hubmerge.demo.train import COURSES
 from hubmerge.fuse import Given, find_fusion, fusions
 from hubmerge.measure.evaluate import logits
@@ -54,7 +54,8 @@ def one(name: str, folders: list[str], data: str) -> None:
     ground, workers = prepare_ground(data, recipe, models[0]), Workers(threads=1)
     scratch = copy.deepcopy(models[0].model)
     states = [model.model.state_dict() for model in models]
-    bench = Bench(None, scratch, ground.calibration, workers, ground.validation)
+    shown = statistics_of(ground, models[0], recipe.seed, learns=find_fusion(name).learns)
+    bench = Bench(None, scratch, shown, workers, ground.validation)
     repair = find_repair("batchnorm") if batch_norms(scratch) else None
     path = MergePath(repair, bench, states, [1 / len(states)] * len(states))
     given = Given(base=base.model.state_dict())

@@ -77,7 +77,7 @@ def draw(found: dict[tuple[int, int], dict[str, float]]) -> bytes:
     """Two panels: the barrier over the width, and over the epochs."""
     canvas = Figure(figsize=(9, 3.6), dpi=150)
     FigureCanvasAgg(canvas)
-    panels = canvas.subplots(1, 2, sharey=True)
+    panels = canvas.subplots(1, 2)
     wide = [(width, found[width, LONG]) for width in WIDTHS if (width, LONG) in found]
     long = [
         (epochs, found[WIDTH, epochs]) for epochs in (*EPOCHS, LONG) if (WIDTH, epochs) in found
@@ -93,7 +93,8 @@ def draw(found: dict[tuple[int, int], dict[str, float]]) -> bytes:
         axes.set_xticks(list(across), [str(at) for at, _ in points])
         axes.set_xlabel(title)
         axes.grid(True, axis="y", alpha=0.3)
-    panels[0].set_ylabel("barrier (nats, calibrated)")
+    for axes in panels:
+        axes.set_ylabel("barrier (nats, calibrated)")
     panels[0].legend(frameon=False)
     canvas.tight_layout()
     target = io.BytesIO()

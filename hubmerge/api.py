@@ -22,7 +22,7 @@ from hubmerge.choices import (
 from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of, validation_of
 from hubmerge.errors import MismatchError
 from hubmerge.fuse.options import Value
-from hubmerge.fusing import check_rows
+from hubmerge.fusing import check_rows, learns
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
 from hubmerge.hub import load as load
 from hubmerge.lineup import chosen_on
@@ -172,7 +172,7 @@ def merge(
     parents = gather((a, *others), labels="by-name", matched=repair == "repair")
     ground = _ground(a, dataset, "by-name") if dataset else None
     chosen = resolved_repair(recipe, a, ground)
-    batches = statistics_of(ground, a, recipe.seed)
+    batches = statistics_of(ground, a, recipe.seed, learns=learns(recipe))
     check_rows(recipe, batches, validation_of(ground))
     workers, rows = Workers(), chosen_on(recipe, ground)
     bench = Bench(parents.spec, copy.deepcopy(a.model), batches, workers, rows)

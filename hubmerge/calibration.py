@@ -25,6 +25,11 @@ class InputBatches(Protocol):
     def __getitem__(self, number: int, /) -> InputBatch: ...
 
 
+def is_labelled(batches: InputBatches) -> bool:
+    """Whether what is right is known of every row."""
+    return getattr(batches, "labels", None) is not None
+
+
 class NoBatches:
     """Where no calibration data was given."""
 

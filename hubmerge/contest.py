@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel
 
 from hubmerge.calibration import InputBatches, NoBatches
+from hubmerge.errors import LabelError
 from hubmerge.hub.load import LoadedModel
 from hubmerge.letters import roles, told
 from hubmerge.matching import learners
@@ -21,14 +22,16 @@ from hubmerge.measure import (
     Rows,
     RowSet,
     Score,
+    Sight,
     Together,
     choose_rows,
     compare,
     ensemble,
-    measure_curve,
+    measure_curves,
     open_data,
     outputs,
     score,
+    training_rows,
 )
 from hubmerge.measure.reading import Reading, read_for
 from hubmerge.models.task import LANGUAGE, task_of
@@ -51,6 +54,19 @@ class Ground:
     reading: Reading
     learning: Batches
     """What a matcher may look at: the calibration rows, and more of their kind if it learns."""
+    training: Training | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """Training rows the paths are measured on beside the reported ones, if anybody asked for some.
+
+    used: those of the rows that are calibration rows as well, or were learned from.
+    """
+
+    rows: RowSet
+    used: int
+    batches: Batches
 
 
 def matching_of(ground: Ground | None) -> InputBatches:
@@ -58,18 +74,26 @@ def matching_of(ground: Ground | None) -> InputBatches:
     return ground.learning if ground else NoBatches()
 
 
-def statistics_of(ground: Ground | None, a: LoadedModel, seed: int) -> InputBatches:
-    """The batches repairs and fusions look at: without data, synthetic images if `a` takes any."""
+def statistics_of(
+    ground: Ground | None, a: LoadedModel, seed: int, *, learns: bool = False
+) -> InputBatches:
+    """The batches repairs and fusions look at: without data, synthetic images if `a` takes any.
+
+    learns: with their labels, where every row has one.
+    """
     if ground is not None:
-        return ground.calibration
+        return _labelled(ground) if learns else ground.calibration
     return (
         NoBatches() if a.processor is None else synthetic_batches(a.model, a.processor, seed=seed)
     )
 
 
-def calibration_of(ground: Ground | None) -> InputBatches:
-    """The calibration batches, none without data."""
-    return ground.calibration if ground else NoBatches()
+def _labelled(ground: Ground) -> Batches:
+    try:
+        labels = ground.reading.batches(ground.rows.calibration, True).labels
+    except LabelError:
+        return ground.calibration
+    return replace(ground.calibration, labels=labels)
 
 
 def validation_of(ground: Ground | None) -> InputBatches:
@@ -99,6 +123,8 @@ class Contest:
     comparisons: list[Comparison]
     naive: Curve
     matched: Curve
+    on_training: tuple[Curve, Curve] | None = None
+    """The naive and the matched path on training rows."""
 
     @property
     def finite(self) -> bool:
@@ -133,11 +159,15 @@ def prepare_ground(folder: str, recipe: Recipe, a: LoadedModel) -> Ground:
     )
     rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
     calibration = reading.batches(rows.calibration, False)
-    learning, notes = calibration, list(rows.notes)
+    learning, notes, used = calibration, list(rows.notes), len(rows.calibration)
     if (learner := learners().get(recipe.match)) is not None:
         taught = learning_rows(data, rows, recipe, learner.rows)
-        learning = reading.batches(taught, learner.labelled)
+        learning, used = reading.batches(taught, learner.labelled), max(used, len(taught))
         notes.append(f'{len(taught):,} rows of split "{taught.split}" were learned from')
+    training = None
+    if recipe.train_samples is not None:
+        trained, again = training_rows(data, recipe.train_samples, used)
+        training = Training(trained, again, reading.batches(trained, True))
     return Ground(
         data,
         rows,
@@ -147,6 +177,7 @@ def prepare_ground(folder: str, recipe: Recipe, a: LoadedModel) -> Ground:
         (*notes, *reading.notes),
         reading,
         learning,
+        training,
     )
 
 
@@ -168,12 +199,14 @@ def hold_contest(
     weights: Sequence[float] | None,
     naive: Path,
     matched: Path | None,
+    points: int,
 ) -> Contest:
     """Evaluates every contender and both curves.
 
     parents: their classes in A's order. merge: as reloaded from disk. lam, weights: where on the
     path it lies, and of more than two parents, what each weighs at the path's far end. matched:
-    None where nothing was matched, so that both paths are one.
+    None where nothing was matched, so that both paths are one. points: that may be added to a
+    path around its highest ones.
     """
 
     def stand(name: str, model: PreTrainedModel | Together) -> Standing:
@@ -199,12 +232,16 @@ def hold_contest(
     else:  # not all logits were kept: the parents are asked again, together
         standings["ensemble"] = stand("ensemble", Together(parents))
 
-    def curve(point: Callable[[float], PreTrainedModel], what: str) -> Curve:
-        return measure_curve(
-            point, ends, held_out, ground.evaluation, ground.validation, workers, what, weights
-        )
+    sights = [Sight(ground.evaluation, ends)]
+    if (training := ground.training) is not None:
+        said = [outputs(parent, training.batches, workers, "training rows") for parent in parents]
+        sights.append(Sight(training.batches, said))
+    held = Sight(ground.validation, held_out)
 
-    naive_curve = curve(naive.model, "naive")
+    def curves(point: Callable[[float], PreTrainedModel], what: str) -> list[Curve]:
+        return measure_curves(point, sights, held, workers, what, weights, points)
+
+    naive_curves = curves(naive.model, "naive")
     scores = {name: standing.score for name, standing in standings.items()}
     comparisons = [
         compare(
@@ -217,5 +254,6 @@ def hold_contest(
         for other in standings
         if other != "merge"
     ]
-    matched_curve = naive_curve if matched is None else curve(matched.model, "matched")
-    return Contest(standings, scores, comparisons, naive_curve, matched_curve)
+    matched_curves = naive_curves if matched is None else curves(matched.model, "matched")
+    both = list(zip(naive_curves, matched_curves, strict=True))
+    return Contest(standings, scores, comparisons, *both[0], both[1] if both[1:] else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hubmerge.calibration import InputBatches
+from hubmerge.calibration import InputBatches, is_labelled
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Fusion, Given, find_fusion, fusions
 from hubmerge.fuse.options import settled
@@ -74,8 +74,10 @@ def check_rows(recipe: Recipe, statistics: InputBatches, validation: InputBatche
     fusion = None if recipe.fuse == AUTO else find_fusion(recipe.fuse)
     if fusion is None or allowed_by(fusion, statistics, validation):
         return
-    if fusion.needs == "labelled":
+    if fusion.needs == "labelled" and not len(validation):
         found = "no validation rows are left for it"
+    elif fusion.learns:
+        found = "no calibration rows with labels are left for it"
     elif recipe.dataset is None:
         found = "no calibration rows, and synthetic images cannot be made for these models"
     else:
@@ -86,9 +88,16 @@ def check_rows(recipe: Recipe, statistics: InputBatches, validation: InputBatche
 
 
 def allowed_by(fusion: Fusion, statistics: InputBatches, validation: InputBatches) -> bool:
-    """Whether there are rows of the kind that `fusion` looks at."""
+    """Whether there are rows of the kinds that `fusion` looks at."""
+    if fusion.learns and not (is_labelled(statistics) and len(statistics)):
+        return False
     rows = {"data-free": None, "label-free": statistics, "labelled": validation}[fusion.needs]
     return rows is None or len(rows) > 0
+
+
+def learns(recipe: Recipe) -> bool:
+    """Whether the fusion trains on labelled calibration rows, or one that is tried may."""
+    return recipe.fuse == AUTO or find_fusion(recipe.fuse).learns
 
 
 def given_to(recipe: Recipe, base: State | None) -> Given:

@@ -22,7 +22,7 @@ from hubmerge.contest import (
     validation_of,
 )
 from hubmerge.errors import RecipeError
-from hubmerge.fusing import AUTO
+from hubmerge.fusing import AUTO, learns
 from hubmerge.hub import LoadedModel, fetch
 from hubmerge.matching import Match, find_method
 from hubmerge.path import Path as MergePath
@@ -127,7 +127,7 @@ def paths_of(
     if there is one, in the order of the latter.
     """
     parents = based.parents
-    batches = statistics_of(ground, parents.a, recipe.seed)
+    batches = statistics_of(ground, parents.a, recipe.seed, learns=learns(recipe))
     scratch = copy.deepcopy(parents.a.model)
     bench = Bench(parents.spec, scratch, batches, workers, chosen_on(recipe, ground))
     naive = MergePath(repair, bench, parents.states, recipe.mixture)

@@ -30,7 +30,7 @@ from hubmerge.contest import (
 from hubmerge.destination import Destination
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Fused, Fusion, find_fusion
-from hubmerge.fusing import AUTO, check_rows, given_to, part_of
+from hubmerge.fusing import AUTO, check_rows, given_to, learns, part_of
 from hubmerge.hub import (
     LoadedModel,
     Plan,
@@ -52,6 +52,7 @@ from hubmerge.spec.permutation import State
 from hubmerge.standing import title_of
 from hubmerge.stopwatch import Stopwatch
 from hubmerge.summary import Story, tell
+from hubmerge.survey.within import check_survey, look_around
 from hubmerge.trials import Trial, best_fusion, halves
 from hubmerge.workers import Workers
 
@@ -100,9 +101,11 @@ def run(
         )
         parents = based.parents
         part_of(recipe).check(parents.states[0])
+        check_survey(recipe, ground)
     with watch.stage("match"):
         repair = resolved_repair(recipe, parents.a, ground)
-        check_rows(recipe, statistics_of(ground, parents.a, recipe.seed), validation_of(ground))
+        statistics = statistics_of(ground, parents.a, recipe.seed, learns=learns(recipe))
+        check_rows(recipe, statistics, validation_of(ground))
         matches, tried = matched(recipe, method, based, repair, ground, workers)
     with watch.stage("fuse and repair"):
         naive, path, base = paths_of(recipe, based, matches, repair, ground, workers)
@@ -115,6 +118,11 @@ def run(
             merge = read_back(partial, models, state)
         with watch.stage("measure"):
             contest = _measured(recipe, ground, parents, merge, lam, naive, path, workers)
+            around = (
+                look_around(recipe, method, based, matches, repair, ground, contest, workers)
+                if recipe.survey and ground is not None and contest is not None
+                else None
+            )
         story = Story(
             recipe,
             method,
@@ -133,6 +141,7 @@ def run(
             chosen,
             ground,
             contest,
+            around,
         )
         report = workers.on_main(
             lambda: _report(story, sources, partial, destination, watch, workers)
@@ -199,7 +208,7 @@ def fused(
         fusion = find_fusion(recipe.fuse)
         return fusion, make(fusion), ()
     validation = ground.validation if ground else None
-    statistics = statistics_of(ground, parents.a, recipe.seed)
+    statistics = statistics_of(ground, parents.a, recipe.seed, learns=True)
 
     def run(made: Fused, what: str) -> Outputs:
         assert validation is not None
@@ -255,6 +264,7 @@ def _measured(
         weights=recipe.mixture,
         naive=naive,
         matched=path,
+        points=recipe.path_points,
     )
 
 

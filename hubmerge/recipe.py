@@ -16,6 +16,11 @@ from hubmerge.unknown import meant
 RECIPE_FILE = "hubmerge.yaml"
 MIDDLE = 0.5
 """The lambda that weighs two parents alike."""
+PATH_POINTS = 8
+"""Points that may be added to a path's 11 around its highest ones, if nobody says how many."""
+
+
+SurveyName = Literal["path", "plane", "simplex"]
 
 
 class Part(BaseModel):
@@ -86,6 +91,9 @@ class Recipe(Part):
     dataset: DataRecipe | None = None
     samples: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
     calibration_samples: int | None = Field(default=None, ge=0)
+    train_samples: int | None = Field(default=None, ge=1)
+    path_points: int = Field(default=PATH_POINTS, ge=0)
+    survey: tuple[SurveyName, ...] = ()
     learning_steps: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     labels: Literal["by-name", "by-index"] = "by-name"
@@ -105,10 +113,28 @@ class Recipe(Part):
     def _fits_together(self) -> Self:
         if self.best and self.dataset is None:
             raise ValueError("best chooses lambda on validation rows: it needs a dataset")
+        if self.train_samples is not None and self.dataset is None:
+            raise ValueError("train_samples are rows of a dataset")
         if self.alignment and self.match not in ("auto", "none"):
             raise ValueError("alignment replaces matching: leave out match")
         self._check_weights()
+        self._check_survey()
         return self
+
+    def _check_survey(self) -> None:
+        if not self.survey:
+            return
+        if self.dataset is None:
+            raise ValueError("a survey measures losses: it needs a dataset")
+        if self.repair == "repair":
+            raise ValueError("a survey leaves the straight line, where repair is not defined")
+        if len(set(self.survey)) < len(self.survey):
+            raise ValueError("a survey is named twice")
+        for name in self.survey:
+            if name == "simplex" and len(self.models) < 3:
+                raise ValueError("a simplex is of three models or more: path takes two")
+            if name != "simplex" and len(self.models) > 2:
+                raise ValueError(f"a {name} is of two models: simplex takes more")
 
     def _check_weights(self) -> None:
         if len(self.models) == 2:

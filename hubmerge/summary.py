@@ -29,9 +29,11 @@ from hubmerge.models.task import task_of
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms
 from hubmerge.reporting import schema
+from hubmerge.reporting.barriers import OnTraining
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
 from hubmerge.save import merged_dtype
+from hubmerge.survey.within import Around
 from hubmerge.trials import Trial
 
 LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")
@@ -58,6 +60,7 @@ class Story:
     lam_chosen: bool
     ground: Ground | None
     contest: Contest | None
+    around: Around | None = None
 
 
 def tell(
@@ -91,7 +94,9 @@ def tell(
         barrier=schema.Barriers.of(
             naive=contest.naive if contest else None,
             matched=contest.matched if contest else None,
+            training=_training(story),
         ),
+        surveys=story.around.surveys if story.around else None,
         method=_method(story),
         data=_data(story),
         limits=_limits(story),
@@ -99,6 +104,14 @@ def tell(
         weights_sha256=weights,
         run=_run(seconds, machine),
     )
+
+
+def _training(story: Story) -> OnTraining | None:
+    training = story.ground.training if story.ground else None
+    if training is None or story.contest is None or story.contest.on_training is None:
+        return None
+    naive, matched = story.contest.on_training
+    return OnTraining.of(_all_rows(training.rows), training.used, naive=naive, matched=matched)
 
 
 def _unit(story: Story) -> str:
@@ -283,7 +296,7 @@ def _limits(story: Story) -> list[str]:
             f"{story.fusion.name} does not end: the barrier says how well they were matched, not "
             "how good this merge is."
         )
-    return limits
+    return [*limits, *(story.around.unseen if story.around else ())]
 
 
 def _unmatched(story: Story) -> str:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hubmerge.cli import options as o
-from hubmerge.cli.surveying import surveying
-
-if TYPE_CHECKING:
-    from hubmerge.survey.results import ComplexFound
+from hubmerge.cli.surveying import say_found, surveying
 
 NAME = "complex"
 
@@ -41,27 +38,7 @@ def _complex(
     from hubmerge.survey.complex import survey_complex
 
     found = survey_complex(recipe, limit=limit, budget=budget, out=out)
-    o.say(found.model_dump_json(indent=2) if json else _text(found))
-
-
-def _text(found: ComplexFound) -> str:
-    from hubmerge.letters import letters
-    from hubmerge.reporting.figures import figure
-
-    names = letters(len(found.models))
-    lines = [found.sentence, ""]
-    lines += [f"{name}  {model}" for name, model in zip(names, found.models, strict=True)]
-    lines += ["", "simplex   largest excess (nats)"]
-    for simplex in found.simplexes:
-        label = "".join(names[k] for k in simplex.models)
-        barrier = simplex.barrier
-        interval = f"{figure(barrier.low)} to {figure(barrier.high)}"
-        lines.append(f"{label:<8}  {figure(barrier.value)} ({interval})")
-    lines += ["", "route     highest edge (nats, on validation rows)"]
-    for way in found.routes:
-        label = "-".join(names[k] for k in way.models)
-        lines.append(f"{label:<8}  {figure(way.height)}{'' if way.low else '  not low'}")
-    return "\n".join(lines)
+    say_found(found, json=json)
 
 
 command = surveying(_complex)

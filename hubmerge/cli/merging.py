@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from hubmerge.cli import looking
 from hubmerge.cli import options as o
 from hubmerge.cli.named_values import fuse_options_of
 
@@ -58,6 +59,9 @@ def merging(act: Act) -> Callable[..., None]:
         tokens: o.Tokens = None,
         samples: o.Samples = None,
         calibration_samples: o.CalibrationSamples = None,
+        train_samples: looking.TrainSamples = None,
+        path_points: looking.PathPoints = None,
+        survey: looking.Survey = None,
         out: o.Out = None,
         push: o.Push = None,
         private: o.Private = None,
@@ -99,6 +103,9 @@ def merging(act: Act) -> Callable[..., None]:
             "dataset": data,
             "samples": o.number_of_samples(samples),
             "calibration_samples": calibration_samples,
+            "train_samples": train_samples,
+            **({} if path_points is None else {"path_points": path_points}),
+            "survey": tuple(survey or ()),
         }
         if recipe is not None:
             o.refuse_beside_recipe(context, recipe, ELSEWHERE)

@@ -21,8 +21,11 @@ AnyRecipe = Any
 METHOD, DATA, TARGET, SHOWN = "Method", "Data", "Where to", "What is shown"
 
 
-def _option(*names: str, help: str, panel: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+def option(
+    *names: str, help: str, panel: str, metavar: str | None = None, least: int | None = None
+) -> Any:
+    """An option with its help. least: the smallest number it takes."""
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, min=least)
 
 
 Models = Annotated[
@@ -37,7 +40,7 @@ Models = Annotated[
 
 MatchName = Annotated[
     str,
-    _option(
+    option(
         "--match",
         help="activations (or activations-weights, -distance, -information, -transport), weights, "
         "descent, synthetic, learned, learned-labels, straight-through, none, or auto: the best of "
@@ -47,7 +50,7 @@ MatchName = Annotated[
 ]
 Symmetry = Annotated[
     str,
-    _option(
+    option(
         "--symmetry",
         help="all a family allows, scaled (inputs of batch norms are not), unscaled (rotations, "
         "linear maps and signs, but no scales), permutations alone, or auto: scaled, or what else "
@@ -57,7 +60,7 @@ Symmetry = Annotated[
 ]
 TogetherName = Annotated[
     str,
-    _option(
+    option(
         "--together",
         help="More than two models: universe, merge-many, star (each matched to A alone), or auto: "
         "universe, or star for a matcher that learns.",
@@ -66,7 +69,7 @@ TogetherName = Annotated[
 ]
 FuseName = Annotated[
     str,
-    _option(
+    option(
         "--fuse",
         help="A fusion of `hubmerge methods`, such as average, least-squares, ties or greedy-soup, "
         "or auto: the best of what is given allows on validation rows.",
@@ -75,7 +78,7 @@ FuseName = Annotated[
 ]
 FuseOptions = Annotated[
     list[str] | None,
-    _option(
+    option(
         "--fuse-option",
         metavar="NAME=VALUE",
         help="An option of the fusion, as density=0.2; may be given several times.",
@@ -84,7 +87,7 @@ FuseOptions = Annotated[
 ]
 Base = Annotated[
     str | None,
-    _option(
+    option(
         "--base",
         help="The model all others were made from, for fusions that need one.",
         panel=METHOD,
@@ -92,7 +95,7 @@ Base = Annotated[
 ]
 Only = Annotated[
     list[str] | None,
-    _option(
+    option(
         "--only",
         metavar="PREFIX",
         help="Merge only tensors whose names begin so; the rest stays A's. May be repeated.",
@@ -101,7 +104,7 @@ Only = Annotated[
 ]
 Keep = Annotated[
     list[str] | None,
-    _option(
+    option(
         "--keep",
         metavar="PREFIX",
         help="Keep tensors whose names begin so from A. May be repeated.",
@@ -110,81 +113,81 @@ Keep = Annotated[
 ]
 RepairName = Annotated[
     str,
-    _option(
+    option(
         "--repair",
         help="none, batchnorm, repair, or auto: batchnorm where there is any.",
         panel=METHOD,
     ),
 ]
 Lambda = Annotated[
-    float, _option("--lambda", help="Weight of parent B of two, 0 to 1.", panel=METHOD)
+    float, option("--lambda", help="Weight of parent B of two, 0 to 1.", panel=METHOD)
 ]
 Weights = Annotated[
     str | None,
-    _option(
+    option(
         "--weights",
         help="More than two models: the weight of each, as .5,.3,.2. Default: all alike.",
         panel=METHOD,
     ),
 ]
 Best = Annotated[
-    bool, _option("--best", help="Choose lambda on validation rows instead.", panel=METHOD)
+    bool, option("--best", help="Choose lambda on validation rows instead.", panel=METHOD)
 ]
 LearningSteps = Annotated[
     int | None,
-    _option(
+    option(
         "--learning-steps",
         help="Steps of a matcher that learns, at most. Default: its own, 300 or 600.",
         panel=METHOD,
     ),
 ]
 Labels = Annotated[
-    str, _option("--labels", help="Bring classes together by-name or by-index.", panel=METHOD)
+    str, option("--labels", help="Bring classes together by-name or by-index.", panel=METHOD)
 ]
-Seed = Annotated[int, _option("--seed", help="Decides every random choice.", panel=METHOD)]
+Seed = Annotated[int, option("--seed", help="Decides every random choice.", panel=METHOD)]
 Alignment = Annotated[
     Path | None,
-    _option(
+    option(
         "--alignment", help="What `hubmerge match -o` saved, instead of matching.", panel=METHOD
     ),
 ]
 RecipeFile = Annotated[
     Path | None,
-    _option(
+    option(
         "--recipe",
         help="A hubmerge.yaml (or its folder) instead of models and options.",
         panel=METHOD,
     ),
 ]
 TrustRemoteCode = Annotated[
-    bool, _option("--trust-remote-code", help="Run code the models bring along.", panel=METHOD)
+    bool, option("--trust-remote-code", help="Run code the models bring along.", panel=METHOD)
 ]
 Dataset = Annotated[
     str | None,
-    _option("--dataset", help="Data to match and measure on: a Hub id or folder.", panel=DATA),
+    option("--dataset", help="Data to match and measure on: a Hub id or folder.", panel=DATA),
 ]
 DatasetConfig = Annotated[
-    str | None, _option("--dataset-config", help="Its configuration.", panel=DATA)
+    str | None, option("--dataset-config", help="Its configuration.", panel=DATA)
 ]
-Split = Annotated[str | None, _option("--split", help="Split to measure on; detected.", panel=DATA)]
+Split = Annotated[str | None, option("--split", help="Split to measure on; detected.", panel=DATA)]
 CalibrationSplit = Annotated[
-    str | None, _option("--calibration-split", help="Split for statistics; detected.", panel=DATA)
+    str | None, option("--calibration-split", help="Split for statistics; detected.", panel=DATA)
 ]
 ImageColumn = Annotated[
-    str | None, _option("--image-column", help="Column of images; detected.", panel=DATA)
+    str | None, option("--image-column", help="Column of images; detected.", panel=DATA)
 ]
 FeatureColumn = Annotated[
-    str | None, _option("--feature-column", help="Column of float lists; detected.", panel=DATA)
+    str | None, option("--feature-column", help="Column of float lists; detected.", panel=DATA)
 ]
 LabelColumn = Annotated[
-    str | None, _option("--label-column", help="Column of labels; detected.", panel=DATA)
+    str | None, option("--label-column", help="Column of labels; detected.", panel=DATA)
 ]
 TextColumn = Annotated[
-    str | None, _option("--text-column", help="Column of texts; detected.", panel=DATA)
+    str | None, option("--text-column", help="Column of texts; detected.", panel=DATA)
 ]
 Tokens = Annotated[
     int | None,
-    _option(
+    option(
         "--tokens",
         help="Tokens of a block of text. Default: 128, or what the model takes.",
         panel=DATA,
@@ -192,7 +195,7 @@ Tokens = Annotated[
 ]
 Samples = Annotated[
     str | None,
-    _option(
+    option(
         "--samples",
         help="Rows to report on: a number, or all. Default: 1000, or what there is.",
         panel=DATA,
@@ -200,32 +203,32 @@ Samples = Annotated[
 ]
 CalibrationSamples = Annotated[
     int | None,
-    _option(
+    option(
         "--calibration-samples",
         help="Rows for activations and statistics. Default: 1000, or what there is.",
         panel=DATA,
     ),
 ]
 Out = Annotated[
-    Path | None, _option("-o", "--out", help="Folder to write; must not exist.", panel=TARGET)
+    Path | None, option("-o", "--out", help="Folder to write; must not exist.", panel=TARGET)
 ]
-Push = Annotated[str | None, _option("--push", help="Publish to this repository.", panel=TARGET)]
+Push = Annotated[str | None, option("--push", help="Publish to this repository.", panel=TARGET)]
 Private = Annotated[
     bool | None,
-    _option(
+    option(
         "--private/--public", help="Visibility; default: what the licences ask for.", panel=TARGET
     ),
 ]
 CreatePr = Annotated[
     bool,
-    _option("--create-pr", help="Open a pull request in an existing repository.", panel=TARGET),
+    option("--create-pr", help="Open a pull request in an existing repository.", panel=TARGET),
 ]
-Revision = Annotated[str | None, _option("--revision", help="Branch to publish to.", panel=TARGET)]
+Revision = Annotated[str | None, option("--revision", help="Branch to publish to.", panel=TARGET)]
 ExistOk = Annotated[
-    bool, _option("--exist-ok", help="Add a commit to a repository that exists.", panel=TARGET)
+    bool, option("--exist-ok", help="Add a commit to a repository that exists.", panel=TARGET)
 ]
-Json = Annotated[bool, _option("--json", help="Print JSON.", panel=SHOWN)]
-Quiet = Annotated[bool, _option("--quiet", "-q", help="No progress bars.", panel=SHOWN)]
+Json = Annotated[bool, option("--json", help="Print JSON.", panel=SHOWN)]
+Quiet = Annotated[bool, option("--quiet", "-q", help="No progress bars.", panel=SHOWN)]
 
 
 def is_main_process() -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hubmerge.cli import options as o
-from hubmerge.cli.surveying import surveying
+from hubmerge.cli.surveying import say_found, surveying
 
 NAME = "plane"
 
@@ -24,18 +24,10 @@ def _plane(
     ] = 15,
 ) -> None:
     """Map the loss on the plane through A, B as it came, and B lined up with A."""
-    from hubmerge.reporting.figures import figure
     from hubmerge.survey.plane import find_plane
 
     found = find_plane(recipe, grid=grid, out=out)
-    if json:
-        o.say(found.model_dump_json(indent=2))
-        return
-    losses = [point.loss for point in found.points]
-    lines = [f"{len(losses)} points, loss {figure(min(losses))} to {figure(max(losses))} nats"]
-    for name, (x, y) in found.corners.items():
-        lines.append(f"{name:<13} at ({figure(x, 2)}, {figure(y, 2)})")
-    o.say("\n".join(lines))
+    say_found(found, json=json)
 
 
 command = surveying(_plane)

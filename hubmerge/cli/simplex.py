@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hubmerge.cli import options as o
-from hubmerge.cli.surveying import surveying
-
-if TYPE_CHECKING:
-    from hubmerge.survey.results import SimplexFound
+from hubmerge.cli.surveying import say_found, surveying
 
 NAME = "simplex"
 
@@ -32,21 +29,7 @@ def _simplex(
     from hubmerge.survey.simplex import find_simplex
 
     found = find_simplex(recipe, samples=points, out=out)
-    o.say(found.model_dump_json(indent=2) if json else _text(found))
-
-
-def _text(found: SimplexFound) -> str:
-    from hubmerge.reporting.figures import figure
-
-    lines = [found.sentence, ""]
-    lines += ["brought together by  barrier  calibrated  ensemble of vertices  of points inside"]
-    for each in found.simplexes:
-        calibrated = each.calibrated_barrier.value if each.calibrated_barrier else None
-        lines.append(
-            f"{each.together:<19}  {figure(each.barrier.value):>7}  {figure(calibrated):>10}"
-            f"  {figure(each.vertices_ensemble):>20}  {figure(each.drawn_ensemble):>16}"
-        )
-    return "\n".join(lines)
+    say_found(found, json=json)
 
 
 command = surveying(_simplex)

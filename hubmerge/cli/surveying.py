@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import typer
 
 from hubmerge.cli import options as o
+
+if TYPE_CHECKING:
+    from hubmerge.reporting.surveyed import Surveyed
 
 Act = Callable[..., None]
 """Takes the recipe, the folder to write and whether JSON is wanted; its keyword-only parameters
@@ -14,6 +19,7 @@ are options of its command alone."""
 
 
 def shared(
+    context: typer.Context,
     models: o.Models = None,
     match: o.MatchName = "auto",
     symmetry: o.Symmetry = "auto",
@@ -23,6 +29,7 @@ def shared(
     learning_steps: o.LearningSteps = None,
     seed: o.Seed = 0,
     alignment: o.Alignment = None,
+    recipe: o.RecipeFile = None,
     trust_remote_code: o.TrustRemoteCode = False,
     dataset: o.Dataset = None,
     dataset_config: o.DatasetConfig = None,
@@ -65,9 +72,31 @@ def shared(
         "samples": o.number_of_samples(samples),
         "calibration_samples": calibration_samples,
     }
-    recipe = o.recipe_of(models, None, given)
+    if recipe is not None:
+        o.refuse_beside_recipe(context, recipe, frozenset(context.params) - OF_A_RECIPE)
+    wanted = o.recipe_of(models, recipe, given)
     o.settle(quiet=quiet, json=json)
-    return recipe, out, json
+    return wanted, out, json
+
+
+def say_found(found: Surveyed, *, json: bool) -> None:
+    """Prints what a survey found: a sentence and its tables, or all of it as JSON."""
+    from hubmerge.reporting.kinds import as_text, kind_of
+
+    if json:
+        o.say(found.model_dump_json(indent=2))
+        return
+    o.say("\n\n".join([found.sentence, *map(as_text, kind_of(found).tables(found))]))
+
+
+OF_A_RECIPE = frozenset(inspect.signature(shared).parameters) - {
+    "context",
+    "recipe",
+    "out",
+    "json",
+    "quiet",
+}
+"""Options that a recipe decides."""
 
 
 def surveying(act: Act) -> Callable[..., None]:
@@ -83,7 +112,7 @@ def surveying(act: Act) -> Callable[..., None]:
 
     parameters = [
         parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
-        for parameter in (ours[0], *own, *ours[1:])
+        for parameter in (*ours[:2], *own, *ours[2:])
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}

@@ -39,6 +39,7 @@ def learned_soup(
     found = learned(
         states,
         judge,
+        judge.rows,
         start,
         lambda free: free.softmax(0),
         epochs=epochs,

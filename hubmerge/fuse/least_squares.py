@@ -9,8 +9,9 @@ already corrected is known, and the layer gets the D that minimises
 
     |M - Y - D X|^2 + ridge * D^2        X: its own inputs, all images, all places
 
-so that the ridge draws towards the average. No label is looked at. One pass over the layers is all:
-with nothing changed above it, a layer corrected once is not corrected a second time.
+so that the ridge draws towards the average. Of a head that is an embedding as well, the norm in
+front of it is corrected instead (`hubmerge.fuse.tied`). No label is looked at. One pass over the
+layers is all: with nothing changed above it, a layer corrected once is not corrected a second time.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from hubmerge.fuse.folding import Affine, folded, in_stock_form, mean_of, plainl
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.targets import Targets, windows
+from hubmerge.fuse.tied import refitted_norm, tied_head
 from hubmerge.fuse.trace import Group, stages
 from hubmerge.hooks import placed
 from hubmerge.progress import track
@@ -89,6 +91,9 @@ def _refitted(
                     for group, fit in fitted(stage, model, targets, bench).items():
                         merged |= _corrected(average, group, fit, maps)
                     bar.update(1)
+        if (tied := tied_head(model, probe)) is not None:
+            model.load_state_dict(merged)
+            merged |= refitted_norm(tied, model, parents, weights, bench)
     return merged
 
 

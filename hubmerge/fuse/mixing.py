@@ -14,6 +14,7 @@ from torch import Tensor
 from hubmerge.fuse.average import average
 from hubmerge.fuse.judge import Judge
 from hubmerge.matching.learning.midpoint import Midpoint
+from hubmerge.measure.batches import Batches
 from hubmerge.progress import track
 from hubmerge.spec.permutation import State
 
@@ -24,6 +25,7 @@ Weigh = Callable[[Tensor], Tensor]
 def learned(
     states: Sequence[State],
     judge: Judge,
+    lessons: Batches,
     start: Tensor,
     weigh: Weigh,
     *,
@@ -31,21 +33,21 @@ def learned(
     rate: float,
     what: str,
 ) -> list[float]:
-    """What each model weighs after so many passes over the labelled validation rows.
+    """What each model weighs after so many passes over the labelled rows `lessons`.
 
     start: what is learned, [k] float64. Adam on batches in their order, the learning rate falling
-    to 0 along half a cosine. Where what was learned is no better on these rows than the start, the
-    start is kept.
+    to 0 along half a cosine. Where what was learned is no better on the judge's rows than the
+    start, the start is kept.
     """
     free = start.clone().requires_grad_()
-    rows, workers = judge.rows, judge.bench.workers
-    steps = epochs * len(rows)
+    workers = judge.bench.workers
+    steps = epochs * len(lessons)
     adam = torch.optim.Adam([free], lr=rate)
     falls = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
     with workers.single_threaded_ops(), track(steps, what) as bar:
         mixture = Midpoint(judge.bench.scratch, workers)
         for step in range(steps):
-            weights, batch = weigh(free), rows[step % len(rows)]
+            weights, batch = weigh(free), lessons[step % len(lessons)]
             assert batch.labels is not None
             here = _single(average(states, weights.tolist()))
             gradient = mixture.slope(here, batch.inputs, batch.labels).gradient

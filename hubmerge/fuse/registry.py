@@ -15,11 +15,13 @@ from hubmerge.fuse.judge import Finish, Judge
 from hubmerge.fuse.laws import LAWS
 from hubmerge.fuse.made import Fused
 from hubmerge.fuse.options import Option, Value, options_of, settled
+from hubmerge.measure.batches import Batches
 from hubmerge.spec.permutation import State
 from hubmerge.unknown import unknown
 
 DATA_FREE, LABEL_FREE, LABELLED = "data-free", "label-free", "labelled"
-"""Marks: no row is looked at; calibration rows without labels; labelled validation rows."""
+"""Marks: no row is looked at; calibration rows without labels; labelled rows: of validation for
+what chooses, of calibration for what learns."""
 
 Mark = Literal["data-free", "label-free", "labelled"]
 Result = Fused | dict[str, Tensor]
@@ -44,7 +46,8 @@ class Fusion:
     """A registered way to combine: a pure function of aligned states and the weight of each.
 
     What else the function takes by name is what it is given: `bench` (calibration batches and a
-    model to run), `judge` (validation rows), `base`, `seed`, and its options.
+    model to run), `judge` (validation rows), `lessons` (calibration batches with their labels),
+    `base`, `seed`, and its options.
     laws: those of `LAWS` it obeys. linear: its merges are points of the linear path between the
     aligned parents, so that the path's curve is also theirs. weighs: whether it takes the weights
     it is given; else it finds its own. of_a_run: its models are checkpoints of one training run,
@@ -77,6 +80,11 @@ class Fusion:
         return "label-free" if "bench" in self.asks else "data-free"
 
     @property
+    def learns(self) -> bool:
+        """Whether it trains on labelled calibration rows."""
+        return "lessons" in self.asks
+
+    @property
     def needs_data(self) -> bool:
         """Whether it runs models on any rows."""
         return self.needs != DATA_FREE
@@ -103,6 +111,7 @@ class Fusion:
         finish = given.finish or (lambda state, weights: state)
         offered: dict[str, Any] = {
             "bench": bench,
+            "lessons": _lessons(self.name, bench) if self.learns else None,
             "judge": Judge(bench, finish, given.seed),
             "base": given.base,
             "seed": given.seed,
@@ -124,6 +133,16 @@ class Fusion:
         return self.make(states, weights, bench, given).state
 
 
+def _lessons(name: str, bench: Bench) -> Batches:
+    """The calibration rows with their labels. Raises: RecipeError, if there are none."""
+    rows = bench.batches
+    if not isinstance(rows, Batches) or not len(rows) or rows.labels is None:
+        raise RecipeError(
+            f"--fuse {name} learns from labelled calibration rows", found="there are none"
+        )
+    return rows
+
+
 def _tied(state: dict[str, Tensor], bench: Bench) -> dict[str, Tensor]:
     """`state` in which one parameter under several names has one value, that of the first."""
     first: dict[int, str] = {}
@@ -135,7 +154,7 @@ def _tied(state: dict[str, Tensor], bench: Bench) -> dict[str, Tensor]:
 
 
 BASE_HINT = "--base ID: the model they were all made from"
-ASKED = frozenset({"bench", "judge", "base", "seed"})
+ASKED = frozenset({"bench", "judge", "lessons", "base", "seed"})
 
 _fusions: dict[str, Fusion] = {}
 F = TypeVar("F", bound=Callable[..., Any])

@@ -75,10 +75,16 @@ def rows(
             -1,
         )
         x, r = sampled(x, images[part]), sampled(wanted[:, part], images[part])
-        held = images[part] % HELD_OUT == HELD_OUT - 1
-        for fold, which in enumerate((~held, held)):
-            if which.any():
-                yield fold, x[:, which].flatten(1, 2), r[:, which].flatten(1, 2)
+        for fold, which in folds_of(images[part]):
+            yield fold, x[:, which].flatten(1, 2), r[:, which].flatten(1, 2)
+
+
+def folds_of(images: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """0, or 1 if held out, and which of some images are in that fold; empty ones are left out."""
+    held = images % HELD_OUT == HELD_OUT - 1
+    for fold, which in enumerate((~held, held)):
+        if which.any():
+            yield fold, which
 
 
 def _wanted(system: System, images: int, missing: Mapping[Place, Tensor]) -> Tensor:

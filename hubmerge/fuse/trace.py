@@ -181,7 +181,7 @@ def _traced(model: nn.Module, inputs: Mapping[str, Tensor]) -> _Trace:
     with torch.no_grad(), _reported(model, recorder), recorder:
         model(**inputs)
     once = {name for name, runs in trace.runs.items() if runs == 1}
-    alone = once - _shared(model)
+    alone = once - shared_modules(model)
     trace.calls = [call for call in trace.calls if call.name in alone]
     trace.norms = {node: norm for node, norm in trace.norms.items() if norm[0] in alone}
     trace.places = {
@@ -191,7 +191,7 @@ def _traced(model: nn.Module, inputs: Mapping[str, Tensor]) -> _Trace:
     return trace
 
 
-def _shared(model: nn.Module) -> set[str]:
+def shared_modules(model: nn.Module) -> set[str]:
     """Names of the modules one of whose own parameters another module holds as well."""
     holders: dict[int, list[str]] = {}
     for name, module in model.named_modules(remove_duplicate=False):

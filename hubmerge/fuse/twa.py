@@ -16,6 +16,7 @@ from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.run import weighed
 from hubmerge.fuse.statistics import is_statistic
+from hubmerge.measure.batches import Batches
 from hubmerge.spec.permutation import State
 
 FLAT = 1e-10
@@ -33,15 +34,18 @@ def twa(
     weights: Sequence[float],
     *,
     judge: Judge,
-    epochs: Annotated[int, Says("passes over the validation rows", 1)] = 5,
+    lessons: Batches,
+    epochs: Annotated[int, Says("passes over the calibration rows", 1)] = 5,
     rate: Annotated[
         float, Says("learning rate, in distances of the models to their mean", 0)
     ] = 0.05,
 ) -> Fused:
-    """Weights of either sign that sum to 1, trained on labelled validation rows.
+    """Weights of either sign that sum to 1, trained on labelled calibration rows.
 
-    As in the paper the directions between the models are made orthonormal first, and the training
-    starts from the mean; here their weights are kept to a sum of 1.
+    As in the paper the directions between the models are made orthonormal first, the training
+    starts from the mean, and what is trained on are training rows, where the data has some; here
+    the weights are kept to a sum of 1, and validation rows say whether they are better than the
+    mean, which is kept otherwise.
     """
     count = len(states)
     axes = _axes(_products(states))
@@ -52,6 +56,7 @@ def twa(
     found = learned(
         states,
         judge,
+        lessons,
         start,
         lambda free: mean + free @ axes,
         epochs=epochs,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from hubmerge.errors import SpecError
+from hubmerge.matching.couples import belonging, names_along
 from hubmerge.matching.elements import best_element
 from hubmerge.matching.likeness import (
     matched_correlations,
@@ -42,7 +43,7 @@ def match_activations(
     One assignment per space that is permuted; orthogonal Procrustes on the covariance for a space
     that may be rotated or mapped. A space that can be watched in several places (the residual
     stream, after every block) is matched on their mean. `moments` is looked at; the weights only
-    to balance linear spaces.
+    to balance spaces of two sides.
 
     Raises: ValueError without moments; SpecError if a free space is watched nowhere.
     """
@@ -76,8 +77,8 @@ def line_up(
     maps: dict[str, Tensor] = {}
     with track(len(spec.groups), "matching spaces", "space") as bar:
         for group in spec.groups:
-            members = {name: similarities[name] for name in group.members if name in similarities}
-            watched = {outer for name in members for outer in (name, *spec.ancestors(name))}
+            members = belonging(group, similarities)
+            watched = {name for key in members for name in names_along(spec, key)}
             unseen = [name for name in group.members if name not in watched]
             if unseen:
                 raise SpecError(

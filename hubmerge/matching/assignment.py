@@ -10,7 +10,9 @@ from torch import Tensor
 
 from hubmerge import assignment
 from hubmerge.assignment import Assignment
-from hubmerge.spec.spec import Spec
+from hubmerge.matching.couples import innermost, is_couple, outermost, solve_couples
+from hubmerge.spec.spec import ROTARY, Spec
+from hubmerge.spec.symmetry import worth_of_nearest
 
 Warm = dict[str, Assignment]
 """Space -> its last assignment, from which the next one starts."""
@@ -37,12 +39,14 @@ def assign_nested(
     A pair of outer units is scored by what the best assignment of its inside gains: the head to
     choose is the one whose inside fits best. Pairs that cannot be among the chosen ones by a bound
     on that gain are not solved. Exact, if no tensor composes two spaces that lie within the same
-    one. Where `root` lies within fixed spaces, each of their units is solved on its own.
+    one; a couple of such is settled by turns. Where `root` lies within fixed spaces, each of their
+    units is solved on its own.
 
     similarities[s]: [outer sizes..., n, outer sizes..., n], float32 or float64, rows for the
         anchor's units and columns for the other's; a space that is missing adds nothing.
-    rotated: the same for spaces inside that are rotated instead: each gains the sum of singular
-        values of a pair's block, and has no permutation.
+    rotated: the same for spaces inside that are mapped instead, and for couples of which one is:
+        each gains what the best turn of a pair's block does (the sum of its singular values), and
+        has no permutation.
     warm: for a space of its own: where to start; the new assignment takes its place.
     """
     arrays = {name: values.cpu().numpy() for name, values in similarities.items()}
@@ -67,12 +71,14 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class _Nested:
-    """A space with those inside it, some of which are rotated."""
+    """A space with those inside it, some of which are mapped."""
 
     def __init__(self, spec: Spec, root: str, rotated: Arrays) -> None:
         self.spec, self.rotated = spec, frozenset(rotated)
         self.inside: dict[str, list[str]] = {}
         for name, space in spec.spaces.items():
+            if space.may == ROTARY and name not in self.rotated:  # it has no order
+                continue
             if space.within and not space.fixed and root in spec.ancestors(name):
                 self.inside.setdefault(space.within, []).append(name)
 
@@ -81,7 +87,7 @@ class _Nested:
         size = self.spec.sizes[space]
         own = similarities.get(space, np.zeros((size, size)))
         children = self.inside.get(space, [])
-        if not any(name in similarities for child in children for name in self._subtree(child)):
+        if not any(self._given(child, similarities) for child in children):
             columns = linear_assignment(own)
             below = [self._solve_pair(children, similarities, i, i)[1] for i in range(size)]
         else:
@@ -118,17 +124,40 @@ class _Nested:
         """The same for what is inside one pair of outer units."""
         total = 0.0
         found: dict[str, np.ndarray] = {}
+        coupled = {innermost(key) for key in similarities if is_couple(key)}
         for child in children:
-            family = [name for name in self._subtree(child) if name in similarities]
-            pair = {name: _restrict(similarities[name], (i,), (j,)) for name in family}
-            if child in self.rotated:
-                values = np.linalg.svd(pair[child].astype(np.float64), compute_uv=False)
-                total += float(values.sum())
+            if child in coupled:  # solved together with what it is coupled to
                 continue
-            gain, inner = self.solve(child, pair)
+            family = self._given(child, similarities)
+            family += [name for name in map(innermost, family) if name in coupled]
+            pair = {
+                name: _restrict(similarities[name], (i,), (j,))
+                for name in family
+                if name in similarities
+            }
+            if child in self.rotated:
+                block = torch.from_numpy(pair[child]).double()
+                total += float(worth_of_nearest(self.spec, child, block))
+                continue
+            if any(is_couple(key) and outermost(key) == child for key in pair):
+                gain, inner = self._solve_couples(child, pair)
+            else:
+                gain, inner = self.solve(child, pair)
             total += gain
             found |= inner
         return total, found
+
+    def _solve_couples(
+        self, child: str, similarities: Arrays
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """What the order of `child` and the maps it is coupled to gain, and that order."""
+        size = self.spec.sizes[child]
+        blocks = {key: torch.from_numpy(values).double() for key, values in similarities.items()}
+        own = blocks.pop(child, torch.zeros(size, size, dtype=torch.float64))
+        together = {innermost(key): values for key, values in blocks.items() if is_couple(key)}
+        alone = {name: values for name, values in blocks.items() if not is_couple(name)}
+        gain, order = solve_couples(self.spec, own, alone, together)
+        return gain, {child: order.numpy()}
 
     def _bounds(self, child: str, similarities: Arrays) -> np.ndarray:
         """No pair of outer units can gain more inside `child` and what lies within: [n, n].
@@ -137,11 +166,12 @@ class _Nested:
         of singular values more than all rows' (or all columns') lengths.
         """
         total = np.zeros(())
-        for name in self._subtree(child):
-            if name not in similarities:
-                continue
+        for name in self._given(child, similarities):
             values = similarities[name]
             half = values.ndim // 2
+            if is_couple(name):
+                total = total + _couple_bounds(values)
+                continue
             pairs = np.moveaxis(values, half, 1)  # [outer, outer, ..., n, ..., n]
             pairs = pairs.reshape(*pairs.shape[:2], int(np.prod(values.shape[1:half])), -1)
             if name in self.rotated:
@@ -152,9 +182,32 @@ class _Nested:
             total = total + np.minimum(rows, columns)
         return total
 
+    def _given(self, child: str, similarities: Arrays) -> list[str]:
+        """What of `similarities` speaks for `child` and what lies within, or couples they lead."""
+        below = self._subtree(child)
+        led = [key for key in similarities if is_couple(key) and outermost(key) in below]
+        return [*(name for name in below if name in similarities), *led]
+
     def _subtree(self, space: str) -> list[str]:
         below = (name for child in self.inside.get(space, ()) for name in self._subtree(child))
         return [space, *below]
+
+
+def _couple_bounds(values: np.ndarray) -> np.ndarray:
+    """No pair of outer units can gain more by a couple [outer, ..., m, n, outer, ..., m, n].
+
+    The bound on a sum of singular values for every pair of inner units, and on their assignment:
+    [outer, outer].
+    """
+    half = values.ndim // 2
+    outer, size = values.shape[0], values.shape[-1]
+    pairs = np.moveaxis(values, half, 1).reshape(
+        outer, outer, -1, size, np.prod(values.shape[1 : half - 1], dtype=int), size
+    )
+    squares = np.square(pairs, dtype=np.float64)  # [outer, outer, m, n, m, n]
+    rows, columns = np.sqrt(squares.sum(5)).sum(3), np.sqrt(squares.sum(3)).sum(4)
+    units = np.minimum(rows, columns)
+    return np.minimum(units.max(3).sum(2), units.max(2).sum(2))
 
 
 def _restrict(similarity: np.ndarray, here: tuple[int, ...], there: tuple[int, ...]) -> np.ndarray:

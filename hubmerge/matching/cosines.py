@@ -30,7 +30,7 @@ def correlations(
             tensor: _placed(spec, tensor, other[tensor], rest, outside)
             for tensor in speaking(spec, group.members)
         }
-        within = {name: permutation[name] for name in group.members}
+        within = {name: permutation[name] for name in group.members if name in permutation}
         inside = {name: maps[name] for name in group.members if name in maps}
         for space in group.members:
             without = {name: matrix for name, matrix in inside.items() if name != space}

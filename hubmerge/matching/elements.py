@@ -1,10 +1,10 @@
 """The symmetry that gains most, given how alike the units of a group are: one exact solution.
 
 Permuted spaces by linear assignment, those whose signs are free by the assignment on magnitudes;
-rotated and linear ones by the polar factor (orthogonal Procrustes), which for linear spaces is
-meant in balanced coordinates. Where such a space lies
-within heads, every pair of heads is scored by what its best rotation gains: the sum of singular
-values.
+rotated and linear ones by the polar factor (orthogonal Procrustes), rotary ones by that of every
+pair of units, which for linear and rotary spaces is meant in balanced coordinates. Where such a
+space lies within heads, every pair of heads is scored by what its best map gains: the sum of
+singular values.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from hubmerge.matching.assignment import Warm, assign_nested
+from hubmerge.matching.couples import belonging, innermost, is_couple, names_along, spread
 from hubmerge.matching.similarity import matched_entries
 from hubmerge.spec.permutation import identity
 from hubmerge.spec.spec import FLIP, Group, Spec
-from hubmerge.spec.symmetry import Symmetry, fixes_one, nearest_rotation, signed
+from hubmerge.spec.symmetry import Symmetry, nearest_map, signed
 
 
 def best_element(
@@ -27,14 +28,15 @@ def best_element(
     """The element of `group` with the largest summed similarity.
 
     similarities[s]: [outer sizes..., n, outer sizes..., n], floating, rows for the anchor's units;
-        a space that is missing adds nothing. Polar factors are taken in float64.
+        a space, or couple, that is missing adds nothing. Polar factors are taken in float64.
     warm: the last assignment of every space of its own: a start, which is replaced.
-    Returns: permutations of all members, the identity where they are mapped; and those maps.
+    Returns: permutations of all members that have orders, the identity where they are mapped; and
+    those maps.
     """
     kinds, untouched = spec.mapped_spaces(), identity(spec)
-    given = {name: similarities[name] for name in group.members if name in similarities}
+    given = belonging(group, similarities)
     if group.root in kinds:
-        permutation = {group.root: untouched[group.root]}
+        permutation = {name: untouched[name] for name in (group.root,) if name in untouched}
         if group.root not in given:
             return Symmetry(permutation)
         matrix = given[group.root].cpu().double()
@@ -42,16 +44,17 @@ def best_element(
             order = assign_nested(spec, group.root, {group.root: matrix.abs()})[group.root]
             picked = matrix.gather(1, order.unsqueeze(1)).squeeze(1)
             return Symmetry(permutation, {group.root: signed(order, picked < 0)})
-        turned = nearest_rotation(matrix, fixing_one=fixes_one(spec, group.root))
-        return Symmetry(permutation, {group.root: turned})
-    mapped = {name: values for name, values in given.items() if name in kinds}
-    plain = {name: values for name, values in given.items() if name not in kinds}
+        return Symmetry(permutation, {group.root: nearest_map(spec, group.root, matrix)})
+    mapped = {key: values for key, values in given.items() if innermost(key) in kinds}
+    plain = {name: values for name, values in given.items() if innermost(name) not in kinds}
     permutation = assign_nested(spec, group.root, plain, rotated=mapped, warm=warm)
-    permutation |= {name: untouched[name] for name in group.members if name in kinds}
-    maps = {
-        name: nearest_rotation(matched_blocks(spec, name, values, permutation).cpu().double())
-        for name, values in mapped.items()
-    }
+    permutation |= {n: untouched[n] for n in group.members if n in kinds and n in untouched}
+    blocks: dict[str, Tensor] = {}
+    for key, values in mapped.items():
+        name, block = innermost(key), matched_blocks(spec, key, values, permutation).cpu().double()
+        block = block.sum(-3) if is_couple(key) else block
+        blocks[name] = blocks[name] + block if name in blocks else block
+    maps = {name: nearest_map(spec, name, block) for name, block in blocks.items()}
     return Symmetry(permutation, maps)
 
 
@@ -60,7 +63,7 @@ def worth(spec: Spec, similarities: Mapping[str, Tensor], symmetry: Symmetry) ->
     return sum(
         float(
             inner_product(spec, similarities, symmetry, space).sum(dtype=torch.float64)
-            if space in symmetry.maps
+            if innermost(space) in symmetry.maps
             else matched_entries(spec, space, values, symmetry.permutation).sum(dtype=torch.float64)
         )
         for space, values in similarities.items()
@@ -87,17 +90,20 @@ def joined(parts: Sequence[Symmetry]) -> Symmetry:
 def inner_product(
     spec: Spec, similarities: Mapping[str, Tensor], symmetry: Symmetry, space: str
 ) -> Tensor:
-    """Summed similarity of a mapped `space` under `symmetry`, per outer unit: [outer sizes...]."""
+    """Summed similarity of a mapped `space` under `symmetry`, per outer unit: [outer sizes...].
+
+    space: or a couple of which one is mapped.
+    """
     blocks = matched_blocks(spec, space, similarities[space], symmetry.permutation)
-    maps = symmetry.maps[space].to(device=blocks.device)
-    return (blocks * maps).sum((-2, -1))
+    maps = symmetry.maps[innermost(space)].to(device=blocks.device)
+    return (blocks * spread(space, maps)).sum((-2, -1))
 
 
 def matched_blocks(
     spec: Spec, space: str, similarity: Tensor, permutation: Mapping[str, Tensor]
 ) -> Tensor:
     """[outer..., n, n]: every new outer unit of the anchor against the one matched to it."""
-    outer = spec.ancestors(space)
+    outer = names_along(spec, space)[:-1]
     if not outer:
         return similarity
     blocks = similarity.movedim(len(outer), -2)

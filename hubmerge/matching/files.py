@@ -12,7 +12,8 @@ from torch import Tensor
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.matching.result import Match, SpaceMatch
 from hubmerge.matching.text import match_json, match_summary
-from hubmerge.spec.spec import FLIP, LINEAR, Spec
+from hubmerge.spec.rotary import is_rotary
+from hubmerge.spec.spec import FLIP, ROTARY, TWO_SIDED, Spec
 from hubmerge.spec.symmetry import fixes_one
 from hubmerge.tensors import store
 
@@ -21,6 +22,9 @@ MAP = "map:"
 
 LARGEST_CONDITION = 1e8
 """A map whose condition number is larger cannot be undone well enough to keep the function."""
+
+ROUNDING = 1e-9
+"""Largest error, as a share of its largest entry, of a map that rotary positions commute with."""
 
 SYMMETRY = "symmetry"
 """What says in the file how far units were brought to one size."""
@@ -84,9 +88,7 @@ def _as_made(file: Path, spec: Spec, wanted: str) -> Spec:
 
 
 def _check_permutation(file: Path, spec: Spec, permutation: dict[str, Tensor]) -> None:
-    wanted = spec.free_spaces()
-    if set(permutation) != set(wanted):
-        odd = sorted(set(permutation) ^ set(wanted))
+    if odd := sorted(set(permutation) ^ set(spec.ordered_spaces())):
         raise RecipeError(
             f"{str(file)!r} is an alignment of other models",
             found=f"spaces that only one side has: {', '.join(odd[:5])}",
@@ -123,8 +125,9 @@ def _check_maps(file: Path, spec: Spec, maps: dict[str, Tensor]) -> None:
 
 def _allowed(spec: Spec, space: str, matrix: Tensor) -> bool:
     """Whether a map is of its space's kind."""
-    if spec.spaces[space].may == LINEAR:
-        return bool((torch.linalg.cond(matrix) < LARGEST_CONDITION).all())
+    if spec.spaces[space].may in TWO_SIDED:
+        sound = bool((torch.linalg.cond(matrix) < LARGEST_CONDITION).all())
+        return sound and (spec.spaces[space].may != ROTARY or is_rotary(matrix, ROUNDING))
     if spec.spaces[space].may == FLIP:
         size, entries = matrix.abs(), torch.ones(matrix.shape[-1], dtype=matrix.dtype)
         plain = bool(((size == 0) | (size == 1)).all())

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.matching.assignment import Warm
+from hubmerge.matching.couples import innermost, names_along, shape_of, spread
 from hubmerge.matching.elements import best_element, joined, worth
 from hubmerge.matching.rough import device_of, rough
 from hubmerge.matching.similarity import (
@@ -154,7 +155,7 @@ class _Mixture:
         """Inner product with `similarities`, over their spaces."""
         total = 0.0
         if self.began:
-            known = {n: v for n, v in similarities.items() if n in self.start.permutation}
+            known = {n: v for n, v in similarities.items() if self._knew(n)}
             mean = sum(
                 _mean_worth(self.spec, name, values)
                 for name, values in similarities.items()
@@ -165,30 +166,36 @@ class _Mixture:
             total += weight * worth(self.spec, similarities, vertex)
         return total
 
+    def _knew(self, key: str) -> bool:
+        """Whether the space (or couple) did not begin at its barycentre."""
+        return innermost(key) in {*self.start.permutation, *self.start.maps}
+
     def dense(self, space: str) -> Tensor:
         """The mixture of one space: [outer..., n, outer..., n], float64, the anchor's units first.
 
         Barycentres, which favour nothing, are left out.
         """
-        shape = self.spec.index_shape(space)
+        shape, mapped = shape_of(self.spec, space), innermost(space)
         mixed = torch.zeros(*shape, *shape, dtype=torch.float64)
-        known = self.began > 0 and space in self.start.permutation
+        known = self.began > 0 and self._knew(space)
         parts = [(self.began, self.start)] if known else []
         for weight, vertex in [*parts, *zip(self.weights, self.vertices, strict=True)]:
-            if space not in vertex.maps:
+            if mapped not in vertex.maps:
                 mixed[matched_index(self.spec, space, vertex.permutation)] += weight
             elif len(shape) == 1:
                 mixed += weight * vertex.maps[space]
             else:
-                outer = matched_index(self.spec, self.spec.ancestors(space)[-1], vertex.permutation)
+                outer = matched_index(
+                    self.spec, names_along(self.spec, space)[-2], vertex.permutation
+                )
                 pairs = mixed.movedim(len(shape) - 1, -2)  # [outer..., outer..., n, n], a view
-                pairs[outer] += weight * vertex.maps[space]
+                pairs[outer] += weight * spread(space, vertex.maps[mapped])
         return mixed
 
 
 def _mean_worth(spec: Spec, space: str, values: Tensor) -> float:
     """Summed similarity at the barycentre of `space`."""
-    if space in spec.mapped_spaces() and not fixes_one(spec, space):
+    if innermost(space) in spec.mapped_spaces() and not fixes_one(spec, space):
         return 0.0
     size = spec.sizes[space]
     for depth, outer in reversed([*enumerate(spec.ancestors(space))]):
@@ -213,7 +220,8 @@ class _Search:
     def begin(self, number: int, known: Symmetry) -> None:
         """The gradient of one group where nothing but `known` has left its barycentre."""
         own = self.spec.groups[number].members
-        free = frozenset(self.spec.free_spaces()).difference(own, known.permutation)
+        found = (known.permutation, known.maps)
+        free = frozenset(self.spec.free_spaces()).difference(own, *found)
         self.gradient[number] = self._similarities(number, known, free)
 
     def best(self, number: int) -> Symmetry:

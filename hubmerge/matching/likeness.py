@@ -12,13 +12,22 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from hubmerge.matching.couples import (
+    couple_on,
+    innermost,
+    is_couple,
+    names_along,
+    seen_through,
+    shape_of,
+    spread,
+)
 from hubmerge.matching.elements import inner_product
 from hubmerge.matching.moments import Joint, Moments
 from hubmerge.matching.similarity import matched_entries
 from hubmerge.spec.canonical import canonical_form
 from hubmerge.spec.notation import Segment
 from hubmerge.spec.permutation import State, identity, positions
-from hubmerge.spec.spec import FLIP, LINEAR, ROTATE, Spec
+from hubmerge.spec.spec import FLIP, LINEAR, ROTATE, TWO_SIDED, Spec
 from hubmerge.spec.symmetry import Maps, Symmetry, dual_of
 
 Measure = Callable[[Joint], Tensor]
@@ -39,14 +48,14 @@ def similarities_of(
 ) -> dict[str, Tensor]:
     """[outer..., n, outer..., n] per watched free space, rows the anchor's: what is matched on.
 
-    measure: for spaces that are permuted. The states only say how linear spaces are balanced.
+    measure: for spaces that are permuted. The states only say how mapped spaces are balanced.
     """
     similarities = mean_similarities(spec, moments, measure)
     kinds = spec.mapped_spaces()
     if FLIP in kinds.values():  # a sign is matched, too: only what has one tells
         signs = mean_correlations(spec, moments)
         similarities |= {name: signs[name] for name, kind in kinds.items() if kind == FLIP}
-    if {ROTATE, LINEAR} & set(kinds.values()):
+    if {ROTATE, *TWO_SIDED} & set(kinds.values()):
         forms = (canonical_form(spec, anchor), canonical_form(spec, other))
         similarities |= mapped_similarities(spec, moments, forms[0].maps, forms[1].maps)
     return similarities
@@ -55,11 +64,13 @@ def similarities_of(
 def mapped_similarities(
     spec: Spec, moments: Moments, ours: Maps, theirs: Maps
 ) -> dict[str, Tensor]:
-    """[outer..., n, outer..., n] per space that is mapped: its mean products, power aside.
+    """[outer..., n, outer..., n] per space that is mapped, or couple: mean products, power aside.
 
     ours, theirs: the maps that balanced both models, which their activations follow. At every
     place the products count as a share of the largest they could be. Those of a rotated space are
-    about 0, as its norms see them; those of a linear space about the means.
+    about 0, as its norms see them; so are those of a rotary one, where what is constant is turned
+    by positions like all else, and says how far away a head looks. Those of a linear space are
+    about the means.
     """
     kinds = {space: kind for space, kind in spec.mapped_spaces().items() if kind != FLIP}
     total: dict[str, Tensor] = {}
@@ -67,21 +78,28 @@ def mapped_similarities(
     for watch, joint in moments.joint.items():
         for segment in watch.layout.segments[watch.axis]:
             space = _speaks_for(spec, segment)
-            if space is None or space not in kinds:
+            mapped = innermost(space or "")
+            if space is None or mapped not in kinds:
                 continue
-            products = joint.product if kinds[space] == ROTATE else joint.covariance
+            centred = kinds[mapped] == LINEAR
+            products = joint.covariance if centred else joint.product
             block = _place_by_place(spec, products, segment, space)
             powers = [1.0, 1.0]  # what a norm lets through has length 1
-            if space in ours and joint.own is not None:
-                dual = next(grid.dual for grid in segment.grids if grid.name == space)
+            if mapped in ours and joint.own is not None:
+                dual = next(grid.dual for grid in segment.grids if grid.name == mapped)
+                shape = shape_of(spec, space)
                 sides = [
-                    dual_of(spec, space, maps[space]) if dual else maps[space]
+                    spread(
+                        space, dual_of(spec, mapped, maps[mapped]) if dual else maps[mapped]
+                    ).expand(*shape, shape[-1])
                     for maps in (ours, theirs)
                 ]
                 block = _mapped(block, *sides)
                 powers = [
                     _power(_mapped(_place_by_place(spec, own, segment, space), side, side))
-                    for own, side in zip(joint.own, sides, strict=True)
+                    for own, side in zip(
+                        joint.own if centred else joint.own_products, sides, strict=True
+                    )
                 ]
             power = math.sqrt(math.prod(powers))
             block = block / power if power > 0 else block
@@ -112,7 +130,7 @@ def matched_correlations(
     untouched = identity(spec)
     found = {}
     for name in spec.free_spaces():
-        as_given = {**symmetry.permutation, name: untouched[name]}
+        as_given = {n: untouched[n] if n == name else p for n, p in symmetry.permutation.items()}
         if name in symmetry.maps:
             still = torch.eye(spec.sizes[name], dtype=torch.float64)
             unmapped = Symmetry(as_given, {name: still.expand_as(symmetry.maps[name])})
@@ -135,7 +153,7 @@ def mean_similarities(spec: Spec, moments: Moments, measure: Measure) -> dict[st
 
     A stretch that composes a space with those inside it speaks for the innermost one; along
     anything else it is composed with (pixels of a channel), units are compared place by place. A
-    stretch of two spaces of which neither lies within the other speaks for none.
+    stretch of two spaces of which neither lies within the other speaks for a couple, or for none.
     """
     total: dict[str, Tensor] = {}
     count: dict[str, int] = {}
@@ -152,22 +170,22 @@ def mean_similarities(spec: Spec, moments: Moments, measure: Measure) -> dict[st
 
 
 def _speaks_for(spec: Spec, segment: Segment) -> str | None:
-    """The free space a stretch of watched units says something about."""
+    """The free space, or couple, a stretch of watched units says something about."""
     names = [name for name in segment.names if name is not None and name in spec.free_spaces()]
-    if not names or not {*names[:-1]} <= {*spec.ancestors(names[-1])}:
-        return None
-    return names[-1]
+    if names and {*names[:-1]} <= {*spec.ancestors(names[-1])}:
+        return names[-1]
+    return couple_on(spec, names)
 
 
 def _place_by_place(spec: Spec, alike: Tensor, segment: Segment, space: str) -> Tensor:
     """[outer..., n, outer..., n] from the stretch of [units, units] that `segment` covers."""
     index = positions(segment).flatten()
-    wanted = [segment.names.index(name) for name in (*spec.ancestors(space), space)]
+    wanted = [segment.names.index(name) for name in names_along(spec, space)]
     rest = [k for k in range(len(segment.grids)) if k not in wanted]
     order, half = [*wanted, *rest], len(segment.grids)
     block = alike[index][:, index].reshape(*segment.shape, *segment.shape)
     block = block.permute(*order, *(half + k for k in order))
-    shape = spec.index_shape(space)
+    shape = shape_of(spec, space)
     block = block.reshape(*shape, -1, *shape, math.prod(segment.shape) // math.prod(shape))
     return block.diagonal(dim1=len(shape), dim2=-1).mean(-1)
 
@@ -175,13 +193,32 @@ def _place_by_place(spec: Spec, alike: Tensor, segment: Segment, space: str) -> 
 def _mean_correlation(
     spec: Spec, space: str, similarities: Mapping[str, Tensor], symmetry: Symmetry
 ) -> float:
-    """Of the space itself, or of what lies inside it."""
+    """Of the space itself, or of what lies inside it or is coupled to it."""
     if space in symmetry.maps:
-        total = float(inner_product(spec, similarities, symmetry, space).sum())
+        speak = [key for key in similarities if innermost(key) == space]
+        products = (inner_product(spec, similarities, symmetry, key) for key in speak)
+        total = sum(float(each.sum()) for each in products) / len(speak)
         return total / spec.sizes[space] if spec.spaces[space].may == FLIP else total
     if space in similarities:
         entries = matched_entries(spec, space, similarities[space], symmetry.permutation)
         return float(entries.mean())
-    inside = [name for name in similarities if space in spec.ancestors(name)]
+    inside = [key for key in similarities if space in names_along(spec, key)[:-1]]
+    inside = [*dict.fromkeys(map(innermost, inside))]
     means = [_mean_correlation(spec, name, similarities, symmetry) for name in inside]
     return sum(means) / len(means)
+
+
+def with_coupled(
+    spec: Spec, similarities: Mapping[str, Tensor], symmetry: Symmetry
+) -> dict[str, Tensor]:
+    """`similarities` with those of spaces that only couples speak for, seen through the maps.
+
+    The mean over the couples of a space.
+    """
+    found: dict[str, list[Tensor]] = {}
+    for key, values in similarities.items():
+        outer, inner = key.split(" ") if is_couple(key) else ("", key)
+        if outer and outer not in similarities and inner in symmetry.maps:
+            found.setdefault(outer, []).append(seen_through(key, values, symmetry.maps[inner]))
+    means = {name: sum(each[1:], each[0]) / len(each) for name, each in found.items()}
+    return {**similarities, **means}

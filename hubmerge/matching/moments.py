@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from hubmerge.calibration import InputBatches
 from hubmerge.errors import SpecError
 from hubmerge.hooks import Seen, entering, leaving, placed
-from hubmerge.spec.spec import LINEAR, ROTATE, Spec, Watch
+from hubmerge.spec.spec import ROTATE, TWO_SIDED, Spec, Watch
 from hubmerge.spec.symmetry import fixes_one
 from hubmerge.workers import Workers
 
@@ -35,8 +35,8 @@ class Joint:
     """Moments of two models' units at one watch, float64, the anchor's first.
 
     covariance: [units, units]. means, deviations: [units] each; a deviation is 0 for a unit that
-    never varies. own: each model's covariance with itself, [units, units] each, where a linear map
-    may change how much the units vary. information: [units, units], where it was asked for.
+    never varies. own: each model's covariance with itself, [units, units] each, where a map may
+    change how much the units vary. information: [units, units], where it was asked for.
     """
 
     covariance: Tensor
@@ -56,6 +56,12 @@ class Joint:
     def product(self) -> Tensor:
         """[units, units]: mean products, about 0 instead of the means."""
         return self.covariance + torch.outer(*self.means)
+
+    @property
+    def own_products(self) -> list[Tensor]:
+        """Each model's mean products with itself, [units, units], about 0; none without `own`."""
+        pairs = zip(self.own or (), self.means, strict=False)
+        return [own + torch.outer(mean, mean) for own, mean in pairs]
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def measure_moments(
         if ROTATE in seen:
             centred = fixes_one(spec, seen[ROTATE])
             ours, theirs = _normed(ours, centred), _normed(theirs, centred)
-        return _sums(ours, theirs, own=LINEAR in seen)
+        return _sums(ours, theirs, own=not seen.keys().isdisjoint(TWO_SIDED))
 
     sums, images = sum_over_units(spec, anchor, other, batches, workers, products)
     return Moments({watch: _joint(each) for watch, each in sums.items()}, images)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from torch import Tensor
 
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import Permutation, State, moved_units
-from hubmerge.spec.spec import PERMUTE, SCALE, Spec
+from hubmerge.spec.spec import PERMUTE, ROTARY, SCALE, Spec
 from hubmerge.spec.symmetry import Maps, Symmetry, transform
 
 
@@ -79,17 +80,21 @@ def describe_spaces(
     symmetry: Symmetry,
     correlations: Mapping[str, tuple[float, float]],
 ) -> tuple[SpaceMatch, ...]:
-    """One SpaceMatch per free space, from its correlation (matched, in the order it came in)."""
+    """One SpaceMatch per free space, from its correlation (matched, in the order it came in).
+
+    Rotary spaces, which have no order, are left out where they are not mapped.
+    """
     return tuple(
         SpaceMatch(
             space=name,
             kind=_kind(spec, name, symmetry),
-            size=symmetry.permutation[name].numel(),
+            size=prod(spec.index_shape(name)),
             gain=correlations[name][0] - correlations[name][1],
             correlation=correlations[name][0],
             moved=_moved(name, symmetry),
         )
         for name in spec.free_spaces()
+        if name in symmetry.maps or spec.spaces[name].may != ROTARY
     )
 
 

@@ -9,6 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from hubmerge.matching.couples import couples, innermost, names_along, outermost, shape_of
 from hubmerge.spec.permutation import (
     Permutation,
     State,
@@ -49,7 +50,7 @@ def group_similarities(
 
     products: the precision of products with nothing averaged out, `dtype` by default.
     Returns: member -> `dtype` [outer..., n, outer..., n], rows the anchor's; a stretch of a tensor
-    that composes several members speaks for the innermost one.
+    that composes several members speaks for the innermost one, or for a couple of them.
     """
     rest = {name: index for name, index in permutation.items() if name not in group.members}
     others = {name: matrix for name, matrix in maps.items() if name not in group.members}
@@ -157,15 +158,19 @@ def _what_moved(
 def unit_rows(
     spec: Spec, group: Group, layout: Layout, ours: Tensor, theirs: Tensor
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Member of `group`, and its units as rows [outer * n, rest] of both versions of a tensor."""
-    for space in group.members:
-        inner = frozenset(group.members) - {space, *spec.ancestors(space)}
+    """Member of `group` (or couple of them), and its units as rows [outer * n, rest] of both
+    versions of a tensor.
+    """
+    for key in (*group.members, *couples(spec, group)):
+        space, other = innermost(key), outermost(key)
+        beside = None if other == space else other
+        inner = frozenset(group.members) - {space, other, *spec.ancestors(space)}
         for left, right in zip(
-            unfold(spec, ours, layout, space, inner),
-            unfold(spec, theirs, layout, space, inner),
+            unfold(spec, ours, layout, space, inner, beside),
+            unfold(spec, theirs, layout, space, inner, beside),
             strict=True,
         ):
-            yield space, left.flatten(0, -2), right.flatten(0, -2)
+            yield key, left.flatten(0, -2), right.flatten(0, -2)
 
 
 def share_moved(spec: Spec, group: Group, permutation: Permutation, earlier: Permutation) -> float:
@@ -189,7 +194,7 @@ def share_moved(spec: Spec, group: Group, permutation: Permutation, earlier: Per
 def _add(
     total: dict[str, Tensor], spec: Spec, space: str, product: Tensor, dtype: torch.dtype
 ) -> None:
-    shape = spec.index_shape(space)
+    shape = shape_of(spec, space)
     product = product.reshape(*shape, *shape)
     if space in total:
         total[space] += product
@@ -244,7 +249,8 @@ def matched_entries(spec: Spec, space: str, similarity: Tensor, permutation: Per
 
 def matched_index(spec: Spec, space: str, permutation: Permutation) -> tuple[Tensor, ...]:
     """Index of the matched pairs in a similarity [outer..., n, outer..., n]."""
-    shape = spec.index_shape(space)
+    names = names_along(spec, space)
+    shape = shape_of(spec, space)
     here = [
         torch.arange(size).view([-1 if k == depth else 1 for k in range(len(shape))])
         for depth, size in enumerate(shape)
@@ -253,9 +259,9 @@ def matched_index(spec: Spec, space: str, permutation: Permutation) -> tuple[Ten
         permutation[name].reshape(
             *permutation[name].shape, *[1] * (len(shape) - permutation[name].ndim)
         )
-        if name in permutation
+        if name in permutation and spec.ancestors(name) == names[:depth]
         else here[depth]
-        for depth, name in enumerate((*spec.ancestors(space), space))
+        for depth, name in enumerate(names)
     ]
     return tuple(index.expand(shape) for index in (*here, *there))
 

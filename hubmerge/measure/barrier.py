@@ -1,8 +1,9 @@
-"""The loss barrier of a path: how far the loss rises above the line between its ends.
+"""The barrier of a path: how far the loss (or the error) rises above the line between its ends.
 
 Arrays: losses float64 [points, rows], one row of losses per point of the path; lams [points], the
 points in ascending order. The first is parent A (0). The last (1) is parent B, or, of more than
 two parents, a mixture of all; then `far` [rows] is the same mixture of the parents' own losses.
+For the error barrier, losses are 1 where a row was wrong and 0 where it was right.
 Source: arXiv:1912.05671, section 2 (error barrier); arXiv:2209.04836, section 2 (loss barrier).
 """
 
@@ -15,6 +16,13 @@ import numpy as np
 
 from hubmerge.measure.bootstrap import bounds, resampled_means
 from hubmerge.measure.results import Barrier
+
+FINE = 0.05
+"""Neighbours of a maximum that is settled lie no farther from it than this."""
+MISSED = 0.002
+"""Nats, or share of rows, that may lie between points where a maximum is settled."""
+MISSED_SHARE = 0.01
+"""The same as a share of the maximum, where that is more."""
 
 
 def excess(losses: np.ndarray, lams: Sequence[float], far: np.ndarray | None = None) -> np.ndarray:
@@ -39,7 +47,46 @@ def barrier(losses: np.ndarray, lams: Sequence[float], far: np.ndarray | None = 
     """
     rise, top = excess(losses, lams, far), highest(losses, lams, far)
     low, high = bounds(resampled_means(rise[_between(far)]).max(axis=1))
-    return Barrier(value=float(rise[top].mean()), at=float(lams[top]), low=low, high=high)
+    return Barrier(
+        value=float(rise[top].mean()),
+        at=float(lams[top]),
+        low=low,
+        high=high,
+        settled=not wanted(losses, lams, far),
+    )
+
+
+def wanted(losses: np.ndarray, lams: Sequence[float], far: np.ndarray | None = None) -> list[float]:
+    """Where the path is to be looked at next, for its maximum; nowhere once that is settled.
+
+    It is where both neighbours are near, and the parabola through the three rises no more above
+    the highest than may be missed. A maximum that is no number is settled.
+    """
+    means, top = excess(losses, lams, far).mean(axis=1), highest(losses, lams, far)
+    near = lams[top - 1 : top + 2]
+    if not np.isfinite(means).all():
+        return []
+    gap = max(right - left for left, right in pairwise(near))
+    allowed = max(MISSED, MISSED_SHARE * means[top])
+    if gap <= FINE + 1e-9 and missed(means, lams, top) <= allowed:
+        return []
+    return around(lams, top)
+
+
+def missed(means: np.ndarray, lams: Sequence[float], top: int) -> float:
+    """How far a parabola through point number `top` and its neighbours rises above them; [points].
+
+    0 where it rises nowhere between them, and at an end of the path, beyond which is nothing.
+    """
+    if not 0 < top < len(lams) - 1:
+        return 0.0
+    (left, here, right), (low, high, last) = lams[top - 1 : top + 2], means[top - 1 : top + 2]
+    before, after = (high - low) / (here - left), (last - high) / (right - here)
+    bend = (after - before) / (right - left)
+    slope = before + bend * (here - left)
+    if bend >= 0 or not left < here - slope / (2 * bend) < right:
+        return 0.0
+    return max(0.0, float(high - slope**2 / (4 * bend) - max(low, high, last)))
 
 
 def around(lams: Sequence[float], top: int) -> list[float]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from transformers import PreTrainedModel
 
 from hubmerge.events import Point as PointMeasured
 from hubmerge.events import emit, is_heard
-from hubmerge.measure.barrier import around, barrier, excess, highest
 from hubmerge.measure.batches import Batches
 from hubmerge.measure.evaluate import outputs
 from hubmerge.measure.outputs import Outputs
-from hubmerge.measure.results import Curve, CurvePoint
+from hubmerge.measure.results import Curve
 from hubmerge.measure.score import temperature_of
+from hubmerge.measure.walk import Place, Walk
 from hubmerge.progress import track
 from hubmerge.workers import Workers
 
@@ -27,8 +26,8 @@ Ends = Sequence[Outputs]
 """Parent A, parent B, ..."""
 
 GRID = tuple(step / 10 for step in range(11))
-REFINEMENTS = 2
-"""Times the midpoints beside the largest excess are added to the grid."""
+PATH_POINTS = 8
+"""Points that may be added to the grid around its highest ones: those of a recipe by default."""
 CURVE_ROWS = 1000
 """Evaluation rows a curve is measured on, at most: the first ones of those reported."""
 CURVE_VALIDATION_ROWS = 500
@@ -36,11 +35,15 @@ CURVE_VALIDATION_ROWS = 500
 
 
 @dataclass(frozen=True)
-class _Place:
-    """One visited point of the path."""
+class Sight:
+    """Labelled rows, and what the untouched parents say of them."""
 
-    here: Outputs
-    temperature: float | None
+    rows: Batches
+    ends: Ends
+
+    def first(self, rows: int) -> Sight:
+        """The first `rows` of them."""
+        return Sight(self.rows.first(rows), [end.first(rows) for end in self.ends])
 
 
 def measure_curve(
@@ -52,54 +55,81 @@ def measure_curve(
     workers: Workers,
     what: str = "path",
     weights: Sequence[float] | None = None,
+    budget: int = PATH_POINTS,
 ) -> Curve:
-    """Evaluate the path on 11 points, then around its highest one, and take the barrier.
+    """`measure_curves` on the `evaluation` rows alone.
 
-    ends: the untouched parents' outputs on the `evaluation` rows: of two, the points 0 and 1.
-    validation_ends, validation: the same for the validation rows, on which every point is given
-        its own temperature. Without them the curve is raw only.
+    ends, validation_ends: the untouched parents' outputs on the `evaluation` and the `validation`
+        rows. Without the latter the curve is raw only.
+    """
+    held = None
+    if validation_ends is not None and validation is not None:
+        held = Sight(validation, validation_ends)
+    seen = [Sight(evaluation, ends)]
+    return measure_curves(point, seen, held, workers, what, weights, budget)[0]
+
+
+def measure_curves(
+    point: Point,
+    sights: Sequence[Sight],
+    validation: Sight | None,
+    workers: Workers,
+    what: str = "path",
+    weights: Sequence[float] | None = None,
+    budget: int = PATH_POINTS,
+) -> list[Curve]:
+    """Evaluate one path on 11 points, then around its highest ones, and take the barriers.
+
+    sights: every point is shown the rows of each of them, a curve for each comes back. Where to
+        look more closely is decided by the first. Of two parents, the ends are the points 0 and 1.
+    validation: the rows on which every point is given its own temperature; None gives none.
     weights: of more than two parents, what each weighs at the point 1, which is then visited like
         any other; the excess there is over the same mixture of the parents' own losses.
+    budget: points that may be added to the grid; fewer, if all maxima are settled.
     """
-    rows = evaluation.first(CURVE_ROWS)
+    sights = [sight.first(CURVE_ROWS) for sight in sights]
     held = validation.first(CURVE_VALIDATION_ROWS) if validation is not None else None
-    calibrating = validation_ends is not None and held is not None and held.rows > 0
+    if held is not None and not held.rows.rows:
+        held = None
 
-    def visit(lam: float) -> _Place:
+    def visit(lam: float) -> list[Place]:
         model = point(lam)
-        held_out = outputs(model, held, workers) if calibrating and held is not None else None
-        place = _Place(outputs(model, rows, workers), temperature_of(held_out))
+        fitted = temperature_of(outputs(model, held.rows, workers)) if held else None
+        places = [Place(outputs(model, sight.rows, workers), fitted) for sight in sights]
         bar.update(1)
-        tell(lam, place)
-        return place
+        tell(lam, places)
+        return places
 
-    def tell(lam: float, place: _Place) -> None:
+    def tell(lam: float, places: Sequence[Place]) -> None:
         if is_heard():
-            loss, right = float(place.here.losses().mean()), float(place.here.right.mean())
-            emit(PointMeasured(what, lam, loss, right))
+            here = places[0].here
+            emit(PointMeasured(what, lam, float(here.losses().mean()), float(here.right.mean())))
 
-    held_out_ends: Sequence[Outputs | None] = [None for _ in ends]
-    if validation_ends is not None and calibrating:
-        held_out_ends = [end.first(CURVE_VALIDATION_ROWS) for end in validation_ends]
+    fitted = [temperature_of(end) for end in held.ends] if held else [None for _ in sights[0].ends]
     parents = [
-        _Place(end.first(CURVE_ROWS), temperature_of(held_out))
-        for end, held_out in zip(ends, held_out_ends, strict=True)
+        [Place(end, temperature) for end, temperature in zip(sight.ends, fitted, strict=True)]
+        for sight in sights
     ]
-    if weights is None:
-        path, inside = dict(zip((0.0, 1.0), parents, strict=True)), GRID[1:-1]
-    else:
-        path, inside = {0.0: parents[0]}, GRID[1:]
-    for lam, place in path.items():
-        tell(lam, place)
-    mixed = None if weights is None else _mixed(_losses(parents), weights)
-    with track(len(inside) + 2 * REFINEMENTS, f"{what} path", "point") as bar:
+    own = [0.0, 1.0] if weights is None else [0.0]
+    path = {lam: [each[k] for each in parents] for k, lam in enumerate(own)}
+    for lam, places in path.items():
+        tell(lam, places)
+
+    def walks() -> list[Walk]:
+        return [
+            Walk({lam: places[k] for lam, places in path.items()}, parents[k], weights)
+            for k in range(len(sights))
+        ]
+
+    inside = [lam for lam in GRID if lam not in path]
+    with track(len(inside) + budget, f"{what} path", "point") as bar:
         path |= {lam: visit(lam) for lam in inside}
-        for _ in range(REFINEMENTS):
-            lams = sorted(path)
-            top = highest(_losses(path[lam] for lam in lams), lams, mixed)
-            path |= {lam: visit(lam) for lam in around(lams, top)}
-    lams = sorted(path)
-    return _curve(lams, [path[lam] for lam in lams], parents, weights)
+        left = budget
+        while left and (near := walks()[0].wanted()[:left]):
+            path |= {lam: visit(lam) for lam in near}
+            left -= len(near)
+        bar.update(left)
+    return [walk.curve() for walk in walks()]
 
 
 def choose_lambda(
@@ -119,65 +149,3 @@ def choose_lambda(
         found = outputs(point(lam), validation, workers, f"choosing λ={lam:g}")
         losses[lam] = float(found.losses().mean())
     return min(losses, key=lambda lam: (losses[lam], abs(lam - 0.5))), losses
-
-
-def _losses(places: Iterable[_Place], *, calibrated: bool = False) -> np.ndarray:
-    """Row by row, [points, rows]."""
-    return np.stack(
-        [place.here.losses((place.temperature or 1.0) if calibrated else 1.0) for place in places]
-    )
-
-
-def _mixed(losses: np.ndarray, weights: Sequence[float]) -> np.ndarray:
-    """The weighted mean of the parents' own losses [parents, rows], row by row."""
-    return np.einsum("p,pr->r", np.asarray(weights), losses)
-
-
-def _curve(
-    lams: Sequence[float],
-    places: Sequence[_Place],
-    parents: Sequence[_Place],
-    weights: Sequence[float] | None,
-) -> Curve:
-    def far(*, calibrated: bool = False) -> np.ndarray | None:
-        if weights is None:
-            return None
-        return _mixed(_losses(parents, calibrated=calibrated), weights)
-
-    raw, beyond = _losses(places), far()
-    calibrated, calibrated_beyond = None, None
-    if all(place.temperature is not None for place in (*places, *parents)):
-        calibrated, calibrated_beyond = _losses(places, calibrated=True), far(calibrated=True)
-    figures = _means(raw, lams, beyond)
-    calibrated_figures = (
-        _means(calibrated, lams, calibrated_beyond) if calibrated is not None else None
-    )
-    points = [
-        CurvePoint(
-            lam=lam,
-            loss=figures[i][0],
-            accuracy=float(place.here.right.mean()),
-            excess=figures[i][1],
-            calibrated_loss=calibrated_figures[i][0] if calibrated_figures else None,
-            calibrated_excess=calibrated_figures[i][1] if calibrated_figures else None,
-        )
-        for i, (lam, place) in enumerate(zip(lams, places, strict=True))
-    ]
-    return Curve(
-        points=points,
-        barrier=barrier(raw, lams, beyond),
-        calibrated_barrier=barrier(calibrated, lams, calibrated_beyond)
-        if calibrated is not None
-        else None,
-        n=len(places[0].here),
-    )
-
-
-def _means(
-    losses: np.ndarray, lams: Sequence[float], far: np.ndarray | None
-) -> list[tuple[float, float]]:
-    """(mean loss, mean excess) of every point."""
-    rise = excess(losses, lams, far)
-    return [
-        (float(loss), float(over)) for loss, over in zip(losses.mean(1), rise.mean(1), strict=True)
-    ]

@@ -43,7 +43,10 @@ class CurvePoint(Result):
 
 
 class Barrier(Result):
-    """Largest excess over the interior points, in nats, with a paired bootstrap interval."""
+    """Largest excess over the interior points, with a paired bootstrap interval.
+
+    In nats; of an error barrier in shares of rows.
+    """
 
     value: float
     at: float
@@ -51,6 +54,9 @@ class Barrier(Result):
     low: float
     high: float
     """Ends of the two-sided 90% bootstrap interval: each a one-sided 95% bound."""
+    settled: bool | None = None
+    """Whether the path was looked at so closely there that nothing higher lies between its points;
+    None of what is no path."""
 
 
 class Curve(Result):
@@ -62,6 +68,8 @@ class Curve(Result):
     points: list[CurvePoint]
     barrier: Barrier
     calibrated_barrier: Barrier | None = None
+    error_barrier: Barrier | None = None
+    """By how much the accuracy falls below the line between the ends' own, at most."""
     n: int
 
 

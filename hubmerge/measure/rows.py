@@ -120,6 +120,31 @@ def choose_rows(
     return Rows(rows.calibration, rows.validation, rows.evaluation, _notes(data, rows))
 
 
+def training_rows(data: Data, wanted: int, used: int) -> tuple[RowSet, int]:
+    """So many rows of the training split, those last that have another use already.
+
+    used: rows at the beginning of that split's order that are calibration rows, or learned from.
+    Returns: the rows, and how many of them were. Raises: DataError, if there are not so many, or no
+    training split beside the one that is reported on.
+    """
+    split = data.calibration_split
+    if split is None:
+        raise DataError(
+            f"{wanted:,} training rows were asked for",
+            found=f'{data.ref} has no training split beside "{data.split}"',
+            hint="--calibration-split names one; or leave out --train-samples",
+        )
+    order = hash_order(len(data.splits[split]))
+    if wanted > len(order):
+        raise DataError(
+            f"{wanted:,} training rows were asked for",
+            found=f'split "{split}" of {data.ref} has {len(order):,} rows',
+            hint=f"ask for {len(order):,} or fewer",
+        )
+    taken = (order[used:] + order[:used][::-1])[:wanted]
+    return RowSet(split, taken, len(order)), max(0, wanted - (len(order) - used))
+
+
 def _evaluation_size(data: Data, samples: int | str | None, size: int, own: int) -> int:
     if samples is None:
         return min(DEFAULT_ROWS, own)

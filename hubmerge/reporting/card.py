@@ -5,21 +5,20 @@ Every value in the template is escaped as it is printed; what is meant as markup
 
 from __future__ import annotations
 
-from typing import Any
-
 from huggingface_hub import EvalResult, ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hubmerge.letters import listed, told
-from hubmerge.reporting import escape, figures
+from hubmerge.reporting import escape, figures, heights
+from hubmerge.reporting.kinds import Kind, kind_of
+from hubmerge.reporting.pictures import PLOT
 from hubmerge.reporting.plot import can_plot
 from hubmerge.reporting.schema import Data, Report, RowSet
-from hubmerge.reporting.verdict import RULE
+from hubmerge.reporting.surveys import Seen
+from hubmerge.reporting.templating import environment
+from hubmerge.reporting.verdict import RULE, TOLERANCE
 from hubmerge.reporting.words import Words, words_for
 
 TEMPLATE = "card.md.jinja"
-PLOT = "barrier.png"
 HERE = "path/to/this/folder"
 """Where the card says to load from before the merge has a repository."""
 
@@ -31,7 +30,7 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
     """
     location = repo_id or (report.published.id if report.published else HERE)
     return (
-        _environment()
+        environment()
         .get_template(TEMPLATE)
         .render(
             report=report,
@@ -39,12 +38,16 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             location=location,
             plot=PLOT if can_plot(report) else None,
             rows=figures.rows(report),
-            barrier_sentence=figures.barrier_sentence(report),
+            barrier_sentence=heights.barrier_sentence(report),
+            heights=heights.heights(report),
+            training_sentence=heights.training_sentence(report),
+            tolerance=TOLERANCE,
             row_sets=_row_sets(report.data) if report.data else [],
             rule=_rule(len(report.models), words_for(report.merged.pipeline_tag)),
             words=words_for(report.merged.pipeline_tag),
             everyone=figures.everyone(len(report.models)),
             between=figures.between(report),
+            surveys=_surveys(report),
         )
     )
 
@@ -71,6 +74,11 @@ def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
         tags=["merge", "hubmerge", line(report.merged.model_type)],
         verdict=report.verdict,
     )
+
+
+def _surveys(report: Report) -> list[tuple[Seen, Kind]]:
+    """What was seen around the merge, and how each of it is shown."""
+    return [(seen, kind_of(seen)) for seen in (report.surveys.seen if report.surveys else [])]
 
 
 def _eval_results(report: Report) -> list[EvalResult]:
@@ -123,11 +131,6 @@ def _licences(licences: str | list[str]) -> str | list[str]:
     return [escape.one_line(licence) for licence in licences]
 
 
-def _together(names: list[str]) -> Markup:
-    """ "A and B", "A, B and C", each safe in Markdown."""
-    return Markup(listed([str(escape.markdown(name)) for name in names]))
-
-
 def _rule(parents: int, words: Words) -> tuple[str, list[tuple[str, str]]]:
     preamble, lines = RULE
     everyone = figures.everyone(parents)
@@ -135,35 +138,3 @@ def _rule(parents: int, words: Words) -> tuple[str, list[tuple[str, str]]]:
         (name.replace("both parents", everyone), said.replace("accuracy", words.accuracy))
         for name, said in lines
     ]
-
-
-def _listed(licences: str | list[str] | None) -> str:
-    return licences if isinstance(licences, str) else ", ".join(licences or ())
-
-
-def _environment() -> Environment:
-    filters: dict[str, Any] = {
-        "code": escape.code,
-        "python_string": escape.python_string,
-        "shell_word": escape.shell_word,
-        "python_name": Markup,
-        "listed": _listed,
-        "figure": figures.figure,
-        "share": figures.share,
-        "signed": figures.signed,
-        "count": figures.count,
-        "duration": figures.duration,
-        "together": _together,
-        "told": told,
-    }
-    environment = Environment(
-        loader=PackageLoader("hubmerge.reporting"),
-        autoescape=True,
-        finalize=escape.markdown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(filters)
-    return environment

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from math import cos, pi, sin
-from typing import TYPE_CHECKING
+from textwrap import wrap
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from hubmerge.letters import letters
+from hubmerge.reporting.canvas import BLUE, FAINT, FONT, GREY, INK, blank, to_png
 from hubmerge.reporting.escape import one_line
-from hubmerge.reporting.plot import BLUE, DPI, FAINT, FONT, GREY, INK, PAPER
-
-if TYPE_CHECKING:
-    from hubmerge.survey.results import ComplexFound
+from hubmerge.reporting.surveyed import ComplexFound
 
 SIZE = (6.4, 6.4)
 
@@ -24,8 +19,7 @@ def draw_complex(found: ComplexFound) -> bytes:
     """The PNG file."""
     count = len(found.models)
     places = [(sin(2 * pi * k / count), cos(2 * pi * k / count)) for k in range(count)]
-    canvas = Figure(figsize=SIZE, dpi=DPI, facecolor=PAPER)
-    FigureCanvasAgg(canvas)
+    canvas = blank(*SIZE)
     axes = canvas.add_axes((0.06, 0.06, 0.88, 0.8))
     axes.set_axis_off()
     axes.set_aspect("equal")
@@ -52,10 +46,8 @@ def draw_complex(found: ComplexFound) -> bytes:
     for (x, y), name in zip(places, letters(count), strict=True):
         axes.plot([x], [y], marker="o", markersize=9, color=INK, zorder=3)
         axes.text(1.13 * x, 1.13 * y, name, size=12, ha="center", va="center", color=INK, **FONT)
-    title = one_line(found.sentence)
-    canvas.text(0.06, 0.93, title[:90], size=10, weight="bold", color=INK, **FONT)
+    title = "\n".join(wrap(one_line(found.sentence), 72))
+    canvas.text(0.06, 0.97, title, size=10, weight="bold", color=INK, va="top", **FONT)
     said = f"joined: at most {found.limit:g} nats above the models' own losses, calibrated"
     canvas.text(0.06, 0.025, said, size=8.5, color=GREY, **FONT)
-    target = io.BytesIO()
-    canvas.savefig(target, format="png", dpi=DPI, facecolor=PAPER, metadata={"Software": None})
-    return target.getvalue()
+    return to_png(canvas)

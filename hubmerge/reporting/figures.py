@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hubmerge.letters import letters, roles
+from hubmerge.measure.results import Barrier
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.words import words_for
 
@@ -40,6 +41,13 @@ def signed(value: float | None, digits: int = 3) -> str:
     """As `figure`, with a plus sign where there is no minus."""
     text = figure(value, digits)
     return text if text[0] in f"−{MISSING}" else f"+{text}"
+
+
+def interval(barrier: Barrier | None) -> str:
+    """0.052 with bounds: "0.052 (0.041 to 0.063)"."""
+    if barrier is None:
+        return MISSING
+    return f"{figure(barrier.value)} ({figure(barrier.low)} to {figure(barrier.high)})"
 
 
 def share(value: float) -> str:
@@ -91,27 +99,6 @@ def rows(report: Report) -> list[Row]:
     ]
 
 
-def barrier_sentence(report: Report) -> str:
-    """What the loss does between the parents, in plain words."""
-    naive, matched = report.barrier.naive, report.barrier.matched
-    nats = words_for(report.merged.pipeline_tag).nats
-    path = f"On the straight path {between(report)} the loss"
-    if matched is None:
-        return (
-            "The loss barrier was not measured."
-            if naive is None
-            else f"{path} {_rise(naive, nats)}."
-        )
-    detail = report.barrier.detail.matched
-    interval = (
-        f" (90% interval {figure(detail.barrier.low)} to {figure(detail.barrier.high)})"
-        if detail
-        else ""
-    )
-    without = f"; without matching it {_rise(naive, nats)}" if naive is not None else ""
-    return f"{path} {_rise(matched, nats)}{interval}{without}."
-
-
 def between(report: Report) -> str:
     """Where the path leads."""
     if len(report.models) == 2:
@@ -122,9 +109,3 @@ def between(report: Report) -> str:
 def everyone(count: int) -> str:
     """All parents together: "both parents", or "all parents"."""
     return "both parents" if count == 2 else "all parents"
-
-
-def _rise(barrier: float, nats: str) -> str:
-    if barrier <= 0:
-        return f"never rises (barrier {figure(barrier)} {nats})"
-    return f"rises by at most {figure(barrier)} {nats}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import math
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+Count = Annotated[int, Field(ge=0)]
 
 
 class Part(BaseModel):
@@ -22,3 +25,26 @@ class Part(BaseModel):
             if content.get(name) is None:
                 content.pop(name, None)
         return content
+
+
+class RowSet(Part):
+    """Rows of one split, for one purpose."""
+
+    split: str
+    rows: Count
+    available: Count
+    fingerprint: str
+    """Hash over the numbers of the chosen rows."""
+
+
+def is_finite(value: Any) -> bool:
+    """Whether every float in nested dicts and lists is finite."""
+    match value:
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return all(map(is_finite, value.values()))
+        case list():
+            return all(map(is_finite, value))
+        case _:
+            return True

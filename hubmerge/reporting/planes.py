@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING
-
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from hubmerge.reporting.canvas import FONT, GREY, INK, PAPER, VERMILION, blank, to_png
 from hubmerge.reporting.figures import count
-from hubmerge.reporting.plot import DPI, FONT, GREY, INK, PAPER, VERMILION
-
-if TYPE_CHECKING:
-    from hubmerge.survey.results import PlaneFound
+from hubmerge.reporting.surveyed import PlaneSeen
 
 SIZE = (6.6, 5.4)
 LEVELS = 12
 
 
-def draw_plane(found: PlaneFound) -> bytes:
+def draw_plane(found: PlaneSeen, unit: str) -> bytes:
     """The PNG file. Contours are spaced evenly in the loss's logarithm."""
     xs = sorted({point.x for point in found.points})
     ys = sorted({point.y for point in found.points})
-    losses = np.array([point.loss for point in found.points]).reshape(len(ys), len(xs))
+    known = [np.nan if point.loss is None else point.loss for point in found.points]
+    losses = np.array(known).reshape(len(ys), len(xs))
     logs = np.log(np.maximum(np.nan_to_num(losses, nan=losses[np.isfinite(losses)].max()), 1e-6))
-    canvas = Figure(figsize=SIZE, dpi=DPI, facecolor=PAPER)
-    FigureCanvasAgg(canvas)
+    canvas = blank(*SIZE)
     axes = canvas.add_axes((0.09, 0.1, 0.74, 0.78))
     levels = np.linspace(logs.min(), max(logs.max(), logs.min() + 1e-6), LEVELS)
     filled = axes.contourf(xs, ys, logs, levels=levels, cmap="viridis_r")
@@ -38,11 +31,13 @@ def draw_plane(found: PlaneFound) -> bytes:
         if name != "A":
             axes.plot([start[0], x], [start[1], y], color=PAPER, linewidth=1.6, linestyle="--")
         axes.plot([x], [y], marker="o", markersize=8, color=VERMILION, markeredgecolor=PAPER)
+        right = x > (xs[0] + xs[-1]) / 2
         axes.annotate(
             name,
             (x, y),
-            (7, 7),
+            (-7 if right else 7, 7),
             textcoords="offset points",
+            ha="right" if right else "left",
             size=10,
             color=INK,
             bbox={"facecolor": PAPER, "alpha": 0.75, "edgecolor": "none", "pad": 1.5},
@@ -51,8 +46,6 @@ def draw_plane(found: PlaneFound) -> bytes:
     axes.set_aspect("equal")
     axes.tick_params(labelsize=8)
     axes.set_xlabel("distance in weight space", size=9, color=GREY, **FONT)
-    title = f"loss (nats) on {count(found.n)} test {found.unit}"
+    title = f"loss (nats) on {count(found.n)} test {unit}"
     canvas.text(0.09, 0.93, title, size=11, weight="bold", color=INK, **FONT)
-    target = io.BytesIO()
-    canvas.savefig(target, format="png", dpi=DPI, facecolor=PAPER, metadata={"Software": None})
-    return target.getvalue()
+    return to_png(canvas)

@@ -2,23 +2,30 @@
 
 Of more than two parents the path leads from the first to the mixture of all that was asked for.
 
-Drawn with matplotlib's object interface on the Agg canvas: no global state, so it may run in any
-thread, and the same report gives the same bytes with the same version of matplotlib.
-Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which stay apart for the
-colour-blind; each line also has its own mark and its name above the panel.
+Each line has its own colour, its own mark, and its name above the panel.
 """
 
 from __future__ import annotations
 
-import io
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from hubmerge.measure.results import Curve, CurvePoint
+from hubmerge.reporting.canvas import (
+    BLUE,
+    FAINT,
+    FONT,
+    GREEN,
+    GREY,
+    INK,
+    PAPER,
+    VERMILION,
+    blank,
+    to_png,
+)
 from hubmerge.reporting.figures import between, count, figure
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.verdict import headline
@@ -26,12 +33,6 @@ from hubmerge.reporting.words import words_for
 
 SIZE = (9.6, 5.0)
 """Inches; a card is about as wide as 9.6 inches of 96 pixels."""
-DPI = 200
-
-INK, GREY, FAINT, PAPER = "#1f2328", "#6b7280", "#d8dce2", "#ffffff"
-BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
-FONT: dict[str, Any] = {"fontfamily": "DejaVu Sans", "parse_math": False}
-"""Ships with matplotlib, so it is there; other people's dollar signs are no formulas."""
 
 HEADROOM = 1.08
 """Top of the loss axis over the highest loss."""
@@ -58,16 +59,13 @@ def render_plot(report: Report) -> bytes | None:
     lines = _lines(report)
     if not lines:
         return None
-    canvas = Figure(figsize=SIZE, dpi=DPI, facecolor=PAPER)
-    FigureCanvasAgg(canvas)
+    canvas = blank(*SIZE)
     loss = canvas.add_axes((0.055, 0.19, 0.42, 0.45))
     accuracy = canvas.add_axes((0.64, 0.19, 0.235, 0.45))
     _draw_loss(loss, lines, report)
     _draw_accuracy(accuracy, lines, report)
     _write_frame(canvas, lines, report)
-    target = io.BytesIO()
-    canvas.savefig(target, format="png", dpi=DPI, facecolor=PAPER, metadata={"Software": None})
-    return target.getvalue()
+    return to_png(canvas)
 
 
 def _lines(report: Report) -> list[Line]:

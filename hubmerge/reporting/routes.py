@@ -1,18 +1,24 @@
-"""The picture of several paths between two models: the loss along each."""
+"""Several paths between two models: which there are, and the picture of the loss along each."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from hubmerge.measure.results import Curve
+from hubmerge.reporting.canvas import (
+    BLUE,
+    FAINT,
+    FONT,
+    GREEN,
+    GREY,
+    INK,
+    VERMILION,
+    blank,
+    to_png,
+)
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.figures import count, figure
-from hubmerge.reporting.plot import BLUE, DPI, FAINT, FONT, GREEN, GREY, INK, PAPER, VERMILION
+from hubmerge.reporting.surveyed import PathSeen
 
 SIZE = (7.2, 4.6)
 LOOKS = ((VERMILION, "s"), (BLUE, "o"), (GREEN, "^"))
@@ -26,12 +32,21 @@ class Route(NamedTuple):
     curve: Curve
 
 
-def draw_routes(routes: Sequence[Route], sentence: str, unit: str) -> bytes:
-    """The PNG file: the loss in nats along every path, and `sentence` above."""
-    canvas = Figure(figsize=SIZE, dpi=DPI, facecolor=PAPER)
-    FigureCanvasAgg(canvas)
-    axes = canvas.add_axes((0.09, 0.13, 0.87, 0.56))
-    for route, (colour, marker) in zip(routes, LOOKS, strict=False):
+def routes(seen: PathSeen) -> list[Route]:
+    """The measured paths, as they are shown."""
+    lines = [
+        Route("straight, as they came", seen.naive),
+        Route("straight, lined up", seen.straight),
+    ]
+    return [*lines, Route(seen.curve, seen.found)] if seen.found else lines
+
+
+def draw_path(seen: PathSeen, unit: str) -> bytes:
+    """The PNG file: the loss in nats along every path, and what may be claimed above."""
+    lines = routes(seen)
+    canvas = blank(*SIZE)
+    axes = canvas.add_axes((0.09, 0.17, 0.87, 0.52))
+    for route, (colour, marker) in zip(lines, LOOKS, strict=False):
         points = route.curve.points
         barrier = figure(route.curve.barrier.value)
         axes.plot(
@@ -43,7 +58,7 @@ def draw_routes(routes: Sequence[Route], sentence: str, unit: str) -> bytes:
             linewidth=2,
             label=f"{route.name}: barrier {barrier} nats",
         )
-    ends = [point.loss - point.excess for point in (routes[0].curve.points[i] for i in (0, -1))]
+    ends = [point.loss - point.excess for point in (lines[0].curve.points[i] for i in (0, -1))]
     axes.plot([0, 1], ends, color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.set_ylim(bottom=0)
     axes.set_xlabel("the way from A to B", size=9, color=GREY, **FONT)
@@ -52,11 +67,8 @@ def draw_routes(routes: Sequence[Route], sentence: str, unit: str) -> bytes:
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
     canvas.legend(loc="upper left", bbox_to_anchor=(0.075, 0.9), frameon=False, fontsize=9)
-    canvas.text(
-        0.09, 0.93, one_line(sentence.partition(":")[0]), size=13, weight="bold", color=INK, **FONT
-    )
-    rows = f"on {count(routes[0].curve.n)} test {unit}; dashed: between the models' own losses"
+    title = one_line(seen.sentence.partition(":")[0])
+    canvas.text(0.09, 0.93, title, size=13, weight="bold", color=INK, **FONT)
+    rows = f"on {count(lines[0].curve.n)} test {unit}; dashed: between the models' own losses"
     canvas.text(0.96, 0.02, rows, size=8, color=GREY, ha="right", **FONT)
-    target = io.BytesIO()
-    canvas.savefig(target, format="png", dpi=DPI, facecolor=PAPER, metadata={"Software": None})
-    return target.getvalue()
+    return to_png(canvas)

@@ -7,7 +7,6 @@ give the same report but for the block `run`.
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,9 +14,11 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.letters import MOST, roles
-from hubmerge.measure.results import Comparison, Curve, Score
+from hubmerge.measure.results import Comparison, Score
+from hubmerge.reporting.barriers import Barriers
 from hubmerge.reporting.fused import FUSED, FusionTried, Ledger
-from hubmerge.reporting.part import Part
+from hubmerge.reporting.part import Count, Part, RowSet, is_finite
+from hubmerge.reporting.surveys import Surveys
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -30,7 +31,6 @@ VerdictName = Literal[
     "do not use",
 ]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
-Count = Annotated[int, Field(ge=0)]
 
 
 class Parent(Part):
@@ -81,7 +81,7 @@ class Contender(Part):
         if not isinstance(given, Score):
             return given
         figures = given.model_dump()
-        return {name: figure if _is_finite(figure) else None for name, figure in figures.items()}
+        return {name: figure if is_finite(figure) else None for name, figure in figures.items()}
 
 
 class Contenders(Part):
@@ -109,34 +109,6 @@ class Contenders(Part):
     def parents(self) -> list[Contender]:
         """Parent A, parent B, and any others."""
         return [self.parent_a, self.parent_b, *self.__pydantic_extra__.values()]
-
-
-class BarrierDetail(Part):
-    """The whole curves, calibrated too, with the intervals of their barriers."""
-
-    naive: Curve | None = None
-    matched: Curve | None = None
-
-
-class Barriers(Part):
-    """The loss barrier in nats, without and with matching."""
-
-    naive: float | None = None
-    matched: float | None = None
-    detail: BarrierDetail = BarrierDetail()
-
-    @classmethod
-    def of(cls, *, naive: Curve | None, matched: Curve | None) -> Self:
-        """The barriers of two curves; one that holds a number that is not finite counts as none."""
-        naive, matched = (
-            curve if curve is not None and _is_finite(curve.model_dump()) else None
-            for curve in (naive, matched)
-        )
-        return cls(
-            naive=naive.barrier.value if naive else None,
-            matched=matched.barrier.value if matched else None,
-            detail=BarrierDetail(naive=naive, matched=matched),
-        )
 
 
 class SpaceMatch(Part):
@@ -211,16 +183,6 @@ class Method(Part):
     """What could not be repaired and why; None if nothing was left."""
 
 
-class RowSet(Part):
-    """One of the three disjoint sets of rows."""
-
-    split: str
-    rows: Count
-    available: Count
-    fingerprint: str
-    """Hash over the numbers of the chosen rows."""
-
-
 class Data(Part):
     """What was measured on."""
 
@@ -282,7 +244,7 @@ class Run(Part):
 class Report(Part):
     """Everything a merge can say for itself."""
 
-    OF_MANY = ("base",)
+    OF_MANY = ("base", "surveys")
 
     schema_version: Literal[1] = SCHEMA_VERSION
     verdict: VerdictName
@@ -297,6 +259,8 @@ class Report(Part):
     contenders: Contenders
     comparisons: list[Comparison]
     barrier: Barriers
+    surveys: Surveys | None = None
+    """What was seen around the merge, where that was asked for."""
     method: Method
     data: Data | None
     limits: list[str]
@@ -307,8 +271,8 @@ class Report(Part):
     published: Published | None = None
 
     @model_validator(mode="after")
-    def _every_number_is_finite(self) -> Self:
-        if not _is_finite(self.model_dump()):
+    def _every_numberis_finite(self) -> Self:
+        if not is_finite(self.model_dump()):
             raise ValueError("a report holds finite numbers only; what was not measured is None")
         return self
 
@@ -339,19 +303,6 @@ class Report(Part):
                 hint=f"this version reads schema_version {SCHEMA_VERSION}; merge again, or use "
                 "the version of hubmerge named in its block `run`",
             ) from error
-
-
-def _is_finite(value: Any) -> bool:
-    """Whether every float in nested dicts and lists is finite."""
-    match value:
-        case float():
-            return math.isfinite(value)
-        case dict():
-            return all(map(_is_finite, value.values()))
-        case list():
-            return all(map(_is_finite, value))
-        case _:
-            return True
 
 
 def _first_problem(error: ValidationError | UnicodeDecodeError) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.letters import told
-from hubmerge.reporting import figures
+from hubmerge.reporting import figures, heights
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.figures import figure, share
 from hubmerge.reporting.schema import Method, Report
@@ -17,12 +17,31 @@ def render_text(report: Report, folder: Path | None = None) -> str:
     blocks = [
         one_line(report.verdict_sentence),
         _table(report) if report.data else "",
-        figures.barrier_sentence(report) if report.data else "",
+        heights.barrier_sentence(report) if report.data else "",
+        _training(report),
+        "\n".join(one_line(seen.sentence) for seen in report.surveys.seen)
+        if report.surveys
+        else "",
         _method(report),
         _limits(report),
         _places(report, folder),
     ]
     return "\n\n".join(block for block in blocks if block)
+
+
+def _training(report: Report) -> str:
+    """The paths on training rows."""
+    said = heights.training_sentence(report)
+    if said is None:
+        return ""
+    lines = [
+        f"{height.path} on {height.rows} rows: loss barrier "
+        f"{heights.barrier_cell(height.curve.barrier)}, error barrier "
+        f"{heights.barrier_cell(height.curve.error_barrier)}"
+        for height in heights.heights(report)
+        if height.rows == heights.TRAINING
+    ]
+    return "\n".join([one_line(said), *lines])
 
 
 def _table(report: Report) -> str:

@@ -1,11 +1,11 @@
-"""The report as files: `report.json`, the card and the plot."""
+"""The report as files: `report.json`, the card and the pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from hubmerge.reporting.card import PLOT, render_card
-from hubmerge.reporting.plot import render_plot
+from hubmerge.reporting.card import render_card
+from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema import Report
 
 
@@ -14,11 +14,10 @@ def write_report(report: Report, folder: Path, repo_id: str | None = None) -> li
 
     `repo_id` is where the merge will be published. Without curves there is no plot.
     """
-    plot = render_plot(report)
     contents = {
         "report.json": report.to_json().encode(),
         "README.md": render_card(report, repo_id).encode(),
-        **({PLOT: plot} if plot is not None else {}),
+        **pictures(report),
     }
     for name, content in contents.items():
         (folder / name).write_bytes(content)

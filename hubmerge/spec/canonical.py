@@ -1,10 +1,10 @@
 """Canonical forms: transformations that keep a model's function and make its symmetries plain.
 
 `fold` moves norms' gains and biases into the layers that read them, `centre` removes what a
-LayerNorm subtracts anyway, `balance` shares each product over a linear space (queries and keys)
-evenly among its two sides, `level` (`hubmerge.spec.units`) gives every unit that may be scaled one
-size. After the first two every rotation that the norms allow keeps the function; after the third,
-the maps that line two models up are nearly rotations too.
+LayerNorm subtracts anyway, `balance` shares each product over a linear or rotary space (queries and
+keys) evenly among its two sides, `level` (`hubmerge.spec.units`) gives every unit that may be
+scaled one size. After the first two every rotation that the norms allow keeps the function; after
+the third, the maps that line two models up are nearly rotations too.
 arXiv:2506.22712, section 3 and appendix; arXiv:2401.15024, section 3.2 (folding and rotating).
 """
 
@@ -18,7 +18,8 @@ from torch import Tensor
 
 from hubmerge.errors import CanonicalError
 from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import LINEAR, ROTATE, Norm, Spec
+from hubmerge.spec.rotary import factors_in, matrix_of
+from hubmerge.spec.spec import ROTARY, ROTATE, TWO_SIDED, Norm, Spec
 from hubmerge.spec.symmetry import Maps, apply_maps, fixes_one, rows_of
 from hubmerge.spec.units import level
 
@@ -31,7 +32,7 @@ RIDGE = 1e-9
 
 @dataclass(frozen=True)
 class Form:
-    """A model in canonical form, and the maps that balanced its linear spaces."""
+    """A model in canonical form, and the maps that balanced its spaces of two sides."""
 
     state: dict[str, Tensor]
     maps: Maps
@@ -116,7 +117,8 @@ def balance(spec: Spec, state: State) -> dict[str, Tensor]:
     """Both sides of every product over a linear space given the same, diagonal Gram matrix.
 
     With U the rows of a head's one side and V those of its dual, U^T V stays what it is, and
-    afterwards U U^T = V V^T, the diagonal matrix of its singular values.
+    afterwards U U^T = V V^T, the diagonal matrix of its singular values. Of a rotary space every
+    pair is given the same size on both sides, and no turn.
     """
     return apply_maps(spec, state, balancing(spec, state))
 
@@ -124,27 +126,41 @@ def balance(spec: Spec, state: State) -> dict[str, Tensor]:
 def balancing(spec: Spec, state: State) -> dict[str, Tensor]:
     """The maps that `balance` applies."""
     return {
-        space: _balancing(spec, state, space)
+        space: _evened(*_grams(spec, state, space))
+        if kind == ROTARY
+        else _balancing(_grams(spec, state, space))
         for space, kind in spec.mapped_spaces().items()
-        if kind == LINEAR
+        if kind in TWO_SIDED
     }
 
 
-def _balancing(spec: Spec, state: State, space: str) -> Tensor:
-    """[outer..., n, n]: the map that balances `space`."""
+def _grams(spec: Spec, state: State, space: str) -> tuple[Tensor, Tensor]:
+    """[outer..., n, n] each: the Gram matrices of the rows of a space and of its dual."""
     shape = spec.index_shape(space)
-    eye = torch.eye(shape[-1], dtype=torch.float64)
-    grams = {side: torch.zeros(*shape, shape[-1], dtype=torch.float64) for side in (False, True)}
+    grams = [torch.zeros(*shape, shape[-1], dtype=torch.float64) for _ in range(2)]
     for name in spec.touched_by[space]:
         for dual, rows in rows_of(spec, state[name].double(), spec.tensors[name], space):
             grams[dual] = grams[dual] + rows @ rows.mT
-    factors = {}
-    for side, gram in grams.items():
+    return grams[0], grams[1]
+
+
+def _evened(ours: Tensor, dual: Tensor) -> Tensor:
+    """[outer..., n, n]: the map that gives every pair of a rotary space one size."""
+    power, wanted = (factors_in(gram).real for gram in (ours, dual))
+    alive = (power > 0) & (wanted > 0)
+    return matrix_of(torch.where(alive, wanted / power, 1.0).pow(0.25) + 0j)
+
+
+def _balancing(grams: tuple[Tensor, Tensor]) -> Tensor:
+    """[outer..., n, n]: the map that balances a linear space."""
+    eye = torch.eye(grams[0].shape[-1], dtype=torch.float64)
+    factors = []
+    for gram in grams:
         power = gram.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
         power = torch.where(power > 0, power, torch.ones_like(power))
-        factors[side] = torch.linalg.cholesky(gram + RIDGE * power * eye)
-    left, middle, _ = torch.linalg.svd(factors[False].mT @ factors[True])
-    inverse = torch.linalg.solve_triangular(factors[False], eye.expand_as(left), upper=False)
+        factors.append(torch.linalg.cholesky(gram + RIDGE * power * eye))
+    left, middle, _ = torch.linalg.svd(factors[0].mT @ factors[1])
+    inverse = torch.linalg.solve_triangular(factors[0], eye.expand_as(left), upper=False)
     # Signs are free; fixed by the largest entry, so that equal states have equal forms.
     map_ = middle.sqrt().unsqueeze(-1) * (left.mT @ inverse)
     largest = map_.gather(-1, map_.abs().argmax(-1, keepdim=True))

@@ -7,7 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from hubmerge.errors import SpecError
 from hubmerge.spec.notation import Axis, short
 from hubmerge.spec.sizes import Line
-from hubmerge.spec.spec import FLIP, LINEAR, PERMUTE, ROTATE, SCALE, Behind, Gate, Norm, Space
+from hubmerge.spec.spec import (
+    FLIP,
+    PERMUTE,
+    ROTARY,
+    ROTATE,
+    SCALE,
+    TWO_SIDED,
+    Behind,
+    Gate,
+    Norm,
+    Space,
+)
 
 HOMOGENEOUS = ("relu", "leaky_relu", "linear")
 """Activation functions f, as transformers names them, with f(c x) = c f(x) for every c > 0."""
@@ -137,8 +148,10 @@ def _problem(
         kinds = "both LayerNorms and RMSNorms stand over it" if over else "no norm stands over it"
         return kinds, "name all norms that read it under [layernorm], or under [rmsnorm]"
     signed = space.may == FLIP and any(norm.centred for norm in over)
-    if (space.may in (LINEAR, SCALE) and over) or signed:
+    if (space.may in (*TWO_SIDED, SCALE) and over) or signed:
         return f"{over[0].module} stands over it", 'behind a norm a space may only "rotate"'
+    if space.may == ROTARY and space.size % 2:
+        return f"its size is {space.size}", "rotary positions turn pairs of units"
     if space.may in (SCALE, FLIP) and space.within:
         return f"it lies within {short(space.within)!r}", 'inside another space: "linear"'
     if any(inner.within == space.name for inner in spaces.values()):

@@ -21,15 +21,15 @@ Permutation = Mapping[str, Tensor]
 
 
 def identity(spec: Spec) -> dict[str, Tensor]:
-    """The permutation that moves nothing, with every free space named."""
+    """The permutation that moves nothing, with every space named that has other orders."""
     return {
         name: torch.arange(size).expand(spec.index_shape(name)).clone()
-        for name, size in spec.free_spaces().items()
+        for name, size in spec.ordered_spaces().items()
     }
 
 
 def random_permutation(spec: Spec, seed: int) -> dict[str, Tensor]:
-    """A uniformly random element, every free space and every inside drawn independently."""
+    """A uniformly random element, every space and every inside drawn independently."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(shape: tuple[int, ...]) -> Tensor:
@@ -37,7 +37,7 @@ def random_permutation(spec: Spec, seed: int) -> dict[str, Tensor]:
         rows = [torch.randperm(size, generator=generator) for _ in range(prod(outer))]
         return torch.stack(rows).reshape(shape)
 
-    return {name: draw(spec.index_shape(name)) for name in spec.free_spaces()}
+    return {name: draw(spec.index_shape(name)) for name in spec.ordered_spaces()}
 
 
 def permute(spec: Spec, state: State, permutation: Permutation) -> dict[str, Tensor]:
@@ -118,20 +118,25 @@ def unfold(
     layout: Layout,
     space: str,
     without: frozenset[str] = frozenset(),
+    beside: str | None = None,
 ) -> Iterator[Tensor]:
     """Everything in `tensor` that touches `space`, as rows: [outer sizes..., n, rest].
 
     One result per stretch of the axis that runs over the space (two for a fused "ff + ff");
     stretches that also run over a space named in `without` are left out.
+    beside: a space that lies within the same one; then only stretches that compose both are given,
+    as [outer sizes..., size of that space, n, rest].
     """
-    wanted = (*spec.ancestors(space), space)
+    wanted = (*spec.ancestors(space), *([beside] if beside else []), space)
     for number, segments in enumerate(layout.segments):
         elsewhere = {n for k, axis in enumerate(layout.axes) if k != number for n in axis.names()}
         if space not in layout.axes[number].names() or without & elsewhere:
             continue
         outer = layout.outer_axes(spec, number)
         for segment in segments:
-            if space not in segment.names or without.intersection(filter(None, segment.names)):
+            if not {*wanted[len(spec.ancestors(space)) :]} <= {*segment.names}:
+                continue
+            if without.intersection(filter(None, segment.names)):
                 continue
             rows = tensor.movedim((*outer, number), tuple(range(len(outer) + 1)))
             if len(segments) > 1:

@@ -13,11 +13,17 @@ from math import prod
 
 from hubmerge.spec.notation import SAMPLES, Axis, Segment, lay_out
 
-PERMUTE, SCALE, FLIP, ROTATE, LINEAR = "permute", "scale", "flip", "rotate", "linear"
-KINDS = (PERMUTE, SCALE, FLIP, ROTATE, LINEAR)
-"""What may be done to a space: its units reordered, which every other kind includes; each of them
-scaled by a positive factor (through ReLU); their signs flipped (through tanh); any rotation of them
-(behind norms alone); any invertible map (the inside of an attention head)."""
+PERMUTE, SCALE, FLIP, ROTATE = "permute", "scale", "flip", "rotate"
+LINEAR, ROTARY = "linear", "rotary"
+KINDS = (PERMUTE, SCALE, FLIP, ROTATE, LINEAR, ROTARY)
+"""What may be done to a space: its units reordered, which every other kind but the last includes;
+each of them scaled by a positive factor (through ReLU); their signs flipped (through tanh); any
+rotation of them (behind norms alone); any invertible map (the inside of an attention head); a
+complex factor for every pair of them, and no other order (queries and keys that rotary positions
+turn)."""
+
+TWO_SIDED = (LINEAR, ROTARY)
+"""Kinds of maps that need not be rotations: what is read is mapped by the inverse transpose."""
 
 ALL, SCALED, UNSCALED, PERMUTATIONS = "all", "scaled", "unscaled", "permutations"
 SYMMETRIES = (ALL, SCALED, UNSCALED, PERMUTATIONS)
@@ -27,9 +33,9 @@ what enters batch norms; no scales at all; permutations alone."""
 
 @dataclass(frozen=True)
 class Space:
-    """A set of units that a tensor axis runs over. A free space may be permuted.
+    """A set of units that a tensor axis runs over; fixed, or free to be changed.
 
-    may: what else may be done to it, in canonical form: one of `KINDS`.
+    may: what may be done to it, in canonical form: one of `KINDS`.
     """
 
     name: str
@@ -195,8 +201,12 @@ class Spec:
         object.__setattr__(self, "sizes", sizes)
 
     def free_spaces(self) -> dict[str, int]:
-        """Name -> size of every space that may be permuted, in the order of the model."""
+        """Name -> size of every space that is not fixed, in the order of the model."""
         return {space.name: space.size for space in self.spaces.values() if not space.fixed}
+
+    def ordered_spaces(self) -> dict[str, int]:
+        """Those of the free spaces that may be reordered: all but rotary ones."""
+        return {n: size for n, size in self.free_spaces().items() if self.spaces[n].may != ROTARY}
 
     def allowing(self, symmetry: str) -> Spec:
         """The same spec with one of `SYMMETRIES`."""
@@ -214,26 +224,17 @@ class Spec:
     @property
     def permutations_only(self) -> Spec:
         """The same spec with spaces that may be permuted and nothing more."""
-        spaces = {name: replace(space, may=PERMUTE) for name, space in self.spaces.items()}
-        return replace(self, spaces=spaces, norms=(), behind=())
+        return replace(self, spaces=self._only_permuting(*KINDS), norms=(), behind=())
 
     @property
     def unmapped(self) -> Spec:
         """The same spec with no space that may be flipped, rotated or mapped."""
-        spaces = {
-            name: space if space.may == SCALE else replace(space, may=PERMUTE)
-            for name, space in self.spaces.items()
-        }
-        return replace(self, spaces=spaces, norms=())
+        return replace(self, spaces=self._only_permuting(FLIP, ROTATE, *TWO_SIDED), norms=())
 
     @property
     def unscaled(self) -> Spec:
         """The same spec with no space that may be scaled, and no input of a batch norm."""
-        spaces = {
-            name: replace(space, may=PERMUTE) if space.may == SCALE else space
-            for name, space in self.spaces.items()
-        }
-        return replace(self.plain_inputs, spaces=spaces)
+        return replace(self.plain_inputs, spaces=self._only_permuting(SCALE))
 
     @property
     def plain_inputs(self) -> Spec:
@@ -262,11 +263,16 @@ class Spec:
     @property
     def unflipped(self) -> Spec:
         """The same spec with no space whose signs may be flipped."""
-        spaces = {
-            name: replace(space, may=PERMUTE) if space.may == FLIP else space
+        return replace(self, spaces=self._only_permuting(FLIP))
+
+    def _only_permuting(self, *kinds: str) -> dict[str, Space]:
+        """The spaces, those of `kinds` with nothing but their order free; rotary ones have none."""
+        return {
+            name: replace(space, may=PERMUTE, fixed=space.fixed or space.may == ROTARY)
+            if space.may in kinds
+            else space
             for name, space in self.spaces.items()
         }
-        return replace(self, spaces=spaces)
 
     @cached_property
     def unsigned(self) -> frozenset[str]:

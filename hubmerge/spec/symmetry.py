@@ -1,10 +1,11 @@
 """Elements of a model's symmetry group beyond permutations, as pure functions on tensors.
 
 A permutation may be followed by a map of every space that may be more than permuted: a rotation
-of the residual stream behind norms, an invertible map inside each attention head, signs and order
-of units that pass an odd function. Tensors along the space are multiplied by the map, those that
-name the space with a prime by its inverse transpose. A rotation leaves the function alone only in
-canonical form (`hubmerge.spec.canonical`): arXiv:2506.22712, section 3.
+of the residual stream behind norms, an invertible map inside each attention head (under rotary
+positions, a complex factor per pair), signs and order of units that pass an odd function. Tensors
+along the space are multiplied by the map, those that name the space with a prime by its inverse
+transpose. A rotation leaves the function alone only in canonical form (`hubmerge.spec.canonical`):
+arXiv:2506.22712, section 3.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from torch import Tensor
 from hubmerge.spec import permutation as permuting
 from hubmerge.spec.notation import Segment
 from hubmerge.spec.permutation import Permutation, State, permute, positions, unfold
-from hubmerge.spec.spec import FLIP, LINEAR, ROTATE, Layout, Spec
+from hubmerge.spec.rotary import factors_in, matrix_of, nearest_turn
+from hubmerge.spec.spec import FLIP, ROTARY, ROTATE, TWO_SIDED, Layout, Spec
 
 Maps = Mapping[str, Tensor]
 """Space -> [n, n], or [heads, n, n] where nested; row h maps the inside of the *new* head h."""
@@ -29,7 +31,10 @@ STRETCH = 0.5
 
 @dataclass(frozen=True)
 class Symmetry:
-    """Units reordered, then mapped. A space that is mapped is not reordered as well."""
+    """Units reordered, then mapped. A space that is mapped is not reordered as well.
+
+    The permutation names no rotary space, which has no other order.
+    """
 
     permutation: Permutation
     maps: Maps = field(default_factory=dict)
@@ -70,7 +75,7 @@ def maps_on(spec: Spec, tensor: str, maps: Maps) -> Maps:
 
 def dual_of(spec: Spec, space: str, matrix: Tensor) -> Tensor:
     """The inverse transpose of a map: of a rotation, or signs, the matrix itself."""
-    return torch.linalg.inv(matrix).mT if spec.spaces[space].may == LINEAR else matrix
+    return torch.linalg.inv(matrix).mT if spec.spaces[space].may in TWO_SIDED else matrix
 
 
 def map_tensor(spec: Spec, tensor: Tensor, layout: Layout, maps: Maps, duals: Maps) -> Tensor:
@@ -160,16 +165,18 @@ def random_symmetry(spec: Spec, seed: int) -> Symmetry:
     generator = torch.Generator().manual_seed(seed)
     kinds = spec.mapped_spaces()
     untouched = permuting.identity(spec)
-    permutation = {
-        name: untouched[name] if name in kinds else index
-        for name, index in permuting.random_permutation(spec, seed).items()
-    }
+    drawn = permuting.random_permutation(spec, seed)
+    permutation = {n: still if n in kinds else drawn[n] for n, still in untouched.items()}
     maps = {}
     for space, kind in kinds.items():
         shape = spec.index_shape(space)
         free = torch.randn(*shape, shape[-1], generator=generator, dtype=torch.float64)
         if kind == FLIP:
             maps[space] = signed(free[:, 0].argsort(), free[:, -1] < 0)
+            continue
+        if kind == ROTARY:
+            size, angle = free[..., 0, :].chunk(2, -1)
+            maps[space] = matrix_of(torch.polar((STRETCH * size).exp(), torch.pi * angle))
             continue
         left = nearest_rotation(free, fixing_one=fixes_one(spec, space))
         if kind == ROTATE:
@@ -188,6 +195,26 @@ def signed(order: Tensor, flipped: Tensor) -> Tensor:
     signs = 1.0 - 2.0 * flipped.double()
     matrix[torch.arange(len(order)), order] = signs
     return matrix
+
+
+def nearest_map(spec: Spec, space: str, matrix: Tensor) -> Tensor:
+    """The map of `space` that has the largest inner product with `matrix` [..., n, n].
+
+    Of all maps that its kind allows and that turn, without stretching; see `nearest_rotation`.
+    """
+    if spec.spaces[space].may == ROTARY:
+        return nearest_turn(matrix)
+    return nearest_rotation(matrix, fixing_one=fixes_one(spec, space))
+
+
+def worth_of_nearest(spec: Spec, space: str, matrix: Tensor) -> Tensor:
+    """[...]: the inner product of `matrix` [..., n, n] with the `nearest_map` of a two-sided space.
+
+    The sum of its singular values, or of the sizes of what every pair is multiplied by.
+    """
+    if spec.spaces[space].may == ROTARY:
+        return 2 * factors_in(matrix).abs().sum(-1)
+    return torch.linalg.svdvals(matrix).sum(-1)
 
 
 def nearest_rotation(matrix: Tensor, *, fixing_one: bool = False) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hubmerge.alignments import FOLDER, save_matches
 from hubmerge.errors import RecipeError
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.complex import Complex, Face, find_complex
@@ -13,15 +12,13 @@ from hubmerge.letters import letters
 from hubmerge.measure.curve import CURVE_ROWS
 from hubmerge.measure.results import Barrier
 from hubmerge.progress import track
-from hubmerge.recipe import RECIPE_FILE, Recipe
-from hubmerge.reporting.complexes import draw_complex
-from hubmerge.save import arriving_whole
+from hubmerge.recipe import Recipe
+from hubmerge.reporting.surveyed import ComplexFound, Simplex, Way
 from hubmerge.survey.field import Field, about, take_field
 from hubmerge.survey.looking import rises_of
-from hubmerge.survey.results import ComplexFound, Simplex, Way
+from hubmerge.survey.writing import write_survey
 from hubmerge.workers import Workers
 
-REPORT, PICTURE = "complex.json", "complex.png"
 LIMIT = 0.02
 """Nats of calibrated excess a low face has at most, if nobody says how many."""
 BUDGET = 100
@@ -79,7 +76,7 @@ def survey_complex(
         n=min(ground.evaluation.rows, CURVE_ROWS),
         sentence=_sentence(found),
     )
-    field.workers.on_main(lambda: _write(result, field, out))
+    field.workers.on_main(lambda: write_survey(result, field, out))
     return result
 
 
@@ -112,14 +109,3 @@ def _sentence(found: Complex) -> str:
         return f"No two of {found.count} models are joined by a low path."
     more = "; larger ones were not tried: the budget was used up" if found.exhausted else ""
     return f"{found.count} models, low-loss simplexes: {', '.join(said)}{more}."
-
-
-def _write(found: ComplexFound, field: Field, out: Path | None) -> None:
-    if out is None:
-        return
-    with arriving_whole(out) as folder:
-        (folder / REPORT).write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (folder / PICTURE).write_bytes(draw_complex(found))
-        (folder / RECIPE_FILE).write_text(field.recipe.to_yaml(), encoding="utf-8")
-        if field.matches:
-            save_matches(field.matches, folder / FOLDER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from hubmerge import __version__
 from hubmerge.align import loaded
 from hubmerge.basin import Based, gathered
 from hubmerge.bench import Bench
-from hubmerge.cascade import Attempt
 from hubmerge.choices import check_names, needs_spec, resolved_match, resolved_repair
 from hubmerge.contest import Ground, learning_rows
 from hubmerge.errors import RecipeError
@@ -48,7 +47,6 @@ class Field:
     repair: Repair | None
     scratch: PreTrainedModel
     matches: tuple[Match, ...]
-    tried: tuple[Attempt, ...]
     states: tuple[State, ...]
     naive: tuple[State, ...]
     ends: tuple[Outputs, ...]
@@ -88,6 +86,63 @@ def take_field(recipe: Recipe, workers: Workers) -> Field:
     and whatever stops a merge before it is made.
     """
     check_names(recipe)
+    check_surveyable(recipe)
+    sources = workers.on_main(lambda: pin(recipe))
+    models = [loaded(source, recipe, workers) for source in sources.models]
+    check_mergeable(*models)
+    method = resolved_match(recipe)
+    ground = ground_of(recipe, sources, models[0], workers)
+    assert ground is not None
+    check_ground(ground)
+    matching = needs_spec(recipe, method)
+    based = gathered(models, None, labels=recipe.labels, matched=matching, symmetry=recipe.symmetry)
+    parents = based.parents
+    repair = resolved_repair(recipe, parents.a, ground)
+    matches, _ = matched(recipe, method, based, repair, ground, workers)
+    whole = [parents.model(number) for number in range(len(models))]
+    return field_of(
+        pinned_recipe(recipe, sources),
+        method,
+        based,
+        matches,
+        repair,
+        ground,
+        workers,
+        [outputs(model, ground.evaluation, workers) for model in whole],
+        [outputs(model, ground.validation, workers) for model in whole],
+    )
+
+
+def field_of(
+    recipe: Recipe,
+    method: str,
+    based: Based,
+    matches: tuple[Match, ...],
+    repair: Repair | None,
+    ground: Ground,
+    workers: Workers,
+    ends: Sequence[Outputs],
+    held_out: Sequence[Outputs],
+) -> Field:
+    """The field of models that are matched already, and were asked about every row."""
+    states, _ = based.aligned(matches)
+    return Field(
+        recipe,
+        method,
+        ground,
+        workers,
+        repair,
+        copy.deepcopy(based.parents.a.model),
+        matches,
+        tuple(states),
+        tuple(based.parents.states),
+        tuple(ends),
+        tuple(held_out),
+    )
+
+
+def check_surveyable(recipe: Recipe) -> None:
+    """Raises: RecipeError, if nothing off the straight line can be looked at."""
     if recipe.dataset is None:
         raise RecipeError("a loss is measured on data", hint="add --dataset")
     if recipe.repair == "repair":
@@ -95,39 +150,16 @@ def take_field(recipe: Recipe, workers: Workers) -> Field:
             "--repair repair is defined between models, on the straight line alone",
             hint="--repair auto, batchnorm or none",
         )
-    sources = workers.on_main(lambda: pin(recipe))
-    models = [loaded(source, recipe, workers) for source in sources.models]
-    check_mergeable(*models)
-    method = resolved_match(recipe)
-    ground = ground_of(recipe, sources, models[0], workers)
-    assert ground is not None
+
+
+def check_ground(ground: Ground) -> None:
+    """Raises: RecipeError, if there are no validation rows to choose on."""
     if not ground.validation.rows:
         raise RecipeError(
             "what is chosen is chosen on validation rows",
             found="none are left for it",
             hint="ask for fewer --samples",
         )
-    matching = needs_spec(recipe, method)
-    based = gathered(models, None, labels=recipe.labels, matched=matching, symmetry=recipe.symmetry)
-    parents = based.parents
-    repair = resolved_repair(recipe, parents.a, ground)
-    matches, tried = matched(recipe, method, based, repair, ground, workers)
-    states, _ = Based(parents).aligned(matches)
-    whole = [parents.model(number) for number in range(len(models))]
-    return Field(
-        pinned_recipe(recipe, sources),
-        method,
-        ground,
-        workers,
-        repair,
-        copy.deepcopy(parents.a.model),
-        matches,
-        tried,
-        tuple(states),
-        tuple(parents.states),
-        tuple(outputs(model, ground.evaluation, workers) for model in whole),
-        tuple(outputs(model, ground.validation, workers) for model in whole),
-    )
 
 
 def about(field: Field) -> dict[str, Any]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hubmerge.alignments import save_matches
 from hubmerge.errors import RecipeError
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.chain import Chain, distance, hats
@@ -16,22 +14,24 @@ from hubmerge.landscape.curves import find_curve
 from hubmerge.landscape.teach import STEPS, Teacher
 from hubmerge.measure import measure_curve
 from hubmerge.measure.results import Curve
-from hubmerge.recipe import RECIPE_FILE, Recipe
-from hubmerge.reporting.routes import Route, draw_routes
-from hubmerge.save import arriving_whole
+from hubmerge.recipe import Recipe
+from hubmerge.reporting.settle import settle, told
+from hubmerge.reporting.surveyed import PathFound, PathSeen
 from hubmerge.spec.permutation import State
 from hubmerge.survey.field import Field, about, take_field
-from hubmerge.survey.results import PathFound
-from hubmerge.survey.settle import settle, told
+from hubmerge.survey.writing import write_survey
 from hubmerge.workers import Workers
 
-REPORT, PICTURE, BENDS = "path.json", "path.png", "bends.safetensors"
+BENDS = "bends.safetensors"
+CURVE = "bezier"
+"""What is bent if nobody says."""
+KEPT = " It is the straight path: nothing lower was found on validation rows."
 
 
 def find_path(
     recipe: Recipe,
     *,
-    curve: str = "bezier",
+    curve: str = CURVE,
     bends: int | None = None,
     steps: int = STEPS,
     out: Path | None = None,
@@ -56,27 +56,42 @@ def find_path(
     if out is not None:
         check_folder(out)
     field = take_field(recipe, workers or Workers())
+    seen, chain = path_in(field, curve=curve, bends=count, steps=steps)
+    found = PathFound(**about(field), **dict(seen))
+    field.workers.on_main(lambda: write_survey(found, field, out, _bends(chain)))
+    return found
+
+
+def path_in(
+    field: Field, *, curve: str = CURVE, bends: int | None = None, steps: int = STEPS
+) -> tuple[PathSeen, Chain]:
+    """The three paths between two models that are lined up, and the bent one itself.
+
+    Raises: RecipeError, for an unknown curve or a number of bends it cannot have.
+    """
+    kind = find_curve(curve)
+    count = kind.checked(bends)
     first, last = field.states
-    chain = kind.function(first, last, count, Teacher(field.bench(), steps=steps, seed=recipe.seed))
+    seed = field.recipe.seed
+    chain = kind.function(first, last, count, Teacher(field.bench(), steps=steps, seed=seed))
     straight = _along(field, Chain((first, last), hats), "straight")
     found = _along(field, chain, curve) if count else None
     best = found or straight
-    ground = field.ground
-    sentence = told(f"the {curve} path", best.calibrated_barrier, best.n, ground.reading.unit)
-    result = PathFound(
-        **about(field),
+    unit = field.ground.reading.unit
+    length = chain.length() / (distance(first, last) or 1.0)
+    seen = PathSeen(
         curve=curve,
         bends=count,
         steps=steps if count else 0,
         naive=_along(field, Chain(field.naive, hats), "naive"),
         straight=straight,
         found=found,
-        length=chain.length() / (distance(first, last) or 1.0),
+        length=length,
         settled=settle(best.calibrated_barrier),
-        sentence=sentence,
+        sentence=told(f"the {curve} path", best.calibrated_barrier, best.n, unit)
+        + (KEPT if count and length < 1 + 1e-6 else ""),
     )
-    field.workers.on_main(lambda: _write(result, chain, field, out))
-    return result
+    return seen, chain
 
 
 def _along(field: Field, chain: Chain, what: str) -> Curve:
@@ -93,29 +108,12 @@ def _along(field: Field, chain: Chain, what: str) -> Curve:
         field.ground.validation,
         field.workers,
         what,
+        budget=field.recipe.path_points,
     )
 
 
-def routes(found: PathFound) -> list[Route]:
-    """The measured paths, as they are drawn."""
-    lines = [
-        Route("straight, as they came", found.naive),
-        Route("straight, lined up", found.straight),
-    ]
-    return [*lines, Route(found.curve, found.found)] if found.found else lines
-
-
-def _write(found: PathFound, chain: Chain, field: Field, out: Path | None) -> None:
-    if out is None:
-        return
-    with arriving_whole(out) as folder:
-        (folder / REPORT).write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (folder / PICTURE).write_bytes(draw_routes(routes(found), found.sentence, found.unit))
-        (folder / RECIPE_FILE).write_text(field.recipe.to_yaml(), encoding="utf-8")
-        if chain.bends:
-            save_file(_named(chain.bends), folder / BENDS)
-        if field.matches:
-            save_matches(field.matches, folder)
+def _bends(chain: Chain) -> dict[str, dict[str, Tensor]]:
+    return {BENDS: _named(chain.bends)} if chain.bends else {}
 
 
 def _named(bends: tuple[State, ...]) -> dict[str, Tensor]:

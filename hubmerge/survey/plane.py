@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 
 from hubmerge.errors import RecipeError
 from hubmerge.hub.target import check_folder
-from hubmerge.landscape.plane import Plane, plane_through
+from hubmerge.landscape.plane import plane_through
+from hubmerge.letters import listed
 from hubmerge.measure.curve import CURVE_ROWS
 from hubmerge.measure.evaluate import outputs
 from hubmerge.progress import track
-from hubmerge.recipe import RECIPE_FILE, Recipe
-from hubmerge.reporting.planes import draw_plane
-from hubmerge.save import arriving_whole
+from hubmerge.recipe import Recipe
+from hubmerge.reporting.figures import count, figure
+from hubmerge.reporting.surveyed import PlaneFound, PlanePoint, PlaneSeen
 from hubmerge.survey.field import Field, about, take_field
-from hubmerge.survey.results import PlaneFound, PlanePoint
+from hubmerge.survey.writing import write_survey
 from hubmerge.workers import Workers
 
-REPORT, PICTURE = "plane.json", "plane.png"
 GRID = 15
 """Points along each side, if nobody says how many."""
 CORNERS = ("A", "B as it came", "B lined up")
@@ -40,27 +41,43 @@ def find_plane(
     if out is not None:
         check_folder(out)
     field = take_field(recipe, workers or Workers())
+    found = PlaneFound(**about(field), **dict(plane_in(field, grid=grid)))
+    field.workers.on_main(lambda: write_survey(found, field, out))
+    return found
+
+
+def plane_in(field: Field, *, grid: int = GRID) -> PlaneSeen:
+    """The plane of two models that are lined up. Raises: RecipeError, if it is none."""
     (first, lined_up), (_, as_it_came) = field.states, field.naive
     plane = plane_through(first, as_it_came, lined_up)
+    corners = dict(zip(CORNERS, plane.corners, strict=True))
+    halfway = [(x / 2, y / 2) for x, y in plane.corners[1:]]
     rows = field.ground.evaluation.first(CURVE_ROWS)
-    finished, points = field.finisher(), plane.grid(grid)
+    finished, points = field.finisher(), [*plane.grid(grid), *halfway]
     measured = []
     with track(len(points), "the plane", "point") as bar:
         for x, y in points:
             said = outputs(finished(plane.state(x, y)), rows, field.workers)
-            loss, right = float(said.losses().mean()), float(said.right.mean())
-            measured.append(PlanePoint(x=x, y=y, loss=loss, accuracy=right))
+            loss = float(said.losses().mean())
+            right = float(said.right.mean())
+            measured.append(
+                PlanePoint(x=x, y=y, loss=loss if isfinite(loss) else None, accuracy=right)
+            )
             bar.update(1)
-    corners = dict(zip(CORNERS, plane.corners, strict=True))
-    found = PlaneFound(**about(field), corners=corners, points=measured, n=rows.rows)
-    field.workers.on_main(lambda: _write(found, field, plane, out))
-    return found
+    middles = dict(zip(CORNERS[1:], measured[-2:], strict=True))
+    return PlaneSeen(
+        corners=corners,
+        points=measured[:-2],
+        middles=middles,
+        n=rows.rows,
+        sentence=_sentence(field, middles, rows.rows),
+    )
 
 
-def _write(found: PlaneFound, field: Field, plane: Plane, out: Path | None) -> None:
-    if out is None:
-        return
-    with arriving_whole(out) as folder:
-        (folder / REPORT).write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (folder / PICTURE).write_bytes(draw_plane(found))
-        (folder / RECIPE_FILE).write_text(field.recipe.to_yaml(), encoding="utf-8")
+def _sentence(field: Field, middles: dict[str, PlanePoint], n: int) -> str:
+    own = listed([figure(float(end.first(n).losses().mean())) for end in field.ends])
+    came, lined_up = (figure(middles[name].loss) for name in CORNERS[1:])
+    return (
+        f"Halfway from A to B the loss is {came} nats with B as it came, and {lined_up} with B "
+        f"lined up; the models' own are {own}, on {count(n)} test {field.ground.reading.unit}."
+    )

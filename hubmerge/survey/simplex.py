@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from hubmerge.alignments import FOLDER, save_matches
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.simplex import (
     INSIDE,
@@ -17,19 +17,18 @@ from hubmerge.landscape.simplex import (
     simplex_barrier,
 )
 from hubmerge.measure.outputs import ClassOutputs, Outputs
-from hubmerge.measure.results import Barrier
 from hubmerge.measure.score import ensemble
-from hubmerge.recipe import RECIPE_FILE, Recipe
+from hubmerge.recipe import Recipe
 from hubmerge.reporting.figures import count as counted
-from hubmerge.reporting.figures import figure
-from hubmerge.save import arriving_whole
+from hubmerge.reporting.figures import interval
+from hubmerge.reporting.simplexes import barrier_of
+from hubmerge.reporting.surveyed import Place, SimplexFound, SimplexMeasured, SimplexSeen
 from hubmerge.survey.field import Field, about, take_field
 from hubmerge.survey.looking import ends_of, look_at, rise_over, rises_of
 from hubmerge.survey.refined import refined
-from hubmerge.survey.results import Place, SimplexFound, SimplexMeasured
+from hubmerge.survey.writing import write_survey
 from hubmerge.workers import Workers
 
-REPORT = "simplex.json"
 WAYS = ("universe", "star")
 """How models are brought together, to be compared."""
 REFINED = "universe, refined"
@@ -63,18 +62,30 @@ def find_simplex(
         if way == WAYS[0] and field.matches:
             fields.append((REFINED, refined(field)))
     fields.sort(key=lambda each: _judged(each[1]))
-    found = [(_measured(field, way, samples), field) for way, field in fields]
-    best, field = found[0]
-    ground = field.ground
-    told = f"{figure(_height(best))} nats ({_interval(best)})"
-    result = SimplexFound(
-        **about(field),
-        simplexes=[each for each, _ in found],
+    measured = [measured_simplex(field, way, samples) for way, field in fields]
+    _, field = fields[0]
+    # What makes all of it again, not the best alone.
+    asked = replace(field, recipe=field.recipe.model_copy(update={"together": recipe.together}))
+    found = SimplexFound(**about(asked), **dict(simplex_seen(measured, field.ground.reading.unit)))
+    workers.on_main(lambda: write_survey(found, asked, out))
+    return found
+
+
+def simplex_in(field: Field, together: str, *, samples: int = SAMPLES) -> SimplexSeen:
+    """The simplex of models that are lined up already. together: how, in a word."""
+    measured = [measured_simplex(field, together, samples)]
+    return simplex_seen(measured, field.ground.reading.unit)
+
+
+def simplex_seen(measured: list[SimplexMeasured], unit: str) -> SimplexSeen:
+    """All of them, and a sentence on the first."""
+    best = measured[0]
+    return SimplexSeen(
+        simplexes=measured,
         sentence=f"Brought together by {best.together}, the loss inside the simplex rises by at "
-        f"most {told} on {counted(best.n)} test {ground.reading.unit}.",
+        f"most {interval(barrier_of(best))} nats above the models' own on {counted(best.n)} test "
+        f"{unit}.",
     )
-    workers.on_main(lambda: _write(result, field, out))
-    return result
 
 
 def _judged(field: Field) -> float:
@@ -83,16 +94,7 @@ def _judged(field: Field) -> float:
     return rises_of(field, [centroid(f, count) for f in faces(count)], reported=False).value
 
 
-def _height(found: SimplexMeasured) -> float:
-    return (found.calibrated_barrier or found.barrier).value
-
-
-def _interval(found: SimplexMeasured) -> str:
-    barrier: Barrier = found.calibrated_barrier or found.barrier
-    return f"{figure(barrier.low)} to {figure(barrier.high)}"
-
-
-def _measured(field: Field, together: str, samples: int) -> SimplexMeasured:
+def measured_simplex(field: Field, together: str, samples: int) -> SimplexMeasured:
     """Vertices, the middle of every face, and points drawn from the inside."""
     count = len(field.states)
     inner = [(kind_of(face), centroid(face, count)) for face in faces(count)]
@@ -145,14 +147,3 @@ def _together(members: Sequence[Outputs]) -> float | None:
     """Accuracy of the members' mean prediction; None where predictions are not kept."""
     classes = [each for each in members if isinstance(each, ClassOutputs)]
     return float(ensemble(*classes).right.mean()) if classes else None
-
-
-def _write(found: SimplexFound, field: Field, out: Path | None) -> None:
-    if out is None:
-        return
-    with arriving_whole(out) as folder:
-        (folder / REPORT).write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (folder / RECIPE_FILE).write_text(field.recipe.to_yaml(), encoding="utf-8")
-        if field.matches:
-            many = len(field.matches) > 1
-            save_matches(field.matches, folder / FOLDER if many else folder)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 import hubmerge
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.plot import render_plot
+from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
 from hubmerge.verification.result import Check, Outcome
 from hubmerge.verification.values import compare
 
-CARD, PLOT = "README.md", "barrier.png"
+CARD = "README.md"
 FENCE = "---\n"
 SHOWN = 200
 """Characters of a line of a card that a check quotes."""
@@ -61,23 +62,25 @@ def check_card(text: str, report: Report) -> tuple[list[Check], list[str]]:
     return _excused(report, checks), [remark] if added else []
 
 
-def check_plot(picture: bytes | None, report: Report) -> tuple[list[Check], list[str]]:
-    """Whether the picture is the one that is drawn from the report.
+def check_pictures(found: Mapping[str, bytes], report: Report) -> tuple[list[Check], list[str]]:
+    """Whether the pictures, by file, are those that are drawn from the report.
 
     Another version of matplotlib draws other bytes: that they differ is a remark.
     """
-    drawn = render_plot(report)
-    if drawn is None and picture is None:
-        return [], []
-    if drawn == picture:
-        return [Check(part="card", what=PLOT, outcome=Outcome.IDENTICAL)], []
-    if picture is None or drawn is None:
-        why = "missing" if picture is None else "the report has no curves"
-        return [Check(part="card", what=PLOT, outcome=Outcome.DOES_NOT_HOLD, why=why)], []
-    return [], [
-        f"{PLOT} is not the picture this version of matplotlib draws of the report; "
-        "what was checked are the figures"
-    ]
+    checks, remarks, drawn = [], [], pictures(report)
+    for name in sorted({*found, *drawn}):
+        if name not in found or name not in drawn:
+            why = "missing" if name not in found else "the report has no figures for it"
+            outcome = Outcome.DOES_NOT_HOLD
+            checks.append(Check(part="card", what=name, outcome=outcome, why=why))
+        elif found[name] == drawn[name]:
+            checks.append(Check(part="card", what=name, outcome=Outcome.IDENTICAL))
+        else:
+            remarks.append(
+                f"{name} is not the picture this version of matplotlib draws of the report; "
+                "what was checked are the figures"
+            )
+    return checks, remarks
 
 
 def _divided(card: str) -> tuple[dict[str, Any], str]:

@@ -12,11 +12,12 @@ from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.layout import COMPANIONS, INDEX
 from hubmerge.matching.files import SUMMARY, TENSORS
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
+from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema import Report
 from hubmerge.standing import REPORT
-from hubmerge.verification.claims import CARD, PLOT
+from hubmerge.verification.claims import CARD
 
-OWN = {CARD, PLOT, REPORT, RECIPE_FILE, INDEX, *COMPANIONS}
+OWN = {CARD, *PICTURES, REPORT, RECIPE_FILE, INDEX, *COMPANIONS}
 
 
 @dataclass(frozen=True)

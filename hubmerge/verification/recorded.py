@@ -132,6 +132,8 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         "dataset": None,
         "samples": None,
         "calibration_samples": None,
+        "train_samples": None,
+        "survey": (),
         "learning_steps": None,
         "shas": {role: sha for role, sha in recipe.shas.items() if role != DATASET},
     }

@@ -11,10 +11,11 @@ from typing import Any
 from hubmerge.alignments import is_alignment
 from hubmerge.matching.files import SUMMARY
 from hubmerge.recipe import RECIPE_FILE
+from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema import Report
 from hubmerge.save import weight_hashes
 from hubmerge.standing import REPORT
-from hubmerge.verification.claims import CARD, PLOT
+from hubmerge.verification.claims import CARD
 from hubmerge.verification.download import Merge
 from hubmerge.verification.result import Check, Outcome
 from hubmerge.verification.tensors import compare_tensors
@@ -22,7 +23,17 @@ from hubmerge.verification.values import compare
 
 PLAIN = ("models", "merged", "licence")
 """Parts of a report that take no data."""
-MEASURED = ("n", "verdict", "contenders", "comparisons", "barrier", "method", "data", "limits")
+MEASURED = (
+    "n",
+    "verdict",
+    "contenders",
+    "comparisons",
+    "barrier",
+    "surveys",
+    "method",
+    "data",
+    "limits",
+)
 """Parts that do. The rest of a report is about one run of it."""
 OF_A_RUN = ("revision", "transformers_version")
 """Fields that may differ: the recipe made again asks for commits, maybe with other libraries."""
@@ -69,7 +80,7 @@ def check_files(merge: Merge, folder: Path, *, alignment: bool) -> list[Check]:
 
     Figures in an alignment's summary may be off like any other.
     """
-    special = {CARD, PLOT, REPORT, RECIPE_FILE, *weight_hashes(folder)}
+    special = {CARD, *PICTURES, REPORT, RECIPE_FILE, *weight_hashes(folder)}
     ours = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     checks: list[Check] = []
     for name in sorted({*ours, *merge.names} - special - {path.name for path in merge.weights()}):
@@ -100,8 +111,14 @@ def check_report(said: Report, found: Report, *, measured: bool) -> list[Check]:
     return [
         check
         for part in (*PLAIN, *(MEASURED if measured else ()))
-        for check in compare(part, left[part], right[part], at=part, rows=rows)
+        if part in left or part in right
+        for check in compare(part, left.get(part), right.get(part), at=part, rows=rows)
     ]
+
+
+def measured_parts(report: Report) -> tuple[str, ...]:
+    """The parts of a report that take data: not every merge carries surveys."""
+    return tuple(part for part in MEASURED if part != "surveys" or report.surveys is not None)
 
 
 def not_checked(parts: tuple[str, ...], why: str) -> list[Check]:

@@ -14,9 +14,13 @@ SHARES = frozenset(
         "accuracy_low",
         "accuracy_high",
         "calibration_error",
+        "vertices_ensemble",
+        "drawn_ensemble",
     }
 )
 """Figures that are shares of rows; all other numbers with a fraction are nats or their like."""
+OF_ERRORS = "error_barrier"
+"""The figures of this are shares, too."""
 
 ROWS = 2
 """Rows that another machine's arithmetic may decide otherwise: those that lie on the boundary."""
@@ -30,8 +34,12 @@ NAMES = ("parent", "other", "space", "way")
 
 
 def tolerance(figure: str, value: float, rows: int) -> float:
-    """How far a figure of that name may be off on another machine, measured on `rows` rows."""
-    if figure in SHARES:
+    """How far a figure may be off on another machine, measured on `rows` rows.
+
+    figure: its path in the report, or the end of it.
+    """
+    *_, of, name = ("", *figure.split("."))
+    if name in SHARES or (of == OF_ERRORS and name != "at"):
         return max(ROWS / max(rows, 1), SHARE)
     return RELATIVE * max(abs(value), 1.0)
 
@@ -62,7 +70,7 @@ def _leaf(part: str, what: str, said: Any, found: Any, rows: int) -> Check:
     if not (isinstance(said, float) and isinstance(found, float)):
         return _differs(part, what, said, found)
     deviation = abs(said - found)
-    allowed = tolerance(what.rpartition(".")[2], said, rows)
+    allowed = tolerance(what, said, rows)
     return Check(
         part=part,
         what=what,

@@ -22,17 +22,18 @@ from hubmerge.errors import (
 from hubmerge.pins import DATASET
 from hubmerge.pipeline import MergeResult, run
 from hubmerge.recipe import Recipe
+from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema import Report
-from hubmerge.verification.claims import CARD, PLOT, check_card, check_plot, check_verdict
+from hubmerge.verification.claims import CARD, check_card, check_pictures, check_verdict
 from hubmerge.verification.download import Merge, download_merge
 from hubmerge.verification.recorded import check_sources, recorded, replay
 from hubmerge.verification.remade import (
-    MEASURED,
     PLAIN,
     check_files,
     check_hashes,
     check_report,
     check_weights,
+    measured_parts,
     not_checked,
 )
 from hubmerge.verification.result import Check, Outcome, Verification
@@ -93,9 +94,9 @@ def _claims(merge: Merge) -> tuple[list[Check], list[str]]:
     """What needs nothing but the merge itself."""
     report, folder = merge.report, merge.folder
     card = (folder / CARD).read_text("utf-8", "replace") if CARD in merge.names else ""
-    picture = (folder / PLOT).read_bytes() if PLOT in merge.names else None
+    there = {name: (folder / name).read_bytes() for name in PICTURES if name in merge.names}
     told, first = check_card(card, report)
-    drawn, second = check_plot(picture, report)
+    drawn, second = check_pictures(there, report)
     further = [f"not a merge's files, not looked at: {', '.join(merge.further)}"]
     checks = [*check_sources(merge.recipe, report), *check_hashes(merge), *check_verdict(report)]
     return [*checks, *told, *drawn], [*first, *second, *(further if merge.further else [])]
@@ -110,13 +111,14 @@ def _made_again(
             found=f"{len(wanted.models)} parents, {len(merge.report.models)} in the report",
         )
     if found.gone_parents:
-        parts = ("weights", "configuration", *PLAIN, *(() if weights_only else MEASURED))
+        measured = () if weights_only else measured_parts(merge.report)
+        parts = ("weights", "configuration", *PLAIN, *measured)
         return _Remade(not_checked(parts, "; ".join(found.gone_parents)))
     if wanted.dataset is None or not (weights_only or DATASET in found.gone):
         return _by_recipe(merge, wanted, workers)
     remade = _by_alignment(merge, wanted, workers)
     if not weights_only:
-        remade.checks += not_checked(MEASURED, found.gone[DATASET])
+        remade.checks += not_checked(measured_parts(merge.report), found.gone[DATASET])
     return remade
 
 

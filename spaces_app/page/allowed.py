@@ -24,16 +24,22 @@ LOOKS_AT = {
     LABELLED: "rows of the data set with their labels",
 }
 """Mark of a method -> what it looks at, in plain words."""
+SURVEYS = [
+    ("A curve around the barrier", "path"),
+    ("The loss all around", "plane"),
+    ("All mixtures", "simplex"),
+]
 KINDS = {"match": MATCHING, "fuse": FUSION, "repair": REPAIR}
 
 
 @dataclass(frozen=True)
 class Given:
-    """What methods may ask for: rows, a common base; and whether the models are one run's."""
+    """What methods may ask for: rows, a common base; whether the models are one run's, or many."""
 
     data: bool = False
     base: bool = False
     run: bool = False
+    many: bool = False
 
 
 def matchings(given: Given) -> Choices:
@@ -63,6 +69,12 @@ def repairings(given: Given) -> Choices:
     """Every repair for which there are rows."""
     found = list(repairs()) if given.data else []
     return [("auto", "auto"), ("none", "none"), *_marked("repair", found)]
+
+
+def surveys(given: Given) -> Choices:
+    """What can be measured around the merge of so many."""
+    fits = [(text, name) for text, name in SURVEYS if (name == "simplex") == given.many]
+    return fits if given.data else []
 
 
 def explained() -> Markup:

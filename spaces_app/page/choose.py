@@ -100,6 +100,7 @@ def recipe_of(
     samples: str | None,
     calibration: str | None,
     seed: str | None,
+    survey: list[str] | None = None,
 ) -> Recipe | None:
     """The recipe of both panels' fields; None as long as it has not two models.
 
@@ -121,6 +122,7 @@ def recipe_of(
         whole("rows to measure on", samples),
         whole("rows to match on", calibration),
         whole("seed", seed) or 0,
+        tuple(survey or ()),
     )
     return levels.to_recipe(names, data, level, advanced)
 

@@ -86,6 +86,12 @@ class Fold:
             self.samples = _number("Rows to measure on", ROWS)
             self.calibration = _number("Rows to match on", ROWS)
             self.seed = _number("Seed", "Empty: 0. Decides every random choice.")
+        self.survey = gr.CheckboxGroup(
+            allowed.surveys(EVERYTHING),
+            label="What lies around the merge",
+            info="Measured and drawn beside the verdict, on the same data set; takes longer.",
+            elem_id="survey",
+        )
 
     @property
     def fields(self) -> list[Any]:
@@ -101,6 +107,7 @@ class Fold:
             self.samples,
             self.calibration,
             self.seed,
+            self.survey,
         ]
 
     @property
@@ -108,26 +115,20 @@ class Fold:
         """Events after which something was chosen, and is not just being typed."""
         typed = [self.base, self.samples, self.calibration, self.seed]
         said = [event for field in typed for event in (field.submit, field.blur)]
-        chosen: list[Any] = [
-            self.match,
-            self.fuse,
-            self.repair,
-            self.symmetry,
-            self.labels,
-            self.lam,
-        ]
+        methods: list[Any] = [self.match, self.fuse, self.repair]
+        chosen = [*methods, self.symmetry, self.labels, self.lam, self.survey]
         return [*said, self._picked.change, *(field.change for field in chosen)]
 
     def wire(self, picked: Sequence[Any], level: gr.Radio) -> None:
         """picked: fields of model A, model B, further ones, and the data set."""
         self._search.wire(self._picked)
-        methods = [self.match, self.fuse, self.repair]
-        inputs = [*picked, self.base, level, *methods]
+        offered = [self.survey, self.match, self.fuse, self.repair]
+        inputs = [*picked, self.base, level, *offered]
         gr.on(
             [field.change for field in (*picked, self.base, level)],
             _offer,
             inputs,
-            methods,
+            offered,
             queue=False,
             trigger_mode="always_last",
             **QUIET,
@@ -135,7 +136,14 @@ class Fold:
 
 
 def _offer(
-    a: str, b: str, more: str, data: str, base: str, level: str, *chosen: str | None
+    a: str,
+    b: str,
+    more: str,
+    data: str,
+    base: str,
+    level: str,
+    survey: list[str] | None,
+    *chosen: str | None,
 ) -> list[Any]:
     """What may be chosen now; what was chosen stays, if it still may."""
     names = levels.named(a, b, more)
@@ -143,9 +151,12 @@ def _offer(
         data=bool(data and data.strip()) and level != levels.QUICK,
         base=bool(base and base.strip()),
         run=len(names) > 1 and same_run(names),
+        many=len(names) > 2,
     )
+    around = allowed.surveys(given)
+    asked = [name for name in survey or () if name in dict(around).values()]
     lists = (allowed.matchings(given), allowed.fusings(given), allowed.repairings(given))
-    return [
+    return [gr.update(choices=around, value=asked)] + [
         gr.update(choices=choices, value=now if now in dict(choices).values() else choices[0][1])
         for choices, now in zip(lists, chosen, strict=True)
     ]

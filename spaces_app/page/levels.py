@@ -36,6 +36,7 @@ class Advanced:
     samples: int | None = None
     calibration_samples: int | None = None
     seed: int = 0
+    survey: tuple[str, ...] = ()
 
 
 def named(a: str | None, b: str | None, more: str | None) -> list[str]:
@@ -66,6 +67,7 @@ def to_recipe(
         "samples": advanced.samples if data else None,
         "calibration_samples": advanced.calibration_samples if data else None,
         "seed": advanced.seed,
+        "survey": advanced.survey if data else (),
         "best": level == BEST and pair and weighs and data is not None and advanced.lam == MIDDLE,
     }
     if pair:

@@ -9,7 +9,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from hubmerge.reporting.schema import Report
-from spaces_app.page import attempt_view, curve_view, markup, report_view
+from spaces_app.page import attempt_view, curve_view, markup, report_view, survey_view
 from spaces_app.page.context import Context
 from spaces_app.page.steps import QUIET, heading
 from spaces_app.service.job import Refused
@@ -38,6 +38,7 @@ class Look:
                 )
                 self.reading = gr.HTML(elem_id="reading")
             self.table = gr.HTML(elem_id="contenders")
+            self.around = gr.HTML(elem_id="surveys")
             with gr.Accordion("How the units were paired", open=False):
                 self.spaces = gr.HTML(elem_id="spaces")
             with gr.Accordion("How it was made, and its known limits", open=False):
@@ -66,6 +67,7 @@ class Look:
             self.lam,
             self.reading,
             self.table,
+            self.around,
             self.spaces,
             self.made,
             self.trying,
@@ -86,8 +88,9 @@ class Look:
             gr.update(value=lam, info=None if report.method.lam is not None else MANY),
             report_view.reading(report, lam) if measured else "",
             report_view.contenders(report),
+            survey_view.surveys(report, job),
             report_view.spaces(report),
-            report_view.made(report),
+            markup.join([report_view.made(report), survey_view.ledger(report)]),
             gr.update(visible=report.merged.auto_processor is not None),
             downloads(job),
         ]

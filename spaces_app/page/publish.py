@@ -113,7 +113,7 @@ class Publish:
             said = markup.refusal(refused.refusal)
             return [gr.update(visible=False), "", "", "", gr.update(interactive=False), said]
         report = Report.read(folder)
-        metadata, body = publish_view.card_preview(report, repo, f"jobs/{job}/barrier.png")
+        metadata, body = publish_view.card_preview(report, repo, f"jobs/{job}")
         may = person.signed_in
         hint = "" if may else SIGN_IN
         return [

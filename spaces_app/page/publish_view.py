@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from hubmerge.hub.resources import human
 from hubmerge.hub.source import folder_files
-from hubmerge.reporting.card import PLOT, render_card
+from hubmerge.reporting.card import render_card
+from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema import Report
 from spaces_app.page.markup import card, facts, join, refusal, table, text
 from spaces_app.service.desk import CUT_OFF
@@ -28,11 +29,13 @@ def files(folder: Path) -> Markup:
     return table(("file", "size"), lines, "Files that will be uploaded, in one commit")
 
 
-def card_preview(report: Report, repo: str, plot: str) -> tuple[str, str]:
-    """The card's metadata, and its body as Markdown. plot: where its picture is shown from."""
+def card_preview(report: Report, repo: str, place: str) -> tuple[str, str]:
+    """The card's metadata, and its body as Markdown. place: where its pictures are shown from."""
     written = render_card(report, repo)
     metadata = FRONT_MATTER.match(written)
-    body = FRONT_MATTER.sub("", written).replace(f"]({PLOT})", f"]({plot})")
+    body = FRONT_MATTER.sub("", written)
+    for name in PICTURES:
+        body = body.replace(f"]({name})", f"]({place}/{name})")
     return (metadata[1] if metadata else ""), body
 
 

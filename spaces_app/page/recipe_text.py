@@ -27,6 +27,8 @@ OPTIONS = {
     "seed": "--seed",
     "samples": "--samples",
     "calibration_samples": "--calibration-samples",
+    "train_samples": "--train-samples",
+    "path_points": "--path-points",
 }
 """Field of a recipe -> what the command line calls it."""
 DATA_OPTIONS = {
@@ -58,7 +60,8 @@ def as_command(recipe: Recipe) -> str:
             "--fuse-option",
             f"{name}={str(value).lower()}" if isinstance(value, bool) else f"{name}={value}",
         ]
-    for option, given_names in (("--only", recipe.only), ("--keep", recipe.keep)):
+    repeated = (("--only", recipe.only), ("--keep", recipe.keep), ("--survey", recipe.survey))
+    for option, given_names in repeated:
         for name in given_names:
             words += [option, name]
     if recipe.best:
@@ -75,7 +78,7 @@ def as_python(recipe: Recipe) -> str:
     data = given.get("dataset")
     if data and set(data) == {"id"}:
         given["dataset"] = data["id"]
-    for name in ("weights", "only", "keep"):
+    for name in ("weights", "only", "keep", "survey"):
         if name in given:
             given[name] = tuple(given[name])
     lines = [f"    models={recipe.models!r},", *(f"    {k}={v!r}," for k, v in given.items())]

@@ -9,12 +9,17 @@ from markupsafe import Markup
 from hubmerge.measure.results import Curve
 from hubmerge.reporting.figures import (
     MISSING,
-    barrier_sentence,
     count,
     figure,
     rows,
     share,
     signed,
+)
+from hubmerge.reporting.heights import (
+    barrier_cell,
+    barrier_sentence,
+    heights,
+    training_sentence,
 )
 from hubmerge.reporting.schema import Method, Report
 from hubmerge.reporting.words import words_for
@@ -32,6 +37,7 @@ BARRIER = (
     "The highest rise of the loss on the straight path between the two models. "
     "0 means that nothing stands between them."
 )
+ERRORS = "How far the accuracy falls below the line between the two models' own, at most."
 ENSEMBLE = "Both models run, and their answers averaged: better often, and twice the cost."
 NAIVE = "The two models averaged as they are, without finding out which unit is which."
 SPACE = "A group of units whose order means nothing: swapping two of them changes no output."
@@ -71,7 +77,26 @@ def barrier(report: Report) -> Markup:
     if curve is not None:
         unit = report.data.unit if report.data else "rows"
         pairs.append(("Measured on", f"{count(curve.n)} {unit}, at {len(curve.points)} points"))
-    return join([Markup("<p>{}</p>").format(text(barrier_sentence(report))), facts(pairs)])
+    said = Markup("<p>{}</p>").format(text(barrier_sentence(report)))
+    training = training_sentence(report)
+    note = Markup('<p class="hm-quiet">{}</p>').format(text(training)) if training else NONE
+    return join([said, facts(pairs), _paths(report), note])
+
+
+def _paths(report: Report) -> Markup:
+    """Every path on every kind of rows it was measured on."""
+    lines = [
+        (
+            each.path,
+            f"{count(each.curve.n)} {each.rows}",
+            barrier_cell(each.curve.barrier),
+            barrier_cell(each.curve.calibrated_barrier),
+            barrier_cell(each.curve.error_barrier),
+        )
+        for each in heights(report)
+    ]
+    head = ("path", "rows", "loss barrier", "calibrated", term("error barrier", ERRORS))
+    return table(head, lines, "How high the paths rise, with 90% intervals")
 
 
 def reading(report: Report, lam: float) -> Markup:

@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from hubmerge.reporting.pictures import PICTURES
 from spaces_app.page.context import Context
 from spaces_app.service.job import Refused
 
-FILES = ("report.json", "hubmerge.yaml", "README.md", "barrier.png")
+FILES = ("report.json", "hubmerge.yaml", "README.md", *PICTURES)
 PACKED = "merge.zip"
 
 

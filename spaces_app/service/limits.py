@@ -39,6 +39,8 @@ class Limits:
     """Rows a recipe may ask to be measured, or calibrated, on."""
     steps: int = 2_000
     """Steps a matcher may learn for, and the most that a fusion's option may be if it counts."""
+    points: int = 40
+    """Points a path may be refined by."""
     merge_seconds: int = 3 * 3600
     light_seconds: int = 180
     """Longest a merge, and anything else, may take."""
@@ -85,15 +87,21 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
     for what, rows in (
         ("rows to measure on", recipe.samples),
         ("rows to calibrate on", recipe.calibration_samples),
+        ("training rows", recipe.train_samples),
     ):
         if rows == "all" or (isinstance(rows, int) and rows > limits.rows):
             raise ResourceError(
                 f"{what}: {rows}", found=f"at most {limits.rows:,} here", hint="ask for fewer"
             )
-    for what, steps in {"learning steps": recipe.learning_steps, **recipe.fuse_options}.items():
-        if isinstance(steps, int) and steps > limits.steps:
+    counted = {"learning steps": recipe.learning_steps, **recipe.fuse_options}
+    bounded = [(what, number, limits.steps) for what, number in counted.items()]
+    for what, number, most in (
+        *bounded,
+        ("points to refine a path by", recipe.path_points, limits.points),
+    ):
+        if isinstance(number, int) and number > most:
             raise ResourceError(
-                f"{what}: {steps}", found=f"at most {limits.steps:,} here", hint="ask for fewer"
+                f"{what}: {number}", found=f"at most {most:,} here", hint="ask for fewer"
             )
 
 

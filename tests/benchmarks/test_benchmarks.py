@@ -174,6 +174,15 @@ def test_less_and_more_scaling_is_compared() -> None:
         assert row["scaled"] == row["all"] != row["unscaled"]  # no batch norm
 
 
+def test_queries_and_keys_are_turned_or_left_alone() -> None:
+    rows = table(run("rotary.py"), "4 queries")
+    kinds = product(("2 keys", "4 keys"), ("weights", "activations"))
+    assert [(row["4 queries"], row["matcher"]) for row in rows] == [*kinds]
+    for row in rows:
+        assert len({row[way] for way in ("permuted", "all but turns", "all")}) == 3
+        assert all(0 < float(row[way]) < 4 for way in ("parents", "permuted", "all"))
+
+
 def test_merges_are_checked_by_another_arithmetic() -> None:
     (row,) = table(run("arithmetic.py", "--family", "mlp"), "family")
     assert row["verify"] in ("identical", "equivalent")

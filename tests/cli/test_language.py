@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,12 +19,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hubmerge.errors import DataError, MismatchError
 from hubmerge.localhub import EmbeddedHub
+from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.models import shaken
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.laws import spec_of
+from hubmerge.spec.spec import PERMUTE, ROTARY, SCALED
 from hubmerge.spec.symmetry import random_symmetry, transform
+from hubmerge.workers import Workers
 from tests.cli import texts, zoo
 from tests.cli.command_line import CommandLine
+from tests.conformance.tiny import ProbeBatch
 
 DATA = "me/tales"
 every_family = pytest.mark.parametrize("family", texts.BUILD)
@@ -168,8 +174,36 @@ def test_a_planted_symmetry_is_found_and_undone(speakers, hubmerge, family, tmp_
         before, after = (each(input_ids=blocks).logits for each in (model, merge))
     assert (after - before).abs().max() < 1e-3 * before.abs().max()
     found = json.loads((tmp_path / "out" / "alignment.json").read_text())
-    assert {space["space"] for space in found["spaces"]} == set(spec.free_spaces())
+    kinds = {name: spec.spaces[name].may for name in spec.free_spaces()}
+    assert {space["space"]: space["kind"] for space in found["spaces"]} == kinds
     assert all(space["correlation"] > 1 - 1e-4 for space in found["spaces"])
+
+
+@pytest.mark.parametrize("method", ["weights", "activations"])
+def test_turning_queries_and_keys_under_rotary_positions_is_worth_it(speakers, method):
+    """The midpoint of two trained llamas, with all symmetries and with all but that one."""
+    a, b = (AutoModelForCausalLM.from_pretrained(speakers[f"llama-{x}"]) for x in "ab")
+    whole = spec_of(a).allowing(SCALED)
+    kept = {
+        name: replace(space, may=PERMUTE, fixed=True) if space.may == ROTARY else space
+        for name, space in whole.spaces.items()
+    }
+    blocks = evaluation_blocks(texts.tokenizer())
+    batches = [ProbeBatch({"input_ids": blocks[k : k + 20]}) for k in range(0, 80, 20)]
+    losses = {}
+    for spec in (whole, replace(whole, spaces=kept)):
+        moments = measure_moments(spec, a, b, batches, Workers(threads=1))
+        matcher = find_matcher(method).function
+        match = matcher(spec, a.state_dict(), b.state_dict(), moments=moments)
+        first, last = match.anchored(a.state_dict()), match.apply(b.state_dict())
+        middle = copy.deepcopy(a)
+        middle.load_state_dict({name: (first[name] + last[name]) / 2 for name in first})
+        with torch.inference_mode():
+            rows = blocks[80:]
+            losses[spec is whole] = float(middle(input_ids=rows, labels=rows).loss)
+            parents = [float(each(input_ids=rows, labels=rows).loss) for each in (a, b)]
+    turned, left_alone = (losses[way] - sum(parents) / 2 for way in (True, False))
+    assert turned < left_alone
 
 
 def test_models_of_other_vocabularies_are_refused(speakers, hubmerge, tmp_path):

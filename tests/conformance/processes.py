@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import SpecError
-from hubmerge.fuse import fusions
+from hubmerge.fuse import Fusion, fusions
 from hubmerge.fuse.average import average
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.weights import match_weights
@@ -74,9 +74,14 @@ def fusions_of_a_vit(workers: Workers) -> dict[str, str]:
     models = [copy.deepcopy(generic("vit", seed)).float() for seed in (0, 1)]
     states = [{t: v.clone() for t, v in model.state_dict().items()} for model in models]
     batches = probe_batches(models[0], rows=6, count=3, dtype=torch.float32)
-    bench = Bench(None, models[0], batches, workers, labelled(models[1], 120))
+    held = labelled(models[1], 120)
+
+    def bench(fusion: Fusion) -> Bench:
+        shown = labelled(models[0], 120) if fusion.learns else batches
+        return Bench(None, models[0], shown, workers, held)
+
     return {
-        f"vit {fusion.name}": digest(fusion.fuse(states, [0.4, 0.6], bench))
+        f"vit {fusion.name}": digest(fusion.fuse(states, [0.4, 0.6], bench(fusion)))
         for fusion in fusions().values()
         if fusion.needs_data
     }

@@ -55,7 +55,7 @@ class Table:
         *models, self.base = (copy.deepcopy(generic(name, s)).to(self.dtype) for s in range(4))
         self.model, self.spec = models[0], spec_of(models[0])
         self.states = [model.state_dict() for model in models]
-        self.bench = bench_of(self.model)
+        self.bench = bench_of(self.model, learns=self.fusion.learns)
 
     def fuse(self, states, weights=WEIGHTS, base=None):
         base = self.base.state_dict() if base is None else base
@@ -63,9 +63,11 @@ class Table:
         return self.fusion.fuse(states, weights, self.bench, Given(base=base, options=options))
 
 
-def bench_of(model):
+def bench_of(model, *, learns=False):
     dtype = next(model.parameters()).dtype
     batches = probe_batches(model, rows=8, count=2, dtype=dtype)
+    if learns:
+        batches = labelled(model, 16)
     scratch = copy.deepcopy(model)
     return Bench(spec_of(model), scratch, batches, Workers(threads=1), labelled(model, 24))
 
@@ -182,12 +184,14 @@ def test_tied_tensors_stay_tied_and_a_stock_model_loads_what_comes_out(method, t
     for model in models:
         model.layers[1].linear.weight = model.layers[0].linear.weight
     *states, base = (model.state_dict() for model in models)
-    fused = find_fusion(method).fuse(states, WEIGHTS, bench_of(models[0]), Given(base=base))
+    bench = bench_of(models[0], learns=find_fusion(method).learns)
+    fused = find_fusion(method).fuse(states, WEIGHTS, bench, Given(base=base))
     first, second = (f"layers.{i}.linear.weight" for i in (0, 1))
     assert torch.equal(fused[first], fused[second])
     whole = copy.deepcopy(generic("vit")).float()
     table = [copy.deepcopy(generic("vit", seed)).float().state_dict() for seed in range(4)]
-    merged = find_fusion(method).fuse(table[:3], WEIGHTS, bench_of(whole), Given(base=table[3]))
+    bench = bench_of(whole, learns=find_fusion(method).learns)
+    merged = find_fusion(method).fuse(table[:3], WEIGHTS, bench, Given(base=table[3]))
     whole.load_state_dict(merged)
     whole.save_pretrained(tmp_path)
     back, found = type(whole).from_pretrained(tmp_path, output_loading_info=True)
@@ -200,7 +204,8 @@ def test_tied_tensors_stay_tied_and_a_stock_model_loads_what_comes_out(method, t
 def test_half_precision_is_kept(method, dtype):
     models = [copy.deepcopy(generic("vit", seed)).to(dtype) for seed in range(4)]
     *states, base = (model.state_dict() for model in models)
-    fused = find_fusion(method).fuse(states, WEIGHTS, bench_of(models[0]), Given(base=base))
+    bench = bench_of(models[0], learns=find_fusion(method).learns)
+    fused = find_fusion(method).fuse(states, WEIGHTS, bench, Given(base=base))
     assert {value.dtype for value in fused.values()} == {dtype}
 
 

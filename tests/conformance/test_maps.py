@@ -12,7 +12,8 @@ from hubmerge.matching.moments import watching
 from hubmerge.spec.canonical import balance, canonical, centre, fold
 from hubmerge.spec.laws import deviation, outputs, prove, spec_of
 from hubmerge.spec.permutation import permute_tensor
-from hubmerge.spec.spec import FLIP, LINEAR, PERMUTE, ROTATE, SCALE
+from hubmerge.spec.rotary import factors_in
+from hubmerge.spec.spec import FLIP, LINEAR, PERMUTE, ROTARY, ROTATE, SCALE, TWO_SIDED
 from hubmerge.spec.symmetry import (
     Symmetry,
     apply_maps,
@@ -93,12 +94,14 @@ def test_the_form_has_plain_norms_and_balanced_heads(name):
     for norm in spec.norms:
         assert name not in ROTATED or (form[norm.gain] == 1).all()
     for space, kind in spec.mapped_spaces().items():
-        if kind != LINEAR:
+        if kind not in TWO_SIDED:
             continue
         grams = {True: 0.0, False: 0.0}
         for tensor in spec.touched_by[space]:
             for dual, rows in rows_of(spec, form[tensor], spec.tensors[tensor], space):
                 grams[dual] = grams[dual] + rows @ rows.mT
+        if kind == ROTARY:  # of every pair, the size alone
+            grams = {side: factors_in(gram).real for side, gram in grams.items()}
         torch.testing.assert_close(grams[True], grams[False], rtol=1e-5, atol=1e-7)
 
 
@@ -151,7 +154,7 @@ def test_activations_are_mapped_along(name):
             outputs(model, state, inputs)
             seen.append({k: v.clone() for k, v in eyes.take().items()})
     duals = {
-        s: torch.linalg.inv(m).mT if spec.spaces[s].may == LINEAR else m
+        s: torch.linalg.inv(m).mT if spec.spaces[s].may in TWO_SIDED else m
         for s, m in element.maps.items()
     }
     for number, watch in enumerate(spec.watches):
@@ -219,6 +222,14 @@ def test_rotations_of_a_layer_norm_fix_the_mean():
     rotation = random_symmetry(spec, 0).maps["resid"]
     torch.testing.assert_close(rotation.sum(1), torch.ones(16, dtype=torch.float64))
     assert not fixes_one(replace(spec, norms=()), "resid")
+
+
+def test_those_of_an_rms_norm_are_all_rotations():
+    spec = spec_of(generic("llama"))
+    assert not fixes_one(spec, "resid")
+    rotation = random_symmetry(spec, 0).maps["resid"]
+    torch.testing.assert_close(rotation @ rotation.T, torch.eye(16, dtype=torch.float64))
+    assert (rotation.sum(1) - 1).abs().max() > 0.5
 
 
 def test_permuted_spaces_are_not_mapped():

@@ -15,7 +15,7 @@ from hubmerge.path import Path
 from hubmerge.repair import Bench, batch_norms, find_repair, repairs
 from hubmerge.spec import identity, invert, permute, random_permutation
 from hubmerge.spec.laws import spec_of
-from hubmerge.spec.spec import ROTATE
+from hubmerge.spec.spec import ROTARY, ROTATE
 from hubmerge.spec.symmetry import invert as undo
 from hubmerge.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe_batches
@@ -79,12 +79,19 @@ def test_matching_is_deterministic_and_leaves_its_inputs_alone(name, method, wor
 @every_matcher
 def test_a_match_names_every_free_space_and_gives_permutations_and_maps(name, method, workers):
     match = matched(method, generic(name, 0), generic(name, 1), workers)
-    assert [space.space for space in match.spaces] == list(match.spec.free_spaces())
+    kinds = match.spec.mapped_spaces()
+    orderless = {space for space in kinds if kinds[space] == ROTARY} - {*match.maps}
+    named = [space for space in match.spec.free_spaces() if space not in orderless]
+    assert [space.space for space in match.spaces] == named
+    assert not orderless or not match.maps, "some are mapped, and others forgotten"
+    assert match.permutation.keys() == match.spec.ordered_spaces().keys()
     for space in match.spaces:
-        index = match.permutation[space.space]
+        shape = match.spec.index_shape(space.space)
+        still = torch.arange(shape[-1]).expand(shape)
+        index = match.permutation.get(space.space, still)
         straight = torch.arange(index.shape[-1]).expand(index.shape)
         assert torch.equal(index.sort(-1).values, straight)
-        assert tuple(index.shape) == match.spec.index_shape(space.space)
+        assert tuple(index.shape) == shape
         assert space.size == index.numel()
         assert -1 <= space.correlation <= 1
         if space.space in match.maps:

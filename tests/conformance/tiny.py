@@ -138,7 +138,7 @@ def _gpt2_spaces(layers: int) -> Spaces:
 
 
 def _grouped(layers: int) -> Spaces:
-    return _layers("model.layers", layers, kv=2, q=2, vo=4, ff=24)
+    return _layers("model.layers", layers, kv=2, q=2, rot=4, vo=4, ff=24)
 
 
 _STAGE = "resnet.encoder.stages.{}.layers.{}".format
@@ -215,7 +215,9 @@ TINY: dict[str, Tiny] = {
         _grouped(1),
     ),
     "llama-one-query-each": Tiny(
-        "llama", _llama(1, num_key_value_heads=4), _layers("model.layers", 1, kv=4, vo=4, ff=24)
+        "llama",
+        _llama(1, num_key_value_heads=4),
+        _layers("model.layers", 1, kv=4, rot=4, vo=4, ff=24),
     ),
 }
 

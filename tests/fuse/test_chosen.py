@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ from tests.fuse.run import FAMILY, fresh, trained
 
 @pytest.fixture(scope="module")
 def trip():
-    """A few epochs of one run, a stranger among them, and validation rows."""
+    """A few epochs of one run, a stranger among them, rows to learn from and validation rows."""
     splits, course = zoo.rows(), zoo.course(FAMILY)
     images, labels = pixels(course, splits["train"])
     first = trained(fresh(1), images[:400], labels[:400], seed=1, epochs=3)
@@ -37,13 +38,15 @@ def trip():
         trained(fresh(5), images, labels, seed=3, epochs=3),
         trained(first, images, labels, seed=4, epochs=2),
     ]
-    shown, wanted = pixels(course, splits["test"].select(range(150)))
+    shown, wanted = pixels(course, splits["test"].select(range(300)))
 
     def read(indices):
         return {"pixel_values": shown[list(indices)]}
 
-    rows = Batches(read, tuple(range(len(wanted))), wanted)
-    bench = Bench(None, copy.deepcopy(first), NoBatches(), Workers(threads=1), rows)
+    held, lessons = (
+        Batches(read, tuple(half), wanted[list(half)]) for half in (range(150), range(150, 300))
+    )
+    bench = Bench(None, copy.deepcopy(first), lessons, Workers(threads=1), held)
     return [model.state_dict() for model in models], bench
 
 
@@ -85,6 +88,17 @@ def test_what_is_learned_is_better_than_the_mean(method, trip):
     assert fused.weights[2] < 0.25
     if method == "learned-soup":
         assert min(fused.weights) > 0
+
+
+@pytest.mark.parametrize("wrong", ["batches", "validation"])
+def test_what_is_trained_on_one_kind_of_rows_is_judged_on_another(wrong, trip):
+    """Labels that mislead either training or judging leave the mean as it is."""
+    states, bench = trip
+    rows = getattr(bench, wrong)
+    misled = replace(bench, **{wrong: replace(rows, labels=(rows.labels + 1) % 10)})
+    fused = made("twa", (states, misled))
+    assert fused.weights == (0.25,) * 4
+    assert made("twa", trip).weights != fused.weights
 
 
 def test_steps_that_lead_nowhere_are_not_taken(trip):
@@ -157,5 +171,11 @@ def test_candidates_are_repaired_before_they_are_judged():
 def test_without_validation_rows_it_is_refused():
     models = [copy.deepcopy(generic("mlp_head-none", seed)).float() for seed in (0, 1)]
     bench = Bench(None, models[0], NoBatches(), Workers(threads=1))
+    states = [model.state_dict() for model in models]
     with pytest.raises(RecipeError, match="chooses on validation rows"):
-        find_fusion("twa").fuse([model.state_dict() for model in models], [0.5, 0.5], bench)
+        find_fusion("learned-soup").fuse(states, [0.5, 0.5], bench)
+    with pytest.raises(RecipeError, match="learns from labelled calibration rows"):
+        find_fusion("twa").fuse(states, [0.5, 0.5], bench)
+    lessons = replace(bench, batches=labelled(models[0], 12))
+    with pytest.raises(RecipeError, match="chooses on validation rows"):
+        find_fusion("twa").fuse(states, [0.5, 0.5], lessons)

@@ -127,7 +127,7 @@ def test_a_greedy_soup_tells_what_came_in_and_is_no_worse_than_the_best(past, me
 def test_auto_keeps_the_best_on_validation_rows_and_shows_what_it_tried(past, merge, tmp_path):
     report, folder = merge(*past.fine, base=str(past.base), fuse="auto")
     tried = {trial.fuse: trial for trial in report.method.fusions_tried}
-    assert {"average", "slerp", "ties", "fisher", "regmean", "greedy-soup"} <= set(tried)
+    assert {"average", "slerp", "ties", "fisher", "twa", "greedy-soup"} <= set(tried)
     assert not {"dare", "swag", "lawa"} & set(tried)
     (chosen,) = (trial for trial in tried.values() if trial.chosen)
     assert chosen.fuse == report.method.fuse

@@ -72,6 +72,8 @@ def test_a_rotated_space_is_seen_as_its_norms_see_it():
         elif "linear" in found:
             for own, units in zip(joint.own, (ours, theirs), strict=True):
                 np.testing.assert_allclose(own.numpy(), np.cov(units.T, bias=True), atol=1e-9)
+            for product, units in zip(joint.own_products, (ours, theirs), strict=True):
+                np.testing.assert_allclose(product, units.T @ units / len(units), atol=1e-9)
         else:
             assert joint.own is None
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.matching import find_matcher, load_match, save_match
 from hubmerge.matching.descent import match_descent
-from hubmerge.matching.files import SUMMARY, TENSORS
+from hubmerge.matching.files import MAP, SUMMARY, TENSORS
 from hubmerge.matching.text import match_json, match_text
 from hubmerge.matching.weights import match_weights
 from hubmerge.spec import identity, permute, random_permutation
@@ -120,6 +120,44 @@ def test_files_of_other_models_are_refused(match, tmp_path, change, quoted):
         load_match(tmp_path, match.spec)
     assert quoted in str(refused.value)
     assert TENSORS in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def turned():
+    a, b = generic("llama", 0).state_dict(), generic("llama", 1).state_dict()
+    return match_weights(spec_of(generic("llama")), a, b, steps=1, sweeps=1)
+
+
+def test_maps_come_back_from_their_files(turned, tmp_path):
+    save_match(turned, tmp_path)
+    again = load_match(tmp_path, turned.spec)
+    assert again.maps.keys() == turned.spec.mapped_spaces().keys()
+    assert all(torch.equal(again.maps[s], matrix) for s, matrix in turned.maps.items())
+    assert again.spaces == turned.spaces
+
+
+def general(matrix):
+    """Near by, invertible, and nothing that commutes with rotary positions."""
+    return matrix + 0.01 * torch.ones_like(matrix)
+
+
+@pytest.mark.parametrize(
+    ("space", "change"),
+    [
+        ("resid", general),
+        ("model.layers.0.rot", general),
+        ("model.layers.0.rot", lambda m: m.roll(1, -1)),
+        ("model.layers.0.rot", torch.zeros_like),
+        ("model.layers.1.vo", torch.zeros_like),
+    ],
+)
+def test_a_map_that_its_space_does_not_allow_is_refused(turned, tmp_path, space, change):
+    save_match(turned, tmp_path)
+    damaged(tmp_path, lambda t: t.update({MAP + space: change(t[MAP + space])}))
+    with pytest.raises(RecipeError) as refused:
+        load_match(tmp_path, turned.spec)
+    assert f"holds no map of {space}" in str(refused.value)
+    assert f"a {turned.spec.spaces[space].may} map" in str(refused.value)
 
 
 def test_files_that_are_no_alignment_are_refused(match, tmp_path):

@@ -3,7 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubmerge.measure.barrier import around, barrier, excess, highest
+from hubmerge.measure.barrier import (
+    FINE,
+    MISSED,
+    around,
+    barrier,
+    excess,
+    highest,
+    missed,
+    wanted,
+)
 
 LAMS = [step / 10 for step in range(11)]
 
@@ -82,3 +91,53 @@ def test_the_far_end_of_a_mixture_counts_like_any_point():
     assert barrier(losses, LAMS).value == pytest.approx(0.0)  # over the line to its own end
     assert around(LAMS, 10) == [0.95]
     assert around(LAMS, 5) == [0.45, 0.55]
+
+
+def refined(shape, budget=20):
+    """The grid, and what is wanted until nothing is: (lams, heights)."""
+    found = {lam: shape(lam) for lam in LAMS}
+    while len(found) < len(LAMS) + budget:
+        lams = sorted(found)
+        near = wanted(np.array([[found[lam]] for lam in lams]), lams)
+        if not near:
+            break
+        found |= {lam: shape(lam) for lam in near}
+    return found
+
+
+@pytest.mark.parametrize("at", [0.13, 0.425, 0.5, 0.77])
+@pytest.mark.parametrize("width", [0.1, 0.4])
+def test_a_maximum_is_looked_for_until_it_is_settled(at, width):
+    """A parabola, cut off at 0: the highest point visited is the highest there is."""
+    found = refined(lambda lam: max(0.0, 0.1 * (1 - ((lam - at) / width) ** 2)))
+    assert max(found.values()) > 0.1 - MISSED
+    assert 2 <= len(found) - len(LAMS) <= 8
+    top = max(found, key=found.get)
+    near = sorted(abs(lam - top) for lam in found if lam != top)
+    assert near[1] <= FINE + 1e-9
+
+
+def test_a_corner_is_found_too():
+    found = refined(lambda lam: max(0.0, 1 - abs(lam - 0.425) / 0.1))
+    assert max(found.values()) > 0.98
+
+
+def test_a_path_that_has_no_height_is_settled_soon():
+    for shape in (lambda lam: 0.0, lambda lam: -lam * (1 - lam), lambda lam: lam):
+        assert len(refined(shape)) <= len(LAMS) + 4
+    assert wanted(np.full((11, 3), np.nan), LAMS) == []
+
+
+def test_the_parabola_between_points_is_that_through_them():
+    lams = [0.2, 0.4, 0.5]
+    heights = [1 - (lam - 0.37) ** 2 for lam in lams]
+    assert missed(np.array(heights), lams, 1) == pytest.approx(0.03**2)
+    assert missed(np.array(heights), lams, 0) == missed(np.array(heights), lams, 2) == 0
+    assert missed(np.array([0.0, -0.01, -0.03]), [0.0, 0.05, 0.1], 1) == 0, "its top lies outside"
+
+
+def test_a_barrier_says_whether_it_is_settled():
+    assert not barrier(path(lambda lam: lam * (1 - lam)), LAMS).settled
+    fine = np.linspace(0, 1, 21)
+    losses = np.stack([np.full(5, lam * (1 - lam)) for lam in fine])
+    assert barrier(losses, list(fine)).settled

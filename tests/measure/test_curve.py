@@ -9,11 +9,14 @@ from torch.nn import functional as F
 
 from hubmerge.measure import (
     GRID,
+    PATH_POINTS,
+    Sight,
     choose_lambda,
     choose_rows,
     make_batches,
     match_labels,
     measure_curve,
+    measure_curves,
     open_data,
     outputs,
     score,
@@ -87,12 +90,19 @@ def test_two_trainings_have_a_barrier_and_it_is_the_highest_point(parents, sets)
     lams = [point.lam for point in found.points]
     assert lams == sorted(set(lams))
     assert set(GRID) < set(lams)
-    assert len(lams) == 11 + 2 * 2
+    assert 11 + 2 <= len(lams) <= 11 + PATH_POINTS
     assert found.n == evaluation.rows
     top = max(found.points[1:-1], key=lambda point: point.excess)
     assert (found.barrier.value, found.barrier.at) == (top.excess, top.lam)
     assert found.barrier.low > 0.05
     assert found.calibrated_barrier.value < found.barrier.value + 0.5
+    highs = [point.calibrated_excess for point in found.points[1:-1]]
+    assert found.calibrated_barrier.value == max(highs)
+    ends_of = [found.points[0].accuracy, found.points[-1].accuracy]
+    falls = [(1 - p.lam) * ends_of[0] + p.lam * ends_of[1] - p.accuracy for p in found.points[1:-1]]
+    assert found.error_barrier.value == pytest.approx(max(falls))
+    assert found.error_barrier.low <= found.error_barrier.value <= found.error_barrier.high
+    assert found.barrier.settled or len(lams) == 11 + PATH_POINTS
     for end, parent, validated in ((0, 0, 0), (-1, 1, 1)):
         scored = score(on_rows[parent], held_out[validated])
         assert found.points[end].loss == scored.loss
@@ -113,6 +123,21 @@ def test_threads_do_not_change_the_curve(parents, sets):
             measure_curve(line(*parents), on_rows, held_out, evaluation, validation, workers)
         )
     assert curves[0] == curves[1]
+
+
+def test_further_rows_are_shown_the_same_points_and_change_nothing(parents, sets):
+    workers = Workers()
+    validation, evaluation = sets
+    others = evaluation.first(120)
+    held = Sight(validation, ends(parents, validation, workers))
+    seen = [Sight(rows, ends(parents, rows, workers)) for rows in (evaluation, others)]
+    both = measure_curves(line(*parents), seen, held, workers)
+    alone = measure_curves(line(*parents), seen[:1], held, workers)
+    assert both[0] == alone[0]
+    assert [p.lam for p in both[1].points] == [p.lam for p in both[0].points]
+    assert both[1].n == 120
+    for end, parent in ((0, 0), (-1, 1)):
+        assert both[1].points[end].loss == score(seen[1].ends[parent]).loss
 
 
 def test_from_a_model_to_itself_there_is_no_barrier(parents, sets):
@@ -142,8 +167,14 @@ def test_a_barrier_between_two_points_of_the_grid_is_found(parents, sets):
         return scratch
 
     found = measure_curve(point, ends([a, a], sets[1], workers), None, sets[1], None, workers)
-    assert found.barrier.at == 0.425
-    assert len(visited) == len(set(visited)) == 9 + 2 * 2
+    assert abs(found.barrier.at - 0.425) < 0.01
+    assert len(visited) == len(set(visited)) <= 9 + PATH_POINTS
+    rough = measure_curve(
+        point, ends([a, a], sets[1], workers), None, sets[1], None, workers, budget=0
+    )
+    assert [p.lam for p in rough.points] == list(GRID)
+    assert not rough.barrier.settled
+    assert rough.barrier.value < found.barrier.value
     assert all(point.excess < found.barrier.value for point in found.points if point.lam in GRID)
 
 

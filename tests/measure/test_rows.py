@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from hubmerge.errors import DataError, RecipeError
-from hubmerge.measure import choose_rows, open_data
+from hubmerge.measure import choose_rows, open_data, training_rows
 from hubmerge.measure.rows import hash_order
 
 SPLITS = [
@@ -107,3 +107,25 @@ def test_more_rows_than_there_are_is_refused_with_how_many_there_are(write):
 def test_numbers_without_sense_are_refused(write, asked):
     with pytest.raises(RecipeError):
         choose_rows(open_data(write({"test": 5}), ref="d"), **asked)
+
+
+@pytest.mark.parametrize(("wanted", "again"), [(40, 0), (41, 1), (60, 20)])
+def test_training_rows_are_those_nothing_was_done_with_as_long_as_there_are_any(
+    write, wanted, again
+):
+    data = open_data(write({"train": 60, "test": 50}), ref="d")
+    used = choose_rows(data, calibration_samples=20).calibration.indices
+    rows, counted = training_rows(data, wanted, len(used))
+    assert rows.split == "train"
+    assert len(set(rows.indices)) == len(rows) == wanted
+    assert len(set(rows.indices) & set(used)) == counted == again
+
+
+def test_training_rows_come_from_a_training_split_that_has_them(write):
+    folder = write({"train": 60, "test": 50})
+    data = open_data(folder, ref="me/digits")
+    with pytest.raises(DataError, match="61 training rows"):
+        training_rows(data, 61, 0)
+    alone = open_data(folder, ref="d", split="train")
+    with pytest.raises(DataError, match="training split beside"):
+        training_rows(alone, 1, 0)

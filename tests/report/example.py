@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 from hubmerge.measure.results import Barrier, Comparison, Curve, CurvePoint, Score
@@ -18,6 +19,15 @@ from hubmerge.reporting.schema import (
     Run,
     SpaceMatch,
 )
+from hubmerge.reporting.surveyed import (
+    PathSeen,
+    Place,
+    PlanePoint,
+    PlaneSeen,
+    SimplexMeasured,
+    SimplexSeen,
+)
+from hubmerge.reporting.surveys import Surveys
 from hubmerge.reporting.verdict import judge
 
 
@@ -188,9 +198,93 @@ def curve(height: float, n: int = 1000) -> Curve:
     ]
     return Curve(
         points=points,
-        barrier=Barrier(value=height, at=0.5, low=height * 0.9, high=height * 1.1),
+        barrier=bounded(height),
+        calibrated_barrier=bounded(height * 0.75),
+        error_barrier=bounded(min(0.695, 0.35 * height)),
         n=n,
     )
+
+
+def bounded(value: float, width: float | None = None) -> Barrier:
+    """A settled barrier halfway, with an interval of twice `width`: a tenth of it by default."""
+    width = abs(value) / 10 if width is None else width
+    return Barrier(value=value, at=0.5, low=value - width, high=value + width, settled=True)
+
+
+def path_seen() -> PathSeen:
+    """A curve that is lower than both straight paths."""
+    return PathSeen(
+        curve="bezier",
+        bends=1,
+        steps=400,
+        naive=curve(2.0),
+        straight=curve(0.3),
+        found=curve(0.005),
+        length=1.2,
+        settled="no barrier",
+        sentence="No barrier along the bezier path: 0.004 nats of calibrated loss.",
+    )
+
+
+def plane_seen() -> PlaneSeen:
+    """A bowl around A, of which one point is no number."""
+    points = [
+        PlanePoint(x=float(x), y=float(y), loss=0.5 + 0.1 * (x * x + y * y), accuracy=0.5)
+        for y in range(-1, 4)
+        for x in range(-1, 6)
+    ]
+    points[-1] = points[-1].model_copy(update={"loss": None})
+    return PlaneSeen(
+        corners={"A": (0.0, 0.0), "B as it came": (4.0, 0.0), "B lined up": (1.0, 2.0)},
+        points=points,
+        middles={"B as it came": points[2], "B lined up": points[3]},
+        n=1000,
+        sentence="Halfway from A to B the loss is 0.900 nats with B as it came.",
+    )
+
+
+def simplex_seen(models: int = 3) -> SimplexSeen:
+    """Two simplexes of so many models: of joint and of star-like lining up."""
+
+    def place(kind: str, shares: list[float]) -> Place:
+        rise = 0.0 if kind == "vertex" else 0.4 * (1 - max(shares))
+        return Place(
+            kind=kind,
+            shares=shares,
+            loss=0.5 + rise,
+            accuracy=0.9,
+            excess=rise,
+            calibrated_excess=rise * 0.75,
+        )
+
+    def even(members: tuple[int, ...]) -> list[float]:
+        return [1 / len(members) if k in members else 0.0 for k in range(models)]
+
+    faces = [f for size in range(2, models + 1) for f in combinations(range(models), size)]
+    places = [place("vertex", even((k,))) for k in range(models)]
+    places += [place("edge" if len(face) == 2 else "face", even(face)) for face in faces]
+    inside = [0.5, *[0.5 / (models - 1)] * (models - 1)]
+    places.append(place("inside", inside))
+    return SimplexSeen(
+        simplexes=[
+            SimplexMeasured(
+                together=together,
+                places=places,
+                barrier=bounded(0.3),
+                calibrated_barrier=bounded(0.2),
+                vertices_ensemble=0.95,
+                drawn_ensemble=0.94,
+                n=1000,
+            )
+            for together in ("universe", "star")
+        ],
+        sentence="Brought together by universe, the loss rises by at most 0.200 nats.",
+    )
+
+
+def surveyed() -> Report:
+    """The merge of two, with a path and a plane around it."""
+    return example(surveys=Surveys(path=path_seen(), plane=plane_seen()))
 
 
 def of_three(**changes: Any) -> Report:

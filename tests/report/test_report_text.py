@@ -2,11 +2,14 @@
 
 import pytest
 
-from hubmerge.reporting.figures import barrier_sentence
-from hubmerge.reporting.schema import Barriers, Published, Report
+from hubmerge.reporting.barriers import Barriers, OnTraining
+from hubmerge.reporting.card import render_card
+from hubmerge.reporting.heights import barrier_sentence
+from hubmerge.reporting.part import RowSet
+from hubmerge.reporting.schema import Published, Report
 from hubmerge.reporting.text import render_text
 from hubmerge.reporting.write import write_report
-from tests.report.example import curve, example, parent, unmeasured
+from tests.report.example import bounded, curve, example, parent, unmeasured
 
 
 def test_the_verdict_stands_first_and_columns_line_up(tmp_path):
@@ -54,9 +57,13 @@ def test_without_curves_no_picture_is_written_or_shown(tmp_path):
 @pytest.mark.parametrize(
     ("naive", "matched", "says"),
     [
-        (2.0, 0.05, ["rises by at most 0.050", "0.045 to 0.055", "matching it rises by at most 2"]),
-        (2.0, -0.01, ["never rises (barrier −0.010 nats)", "at most 2.000"]),
-        (2.0, None, ["the loss rises by at most 2.000 nats."]),
+        (
+            2.0,
+            0.05,
+            ["A barrier on", "rises by at most 0.050 (0.045 to 0.055) nats", "matching the loss"],
+        ),
+        (2.0, -0.01, ["No barrier on", "at most −0.010 (−0.011 to −0.009) nats", "by 2.000 nats"]),
+        (2.0, None, ["A barrier on", "the loss rises by at most 2.000"]),
         (None, None, ["not measured"]),
     ],
 )
@@ -67,3 +74,47 @@ def test_the_barrier_in_words(naive, matched, says):
     }
     sentence = barrier_sentence(example(barrier=Barriers.of(**curves)))
     assert all(words in sentence for words in says)
+
+
+@pytest.mark.parametrize(
+    ("calibrated", "claim"),
+    [
+        (bounded(0.0, 0.009), "No barrier"),
+        (bounded(0.0, 0.011), "Cannot tell whether there is a barrier"),
+        (bounded(0.02, 0.021), "Cannot tell whether there is a barrier"),
+        (bounded(0.02, 0.019), "A barrier"),
+        (None, "Cannot tell whether there is a barrier"),
+    ],
+)
+def test_a_barrier_is_claimed_or_denied_by_the_calibrated_bounds_alone(calibrated, claim):
+    low = curve(-0.5).model_copy(update={"calibrated_barrier": calibrated})
+    report = example(barrier=Barriers.of(naive=curve(2.0), matched=low))
+    assert barrier_sentence(report).startswith(f"{claim} on the straight path")
+    assert f"\n{claim} on the straight path" in render_card(report)
+
+
+def test_an_open_maximum_is_said_to_be_open():
+    open_ = bounded(0.1).model_copy(update={"settled": False})
+    found = curve(0.1).model_copy(update={"error_barrier": open_})
+    report = example(barrier=Barriers.of(naive=None, matched=found))
+    assert "The maximum of errors may lie between its 11 points." in barrier_sentence(report)
+    assert "may lie between" not in barrier_sentence(example())
+
+
+def test_training_rows_are_called_so_everywhere():
+    rows = RowSet(split="train", rows=300, available=5000, fingerprint="4" * 16)
+    low = curve(0.01, n=300)
+    training = OnTraining.of(rows, 40, naive=curve(1.5, n=300), matched=low)
+    plain = example()
+    bars = plain.barrier.model_copy(update={"training": training})
+    report = example(barrier=bars)
+    card, text = render_card(report), render_text(report)
+    for shown in (card, text):
+        assert "300 of split train; 40 of them are calibration rows" in shown.replace("&#32;", " ")
+        assert "nothing in the verdict" in shown
+    assert card.count("| 300 training |") == 2
+    assert card.count("| 1,000 test |") == 2
+    assert "training rows: loss barrier 0.010" in text
+    assert (report.verdict, report.verdict_sentence) == (plain.verdict, plain.verdict_sentence)
+    assert Report.model_validate_json(report.to_json()) == report
+    assert '"training"' not in plain.to_json()

@@ -83,6 +83,18 @@ def test_more_than_two_models_weigh_what_they_weigh() -> None:
     assert parsed(as_command(recipe)) == ran(as_python(recipe)) == recipe
 
 
+def test_surveys_and_training_rows_are_asked_for_alike() -> None:
+    asked = levels.Advanced(survey=("path", "plane"))
+    recipe = levels.to_recipe(["o/a", "o/b"], "o/d", levels.STANDARD, asked)
+    assert recipe.survey == ("path", "plane")
+    more = recipe.model_copy(update={"train_samples": 50, "path_points": 3})
+    assert parsed(as_command(more)) == ran(as_python(more)) == more
+    with pytest.raises(RecipeError, match="three models"):
+        levels.to_recipe(
+            ["o/a", "o/b"], "o/d", levels.STANDARD, levels.Advanced(survey=("simplex",))
+        )
+
+
 def test_the_levels_differ_in_what_they_need() -> None:
     quick, standard, best = (
         levels.to_recipe(["o/a", "o/b"], "o/d", level) for level in levels.LEVELS.values()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import html
 import re
-from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl
 
@@ -11,14 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces_app.page import attempt_view, curve_view, gallery_view, markup
+from hubmerge.reporting.barriers import OnTraining
+from hubmerge.reporting.fused import Ledger, SoupStep
+from hubmerge.reporting.kinds import kind_of
+from hubmerge.reporting.part import RowSet
+from spaces_app.page import (
+    attempt_view,
+    curve_view,
+    gallery_view,
+    markup,
+    report_view,
+    survey_view,
+)
 from spaces_app.page.gallery_view import again
 from spaces_app.page.pick import Pick
 from spaces_app.page.report_view import at
 from spaces_app.page.search import offer
 from spaces_app.service.gallery import Exhibit, exhibit
 from spaces_app.service.job import Refusal
-from tests.report.example import example
+from tests.report.example import curve, example, surveyed
 
 EVIL = "<script>alert(1)</script>\"' onload=x \x1b[31m\u202e"
 hostile = st.text(max_size=30) | st.just(EVIL)
@@ -110,7 +121,7 @@ def test_a_card_is_told_as_it_is() -> None:
     said = {"id": "o/m", "cardData": card, "lastModified": "2024-05-06T00:00:00.000Z"}
     wanted = Exhibit("o/m", ("o/a", "o/b"), "o/d", "worse", 0.9, 0.1, 400, "2024-05-06")
     assert exhibit(said) == wanted
-    (address,) = re.findall(r'href="./\?([^"]+)"', unescape(again(wanted)))
+    (address,) = re.findall(r'href="./\?([^"]+)"', html.unescape(again(wanted)))
     assert Pick.asked(dict(parse_qsl(address))) == ["o/a", "o/b", "", "o/d"]
 
 
@@ -130,3 +141,39 @@ def test_reading_between_points_is_on_the_line_and_says_so() -> None:
     loss, _, measured = at(curve, (left.lam + right.lam) / 2)
     assert not measured
     assert abs(loss - (left.loss + right.loss) / 2) < 1e-9
+
+
+def test_surveys_are_shown_with_pictures_that_say_what_is_to_be_seen() -> None:
+    report = surveyed()
+    shown = str(survey_view.surveys(report, "17"))
+    assert report.surveys is not None
+    for seen in report.surveys.seen:
+        assert html.escape(seen.sentence, quote=False) in html.unescape(shown)
+        assert f'src="jobs/17/{kind_of(seen).picture}" alt="{kind_of(seen).alt}"' in shown
+    assert survey_view.surveys(example(), "17") == markup.NONE
+
+
+def test_the_ledger_of_a_soup_is_shown_step_by_step() -> None:
+    steps = [
+        SoupStep(ingredient="parent_b", alone=0.9, soup=None, taken=True),
+        SoupStep(ingredient="parent_a", alone=0.8, soup=0.85, taken=False),
+    ]
+    method = example().method.model_copy(
+        update={"ledger": Ledger(metric="accuracy", steps=steps), "ingredients": [0.0, 1.0]}
+    )
+    shown = str(survey_view.ledger(example(method=method)))
+    assert shown.index("parent B") < shown.index("parent A")
+    for said in ("taken", "left out", "0.850", "accuracy alone", "weighs"):
+        assert said in shown
+    assert survey_view.ledger(example()) == markup.NONE
+
+
+def test_barriers_are_shown_on_test_and_on_training_rows() -> None:
+    plain = example()
+    rows = RowSet(split="train", rows=300, available=5000, fingerprint="4" * 16)
+    training = OnTraining.of(rows, 0, naive=curve(1.5, n=300), matched=curve(0.01, n=300))
+    bars = plain.barrier.model_copy(update={"training": training})
+    shown = str(report_view.barrier(example(barrier=bars)))
+    assert shown.count("<td>300 training</td>") == shown.count("<td>1,000 test</td>") == 2
+    assert "nothing in the verdict" in shown
+    assert "training" not in str(report_view.barrier(plain))

@@ -8,11 +8,11 @@ import pytest
 
 import hubmerge
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.plot import render_plot
+from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema import Report
-from hubmerge.verification.claims import check_card, check_plot, check_verdict
+from hubmerge.verification.claims import check_card, check_pictures, check_verdict
 from hubmerge.verification.result import Check, Outcome
-from tests.report.example import example, of_three, unmeasured
+from tests.report.example import example, of_three, surveyed, unmeasured
 
 
 def by_this_version(report: Report) -> Report:
@@ -22,7 +22,12 @@ def by_this_version(report: Report) -> Report:
 
 REPORTS = {
     name: by_this_version(report)
-    for name, report in (("two", example()), ("three", of_three()), ("unmeasured", unmeasured()))
+    for name, report in (
+        ("two", example()),
+        ("three", of_three()),
+        ("surveyed", surveyed()),
+        ("unmeasured", unmeasured()),
+    )
 }
 
 
@@ -43,7 +48,7 @@ def test_a_card_made_from_the_report_says_what_it_says(name: str, repo: str | No
     assert wrong(checks) == []
     assert remarks == []
     assert wrong(check_verdict(report)) == []
-    assert wrong(check_plot(render_plot(report), report)[0]) == []
+    assert wrong(check_pictures(pictures(report), report)[0]) == []
 
 
 @pytest.mark.parametrize(
@@ -110,8 +115,9 @@ def test_a_card_of_another_version_is_not_settled_rather_than_wrong() -> None:
 
 def test_a_picture_that_lacks_is_wrong_and_one_that_differs_is_a_remark() -> None:
     report = REPORTS["two"]
-    assert wrong(check_plot(None, report)[0]) == ["barrier.png"]
-    assert wrong(check_plot(b"another", REPORTS["unmeasured"])[0]) == ["barrier.png"]
-    checks, remarks = check_plot(b"another", report)
+    another = {"barrier.png": b"another"}
+    assert wrong(check_pictures({}, report)[0]) == ["barrier.png"]
+    assert wrong(check_pictures(another, REPORTS["unmeasured"])[0]) == ["barrier.png"]
+    checks, remarks = check_pictures(another, report)
     assert checks == []
     assert "barrier.png" in remarks[0]

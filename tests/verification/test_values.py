@@ -9,14 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubmerge.verification.remade import check_report
+from hubmerge.verification.remade import check_report, measured_parts
 from hubmerge.verification.result import Outcome
 from hubmerge.verification.values import RELATIVE, compare, tolerance
-from tests.report.example import example, of_three, unmeasured
+from tests.report.example import example, of_three, surveyed, unmeasured
 
 ABOUT_A_RUN = {"run", "published", "schema_version", "weights_sha256", "verdict_sentence"}
 """Blocks that two runs of one recipe may differ in, or that are checked elsewhere."""
-REPORTS = {"two": example(), "three": of_three(), "unmeasured": unmeasured()}
+REPORTS = {
+    "two": example(),
+    "three": of_three(),
+    "surveyed": surveyed(),
+    "unmeasured": unmeasured(),
+}
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -93,6 +98,19 @@ def test_a_row_on_the_boundary_is_another_machines_a_tenth_of_all_is_not() -> No
         if c.what == "accuracy"
     ]
     assert (check.outcome, check.tolerance) == (Outcome.EQUIVALENT, 2 / 50)
+
+
+def test_surveys_are_said_not_to_be_checked_where_there_are_any() -> None:
+    assert set(measured_parts(surveyed())) - set(measured_parts(example())) == {"surveys"}
+    assert set(measured_parts(unmeasured())) == set(measured_parts(example()))
+
+
+def test_error_barriers_are_shares_but_for_where_they_are() -> None:
+    for figure in ("value", "low", "high"):
+        at = f"barrier.detail.naive.error_barrier.{figure}"
+        assert outcome(0.30, 0.31, at, rows=100) is Outcome.EQUIVALENT
+        assert outcome(0.30, 0.31, at.replace("error_", ""), rows=100) is Outcome.DOES_NOT_HOLD
+    assert outcome(0.30, 0.31, "error_barrier.at", rows=100) is Outcome.DOES_NOT_HOLD
 
 
 @pytest.mark.parametrize(

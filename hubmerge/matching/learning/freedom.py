@@ -2,7 +2,8 @@
 
 A rotation is the Cayley transform of a skew matrix times the rotation one starts from, so that it
 stays a rotation (arXiv:1911.12443, section 3); an invertible map is the exponential of a free
-matrix times the map one starts from, and so stays invertible. A permutation is the one that its
+matrix times the map one starts from, and so stays invertible; a complex factor of a pair that
+rotary positions turn is the exponential of a free complex number. A permutation is the one that its
 free scores are worth most under, see `hubmerge.matching.learning.choice`. Whatever the numbers are,
 the model they make of the other one computes what the other one computes: arXiv:2506.22712,
 section 4.2.
@@ -18,9 +19,11 @@ from torch import Tensor
 from hubmerge.matching.elements import matched_blocks
 from hubmerge.matching.learning.choice import chosen, scores_for, straight_through
 from hubmerge.matching.learning.precision import single
+from hubmerge.matching.likeness import with_coupled
 from hubmerge.spec import permutation as permuting
 from hubmerge.spec.permutation import State, permute
-from hubmerge.spec.spec import ROTATE, Layout, Spec
+from hubmerge.spec.rotary import matrix_of
+from hubmerge.spec.spec import ROTARY, ROTATE, Layout, Spec
 from hubmerge.spec.symmetry import Symmetry, dual_of, fixes_one, map_tensor
 
 TURN = 0.01
@@ -30,7 +33,8 @@ SWAP = 0.005
 """How far a step moves the scores of a permutation, which begin as correlations."""
 
 Parameters = dict[str, Tensor]
-"""Space -> float32 [n, n], or [outer..., n, n] where nested: where learning stands."""
+"""Space -> float32 [n, n], or [outer..., n, n] where nested: where learning stands. For rotary
+positions [outer..., n / 2, 2]: the logarithm of every pair's factor, real and imaginary part."""
 
 
 class Freedom:
@@ -44,20 +48,23 @@ class Freedom:
         alike: [outer..., n, outer..., n] of any spaces: how the anchor's units are like those of
         this model, in the order they came in. Where it says nothing, all exchanges are as likely.
         """
-        self.spec, self.alike = spec, dict(alike or {})
-        self.start = complete(spec, start)
+        self.spec, self.start = spec, complete(spec, start)
+        self.alike = with_coupled(spec, alike or {}, self.start)
         permuted = permute(spec, state, self.start.permutation)
         self.base = single(permuted)
         self.permuted = tuple(name for name in spec.free_spaces() if can_be_chosen(spec, name))
 
     def parameters(self) -> Parameters:
         """The numbers at which nothing differs from the start."""
-        zero = {name: torch.zeros(matrix.shape) for name, matrix in self.start.maps.items()}
+        zero = {name: torch.zeros(self._shape(name)) for name in self.start.maps}
         return {**zero, **{name: scores_for(self._likeness(name)) for name in self.permuted}}
 
     def rates(self) -> dict[str, float]:
         """Full rates: every step turns a space by about the same angle, whatever its size."""
-        maps = {name: TURN * matrix.shape[-1] ** -0.5 for name, matrix in self.start.maps.items()}
+        maps = {
+            name: TURN if self._rotary(name) else TURN * matrix.shape[-1] ** -0.5
+            for name, matrix in self.start.maps.items()
+        }
         return {**maps, **dict.fromkeys(self.permuted, SWAP)}
 
     def moved(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -93,16 +100,27 @@ class Freedom:
         blocks = matched_blocks(self.spec, space, self.alike[space], order)
         return blocks.gather(-1, order[space].unsqueeze(-2).expand(*shape, shape[-1]))
 
+    def _shape(self, space: str) -> tuple[int, ...]:
+        *outer, size = self.spec.index_shape(space)
+        return (*outer, size // 2, 2) if self._rotary(space) else (*outer, size, size)
+
+    def _rotary(self, space: str) -> bool:
+        return self.spec.spaces[space].may == ROTARY
+
     def _map(self, space: str, free: Tensor) -> Tensor:
         start = self.start.maps[space].to(free.dtype)
         if self.spec.spaces[space].may == ROTATE:
             return cayley(free, fixing_one=fixes_one(self.spec, space)) @ start
+        if self._rotary(space):
+            return matrix_of(torch.view_as_complex(free).exp()) @ start
         return torch.linalg.matrix_exp(free) @ start
 
     def _dual(self, space: str, free: Tensor, matrix: Tensor) -> Tensor:
         if self.spec.spaces[space].may == ROTATE:
             return matrix
         start = dual_of(self.spec, space, self.start.maps[space]).to(free.dtype)
+        if self._rotary(space):
+            return matrix_of((-torch.view_as_complex(free).conj()).exp()) @ start
         return torch.linalg.matrix_exp(-free.mT) @ start
 
 

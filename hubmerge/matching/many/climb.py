@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hubmerge.matching.couples import belonging, innermost, shape_of, spread
 from hubmerge.matching.descent import PROGRESS
 from hubmerge.matching.elements import best_element, joined, part_of, worth
 from hubmerge.matching.similarity import group_similarities, matched_index, parameters
@@ -92,11 +93,11 @@ def agreement(spec: Spec, states: Sequence[State]) -> float:
 
 def moved_rows(spec: Spec, space: str, similarity: Tensor, symmetry: Symmetry) -> Tensor:
     """`similarity` [outer..., n, ...] with the units of its rows moved by `symmetry`."""
-    depth = len(spec.index_shape(space))
+    depth, mapped = len(shape_of(spec, space)), innermost(space)
     rows = similarity[matched_index(spec, space, symmetry.permutation)[depth:]]
-    if space not in symmetry.maps:
+    if mapped not in symmetry.maps:
         return rows
-    return (symmetry.maps[space] @ rows.flatten(depth)).reshape(rows.shape)
+    return (spread(space, symmetry.maps[mapped]) @ rows.flatten(depth)).reshape(rows.shape)
 
 
 def _seen_by_others(
@@ -107,9 +108,7 @@ def _seen_by_others(
     for q, element in enumerate(found):
         if q == p:
             continue
-        for space, values in pairs[min(p, q), max(p, q)].items():
-            if space not in group.members:
-                continue
+        for space, values in belonging(group, pairs[min(p, q), max(p, q)]).items():
             depth = values.ndim // 2
             back = [*range(depth, 2 * depth), *range(depth)]
             ours = values if q < p else values.permute(back)

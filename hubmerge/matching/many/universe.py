@@ -8,6 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from hubmerge.matching.couples import belonging
 from hubmerge.matching.elements import best_element
 from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.many.climb import (
@@ -103,17 +104,13 @@ def _by_similarities(gathering: Gathering, pairs: Pairs) -> tuple[list[Symmetry]
 def _star(spec: Spec, group: Group, pairs: Pairs, count: int, centre: int) -> list[Symmetry]:
     """Every model's element of `group` that matches it to model `centre` alone."""
     untouched = identity(spec)
-    still = Symmetry({name: untouched[name] for name in group.members})
+    still = Symmetry({name: untouched[name] for name in group.members if name in untouched})
     found = []
     for q in range(count):
         if q == centre:
             found.append(still)
             continue
-        members = {
-            name: values
-            for name, values in pairs[min(centre, q), max(centre, q)].items()
-            if name in group.members
-        }
+        members = belonging(group, pairs[min(centre, q), max(centre, q)])
         one = best_element(spec, group, members)
         found.append(one if centre < q else invert(spec, one))
     return found

@@ -11,9 +11,9 @@ cannot tell   otherwise: an interval that merely contains 0 proves nothing
 from __future__ import annotations
 
 from hubmerge.measure.results import Barrier
-from hubmerge.reporting.figures import count, figure
+from hubmerge.reporting.figures import count, interval
+from hubmerge.reporting.surveyed import Settled
 from hubmerge.reporting.verdict import TOLERANCE
-from hubmerge.survey.results import Settled
 
 
 def settle(barrier: Barrier | None) -> Settled:
@@ -30,10 +30,7 @@ def told(what: str, barrier: Barrier | None, n: int, unit: str) -> str:
     rows = f"on {count(n)} test {unit}"
     if barrier is None:
         return f"Cannot tell whether {what} has a barrier: nothing was calibrated."
-    figures = (
-        f"{figure(barrier.value)} nats of calibrated loss "
-        f"({figure(barrier.low)} to {figure(barrier.high)}) {rows}"
-    )
+    figures = f"{interval(barrier)} nats of calibrated loss {rows}"
     match settle(barrier):
         case "no barrier":
             return f"No barrier along {what}: {figures}."

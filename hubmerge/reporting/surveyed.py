@@ -1,4 +1,8 @@
-"""What surveys find: plain typed numbers, the same in memory and in the JSON they write."""
+"""What surveys find: plain typed numbers, the same in memory and in the JSON that is written.
+
+What is seen of a path, a plane or a simplex stands by itself (`PathSeen`, ...): in the report of a
+merge that carries it, or with what a survey of its own says about itself (`PathFound`, ...).
+"""
 
 from __future__ import annotations
 
@@ -22,9 +26,10 @@ class Surveyed(Result):
     method: str
     rows: dict[str, int]
     unit: str
+    sentence: str
 
 
-class PathFound(Surveyed):
+class PathSeen(Result):
     """Paths from the first model to the second.
 
     naive: straight, as they came. straight: straight, once lined up. found: along the curve; None
@@ -42,24 +47,38 @@ class PathFound(Surveyed):
     sentence: str
 
 
+class PathFound(PathSeen, Surveyed):
+    """A survey of paths."""
+
+
 class PlanePoint(Result):
-    """A measured point of a plane: its coordinates, and what it is worth."""
+    """A measured point of a plane: its coordinates, and what it is worth.
+
+    loss: None where it is no number.
+    """
 
     x: float
     y: float
-    loss: float
+    loss: float | None
     accuracy: float
 
 
-class PlaneFound(Surveyed):
+class PlaneSeen(Result):
     """The loss on the plane through A, B as it came, and B lined up.
 
     corners: name -> coordinates, in Euclidean distances of weight space; A is the origin.
+    middles: name of a corner -> what was measured halfway to it from A.
     """
 
     corners: dict[str, tuple[float, float]]
     points: list[PlanePoint]
+    middles: dict[str, PlanePoint]
     n: int
+    sentence: str
+
+
+class PlaneFound(PlaneSeen, Surveyed):
+    """A survey of a plane."""
 
 
 class Place(Result):
@@ -89,7 +108,7 @@ class SimplexMeasured(Result):
     n: int
 
 
-class SimplexFound(Surveyed):
+class SimplexSeen(Result):
     """Simplexes of the same models, brought together in several ways.
 
     The first is the best on validation rows.
@@ -97,6 +116,10 @@ class SimplexFound(Surveyed):
 
     simplexes: list[SimplexMeasured]
     sentence: str
+
+
+class SimplexFound(SimplexSeen, Surveyed):
+    """A survey of simplexes."""
 
 
 class Simplex(Result):

@@ -1,0 +1,62 @@
+"""What a report says of the paths between the parents: barriers, and the curves they rest on."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from hubmerge.measure.results import Curve
+from hubmerge.reporting.part import Count, Part, RowSet, is_finite
+
+
+class OnTraining(Part):
+    """The same points of the same paths on training rows, which count for nothing in the verdict.
+
+    used: those of the rows that are calibration rows as well, or were learned from.
+    """
+
+    rows: RowSet
+    used: Count
+    naive: Curve | None = None
+    matched: Curve | None = None
+
+    @classmethod
+    def of(
+        cls, rows: RowSet, used: int, *, naive: Curve | None, matched: Curve | None
+    ) -> OnTraining:
+        """Of two curves; one that holds a number that is not finite counts as none."""
+        return cls(rows=rows, used=used, naive=_sound(naive), matched=_sound(matched))
+
+
+class BarrierDetail(Part):
+    """The whole curves, calibrated too, with the intervals of their barriers."""
+
+    naive: Curve | None = None
+    matched: Curve | None = None
+
+
+class Barriers(Part):
+    """The loss barrier in nats, without and with matching."""
+
+    naive: float | None = None
+    matched: float | None = None
+    detail: BarrierDetail = BarrierDetail()
+    training: OnTraining | None = None
+
+    OF_MANY = ("training",)
+
+    @classmethod
+    def of(
+        cls, *, naive: Curve | None, matched: Curve | None, training: OnTraining | None = None
+    ) -> Self:
+        """The barriers of two curves; one that holds a number that is not finite counts as none."""
+        naive, matched = _sound(naive), _sound(matched)
+        return cls(
+            naive=naive.barrier.value if naive else None,
+            matched=matched.barrier.value if matched else None,
+            detail=BarrierDetail(naive=naive, matched=matched),
+            training=training,
+        )
+
+
+def _sound(curve: Curve | None) -> Curve | None:
+    return curve if curve is not None and is_finite(curve.model_dump()) else None

@@ -1,0 +1,104 @@
+"""How high the paths between the parents rise: in one sentence, and in a table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hubmerge.letters import listed
+from hubmerge.measure.results import Barrier, Curve
+from hubmerge.reporting.figures import MISSING, between, count, figure, interval, share
+from hubmerge.reporting.schema import Report
+from hubmerge.reporting.settle import settle
+from hubmerge.reporting.words import words_for
+
+MATCHED, NAIVE = "matched", "without matching"
+TEST, TRAINING = "test", "training"
+
+CLAIMS = {
+    "no barrier": "No barrier",
+    "a barrier": "A barrier",
+    "cannot tell": "Cannot tell whether there is a barrier",
+}
+
+
+class Height(NamedTuple):
+    """A path on some rows, and how high it rises."""
+
+    path: str
+    rows: str
+    """Which rows: TEST, or TRAINING."""
+    curve: Curve
+
+
+def heights(report: Report) -> list[Height]:
+    """Every measured path, on test rows, then on training rows."""
+    bars = report.barrier
+    found = [
+        (MATCHED, TEST, bars.detail.matched),
+        (NAIVE, TEST, bars.detail.naive),
+    ]
+    if bars.training is not None:
+        found += [
+            (MATCHED, TRAINING, bars.training.matched),
+            (NAIVE, TRAINING, bars.training.naive),
+        ]
+    return [Height(path, rows, curve) for path, rows, curve in found if curve is not None]
+
+
+def barrier_sentence(report: Report) -> str:
+    """What stands between the parents, in plain words: what may be claimed, and by which figures.
+
+    "No barrier" and "a barrier" are said by the written rule of `settle.py` alone.
+    """
+    naive, matched = report.barrier.detail.naive, report.barrier.detail.matched
+    best = matched or naive
+    if best is None:
+        return "The loss barrier was not measured."
+    nats = words_for(report.merged.pipeline_tag).nats
+    said = f"the loss rises by at most {interval(best.barrier)} {nats}"
+    if best.calibrated_barrier is not None:
+        said += f", calibrated by {interval(best.calibrated_barrier)}"
+    if best.error_barrier is not None:
+        said += f", and the share of errors by {interval(best.error_barrier)}"
+    without = ""
+    if matched is not None and naive is not None and naive != matched:
+        without = f"; without matching the loss rises by {figure(naive.barrier.value)} {nats}"
+        if naive.error_barrier is not None:
+            without += f" and the errors by {figure(naive.error_barrier.value)}"
+    claim = CLAIMS[settle(best.calibrated_barrier)]
+    return f"{claim} on the straight path {between(report)}: {said}{without}.{_unsettled(best)}"
+
+
+def barrier_cell(barrier: Barrier | None) -> str:
+    """As a table shows it: its value, its interval, and where it is."""
+    if barrier is None:
+        return MISSING
+    return f"{interval(barrier)} at λ = {share(barrier.at)}"
+
+
+def training_sentence(report: Report) -> str | None:
+    """On which training rows the paths were measured as well; None where they were not."""
+    training = report.barrier.training
+    if training is None:
+        return None
+    rows = training.rows
+    used = "none of them is a calibration row"
+    if training.used:
+        used = f"{count(training.used)} of them are calibration rows as well"
+    return (
+        f"Training rows are {count(rows.rows)} of split {rows.split}; {used}. They count for "
+        "nothing in the verdict."
+    )
+
+
+def _unsettled(curve: Curve) -> str:
+    """What is said where the points were used up before a maximum was settled."""
+    bars = {
+        "loss": curve.barrier,
+        "calibrated loss": curve.calibrated_barrier,
+        "errors": curve.error_barrier,
+    }
+    open_ = [what for what, bar in bars.items() if bar is not None and bar.settled is False]
+    if not open_:
+        return ""
+    return f" The maximum of {listed(open_)} may lie between its {len(curve.points)} points."

@@ -1,0 +1,181 @@
+"""The kinds of surveys, and how each is shown: title, picture and its words, tables, options.
+
+Every face shows them by this table: the README of a survey's folder, a merge's card, the terminal,
+the Space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from hubmerge.letters import letters
+from hubmerge.reporting.complexes import draw_complex
+from hubmerge.reporting.figures import figure, interval
+from hubmerge.reporting.planes import draw_plane
+from hubmerge.reporting.routes import draw_path, routes
+from hubmerge.reporting.simplexes import INSIDE, draw_simplex
+from hubmerge.reporting.surveyed import ComplexFound, PathSeen, PlaneSeen, SimplexSeen
+
+
+class Table(NamedTuple):
+    """Figures to be shown: the first column is text, the others are numbers."""
+
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of survey is shown.
+
+    name: its command. draw: the PNG file of what was seen, given the plural word for a row.
+    alt: what is to be seen there, for those who do not see it. options: of its command, that make
+    the same again.
+    """
+
+    name: str
+    title: str
+    alt: str
+    draw: Callable[[Any, str], bytes]
+    tables: Callable[[Any], Sequence[Table]]
+    options: Callable[[Any], Mapping[str, object]]
+
+    @property
+    def picture(self) -> str:
+        """Its file."""
+        return f"{self.name}.png"
+
+    @property
+    def report(self) -> str:
+        """The file of its figures, where it has a folder of its own."""
+        return f"{self.name}.json"
+
+
+def _of_path(seen: PathSeen) -> list[Table]:
+    head = ("path", "loss barrier", "calibrated", "error barrier", "lowest accuracy")
+    rows = [
+        (
+            name,
+            interval(curve.barrier),
+            interval(curve.calibrated_barrier),
+            interval(curve.error_barrier),
+            figure(min(point.accuracy for point in curve.points)),
+        )
+        for name, curve in routes(seen)
+    ]
+    return [Table(head, rows)]
+
+
+def _of_plane(seen: PlaneSeen) -> list[Table]:
+    rows = [
+        (
+            name,
+            figure(x, 2),
+            figure(y, 2),
+            figure(seen.middles[name].loss if name in seen.middles else None),
+            figure(seen.middles[name].accuracy if name in seen.middles else None),
+        )
+        for name, (x, y) in seen.corners.items()
+    ]
+    return [Table(("model", "x", "y", "loss halfway from A", "accuracy there"), rows)]
+
+
+def _of_simplex(seen: SimplexSeen) -> list[Table]:
+    head = (
+        "brought together by",
+        "loss barrier",
+        "calibrated",
+        "ensemble of vertices",
+        "of points inside",
+    )
+    rows = [
+        (
+            each.together,
+            interval(each.barrier),
+            interval(each.calibrated_barrier),
+            figure(each.vertices_ensemble),
+            figure(each.drawn_ensemble),
+        )
+        for each in seen.simplexes
+    ]
+    return [Table(head, rows)]
+
+
+def _of_complex(found: ComplexFound) -> list[Table]:
+    names = letters(len(found.models))
+    simplexes = [
+        (
+            "".join(names[k] for k in each.models),
+            interval(each.barrier),
+        )
+        for each in found.simplexes
+    ]
+    ways = [
+        ("-".join(names[k] for k in way.models), figure(way.height), "" if way.low else "not low")
+        for way in found.routes
+    ]
+    return [
+        Table(("simplex", "largest excess (nats)"), simplexes),
+        Table(("route", "highest edge (nats, on validation rows)", ""), ways),
+    ]
+
+
+KINDS = {
+    PathSeen: Kind(
+        "path",
+        "Paths from A to B",
+        "The loss along paths from A to B: straight as the models came, straight once they are "
+        "lined up, and bent where that was asked for",
+        draw_path,
+        _of_path,
+        lambda seen: {"curve": seen.curve, "bends": seen.bends, "steps": seen.steps},
+    ),
+    PlaneSeen: Kind(
+        "plane",
+        "The plane through A, B as it came, and B lined up",
+        "Contours of the loss on the plane through A, B as it came and B lined up, with both "
+        "straight paths",
+        draw_plane,
+        _of_plane,
+        lambda seen: {"grid": round(len(seen.points) ** 0.5)},
+    ),
+    SimplexSeen: Kind(
+        "simplex",
+        "Everything between the models",
+        "How far the loss rises above the models' own at mixtures of them: at the middles of all "
+        "faces of their simplex, and inside",
+        draw_simplex,
+        _of_simplex,
+        lambda seen: {"points": sum(place.kind == INSIDE for place in seen.simplexes[0].places)},
+    ),
+    ComplexFound: Kind(
+        "complex",
+        "The complex of the models",
+        "The models on a circle; joined where the loss stays low between them, filled where it "
+        "stays low inside",
+        lambda found, unit: draw_complex(found),
+        _of_complex,
+        lambda found: {"limit": found.limit, "budget": found.budget},
+    ),
+}
+"""What was seen -> how it is shown."""
+
+
+def kind_of(seen: object) -> Kind:
+    """How a survey is shown."""
+    return next(kind for of, kind in KINDS.items() if isinstance(seen, of))
+
+
+def as_text(table: Table) -> str:
+    """The table in columns, for a terminal."""
+    lines = [table.head, *table.rows]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(table.head))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if k else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

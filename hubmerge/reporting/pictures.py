@@ -1,0 +1,22 @@
+"""Every picture of a report, drawn from nothing but the report."""
+
+from __future__ import annotations
+
+from hubmerge.reporting.kinds import KINDS, kind_of
+from hubmerge.reporting.plot import render_plot
+from hubmerge.reporting.schema import Report
+
+PLOT = "barrier.png"
+PICTURES = (PLOT, *(kind.picture for kind in KINDS.values()))
+"""Files a picture may have."""
+
+
+def pictures(report: Report) -> dict[str, bytes]:
+    """File -> PNG, of all that was measured and can be drawn."""
+    plot = render_plot(report)
+    drawn = {} if plot is None else {PLOT: plot}
+    if report.surveys is not None and report.data is not None:
+        for seen in report.surveys.seen:
+            kind = kind_of(seen)
+            drawn[kind.picture] = kind.draw(seen, report.data.unit)
+    return drawn

@@ -1,0 +1,28 @@
+"""The README of a survey's folder: what is seen, picture, figures, and how to have it again."""
+
+from __future__ import annotations
+
+from hubmerge.letters import letters
+from hubmerge.measure.curve import CURVE_ROWS
+from hubmerge.reporting.kinds import kind_of
+from hubmerge.reporting.surveyed import Surveyed
+from hubmerge.reporting.templating import environment
+
+TEMPLATE = "survey.md.jinja"
+
+
+def render_survey(found: Surveyed) -> str:
+    """The text of `README.md`."""
+    kind = kind_of(found)
+    return (
+        environment()
+        .get_template(TEMPLATE)
+        .render(
+            found=found,
+            kind=kind,
+            tables=kind.tables(found),
+            models=list(zip(letters(len(found.models)), found.models, strict=True)),
+            options=[(name, str(value)) for name, value in kind.options(found).items()],
+            most=CURVE_ROWS,
+        )
+    )

@@ -1,0 +1,63 @@
+"""The templates of this package, in which every value is escaped as it is printed.
+
+What is meant as markup says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from hubmerge.letters import listed, told
+from hubmerge.reporting import escape, figures, heights
+from hubmerge.reporting.kinds import Table
+
+
+def environment() -> Environment:
+    """Where templates are found, and what they may say."""
+    filters: dict[str, Any] = {
+        "barrier": heights.barrier_cell,
+        "code": escape.code,
+        "count": figures.count,
+        "duration": figures.duration,
+        "figure": figures.figure,
+        "listed": _listed,
+        "markdown_table": as_markdown,
+        "python_name": Markup,
+        "python_string": escape.python_string,
+        "share": figures.share,
+        "shell_word": escape.shell_word,
+        "signed": figures.signed,
+        "together": _together,
+        "told": told,
+    }
+    found = Environment(
+        loader=PackageLoader("hubmerge.reporting"),
+        autoescape=True,
+        finalize=escape.markdown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    found.filters.update(filters)
+    return found
+
+
+def as_markdown(table: Table) -> Markup:
+    """The table, safe in Markdown."""
+    lines = [table.head, *table.rows]
+    cells = [" | ".join(escape.markdown(cell) for cell in line) for line in lines]
+    rule = "|:--|" + "--:|" * (len(table.head) - 1)
+    return Markup("\n".join([f"| {cells[0]} |", rule, *(f"| {row} |" for row in cells[1:])]))
+
+
+def _together(names: list[str]) -> Markup:
+    """ "A and B", "A, B and C", each safe in Markdown."""
+    return Markup(listed([str(escape.markdown(name)) for name in names]))
+
+
+def _listed(licences: str | list[str] | None) -> str:
+    return licences if isinstance(licences, str) else ", ".join(licences or ())

@@ -1,0 +1,92 @@
+"""Surveys that a merge carries: of its own models, lined up as they are for it.
+
+Nothing is loaded or matched anew; the models are measured on the merge's reported rows, and what is
+chosen inside a survey is chosen on its validation rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from hubmerge.basin import Based
+from hubmerge.choices import resolved_together
+from hubmerge.contest import Contest, Ground
+from hubmerge.errors import RecipeError
+from hubmerge.letters import roles
+from hubmerge.matching import Match
+from hubmerge.recipe import Recipe
+from hubmerge.repair import Repair
+from hubmerge.reporting.surveys import Seen, Surveys, is_sound
+from hubmerge.survey.field import Field, check_ground, field_of
+from hubmerge.survey.path import path_in
+from hubmerge.survey.plane import plane_in
+from hubmerge.survey.simplex import simplex_in
+from hubmerge.workers import Workers
+
+
+class Around(NamedTuple):
+    """What was seen around a merge, and in words what could not be."""
+
+    surveys: Surveys
+    unseen: tuple[str, ...]
+
+
+def _simplex(field: Field) -> Seen:
+    return simplex_in(field, resolved_together(field.recipe) if field.matches else "none")
+
+
+LOOKS: dict[str, Callable[[Field], Seen]] = {
+    "path": lambda field: path_in(field)[0],
+    "plane": plane_in,
+    "simplex": _simplex,
+}
+"""Survey -> how it looks at a field, with default options."""
+
+
+def look_around(
+    recipe: Recipe,
+    method: str,
+    based: Based,
+    matches: tuple[Match, ...],
+    repair: Repair | None,
+    ground: Ground,
+    contest: Contest,
+    workers: Workers,
+) -> Around:
+    """The surveys the recipe asks for. Called by all processes alike.
+
+    One that cannot be, such as the plane of models that matching left where they were, is left out
+    and told.
+    """
+    own = [contest.standings[role] for role in roles("parent", len(recipe.models))]
+    field = field_of(
+        recipe,
+        method,
+        based,
+        matches,
+        repair,
+        ground,
+        workers,
+        [standing.evaluation for standing in own],
+        [standing.validation for standing in own],
+    )
+    seen: dict[str, Seen] = {}
+    unseen = []
+    for name in recipe.survey:
+        try:
+            found = LOOKS[name](field)
+        except RecipeError as error:
+            unseen.append(f"There is no {name} to be surveyed: {error.what}.")
+            continue
+        if is_sound(found):
+            seen[name] = found
+        else:
+            unseen.append(f"The {name} is not shown: not all of its figures are numbers.")
+    return Around(Surveys.model_validate(seen), tuple(unseen))
+
+
+def check_survey(recipe: Recipe, ground: Ground | None) -> None:
+    """Raises: RecipeError, if surveys are asked for and there are no rows to choose on."""
+    if recipe.survey and ground is not None:
+        check_ground(ground)

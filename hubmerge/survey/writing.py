@@ -1,0 +1,48 @@
+"""Writing a survey into a folder of its own, so that it can be read, looked at and made again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hubmerge.alignments import FOLDER, save_matches
+from hubmerge.recipe import RECIPE_FILE
+from hubmerge.reporting.kinds import kind_of
+from hubmerge.reporting.survey_card import render_survey
+from hubmerge.reporting.surveyed import Surveyed
+from hubmerge.save import arriving_whole
+from hubmerge.survey.field import Field
+
+CARD = "README.md"
+
+
+def write_survey(
+    found: Surveyed,
+    field: Field,
+    out: Path | None,
+    tensors: Mapping[str, Mapping[str, Tensor]] | None = None,
+) -> None:
+    """Writes the folder `out`: figures, picture, README, recipe and alignment; None writes nothing.
+
+    tensors: file -> name -> tensor, of what else is kept.
+    """
+    if out is None:
+        return
+    kind = kind_of(found)
+    with arriving_whole(out) as folder:
+        texts = {
+            kind.report: found.model_dump_json(indent=2) + "\n",
+            CARD: render_survey(found),
+            RECIPE_FILE: field.recipe.to_yaml(),
+        }
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        (folder / kind.picture).write_bytes(kind.draw(found, found.unit))
+        for name, content in (tensors or {}).items():
+            save_file(dict(content), folder / name)
+        if field.matches:
+            many = len(field.matches) > 1
+            save_matches(field.matches, folder / FOLDER if many else folder)
