@@ -6,7 +6,7 @@ They do what `hubmerge.run` does, step by step, without writing anything.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as Folder
 
@@ -23,14 +23,15 @@ from hubmerge.choices import (
 )
 from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of, validation_of
 from hubmerge.errors import MismatchError, RecipeError
-from hubmerge.fuse import find_fusion
 from hubmerge.fuse.options import Value
-from hubmerge.fusing import AUTO, check_rows, given_to, learns
+from hubmerge.fusing import check_rows, learns
 from hubmerge.heads import SAME, Heads
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
 from hubmerge.hub import load as load
+from hubmerge.lineup import chosen_on
 from hubmerge.matching import Match, match_text
 from hubmerge.path import Path
+from hubmerge.pipeline import fused
 from hubmerge.recipe import Recipe, make_recipe
 from hubmerge.repair import Bench
 from hubmerge.save import arriving_whole, read_back, write_model
@@ -88,6 +89,8 @@ class Merged:
     b: LoadedModel
     t: float
     repair: str
+    fuse: str
+    """The fusion that made it: the one that was named, or, of `auto`, the one that was kept."""
 
     def save(self, folder: str | Folder) -> Folder:
         """Writes a stock checkpoint with A's processor and reads it back to prove it whole.
@@ -156,68 +159,90 @@ def merge(
     *,
     fuse: str = "average",
     fuse_options: Mapping[str, Value] | None = None,
+    base: LoadedModel | None = None,
     repair: str = "auto",
     dataset: str | None = None,
     heads: str = SAME,
 ) -> Merged:
     """(1 - t) A + t B, with B as `Found.apply` returned it (or as it came: the naive average).
 
-    fuse: a registered fusion that takes no base.
+    fuse: a registered fusion, or "auto": the best of those that what is given allows, on
+        validation rows of the `dataset`.
+    base: the model A and B were made from, as it came or lined up with A as B is.
     repair: needs a `dataset` for its statistics; "auto" without one repairs batch norm on
         synthetic images.
-    heads: "same", "join" or "apart"; where `b` was lined up, as it was.
-    Raises: MismatchError, also where `b` was lined up with another model than `a`.
+    heads: "same", "join" or "apart"; where `b` was lined up, as it was. A base goes with "same".
+    Raises: MismatchError, also where `b` or `base` was lined up with another model than `a`.
     """
-    check_mergeable(a, b, other_labels=heads != SAME or isinstance(b, Aligned))
-    if isinstance(b, Aligned):
-        if a.source != b.anchor.source:
-            raise MismatchError(
-                f"{b.source.ref} was lined up with {b.anchor.source.ref}", found=a.source.ref
-            )
-        a = b.anchor
+    others = (b,) if base is None else (b, base)
+    several = heads != SAME or any(isinstance(each, Aligned) and each.heads for each in others)
+    if several and base is not None:
+        raise RecipeError(
+            "in memory, models that tell other classes apart take no base",
+            hint="hubmerge.run takes one",
+        )
+    check_mergeable(a, *others, other_labels=several)
+    a = _anchor(a, others)
     recipe = make_recipe(
         models=(a.source.ref, b.source.ref),
         fuse=fuse,
         fuse_options=dict(fuse_options or {}),
+        base=base and base.source.ref,
         repair=repair,
         dataset=dataset,
         lam=t,
         heads=heads,
     )
-    if fuse == AUTO:
-        raise RecipeError("fuse auto compares merges", hint="hubmerge.run, or name a fusion")
     check_names(recipe)
     matched = repair == "repair"
-    if isinstance(b, Aligned):
-        based = based_on(gather((a, b), labels="by-name", matched=matched), b.heads)
+    if isinstance(b, Aligned) or not several:
+        own = b.heads if isinstance(b, Aligned) else None
+        based = based_on(gather((a, *others), labels="by-name", matched=matched), own)
     else:
         one = heads_for(recipe, (a, b))
         based = gathered((a, b), None, labels="by-name", matched=matched, symmetry=ALL, heads=one)
     a, parents = based.parents.a, based.parents
-    states, _ = based.filled(parents.states, None, HALVES)
     ground = _ground(a, dataset, recipe, based.heads) if dataset else None
     chosen = resolved_repair(recipe, a, ground)
     batches = statistics_of(ground, a, recipe.seed, learns=learns(recipe))
-    validation = validation_of(ground)
-    check_rows(recipe, batches, validation)
+    check_rows(recipe, batches, validation_of(ground))
+    workers, rows = Workers(), chosen_on(recipe, ground)
     scratch = copy.deepcopy(a.model)
-    bench = Bench(parents.spec, scratch, batches, Workers(), validation, head=based.head)
+    bench = Bench(parents.spec, scratch, batches, workers, rows, head=based.head)
+    states, _ = based.filled(parents.states[:2], None, HALVES)
     path = Path(chosen, bench, states)
-    state = path.fused(find_fusion(fuse), t, given_to(recipe, None)).state
-    return Merged(
-        with_state(a.model, state),
-        a,
-        b,
-        t,
-        chosen.name if chosen else "none",
-    )
+    start = None if base is None else parents.states[2]
+    fusion, made, _ = fused(recipe, path, start, t, parents, ground, workers)
+    repaired = chosen.name if chosen else "none"
+    return Merged(with_state(a.model, made.state), a, b, t, repaired, fusion.name)
+
+
+def _anchor(a: LoadedModel, others: Sequence[LoadedModel]) -> LoadedModel:
+    """A in the form that all `others` are lined up with; A itself for those that came as they are.
+
+    Raises: MismatchError, if one was lined up with another model, or another form of A.
+    """
+    forms = [other.anchor if isinstance(other, Aligned) else a for other in others]
+    for other, form in zip(others, forms, strict=True):
+        if form.source != a.source:
+            raise MismatchError(
+                f"{other.source.ref} was lined up with {form.source.ref}", found=a.source.ref
+            )
+    first, *rest = (form.model.state_dict() for form in forms)
+    if any(not torch.equal(first[name], state[name]) for state in rest for name in first):
+        raise MismatchError(
+            "what is merged is lined up with different forms of A",
+            found=", ".join(other.source.ref for other in others),
+            hint='match(..., symmetry="permutations") leaves A as it is',
+        )
+    return forms[0]
 
 
 def report(merged: Merged, found: Found | None = None) -> str:
     """What was done and found, as text. What it is worth is measured by `hubmerge.run`."""
     lines = [
         f"{1 - merged.t:g} x {merged.a.source.ref} + {merged.t:g} x {merged.b.source.ref}, "
-        f"repair {merged.repair}",
+        f"fuse {merged.fuse}, repair {merged.repair}",
         str(found) if found else "nothing was matched: a plain average",
         "nothing was measured: hubmerge.run(Recipe(..., dataset=...)) compares the merge with "
         "both parents, the naive average and the ensemble",

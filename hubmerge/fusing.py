@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hubmerge.calibration import InputBatches, is_labelled
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Fusion, Given, find_fusion, fusions
@@ -17,8 +19,13 @@ AUTO = "auto"
 
 def is_a_run(recipe: Recipe) -> bool:
     """Whether the models are revisions of one repository: checkpoints of one training run."""
-    repositories = {ref.partition("@")[0] for ref in recipe.models}
-    return len(repositories) == 1 and all("@" in ref for ref in recipe.models)
+    return same_run(recipe.models)
+
+
+def same_run(refs: Sequence[str]) -> bool:
+    """Whether all `refs` are revisions of one repository."""
+    repositories = {ref.partition("@")[0] for ref in refs}
+    return len(repositories) == 1 and all("@" in ref for ref in refs)
 
 
 def fuses_a_run(recipe: Recipe) -> bool:

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from hubmerge.align import Parents, match_all
 from hubmerge.alignments import load_matches
 from hubmerge.basin import Based
+from hubmerge.calibration import InputBatches
 from hubmerge.cascade import AS_THEY_CAME, Attempt, Way, best_way, scalings
 from hubmerge.choices import resolved_symmetry, resolved_together, tries, ways_of
 from hubmerge.contest import (
@@ -116,6 +117,13 @@ def _found(
     )
 
 
+def chosen_on(recipe: Recipe, ground: Ground | None) -> InputBatches:
+    """The validation rows the recipe's fusion sees: half of them, where fusions are compared."""
+    if recipe.fuse == AUTO and ground is not None:
+        return halves(ground.validation)[0]
+    return validation_of(ground)
+
+
 def paths_of(
     recipe: Recipe,
     based: Based,
@@ -131,10 +139,8 @@ def paths_of(
     weights = recipe.mixture or [1 / len(parents.loaded)] * len(parents.loaded)
     batches = statistics_of(ground, parents.a, recipe.seed, learns=learns(recipe))
     scratch = copy.deepcopy(parents.a.model)
-    validation = validation_of(ground)
-    if recipe.fuse == AUTO and ground is not None:
-        validation, _ = halves(ground.validation)
-    bench = Bench(parents.spec, scratch, batches, workers, validation, head=based.head)
+    rows = chosen_on(recipe, ground)
+    bench = Bench(parents.spec, scratch, batches, workers, rows, head=based.head)
     unaligned, _ = based.filled(parents.states, None, weights)
     naive = MergePath(repair, bench, unaligned, recipe.mixture)
     states, base = based.filled(*based.aligned(matches), weights)

@@ -114,7 +114,7 @@ def run(
     with watch.stage("fuse and repair"):
         naive, path, base = paths_of(recipe, based, matches, repair, ground, workers)
         lam, chosen = _lambda(recipe, path or naive, ground, workers)
-        fusion, made, trials = _fused(recipe, path or naive, base, lam, parents, ground, workers)
+        fusion, made, trials = fused(recipe, path or naive, base, lam, parents, ground, workers)
         state = made.state
     with Arrival(out, workers) as partial:
         with watch.stage("save"):
@@ -195,7 +195,7 @@ def _plan(recipe: Recipe, sources: Sources, destination: Destination, out: Path)
     )
 
 
-def _fused(
+def fused(
     recipe: Recipe,
     path: MergePath,
     base: State | None,

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.heads import SAME, Kind
 from hubmerge.letters import MOST
+from hubmerge.unknown import meant
 
 RECIPE_FILE = "hubmerge.yaml"
 MIDDLE = 0.5
@@ -220,4 +221,13 @@ def _problem(found: ErrorDetails) -> str:
         place[0] = known.alias
     quoted = f" = {held!r}" if isinstance(held, str | int | float) else ""
     said = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "extra_forbidden":
+        near = meant(place[-1], _fields(place[0])) if place else None
+        said = "; ".join(filter(None, ["there is no such field", near]))
     return f"{'.'.join(place) or 'recipe'}{quoted}: {said}"
+
+
+def _fields(first: str) -> list[str]:
+    """What may stand in a recipe, or, if `first` is its data set, there."""
+    fields = (DataRecipe if first == "dataset" else Recipe).model_fields
+    return [field.alias or name for name, field in fields.items()]

@@ -24,7 +24,7 @@ from spaces_app.service.desk import Desk
 from spaces_app.service.lent import is_lent, marked
 from spaces_app.service.limits import Limits
 from spaces_app.service.log import log
-from spaces_app.service.worker import warm_up
+from spaces_app.service.nursery import nursery, warm_up
 
 CSS = Path(__file__).parent / "page" / "style.css"
 THREADS = 80
@@ -45,6 +45,7 @@ def serving(
 ) -> Iterator[Running]:
     """The app for the length of a `with` block; port None takes a free one."""
     _forget_tokens()
+    nursery()
     if is_lent():
         marked()
     context = Context(Desk(host.root, limits or Limits.of()), host)
@@ -109,6 +110,12 @@ def theme() -> gr.themes.Base:
     )
     hues = {"primary_hue": "yellow", "secondary_hue": "indigo", "neutral_hue": "gray"}
     return gr.themes.Default(font=typeface, **hues).set(
+        # What is quiet is still to be read: 4.5 : 1 on white at least.
+        body_text_color_subdued="*neutral_600",
+        block_info_text_color="*neutral_600",
+        block_label_text_color="*neutral_600",
+        block_title_text_color="*neutral_700",
+        input_placeholder_color="*neutral_500",
         button_primary_background_fill="#ffd21e",
         button_primary_background_fill_hover="#ffdd55",
         button_primary_background_fill_dark="#ffd21e",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hubmerge.cli import options as o
-from hubmerge.errors import RecipeError
+from hubmerge.unknown import unknown
 
 NAME = "methods"
 
@@ -26,7 +26,5 @@ def command(
 
     names = [each.name for each in KINDS]
     if kind is not None and kind not in names:
-        raise RecipeError(
-            f"there is no kind {kind!r} of method", found=f"kinds: {', '.join(names)}"
-        )
+        raise unknown("kind", kind, names)
     o.say(methods_json(kind) if json else methods_text(kind))

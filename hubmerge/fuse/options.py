@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from hubmerge.errors import RecipeError
+from hubmerge.unknown import meant
 
 Value = bool | int | float | str
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
@@ -70,7 +71,7 @@ class Option:
             return str(value)
         try:
             number = None if isinstance(value, bool) else float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if number is None or not math.isfinite(number):
             return None
@@ -113,7 +114,7 @@ def settled(
             raise RecipeError(
                 f"--fuse {fusion} has no option {name!r}",
                 found=f"options: {', '.join(options) or 'none'}",
-                hint="hubmerge methods says what each of them means",
+                hint=meant(name, options) or "hubmerge methods says what each of them means",
             )
     return {
         name: option.read(given[name]) if name in given else option.default

@@ -17,6 +17,7 @@ from hubmerge.fuse.made import Fused
 from hubmerge.fuse.options import Option, Value, options_of, settled
 from hubmerge.measure.batches import Batches
 from hubmerge.spec.permutation import State
+from hubmerge.unknown import unknown
 
 DATA_FREE, LABEL_FREE, LABELLED = "data-free", "label-free", "labelled"
 """Marks: no row is looked at; calibration rows without labels; labelled rows: of validation for
@@ -204,4 +205,4 @@ def find_fusion(name: str) -> Fusion:
     """The fusion called `name`. Raises RecipeError with the names there are."""
     if name in _fusions:
         return _fusions[name]
-    raise RecipeError(f"there is no fusion {name!r}", found=f"fusions: auto, {', '.join(_fusions)}")
+    raise unknown("fusion", name, ("auto", *_fusions))

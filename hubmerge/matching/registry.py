@@ -9,11 +9,11 @@ from typing import Protocol
 from torch import nn
 
 from hubmerge.calibration import InputBatches
-from hubmerge.errors import RecipeError
 from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
+from hubmerge.unknown import unknown
 from hubmerge.workers import Workers
 
 NOTHING, CALIBRATION, SYNTHETIC = "nothing", "calibration", "synthetic"
@@ -103,6 +103,4 @@ def find_matcher(name: str) -> Matcher:
     """The matcher called `name`. Raises RecipeError with the names there are."""
     if name in _matchers:
         return _matchers[name]
-    raise RecipeError(
-        f"there is no matcher {name!r}", found=f"matchers: none, {', '.join(_matchers)}"
-    )
+    raise unknown("matcher", name, ("auto", "none", *_matchers))

@@ -9,8 +9,8 @@ from typing import Protocol
 from torch import Tensor
 
 from hubmerge.bench import Bench
-from hubmerge.errors import RecipeError
 from hubmerge.spec.permutation import State
+from hubmerge.unknown import unknown
 
 
 class Repairer(Protocol):
@@ -61,6 +61,4 @@ def find_repair(name: str) -> Repair:
     """The repair called `name`. Raises RecipeError with the names there are."""
     if name in _repairs:
         return _repairs[name]
-    raise RecipeError(
-        f"there is no repair {name!r}", found=f"repairs: auto, none, {', '.join(_repairs)}"
-    )
+    raise unknown("repair", name, ("auto", "none", *_repairs))

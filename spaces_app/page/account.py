@@ -10,12 +10,24 @@ from markupsafe import Markup
 from spaces_app.page import markup
 from spaces_app.page.context import Context
 from spaces_app.page.steps import QUIET
+from spaces_app.page.visitor import came_by_its_own_name, cookie_of
 from spaces_app.service import hub
 from spaces_app.service.job import Refusal, Refused
 
 WHY = "Needed for private models and for publishing. The token stays in memory, and is yours alone."
+TOKEN = "Made in the settings of your account on the Hub; with the write role, to publish."
 NO_TOKEN = Refusal(
     kind="AccessError", what="There is no token on this machine", hint="hf auth login"
+)
+NO_COOKIE = Refusal(
+    kind="AccessError",
+    what="This browser keeps no cookies, so that nobody could tell its calls from others'",
+    hint="allow cookies for this page, and open it again",
+)
+ELSEWHERE = Refusal(
+    kind="AccessError",
+    what="This machine's token is for who opens this page on this machine",
+    hint="the address that was printed when the app was started; or another token",
 )
 
 
@@ -31,13 +43,13 @@ class Account:
             return
         with gr.Accordion("Sign in", open=False, elem_id="sign-in"):
             gr.HTML(Markup('<p class="hm-quiet">{}</p>').format(WHY))
+            self.own = gr.Button("Sign in with this machine's token", elem_id="own-token")
+            self.token = gr.Textbox(
+                label="Or another token", info=TOKEN, type="password", max_lines=1, elem_id="token"
+            )
             with gr.Row():
-                self.own = gr.Button("With this machine's token", size="sm", elem_id="own-token")
-                self.token = gr.Textbox(
-                    label="Or another token", type="password", max_lines=1, elem_id="token"
-                )
-                self.enter = gr.Button("Sign in", size="sm", elem_id="enter")
-                self.leave = gr.Button("Sign out", size="sm", elem_id="leave")
+                self.enter = gr.Button("Sign in with it", elem_id="enter")
+                self.leave = gr.Button("Sign out", elem_id="leave")
 
     def who(self, request: gr.Request) -> Markup:
         """Whose page this is."""
@@ -62,6 +74,8 @@ class Account:
         ]
 
     def _own(self, request: gr.Request) -> tuple[Markup, str]:
+        if not came_by_its_own_name(request):
+            return markup.refusal(ELSEWHERE, "Not signed in"), ""
         look = self._context.host.local_token
         token = look() if look else None
         if not token:
@@ -69,6 +83,8 @@ class Account:
         return self._enter(token, request)
 
     def _enter(self, token: str, request: gr.Request) -> tuple[Markup, str]:
+        if cookie_of(request) is None:
+            return markup.refusal(NO_COOKIE, "Not signed in"), ""
         try:
             name = hub.account(token.strip())
         except Refused as refused:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema import Report
 from spaces_app.page import recipe_text
 from spaces_app.page.context import Context
@@ -15,6 +16,9 @@ from spaces_app.service.job import Refused, refusing
 def offer(context: Context) -> None:
     """Four entrances: plan, merge, status and stop. A recipe is the text of a hubmerge.yaml."""
 
+    def read(recipe: str) -> Recipe:
+        return recipe_text.from_yaml(recipe, context.desk.limits.recipe)
+
     def plan(recipe: str, request: gr.Request) -> dict:
         """What a merge would do, or why it cannot; downloads no weights.
 
@@ -23,7 +27,7 @@ def offer(context: Context) -> None:
         """
         try:
             with refusing():
-                wanted = recipe_text.from_yaml(recipe)
+                wanted = read(recipe)
             planned = context.desk.plan(context.person(request), wanted)
         except Refused as refused:
             return _told(refused)
@@ -37,7 +41,7 @@ def offer(context: Context) -> None:
         """
         try:
             with refusing():
-                wanted = recipe_text.from_yaml(recipe)
+                wanted = read(recipe)
             return {"job": context.desk.submit(context.person(request), wanted).id}
         except Refused as refused:
             return _told(refused)

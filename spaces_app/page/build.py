@@ -13,11 +13,11 @@ from spaces_app.page.account import Account
 from spaces_app.page.choose import EMPTY, Choose, recipe_of, told
 from spaces_app.page.context import Context
 from spaces_app.page.look import Look
-from spaces_app.page.pick import CONNECT, Pick
+from spaces_app.page.pick import Pick
 from spaces_app.page.publish import Publish
 from spaces_app.page.steps import QUIET
 from spaces_app.page.watch import REMEMBER, Watch
-from spaces_app.service import hub
+from spaces_app.service.gallery import gallery
 from spaces_app.service.job import Refused, refusing
 
 TITLE = "hubmerge"
@@ -49,6 +49,7 @@ def _head() -> None:
 
 
 def _merge_page(page: gr.Blocks, context: Context) -> None:
+    gr.Navbar(main_page_name="Merge")
     _head()
     account = Account(context)
     pick, choose = Pick(context), Choose(context)
@@ -93,7 +94,9 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
 
     def arrive(request: gr.Request) -> tuple[Any, ...]:
         job = request.query_params.get("job")
-        return job, account.who(request), *pick.of(watch.recipe(job, request))
+        recipe = watch.recipe(job, request)
+        fields = pick.of(recipe) if recipe else pick.asked(request.query_params)
+        return job, account.who(request), *fields
 
     gr.on(
         [field.change for field in fields],
@@ -107,7 +110,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
     planned: dict[str, Any] = {"fn": plan, "inputs": fields, "outputs": [pick.plan, start]}
     shown = {"api_visibility": "private", "show_progress": "minimal", "concurrency_limit": None}
     gr.on(
-        [*pick.settled, *(field.change for field in choose.fields)],
+        [*pick.settled, *choose.settled],
         trigger_mode="always_last",
         show_progress_on=[pick.plan],
         **planned,
@@ -119,10 +122,10 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
         refresh, watch.job, parts, queue=False, **QUIET
     ).then(None, watch.job, None, js=REMEMBER, **QUIET)
     came = [watch.job, account.shown, *pick.fields]
-    page.load(arrive, None, came, queue=False, js=CONNECT, **QUIET).then(
+    page.load(arrive, None, came, queue=False, **QUIET).then(
         refresh, watch.job, parts, queue=False, **QUIET
-    ).then(**planned, **shown)
-    choose.wire()
+    ).then(**planned, **shown).then(None, watch.job, None, js=REMEMBER, **QUIET)
+    choose.wire(pick.fields)
     account.wire()
     watch.wire(refresh, parts)
     look.wire(watch.job)
@@ -132,13 +135,14 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
 
 
 def _gallery(page: gr.Blocks, context: Context) -> None:
+    gr.Navbar(main_page_name="Merge")
     _head()
     gr.HTML("<h2>Merge gallery</h2>")
     shown = gr.HTML(elem_id="gallery")
 
     def show(request: gr.Request) -> Markup:
         try:
-            return gallery_view.render(hub.gallery(context.person(request)))
+            return gallery_view.render(gallery(context.person(request)))
         except Refused as error:
             return markup.refusal(error.refusal, "The gallery cannot be shown")
 

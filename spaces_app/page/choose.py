@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
-from hubmerge.errors import RecipeError
-from hubmerge.fuse import fusions
-from hubmerge.matching import learners, matchers
-from hubmerge.recipe import MIDDLE, Recipe
-from hubmerge.repair import repairs
-from spaces_app.page import levels, recipe_text
+from hubmerge.recipe import Recipe
+from spaces_app.page import levels, markup, recipe_text
 from spaces_app.page.context import Context
+from spaces_app.page.fold import Fold, whole
 from spaces_app.page.steps import QUIET, heading
-from spaces_app.page.wording import FUSION, MATCHING, REPAIR, SYMMETRIES
+from spaces_app.service.job import Refused, refusing
 
 EMPTY = ("", "", "")
-SURVEYS = [
-    ("A curve around the barrier (two models)", "path"),
-    ("The loss all around (two models)", "plane"),
-    ("All mixtures (three models or more)", "simplex"),
-]
+IN_USE = "Its models and options are used, and what stands in the fields above is not."
 
 
 class Choose:
@@ -36,8 +31,7 @@ class Choose:
             label="How thorough?",
             elem_id="level",
         )
-        with gr.Accordion("Advanced", open=False, elem_id="advanced"):
-            self._fold()
+        self.fold = Fold(context)
         with gr.Accordion("The recipe, to run it anywhere", open=False, elem_id="recipe"):
             with gr.Tab("YAML"):
                 self.yaml = gr.Code(language="yaml", label="hubmerge.yaml", interactive=False)
@@ -53,121 +47,40 @@ class Choose:
                 elem_id="recipe-file",
             )
         self.given = gr.State(None)
-
-    def _fold(self) -> None:
-        with gr.Row():
-            self.match = gr.Dropdown(
-                [levels.AS_CHOSEN, "auto", *matchers(), *learners(), "none"],
-                value=levels.AS_CHOSEN,
-                label=MATCHING,
-                info="How it is found out which unit of one model does the job of which.",
-            )
-            self.fuse = gr.Dropdown(
-                [levels.AS_CHOSEN, ("auto", "auto"), *_fusions()],
-                value=levels.AS_CHOSEN,
-                label=FUSION,
-                info="How matched models become one, and which rows are looked at for it. Those "
-                "that need a common base take a recipe.",
-            )
-            self.repair = gr.Dropdown(
-                ["auto", "none", *repairs()],
-                value="auto",
-                label=REPAIR,
-                info="What is done about statistics that averaging spoils.",
-            )
-        with gr.Row():
-            self.symmetry = gr.Radio(
-                [("all the family allows", "all"), ("reordering alone", "permutations")],
-                value="all",
-                label=SYMMETRIES,
-                info="Some models may be rotated, too, without changing what they compute.",
-            )
-            self.labels = gr.Radio(
-                [("by name", "by-name"), ("by number", "by-index")],
-                value="by-name",
-                label="Classes",
-                info="How the two models' classes are brought together.",
-            )
-        with gr.Row():
-            self.lam = gr.Slider(
-                0,
-                1,
-                MIDDLE,
-                step=0.05,
-                label="λ, the share of model B",
-                info="0.5 weighs both alike; with “Best” it is chosen on validation rows.",
-            )
-            self.samples = gr.Number(
-                None,
-                precision=0,
-                minimum=1,
-                label="Rows to measure on",
-                info="Empty: 1,000, or what there is.",
-            )
-            self.calibration = gr.Number(
-                None,
-                precision=0,
-                minimum=0,
-                label="Rows to match on",
-                info="Empty: 1,000, or what there is.",
-            )
-            self.seed = gr.Number(
-                0, precision=0, minimum=0, label="Seed", info="Decides every random choice."
-            )
-
-        self.survey = gr.CheckboxGroup(
-            SURVEYS,
-            label="What lies around the merge",
-            info="Measured and drawn beside the verdict, on the same data set; takes longer.",
-            elem_id="survey",
-        )
+        self.dropped = gr.HTML(elem_id="dropped")
 
     @property
     def fields(self) -> list[Any]:
         """What a recipe is made from, beside what was picked."""
-        return [
-            self.given,
-            self.level,
-            self.match,
-            self.fuse,
-            self.repair,
-            self.symmetry,
-            self.labels,
-            self.lam,
-            self.samples,
-            self.calibration,
-            self.seed,
-            self.survey,
-        ]
+        return [self.given, self.level, *self.fold.fields]
+
+    @property
+    def settled(self) -> list[Any]:
+        """Events after which something was chosen, and is not just being typed."""
+        return [self.given.change, self.level.change, *self.fold.settled]
 
     @property
     def texts(self) -> list[Any]:
         """Where the recipe is shown."""
         return [self.yaml, self.command, self.python]
 
-    def wire(self) -> None:
-        """A file that is dropped in replaces everything that was chosen."""
+    def wire(self, picked: Sequence[Any]) -> None:
+        """A file that is dropped in replaces everything that was chosen, until it is removed."""
 
-        def dropped(content: bytes | None) -> str | None:
+        def dropped(content: bytes | None) -> tuple[str | None, Markup]:
             if content is None:
-                return None
-            if len(content) > self._limit:
-                raise gr.Error(f"A recipe has at most {self._limit:,} bytes.")
+                return None, markup.NONE
             try:
-                return recipe_text.from_yaml(content.decode()).to_yaml()
-            except (RecipeError, UnicodeDecodeError) as error:
-                raise gr.Error(str(error).replace("<", "&lt;")) from None
+                with refusing():
+                    text = content.decode(errors="replace")
+                    given = recipe_text.from_yaml(text, self._limit)
+            except Refused as refused:
+                return None, markup.refusal(refused.refusal, "The file is not used")
+            said = Markup("<p>{} {}</p>").format(IN_USE, "Remove the file to choose again.")
+            return given.to_yaml(), markup.card("The recipe of the file", said, "hm-warn")
 
-        self.file.change(dropped, self.file, self.given, **QUIET)
-
-
-def _fusions() -> list[tuple[str, str]]:
-    """What is shown and what is meant: every fusion that needs no base, marked by its rows."""
-    return [
-        (f"{fusion.name} ({fusion.needs})", fusion.name)
-        for fusion in fusions().values()
-        if not fusion.needs_base
-    ]
+        self.file.change(dropped, self.file, [self.given, self.dropped], **QUIET)
+        self.fold.wire(picked, self.level)
 
 
 def recipe_of(
@@ -179,13 +92,14 @@ def recipe_of(
     level: str,
     match: str,
     fuse: str,
+    base: str | None,
     repair: str,
     symmetry: str,
     labels: str,
     lam: float,
-    samples: float | None,
-    calibration: float | None,
-    seed: float | None,
+    samples: str | None,
+    calibration: str | None,
+    seed: str | None,
     survey: list[str] | None = None,
 ) -> Recipe | None:
     """The recipe of both panels' fields; None as long as it has not two models.
@@ -194,19 +108,20 @@ def recipe_of(
     """
     if given:
         return recipe_text.from_yaml(given)
-    names = [name for name in (a, b, *(more or "").split()) if name and name.strip()]
+    names = levels.named(a, b, more)
     if len(names) < 2:
         return None
     advanced = levels.Advanced(
         match,
         fuse,
+        base,
         repair,
         symmetry,
         labels,
         float(lam),
-        int(samples) if samples else None,
-        None if calibration is None else int(calibration),
-        int(seed or 0),
+        whole("rows to measure on", samples),
+        whole("rows to match on", calibration),
+        whole("seed", seed) or 0,
         tuple(survey or ()),
     )
     return levels.to_recipe(names, data, level, advanced)

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from spaces_app.host import Host
-from spaces_app.page.visitor import COOKIE
+from spaces_app.page.visitor import cookie_of
 from spaces_app.service.desk import Desk
 from spaces_app.service.person import Person, Sessions, user
 
@@ -28,9 +28,8 @@ class Context:
 
     def visiting(self, request: Any) -> str:
         """The browser's own name; who sends no cookie is known by its address."""
-        named = request.cookies.get(COOKIE)
-        if named:
-            return str(named)
+        if named := cookie_of(request):
+            return f"browser {named}"
         client = getattr(request, "client", None)
         return f"address {client.host if client else 'unknown'}"
 

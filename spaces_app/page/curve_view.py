@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ from spaces_app.page.markup import NONE, join
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 40
 HEADROOM = 1.08
-TICKS = 4
+TICKS = 5
+"""Steps of the scale, at most."""
 STEP = 0.11
 """Widest distance between neighbours of a path that is measured to its end."""
 
@@ -59,7 +61,7 @@ def draw(
     levels = levels or Levels()
     known = [loss for points in curves.values() for _, loss in points]
     known += [level for level in (levels.a, levels.b, levels.ensemble) if level is not None]
-    top = (max(known, default=1.0) or 1.0) * HEADROOM
+    top = max(known, default=1.0) * HEADROOM or 1.0
     parts = [_grid(top), *_levels(levels, top)]
     parts += [_line(name, points, top) for name, points in curves.items()]
     if lam is not None:
@@ -88,14 +90,15 @@ def _y(loss: float, top: float) -> str:
 
 def _grid(top: float) -> Markup:
     lines = []
-    for step in range(TICKS + 1):
-        value = top / HEADROOM * step / TICKS
+    step = _round_step(top / TICKS)
+    for number in range(int(top / step) + 1):
+        value = number * step
         y = _y(value, top)
         lines.append(
             Markup(
                 '<line x1="{}" x2="{}" y1="{}" y2="{}" class="hm-grid"/>'
                 '<text x="{}" y="{}" text-anchor="end" dy="4">{}</text>'
-            ).format(LEFT, WIDTH - RIGHT, y, y, LEFT - 8, y, figure(value, 2))
+            ).format(LEFT, WIDTH - RIGHT, y, y, LEFT - 8, y, f"{value:.3g}")
         )
     for value, name, anchor in (
         (0.0, "parent A", "start"),
@@ -108,6 +111,12 @@ def _grid(top: float) -> Markup:
             )
         )
     return join(lines)
+
+
+def _round_step(wanted: float) -> float:
+    """The number closest above `wanted` that people count in: 1, 2 or 5 of a power of ten."""
+    power = 10.0 ** math.floor(math.log10(wanted))
+    return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= wanted * (1 - 1e-9))
 
 
 def _levels(levels: Levels, top: float) -> list[Markup]:

@@ -63,9 +63,9 @@ def card(title: object, body: object, kind: str = "") -> Markup:
 
 def refusal(said: Refusal, heading: str = "This cannot be done") -> Markup:
     """Why something did not come about: what, what was found, what to try."""
-    parts = [Markup("<p><strong>{}</strong></p>").format(text(said.what))]
+    parts = [Markup("<p><strong>{}</strong></p>").format(text(here(said.what)))]
     if said.found:
-        found = join((text(line) for line in said.found.splitlines()[:8]), "<br>")
+        found = join((text(line) for line in here(said.found).splitlines()[:8]), "<br>")
         parts.append(Markup('<p class="hm-quiet">{}</p>').format(found))
     if said.hint:
         hint = join((text(line) for line in here(said.hint).splitlines()[:8]), "<br>")

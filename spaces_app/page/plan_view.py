@@ -11,6 +11,7 @@ from hubmerge.hub.plan_text import free_spaces
 from hubmerge.hub.resources import human
 from hubmerge.letters import letters
 from hubmerge.reporting.figures import duration
+from spaces_app.page.glossary import explained
 from spaces_app.page.markup import card, facts, join, on_hub, table, term, text
 
 SPACES = (
@@ -18,6 +19,7 @@ SPACES = (
     "Merging first finds out which unit of one model does the job of which in the other."
 )
 LICENCE = "What the parents' licences allow; this is a careful policy, not legal advice."
+SAME = Markup("<p>Merging a model with itself gives that model. Pick another one.</p>")
 NOTHING = Markup(
     '<p class="hm-quiet">Pick two models, and what merging them takes appears here.</p>'
 )
@@ -28,7 +30,7 @@ def render(content: dict[str, Any], seconds: float | None) -> Markup:
     plan = Plan.model_validate(content)
     pairs = [
         ("Family", text(plan.both.family or plan.both.model_type)),
-        (term("Free spaces", SPACES), text(free_spaces(plan.both.free_spaces) or "none")),
+        (term("Free spaces", SPACES), _spaces(plan)),
         ("Classes", text(_classes(plan))),
         (term("Licence of the result", LICENCE), _licence(plan)),
         ("Will be measured", _measured(plan)),
@@ -36,20 +38,27 @@ def render(content: dict[str, Any], seconds: float | None) -> Markup:
         ("Memory", f"about {human(plan.needs.memory)}"),
         ("Time", _time(seconds)),
     ]
-    return card("These can be merged", join([_models(plan), facts(pairs)]), "hm-good")
+    shown = [_models(plan), facts(pairs)]
+    if len({(model.id, model.sha) for model in plan.models}) == 1:
+        return card("These are one and the same", join([SAME, *shown]), "hm-warn")
+    return card("These can be merged", join(shown), "hm-good")
 
 
 def _models(plan: Plan) -> Markup:
+    names = [f"Parent {letter}" for letter in letters(len(plan.models))]
+    named = list(zip(names, plan.models, strict=True))
+    if plan.base is not None:
+        named.append(("Their base", plan.base))
     rows = [
         (
-            f"Parent {letter}",
+            name,
             on_hub(model.id),
             f"{model.parameters:,}",
             human(model.weight_bytes),
             text(", ".join(model.licenses) or "not stated"),
             " ".join(word for word, is_so in _access(model) if is_so) or "public",
         )
-        for letter, model in zip(letters(len(plan.models)), plan.models, strict=True)
+        for name, model in named
     ]
     head = ("", "model", "weights", "size", "licence", "access")
     return table(head, rows, "The parents")
@@ -57,6 +66,13 @@ def _models(plan: Plan) -> Markup:
 
 def _access(model: Any) -> tuple[tuple[str, bool], ...]:
     return (("private", model.private), ("gated", model.gated))
+
+
+def _spaces(plan: Plan) -> Markup:
+    shown = free_spaces(plan.both.free_spaces)
+    if not shown:
+        return Markup("none")
+    return Markup('{} <span class="hm-quiet">(name and number of units)</span>').format(text(shown))
 
 
 def _classes(plan: Plan) -> str:
@@ -77,8 +93,12 @@ def _licence(plan: Plan) -> Markup:
 
 
 def _measured(plan: Plan) -> Markup:
+    if plan.data is None:
+        return Markup("nothing: Quick, and whatever has no data set, leaves measuring out")
     items = join(
-        Markup('<li>{} <span class="hm-quiet">on {}</span></li>').format(text(m.what), text(m.rows))
+        Markup('<li>{} <span class="hm-quiet">on {}</span></li>').format(
+            explained(m.what), explained(m.rows)
+        )
         for m in plan.measurements
     )
     return Markup("<ul>{}</ul>").format(items)

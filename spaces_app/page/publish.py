@@ -20,6 +20,9 @@ WAYS = [
     ("a commit to one of mine that exists", ADD),
     ("a pull request to one that exists", PROPOSE),
 ]
+SIGN_IN = Markup(
+    '<p>Sign in to publish: <a href="#who">at the top of this page</a>. The result stays.</p>'
+)
 UNNAMED = Refusal(kind="RecipeError", what="Say where to", hint="OWNER/NAME")
 
 
@@ -112,7 +115,7 @@ class Publish:
         report = Report.read(folder)
         metadata, body = publish_view.card_preview(report, repo, f"jobs/{job}")
         may = person.signed_in
-        hint = "" if may else Markup('<p class="hm-quiet">{}</p>').format("Sign in to publish.")
+        hint = "" if may else SIGN_IN
         return [
             gr.update(visible=True),
             publish_view.files(folder),

@@ -9,6 +9,10 @@ import yaml
 
 from hubmerge.errors import RecipeError
 from hubmerge.recipe import Recipe, make_recipe
+from spaces_app.service.limits import Limits
+
+DEEP = 4
+"""Levels a recipe has, at most: lists and mappings within each other, and one to spare."""
 
 OPTIONS = {
     "match": "--match",
@@ -82,17 +86,30 @@ def as_python(recipe: Recipe) -> str:
     return "\n".join([*program, "print(result.report.verdict_sentence)"])
 
 
-def from_yaml(text: str) -> Recipe:
-    """The recipe somebody dropped in. Raises: RecipeError."""
+def from_yaml(text: str, most: int = Limits.recipe) -> Recipe:
+    """The recipe somebody sent, of `most` bytes. Raises: RecipeError."""
+    if len(text.encode(errors="replace")) > most:
+        raise RecipeError("this is too long for a recipe", found=f"at most {most:,} bytes")
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise RecipeError("this recipe repeats itself by reference", hint="write it out")
+        _refuse_tricks(text)
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # also of numbers and dates there cannot be
         raise RecipeError("this is not YAML", found=str(error)[:300]) from error
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise RecipeError("this is no recipe", hint="a hubmerge.yaml, as lies beside every merge")
     return make_recipe(**content)
+
+
+def _refuse_tricks(text: str) -> None:
+    """Raises: RecipeError, for what is small as a file and large once it is read."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise RecipeError("this recipe repeats itself by reference", hint="write it out")
+        if depth > DEEP:
+            raise RecipeError("this is no recipe", found=f"more than {DEEP} levels")
 
 
 def _given(recipe: Recipe) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from hubmerge.reporting.heights import (
     heights,
     training_sentence,
 )
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema import Method, Report
 from hubmerge.reporting.words import words_for
+from spaces_app.page.allowed import LOOKS_AT
 from spaces_app.page.markup import NONE, card, facts, join, on_hub, table, term, text
 
 LOSS = (
@@ -39,6 +40,12 @@ BARRIER = (
 ERRORS = "How far the accuracy falls below the line between the two models' own, at most."
 ENSEMBLE = "Both models run, and their answers averaged: better often, and twice the cost."
 NAIVE = "The two models averaged as they are, without finding out which unit is which."
+SPACE = "A group of units whose order means nothing: swapping two of them changes no output."
+HOW = (
+    "permute: units take each other's places. scale: and are brought to one size. rotate, linear: "
+    "they are mixed as well. None of it changes what the model computes."
+)
+MOVED = "How many units stand somewhere else now."
 CORRELATION = "How alike matched units behave on the same images: 1 is the same, 0 unrelated."
 GAIN = "How much more alike the two models' weights (or activations) are than before."
 
@@ -96,6 +103,7 @@ def reading(report: Report, lam: float) -> Markup:
     """What both curves say at `lam`, between measured points by a straight line."""
     said = []
     right = words_for(report.merged.pipeline_tag).accuracy
+    unit = report.data.unit if report.data else "rows"
     for name, curve in (
         ("matched", report.barrier.detail.matched),
         ("without matching", report.barrier.detail.naive),
@@ -104,7 +112,7 @@ def reading(report: Report, lam: float) -> Markup:
             loss, accuracy, measured = at(curve, lam)
             how = "" if measured else ", read between two measured points"
             figures = f"loss {figure(loss)}, {right} {figure(accuracy)}"
-            said.append((name, f"{figures} ({count(curve.n)} rows{how})"))
+            said.append((name, f"{figures} ({count(curve.n)} {unit}{how})"))
     return facts([(f"λ = {share(lam)}", f"{share(1 - lam)} × A + {share(lam)} × B"), *said])
 
 
@@ -164,7 +172,7 @@ def spaces(report: Report) -> Markup:
         return Markup('<p class="hm-quiet">Nothing was matched.</p>')
     lines = [
         (
-            Markup("<code>{}</code>").format(text(space.space)),
+            Markup("<code>{}</code>{}").format(text(space.space), _whose(space.parent)),
             text(space.kind),
             count(space.size),
             count(space.moved),
@@ -173,8 +181,21 @@ def spaces(report: Report) -> Markup:
         )
         for space in found
     ]
-    head = ("space", "how", "units", "moved", term("correlation", CORRELATION), term("gain", GAIN))
-    return table(head, lines, "How the units were paired, space by space")
+    head = (
+        term("space", SPACE),
+        term("how", HOW),
+        "units",
+        term("moved", MOVED),
+        term("correlation", CORRELATION),
+        term("gain", GAIN),
+    )
+    on = f" ({text(report.method.outcome)})" if report.method.outcome else ""
+    return table(head, lines, f"How the units were paired, space by space{on}")
+
+
+def _whose(role: str | None) -> str:
+    """Of more than two parents, whose space it is: "parent_c" -> " (parent C)"."""
+    return f" (parent {role.rpartition('_')[2].upper()})" if role else ""
 
 
 def made(report: Report) -> Markup:
@@ -185,14 +206,21 @@ def made(report: Report) -> Markup:
             "Parents",
             join((on_hub(p.id) if p.kind == "hub" else text(p.id) for p in report.models), ", "),
         ),
-        ("Matched by", text(method.match)),
-        ("Fused by", text(f"{method.fuse} ({method.needs})" if method.needs else method.fuse)),
+        ("Matched by", text(method.match + (f" ({method.outcome})" if method.outcome else ""))),
+        ("Fused by", _fused(method)),
         ("Repaired by", text(method.repair)),
         ("λ", f"{share(method.lam)} ({method.lam_chosen})" if method.lam is not None else MISSING),
         ("Seed", str(method.seed)),
     ]
     limits = join(Markup("<li>{}</li>").format(text(limit)) for limit in report.limits)
     return join([facts(pairs), Markup("<h4>Known limits</h4><ul>{}</ul>").format(limits)])
+
+
+def _fused(method: Method) -> Markup:
+    if not method.needs:
+        return text(method.fuse)
+    looks_at = f"It looks at {LOOKS_AT[method.needs]}."
+    return Markup("{} ({})").format(text(method.fuse), term(method.needs, looks_at))
 
 
 def _value(curve: Curve | None) -> float | None:

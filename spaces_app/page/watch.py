@@ -18,7 +18,7 @@ REMEMBER = """(job) => { if (job) {
   const here = new URL(window.location); here.searchParams.set('job', job);
   history.replaceState(null, '', here);
   document.getElementById('watch')?.scrollIntoView({behavior: 'smooth', block: 'start'}); } }"""
-"""Puts the job into the page's address, which is then its link."""
+"""Puts the job into the page's address, which is then its link, and shows it."""
 
 
 class Watch:
@@ -27,7 +27,7 @@ class Watch:
     def __init__(self, context: Context) -> None:
         self._context = context
         with gr.Column(visible=False, elem_id="watch") as self.panel:
-            heading(3, "Watch", "You may close this page; its address brings everything back.")
+            heading(3, "Watch", "You may close this page: the link below brings everything back.")
             self.shown = gr.HTML(elem_id="progress")
             self.stop = gr.Button("Stop", variant="stop", elem_id="stop", visible=False)
         self.job = gr.Textbox(visible="hidden", elem_id="job", container=False)

@@ -13,7 +13,7 @@ from spaces_app.service.desk import Look
 from spaces_app.service.job import State
 from spaces_app.service.watch import STAGES, Bar, Seen
 
-DAY = "Keep this page's address: it brings the result back for a day."
+DAY = "it brings the result back for a day."
 STOPPED = Markup("<p>Stopped. Nothing of it is left.</p>")
 
 
@@ -21,11 +21,12 @@ def render(look: Look) -> Markup:
     """The job now."""
     match look.job.state:
         case State.WAITING:
-            return card("Waiting for its turn", join([_parents(look), _waiting(look.before or 0)]))
+            return card("Waiting for its turn", join([_parents(look), _waiting(look)]))
         case State.RUNNING:
             return card("Merging", join([_parents(look), _running(look)]))
         case State.DONE:
-            return card("Done", join([_parents(look), Markup("<p>{}</p>").format(DAY)]), "hm-good")
+            link = Markup("<p>{}</p>").format(_link(look))
+            return card("Done", join([_parents(look), link]), "hm-good")
         case State.STOPPED:
             return card("Stopped", STOPPED)
         case State.FAILED:
@@ -38,11 +39,18 @@ def _parents(look: Look) -> Markup:
     return Markup("<p>{}</p>").format(text(listed(names)))
 
 
-def _waiting(before: int) -> Markup:
-    place = "You are next." if before == 0 else f"{before} before you."
-    said = "Everybody's first merge comes before anybody's second. " + DAY
-    return Markup('<p role="status"><strong>{}</strong></p><p class="hm-quiet">{}</p>').format(
-        place, said
+def _link(look: Look) -> Markup:
+    """To this job; the address of a page that another shows within itself does not lead to it."""
+    return Markup(
+        '<a href="?job={}" target="_blank" rel="noopener">A link to this merge</a>: {}'
+    ).format(look.job.id, DAY)
+
+
+def _waiting(look: Look) -> Markup:
+    place = "You are next." if not look.before else f"{look.before} before you."
+    said = "Everybody's first merge comes before anybody's second."
+    return Markup('<p role="status"><strong>{}</strong></p><p class="hm-quiet">{} {}</p>').format(
+        place, said, _link(look)
     )
 
 
@@ -56,7 +64,7 @@ def _running(look: Look) -> Markup:
         if name in seen.points
     }
     growing = curve_view.draw(curves) if curves else NONE
-    note = Markup('<p class="hm-quiet">{}</p>').format(DAY)
+    note = Markup('<p class="hm-quiet">{}</p>').format(_link(look))
     return join([head, _stages(seen), growing, note])
 
 

@@ -15,6 +15,7 @@ from spaces_app.service.lent import worker_for
 from spaces_app.service.limits import Limits
 from spaces_app.service.log import log
 from spaces_app.service.metrics import Metrics
+from spaces_app.service.person import is_unknown
 from spaces_app.service.planning import plain
 from spaces_app.service.short import request
 from spaces_app.service.store import Store
@@ -66,6 +67,13 @@ class Crew:
                 )
             if len(waiting) >= self._limits.waiting:
                 raise ResourceError("the queue is full", hint="try again in a while")
+            unknown = sum(is_unknown(each.owner) for each in waiting)
+            if is_unknown(job.owner) and unknown >= self._limits.waiting // 2:
+                raise ResourceError(
+                    "the queue is full for who has not signed in",
+                    found="the other half of it is for who has: browsers are easily had",
+                    hint="sign in, or try again in a while",
+                )
             if token is not None:
                 self._tokens[job.id] = token
             self._store.put(job)

@@ -24,7 +24,7 @@ class Limits:
     light: int = 2
     """Plans, trials and uploads at once, each kind."""
     waiting: int = 200
-    """Merges in the queue."""
+    """Merges in the queue; those of people who have not signed in fill half of it at most."""
     per_person: int = 3
     """Unfinished merges of one person."""
     kept_per_person: int = 12
@@ -38,7 +38,7 @@ class Limits:
     rows: int = 20_000
     """Rows a recipe may ask to be measured, or calibrated, on."""
     steps: int = 2_000
-    """Steps a matcher may learn for."""
+    """Steps a matcher may learn for, and the most that a fusion's option may be if it counts."""
     points: int = 40
     """Points a path may be refined by."""
     merge_seconds: int = 3 * 3600
@@ -80,7 +80,8 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
         raise RecipeError("an alignment lies in a folder, and there are none here")
     if len(recipe.models) > limits.models:
         raise ResourceError(f"{len(recipe.models)} models", found=f"at most {limits.models} here")
-    for ref in (*recipe.models, *([recipe.dataset.id] if recipe.dataset else [])):
+    named = (*recipe.models, recipe.base, recipe.dataset.id if recipe.dataset else None)
+    for ref in filter(None, named):
         if ref.startswith(("/", ".", "~")) or ref.count("/") < 1:
             raise RecipeError(f"{ref!r} is no name on the Hub", hint="OWNER/NAME, or its address")
     for what, rows in (
@@ -92,11 +93,13 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
             raise ResourceError(
                 f"{what}: {rows}", found=f"at most {limits.rows:,} here", hint="ask for fewer"
             )
+    counted = {"learning steps": recipe.learning_steps, **recipe.fuse_options}
+    bounded = [(what, number, limits.steps) for what, number in counted.items()]
     for what, number, most in (
-        ("learning steps", recipe.learning_steps or 0, limits.steps),
+        *bounded,
         ("points to refine a path by", recipe.path_points, limits.points),
     ):
-        if number > most:
+        if isinstance(number, int) and number > most:
             raise ResourceError(
                 f"{what}: {number}", found=f"at most {most:,} here", hint="ask for fewer"
             )
@@ -104,7 +107,7 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
 
 def check_plan(plan: Mapping[str, Any], limits: Limits) -> None:
     """Raises: ResourceError, if the models are larger than this machine takes."""
-    for model in plan["models"]:
+    for model in (*plan["models"], *filter(None, [plan.get("base")])):
         if model["parameters"] > limits.parameters:
             raise ResourceError(
                 f"{model['id']} is too large for this Space",

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+VISITOR = "visitor"
 SESSIONS = 10_000
 """Signed-in visitors remembered at a time; the one not seen for longest has to sign in again."""
 
@@ -36,7 +37,12 @@ def new_visitor() -> str:
 
 def visitor(name: str) -> Person:
     """The person behind a browser that is not signed in."""
-    return Person(_key("visitor", name))
+    return Person(_key(VISITOR, name))
+
+
+def is_unknown(key: str) -> bool:
+    """Whether that key is of somebody who has not signed in."""
+    return key.startswith(f"{VISITOR}-")
 
 
 def user(name: str, token: str) -> Person:

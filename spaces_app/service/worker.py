@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import threading
@@ -11,16 +10,12 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from typing import Any
 
-from spaces_app.service.child import PRELOAD, serve
+from spaces_app.service.child import serve
 from spaces_app.service.job import Refusal, Refused
 from spaces_app.service.log import log, scrubbed
+from spaces_app.service.nursery import nursery
 
 Hear = Callable[[dict[str, Any]], None]
-
-_nursery = multiprocessing.get_context("forkserver")
-_nursery.set_forkserver_preload(
-    ["__main__", *PRELOAD, "spaces_app.service.child", "spaces_app.service.acts"]
-)
 
 KILLED = Refusal(
     kind="WorkerKilled",
@@ -34,13 +29,6 @@ LOST = Refusal(
     hint="start it again; nothing else was touched",
 )
 STOPPED = Refusal(kind="Stopped", what="Stopped. Nothing of it is left.")
-
-
-def warm_up() -> None:
-    """Start the process that all workers are forked from; the first one need not wait then."""
-    process = _nursery.Process(target=os.getpid, daemon=True)
-    process.start()
-    process.join()
 
 
 class Worker:
@@ -89,11 +77,11 @@ class Worker:
 
     def _messages(self) -> Generator[dict[str, Any]]:
         """What the process says; when nobody listens any more, it is ended."""
-        ours, theirs = _nursery.Pipe()
+        ours, theirs = nursery().Pipe()
         with self._lock:
             if self._stopped:
                 raise Refused(self._stopped)
-            self._process = _nursery.Process(target=serve, args=(theirs,), daemon=True)
+            self._process = nursery().Process(target=serve, args=(theirs,), daemon=True)
             self._process.start()
         theirs.close()
         try:

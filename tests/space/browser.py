@@ -101,6 +101,17 @@ class Visitor:
         offered.wait_for(state="attached")
         box.fill(wanted)  # what a browser does with a choice from its own list
 
+    def offered(self, field: str) -> list[str]:
+        """The names a list offers, without what stands beside them."""
+        box = self.page.locator(f"{field} input")
+        box.click()
+        shown = self.page.get_by_role("option")
+        shown.first.wait_for()
+        names = [re.split(r"[ :]", text.lstrip("✓\n "))[0] for text in shown.all_inner_texts()]
+        box.blur()
+        shown.first.wait_for(state="detached")
+        return names
+
     def fold(self, title: str) -> None:
         """Opens a fold."""
         self.page.get_by_role("button", name=title).first.click()

@@ -117,6 +117,10 @@ def test_the_whole_path(
     ).first.click()
     me.see("#gallery tbody", repo)
     me.photograph("7-gallery")
+    row = me.page.locator("#gallery tbody tr").filter(has_text=repo)
+    row.get_by_role("link", name="merge its parents").click()
+    me.see("#plan .hm-good", f"me/{family}-b")
+    assert me.page.locator("#pick-data input").input_value() == "me/digits"
 
 
 def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., Visitor]) -> None:
@@ -215,6 +219,40 @@ def test_a_recipe_is_shown_and_can_be_dropped_in(
     somebody.page.locator("#recipe-file input[type=file]").set_input_files(file)
     somebody.see("#plan", "me/resnet-a")
     somebody.see("#recipe", "hubmerge merge me/resnet-a me/resnet-b --match weights")
+    somebody.see("#dropped .hm-warn", "Remove the file")
+    somebody.page.locator("#recipe-file").get_by_label("Clear").click()
+    somebody.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b")
+    file.write_text("models: [me/resnet-a, me/resnet-b]\nmatsch: weights\n")
+    somebody.page.locator("#recipe-file input[type=file]").set_input_files(file)
+    somebody.see("#dropped .hm-refused", "did you mean 'match'?")
+    somebody.see("#plan .hm-good", "me/mlp-a")
+
+
+def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., Visitor]) -> None:
+    somebody = visit()
+    somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    somebody.see("#plan .hm-good")
+    somebody.fold("Advanced")
+    somebody.fold("The recipe")
+    somebody.page.get_by_role("tab", name="Command line").click()
+    somebody.page.get_by_label("Seed").fill("7")
+    somebody.see("#recipe", "--dataset me/digits --match activations --seed 7")
+    offered = set(somebody.offered("#fuse"))
+    assert {"average", "greedy-soup", "auto"} <= offered
+    assert not {"ties", "swa"} & offered
+    somebody.search("#pick-base", "mlp", "me/mlp-a")
+    somebody.page.keyboard.press("Tab")
+    somebody.see("#plan", "Their base")
+    somebody.see("#recipe", "--fuse auto --base me/mlp-a")
+    offered = set(somebody.offered("#fuse"))
+    assert {"ties", "auto"} <= offered
+    assert "average" not in offered
+    somebody.page.locator("#level").get_by_label("Quick").check()
+    somebody.see("#recipe", "--match weights --fuse task-arithmetic --base me/mlp-a")
+    somebody.page.get_by_label("Rows to measure on").fill("many")
+    somebody.page.keyboard.press("Tab")
+    somebody.see("#plan .hm-refused", "rows to measure on: many")
+    somebody.photograph("13-advanced", "#advanced")
 
 
 def test_three_models_and_the_other_ways_to_publish(

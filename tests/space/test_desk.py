@@ -77,6 +77,9 @@ def test_publishing_needs_a_name(desk: Desk, somebody: Person) -> None:
         ({"models": ("me/mlp-a", "/etc/passwd")}, "RecipeError"),
         ({"models": ("me/mlp-a", "../../me")}, "RecipeError"),
         ({"models": ("me/mlp-a", "<script>/x")}, "RecipeError"),
+        ({"base": "/etc", "fuse": "ties"}, "RecipeError"),
+        ({"base": "~/models", "fuse": "ties"}, "RecipeError"),
+        ({"fuse": "twa", "fuse_options": {"epochs": 10**9}}, "ResourceError"),
         ({"trust_remote_code": True}, "RecipeError"),
         ({"samples": "all"}, "ResourceError"),
         ({"match": "no-such"}, "RecipeError"),
@@ -105,6 +108,21 @@ def test_one_person_may_not_fill_the_queue(desk: Desk, somebody: Person) -> None
     assert desk.submit(other, quick()).state is State.WAITING
     for number in numbers:
         desk.stop(somebody, number)
+
+
+def test_who_has_not_signed_in_may_not_fill_the_queue(
+    hub: EmbeddedHub, tmp_path: Path, me: Person
+) -> None:
+    desk = Desk(tmp_path, Limits(heavy=0, waiting=4))
+    try:
+        for name in ("a", "b"):
+            desk.submit(visitor(name), quick())
+        assert refused(lambda: desk.submit(visitor("c"), quick())) == "ResourceError"
+        for seed in range(2):
+            desk.submit(me, quick(seed=seed))
+        assert refused(lambda: desk.submit(me, quick(seed=2))) == "ResourceError"
+    finally:
+        desk.close()
 
 
 def test_stop_leaves_nothing(desk: Desk, somebody: Person) -> None:

@@ -12,21 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hubmerge
+from hubmerge.choices import check_names
 from hubmerge.cli import options
 from hubmerge.cli.merging import merging
 from hubmerge.errors import RecipeError
 from hubmerge.recipe import Recipe
-from spaces_app.page import levels
+from spaces_app.page import allowed, levels
 from spaces_app.page.choose import recipe_of
+from spaces_app.page.fold import whole
 from spaces_app.page.recipe_text import as_command, as_python, from_yaml
 
 names = st.from_regex(r"[a-z][a-z0-9]{0,8}/[a-z][a-z0-9'\- ]{0,8}[a-z]", fullmatch=True)
 chosen = st.builds(
     levels.Advanced,
     match=st.sampled_from([levels.AS_CHOSEN, "auto", "weights", "none"]),
-    fuse=st.sampled_from([levels.AS_CHOSEN, "average"]),
+    fuse=st.sampled_from([levels.AS_CHOSEN, "average", "greedy-soup", "auto"]),
+    base=st.none() | names,
     repair=st.sampled_from(["auto", "none"]),
-    symmetry=st.sampled_from(["all", "permutations"]),
+    symmetry=st.sampled_from(["auto", "all", "permutations"]),
     labels=st.sampled_from(["by-name", "by-index"]),
     lam=st.sampled_from([0.0, 0.25, 0.5, 1.0]),
     samples=st.none() | st.integers(1, 500),
@@ -103,8 +106,50 @@ def test_the_levels_differ_in_what_they_need() -> None:
 
 
 def test_one_model_is_no_recipe_yet() -> None:
-    fields = ["o/a", " ", "", None, None, "quick", *["auto"] * 3, "all", "by-name", 0.5]
-    assert recipe_of(*fields, None, None, 0) is None
+    fields = ["o/a", " ", "", None, None, "quick", *["auto"] * 2, "", *["auto"] * 2, "by-name", 0.5]
+    assert recipe_of(*fields, "", "", "") is None
+
+
+@given(st.integers(0, 10**15 - 1))
+def test_numbers_are_read_as_people_write_them(number: int) -> None:
+    assert whole("rows", f" {number:,} ") == whole("rows", str(number)) == number
+    assert whole("rows", None) is whole("rows", " ") is None
+
+
+@pytest.mark.parametrize("typed", ["many", "-1", "1.5", "1e3", "²", "٣", "9" * 20])
+def test_what_is_no_number_is_refused_by_its_name(typed: str) -> None:
+    with pytest.raises(RecipeError, match="rows: "):
+        whole("rows", typed)
+
+
+@given(st.booleans(), st.booleans(), st.booleans())
+def test_only_methods_that_what_is_given_allows_are_offered(
+    data: bool, base: bool, run: bool
+) -> None:
+    given = allowed.Given(data, base, run)
+    picked = {"models": ("o/r@1", "o/r@2"), "dataset": "o/d" if data else None}
+    picked |= {"base": "o/base"} if base else {}
+    for field, choices in (
+        ("match", allowed.matchings(given)),
+        ("fuse", allowed.fusings(given)),
+        ("repair", allowed.repairings(given)),
+    ):
+        for _, name in choices:
+            if name == levels.AS_CHOSEN:
+                continue
+            fuse = {"fuse": "auto" if data else levels.BASED} if base else {}
+            check_names(Recipe(**picked, **{**fuse, field: name}))
+
+
+@given(st.sampled_from(list(levels.LEVELS.values())), st.booleans(), st.sampled_from([None, "o/x"]))
+def test_every_fusion_that_is_offered_makes_a_recipe_that_can_be_carried_out(
+    level: str, data: bool, base: str | None
+) -> None:
+    rows = "o/d" if data else None
+    given = allowed.Given(data and level != levels.QUICK, base is not None, True)
+    for _, name in allowed.fusings(given):
+        advanced = levels.Advanced(fuse=name, base=base)
+        check_names(levels.to_recipe(["o/r@1", "o/r@2"], rows, level, advanced))
 
 
 @pytest.mark.parametrize(
@@ -119,6 +164,13 @@ def test_one_model_is_no_recipe_yet() -> None:
         "1: 2",
         "models: {a: b}",
         "\t",
+        "models: " + "[" * 20_000,
+        "models: " + "[" * 3_000 + "]" * 3_000,
+        "models: [a/b, c/d]\nseed: " + "9" * 5_000,
+        "models: [a/b, c/d]\nonly: [2020-99-99]",
+        "models: [a/b, c/d]\n# " + "x" * 64_000,
+        "models: [a/b, c/d]\nseed: \ud800",
+        "models: [a/b, c/d]\nfuse: swag\nfuse_options: {rank: .inf}\nlambda: .nan",
     ],
 )
 def test_what_is_no_recipe_is_refused(text: str) -> None:

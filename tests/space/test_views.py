@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import html
+import re
 from html.parser import HTMLParser
+from urllib.parse import parse_qsl
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,9 +23,11 @@ from spaces_app.page import (
     report_view,
     survey_view,
 )
-from spaces_app.page.pick import offer
+from spaces_app.page.gallery_view import again
+from spaces_app.page.pick import Pick
 from spaces_app.page.report_view import at
-from spaces_app.service.hub import Exhibit
+from spaces_app.page.search import offer
+from spaces_app.service.gallery import Exhibit, exhibit
 from spaces_app.service.job import Refusal
 from tests.report.example import curve, example, surveyed
 
@@ -52,13 +57,72 @@ def test_no_text_changes_the_markup_around_it(text: str) -> None:
     for view in (
         lambda said: markup.refusal(Refusal(kind="k", what=said, found="f", hint="h")),
         lambda said: attempt_view.render({said: [(said, 0.5)]}),
-        lambda said: gallery_view.render([Exhibit(said, (said,), said, 0.1, 0.1, 5, said)]),
+        lambda said: gallery_view.render(
+            [Exhibit(said, (said, said), said, said, 0.1, 0.1, 5, said)]
+        ),
         lambda said: offer("pick-a", [said]),
         lambda said: markup.on_hub(said),
     ):
         assert shape(view(text)) == shape(view(plain))
     assert "\x1b" not in markup.text(text)
     assert "\u202e" not in markup.text(text)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | hostile,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+figures = st.fixed_dictionaries({"type": st.just("accuracy") | values, "value": values})
+results = st.fixed_dictionaries(
+    {
+        "dataset": values | st.fixed_dictionaries({"args": values}),
+        "metrics": values | st.lists(figures),
+    }
+)
+cards = values | st.fixed_dictionaries(
+    {},
+    optional={
+        "self": values,
+        "verdict": values,
+        "base_model": values,
+        "model-index": values | st.lists(st.fixed_dictionaries({"results": st.lists(results)})),
+    },
+)
+
+
+@given(st.fixed_dictionaries({}, optional={"id": values, "cardData": cards, "private": values}))
+def test_whatever_a_card_says_the_gallery_stands(said: dict) -> None:
+    shown = exhibit(said)
+    rows = [row for row in shape(gallery_view.render([shown])) if row[0] == "tr"]
+    assert len(rows) == 2
+    assert "nan" not in str(gallery_view.render([shown])) or "nan" in str(said).lower()
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("inf"), float("nan"), True, "1"])
+def test_what_is_no_figure_is_shown_as_none(value: object) -> None:
+    metrics = [{"type": "accuracy", "value": value}]
+    result = {"dataset": {"args": {"rows": value}}, "metrics": metrics}
+    shown = exhibit({"cardData": {"model-index": [{"results": [result]}]}})
+    assert (shown.accuracy, shown.rows) == (None, None)
+
+
+def test_a_card_is_told_as_it_is() -> None:
+    result = {
+        "dataset": {"args": {"rows": 400}},
+        "metrics": [{"type": "accuracy", "value": 0.9}, {"type": "loss_barrier", "value": 0.1}],
+    }
+    card = {
+        "base_model": ["o/a", "o/b"],
+        "datasets": ["o/d"],
+        "verdict": "worse",
+        "model-index": [{"name": "m", "results": [result]}],
+    }
+    said = {"id": "o/m", "cardData": card, "lastModified": "2024-05-06T00:00:00.000Z"}
+    wanted = Exhibit("o/m", ("o/a", "o/b"), "o/d", "worse", 0.9, 0.1, 400, "2024-05-06")
+    assert exhibit(said) == wanted
+    (address,) = re.findall(r'href="./\?([^"]+)"', html.unescape(again(wanted)))
+    assert Pick.asked(dict(parse_qsl(address))) == ["o/a", "o/b", "", "o/d"]
 
 
 def test_a_curve_has_no_line_where_nothing_was_measured() -> None:

@@ -10,6 +10,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.landscape.chain import Chain
 from hubmerge.landscape.teach import Teacher
 from hubmerge.spec.permutation import State
+from hubmerge.unknown import unknown
 
 
 class CurveFunction(Protocol):
@@ -64,4 +65,4 @@ def find_curve(name: str) -> CurveKind:
     """The curve called `name`. Raises RecipeError with the names there are."""
     if name in _curves:
         return _curves[name]
-    raise RecipeError(f"there is no curve {name!r}", found=f"curves: {', '.join(_curves)}")
+    raise unknown("curve", name, _curves)

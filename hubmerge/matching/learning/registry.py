@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from hubmerge.bench import Bench
-from hubmerge.matching.registry import Matcher, find_matcher
+from hubmerge.matching.registry import Matcher, matchers
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
+from hubmerge.unknown import unknown
 
 
 class LearnFunction(Protocol):
@@ -64,4 +65,7 @@ def learners() -> dict[str, Learner]:
 
 def find_method(name: str) -> Matcher | Learner:
     """The matcher called `name`, learning or not. Raises RecipeError with the names there are."""
-    return _learners[name] if name in _learners else find_matcher(name)
+    known: dict[str, Matcher | Learner] = {**matchers(), **_learners}
+    if name in known:
+        return known[name]
+    raise unknown("matcher", name, ("auto", "none", *known))

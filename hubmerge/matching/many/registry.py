@@ -9,13 +9,13 @@ from itertools import combinations
 from typing import Any, Protocol
 
 from hubmerge.bench import Bench
-from hubmerge.errors import RecipeError
 from hubmerge.matching.learning.registry import Learner
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import Matcher
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
+from hubmerge.unknown import unknown
 from hubmerge.workers import Workers
 
 
@@ -116,6 +116,4 @@ def find_together(name: str) -> Together:
     """The way called `name`. Raises RecipeError with the names there are."""
     if name in _ways:
         return _ways[name]
-    raise RecipeError(
-        f"there is no way {name!r} to bring models together", found=f"ways: {', '.join(_ways)}"
-    )
+    raise unknown("way together", name, ("auto", *_ways))

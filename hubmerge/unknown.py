@@ -1,0 +1,27 @@
+"""Names nobody knows: refused with those there are, and those that may have been meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from hubmerge.errors import RecipeError
+
+NEAREST = 3
+
+
+def meant(name: str, known: Iterable[str]) -> str | None:
+    """ "did you mean 'ties'?", or None where nothing is near."""
+    small = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower(), small, n=NEAREST)
+    return f"did you mean {' or '.join(repr(small[each]) for each in near)}?" if near else None
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> RecipeError:
+    """The error for a `name` that is not among the names of `what`: "fusion", "matcher"."""
+    names = list(known)
+    return RecipeError(
+        f"there is no {what} {name!r}",
+        found=f"{what}s: {', '.join(names)}",
+        hint=meant(name, names),
+    )

@@ -1,0 +1,115 @@
+"""Merges on the connected Hub, by the metadata of their cards, whoever wrote them.
+
+The Hub's answer is read here and not by its client: that takes a card for what it should be, and
+one that is something else would hide all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from huggingface_hub.utils import build_hf_headers, paginate
+
+from hubmerge.hub.client import acting_for, client, translate
+from hubmerge.letters import MOST
+from spaces_app.service.job import refusing
+from spaces_app.service.person import Person
+
+SHOWN = 60
+"""Merges, the newest."""
+TAG = "hubmerge"
+WORD = 100
+"""Longest verdict or name that is taken from a card."""
+HIGHEST = 1e9
+"""No figure of a card is taken beyond it."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A merge on the Hub, by its card's metadata. private: only who is asking sees it."""
+
+    id: str
+    parents: tuple[str, ...]
+    data: str | None
+    verdict: str | None
+    accuracy: float | None
+    barrier: float | None
+    rows: int | None
+    updated: str
+    private: bool = False
+
+
+def gallery(person: Person) -> list[Exhibit]:
+    """Merges published by hubmerge, the newest first. Raises: Refused."""
+    asked = {
+        "filter": TAG,
+        "sort": "lastModified",
+        "limit": SHOWN,
+        "expand": ["cardData", "lastModified", "private"],
+    }
+    with refusing(), acting_for(person.token), translate("the gallery"):
+        api = client()
+        headers = build_hf_headers(token=api.token)
+        found = paginate(f"{api.endpoint}/api/models", params=asked, headers=headers)
+        return [exhibit(_dict(each)) for each in islice(found, SHOWN)]
+
+
+def exhibit(said: Mapping[str, Any]) -> Exhibit:
+    """One entry of the Hub's list. What is not as it should be is left out."""
+    card = _dict(said.get("cardData"))
+    results = _results(card)
+    return Exhibit(
+        str(said.get("id")),
+        _texts(card.get("base_model"))[:MOST],
+        next(iter(_texts(card.get("datasets"))), None),
+        _text(card.get("verdict")),
+        _number(results.get("accuracy")),
+        _number(results.get("loss_barrier")),
+        _count(results.get("rows")),
+        str(said.get("lastModified") or "")[:10],
+        said.get("private") is True,
+    )
+
+
+def _results(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Metric -> value, and the rows they were measured on, from the metadata's model-index."""
+    found: dict[str, Any] = {}
+    for model in _dicts(card.get("model-index")):
+        for result in _dicts(model.get("results")):
+            arguments = _dict(_dict(result.get("dataset")).get("args"))
+            if "rows" in arguments:
+                found["rows"] = arguments["rows"]
+            for metric in _dicts(result.get("metrics")):
+                found[str(metric.get("type"))] = metric.get("value")
+    return found
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < HIGHEST else None
+
+
+def _count(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number >= 0 else None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else [value]
+    return tuple(text for text in map(_text, listed) if text)
+
+
+def _text(value: Any) -> str | None:
+    return value[:WORD] if isinstance(value, str) else None
