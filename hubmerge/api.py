@@ -13,27 +13,33 @@ from pathlib import Path as Folder
 import torch
 
 from hubmerge.align import PAIR, Parents, aligned, gather, match_all, with_state
+from hubmerge.basin import based_on, gathered
 from hubmerge.choices import (
     check_names,
+    heads_for,
     resolved_match,
     resolved_repair,
     resolved_symmetry,
 )
 from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of, validation_of
-from hubmerge.errors import MismatchError
+from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse.options import Value
 from hubmerge.fusing import check_rows, learns
+from hubmerge.heads import SAME, Heads
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
 from hubmerge.hub import load as load
 from hubmerge.lineup import chosen_on
 from hubmerge.matching import Match, match_text
 from hubmerge.path import Path
 from hubmerge.pipeline import fused
-from hubmerge.recipe import make_recipe
+from hubmerge.recipe import Recipe, make_recipe
 from hubmerge.repair import Bench
 from hubmerge.save import arriving_whole, read_back, write_model
 from hubmerge.spec.permutation import State
+from hubmerge.spec.spec import ALL
 from hubmerge.workers import Workers
+
+HALVES = (0.5, 0.5)
 
 
 @dataclass
@@ -44,6 +50,8 @@ class Aligned(LoadedModel):
     """
 
     anchor: LoadedModel
+    heads: Heads | None = None
+    """The one head of both, if they tell other classes apart."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ class Found:
 
     parents: Parents
     match: Match
+    heads: Heads | None = None
 
     def apply(self, b: LoadedModel) -> Aligned:
         """`b` with its classes in A's order and its units lined up; its function is the same.
@@ -61,8 +70,11 @@ class Found:
         a, wanted = self.parents.loaded
         if b.source != wanted.source:
             raise MismatchError(f"this alignment is for {wanted.source.ref}", found=b.source.ref)
-        first, last = aligned(self.parents, [self.match])
-        return Aligned(**vars(_holding(b, last, a)), anchor=_holding(a, first, a))
+        (first, last), _ = based_on(self.parents, self.heads).filled(
+            aligned(self.parents, [self.match]), None, HALVES
+        )
+        holder = _holding(wanted, last, a)
+        return Aligned(**vars(holder), anchor=_holding(a, first, a), heads=self.heads)
 
     def __str__(self) -> str:
         return match_text(self.match)
@@ -102,15 +114,16 @@ def match(
     labels: str = "by-name",
     symmetry: str = "auto",
     seed: int = 0,
+    heads: str = SAME,
 ) -> Found:
     """Finds the symmetry of B that lines it up with A.
 
     by: a registered matcher, or "auto"; those that look at activations need a `dataset` (Hub id
     or folder). symmetry: "all" the family allows, "scaled" (also "auto"), "unscaled" or
-    "permutations".
+    "permutations". heads: as the recipe's: "same", "join" or "apart".
     Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
     """
-    check_mergeable(a, b)
+    check_mergeable(a, b, other_labels=heads != SAME)
     recipe = make_recipe(
         models=(a.source.ref, b.source.ref),
         match=by,
@@ -118,14 +131,17 @@ def match(
         labels=labels,
         seed=seed,
         symmetry=symmetry,
+        heads=heads,
     )
     check_names(recipe)
     workers = Workers()
-    allowed = resolved_symmetry(recipe)
-    parents = gather((a, b), labels=labels, matched=True, symmetry=allowed)
-    ground = prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a) if dataset else None
+    one = heads_for(recipe, (a, b))
+    based = gathered(
+        (a, b), None, labels=labels, matched=True, symmetry=resolved_symmetry(recipe), heads=one
+    )
+    ground = _ground(a, dataset, recipe, one) if dataset else None
     (found,) = match_all(
-        parents,
+        based.parents,
         resolved_match(recipe),
         PAIR,
         matching_of(ground),
@@ -133,7 +149,7 @@ def match(
         seed=seed,
         validation=validation_of(ground),
     )
-    return Found(parents, found)
+    return Found(based.parents, found, one)
 
 
 def merge(
@@ -146,6 +162,7 @@ def merge(
     base: LoadedModel | None = None,
     repair: str = "auto",
     dataset: str | None = None,
+    heads: str = SAME,
 ) -> Merged:
     """(1 - t) A + t B, with B as `Found.apply` returned it (or as it came: the naive average).
 
@@ -154,10 +171,17 @@ def merge(
     base: the model A and B were made from, as it came or lined up with A as B is.
     repair: needs a `dataset` for its statistics; "auto" without one repairs batch norm on
         synthetic images.
+    heads: "same", "join" or "apart"; where `b` was lined up, as it was. A base goes with "same".
     Raises: MismatchError, also where `b` or `base` was lined up with another model than `a`.
     """
     others = (b,) if base is None else (b, base)
-    check_mergeable(a, *others)
+    several = heads != SAME or any(isinstance(each, Aligned) and each.heads for each in others)
+    if several and base is not None:
+        raise RecipeError(
+            "in memory, models that tell other classes apart take no base",
+            hint="hubmerge.run takes one",
+        )
+    check_mergeable(a, *others, other_labels=several)
     a = _anchor(a, others)
     recipe = make_recipe(
         models=(a.source.ref, b.source.ref),
@@ -167,16 +191,26 @@ def merge(
         repair=repair,
         dataset=dataset,
         lam=t,
+        heads=heads,
     )
     check_names(recipe)
-    parents = gather((a, *others), labels="by-name", matched=repair == "repair")
-    ground = _ground(a, dataset, "by-name") if dataset else None
+    matched = repair == "repair"
+    if isinstance(b, Aligned) or not several:
+        own = b.heads if isinstance(b, Aligned) else None
+        based = based_on(gather((a, *others), labels="by-name", matched=matched), own)
+    else:
+        one = heads_for(recipe, (a, b))
+        based = gathered((a, b), None, labels="by-name", matched=matched, symmetry=ALL, heads=one)
+    a, parents = based.parents.a, based.parents
+    ground = _ground(a, dataset, recipe, based.heads) if dataset else None
     chosen = resolved_repair(recipe, a, ground)
     batches = statistics_of(ground, a, recipe.seed, learns=learns(recipe))
     check_rows(recipe, batches, validation_of(ground))
     workers, rows = Workers(), chosen_on(recipe, ground)
-    bench = Bench(parents.spec, copy.deepcopy(a.model), batches, workers, rows)
-    path = Path(chosen, bench, parents.states[:2])
+    scratch = copy.deepcopy(a.model)
+    bench = Bench(parents.spec, scratch, batches, workers, rows, head=based.head)
+    states, _ = based.filled(parents.states[:2], None, HALVES)
+    path = Path(chosen, bench, states)
     start = None if base is None else parents.states[2]
     fusion, made, _ = fused(recipe, path, start, t, parents, ground, workers)
     repaired = chosen.name if chosen else "none"
@@ -216,9 +250,8 @@ def report(merged: Merged, found: Found | None = None) -> str:
     return "\n".join(lines)
 
 
-def _ground(a: LoadedModel, dataset: str, labels: str) -> Ground:
-    recipe = make_recipe(models=(a.source.ref, a.source.ref), dataset=dataset, labels=labels)
-    return prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a)
+def _ground(a: LoadedModel, dataset: str, recipe: Recipe, heads: Heads | None) -> Ground:
+    return prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a, heads)
 
 
 def _holding(b: LoadedModel, state: State, a: LoadedModel) -> LoadedModel:

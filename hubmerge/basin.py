@@ -12,8 +12,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from hubmerge.align import Parents, aligned, gather
+from hubmerge.bench import Head
+from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel
+from hubmerge.lifting import Rows, filled, head_module, lifted
 from hubmerge.matching import Match
+from hubmerge.spec.laws import spec_of
 from hubmerge.spec.permutation import State, identity
 from hubmerge.spec.spec import Spec
 
@@ -27,10 +31,16 @@ Find = Callable[[Parents], tuple[Match, ...]]
 
 @dataclass(frozen=True)
 class Based:
-    """Parents, and the same with their base, if they have one, standing first."""
+    """Parents, and the same with their base, if they have one, standing first.
+
+    heads: the one head that all were lifted to, if their label sets differ. rows: what each of
+    them, the base last, has of it.
+    """
 
     parents: Parents
     anchored: Parents | None = None
+    heads: Heads | None = None
+    rows: tuple[Rows, ...] = ()
 
     @property
     def base(self) -> LoadedModel | None:
@@ -60,7 +70,29 @@ class Based:
     def with_symmetry(self, symmetry: str) -> Based:
         """The same, with one of the spec's `SYMMETRIES`."""
         anchored = None if self.anchored is None else self.anchored.with_symmetry(symmetry)
-        return Based(self.parents.with_symmetry(symmetry), anchored)
+        return replace(self, parents=self.parents.with_symmetry(symmetry), anchored=anchored)
+
+    @property
+    def head(self) -> Head | None:
+        """Which of its outputs each parent knows."""
+        if self.heads is None:
+            return None
+        known = [[row is not None for row in rows] for rows in self.heads.rows]
+        return Head(head_module(self._spec), torch.tensor(known))
+
+    @property
+    def _spec(self) -> Spec:
+        return self.parents.spec or spec_of(self.parents.a.model)
+
+    def filled(
+        self, states: Sequence[State], base: State | None, weights: Sequence[float]
+    ) -> tuple[list[State], State | None]:
+        """`states` and base in one order, with rows for every label; what each parent weighs."""
+        if self.heads is None:
+            return [*states], base
+        everyone = [*states] if base is None else [*states, base]
+        full = filled(self._spec, everyone, self.rows[: len(everyone)], weights)
+        return full[: len(states)], None if base is None else full[-1]
 
 
 def gathered(
@@ -70,14 +102,32 @@ def gathered(
     labels: str,
     matched: bool,
     symmetry: str,
+    heads: Heads | None = None,
 ) -> Based:
-    """As `gather`, of parents and base: all classes in A's order. Raises: as `gather`."""
+    """As `gather`, of parents and base: all classes in A's order, or lifted to one head.
+
+    Raises: as `gather`, and as `lifted`.
+    """
     everyone = [*models] if base is None else [*models, base]
+    rows: tuple[Rows, ...] = ()
+    if heads is not None:
+        known = [] if base is None else [heads.rows_of(list(base.id2label.values()))]
+        rows = (*heads.rows, *known)
+        everyone = [
+            replace(model, model=lifted(model.model, heads.outputs, own))
+            for model, own in zip(everyone, rows, strict=True)
+        ]
     found = gather(everyone, labels=labels, matched=matched, symmetry=symmetry)
     if base is None:
-        return Based(found)
+        return based_on(found, heads)
     count = len(models)
-    return Based(_only(found, range(count)), _only(found, [count, *range(count)]))
+    parents, anchored = _only(found, range(count)), _only(found, [count, *range(count)])
+    return Based(parents, anchored, heads, rows)
+
+
+def based_on(parents: Parents, heads: Heads | None) -> Based:
+    """Lifted parents without a base."""
+    return Based(parents, None, heads, heads.rows if heads else ())
 
 
 def closeness(state: State, other: State) -> float:

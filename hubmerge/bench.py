@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.calibration import InputBatches, NoBatches
@@ -13,12 +14,23 @@ from hubmerge.workers import Workers
 
 
 @dataclass(frozen=True)
+class Head:
+    """The layer whose outputs not every parent knows, where they tell other classes apart.
+
+    known: bool [parents, outputs].
+    """
+
+    module: str
+    known: Tensor
+
+
+@dataclass(frozen=True)
 class Bench:
     """A scratch model whose weights may be overwritten, calibration batches, and who runs them.
 
     spec: what the tensors' axes are; None where no family describes the model. validation: what is
     chosen is chosen on these. shelf: where unfinished work is kept, if anywhere. steps: of what
-    learns, at most; None: its own.
+    learns, at most; None: its own. head: None where all parents know all classes.
     """
 
     spec: Spec | None
@@ -28,3 +40,4 @@ class Bench:
     validation: InputBatches = field(default_factory=NoBatches)
     shelf: Shelf | None = None
     steps: int | None = None
+    head: Head | None = None

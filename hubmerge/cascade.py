@@ -25,12 +25,19 @@ class Way:
     symmetry: str
 
     def __str__(self) -> str:
+        if self == AS_THEY_CAME:
+            return "not at all"
         said = {
             ALL: ", inputs of batch norms scaled",
             UNSCALED: ", nothing scaled",
             PERMUTATIONS: ", permutations only",
         }
         return self.match + said.get(self.symmetry, "")
+
+
+AS_THEY_CAME = Way("none", PERMUTATIONS)
+"""Units left in the order they have. Tried where the models tell other classes apart: what looks
+for different things can be better off side by side."""
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hubmerge.align import Parents
-from hubmerge.cascade import AUTO, Way, ways
+from hubmerge.cascade import AS_THEY_CAME, AUTO, Way, ways
 from hubmerge.contest import Ground
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.fusing import check_fusing, fuses_a_run
-from hubmerge.hub import LoadedModel
+from hubmerge.heads import Heads
+from hubmerge.hub import LoadedModel, common_head
 from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.many import find_together
 from hubmerge.matching.registry import NOTHING
@@ -47,6 +49,22 @@ def check_names(recipe: Recipe) -> None:
             f"--match {recipe.match} needs calibration data",
             hint="add --dataset, or --match weights, which needs none",
         )
+
+
+def heads_for(recipe: Recipe, models: Sequence[LoadedModel]) -> Heads | None:
+    """The one head for parents that tell other classes apart; None where they tell the same.
+
+    Raises: as `common_head`; RecipeError, if the matcher cannot work on them.
+    """
+    heads = common_head(recipe.heads, models)
+    method = resolved_match(recipe)
+    if heads is not None and method in learners():
+        raise RecipeError(
+            f"--match {method} learns from what a model between the parents says of a row",
+            found="parents that know other labels, so that no one model says the same as both",
+            hint="--match activations-weights, or auto",
+        )
+    return heads
 
 
 def _check_together(recipe: Recipe) -> None:
@@ -102,16 +120,19 @@ def takes_images(model: LoadedModel) -> bool:
     return model.processor is not None
 
 
-def ways_of(recipe: Recipe, parents: Parents, ground: Ground | None) -> tuple[Way, ...]:
-    """What "auto" tries for these parents on this data."""
+def ways_of(
+    recipe: Recipe, parents: Parents, ground: Ground | None, *, apart: bool = False
+) -> tuple[Way, ...]:
+    """What "auto" tries for these parents on this data. apart: they tell other classes apart."""
     assert parents.spec is not None
-    return ways(
+    found = ways(
         parents.spec,
         calibration=bool(ground and ground.calibration.rows),
         images=takes_images(parents.a) and resolved_together(recipe) != "merge-many",
         many=len(parents.loaded) > 2,
         symmetry=recipe.symmetry,
     )
+    return (*found, AS_THEY_CAME) if apart and ground and ground.validation.rows else found
 
 
 def resolved_together(recipe: Recipe) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel
 
 from hubmerge.calibration import InputBatches, NoBatches
 from hubmerge.errors import LabelError
+from hubmerge.heads import Heads
 from hubmerge.hub.load import LoadedModel
+from hubmerge.known import Known, knowing, known_scores
 from hubmerge.letters import roles, told
 from hubmerge.matching import learners
 from hubmerge.measure import (
@@ -33,7 +35,8 @@ from hubmerge.measure import (
     score,
     training_rows,
 )
-from hubmerge.measure.reading import Reading, read_for
+from hubmerge.measure.answers import Answers
+from hubmerge.measure.reading import Reading, answers_of, read_for
 from hubmerge.models.task import LANGUAGE, task_of
 from hubmerge.path import Path
 from hubmerge.recipe import Recipe
@@ -125,6 +128,8 @@ class Contest:
     matched: Curve
     on_training: tuple[Curve, Curve] | None = None
     """The naive and the matched path on training rows."""
+    known: tuple[Known, ...] = ()
+    """What they are worth on each parent's own labels, where these are not the same."""
 
     @property
     def finite(self) -> bool:
@@ -132,8 +137,13 @@ class Contest:
         return self.standings["merge"].evaluation.finite
 
 
-def prepare_ground(folder: str, recipe: Recipe, a: LoadedModel) -> Ground:
-    """Opens the fetched data set in `folder` for models like `a`. Raises: DataError, LabelError."""
+def prepare_ground(
+    folder: str, recipe: Recipe, a: LoadedModel, heads: Heads | None = None
+) -> Ground:
+    """Opens the fetched data set in `folder` for models like `a`, or with one head for all parents.
+
+    Raises: DataError, LabelError.
+    """
     wanted = recipe.dataset
     assert wanted is not None
     data = open_data(
@@ -156,6 +166,7 @@ def prepare_ground(folder: str, recipe: Recipe, a: LoadedModel) -> Ground:
         labels=a.id2label,
         by_index=recipe.labels == "by-index",
         tokens=wanted.tokens,
+        heads=heads,
     )
     rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
     calibration = reading.batches(rows.calibration, False)
@@ -200,24 +211,33 @@ def hold_contest(
     naive: Path,
     matched: Path | None,
     points: int,
+    heads: Heads | None = None,
 ) -> Contest:
     """Evaluates every contender and both curves.
 
     parents: their classes in A's order. merge: as reloaded from disk. lam, weights: where on the
     path it lies, and of more than two parents, what each weighs at the path's far end. matched:
     None where nothing was matched, so that both paths are one. points: that may be added to a
-    path around its highest ones.
+    path around its highest ones. heads: where the parents tell other classes apart. Then they are
+    untouched, each with its own outputs, and a path has ends of its own: the parents with the rows
+    that others have of what they do not know.
     """
 
-    def stand(name: str, model: PreTrainedModel | Together) -> Standing:
+    def stand(
+        name: str, model: PreTrainedModel | Together, answers: Answers | None = None
+    ) -> Standing:
+        sets = (ground.evaluation, ground.validation)
+        rows, held = sets if answers is None else (replace(s, answers=answers) for s in sets)
         return Standing(
-            outputs(model, ground.evaluation, workers, name),
-            outputs(model, ground.validation, workers, f"{name}, validation"),
+            outputs(model, rows, workers, name),
+            outputs(model, held, workers, f"{name}, validation"),
         )
 
     own = {
-        role: stand(told(role), parent)
-        for role, parent in zip(roles("parent", len(parents)), parents, strict=True)
+        role: stand(told(role), parent, None if heads is None else answers_of(heads, number))
+        for number, (role, parent) in enumerate(
+            zip(roles("parent", len(parents)), parents, strict=True)
+        )
     }
     ends = [standing.evaluation for standing in own.values()]
     held_out = [standing.validation for standing in own.values()]
@@ -228,20 +248,29 @@ def hold_contest(
     }
     kept = [[o for o in said if isinstance(o, ClassOutputs)] for said in (ends, held_out)]
     if all(len(said) == len(own) for said in kept):
-        standings["ensemble"] = Standing(ensemble(*kept[0]), ensemble(*kept[1]))
+        known = None if heads is None else knowing(heads)
+        standings["ensemble"] = Standing(*(ensemble(*said, known=known) for said in kept))
     else:  # not all logits were kept: the parents are asked again, together
         standings["ensemble"] = stand("ensemble", Together(parents))
 
     sights = [Sight(ground.evaluation, ends)]
     if (training := ground.training) is not None:
-        said = [outputs(parent, training.batches, workers, "training rows") for parent in parents]
+        own_ends = [] if heads is not None else parents
+        said = [outputs(parent, training.batches, workers, "training rows") for parent in own_ends]
         sights.append(Sight(training.batches, said))
     held = Sight(ground.validation, held_out)
 
-    def curves(point: Callable[[float], PreTrainedModel], what: str) -> list[Curve]:
-        return measure_curves(point, sights, held, workers, what, weights, points)
+    def ended(path: Path, sight: Sight) -> Sight:
+        said = [outputs(path.holding(end), sight.rows, workers, "ends") for end in path.ends]
+        return Sight(sight.rows, said)
 
-    naive_curves = curves(naive.model, "naive")
+    def curves(path: Path, what: str) -> list[Curve]:
+        seen, judged = sights, held
+        if heads is not None:
+            seen, judged = [ended(path, sight) for sight in sights], ended(path, held)
+        return measure_curves(path.model, seen, judged, workers, what, weights, points)
+
+    naive_curves = curves(naive, "naive")
     scores = {name: standing.score for name, standing in standings.items()}
     comparisons = [
         compare(
@@ -254,6 +283,11 @@ def hold_contest(
         for other in standings
         if other != "merge"
     ]
-    matched_curves = naive_curves if matched is None else curves(matched.model, "matched")
+    matched_curves = naive_curves if matched is None else curves(matched, "matched")
     both = list(zip(naive_curves, matched_curves, strict=True))
-    return Contest(standings, scores, comparisons, *both[0], both[1] if both[1:] else None)
+    own_labels: tuple[Known, ...] = ()
+    if heads is not None:
+        lifted = {"naive": naive.model(lam), "merge": merge}
+        own_labels = known_scores(heads, ground.evaluation, parents, lifted, workers)
+    on_training = both[1] if both[1:] else None
+    return Contest(standings, scores, comparisons, *both[0], on_training, own_labels)

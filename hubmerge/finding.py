@@ -6,10 +6,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from hubmerge.align import gather, loaded, match_all
+from hubmerge.align import loaded, match_all
 from hubmerge.alignments import save_matches
+from hubmerge.basin import gathered
 from hubmerge.choices import (
     check_names,
+    heads_for,
     resolved_match,
     resolved_symmetry,
     resolved_together,
@@ -18,6 +20,7 @@ from hubmerge.choices import (
 )
 from hubmerge.contest import matching_of, prepare_ground, validation_of
 from hubmerge.errors import RecipeError
+from hubmerge.heads import SAME
 from hubmerge.hub import check_mergeable, fetch
 from hubmerge.hub.target import check_folder
 from hubmerge.letters import letters, roles
@@ -47,14 +50,17 @@ def find_matches(
         check_folder(out)
     sources = workers.on_main(lambda: pin(recipe))
     models = [loaded(source, recipe, workers) for source in sources.models]
-    check_mergeable(*models)
-    parents = gather(models, labels=recipe.labels, matched=True, symmetry=recipe.symmetry)
+    check_mergeable(*models, other_labels=recipe.heads != SAME)
+    heads = heads_for(recipe, models)
+    parents = gathered(
+        models, None, labels=recipe.labels, matched=True, symmetry=recipe.symmetry, heads=heads
+    ).parents
     parents = parents.with_symmetry(resolved_symmetry(recipe))
     ground = None
     if sources.dataset is not None:
         dataset = sources.dataset
         folder = str(workers.on_main(lambda: fetch(dataset)))
-        ground = prepare_ground(folder, recipe, parents.a)
+        ground = prepare_ground(folder, recipe, models[0], heads)
     if tries(recipe) and ground is None:
         method = ways_of(recipe, parents, ground)[0].match
     found = match_all(

@@ -12,7 +12,7 @@ from hubmerge.align import Parents, match_all
 from hubmerge.alignments import load_matches
 from hubmerge.basin import Based
 from hubmerge.calibration import InputBatches
-from hubmerge.cascade import Attempt, Way, best_way, scalings
+from hubmerge.cascade import AS_THEY_CAME, Attempt, Way, best_way, scalings
 from hubmerge.choices import resolved_symmetry, resolved_together, tries, ways_of
 from hubmerge.contest import (
     Ground,
@@ -23,6 +23,7 @@ from hubmerge.contest import (
 )
 from hubmerge.errors import RecipeError
 from hubmerge.fusing import AUTO, learns
+from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel, fetch
 from hubmerge.matching import Match, find_method
 from hubmerge.path import Path as MergePath
@@ -34,14 +35,20 @@ from hubmerge.trials import halves
 from hubmerge.workers import Workers
 
 
-def ground_of(recipe: Recipe, sources: Sources, a: LoadedModel, workers: Workers) -> Ground | None:
-    """The recipe's data, divided for models like `a`; None without any."""
+def ground_of(
+    recipe: Recipe,
+    sources: Sources,
+    a: LoadedModel,
+    workers: Workers,
+    heads: Heads | None = None,
+) -> Ground | None:
+    """The recipe's data, divided for models like `a` (with these heads); None without any."""
     source = sources.dataset
     if source is None:
         return None
     folder = str(workers.on_main(lambda: fetch(source)))
-    workers.on_main(lambda: prepare_ground(folder, recipe, a).rows)  # fills the caches once
-    return prepare_ground(folder, recipe, a)
+    workers.on_main(lambda: prepare_ground(folder, recipe, a, heads).rows)  # fills the caches once
+    return prepare_ground(folder, recipe, a, heads)
 
 
 def matched(
@@ -72,17 +79,19 @@ def matched(
     assert parents.spec is not None
 
     def match(way: Way) -> tuple[Match, ...]:
+        if way == AS_THEY_CAME:
+            return ()
         allowed = parents.with_symmetry(way.symmetry)
         return _found(recipe, way.match, allowed, ground=ground, workers=workers)
 
     def merge(matches: tuple[Match, ...]) -> PreTrainedModel:
-        _, path, _ = paths_of(recipe, based, matches, repair, ground, workers)
-        assert path is not None
-        return path.model(1.0 if recipe.mixture is not None else recipe.lam)
+        naive, path, _ = paths_of(recipe, based, matches, repair, ground, workers)
+        return (path or naive).model(1.0 if recipe.mixture is not None else recipe.lam)
 
     validation = ground.validation if ground else None
     then = partial(scalings, parents.spec, symmetry=recipe.symmetry)
-    return best_way(ways_of(recipe, parents, ground), match, merge, validation, workers, then)
+    first = ways_of(recipe, parents, ground, apart=based.heads is not None)
+    return best_way(first, match, merge, validation, workers, then)
 
 
 def _found(
@@ -127,11 +136,14 @@ def paths_of(
     if there is one, in the order of the latter.
     """
     parents = based.parents
+    weights = recipe.mixture or [1 / len(parents.loaded)] * len(parents.loaded)
     batches = statistics_of(ground, parents.a, recipe.seed, learns=learns(recipe))
     scratch = copy.deepcopy(parents.a.model)
-    bench = Bench(parents.spec, scratch, batches, workers, chosen_on(recipe, ground))
-    naive = MergePath(repair, bench, parents.states, recipe.mixture)
-    states, base = based.aligned(matches)
+    rows = chosen_on(recipe, ground)
+    bench = Bench(parents.spec, scratch, batches, workers, rows, head=based.head)
+    unaligned, _ = based.filled(parents.states, None, weights)
+    naive = MergePath(repair, bench, unaligned, recipe.mixture)
+    states, base = based.filled(*based.aligned(matches), weights)
     if not matches:
         return naive, None, base
     return naive, MergePath(repair, bench, states, recipe.mixture), base

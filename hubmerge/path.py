@@ -75,6 +75,11 @@ class Path:
         """The point as a model, valid until the next point is asked for."""
         return self.holding(self.state(lam))
 
+    @property
+    def ends(self) -> list[State]:
+        """The aligned parents it lies between."""
+        return [*self._parents]
+
     def holding(self, state: State) -> PreTrainedModel:
         """The scratch model with these tensors, valid until the next one is asked for."""
         self._bench.scratch.load_state_dict(dict(state))

@@ -6,6 +6,7 @@ publish. Every step lives in a room of its own; this is the only file that knows
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from transformers import PreTrainedModel
 
 from hubmerge.align import Parents, loaded
 from hubmerge.alignments import FOLDER, save_matches
-from hubmerge.basin import gathered
+from hubmerge.basin import Based, gathered
 from hubmerge.choices import (
     check_names,
+    heads_for,
     needs_spec,
     resolved_match,
     resolved_repair,
@@ -91,13 +93,15 @@ def run(
         method = resolved_match(recipe)
     with watch.stage("load"):
         models = [loaded(source, recipe, workers) for source in sources.models]
-        ground = ground_of(recipe, sources, models[0], workers)
+        heads = heads_for(recipe, models)
+        ground = ground_of(recipe, sources, models[0], workers, heads)
         based = gathered(
             models,
             loaded(sources.base, recipe, workers) if sources.base else None,
             labels=recipe.labels,
             matched=needs_spec(recipe, method),
             symmetry=recipe.symmetry,
+            heads=heads,
         )
         parents = based.parents
         part_of(recipe).check(parents.states[0])
@@ -114,10 +118,10 @@ def run(
         state = made.state
     with Arrival(out, workers) as partial:
         with watch.stage("save"):
-            workers.on_main(lambda: write_model(partial, models, state))
-            merge = read_back(partial, models, state)
+            workers.on_main(lambda: write_model(partial, parents.loaded, state))
+            merge = read_back(partial, parents.loaded, state)
         with watch.stage("measure"):
-            contest = _measured(recipe, ground, parents, merge, lam, naive, path, workers)
+            contest = _measured(recipe, ground, based, models, merge, lam, naive, path, workers)
             around = (
                 look_around(recipe, method, based, matches, repair, ground, contest, workers)
                 if recipe.survey and ground is not None and contest is not None
@@ -128,7 +132,7 @@ def run(
             method,
             plan,
             sources.dataset,
-            parents.loaded,
+            tuple(models),
             based.base,
             merge,
             matches,
@@ -142,6 +146,7 @@ def run(
             ground,
             contest,
             around,
+            heads,
         )
         report = workers.on_main(
             lambda: _report(story, sources, partial, destination, watch, workers)
@@ -177,6 +182,7 @@ def _plan(recipe: Recipe, sources: Sources, destination: Destination, out: Path)
         dataset_columns=data.columns if data else (),
         match=resolved_match(recipe),
         labels="index" if recipe.labels == "by-index" else "names",
+        heads=recipe.heads,
         samples=recipe.samples,
         calibration_samples=recipe.calibration_samples,
         out=out,
@@ -246,7 +252,8 @@ def _lambda(
 def _measured(
     recipe: Recipe,
     ground: Ground | None,
-    parents: Parents,
+    based: Based,
+    models: Sequence[LoadedModel],
     merge: LoadedModel,
     lam: float,
     naive: MergePath,
@@ -255,16 +262,18 @@ def _measured(
 ) -> Contest | None:
     if ground is None:
         return None
+    ordered = [based.parents.model(number) for number in range(len(models))]
     return hold_contest(
         ground,
         workers,
-        parents=[parents.model(number) for number in range(len(parents.loaded))],
+        parents=ordered if based.heads is None else [model.model for model in models],
         merge=merge.model,
         lam=lam,
         weights=recipe.mixture,
         naive=naive,
         matched=path,
         points=recipe.path_points,
+        heads=based.heads,
     )
 
 

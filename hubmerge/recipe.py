@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.heads import SAME, Kind
 from hubmerge.letters import MOST
 from hubmerge.unknown import meant
 
@@ -71,6 +72,8 @@ class Recipe(Part):
     learning_steps: of a matcher that learns, at most; None: as many as it takes by itself.
     repair: a registered repair, "none", or "auto": batch norm re-estimated where there is any.
     lam: weight of parent B of two; ignored with `best`, which takes the least validation loss.
+    heads: "same" label set for all, "join": one output for every label that some model knows, or
+        "apart": the outputs of all, side by side.
     weights: of more than two, what each of them weighs; None weighs all alike.
     shas: what models and data set resolved to; given, anything else is refused.
     """
@@ -97,6 +100,7 @@ class Recipe(Part):
     learning_steps: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     labels: Literal["by-name", "by-index"] = "by-name"
+    heads: Kind = SAME
     alignment: str | None = None
     trust_remote_code: bool = False
     shas: dict[str, str] = Field(default_factory=dict)
@@ -117,6 +121,10 @@ class Recipe(Part):
             raise ValueError("train_samples are rows of a dataset")
         if self.alignment and self.match not in ("auto", "none"):
             raise ValueError("alignment replaces matching: leave out match")
+        if self.heads != SAME and self.labels == "by-index":
+            raise ValueError(f"heads {self.heads} go by the names of labels: leave out labels")
+        if self.heads != SAME and self.survey:
+            raise ValueError("surveys are of models with one label set: leave out survey, or heads")
         self._check_weights()
         self._check_survey()
         return self

@@ -19,8 +19,11 @@ from hubmerge.contest import Contest, Ground
 from hubmerge.fuse import Fused, Fusion
 from hubmerge.fuse.laws import ENDS
 from hubmerge.fusing import part_of
+from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel, Plan, Source
 from hubmerge.hub.compare import has_classes
+from hubmerge.hub.plan import ModelPlan
+from hubmerge.known import told_heads
 from hubmerge.ledger import told_fusion
 from hubmerge.letters import listed, roles, told
 from hubmerge.matching import Match
@@ -30,6 +33,7 @@ from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms
 from hubmerge.reporting import schema
 from hubmerge.reporting.barriers import OnTraining
+from hubmerge.reporting.known import partial
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
 from hubmerge.save import merged_dtype
@@ -61,6 +65,7 @@ class Story:
     ground: Ground | None
     contest: Contest | None
     around: Around | None = None
+    heads: Heads | None = None
 
 
 def tell(
@@ -72,23 +77,28 @@ def tell(
     scores = contest.scores if contest else {}
     contenders = schema.Contenders.model_validate({**unmeasured, **scores})
     comparisons = contest.comparisons if contest else []
+    heads = None
+    if story.heads is not None:
+        heads = told_heads(story.heads, contest.known if contest else ())
     verdict = judge(
         contenders,
         comparisons,
         unit=_unit(story),
         finite=contest.finite if contest else True,
         words=words_for(task_of(story.merge.model.config).name),
+        remark=partial(heads.labels, heads.known_by) if heads else "",
     )
     return schema.Report(
         verdict=verdict.name,
         verdict_sentence=verdict.sentence,
         n=story.ground.evaluation.rows if story.ground else 0,
         models=[
-            _parent(model, planned.licenses)
+            _parent(model, planned)
             for model, planned in zip(story.parents, story.plan.models, strict=True)
         ],
         base=_base(story),
         merged=_merged(story),
+        heads=heads,
         contenders=contenders,
         comparisons=comparisons,
         barrier=schema.Barriers.of(
@@ -122,8 +132,8 @@ def _dtype(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _parent(model: LoadedModel, licences: list[str]) -> schema.Parent:
-    source = model.source
+def _parent(model: LoadedModel, planned: ModelPlan) -> schema.Parent:
+    source, licences = model.source, planned.licenses
     return schema.Parent(
         id=source.id,
         sha=source.sha,
@@ -131,14 +141,14 @@ def _parent(model: LoadedModel, licences: list[str]) -> schema.Parent:
         kind=source.kind,
         license=licences[0] if len(licences) == 1 else (licences or None),
         dtype=_dtype(model.dtype),
-        parameters=sum(parameter.numel() for parameter in model.model.parameters()),
+        parameters=planned.parameters,
     )
 
 
 def _base(story: Story) -> schema.Parent | None:
     if story.base is None or story.plan.base is None:
         return None
-    return _parent(story.base, story.plan.base.licenses)
+    return _parent(story.base, story.plan.base)
 
 
 def _merged(story: Story) -> schema.Merged:
@@ -288,7 +298,13 @@ def _limits(story: Story) -> list[str]:
         limits.append(f"Nothing was matched: {_unmatched(story)}.")
     if 1.0 in (own := story.made.weights or ()) and part_of(story.recipe).whole:
         alone = told(roles("parent", len(own))[own.index(1.0)])
-        limits.append(f"{story.fusion.name} took in {alone} alone: the merge is that model.")
+        rows = ", with the others' rows for what it does not know" if story.heads else ""
+        limits.append(f"{story.fusion.name} took in {alone} alone: the merge is that model{rows}.")
+    if story.heads is not None and story.contest is not None:
+        limits.append(
+            "The ends of the curve are no untouched parents: each has been given the others' rows "
+            "for what it does not know."
+        )
     if not _lies_on_the_path(story) and story.contest is not None:
         limits.append(
             "The curve is that of the straight path between the aligned parents (repair "
@@ -301,6 +317,8 @@ def _limits(story: Story) -> list[str]:
 
 def _unmatched(story: Story) -> str:
     """Why the parents were taken as they came."""
+    if story.tried:
+        return "validation rows favoured the order in which the parents' units came"
     if story.recipe.match == "none":
         return "the parents' units were taken in the order they came"
     if story.base is not None:

@@ -144,6 +144,15 @@ LearningSteps = Annotated[
 Labels = Annotated[
     str, option("--labels", help="Bring classes together by-name or by-index.", panel=METHOD)
 ]
+HeadsName = Annotated[
+    str,
+    option(
+        "--heads",
+        help="Parents with other labels: join them in one head over all labels, or keep their "
+        "outputs apart in one head. Else the same.",
+        panel=METHOD,
+    ),
+]
 Seed = Annotated[int, option("--seed", help="Decides every random choice.", panel=METHOD)]
 Alignment = Annotated[
     Path | None,

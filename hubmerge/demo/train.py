@@ -26,7 +26,6 @@ from transformers import (
 )
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-from hubmerge.demo.digits import NAMES
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.progress import track
 from hubmerge.workers import Workers
@@ -124,9 +123,11 @@ def pixels(course: Course, rows: Dataset) -> tuple[Tensor, Tensor]:
 def train(
     course: Course, seed: int, rows: Dataset, *, epochs: int | None = None, what: str = "training"
 ) -> PreTrainedModel:
-    """A model trained on `rows` from `seed`; `epochs` is the course's own unless given."""
+    """A model of the classes of `rows`, trained on them from `seed`; `epochs` is the course's own
+    unless given.
+    """
     images, labels = pixels(course, rows)
-    model = _fresh(course, seed)
+    model = _fresh(course, seed, rows.features["label"].names)
     per_epoch = len(images) // BATCH
     total = (course.epochs if epochs is None else epochs) * per_epoch
     optimizer = torch.optim.AdamW(model.parameters(), lr=course.rate, weight_decay=WEIGHT_DECAY)
@@ -182,9 +183,9 @@ def write_parent(
     return unfinished.rename(folder)
 
 
-def _fresh(course: Course, seed: int) -> PreTrainedModel:
+def _fresh(course: Course, seed: int, names: list[str]) -> PreTrainedModel:
     """A model with first weights drawn from `seed`; the global generator is left as it was."""
-    labels = {"id2label": dict(enumerate(NAMES)), "label2id": {n: i for i, n in enumerate(NAMES)}}
+    labels = {"id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)}}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return course.build(labels)

@@ -61,7 +61,11 @@ def fisher(
     if not len(bench.batches):
         raise RecipeError("--fuse fisher needs calibration rows", found="none are left for it")
     with bench.workers.single_threaded_ops():
-        found = [information(states[n], bench, draws=draws, seed=seed) for n in used]
+        known = [None if bench.head is None else bench.head.known[n] for n in used]
+        found = [
+            information(states[n], bench, draws=draws, seed=seed, known=own)
+            for n, own in zip(used, known, strict=True)
+        ]
     least = FLOOR * _mean(found)
     for name in found[0]:
         own = torch.stack([each[name] for each in found])
@@ -82,10 +86,13 @@ def _mean(found: Sequence[State]) -> float:
     return total / sum(value.numel() for value in values) or 1.0
 
 
-def information(state: State, bench: Bench, *, draws: int = 0, seed: int = 0) -> dict[str, Tensor]:
+def information(
+    state: State, bench: Bench, *, draws: int = 0, seed: int = 0, known: Tensor | None = None
+) -> dict[str, Tensor]:
     """The diagonal of the Fisher information of every trained tensor, float64, per example.
 
-    draws: as the fusion's option. Batch norms work with their running statistics.
+       draws: as the fusion's option. known: bool [classes], those it predicts; None: all.
+    Batch norms work with their running statistics.
     """
     model, workers = bench.scratch, bench.workers
     model.load_state_dict(dict(state))
@@ -97,7 +104,7 @@ def information(state: State, bench: Bench, *, draws: int = 0, seed: int = 0) ->
         inputs = {name: value.to(workers.device) for name, value in batch.inputs.items()}
         return {
             "": torch.tensor(float(len(batch)), dtype=torch.float64),
-            **_squares(lanes[number % LANES], inputs, draws, f"{seed}:{number}"),
+            **_squares(lanes[number % LANES], inputs, draws, f"{seed}:{number}", known),
         }
 
     # The fused kernels of attention know no gradients of single examples.
@@ -108,7 +115,11 @@ def information(state: State, bench: Bench, *, draws: int = 0, seed: int = 0) ->
 
 
 def _squares(
-    model: PreTrainedModel, inputs: Mapping[str, Tensor], draws: int, named: str
+    model: PreTrainedModel,
+    inputs: Mapping[str, Tensor],
+    draws: int,
+    named: str,
+    known: Tensor | None,
 ) -> dict[str, Tensor]:
     """Sum over rows of the expected squared gradient of each tensor."""
     trained = {n: p.detach() for n, p in model.named_parameters() if p.requires_grad}
@@ -116,11 +127,11 @@ def _squares(
 
     def likelihood(tensors: State, row: dict[str, Tensor], label: Tensor) -> Tensor:
         given = {name: value.unsqueeze(0) for name, value in row.items()}
-        said = functional_call(model, {**tensors, **rest}, (), given).logits[0]
+        said = _of(functional_call(model, {**tensors, **rest}, (), given).logits[0], known)
         return F.log_softmax(said, -1).gather(-1, label.unsqueeze(-1)).sum()
 
     with torch.no_grad():
-        chances = model(**inputs).logits.softmax(-1)
+        chances = _of(model(**inputs).logits, known).softmax(-1)
     labels, shares = _labels(chances, draws, named)
     rows = torch.arange(len(chances)).repeat_interleave(labels.shape[1])
     labels, shares = labels.flatten(0, 1), shares.flatten()
@@ -134,6 +145,10 @@ def _squares(
             squares = slope.detach().square()
             total[name] += torch.tensordot(shares[part].to(squares), squares, 1).cpu()
     return total
+
+
+def _of(logits: Tensor, known: Tensor | None) -> Tensor:
+    return logits if known is None else logits[..., known.nonzero().flatten().to(logits.device)]
 
 
 def _labels(chances: Tensor, draws: int, named: str) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -86,7 +86,7 @@ def perturbed(rows: Batches, seed: int) -> Batches:
         generator = drawing(f"{seed}:{tuple(indices)}")
         return {name: _noisy(value, generator) for name, value in rows.read(indices).items()}
 
-    return Batches(read, rows.indices, rows.labels)
+    return replace(rows, read=read)
 
 
 def _noisy(value: Tensor, generator: torch.Generator) -> Tensor:

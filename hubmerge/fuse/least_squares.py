@@ -28,7 +28,7 @@ from hubmerge.fuse.fit import Fit, fitted
 from hubmerge.fuse.folding import Affine, folded, in_stock_form, mean_of, plainly
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.registry import fusion
-from hubmerge.fuse.targets import Targets, windows
+from hubmerge.fuse.targets import Targets, heard_by, windows
 from hubmerge.fuse.tied import refitted_norm, tied_head
 from hubmerge.fuse.trace import Group, stages
 from hubmerge.hooks import placed
@@ -55,8 +55,8 @@ def least_squares(
     Raises: ValueError as `average` does; RecipeError without calibration batches.
     """
     merged = average(states, weights)
-    parents = [(state, weight) for state, weight in zip(states, weights, strict=True) if weight]
-    if len(parents) == 1:
+    used = [number for number, weight in enumerate(weights) if weight]
+    if len(used) == 1:
         return merged
     if not len(bench.batches):
         raise RecipeError(
@@ -65,14 +65,18 @@ def least_squares(
             hint="--fuse average needs none",
         )
     with bench.workers.single_threaded_ops():
-        return _refitted(
-            merged, [state for state, _ in parents], [weight for _, weight in parents], bench
-        )
+        return _refitted(merged, states, weights, used, bench)
 
 
 def _refitted(
-    average: State, states: Sequence[State], weights: Sequence[float], bench: Bench
+    average: State,
+    every: Sequence[State],
+    shares: Sequence[float],
+    used: Sequence[int],
+    bench: Bench,
 ) -> dict[str, Tensor]:
+    states, weights = [every[number] for number in used], [shares[number] for number in used]
+    heard = heard_by(weights, used, bench)
     model = bench.scratch
     model.load_state_dict(dict(average))
     probe = {name: value[:PROBE] for name, value in bench.batches[0].inputs.items()}
@@ -85,7 +89,7 @@ def _refitted(
     parents = [_holding(model, state) for state in states]
     with placed(bench.workers.device, model, *parents), track(len(plan), "least squares") as bar:
         for window in windows(plan, bench):
-            with Targets(parents, weights, window, bench).watched() as targets:
+            with Targets(parents, weights, window, bench, heard).watched() as targets:
                 for stage in window:
                     model.load_state_dict(merged)
                     for group, fit in fitted(stage, model, targets, bench).items():

@@ -8,7 +8,7 @@ of what the parents' ReLUs give, and where none of them fires, the mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -42,6 +42,21 @@ def windows(plan: Sequence[Stage], bench: Bench) -> list[list[Stage]]:
     return found
 
 
+def heard_by(weights: Sequence[float], used: Sequence[int], bench: Bench) -> dict[str, Tensor]:
+    """What each of the parents `used` weighs in outputs that only some of them know.
+
+    Returns: the module of the head -> [parents, 1, outputs], each column summing to 1; what none of
+    those used knows is as it is made up for all alike. Empty where all know all.
+    """
+    if bench.head is None:
+        return {}
+    own = torch.tensor(weights, dtype=torch.float64).unsqueeze(1)
+    known = own * bench.head.known[list(used)]
+    total = known.sum(0)
+    shares = torch.where(total > 0, known / total.clamp_min(1e-300), own)
+    return {bench.head.module: shares.unsqueeze(1)}
+
+
 class Targets:
     """What is to be reached at every place of a window, batch by batch."""
 
@@ -51,7 +66,10 @@ class Targets:
         weights: Sequence[float],
         window: Sequence[Stage],
         bench: Bench,
+        heard: Mapping[str, Tensor] | None = None,
     ) -> None:
+        """heard: module -> what each parent weighs in each of its outputs, see `heard_by`."""
+        self._heard = heard or {}
         self._parents, self._weights, self._bench = parents, weights, bench
         groups = [group for stage in window for group in stage]
         self._places = [group.place for group in groups]
@@ -85,6 +103,8 @@ class Targets:
         return mean
 
     def _target(self, place: Place, values: Sequence[Tensor]) -> Tensor:
+        if place.module in self._heard and not place.entering:
+            return torch.stack([*values]).mul(self._heard[place.module].to(values[0])).sum(0)
         mean = self._mean(values)
         if not self._rectified[place]:
             return mean

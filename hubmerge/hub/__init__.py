@@ -1,6 +1,11 @@
 """The Hub: resolve, describe, fetch, load, plan, publish. The only room that knows the network."""
 
-from hubmerge.hub.compare import check_mergeable, has_classes, label_permutation
+from hubmerge.hub.compare import (
+    check_mergeable,
+    common_head,
+    has_classes,
+    label_permutation,
+)
 from hubmerge.hub.fetch import fetch
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.licence import LicenceDecision, ParentLicence, merged_licence
@@ -23,6 +28,7 @@ __all__ = [
     "WeightsHeader",
     "check_mergeable",
     "check_target",
+    "common_head",
     "describe",
     "fetch",
     "has_classes",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from transformers import PreTrainedConfig
 
 from hubmerge.errors import LabelError, MismatchError, RecipeError
+from hubmerge.heads import MADE_UP, SAME, Heads, heads_of
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
@@ -73,8 +74,8 @@ FREE_PROCESSOR_FIELDS = frozenset(
 BACKENDS = re.compile(r"(Fast|Pil)$|FeatureExtractor$")
 """What the class names of one processor differ in from backend to backend and age to age."""
 
-SAYS_NOTHING = re.compile(r"LABEL_\d+")
-"""The names transformers makes up where none were given."""
+JOINED = "hubmerge merge --heads join makes one head over the labels of all"
+"""What to try with other label sets."""
 
 _ABSENT = "(absent)"
 _FREE = frozenset(field for fields in FREE_FIELDS.values() for field in fields)
@@ -93,22 +94,23 @@ class Mergeable(Protocol):
     def tokenizer(self) -> Any | None: ...
 
 
-def check_mergeable(a: Mergeable, *others: Mergeable) -> None:
+def check_mergeable(a: Mergeable, *others: Mergeable, other_labels: bool = False) -> None:
     """Raises: MismatchError, by the name of the first field in which a function differs from A's;
-    LabelError, if the numbers of classes do. Label names are `label_permutation`'s to compare.
+    LabelError, if the numbers of classes do, unless `other_labels` are wanted. Label names are
+    `label_permutation`'s to compare.
     """
     for other in others:
-        _check_pair(a, other)
+        _check_pair(a, other, other_labels)
 
 
-def _check_pair(a: Mergeable, b: Mergeable) -> None:
+def _check_pair(a: Mergeable, b: Mergeable, other_labels: bool) -> None:
     _same(a, b, CONFIG, "architectures", a.config.architectures, b.config.architectures)
     _same(a, b, CONFIG, "model_type", a.config.model_type, b.config.model_type)
     classes = [len(model.config.id2label or {}) for model in (a, b)]
-    if has_classes(a.config) and classes[0] != classes[1]:
+    if has_classes(a.config) and classes[0] != classes[1] and not other_labels:
         raise LabelError(
             f"{a.source.ref} has {classes[0]} classes, {b.source.ref} has {classes[1]}",
-            hint="models merge if they tell the same classes apart",
+            hint=f"models merge if they tell the same classes apart; else {JOINED}",
         )
     _compare(a, b, CONFIG, *(dict(_flat(m.config.to_dict(), _FREE)) for m in (a, b)))
     present = [m.processor is not None for m in (a, b)]
@@ -124,6 +126,22 @@ def _check_pair(a: Mergeable, b: Mergeable) -> None:
 def has_classes(config: PreTrainedConfig) -> bool:
     """Whether the model tells classes apart, so that its label names mean something."""
     return (config.architectures or [""])[0].endswith("Classification")
+
+
+def common_head(kind: str, models: Sequence[Mergeable]) -> Heads | None:
+    """The one head for models that tell other classes apart; None where they tell the same.
+
+    Raises: RecipeError, if they have no classes; LabelError, if names do not say which are one.
+    """
+    config = models[0].config
+    if kind != SAME and not has_classes(config):
+        raise RecipeError(
+            f"--heads {kind} is for models that tell classes apart",
+            found=f"{(config.architectures or [''])[0]}, whose outputs are no labelled classes",
+            hint="leave out --heads",
+        )
+    named: list[dict[int, str]] = [model.config.id2label or {} for model in models]  # type: ignore[misc]
+    return heads_of(kind, [[labels[index] for index in sorted(labels)] for labels in named])
 
 
 def processor_fields(processor: Any) -> dict[str, Any]:
@@ -151,7 +169,7 @@ def label_permutation(
     if by == "index":
         return list(range(len(a)))
     by_index = "if both models number the same classes alike: --labels by-index"
-    if nothing := next((name for name in [*a, *b] if SAYS_NOTHING.fullmatch(name)), None):
+    if nothing := next((name for name in [*a, *b] if MADE_UP.fullmatch(name)), None):
         raise LabelError("the label names say nothing", found=repr(nothing), hint=by_index)
     if a == b:
         return list(range(len(a)))
@@ -160,7 +178,7 @@ def label_permutation(
         raise LabelError(
             f"the models' labels differ: {shared} of {len(a)} names are shared",
             found=f"only in A: {_few(set(a) - set(b))}\nonly in B: {_few(set(b) - set(a))}",
-            hint=by_index,
+            hint=f"{JOINED}; {by_index}",
         )
     if len(set(a)) < len(a):
         twice = sorted({name for name in a if a.count(name) > 1})

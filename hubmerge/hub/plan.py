@@ -17,9 +17,16 @@ from pydantic import BaseModel, ConfigDict
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from hubmerge.errors import DataError, WeightsError
+from hubmerge.heads import SAME, Heads, with_labels
 from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
 from hubmerge.hub.client import cache_folder
-from hubmerge.hub.compare import check_mergeable, has_classes, label_permutation, processor_fields
+from hubmerge.hub.compare import (
+    check_mergeable,
+    common_head,
+    has_classes,
+    label_permutation,
+    processor_fields,
+)
 from hubmerge.hub.fetch import download_bytes, file_sizes, needed_files
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
@@ -67,6 +74,8 @@ class ArchitecturePlan(Part):
     """In A's order, which is the result's."""
     labels_moved: int | list[int]
     """How many of B's classifier rows change places; of more parents, of each after A."""
+    known: list[int] | None = None
+    """How many of the labels each parent knows, where they tell other classes apart."""
     processor: dict[str, Any]
     family: str | None
     """None if no spec is asked for and none describes the model."""
@@ -143,6 +152,7 @@ def make_plan(
     dataset_columns: Sequence[str] = (),
     match: str = "weights",
     labels: Literal["names", "index"] = "names",
+    heads: str = SAME,
     samples: int | Literal["all"] | None = None,
     calibration_samples: int | None = None,
     out: Path | None = None,
@@ -163,7 +173,8 @@ def make_plan(
     everyone = [*models] if base is None else [*models, base]
     sources = [ref if isinstance(ref, Source) else resolve(ref) for ref in everyone]
     descriptions = [describe(s, trust_remote_code=trust_remote_code) for s in sources]
-    check_mergeable(*descriptions)
+    check_mergeable(*descriptions, other_labels=heads != SAME)
+    joined = common_head(heads, descriptions[: len(models)])
     licences = [parent_licence(source) for source in sources]
     licence = merged_licence(licences)
     hidden = licence.private_by_default if private is None else private
@@ -183,19 +194,21 @@ def make_plan(
             _refuse_too_few(data.card, dataset_split, samples)
     headers = [weights_header(source) for source in sources]
     downloads = [download_bytes(s, needed_files(s, code=trust_remote_code)) for s in sources]
-    config = descriptions[0].config
-    model = skeleton(config, descriptions[0].code_folder)
-    for header, source in zip(headers, sources, strict=True):
-        _refuse_incomplete(header, model, source)
+    config, code = descriptions[0].config, descriptions[0].code_folder
+    model = skeleton(with_labels(config, joined.outputs) if joined else config, code)
+    sizes = [_size(skeleton(each.config, code) if joined else model) for each in descriptions]
+    for header, source, size in zip(headers, sources, sizes, strict=True):
+        _refuse_incomplete(header, size, source)
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    spec = None if match == "none" else bind_config(config, shapes)
-    both = _architecture(descriptions[: len(models)], labels, spec)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    spec = None if match == "none" else bind_config(model.config, shapes)
+    both = _architecture(descriptions[: len(models)], labels, spec, joined)
     dtype = reduce(torch.promote_types, (header.dtype for header in headers))
     total = sum(downloads) + (data.download_bytes if data else 0)
     plans = [
-        _Parent(*fields).plan(parameters)
-        for fields in zip(descriptions, headers, licences, downloads, strict=True)
+        _Parent(*fields).plan(size)
+        for fields, size in zip(
+            zip(descriptions, headers, licences, downloads, strict=True), sizes, strict=True
+        )
     ]
     return Plan(
         models=plans[: len(models)],
@@ -217,7 +230,7 @@ def make_plan(
             download=total,
             result=max(header.bytes for header in headers) if out or push else 0,
             memory=memory_needed(
-                parameters,
+                _size(model),
                 both.free_spaces,
                 activations=match not in ("none", "alignment", "weights", "descent"),
                 models=len(sources),
@@ -288,17 +301,23 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 def _architecture(
-    descriptions: list[Description], labels: Literal["names", "index"], spec: Spec | None
+    descriptions: list[Description],
+    labels: Literal["names", "index"],
+    spec: Spec | None,
+    heads: Heads | None,
 ) -> ArchitecturePlan:
     config, processor = descriptions[0].config, descriptions[0].processor
     tokenizer = descriptions[0].tokenizer
     a, *others = (labels_of(description.config) for description in descriptions)
-    orders = [label_permutation(a, b, by=labels) if has_classes(config) else [] for b in others]
+    orders: list[list[int]] = [[] for _ in others]
+    if has_classes(config) and heads is None:
+        orders = [label_permutation(a, b, by=labels) for b in others]
     moved = [sum(old != new for new, old in enumerate(order)) for order in orders]
     return ArchitecturePlan(
         architecture=(config.architectures or [""])[0],
         model_type=config.model_type,
-        labels=list(a.values()) if has_classes(config) else [],
+        labels=list(heads.outputs if heads else a.values()) if has_classes(config) else [],
+        known=[len(heads.known(n)) for n in range(len(heads.rows))] if heads else None,
         labels_moved=moved[0] if len(moved) == 1 else moved,
         processor={
             **({} if processor is None else processor_fields(processor)),
@@ -307,6 +326,10 @@ def _architecture(
         family=None if spec is None else spec.family,
         free_spaces={} if spec is None else spec.free_spaces(),
     )
+
+
+def _size(model: PreTrainedModel) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _data(dataset: str | Source, config: str | None) -> DataPlan:
@@ -335,12 +358,11 @@ def _refuse_too_few(card: DataCard, split: str | None, samples: int) -> None:
         )
 
 
-def _refuse_incomplete(header: WeightsHeader, model: PreTrainedModel, source: Source) -> None:
-    """Raises: WeightsError, if fewer weights are stored than the model has.
+def _refuse_incomplete(header: WeightsHeader, needed: int, source: Source) -> None:
+    """Raises: WeightsError, if fewer weights are stored than the model needs.
 
     Totals only: names on disk may be older than the model's. Loading compares them one by one.
     """
-    needed = sum(parameter.numel() for parameter in model.parameters())
     if header.floating < needed:
         raise WeightsError(
             f"the weights of {source.ref} do not fit its {CONFIG}",

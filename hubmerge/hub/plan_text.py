@@ -113,6 +113,8 @@ def _architecture(plan: Plan) -> list[tuple[str, str]]:
         rows.append((f"{len(both.free_spaces)} free spaces", free_spaces(both.free_spaces)))
     if both.labels:
         moved = _moved(both.labels_moved)
+        if both.known is not None:
+            moved = _known(both.known)
         rows.append(
             (f"{len(both.labels)} classes", f"{_some(both.labels, LABELS_SHOWN)} ({moved})")
         )
@@ -127,6 +129,12 @@ def _moved(rows: int | list[int]) -> str:
     names = letters(len(counts) + 1)[1:]
     said = [f"{n} of {name}'s" for n, name in zip(counts, names, strict=True) if n]
     return f"{listed(said)} rows move" if said else "same order"
+
+
+def _known(known: list[int]) -> str:
+    """How many of the outputs each parent brings."""
+    said = [f"{n} of {name}'s" for n, name in zip(known, letters(len(known)), strict=True)]
+    return f"from {listed(said)}"
 
 
 def _data(data: DataPlan | None) -> list[tuple[str, str]]:

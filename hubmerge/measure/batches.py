@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.errors import DataError, LabelError
+from hubmerge.measure.answers import Answers
 from hubmerge.measure.data import UNLABELLED, Data
 from hubmerge.measure.labels import LabelMap
 from hubmerge.measure.rows import RowSet
@@ -61,6 +62,8 @@ class Batches:
     indices: tuple[int, ...]
     labels: Tensor | None
     """Output indices of all rows, int64 [rows]; None where the rows have no labels."""
+    answers: Answers | None = None
+    """How outputs are read as labels, where they are not the same."""
 
     @property
     def rows(self) -> int:
@@ -116,12 +119,14 @@ def make_batches(
     processor: Any | None,
     labels: LabelMap | None,
     *,
+    answers: Answers | None = None,
     cache_bytes: int = CACHE_BYTES,
 ) -> Batches:
     """The batches of `rows` for `model`.
 
     processor: the model's image processor; needed for images.
-    labels: None for rows whose labels do not matter (calibration).
+    labels: None for rows whose labels do not matter (calibration). answers: how outputs are read as
+        labels, where they are not the same.
     Raises: DataError, if the data does not hold what the model takes, now or when a batch is read;
         LabelError, if a row has no label or one that `labels` does not know.
     """
@@ -130,7 +135,7 @@ def make_batches(
     inputs = dataset.select_columns([column])
     targets = None if labels is None else _labels(data, dataset, rows, labels)
     kept = keeping(lambda indices: read(inputs, rows.split, indices), cache_bytes)
-    return Batches(kept, rows.indices, targets)
+    return Batches(kept, rows.indices, targets, answers)
 
 
 def keeping(read: Read, limit: int) -> Read:

@@ -58,10 +58,10 @@ def outputs(model: Asked, batches: Batches, workers: Workers, what: str = "evalu
     if batches.labels is None:
         raise ValueError("these batches have no labels: evaluation needs some")
     if batches.labels.ndim == 1:
-        return ClassOutputs(
-            logits(model, batches, workers, what).numpy(),
-            batches.labels.numpy(),
-        )
+        said = logits(model, batches, workers, what).numpy()
+        if batches.answers is not None:
+            said = batches.answers.read(said)
+        return ClassOutputs(said, batches.labels.numpy())
 
     def job(batch: Batch) -> Tensor:
         assert batch.labels is not None

@@ -6,19 +6,16 @@ position only where one side has no names. Nothing else is guessed.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from hubmerge.errors import LabelError
+from hubmerge.heads import MADE_UP, normalised
 from hubmerge.measure.data import UNLABELLED, Data
 
 Label = int | str
-
-_MADE_UP = re.compile(r"LABEL_\d+")
-"""What transformers calls a class nobody has named."""
 
 SHOWN = 5
 """Labels quoted in an error."""
@@ -34,12 +31,14 @@ class LabelMap:
     """What a reader of the report should know."""
 
 
-def match_labels(data: Data, id2label: Mapping[int, str], *, by_index: bool = False) -> LabelMap:
+def match_labels(
+    data: Data, id2label: Mapping[int, str], *, by_index: bool = False, named: bool = False
+) -> LabelMap:
     """The map from the values of `data`'s label column to output indices of the model.
 
     Names decide where both sides have them. The index decides where the data holds bare numbers
     or the model's names say nothing (LABEL_0) and the data has as many classes as the model, or
-    where `by_index` says so.
+    where `by_index` says so. named: names alone may decide, because the order is nobody's own.
     Raises: LabelError, if a label of the data has no place in the model.
     """
     model = [id2label[index] for index in sorted(id2label)]
@@ -52,6 +51,8 @@ def match_labels(data: Data, id2label: Mapping[int, str], *, by_index: bool = Fa
         numbers = [value for value in values if isinstance(value, int)]
         names_are_numbers = all(name.strip().isdecimal() for name in model)
         if numbers and (by_index or not names_are_numbers):
+            if named:
+                raise _nameless(data, model)
             return _numbers_by_index(data, numbers, model)
     if by_index or says_nothing(model):
         return _names_by_index(data, names, model)
@@ -60,12 +61,7 @@ def match_labels(data: Data, id2label: Mapping[int, str], *, by_index: bool = Fa
 
 def says_nothing(names: Iterable[str]) -> bool:
     """Whether all names are transformers' own LABEL_0, LABEL_1, ..."""
-    return all(_MADE_UP.fullmatch(name) for name in names)
-
-
-def normalised(name: str) -> str:
-    """What two spellings of one label have in common."""
-    return re.sub(r"[\s_]+", "", name).casefold()
+    return all(MADE_UP.fullmatch(name) for name in names)
 
 
 def _by_name(data: Data, names: Mapping[Label, str], model: list[str]) -> LabelMap:
@@ -132,6 +128,15 @@ def _numbers_by_index(data: Data, numbers: list[int], model: list[str]) -> Label
         {number: number for number in range(len(model))},
         "by index",
         "the data set's labels are numbers without names: they were taken as output indices",
+    )
+
+
+def _nameless(data: Data, model: list[str]) -> LabelError:
+    return LabelError(
+        f'"{data.label_column}" of {data.ref} holds numbers without names, and heads of several '
+        "label sets are matched by name",
+        found=f"the labels of all parents together are {_quoted(model)}",
+        hint="give the column class names (ClassLabel), or text",
     )
 
 

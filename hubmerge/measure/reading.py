@@ -8,6 +8,8 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from hubmerge.heads import Heads
+from hubmerge.measure.answers import Answers
 from hubmerge.measure.batches import Batches, make_batches
 from hubmerge.measure.data import Data
 from hubmerge.measure.labels import match_labels
@@ -39,14 +41,21 @@ def read_for(
     labels: dict[int, str],
     by_index: bool = False,
     tokens: int | None = None,
+    heads: Heads | None = None,
 ) -> Reading:
-    """The way `data` is read for `model`. Raises: DataError, LabelError."""
+    """The way `data` is read for `model`, or for one with these `heads`.
+
+    Raises: DataError, LabelError.
+    """
     if task_of(model.config) is LANGUAGE:
         return _texts(data, model, tokenizer, tokens)
-    found = match_labels(data, labels, by_index=by_index)
+    answers = None
+    if heads is not None:
+        labels, answers = dict(enumerate(heads.labels)), answers_of(heads)
+    found = match_labels(data, labels, by_index=by_index, named=heads is not None)
     return Reading(
         lambda rows, labelled: make_batches(
-            data, rows, model, processor, found if labelled else None
+            data, rows, model, processor, found if labelled else None, answers=answers
         ),
         (found.note,) if found.note else (),
         "images" if data.image_column else "rows",
@@ -55,6 +64,12 @@ def read_for(
             "label": data.label_column or "",
         },
     )
+
+
+def answers_of(heads: Heads, parent: int | None = None) -> Answers:
+    """How the outputs of the head for all parents are read, or those of one untouched parent."""
+    stands_for = heads.stands_for if parent is None else tuple(heads.labels_of(parent))
+    return Answers(stands_for, len(heads.labels))
 
 
 def _texts(

@@ -11,10 +11,16 @@ from hubmerge.measure.outputs import ClassOutputs, Outputs
 from hubmerge.measure.results import Score
 
 
-def ensemble(*members: ClassOutputs) -> ClassOutputs:
-    """The contenders' mean probabilities, as logits: log of the mean of their softmaxes."""
-    logs = (log_softmax(member.logits, axis=1) for member in members)
-    return ClassOutputs(reduce(np.logaddexp, logs) - np.log(len(members)), members[0].labels)
+def ensemble(*members: ClassOutputs, known: np.ndarray | None = None) -> ClassOutputs:
+    """The contenders' mean probabilities, as logits: log of the mean of their softmaxes.
+
+    known: bool [members, labels]; what a label counts is the mean over the members that know it.
+    """
+    logs = [log_softmax(member.logits, axis=1) for member in members]
+    if known is None:
+        return ClassOutputs(reduce(np.logaddexp, logs) - np.log(len(logs)), members[0].labels)
+    heard = [np.where(own, log, -np.inf) for own, log in zip(known, logs, strict=True)]
+    return ClassOutputs(reduce(np.logaddexp, heard) - np.log(known.sum(0)), members[0].labels)
 
 
 def temperature_of(validation: Outputs | None) -> float | None:

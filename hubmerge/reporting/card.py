@@ -8,7 +8,7 @@ from __future__ import annotations
 from huggingface_hub import EvalResult, ModelCardData
 from markupsafe import Markup
 
-from hubmerge.reporting import escape, figures, heights
+from hubmerge.reporting import escape, figures, heights, known
 from hubmerge.reporting.kinds import Kind, kind_of
 from hubmerge.reporting.pictures import PLOT
 from hubmerge.reporting.plot import can_plot
@@ -38,6 +38,7 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             location=location,
             plot=PLOT if can_plot(report) else None,
             rows=figures.rows(report),
+            known=_known(report),
             barrier_sentence=heights.barrier_sentence(report),
             heights=heights.heights(report),
             training_sentence=heights.training_sentence(report),
@@ -115,6 +116,13 @@ def _eval_results(report: Report) -> list[EvalResult]:
         for kind, name, value in measured
         if value is not None
     ]
+
+
+def _known(report: Report) -> tuple[list[list[str]], list[str]] | None:
+    """The table over everybody's labels, and how it is read; None where all have the same."""
+    if report.heads is None or report.data is None:
+        return None
+    return known.table(report), known.sentences(report)
 
 
 def _row_sets(data: Data) -> list[tuple[str, str, RowSet | None]]:

@@ -17,6 +17,7 @@ from hubmerge.letters import MOST, roles
 from hubmerge.measure.results import Comparison, Score
 from hubmerge.reporting.barriers import Barriers
 from hubmerge.reporting.fused import FUSED, FusionTried, Ledger
+from hubmerge.reporting.heads import Heads
 from hubmerge.reporting.part import Count, Part, RowSet, is_finite
 from hubmerge.reporting.surveys import Surveys
 
@@ -244,7 +245,7 @@ class Run(Part):
 class Report(Part):
     """Everything a merge can say for itself."""
 
-    OF_MANY = ("base", "surveys")
+    OF_MANY = ("base", "heads", "surveys")
 
     schema_version: Literal[1] = SCHEMA_VERSION
     verdict: VerdictName
@@ -256,6 +257,8 @@ class Report(Part):
     base: Parent | None = None
     """The model the parents were made from, where the fusion takes it."""
     merged: Merged
+    heads: Heads | None = None
+    """Where the parents tell other classes apart: what became of their heads."""
     contenders: Contenders
     comparisons: list[Comparison]
     barrier: Barriers

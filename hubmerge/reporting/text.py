@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hubmerge.letters import told
-from hubmerge.reporting import figures, heights
+from hubmerge.reporting import figures, heights, known
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.figures import figure, share
 from hubmerge.reporting.schema import Method, Report
@@ -17,6 +18,7 @@ def render_text(report: Report, folder: Path | None = None) -> str:
     blocks = [
         one_line(report.verdict_sentence),
         _table(report) if report.data else "",
+        _known(report) if report.heads and report.data else "",
         heights.barrier_sentence(report) if report.data else "",
         _training(report),
         "\n".join(one_line(seen.sentence) for seen in report.surveys.seen)
@@ -57,7 +59,15 @@ def _table(report: Report) -> str:
         )
         for row in figures.rows(report)
     ]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    return _columns(lines)
+
+
+def _known(report: Report) -> str:
+    return "\n".join(["Accuracy", _columns(known.table(report)), *known.sentences(report)])
+
+
+def _columns(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
             cell.rjust(width) if column else cell.ljust(width)

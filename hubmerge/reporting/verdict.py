@@ -82,11 +82,13 @@ def judge(
     unit: str = "images",
     finite: bool = True,
     words: Words = PLAIN,
+    remark: str = "",
 ) -> Verdict:
     """The verdict on `contenders.merge` by the rule above.
 
     `comparisons` are read where `other` is a parent, such as "parent_b"; `unit` is the plural word
-    for a row; `finite` is whether every output of the merge was; `words` are those of the task.
+    for a row; `finite` is whether every output of the merge was; `words` are those of the task;
+    `remark` is added to what was measured.
     """
     parents = [each for each in comparisons if each.other.startswith("parent_")]
     if not finite:
@@ -109,7 +111,7 @@ def judge(
             sentence = f"{_worse_by(parents, words)}: {figures}."
         case "cannot tell":
             sentence = f"Cannot tell: {figures}. {_what_it_takes(parents, unit)}"
-    return Verdict(name, sentence)
+    return Verdict(name, sentence + remark)
 
 
 def headline(sentence: str) -> str:

@@ -10,6 +10,7 @@ import yaml
 
 import hubmerge
 from hubmerge.reporting.card import render_card
+from hubmerge.reporting.known import remark
 from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.verdict import judge
@@ -31,6 +32,7 @@ def check_verdict(report: Report) -> list[Check]:
         unit=report.data.unit if report.data else "images",
         finite=report.data is None or report.contenders.merge.loss is not None,
         words=words_for(report.merged.pipeline_tag),
+        remark=remark(report),
     )
     said = {"verdict": report.verdict, "verdict_sentence": report.verdict_sentence}
     found = {"verdict": judged.name, "verdict_sentence": judged.sentence}

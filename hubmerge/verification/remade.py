@@ -26,6 +26,7 @@ PLAIN = ("models", "merged", "licence")
 MEASURED = (
     "n",
     "verdict",
+    "heads",
     "contenders",
     "comparisons",
     "barrier",

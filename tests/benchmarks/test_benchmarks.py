@@ -219,6 +219,13 @@ def test_split_training_is_tabled() -> None:
     assert loss["trained on everything"] < loss["parent, mostly 0 to 4"]
 
 
+def test_joining_disjoint_classes_is_tabled() -> None:
+    rows = table(run("joined.py", "--family", "mlp"), "family")
+    accuracy = {row["contender"]: float(row["accuracy"]) for row in rows}
+    assert len(accuracy) == 7
+    assert accuracy["merge, least-squares"] > accuracy["parent, 0 to 4"]
+
+
 def test_barriers_are_measured_over_width_and_training(tmp_path: Path) -> None:
     rows = table(run("mergeable.py", "--draw", str(tmp_path / "drawn.png")), "width")
     assert [(row["width"], row["epochs"]) for row in rows] == [("8", "1"), ("8", "0")]

@@ -149,13 +149,13 @@ def test_models_that_do_not_fit(row: Row, kit: Kit, hubmerge: CommandLine) -> No
     Row(
         "fewer classes",
         LabelError,
-        ("10 classes", "9"),
+        ("10 classes", "9", "--heads join"),
         lambda kit: [A, kit.named("b", zoo.NAMES[:9])],
     ),
     Row(
         "disjoint",
         LabelError,
-        ("0 of 10", "only in B: 'class 0'", "--labels by-index"),
+        ("0 of 10", "only in B: 'class 0'", "--heads join", "--labels by-index"),
         lambda kit: [A, kit.named("b", [f"class {index}" for index in range(10)])],
     ),
     Row(
@@ -169,6 +169,28 @@ def test_models_that_do_not_fit(row: Row, kit: Kit, hubmerge: CommandLine) -> No
         LabelError,
         ("LABEL_0", "--labels by-index"),
         lambda kit: [A, kit.named("b", [f"LABEL_{index}" for index in range(10)])],
+    ),
+    Row(
+        "joined by names that say nothing",
+        LabelError,
+        ("LABEL_0", "names of B"),
+        lambda kit: [A, kit.named("b", [f"LABEL_{n}" for n in range(9)]), "--heads", "join"],
+    ),
+    Row(
+        "joined by index",
+        RecipeError,
+        ("heads join", "labels"),
+        lambda kit: [A, "me/vit-b", "--heads", "join", "--labels", "by-index"],
+    ),
+    Row(
+        "joined by learning",
+        RecipeError,
+        ("--match learned", "other labels"),
+        lambda kit: [
+            *(A, kit.named("b", ["ten"]), "--heads", "join", "--match", "learned"),
+            *("--dataset", "me/digits"),
+        ],
+        known="late",
     ),
 )
 def test_labels_that_do_not_fit(row: Row, kit: Kit, hubmerge: CommandLine) -> None:

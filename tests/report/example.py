@@ -6,6 +6,8 @@ from itertools import combinations
 from typing import Any
 
 from hubmerge.measure.results import Barrier, Comparison, Curve, CurvePoint, Score
+from hubmerge.reporting.heads import Heads, Known
+from hubmerge.reporting.known import remark
 from hubmerge.reporting.schema import (
     Barriers,
     Contenders,
@@ -314,6 +316,24 @@ def of_three(**changes: Any) -> Report:
         "barrier": Barriers.of(naive=rising(2.0), matched=rising(0.05)),
     }
     return example(**{**fields, **changes})
+
+
+def of_other_labels(**changes: Any) -> Report:
+    """A merge of parents that know other labels, two of which they share."""
+    known = [
+        Known(
+            parent=role,
+            labels=labels,
+            rows=rows,
+            accuracy={role: 0.95, "naive": 0.5, "merge": 0.94},
+            loss={role: 0.2, "naive": 1.5, "merge": None},
+        )
+        for role, labels, rows in (("parent_a", 3, 700), ("parent_b", 4, 300))
+    ]
+    heads = Heads(kind="apart", labels=5, outputs=7, shared=2, known_by=[3, 4], known=known)
+    report = example(heads=heads)
+    verdict = judge(report.contenders, report.comparisons, remark=remark(report))
+    return report.model_copy(update={"verdict_sentence": verdict.sentence, **changes})
 
 
 def rising(height: float, n: int = 1000) -> Curve:

@@ -16,7 +16,7 @@ from hubmerge.reporting.card import render_card
 from hubmerge.reporting.escape import markdown, one_line, python_string, shell_word
 from hubmerge.reporting.schema import Licence, SpaceMatch
 from hubmerge.reporting.write import write_report
-from tests.report.example import data, example, of_three, parent, unmeasured
+from tests.report.example import data, example, of_other_labels, of_three, parent, unmeasured
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -253,3 +253,15 @@ def test_a_card_of_three_names_all_of_them_and_says_what_the_curve_is():
 
 def metadata_of(text):
     return yaml.safe_load(text.split("---\n")[1])
+
+
+def test_a_card_says_over_which_labels_everybody_was_measured():
+    card = render_card(of_other_labels())
+    assert "of 5 labels the parents know 3, 4; 2 are known to several" in card
+    assert "3 labels, 700 rows" in card
+    assert "4 labels, 300 rows" in card
+    assert "| parent B | 0.890 | – | 0.950 |" in card
+    assert "| this merge | 0.893 | 0.940 | 0.940 |" in card
+    assert "their probabilities are added" in card
+    assert "Of the 5 labels the parents know 3 and 4." in card
+    assert "that some parent knows" not in render_card(example())

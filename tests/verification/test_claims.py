@@ -12,7 +12,7 @@ from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema import Report
 from hubmerge.verification.claims import check_card, check_pictures, check_verdict
 from hubmerge.verification.result import Check, Outcome
-from tests.report.example import example, of_three, surveyed, unmeasured
+from tests.report.example import example, of_other_labels, of_three, surveyed, unmeasured
 
 
 def by_this_version(report: Report) -> Report:
@@ -27,6 +27,7 @@ REPORTS = {
         ("three", of_three()),
         ("surveyed", surveyed()),
         ("unmeasured", unmeasured()),
+        ("other labels", of_other_labels()),
     )
 }
 

@@ -1,0 +1,92 @@
+"""What everybody is worth on the labels of one parent: on their rows, and chosen among them alone.
+
+A parent cannot be right on a label it does not know. Here nobody has to be: the rows of its own
+labels are counted, and whoever is asked may answer with these labels only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from hubmerge.heads import Heads
+from hubmerge.letters import roles
+from hubmerge.measure import Batches, ClassOutputs, Score, score
+from hubmerge.measure.evaluate import logits
+from hubmerge.reporting import heads as told
+from hubmerge.workers import Workers
+
+
+@dataclass(frozen=True)
+class Known:
+    """A parent's labels, the rows there are of them, and contenders' scores on these, by name.
+
+    scores: none where there are no rows.
+    """
+
+    parent: str
+    labels: int
+    rows: int
+    scores: dict[str, Score]
+
+
+def known_scores(
+    heads: Heads,
+    rows: Batches,
+    parents: Sequence[PreTrainedModel],
+    lifted: Mapping[str, PreTrainedModel],
+    workers: Workers,
+) -> tuple[Known, ...]:
+    """For every parent, its own scores and those of models with the head of all, by name."""
+    assert rows.labels is not None
+    labels = rows.labels.numpy()
+    said = {name: logits(m, rows, workers, name).numpy() for name, m in lifted.items()}
+    found = []
+    for number, (role, parent) in enumerate(
+        zip(roles("parent", len(parents)), parents, strict=True)
+    ):
+        known = heads.labels_of(number)
+        here = np.isin(labels, known)
+        place = {label: own for own, label in enumerate(known)}
+        wanted = np.array([place[label] for label in labels[here]], dtype=np.int64)
+        answers = {role: logits(parent, rows, workers, role).numpy()[here]}
+        answers |= {name: each[here][:, heads.known(number)] for name, each in said.items()}
+        scores = {name: score(ClassOutputs(each, wanted)) for name, each in answers.items()}
+        found.append(Known(role, len(known), len(wanted), scores if len(wanted) else {}))
+    return tuple(found)
+
+
+def knowing(heads: Heads) -> np.ndarray:
+    """Which parent knows which label, bool [parents, labels]."""
+    known = np.zeros((len(heads.rows), len(heads.labels)), dtype=bool)
+    for parent in range(len(heads.rows)):
+        known[parent, heads.labels_of(parent)] = True
+    return known
+
+
+def told_heads(heads: Heads, known: Sequence[Known]) -> told.Heads:
+    """The report's part on heads; without `known` where nothing was measured."""
+    return told.Heads(
+        kind=heads.kind,
+        labels=len(heads.labels),
+        outputs=len(heads.outputs),
+        shared=heads.shared,
+        known_by=[len(heads.labels_of(parent)) for parent in range(len(heads.rows))],
+        known=[
+            told.Known(
+                parent=each.parent,
+                labels=each.labels,
+                rows=each.rows,
+                accuracy={name: found.accuracy for name, found in each.scores.items()},
+                loss={
+                    name: found.loss if math.isfinite(found.loss) else None
+                    for name, found in each.scores.items()
+                },
+            )
+            for each in known
+        ],
+    )

@@ -1,0 +1,36 @@
+"""What a report says of a merge whose parents tell other classes apart."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hubmerge.reporting.part import Part
+
+
+class Known(Part):
+    """One parent's labels: their rows, and nothing else to choose among."""
+
+    parent: str
+    """Whose: "parent_b"."""
+    labels: int
+    rows: int
+    accuracy: dict[str, float]
+    """Of the parent itself, "naive" and "merge"; empty if there are no rows."""
+    loss: dict[str, float | None]
+
+
+class Heads(Part):
+    """One head for parents with other labels, and over which labels everybody was measured."""
+
+    kind: Literal["join", "apart"]
+    """One output per label, or all outputs of all parents."""
+    labels: int
+    """That are told apart, each once: all contenders are measured on these."""
+    outputs: int
+    """Of the merge: more than labels where parents that share some were kept apart."""
+    shared: int
+    """Labels that more than one parent knows."""
+    known_by: list[int]
+    """Labels that each parent knows."""
+    known: list[Known]
+    """For every parent; empty if nothing was measured."""

@@ -1,0 +1,58 @@
+"""Over which labels everybody is measured: in words, and as the table of card and terminal."""
+
+from __future__ import annotations
+
+from hubmerge.letters import listed, roles, told
+from hubmerge.reporting.figures import count, figure
+from hubmerge.reporting.schema import Report
+
+
+def remark(report: Report) -> str:
+    """What a verdict over all labels has to be read with; empty where all parents know all."""
+    heads = report.heads
+    return "" if heads is None else partial(heads.labels, heads.known_by)
+
+
+def partial(labels: int, known: list[int]) -> str:
+    """That parents know only so many of the labels, each; empty where all know all of them."""
+    if all(each == labels for each in known):
+        return ""
+    return f" Of the {count(labels)} labels the parents know {listed([*map(count, known)])}."
+
+
+def sentences(report: Report) -> list[str]:
+    """How the figures over all labels, and those over one parent's, are to be read."""
+    heads = report.heads
+    assert heads is not None
+    said = [
+        f"All are measured over the {count(heads.labels)} labels that some parent knows. A parent "
+        "cannot be right on one it does not know; in its loss such a label is as likely as chance "
+        f"has it, 1/{count(heads.labels)}."
+    ]
+    if heads.outputs > heads.labels:
+        said.append(
+            "Where the merge has several outputs for one label, their probabilities are added."
+        )
+    said.append(
+        "In the column of a parent's labels only their rows count, and there is nothing else to "
+        "choose among."
+    )
+    return said
+
+
+def table(report: Report) -> list[list[str]]:
+    """Accuracy over all labels, and over those of each parent; the first line is the head."""
+    heads = report.heads
+    assert heads is not None
+    columns = [
+        f"{told(each.parent)}'s {count(each.labels)} labels, {count(each.rows)} rows"
+        for each in heads.known
+    ]
+    names = [*roles("parent", len(report.models)), "naive", "merge"]
+    shown = {"naive": "naive average", "merge": "this merge"}
+    lines = [["", f"all {count(heads.labels)} labels, {count(report.n)} rows", *columns]]
+    for name in names:
+        overall = getattr(report.contenders, name).accuracy
+        own = [figure(each.accuracy.get(name)) for each in heads.known]
+        lines.append([shown.get(name) or told(name), figure(overall), *own])
+    return lines
