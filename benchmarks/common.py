@@ -7,7 +7,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ from transformers import (
 )
 
 from hubmerge.demo.digits import digits, write_digits
-from hubmerge.demo.train import COURSES, write_parent
+from hubmerge.demo.train import COURSES, Course, write_parent
 from hubmerge.letters import letters
 from hubmerge.models.probe import shaken
+from hubmerge.progress import be_quiet
 
 HUBMERGE = (sys.executable, "-m", "hubmerge.cli")
 """The command line, as a user runs it."""
@@ -114,6 +116,30 @@ def trained(
             write_parent(where, course, seed, splits, repo=where.name, dataset=data.name)
         )
     return parents, data
+
+
+def every_family(
+    doc: str | None,
+    headings: Sequence[str],
+    measured: Callable[[Path, Course, list[str]], Iterable[Sequence[str]]],
+) -> None:
+    """A whole script: one table for each family of the demo, on all test images.
+
+    measured: what is found in a folder of its own, by a family's course and more options of
+    `hubmerge merge`.
+    """
+    parser = arguments(doc)
+    parser.add_argument("--family", choices=[course.name for course in COURSES], help="only this")
+    options, more = parser.parse_known_args()
+    more = [*(SMALL if options.quick else ("--samples", "all")), *more]
+    be_quiet()
+    print(machine())
+    for course in COURSES:
+        if options.family not in (None, course.name):
+            continue
+        small = replace(course, epochs=1) if options.quick else course
+        with tempfile.TemporaryDirectory() as temporary:
+            show(headings, measured(Path(temporary), small, more))
 
 
 def push(environment: Mapping[str, str], folder: Path, kind: str) -> str:

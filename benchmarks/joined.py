@@ -11,17 +11,14 @@ accuracy on the rows of each parent's digits, with nothing else to choose among.
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import common
 from datasets import ClassLabel, DatasetDict
 
 from hubmerge.demo.digits import NAMES, digits, write_digits
-from hubmerge.demo.train import COURSES, Course, write_parent
-from hubmerge.progress import be_quiet
+from hubmerge.demo.train import Course, write_parent
 from hubmerge.reporting import figures
 from hubmerge.reporting.schema import Report
 
@@ -93,18 +90,7 @@ def line(course: Course, name: str, report: Report, key: str) -> tuple[str, ...]
 
 def main() -> None:
     """Prints one table per family."""
-    parser = common.arguments(__doc__)
-    parser.add_argument("--family", choices=[course.name for course in COURSES], help="only this")
-    options, more = parser.parse_known_args()
-    more = [*(common.SMALL if options.quick else ("--samples", "all")), *more]
-    be_quiet()
-    print(common.machine())
-    for course in COURSES:
-        if options.family not in (None, course.name):
-            continue
-        small = replace(course, epochs=1) if options.quick else course
-        with tempfile.TemporaryDirectory() as temporary:
-            common.show(HEADINGS, measured(Path(temporary), small, more))
+    common.every_family(__doc__, HEADINGS, measured)
 
 
 if __name__ == "__main__":
