@@ -36,6 +36,8 @@ MEASURED = (
     "limits",
 )
 """Parts that do. The rest of a report is about one run of it."""
+RARE = ("heads", "surveys")
+"""Those that a report may well be without."""
 OF_A_RUN = ("revision", "transformers_version")
 """Fields that may differ: the recipe made again asks for commits, maybe with other libraries."""
 
@@ -118,8 +120,9 @@ def check_report(said: Report, found: Report, *, measured: bool) -> list[Check]:
 
 
 def measured_parts(report: Report) -> tuple[str, ...]:
-    """The parts of a report that take data: not every merge carries surveys."""
-    return tuple(part for part in MEASURED if part != "surveys" or report.surveys is not None)
+    """The parts of a report that take data."""
+    missing = [part for part in RARE if getattr(report, part) is None]
+    return tuple(part for part in MEASURED if part not in missing)
 
 
 def not_checked(parts: tuple[str, ...], why: str) -> list[Check]:
