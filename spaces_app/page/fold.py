@@ -9,12 +9,13 @@ import gradio as gr
 
 from hubmerge.errors import RecipeError
 from hubmerge.fusing import same_run
+from hubmerge.heads import APART, JOIN, SAME
 from hubmerge.recipe import MIDDLE
 from spaces_app.page import allowed, levels
 from spaces_app.page.context import Context
 from spaces_app.page.search import Search
 from spaces_app.page.steps import QUIET
-from spaces_app.page.wording import FUSION, MATCHING, REPAIR, SYMMETRIES
+from spaces_app.page.wording import FUSION, MATCHING, OTHER_CLASSES, REPAIR, SYMMETRIES
 
 BASE = "Empty, unless the models were all trained further from one: it opens other fusions."
 ROWS = "Empty: 1,000, or what there is."
@@ -72,6 +73,17 @@ class Fold:
                 label="Classes",
                 info="How the two models' classes are brought together.",
             )
+            self.heads = gr.Radio(
+                [
+                    ("refused", SAME),
+                    ("all in one list", JOIN),
+                    ("side by side", APART),
+                ],
+                value=SAME,
+                label=OTHER_CLASSES,
+                info="One model can be made that knows the classes of all.",
+                elem_id="heads",
+            )
 
     def _numbers(self) -> None:
         with gr.Row():
@@ -103,6 +115,7 @@ class Fold:
             self.repair,
             self.symmetry,
             self.labels,
+            self.heads,
             self.lam,
             self.samples,
             self.calibration,
@@ -116,7 +129,7 @@ class Fold:
         typed = [self.base, self.samples, self.calibration, self.seed]
         said = [event for field in typed for event in (field.submit, field.blur)]
         methods: list[Any] = [self.match, self.fuse, self.repair]
-        chosen = [*methods, self.symmetry, self.labels, self.lam, self.survey]
+        chosen = [*methods, self.symmetry, self.labels, self.heads, self.lam, self.survey]
         return [*said, self._picked.change, *(field.change for field in chosen)]
 
     def wire(self, picked: Sequence[Any], level: gr.Radio) -> None:

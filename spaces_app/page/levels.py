@@ -8,6 +8,7 @@ from typing import Any
 
 from hubmerge.fuse import find_fusion
 from hubmerge.fusing import AUTO
+from hubmerge.heads import SAME
 from hubmerge.recipe import MIDDLE, Recipe, make_recipe
 
 QUICK, STANDARD, BEST = "quick", "standard", "best"
@@ -32,6 +33,7 @@ class Advanced:
     repair: str = "auto"
     symmetry: str = "auto"
     labels: str = "by-name"
+    heads: str = SAME
     lam: float = MIDDLE
     samples: int | None = None
     calibration_samples: int | None = None
@@ -64,6 +66,7 @@ def to_recipe(
         "repair": advanced.repair,
         "symmetry": advanced.symmetry,
         "labels": advanced.labels,
+        "heads": advanced.heads,
         "samples": advanced.samples if data else None,
         "calibration_samples": advanced.calibration_samples if data else None,
         "seed": advanced.seed,

@@ -23,6 +23,7 @@ OPTIONS = {
     "repair": "--repair",
     "lambda": "--lambda",
     "labels": "--labels",
+    "heads": "--heads",
     "learning_steps": "--learning-steps",
     "seed": "--seed",
     "samples": "--samples",

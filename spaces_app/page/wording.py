@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 MATCHING, FUSION, REPAIR, SYMMETRIES = "Matching", "Fusion", "Repair", "Symmetries"
+OTHER_CLASSES = "Models that know other classes"
 
 _PHRASES = (
     (r"sign in again with `hf auth login`, or unset HF_TOKEN.*", "sign in again, with another one"),
@@ -27,6 +28,8 @@ _PHRASES = (
     (r"--repair ([\w-]+)", rf"{REPAIR} “\1”"),
     (r"--symmetry permutations", f"{SYMMETRIES} “reordering alone”"),
     (r"--symmetry all", f"{SYMMETRIES} “all the family allows”"),
+    (r"hubmerge merge --heads join makes", f"{OTHER_CLASSES} “all in one list” makes"),
+    (r"leave out --heads", f"{OTHER_CLASSES} “refused”"),
     (r"--samples all", "more rows to measure on"),
     (r"--samples", "rows to measure on"),
     (r"--lambda", "λ"),

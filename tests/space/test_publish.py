@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from hubmerge.hub.compare import JOINED
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.reporting.schema import Report
 from spaces_app.page import plan_view, publish_view
-from spaces_app.page.wording import here
+from spaces_app.page.wording import OTHER_CLASSES, here
 from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused, State
 from spaces_app.service.person import Person
@@ -134,6 +135,7 @@ def test_a_private_model_is_told_of_without_a_terminal(office: Desk, somebody: P
         ("add --dataset, or --fuse average", "name a data set, or Fusion “average”"),
         ("fewer --samples, or give --lambda", "fewer rows to measure on, or give λ"),
         ("OWNER/NAME", "OWNER/NAME"),
+        (JOINED, f"{OTHER_CLASSES} “all in one list” makes one head over the labels of all"),
     ],
 )
 def test_options_become_fields(hint: str, said: str) -> None:
