@@ -1,11 +1,12 @@
 """Merge pairs of MLP heads by the three matchers of Git Re-Basin (arXiv:2209.04836).
 
-    python benchmarks/heads.py [--dataset FOLDER] [options of hubmerge merge]
+    python benchmarks/heads.py [--no-digits] [--dataset FOLDER] [options of hubmerge merge]
 
 Trains two MLP heads from two seeds on scikit-learn's digits, as `hubmerge demo` does, and, with
 `--dataset`, two of three hidden layers of 512 units on the pixels of that data set. Pushes them to
-an embedded Hub, runs `hubmerge merge` with each matcher, and prints what the midpoint is worth
-beside the parents and the naive average, and how far the loss rises between the parents.
+an embedded Hub, runs `hubmerge merge` with each matcher, and prints what the merge is worth
+beside the parents and the naive average (accuracy, and loss after one temperature each), and how
+far the loss rises on the straight path between the parents.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ HEADINGS = (
     "parent A",
     "parent B",
     "naive",
-    "midpoint",
+    "merge",
     "minus mean",
+    "loss minus mean",
     "naive excess",
     "excess",
     "calibrated",
@@ -124,22 +126,32 @@ def merges(folder: Path, pair: Pair, more: Sequence[str]) -> Iterator[tuple[str,
 
 
 def figures(report: Report) -> tuple[str, ...]:
-    """Accuracies of the parents, the naive average and the midpoint, which also against the
-    parents' mean; largest excess losses between the parents: naive, matched, and matched after one
-    temperature per point, in nats."""
+    """Accuracies of the parents, the naive average and the merge, which also against the parents'
+    mean, as its calibrated loss is; largest excess losses on the straight path: naive, matched, and
+    matched after one temperature per point, all in nats."""
     found, paths = report.contenders, report.barrier.detail
     shown = (found.parent_a, found.parent_b, found.naive, found.merge)
-    a, b, naive, merge = (each.accuracy or 0.0 for each in shown)
+    a, b, naive, merge = (measured(each.accuracy) for each in shown)
+    losses = [measured(each.calibrated_loss) for each in shown]
     assert paths.matched is not None
     assert paths.matched.calibrated_barrier is not None
     accuracies = (f"{value:.4f}" for value in (a, b, naive, merge))
+    against = (merge - (a + b) / 2, losses[3] - (losses[0] + losses[1]) / 2)
     rises = (report.barrier.naive, report.barrier.matched, paths.matched.calibrated_barrier.value)
-    return (*accuracies, f"{merge - (a + b) / 2:+.4f}", *(f"{rise or 0.0:.4f}" for rise in rises))
+    shifts = (f"{value:+.4f}" for value in against)
+    return (*accuracies, *shifts, *(f"{measured(rise):.4f}" for rise in rises))
+
+
+def measured(figure: float | None) -> float:
+    """A figure of a report that must have it."""
+    assert figure is not None
+    return figure
 
 
 def main() -> None:
     """Prints the commands and one table."""
     parser = common.arguments(__doc__)
+    parser.add_argument("--digits", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--dataset", type=Path, help="folder of images to train heads on as well")
     options, more = parser.parse_known_args()
     more = [*(common.SMALL if options.quick else ()), *more]
@@ -155,7 +167,8 @@ def main() -> None:
 
 def pairs(folder: Path, options: argparse.Namespace) -> Iterator[Pair]:
     """What is merged."""
-    yield on_digits(folder, options.quick)
+    if options.digits:
+        yield on_digits(folder, options.quick)
     if options.dataset is not None:
         yield on_pixels(folder, options.dataset.resolve(), options.quick)
 

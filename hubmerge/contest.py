@@ -172,7 +172,7 @@ def prepare_ground(
     calibration = reading.batches(rows.calibration, False)
     learning, notes, used = calibration, list(rows.notes), len(rows.calibration)
     if (learner := learners().get(recipe.match)) is not None:
-        taught = learning_rows(data, rows, recipe, learner.rows)
+        taught = learning_rows(data, rows, recipe, learner.rows_for(recipe.learning_steps))
         learning, used = reading.batches(taught, learner.labelled), max(used, len(taught))
         notes.append(f'{len(taught):,} rows of split "{taught.split}" were learned from')
     training = None

@@ -9,12 +9,13 @@ from hubmerge.letters import told
 from hubmerge.reporting import figures, heights, known
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.figures import figure, share
+from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.schema import Method, Report
 from hubmerge.reporting.words import Words, words_for
 
 
 def render_text(report: Report, folder: Path | None = None) -> str:
-    """Verdict, contenders, barrier, and where the files lie if `folder` is given."""
+    """Verdict, contenders, barrier, what may help, and where the files lie if `folder` is given."""
     blocks = [
         one_line(report.verdict_sentence),
         _table(report) if report.data else "",
@@ -26,6 +27,7 @@ def render_text(report: Report, folder: Path | None = None) -> str:
         else "",
         _method(report),
         _limits(report),
+        _next(report),
         _places(report, folder),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -123,6 +125,11 @@ def _limits(report: Report) -> str:
     if not report.limits:
         return ""
     return "\n".join(["Known limits", *(f"- {one_line(limit)}" for limit in report.limits)])
+
+
+def _next(report: Report) -> str:
+    steps = next_steps(report)
+    return "\n".join(["What may help", *(f"- {step}" for step in steps)]) if steps else ""
 
 
 def _places(report: Report, folder: Path | None) -> str:

@@ -21,10 +21,12 @@ from hubmerge.reporting.heights import (
     heights,
     training_sentence,
 )
+from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.schema import Method, Report
 from hubmerge.reporting.words import words_for
 from spaces_app.page.allowed import LOOKS_AT
 from spaces_app.page.markup import NONE, card, facts, join, on_hub, table, term, text
+from spaces_app.page.wording import here
 
 LOSS = (
     "Mean cross-entropy in nats: how surprised the model is by the right answers. Lower is better."
@@ -51,7 +53,7 @@ GAIN = "How much more alike the two models' weights (or activations) are than be
 
 
 def verdict(report: Report) -> Markup:
-    """One sentence, and on how much it stands."""
+    """One sentence, on how much it stands, and what to try where it is not good."""
     look = {"do not use": "hm-bad", "worse": "hm-warn", "cannot tell": "hm-warn"}
     rests = (
         f"Measured on {count(report.n)} {report.data.unit} that decided nothing."
@@ -61,6 +63,9 @@ def verdict(report: Report) -> Markup:
     body = Markup('<p class="hm-verdict">{}</p><p class="hm-quiet">{}</p>').format(
         text(report.verdict_sentence), text(rests)
     )
+    if steps := next_steps(report):
+        items = join(Markup("<li>{}</li>").format(text(here(step))) for step in steps)
+        body += Markup("<h4>What may help, in the fold</h4><ul>{}</ul>").format(items)
     return card("Verdict", body, look.get(report.verdict, "hm-good"))
 
 

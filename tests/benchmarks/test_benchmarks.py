@@ -199,7 +199,8 @@ def test_heads_are_merged_by_the_three_matchers_of_git_re_basin(tmp_path: Path) 
     ]
     for row in rows:
         mean = (float(row["parent A"]) + float(row["parent B"])) / 2
-        assert float(row["minus mean"]) == pytest.approx(float(row["midpoint"]) - mean, abs=2e-4)
+        assert float(row["minus mean"]) == pytest.approx(float(row["merge"]) - mean, abs=2e-4)
+        assert abs(float(row["loss minus mean"])) < 3
         assert float(row["excess"]) < float(row["naive excess"])
 
 

@@ -189,6 +189,13 @@ class Still:
         return {k: v + 0 * nothing if v.is_floating_point() else v for k, v in self.state.items()}
 
 
+@every_learner
+def test_a_longer_course_takes_more_rows(method):
+    learner = learners()[method]
+    assert learner.rows_for(None) == learner.rows_for(600) == learner.rows == 15_000
+    assert learner.rows_for(3600) == 3600 * 25
+
+
 def test_label_free_learning_looks_at_no_label(often):
     with_labels, without = (
         run("learned", "vit", bench_for("vit", labelled=labelled)) for labelled in (True, False)

@@ -5,6 +5,7 @@ import pytest
 from hubmerge.reporting.barriers import Barriers, OnTraining
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.heights import barrier_sentence
+from hubmerge.reporting.next_steps import LEARN, LONGER, REFIT, next_steps
 from hubmerge.reporting.part import RowSet
 from hubmerge.reporting.schema import Published, Report
 from hubmerge.reporting.text import render_text
@@ -118,3 +119,35 @@ def test_training_rows_are_called_so_everywhere():
     assert (report.verdict, report.verdict_sentence) == (plain.verdict, plain.verdict_sentence)
     assert Report.model_validate_json(report.to_json()) == report
     assert '"training"' not in plain.to_json()
+
+
+def worse(**method):
+    """A merge that lost to its parents, made in the example's way but for `method`."""
+    made = example()
+    return example(verdict="worse", method=made.method.model_copy(update=method))
+
+
+@pytest.mark.parametrize(
+    ("method", "steps"),
+    [
+        ({}, [REFIT, LEARN]),
+        ({"fuse": "least-squares"}, [LEARN]),
+        ({"match": "learned"}, [LONGER]),
+        ({"match": "none", "spaces": []}, []),
+    ],
+)
+def test_a_merge_that_lost_says_what_it_has_not_used(method, steps):
+    assert next_steps(worse(**method)) == steps
+    text = render_text(worse(**method))
+    assert all(f"\n- {step}" in text for step in steps)
+    assert ("What may help" in text) == bool(steps)
+
+
+def test_a_merge_that_did_not_lose_is_left_in_peace():
+    assert next_steps(example()) == next_steps(unmeasured()) == []
+    assert "What may help" not in render_text(example())
+
+
+def test_learning_is_for_two():
+    three = [parent(f"org/{name}", name) for name in "abc"]
+    assert next_steps(worse().model_copy(update={"models": three})) == [REFIT]

@@ -177,3 +177,10 @@ def test_barriers_are_shown_on_test_and_on_training_rows() -> None:
     assert shown.count("<td>300 training</td>") == shown.count("<td>1,000 test</td>") == 2
     assert "nothing in the verdict" in shown
     assert "training" not in str(report_view.barrier(plain))
+
+
+def test_a_verdict_that_is_not_good_says_what_may_help_in_the_words_of_the_page():
+    shown = str(report_view.verdict(example(verdict="worse")))
+    assert "Fusion “least-squares”" in shown
+    assert "Matching “learned”" in shown
+    assert "What may help" not in str(report_view.verdict(example()))

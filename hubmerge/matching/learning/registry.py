@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from hubmerge.bench import Bench
+from hubmerge.matching.learning.lessons import ROWS
 from hubmerge.matching.registry import Matcher, matchers
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
@@ -34,14 +35,17 @@ class Learner:
     source: str
     labelled: bool
     rows: int = 15_000
-    """Calibration rows it learns from, where nobody says how many: enough for a full course of
-    `learned` in which none is seen twice."""
+    """Calibration rows of a course of its own length, where nobody says how many."""
     needs_data: bool = True
 
     @property
     def summary(self) -> str:
         """First line of the function's docstring."""
         return (self.function.__doc__ or "").strip().splitlines()[0]
+
+    def rows_for(self, steps: int | None) -> int:
+        """Rows a course of `steps` (None: its own) takes, so that it sees none of them twice."""
+        return max(self.rows, ROWS * (steps or 0))
 
 
 _learners: dict[str, Learner] = {}

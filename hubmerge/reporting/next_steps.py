@@ -1,0 +1,28 @@
+"""What to try next, where a merge is worse than its parents."""
+
+from __future__ import annotations
+
+from hubmerge.matching.learning.registry import learners
+from hubmerge.reporting.schema import Report
+
+WORSE = ("worse", "do not use")
+REFIT = "--fuse least-squares: every layer refitted to both parents, on rows without labels"
+LEARN = "--match learned: the match itself learned on rows without labels, in minutes to an hour"
+LONGER = "--learning-steps 3600: a longer course, if it was shorter"
+
+
+def next_steps(report: Report) -> list[str]:
+    """What this merge has not used and merges like it gained from (docs/benchmarks.md), as hints.
+
+    Empty where nothing was measured, where the merge is not known to be worse than a parent, and
+    where nothing was matched or parents know other classes: those have other questions.
+    """
+    data, method = report.data, report.method
+    if report.verdict not in WORSE or data is None or data.calibration is None:
+        return []
+    if report.heads or report.base or not method.spaces:
+        return []
+    if method.match in learners():
+        return [LONGER]
+    found = [REFIT] if method.fuse == "average" else []
+    return [*found, LEARN] if len(report.models) == 2 else found
