@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hubmerge.matching.learning.registry import learners
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema import Method, Report
+from hubmerge.spec.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
 
 WORSE = ("worse", "do not use")
 REFIT = "--fuse least-squares: every layer refitted to both parents, on rows without labels"
@@ -25,4 +26,11 @@ def next_steps(report: Report) -> list[str]:
     if method.match in learners():
         return [LONGER]
     found = [REFIT] if method.fuse == "average" else []
-    return [*found, LEARN] if len(report.models) == 2 else found
+    return [*found, LEARN] if len(report.models) == 2 and _turns(method) else found
+
+
+def _turns(method: Method) -> bool:
+    """Whether the family has rotations or linear maps, which is what learning gains by."""
+    tried = {attempt.symmetry for attempt in method.tried}
+    kinds = {space.kind for space in method.spaces}
+    return PERMUTATIONS in tried or not kinds <= {PERMUTE, SCALE, FLIP}

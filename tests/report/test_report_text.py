@@ -7,7 +7,7 @@ from hubmerge.reporting.card import render_card
 from hubmerge.reporting.heights import barrier_sentence
 from hubmerge.reporting.next_steps import LEARN, LONGER, REFIT, next_steps
 from hubmerge.reporting.part import RowSet
-from hubmerge.reporting.schema import Published, Report
+from hubmerge.reporting.schema import Attempt, Published, Report
 from hubmerge.reporting.text import render_text
 from hubmerge.reporting.write import write_report
 from tests.report.example import bounded, curve, example, parent, unmeasured
@@ -121,17 +121,25 @@ def test_training_rows_are_called_so_everywhere():
     assert '"training"' not in plain.to_json()
 
 
-def worse(**method):
+def worse(kind="permute", **method):
     """A merge that lost to its parents, made in the example's way but for `method`."""
-    made = example()
-    return example(verdict="worse", method=made.method.model_copy(update=method))
+    made = example().method
+    spaces = [space.model_copy(update={"kind": kind}) for space in made.spaces]
+    return example(verdict="worse", method=made.model_copy(update={"spaces": spaces, **method}))
+
+
+PERMUTED = Attempt(
+    way="", match="activations", symmetry="permutations", loss=1, accuracy=0.5, chosen=True
+)
 
 
 @pytest.mark.parametrize(
     ("method", "steps"),
     [
-        ({}, [REFIT, LEARN]),
-        ({"fuse": "least-squares"}, [LEARN]),
+        ({}, [REFIT]),
+        ({"kind": "rotate"}, [REFIT, LEARN]),
+        ({"tried": [PERMUTED]}, [REFIT, LEARN]),
+        ({"kind": "linear", "fuse": "least-squares"}, [LEARN]),
         ({"match": "learned"}, [LONGER]),
         ({"match": "none", "spaces": []}, []),
     ],
@@ -150,4 +158,4 @@ def test_a_merge_that_did_not_lose_is_left_in_peace():
 
 def test_learning_is_for_two():
     three = [parent(f"org/{name}", name) for name in "abc"]
-    assert next_steps(worse().model_copy(update={"models": three})) == [REFIT]
+    assert next_steps(worse("rotate").model_copy(update={"models": three})) == [REFIT]

@@ -182,5 +182,5 @@ def test_barriers_are_shown_on_test_and_on_training_rows() -> None:
 def test_a_verdict_that_is_not_good_says_what_may_help_in_the_words_of_the_page():
     shown = str(report_view.verdict(example(verdict="worse")))
     assert "Fusion “least-squares”" in shown
-    assert "Matching “learned”" in shown
+    assert "--fuse" not in shown
     assert "What may help" not in str(report_view.verdict(example()))
