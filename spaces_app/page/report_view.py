@@ -65,7 +65,7 @@ def verdict(report: Report) -> Markup:
     )
     if steps := next_steps(report):
         items = join(Markup("<li>{}</li>").format(text(here(step))) for step in steps)
-        body += Markup("<h4>What may help, in the fold</h4><ul>{}</ul>").format(items)
+        body += Markup("<h4>What may help, under Advanced</h4><ul>{}</ul>").format(items)
     return card("Verdict", body, look.get(report.verdict, "hm-good"))
 
 
