@@ -23,10 +23,11 @@ def next_steps(report: Report) -> list[str]:
         return []
     if report.heads or report.base or not method.spaces:
         return []
-    if method.match in learners():
+    turns = _turns(method)
+    if turns and method.match in learners():
         return [LONGER]
     found = [REFIT] if method.fuse == "average" else []
-    return [*found, LEARN] if len(report.models) == 2 and _turns(method) else found
+    return [*found, LEARN] if turns and len(report.models) == 2 else found
 
 
 def _turns(method: Method) -> bool:

@@ -140,7 +140,8 @@ PERMUTED = Attempt(
         ({"kind": "rotate"}, [REFIT, LEARN]),
         ({"tried": [PERMUTED]}, [REFIT, LEARN]),
         ({"kind": "linear", "fuse": "least-squares"}, [LEARN]),
-        ({"match": "learned"}, [LONGER]),
+        ({"kind": "rotate", "match": "learned"}, [LONGER]),
+        ({"match": "straight-through"}, [REFIT]),
         ({"match": "none", "spaces": []}, []),
     ],
 )
