@@ -9,7 +9,7 @@ from hubmerge.spec.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
 WORSE = ("worse", "do not use")
 REFIT = "--fuse least-squares: every layer refitted to both parents, on rows without labels"
 LEARN = "--match learned: the match itself learned on rows without labels, in minutes to an hour"
-LONGER = "--learning-steps 3600: a longer course, if it was shorter"
+LONGER = "--match learned --learning-steps 3600: a longer course, if this one was shorter"
 
 
 def next_steps(report: Report) -> list[str]:

@@ -30,7 +30,7 @@ _PHRASES = (
     (r"--symmetry all", f"{SYMMETRIES} “all the family allows”"),
     (r"hubmerge merge --heads join makes", f"{OTHER_CLASSES} “all in one list” makes"),
     (r"leave out --heads", f"{OTHER_CLASSES} “refused”"),
-    (r"--learning-steps (\d+)", r"`learning_steps: \1` in a recipe"),
+    (r" --learning-steps \d+", " with more `learning_steps` in a recipe"),
     (r"--samples all", "more rows to measure on"),
     (r"--samples", "rows to measure on"),
     (r"--lambda", "λ"),

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
+from hubmerge.contest import learning_rows
 from hubmerge.errors import DataError, RecipeError
+from hubmerge.matching import learners
 from hubmerge.measure import choose_rows, open_data, training_rows
 from hubmerge.measure.rows import hash_order
+from hubmerge.recipe import make_recipe
 
 SPLITS = [
     {"train": 60, "test": 50},
@@ -129,3 +133,21 @@ def test_training_rows_come_from_a_training_split_that_has_them(write):
     alone = open_data(folder, ref="d", split="train")
     with pytest.raises(DataError, match="training split beside"):
         training_rows(alone, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken"),
+    [
+        ({}, 30),
+        ({"learning_steps": 1}, 30),
+        ({"learning_steps": 2}, 50),
+        ({"learning_steps": 9}, 60),
+        ({"learning_steps": 9, "calibration_samples": 10}, 10),
+    ],
+)
+def test_a_course_takes_a_row_for_each_it_looks_at_as_far_as_there_are(write, asked, taken):
+    data = open_data(write({"train": 60, "test": 50}), ref="d")
+    recipe = make_recipe(models=("o/a", "o/b"), match="learned", dataset="o/d", **asked)
+    rows = choose_rows(data, calibration_samples=recipe.calibration_samples or 20)
+    wanted = replace(learners()["learned"], rows=30).rows_for(recipe.learning_steps)
+    assert len(learning_rows(data, rows, recipe, wanted)) == taken

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hubmerge.reporting.barriers import OnTraining
 from hubmerge.reporting.fused import Ledger, SoupStep
 from hubmerge.reporting.kinds import kind_of
+from hubmerge.reporting.next_steps import LONGER
 from hubmerge.reporting.part import RowSet
 from spaces_app.page import (
     attempt_view,
@@ -27,6 +28,7 @@ from spaces_app.page.gallery_view import again
 from spaces_app.page.pick import Pick
 from spaces_app.page.report_view import at
 from spaces_app.page.search import offer
+from spaces_app.page.wording import here
 from spaces_app.service.gallery import Exhibit, exhibit
 from spaces_app.service.job import Refusal
 from tests.report.example import curve, example, surveyed
@@ -184,3 +186,7 @@ def test_a_verdict_that_is_not_good_says_what_may_help_in_the_words_of_the_page(
     assert "Fusion “least-squares”" in shown
     assert "--fuse" not in shown
     assert "What may help" not in str(report_view.verdict(example()))
+    assert here(LONGER) == (
+        "Matching “learned” with more `learning_steps` in a recipe: "
+        "a longer course, if this one was shorter"
+    )
