@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from transformers import (
 )
 
 from hubmerge.demo.digits import NAMES, write_digits
+from tests.report.example import example
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -202,6 +204,16 @@ def test_heads_are_merged_by_the_three_matchers_of_git_re_basin(tmp_path: Path) 
         assert float(row["minus mean"]) == pytest.approx(float(row["merge"]) - mean, abs=2e-4)
         assert abs(float(row["loss minus mean"])) < 3
         assert float(row["excess"]) < float(row["naive excess"])
+
+
+def test_a_merge_is_set_against_the_mean_of_its_parents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    *accuracies, gained, lost, naive, matched, calibrated = import_module("heads").figures(
+        example()
+    )
+    assert accuracies == ["0.8950", "0.8900", "0.2000", "0.8930"]
+    assert (gained, lost) == ("+0.0005", "+0.0225")  # 3/4 of .57 - (.52 + .56) / 2
+    assert (naive, matched, calibrated) == ("2.0000", "0.0500", "0.0375")
 
 
 def test_simplexes_are_compared_and_a_complex_is_drawn(tmp_path: Path) -> None:
