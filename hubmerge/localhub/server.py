@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8484
 
+IDLE_SECONDS = 75
+"""How long a connection without requests stays open. The Hub's client uses one again for 5 s: a
+server that hangs up first, or in that very moment, resets a request that is under way."""
+
 
 def default_root() -> Path:
     """Where `hubmerge hub serve` keeps its data: `$XDG_CACHE_HOME/hubmerge/hub`."""
@@ -103,6 +107,7 @@ class EmbeddedHub:
             server_header=False,
             proxy_headers=False,
             lifespan="off",
+            timeout_keep_alive=IDLE_SECONDS,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,20 @@ def commit(api: HfApi, repo: str, files: dict[str, bytes], **options: object) ->
 def read(api: HfApi, repo: str, path: str, tmp_path: Path, revision: str | None = None) -> bytes:
     found = api.hf_hub_download(repo, path, revision=revision, cache_dir=tmp_path / "cache")
     return Path(found).read_bytes()
+
+
+def test_a_connection_outlives_the_time_in_which_the_client_uses_it_again(hub: EmbeddedHub) -> None:
+    """The client's pool keeps idle connections for 5 s; one closed earlier resets a request."""
+    line = http.client.HTTPConnection(hub.url.removeprefix("http://"))
+    line.connect()
+    line.auto_open = False
+    for pause in (0, 6):
+        time.sleep(pause)
+        line.request("GET", "/api/models")
+        response = line.getresponse()
+        assert (response.status, response.will_close) == (200, False)
+        response.read()
+    line.close()
 
 
 def test_whoami_names_the_owner(api: HfApi) -> None:
