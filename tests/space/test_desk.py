@@ -17,7 +17,7 @@ from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused, State
 from spaces_app.service.limits import Limits
 from spaces_app.service.person import Person, visitor
-from tests.space.conftest import ended, quick, until
+from tests.space.conftest import Workers, begins, ended, quick, until
 
 
 def image(kind: str = "PNG") -> bytes:
@@ -101,7 +101,8 @@ def test_a_model_over_the_cap_is_refused(hub: EmbeddedHub, tmp_path: Path, me: P
         desk.close()
 
 
-def test_one_person_may_not_fill_the_queue(desk: Desk, somebody: Person) -> None:
+def test_one_person_may_not_fill_the_queue(desk: Desk, somebody: Person, workers: Workers) -> None:
+    workers.halt(begins("plan"))
     numbers = [desk.submit(somebody, quick(seed=seed)).id for seed in range(3)]
     assert refused(lambda: desk.submit(somebody, quick(seed=9))) == "ResourceError"
     other = visitor("other")
@@ -125,9 +126,11 @@ def test_who_has_not_signed_in_may_not_fill_the_queue(
         desk.close()
 
 
-def test_stop_leaves_nothing(desk: Desk, somebody: Person) -> None:
+def test_stop_leaves_nothing(desk: Desk, somebody: Person, workers: Workers) -> None:
+    workers.halt(begins("match"))
     job = desk.submit(somebody, quick())
-    until(lambda: desk.look(somebody, job.id).seen.stage in ("match", "measure"))
+    workers.halted()
+    assert desk.look(somebody, job.id).seen.stage == "match"
     desk.stop(somebody, job.id)
     assert desk.look(somebody, job.id).job.state is State.STOPPED
     until(lambda: not any(desk.folders.jobs.iterdir()))
@@ -197,13 +200,17 @@ def test_only_so_many_results_of_one_person_are_kept(hub: EmbeddedHub, tmp_path:
         desk.close()
 
 
-def test_a_restart_forgets_nothing(hub: EmbeddedHub, tmp_path: Path, somebody: Person) -> None:
+def test_a_restart_forgets_nothing(
+    hub: EmbeddedHub, tmp_path: Path, somebody: Person, workers: Workers
+) -> None:
     first = Desk(tmp_path)
     done = first.submit(somebody, quick()).id
     ended(first, somebody, done)
+    workers.halt(begins("load"))
     under_way = first.submit(somebody, quick(seed=1)).id
     waiting = first.submit(somebody, quick(seed=2)).id
-    until(lambda: first.look(somebody, under_way).job.state is State.RUNNING)
+    workers.halted()
+    assert first.look(somebody, under_way).job.state is State.RUNNING
     first.close()
     second = Desk(tmp_path)
     try:
