@@ -13,6 +13,8 @@ from PIL import Image
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.reporting.schema import Report
 from hubmerge.save import weight_hashes
+from spaces_app.service.acts import pack
+from spaces_app.service.crew import Crew
 from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused, State
 from spaces_app.service.limits import Limits
@@ -198,6 +200,55 @@ def test_only_so_many_results_of_one_person_are_kept(hub: EmbeddedHub, tmp_path:
         assert [job.id for job in desk.mine(person)] == numbers[1:]
     finally:
         desk.close()
+
+
+def test_half_files_that_get_their_names_meanwhile_do_not_end_the_tidying(desk: Desk) -> None:
+    blobs = desk.folders.shared / "models--me--half" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / "half.incomplete").symlink_to(blobs / "whole")  # listed, and then not there
+    (blobs / "old").write_bytes(b"weights")
+    desk.folders.shrink(0)
+    assert not blobs.exists()
+
+
+def test_what_cannot_be_tidied_now_is_tried_again(
+    hub: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Crew] = []
+
+    def fail(crew: Crew) -> None:
+        tried.append(crew)
+        raise OSError("somebody holds it")
+
+    monkeypatch.setattr(Crew, "tidy", fail)
+    monkeypatch.setattr("spaces_app.service.crew.TIDY_EVERY", 0.01)
+    desk = Desk(tmp_path)
+    try:
+        until(lambda: len(tried) > 1)
+        assert desk.is_healthy()
+    finally:
+        desk.close()
+
+
+def test_who_asks_for_the_archive_while_it_is_packed_gets_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "job"
+    (folder / "merge").mkdir(parents=True)
+    (folder / "merge" / "model.safetensors").write_bytes(b"weights")
+    first, second = (str(tmp_path / name) for name in ("first", "second"))
+    for work in (first, second):
+        Path(work).mkdir()
+    rename = Path.rename
+
+    def between(partial: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        pack({"folder": str(folder), "work": second})
+        return rename(partial, target)
+
+    monkeypatch.setattr(Path, "rename", between)
+    packed = pack({"folder": str(folder), "work": first})["path"]
+    assert zipfile.ZipFile(packed).read("model.safetensors") == b"weights"
 
 
 def test_a_restart_forgets_nothing(
