@@ -66,7 +66,7 @@ def test_no_new_job_begins_after_an_error():
 
     def job(n: int) -> None:
         begun.append(n)
-        time.sleep(0.01)
+        time.sleep(0.1)  # two threads need 2.5 s for half of them: long after the first error
         raise ValueError(n)
 
     with pytest.raises(ValueError, match="0"):

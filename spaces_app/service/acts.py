@@ -130,7 +130,7 @@ def pack(request: Mapping[str, Any]) -> Answer:
     folder = Path(request["folder"])
     target = folder / PACKED
     if not target.exists():
-        partial = target.with_suffix(".partial")
+        partial = Path(request["work"]) / PACKED  # nobody else's, who may be packing it as well
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
             for path in sorted((folder / "merge").rglob("*")):
                 if path.is_file():

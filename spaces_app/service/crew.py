@@ -201,7 +201,10 @@ class Crew:
             with self._turn:
                 if self._turn.wait_for(lambda: self._closing, timeout=TIDY_EVERY):
                     return
-            self.tidy()
+            try:
+                self.tidy()
+            except Exception as error:  # what cannot be tidied now may be in a minute
+                log("not_tidied", error=repr(error))
 
     def _too_many(self) -> Iterator[Job]:
         """Everybody's oldest results beyond what one person may keep."""

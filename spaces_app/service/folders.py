@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 HOUR = 3600
@@ -72,8 +75,15 @@ def _touched(path: Path) -> float:
 
 
 def _used(repo: Path) -> float:
-    return max((path.stat().st_atime for path in (repo / "blobs").glob("*")), default=0.0)
+    return max((blob.st_atime for blob in _blobs(repo)), default=0.0)
 
 
 def _size(repo: Path) -> int:
-    return sum(path.stat().st_size for path in (repo / "blobs").glob("*"))
+    return sum(blob.st_size for blob in _blobs(repo))
+
+
+def _blobs(repo: Path) -> Iterator[os.stat_result]:
+    """Files of `repo`. Somebody's plan may be downloading: half files get other names meanwhile."""
+    for path in (repo / "blobs").glob("*"):
+        with suppress(FileNotFoundError):
+            yield path.stat()

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,10 @@ class Running:
     streams: dict[str, Path]
 
     def kill(self, number: signal.Signals) -> None:
-        """Sends a signal to every process."""
+        """Sends a signal to every process that has not ended; `wait` tells how each did."""
         for pid in self.pids:
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def wait(self) -> Done:
         """Until it ends."""

@@ -22,22 +22,27 @@ class Gate:
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends: list[socket.socket] = []
+        self._is_cut = False
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
         """Breaks all connections and takes no new ones."""
-        for end in (self._listener, *self._ends):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+        with self._lock:
+            self._is_cut = True
+            ends = (self._listener, *self._ends)
+        _break(*ends)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(("127.0.0.1", self._target))
-                self._ends += [client, server]
+                with self._lock:
+                    self._ends += [client, server]
+                    too_late = self._is_cut
+                if too_late:
+                    return _break(client, server)
                 for way, source, sink in (("up", client, server), ("down", server, client)):
                     threading.Thread(
                         target=self._pass, args=(way, source, sink), daemon=True
@@ -55,6 +60,13 @@ class Gate:
                 sink.sendall(piece)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
+
+
+def _break(*ends: socket.socket) -> None:
+    for end in ends:
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
 
 
 @contextmanager

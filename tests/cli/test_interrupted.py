@@ -34,11 +34,14 @@ class Job:
         self.out = self.place / "out"
         self._hubmerge = hubmerge
 
-    def start(self, url: str | None = None, *options: str) -> Running:
+    def start(
+        self, url: str | None = None, *options: str, patience: tuple[float, ...] = ()
+    ) -> Running:
         data = ("--dataset", "me/digits", "--match", "weights", "--samples", 60)
         where = ("--push", self.repo, "-o", self.out, *options)
         env = {"HF_HUB_CACHE": str(self.cache), "HF_ENDPOINT": url or self.hub.url}
-        return self._hubmerge.start("merge", "me/mlp-a", "me/mlp-b", *data, *where, env=env)
+        words = ("merge", "me/mlp-a", "me/mlp-b", *data, *where)
+        return self._hubmerge.start(*words, env=env, patience=patience)
 
     def completes(self) -> Done:
         """Run (again), it leaves the whole merge, here and on the Hub, and nothing else."""
@@ -150,7 +153,7 @@ def test_killed(job: Job, moment: str, number: signal.Signals, expected: dict[st
 
 def test_a_bad_network_is_survived(job: Job, expected: dict[str, str]) -> None:
     with relay(job.hub.url, after=20_000, cuts=2) as bad:
-        job.start(bad.url).wait().succeeded()
+        job.start(bad.url, patience=(0.1, 0.2)).wait().succeeded()
         assert bad.broken == 2
     assert hashes(job) == expected
 

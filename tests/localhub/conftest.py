@@ -43,5 +43,6 @@ def repo(api: HfApi, request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def http(hub: EmbeddedHub) -> Iterator[httpx.Client]:
     """Bare HTTP, anonymous: for what the client would never send."""
-    with httpx.Client(base_url=hub.url, trust_env=False, follow_redirects=False) as client:
+    settings = {"trust_env": False, "follow_redirects": False, "timeout": 60}
+    with httpx.Client(base_url=hub.url, **settings) as client:
         yield client

@@ -10,13 +10,18 @@ from contextlib import contextmanager
 
 
 class Relay:
-    """Passes bytes both ways; the first `cuts` connections die after `after` bytes downwards."""
+    """Passes bytes both ways; the first `cuts` connections die after `after` bytes downwards.
+
+    What comes after those is lost, so that an answer is cut off in its middle: after a whole one
+    it would depend on who is faster whether the next request still goes the way that is cut.
+    """
 
     def __init__(self, port: int, after: int, cuts: int) -> None:
         self._target = port
         self._after = after
         self._cuts = cuts
         self.broken = 0
+        self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -41,15 +46,22 @@ class Relay:
         passed = 0
         with contextlib.suppress(OSError):
             while piece := server.recv(65536):
+                left = self._after - passed
+                if left < len(piece) and self._is_one_to_cut():
+                    client.sendall(piece[: max(0, left)])
+                    break
                 client.sendall(piece)
                 passed += len(piece)
-                if passed > self._after and self.broken < self._cuts:
-                    self.broken += 1
-                    break
         for end in (client, server):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+    def _is_one_to_cut(self) -> bool:
+        with self._lock:
+            cut = self.broken < self._cuts
+            self.broken += cut
+        return cut
 
 
 @contextmanager

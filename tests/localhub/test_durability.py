@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import signal
@@ -20,6 +21,9 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from hubmerge.errors import RecipeError
 from hubmerge.localhub import EmbeddedHub, embedded_hub
+
+PATIENCE = 120
+"""Seconds after which something hangs: many times what it takes."""
 
 WRITER = """
 import sys
@@ -69,7 +73,7 @@ def test_two_processes_writing_to_one_branch_lose_nothing(tmp_path: Path) -> Non
             spawn(WRITER, name, env=hub.environment(tmp_path / name))
             for name, hub in (("a", left), ("b", right))
         ]
-        assert [writer.wait(60) for writer in writers] == [0, 0]
+        assert [writer.wait(PATIENCE) for writer in writers] == [0, 0]
         files = set(right.api().list_repo_files("me/shared"))
         commits = left.api().list_repo_commits("me/shared")
     assert files == {f"{who}/{n}.txt" for who in "ab" for n in range(8)}
@@ -101,7 +105,8 @@ def free_port() -> int:
 
 
 def wait_for(port: int) -> None:
-    for _ in range(400):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port), 0.2).close()
             return
@@ -110,10 +115,27 @@ def wait_for(port: int) -> None:
     pytest.fail("the server did not start")
 
 
+class Halting(io.BytesIO):
+    """Bytes of which, once it is told to `halt`, only the first half comes until it may `go_on`."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._half = len(content) // 2
+        self._open = threading.Event()
+        self.go_on = self._open.set
+        self.halt = self._open.clear
+        self.go_on()
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() >= self._half:
+            assert self._open.wait(PATIENCE)
+        return super().read(size)
+
+
 def test_a_server_killed_in_the_middle_of_an_upload(tmp_path: Path) -> None:
     """On disk is the state before; once the server is back, the client's own retry completes."""
     root, port = tmp_path / "hub", free_port()
-    content = os.urandom(40_000_000)
+    content = Halting(os.urandom(40_000_000))
     with embedded_hub(root) as hub:
         token = hub.token
         hub.api().create_repo("me/w")
@@ -123,25 +145,28 @@ def test_a_server_killed_in_the_middle_of_an_upload(tmp_path: Path) -> None:
     api = HfApi(endpoint=f"http://127.0.0.1:{port}", token=token)
     files = [CommitOperationAdd("a.txt", b"new"), CommitOperationAdd("w.bin", content)]
     wait_for(port)
+    content.halt()
     with ThreadPoolExecutor(1) as pool:
         upload = pool.submit(api.create_commit, "me/w", files, commit_message="big")
         wait_for_bytes(root)
         server.kill()
         server.wait()
+        content.go_on()
         assert list((root / "tmp").glob("*/*")), "nothing was on its way: the kill came too late"
         check_whole(root)
         with embedded_hub(root, port) as hub:
             assert len(list((root / "tmp").iterdir())) == 2, "what the killed server left is gone"
-            assert hub.api().model_info("me/w").sha in (before, upload.result(60).oid)
+            assert hub.api().model_info("me/w").sha in (before, upload.result(PATIENCE).oid)
             assert hub.api().list_repo_files("me/w") == ["a.txt", "w.bin"]
     check_whole(root)
 
 
 def wait_for_bytes(root: Path) -> None:
-    deadline = time.time() + 30
-    while time.time() < deadline:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         if any(path.stat().st_size > 1_000_000 for path in (root / "tmp").glob("*/*")):
             return
+        time.sleep(0.01)
     pytest.fail("no bytes arrived")
 
 
@@ -150,7 +175,7 @@ def test_serve_says_how_to_reach_it_and_ends_on_ctrl_c(tmp_path: Path) -> None:
     server = spawn(SERVER, tmp_path, port, stdout=subprocess.PIPE, text=True)
     said = "".join(iter(server.stdout.readline, "Ctrl-C stops it.\n"))
     server.send_signal(signal.SIGINT)
-    assert "everything is on disk" in server.communicate(timeout=20)[0]
+    assert "everything is on disk" in server.communicate(timeout=PATIENCE)[0]
     assert server.returncode == 0
     assert f"HF_ENDPOINT=http://127.0.0.1:{port}" in said
     assert str(tmp_path / "tokens.json") in said

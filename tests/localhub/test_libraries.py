@@ -61,7 +61,7 @@ def test_libraries_work_unmodified(hub: EmbeddedHub, tmp_path: Path) -> None:
         env=hub.environment(tmp_path / "home"),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]

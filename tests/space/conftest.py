@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import constants
@@ -15,6 +20,7 @@ from hubmerge.recipe import Recipe, make_recipe
 from spaces_app.service.desk import Desk, Look
 from spaces_app.service.limits import Limits
 from spaces_app.service.person import Person, user, visitor
+from spaces_app.service.worker import Worker
 from tests.cli import zoo
 
 PATIENCE = 120
@@ -81,6 +87,85 @@ def desk(hub: EmbeddedHub, tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path / "desk", Limits(per_person=3, keep_seconds=3600))
     yield desk
     desk.close()
+
+
+class Workers:
+    """All that are started, and moments at which something befalls one of them.
+
+    `on` says what happens when one begins a stage; `killed_at_once` kills the next one as soon as
+    it was told what to do; `halt` has one stand still, as it is, until `go_on`.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.last: Worker | None = None
+        self.on: dict[str, Callable[[], None]] = {}
+        self.killed_at_once = False
+        self._halting: Callable[[dict[str, Any]], bool] | None = None
+        self._halted = threading.Event()
+        self._standing: int | None = None
+        run, heard, workers = Worker.run, Worker._heard, self
+
+        def watched(worker: Worker, hear: Any = lambda event: None, patience: Any = None) -> Any:
+            def listen(message: dict[str, Any]) -> None:
+                hear(message)
+                if workers._halting is not None and workers._halting(message):
+                    workers._halt(worker)
+                if message["event"] == "Stage" and message["name"] in workers.on:
+                    workers.on.pop(message["name"])()
+
+            workers.last = worker
+            return run(worker, listen, patience)
+
+        def listening(pipe: Any) -> bytes | None:
+            if workers.killed_at_once:
+                workers.killed_at_once = False
+                workers.kill()
+            return heard(pipe)
+
+        patch.setattr(Worker, "run", watched)
+        patch.setattr(Worker, "_heard", staticmethod(listening))
+
+    def kill(self) -> None:
+        """The one that was started last."""
+        until(lambda: self.last is not None and self.last.pid is not None)
+        assert self.last is not None
+        os.kill(self.last.pid or 0, signal.SIGKILL)
+        self.last = None
+
+    def halt(self, when: Callable[[dict[str, Any]], bool]) -> None:
+        """The first that tells something of this kind stands still from then on."""
+        self._halted.clear()
+        self._halting = when
+
+    def halted(self) -> None:
+        """Returns when one stands still."""
+        assert self._halted.wait(PATIENCE)
+
+    def go_on(self) -> None:
+        """Whoever stands still works on; nobody is to stand still any more."""
+        self._halting = None
+        pid, self._standing = self._standing, None
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    def _halt(self, worker: Worker) -> None:
+        self._halting = None
+        self._standing = worker.pid
+        os.kill(worker.pid or 0, signal.SIGSTOP)
+        self._halted.set()
+
+
+def begins(stage: str) -> Callable[[dict[str, Any]], bool]:
+    """Of what a worker tells: that it begins this stage."""
+    return lambda message: message["event"] == "Stage" and message["name"] == stage
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Workers]:
+    made = Workers(monkeypatch)
+    yield made
+    made.go_on()
 
 
 def quick(family: str = "mlp", **changes: object) -> Recipe:

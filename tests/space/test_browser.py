@@ -17,6 +17,7 @@ from spaces_app.server import Running, serving
 from spaces_app.service.limits import Limits
 from tests.cli import zoo
 from tests.space.browser import Visitor, a_browser
+from tests.space.conftest import Workers, begins
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def picture(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("family", ["vit", "resnet"])
 def test_the_whole_path(
-    visit: Callable[..., Visitor], hub: EmbeddedHub, picture: Path, family: str
+    visit: Callable[..., Visitor], hub: EmbeddedHub, workers: Workers, picture: Path, family: str
 ) -> None:
     me = visit()
     if family == "vit":
@@ -68,10 +69,12 @@ def test_the_whole_path(
     plan = me.see("#plan .hm-good", "Free spaces")
     assert "apache-2.0" in plan.inner_text()
     me.photograph(f"2-plan-{family}", "#plan")
+    workers.halt(lambda told: told["event"] == "Point" and told["path"] == "matched")
     job = me.start()
     me.see("#progress .hm-now")
     me.see("#progress .hm-curve")
     me.photograph(f"3-watch-{family}", "#watch")
+    workers.go_on()
     verdict = me.see("#verdict .hm-verdict").inner_text()
     assert re.search(r"accuracy 0\.\d+ against .* on \d+ test images", verdict)
     assert me.page.locator("#contenders tbody tr").count() == 5
@@ -135,11 +138,12 @@ def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., Visitor]) ->
     assert not somebody.page.locator("#plan img").count()
 
 
-def test_stop_in_the_middle(visit: Callable[..., Visitor], app: Running) -> None:
+def test_stop_in_the_middle(visit: Callable[..., Visitor], app: Running, workers: Workers) -> None:
     somebody = visit()
     somebody.pick("me/vit-a", "me/vit-b", "me/digits")
+    workers.halt(begins("measure"))
     job = somebody.start()
-    somebody.see("#progress .hm-now", re.compile("Measuring|Finding"))
+    somebody.see("#progress .hm-now", "Measuring")
     somebody.page.locator("#stop").click()
     somebody.see("#progress", "Nothing of it is left")
     somebody.photograph("9-stopped", "#watch")
@@ -147,16 +151,20 @@ def test_stop_in_the_middle(visit: Callable[..., Visitor], app: Running) -> None
     assert not somebody.page.locator("#look").is_visible()
 
 
-def test_a_reload_brings_it_back(visit: Callable[..., Visitor], hub: EmbeddedHub) -> None:
+def test_a_reload_brings_it_back(
+    visit: Callable[..., Visitor], hub: EmbeddedHub, workers: Workers
+) -> None:
     somebody = visit()
     address = f"{hub.url}/datasets/me/digits"
     somebody.pick("me/resnet-a", f"{hub.url}/me/resnet-b", address)
+    workers.halt(begins("measure"))
     somebody.start()
     somebody.see("#progress .hm-now")
     somebody.page.reload()
     somebody.see("#progress", "me/resnet-a and me/resnet-b")
     somebody.see("#plan .hm-good", "me/resnet-a")
     assert somebody.page.locator("#pick-b input").input_value() == f"{hub.url}/me/resnet-b"
+    workers.go_on()
     somebody.see("#verdict .hm-verdict")
 
 

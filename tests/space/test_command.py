@@ -14,7 +14,7 @@ from spaces_app.embedded import FAMILIES
 from tests.cli import zoo
 from tests.space.browser import Visitor, a_browser
 from tests.space.command import an_app, free_port, is_there
-from tests.space.conftest import until
+from tests.space.conftest import PATIENCE, until
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def test_beside_a_hub_of_its_own(filled: Path) -> None:
         visitor.leaves()
         family = app.family()
         app.process.send_signal(signal.SIGTERM)
-        assert app.process.wait(timeout=30) == 0
-        until(lambda: not any(map(is_there, family)), 20)
+        assert app.process.wait(timeout=PATIENCE) == 0
+        until(lambda: not any(map(is_there, family)))
     said = app.said.read_text()
     assert f"hubmerge app at {app.url}\nembedded Hub at http://127.0.0.1:" in said
     assert '"event": "closed"' in said

@@ -13,11 +13,13 @@ from PIL import Image
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.reporting.schema import Report
 from hubmerge.save import weight_hashes
+from spaces_app.service.acts import pack
+from spaces_app.service.crew import Crew
 from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused, State
 from spaces_app.service.limits import Limits
 from spaces_app.service.person import Person, visitor
-from tests.space.conftest import ended, quick, until
+from tests.space.conftest import Workers, begins, ended, quick, until
 
 
 def image(kind: str = "PNG") -> bytes:
@@ -101,7 +103,8 @@ def test_a_model_over_the_cap_is_refused(hub: EmbeddedHub, tmp_path: Path, me: P
         desk.close()
 
 
-def test_one_person_may_not_fill_the_queue(desk: Desk, somebody: Person) -> None:
+def test_one_person_may_not_fill_the_queue(desk: Desk, somebody: Person, workers: Workers) -> None:
+    workers.halt(begins("plan"))
     numbers = [desk.submit(somebody, quick(seed=seed)).id for seed in range(3)]
     assert refused(lambda: desk.submit(somebody, quick(seed=9))) == "ResourceError"
     other = visitor("other")
@@ -125,9 +128,11 @@ def test_who_has_not_signed_in_may_not_fill_the_queue(
         desk.close()
 
 
-def test_stop_leaves_nothing(desk: Desk, somebody: Person) -> None:
+def test_stop_leaves_nothing(desk: Desk, somebody: Person, workers: Workers) -> None:
+    workers.halt(begins("match"))
     job = desk.submit(somebody, quick())
-    until(lambda: desk.look(somebody, job.id).seen.stage in ("match", "measure"))
+    workers.halted()
+    assert desk.look(somebody, job.id).seen.stage == "match"
     desk.stop(somebody, job.id)
     assert desk.look(somebody, job.id).job.state is State.STOPPED
     until(lambda: not any(desk.folders.jobs.iterdir()))
@@ -197,13 +202,66 @@ def test_only_so_many_results_of_one_person_are_kept(hub: EmbeddedHub, tmp_path:
         desk.close()
 
 
-def test_a_restart_forgets_nothing(hub: EmbeddedHub, tmp_path: Path, somebody: Person) -> None:
+def test_half_files_that_get_their_names_meanwhile_do_not_end_the_tidying(desk: Desk) -> None:
+    blobs = desk.folders.shared / "models--me--half" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / "half.incomplete").symlink_to(blobs / "whole")  # listed, and then not there
+    (blobs / "old").write_bytes(b"weights")
+    desk.folders.shrink(0)
+    assert not blobs.exists()
+
+
+def test_what_cannot_be_tidied_now_is_tried_again(
+    hub: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Crew] = []
+
+    def fail(crew: Crew) -> None:
+        tried.append(crew)
+        raise OSError("somebody holds it")
+
+    monkeypatch.setattr(Crew, "tidy", fail)
+    monkeypatch.setattr("spaces_app.service.crew.TIDY_EVERY", 0.01)
+    desk = Desk(tmp_path)
+    try:
+        until(lambda: len(tried) > 1)
+        assert desk.is_healthy()
+    finally:
+        desk.close()
+
+
+def test_who_asks_for_the_archive_while_it_is_packed_gets_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "job"
+    (folder / "merge").mkdir(parents=True)
+    (folder / "merge" / "model.safetensors").write_bytes(b"weights")
+    first, second = (str(tmp_path / name) for name in ("first", "second"))
+    for work in (first, second):
+        Path(work).mkdir()
+    rename = Path.rename
+
+    def between(partial: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        pack({"folder": str(folder), "work": second})
+        return rename(partial, target)
+
+    monkeypatch.setattr(Path, "rename", between)
+    packed = pack({"folder": str(folder), "work": first})["path"]
+    assert zipfile.ZipFile(packed).read("model.safetensors") == b"weights"
+
+
+def test_a_restart_forgets_nothing(
+    hub: EmbeddedHub, tmp_path: Path, somebody: Person, workers: Workers
+) -> None:
     first = Desk(tmp_path)
     done = first.submit(somebody, quick()).id
     ended(first, somebody, done)
+    workers.halt(begins("load"))
     under_way = first.submit(somebody, quick(seed=1)).id
     waiting = first.submit(somebody, quick(seed=2)).id
-    until(lambda: first.look(somebody, under_way).job.state is State.RUNNING)
+    workers.halted()
+    assert first.look(somebody, under_way).job.state is State.RUNNING
     first.close()
     second = Desk(tmp_path)
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -22,10 +20,9 @@ from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused, State
 from spaces_app.service.person import Person, user
 from spaces_app.service.watch import STAGES
-from spaces_app.service.worker import Worker
 from tests.cli import zoo
 from tests.cli.gate import gate
-from tests.space.conftest import ended, quick, until
+from tests.space.conftest import Workers, ended, quick, until
 
 HUB = """
 import sys
@@ -34,38 +31,6 @@ from hubmerge.localhub import serve
 serve(Path(sys.argv[1]), int(sys.argv[2]))
 """
 WHOLE = {"config.json", "model.safetensors", "report.json", "README.md", "hubmerge.yaml"}
-
-
-class Workers:
-    """All that are started; `on` says what happens when one of them begins a stage."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.last: Worker | None = None
-        self.on: dict[str, Callable[[], None]] = {}
-        run, workers = Worker.run, self
-
-        def watched(worker: Worker, hear: Any = lambda event: None, patience: Any = None) -> Any:
-            def listen(message: dict[str, Any]) -> None:
-                hear(message)
-                if message["event"] == "Stage" and message["name"] in workers.on:
-                    workers.on.pop(message["name"])()
-
-            workers.last = worker
-            return run(worker, listen, patience)
-
-        patch.setattr(Worker, "run", watched)
-
-    def kill(self) -> None:
-        """The one that was started last."""
-        until(lambda: self.last is not None and self.last.pid is not None)
-        assert self.last is not None
-        os.kill(self.last.pid or 0, signal.SIGKILL)
-        self.last = None
-
-
-@pytest.fixture
-def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
-    return Workers(monkeypatch)
 
 
 def shown(desk: Desk, person: Person, number: str) -> str:
@@ -103,12 +68,9 @@ def test_short_work_that_is_killed_is_told_and_can_be_done_again(
     desk: Desk, somebody: Person, workers: Workers
 ) -> None:
     def killed(act: Callable[[], object]) -> None:
-        thread = threading.Thread(target=workers.kill, daemon=True)
-        workers.last = None
-        thread.start()
+        workers.killed_at_once = True
         with pytest.raises(Refused) as refused:
             act()
-        thread.join()
         assert refused.value.refusal.kind == "WorkerKilled"
         assert desk.is_healthy()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ from spaces_app.service.log import log, scrubbed
 from spaces_app.service.person import Person, Sessions, user
 from tests.space.browser import Visitor, a_browser
 from tests.space.command import an_app
-from tests.space.conftest import quick, until
+from tests.space.conftest import PATIENCE, Workers, begins, quick, until
 from tests.space.recorder import recorded
 
 
@@ -30,22 +31,29 @@ def shown_below(secret: str, pid: int | None = None) -> list[int]:
     """Processes started by that one, or by this, that show it to whoever lists them."""
     found = []
     for process in psutil.Process(pid).children(recursive=True):
-        shown = " ".join([*process.cmdline(), *process.environ().values()])
-        if secret in shown:
-            found.append(process.pid)
+        with suppress(psutil.NoSuchProcess):  # it has ended since
+            shown = " ".join([*process.cmdline(), *process.environ().values()])
+            if secret in shown:
+                found.append(process.pid)
     return found
 
 
 def test_a_token_is_nowhere(
-    desk: Desk, hub: EmbeddedHub, guest: Person, capfd: pytest.CaptureFixture[str]
+    desk: Desk,
+    hub: EmbeddedHub,
+    guest: Person,
+    workers: Workers,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     assert guest.token is not None
     recipe = quick(models=("guest/secret-a", "me/mlp-b"))
     answers = [desk.plan(guest, recipe).plan]
+    workers.halt(begins("measure"))
     job = desk.submit(guest, recipe)
-    until(lambda: desk.look(guest, job.id).seen.stage == "measure")
+    workers.halted()
     assert not shown_below(guest.token)
     assert not holding(desk.folders.root, guest.token)
+    workers.go_on()
     until(lambda: desk.look(guest, job.id).job.has_ended)
     answers.append(desk.look(guest, job.id).job.model_dump())
     answers.append(desk.publish(guest, job.id, {"push": "guest/marked", "private": True}))
@@ -103,7 +111,7 @@ def test_tokens_are_nowhere_after_the_whole_path_through_the_app(
         kept = json.dumps(visitor.context.storage_state())
         visitor.leaves()
         app.process.send_signal(signal.SIGTERM)
-        assert app.process.wait(timeout=30) == 0
+        assert app.process.wait(timeout=PATIENCE) == 0
     said, answers = app.said.read_text(), bytes(wire.down)
     assert '"event": "published"' in said
     assert b"Signed in as" in answers, "what went over the wire could not be read"

@@ -16,7 +16,7 @@ from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Host
 from spaces_app.server import Running, serving
 from tests.space.command import an_app, free_port, is_there
-from tests.space.conftest import quick, until
+from tests.space.conftest import PATIENCE, quick, until
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +95,9 @@ def test_kill_and_terminate(hub: EmbeddedHub, tmp_path: Path) -> None:
         assert len(family) > 1
         app.process.kill()
         app.process.wait()
-        until(lambda: not any(map(is_there, family)), 20)
+        until(lambda: not any(map(is_there, family)))
     with an_app(tmp_path / "app", port=port) as app:
         client = Client(app.url, verbose=False)
         until(lambda: client.predict(job, api_name="/status")["state"] == "done")
         app.process.send_signal(signal.SIGTERM)
-        assert app.process.wait(timeout=30) == 0
+        assert app.process.wait(timeout=PATIENCE) == 0
