@@ -13,6 +13,7 @@ from hubmerge.matching.registry import matcher
 from hubmerge.matching.relaxed import STEPS as MAPPED_STEPS
 from hubmerge.matching.relaxed import by_module, polished
 from hubmerge.matching.result import Match, describe_spaces
+from hubmerge.matching.rough import precision
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
@@ -58,7 +59,9 @@ def match_weights(
 
     def finish() -> Match:
         rounds = min(sweeps, SWEEPS) if mapped else sweeps
-        symmetry, ended = descend(spec, *states, start=start, seed=seed, sweeps=rounds)
+        symmetry, ended = descend(
+            spec, *states, start=start, seed=seed, sweeps=rounds, products=precision(spec, other)
+        )
         found = correlations(spec, anchor, other, symmetry.permutation, symmetry.maps)
         spaces = describe_spaces(spec, symmetry, found)
         outcome = polished(taken, ended) if mapped else ended
