@@ -48,26 +48,42 @@ def match_weights(
     Returns: Match. outcome says how both ended.
     Raises: KeyError, if a state lacks a tensor the spec names; CanonicalError.
     """
-    mapped = bool(spec.mapped_spaces())
-    if mapped:
-        anchor, other = canonical(spec, anchor), canonical(spec, other)
-    target = by_module(spec, anchor, other) if mapped else anchor
-    states = on_device(target, workers), on_device(other, workers)
+    mapped, products = bool(spec.mapped_spaces()), precision(spec, other)
+
+    def formed(state: State) -> State:
+        return held_in(canonical(spec, state), products.exact) if mapped else state
+
+    other = formed(other)
+    target = by_module(spec, formed(anchor), other) if mapped else anchor
+    states = [on_device(target, workers), on_device(other, workers)]
+    del target
     spread = alone if workers is None else workers.map
     most = min(steps, MAPPED_STEPS) if mapped else steps
-    start, taken = relax(spec, *states, steps=most, spread=spread)
+    start, taken = relax(spec, states[0], states[1], steps=most, spread=spread)
 
     def finish() -> Match:
         rounds = min(sweeps, SWEEPS) if mapped else sweeps
         symmetry, ended = descend(
-            spec, *states, start=start, seed=seed, sweeps=rounds, products=precision(spec, other)
+            spec,
+            states[0],
+            states[1],
+            start=start,
+            seed=seed,
+            sweeps=rounds,
+            products=products,
         )
-        found = correlations(spec, anchor, other, symmetry.permutation, symmetry.maps)
+        states.clear()  # room for what forms the anchor anew
+        found = correlations(spec, formed(anchor), other, symmetry.permutation, symmetry.maps)
         spaces = describe_spaces(spec, symmetry, found)
         outcome = polished(taken, ended) if mapped else ended
         return Match("weights", spec, symmetry.permutation, outcome, spaces, symmetry.maps)
 
     return finish() if workers is None else workers.on_main(finish)
+
+
+def held_in(state: State, dtype: torch.dtype) -> State:
+    """`state`, floating tensors in `dtype`."""
+    return {n: v.to(dtype) if v.is_floating_point() else v for n, v in state.items()}
 
 
 def on_device(state: State, workers: Workers | None) -> State:
