@@ -80,11 +80,12 @@ def matching_of(ground: Ground | None) -> InputBatches:
 def statistics_of(
     ground: Ground | None, a: LoadedModel, seed: int, *, learns: bool = False
 ) -> InputBatches:
-    """The batches repairs and fusions look at: without data, synthetic images if `a` takes any.
+    """The batches repairs and fusions look at; without calibration rows, synthetic images if `a`
+    takes any.
 
     learns: with their labels, where every row has one.
     """
-    if ground is not None:
+    if ground is not None and ground.calibration.rows:
         return _labelled(ground) if learns else ground.calibration
     return (
         NoBatches() if a.processor is None else synthetic_batches(a.model, a.processor, seed=seed)

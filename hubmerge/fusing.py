@@ -78,10 +78,8 @@ def check_rows(recipe: Recipe, statistics: InputBatches, validation: InputBatche
         found = "no validation rows are left for it"
     elif fusion.learns:
         found = "no calibration rows with labels are left for it"
-    elif recipe.dataset is None:
-        found = "no calibration rows, and synthetic images cannot be made for these models"
     else:
-        found = "no calibration rows are left for it"
+        found = "no calibration rows, and synthetic images cannot be made for these models"
     raise RecipeError(
         f"--fuse {fusion.name} needs data", found=found, hint="add --dataset, or --fuse average"
     )
