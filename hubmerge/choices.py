@@ -99,6 +99,12 @@ def resolved_match(recipe: Recipe) -> str:
     return "activations" if recipe.dataset else "weights"
 
 
+def matches_by_labels(recipe: Recipe) -> bool:
+    """Whether the matcher learns from labels."""
+    found = learners().get(resolved_match(recipe))
+    return found is not None and found.labelled
+
+
 def resolved_symmetry(recipe: Recipe) -> str:
     """The symmetries of a matcher that is named.
 

@@ -139,10 +139,11 @@ class Contest:
 
 
 def prepare_ground(
-    folder: str, recipe: Recipe, a: LoadedModel, heads: Heads | None = None
+    folder: str, recipe: Recipe, a: LoadedModel, heads: Heads | None = None, labelled: bool = True
 ) -> Ground:
     """Opens the fetched data set in `folder` for models like `a`, or with one head for all parents.
 
+    labelled: whether rows without labels are refused.
     Raises: DataError, LabelError.
     """
     wanted = recipe.dataset
@@ -158,6 +159,7 @@ def prepare_ground(
         label_column=wanted.label_column,
         text_column=wanted.text_column,
         texts=task_of(a.config) is LANGUAGE,
+        labelled=labelled,
     )
     reading = read_for(
         data,

@@ -98,6 +98,11 @@ def learns(recipe: Recipe) -> bool:
     return recipe.fuse == AUTO or find_fusion(recipe.fuse).learns
 
 
+def fuses_by_labels(recipe: Recipe) -> bool:
+    """Whether the fusion looks at labels, or one that is tried may."""
+    return recipe.fuse == AUTO or find_fusion(recipe.fuse).needs == "labelled"
+
+
 def given_to(recipe: Recipe, base: State | None) -> Given:
     """What the recipe's fusion may ask for."""
     return Given(base=base, seed=recipe.seed, options=recipe.fuse_options)
