@@ -17,6 +17,7 @@ from hubmerge.basin import based_on, gathered
 from hubmerge.choices import (
     check_names,
     heads_for,
+    matches_by_labels,
     resolved_match,
     resolved_repair,
     resolved_symmetry,
@@ -24,7 +25,7 @@ from hubmerge.choices import (
 from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of, validation_of
 from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse.options import Value
-from hubmerge.fusing import check_rows, learns
+from hubmerge.fusing import check_rows, fuses_by_labels, learns
 from hubmerge.heads import SAME, Heads
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
 from hubmerge.hub import load as load
@@ -139,7 +140,8 @@ def match(
     based = gathered(
         (a, b), None, labels=labels, matched=True, symmetry=resolved_symmetry(recipe), heads=one
     )
-    ground = _ground(a, dataset, recipe, one) if dataset else None
+    labelled = matches_by_labels(recipe)
+    ground = _ground(a, dataset, recipe, one, labelled) if dataset else None
     (found,) = match_all(
         based.parents,
         resolved_match(recipe),
@@ -202,7 +204,8 @@ def merge(
         one = heads_for(recipe, (a, b))
         based = gathered((a, b), None, labels="by-name", matched=matched, symmetry=ALL, heads=one)
     a, parents = based.parents.a, based.parents
-    ground = _ground(a, dataset, recipe, based.heads) if dataset else None
+    labelled = fuses_by_labels(recipe)
+    ground = _ground(a, dataset, recipe, based.heads, labelled) if dataset else None
     chosen = resolved_repair(recipe, a, ground)
     batches = statistics_of(ground, a, recipe.seed, learns=learns(recipe))
     check_rows(recipe, batches, validation_of(ground))
@@ -250,8 +253,11 @@ def report(merged: Merged, found: Found | None = None) -> str:
     return "\n".join(lines)
 
 
-def _ground(a: LoadedModel, dataset: str, recipe: Recipe, heads: Heads | None) -> Ground:
-    return prepare_ground(str(fetch(resolve(dataset, "dataset"))), recipe, a, heads)
+def _ground(
+    a: LoadedModel, dataset: str, recipe: Recipe, heads: Heads | None, labelled: bool
+) -> Ground:
+    folder = str(fetch(resolve(dataset, "dataset")))
+    return prepare_ground(folder, recipe, a, heads, labelled=labelled)
 
 
 def _holding(b: LoadedModel, state: State, a: LoadedModel) -> LoadedModel:

@@ -99,6 +99,12 @@ def resolved_match(recipe: Recipe) -> str:
     return "activations" if recipe.dataset else "weights"
 
 
+def matches_by_labels(recipe: Recipe) -> bool:
+    """Whether the matcher learns from labels."""
+    found = learners().get(resolved_match(recipe))
+    return found is not None and found.labelled
+
+
 def resolved_symmetry(recipe: Recipe) -> str:
     """The symmetries of a matcher that is named.
 
@@ -154,12 +160,12 @@ def needs_spec(recipe: Recipe, method: str) -> bool:
 def resolved_repair(recipe: Recipe, a: LoadedModel, ground: Ground | None) -> Repair | None:
     """The repair to use; None if there is nothing to repair or nothing to repair it on.
 
-    Without data, "auto" repairs on synthetic images.
+    Without calibration rows, "auto" repairs on synthetic images.
     """
     if recipe.repair == "none":
         return None
     if recipe.repair == "auto":
-        seen = ground.calibration.rows if ground else takes_images(a)
+        seen = (ground and ground.calibration.rows) or takes_images(a)
         return find_repair("batchnorm") if batch_norms(a.model) and seen else None
     if ground is None:
         return None

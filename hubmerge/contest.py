@@ -80,11 +80,12 @@ def matching_of(ground: Ground | None) -> InputBatches:
 def statistics_of(
     ground: Ground | None, a: LoadedModel, seed: int, *, learns: bool = False
 ) -> InputBatches:
-    """The batches repairs and fusions look at: without data, synthetic images if `a` takes any.
+    """The batches repairs and fusions look at; without calibration rows, synthetic images if `a`
+    takes any.
 
     learns: with their labels, where every row has one.
     """
-    if ground is not None:
+    if ground is not None and ground.calibration.rows:
         return _labelled(ground) if learns else ground.calibration
     return (
         NoBatches() if a.processor is None else synthetic_batches(a.model, a.processor, seed=seed)
@@ -138,10 +139,11 @@ class Contest:
 
 
 def prepare_ground(
-    folder: str, recipe: Recipe, a: LoadedModel, heads: Heads | None = None
+    folder: str, recipe: Recipe, a: LoadedModel, heads: Heads | None = None, labelled: bool = True
 ) -> Ground:
     """Opens the fetched data set in `folder` for models like `a`, or with one head for all parents.
 
+    labelled: whether rows without labels are refused.
     Raises: DataError, LabelError.
     """
     wanted = recipe.dataset
@@ -157,6 +159,7 @@ def prepare_ground(
         label_column=wanted.label_column,
         text_column=wanted.text_column,
         texts=task_of(a.config) is LANGUAGE,
+        labelled=labelled,
     )
     reading = read_for(
         data,

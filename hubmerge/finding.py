@@ -12,6 +12,7 @@ from hubmerge.basin import gathered
 from hubmerge.choices import (
     check_names,
     heads_for,
+    matches_by_labels,
     resolved_match,
     resolved_symmetry,
     resolved_together,
@@ -60,7 +61,8 @@ def find_matches(
     if sources.dataset is not None:
         dataset = sources.dataset
         folder = str(workers.on_main(lambda: fetch(dataset)))
-        ground = prepare_ground(folder, recipe, models[0], heads)
+        labelled = matches_by_labels(recipe)
+        ground = prepare_ground(folder, recipe, models[0], heads, labelled=labelled)
     if tries(recipe) and ground is None:
         method = ways_of(recipe, parents, ground)[0].match
     found = match_all(

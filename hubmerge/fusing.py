@@ -78,10 +78,8 @@ def check_rows(recipe: Recipe, statistics: InputBatches, validation: InputBatche
         found = "no validation rows are left for it"
     elif fusion.learns:
         found = "no calibration rows with labels are left for it"
-    elif recipe.dataset is None:
-        found = "no calibration rows, and synthetic images cannot be made for these models"
     else:
-        found = "no calibration rows are left for it"
+        found = "no calibration rows, and synthetic images cannot be made for these models"
     raise RecipeError(
         f"--fuse {fusion.name} needs data", found=found, hint="add --dataset, or --fuse average"
     )
@@ -98,6 +96,11 @@ def allowed_by(fusion: Fusion, statistics: InputBatches, validation: InputBatche
 def learns(recipe: Recipe) -> bool:
     """Whether the fusion trains on labelled calibration rows, or one that is tried may."""
     return recipe.fuse == AUTO or find_fusion(recipe.fuse).learns
+
+
+def fuses_by_labels(recipe: Recipe) -> bool:
+    """Whether the fusion looks at labels, or one that is tried may."""
+    return recipe.fuse == AUTO or find_fusion(recipe.fuse).needs == "labelled"
 
 
 def given_to(recipe: Recipe, base: State | None) -> Given:

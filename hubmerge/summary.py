@@ -229,12 +229,22 @@ def _unrepaired(story: Story) -> str | None:
         return None
     norms = len(batch_norms(story.parents[0].model))
     if norms:
-        why = "no calibration data was given" if story.ground is None else "no repair was wanted"
+        unwanted = story.recipe.repair == "none"
+        why = "no repair was wanted" if unwanted else _without_rows(story)
         return (
             f"The running statistics of {norms} batch-norm layers are averages of the parents', "
             f"which do not fit the merged weights: {why}."
         )
     return None
+
+
+def _without_rows(story: Story) -> str | None:
+    """Why there were no calibration rows; None where there were some."""
+    if story.ground is None:
+        return "no data was given"
+    if story.ground.calibration.rows:
+        return None
+    return "no calibration rows were left or asked for"
 
 
 def _data(story: Story) -> schema.Data | None:
@@ -281,10 +291,11 @@ def _limits(story: Story) -> list[str]:
             if story.ground
             else ""
         )
-    if story.ground is None and (story.repair is not None or _sets_statistics(story)):
+    without = _without_rows(story)
+    if without is not None and (story.repair is not None or _sets_statistics(story)):
         what = "Layers were fitted" if _sets_statistics(story) else "Batch norm was re-estimated"
         limits.append(
-            f"{what} on synthetic images, because no data was given; real images would fit better."
+            f"{what} on synthetic images, because {without}; real images would fit better."
         )
     if unrepaired := _unrepaired(story):
         limits.append(unrepaired)

@@ -13,8 +13,10 @@ from torch import Tensor
 
 from hubmerge.fuse.average import average
 from hubmerge.fuse.judge import Judge
+from hubmerge.matching.learning.lessons import labels_of
 from hubmerge.matching.learning.midpoint import Midpoint
 from hubmerge.measure.batches import Batches
+from hubmerge.norms import normalisable
 from hubmerge.progress import track
 from hubmerge.spec.permutation import State
 
@@ -38,19 +40,21 @@ def learned(
     start: what is learned, [k] float64. Adam on batches in their order, the learning rate falling
     to 0 along half a cosine. Where what was learned is no better on the judge's rows than the
     start, the start is kept.
+    Raises: RecipeError, if there is a single row, which batch norms cannot normalise by itself.
     """
     free = start.clone().requires_grad_()
-    workers = judge.bench.workers
-    steps = epochs * len(lessons)
+    bench, workers = judge.bench, judge.bench.workers
+    kind = "validation" if lessons is bench.validation else "calibration"
+    batches = normalisable(lessons, bench.scratch, kind)
+    steps = epochs * len(batches)
     adam = torch.optim.Adam([free], lr=rate)
     falls = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
     with workers.single_threaded_ops(), track(steps, what) as bar:
-        mixture = Midpoint(judge.bench.scratch, workers)
+        mixture = Midpoint(bench.scratch, workers)
         for step in range(steps):
-            weights, batch = weigh(free), lessons[step % len(lessons)]
-            assert batch.labels is not None
+            weights, batch = weigh(free), batches[step % len(batches)]
             here = _single(average(states, weights.tolist()))
-            gradient = mixture.slope(here, batch.inputs, batch.labels).gradient
+            gradient = mixture.slope(here, batch.inputs, labels_of(batch)).gradient
             adam.zero_grad()
             weights.backward(along(states, gradient))
             adam.step()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
@@ -127,12 +128,15 @@ def make_batches(
     processor: the model's image processor; needed for images.
     labels: None for rows whose labels do not matter (calibration). answers: how outputs are read as
         labels, where they are not the same.
-    Raises: DataError, if the data does not hold what the model takes, now or when a batch is read;
+    Raises: DataError, if the data does not hold what the model takes, now or when a batch is read,
+        or feature rows hold what is no finite number;
         LabelError, if a row has no label or one that `labels` does not know.
     """
     dataset = data.splits[rows.split]
     column, read = _reader(data, model, processor)
     inputs = dataset.select_columns([column])
+    if column == data.feature_column:
+        _check_finite(inputs, column, rows, data.ref)
     targets = None if labels is None else _labels(data, dataset, rows, labels)
     kept = keeping(lambda indices: read(inputs, rows.split, indices), cache_bytes)
     return Batches(kept, rows.indices, targets, answers)
@@ -162,6 +166,29 @@ def _labels(data: Data, dataset: Dataset, rows: RowSet, labels: LabelMap) -> Ten
     return torch.tensor([labels.index[value] for value in values], dtype=torch.int64)
 
 
+def _check_finite(dataset: Dataset, column: str, rows: RowSet, ref: str) -> None:
+    """Raises: DataError, at the first number of a list that is none, or infinite, in float32."""
+    lists = dataset.with_format("arrow")[list(rows.indices)][column].combine_chunks()
+    numbers = lists.flatten().to_numpy(zero_copy_only=False)
+    with np.errstate(over="ignore"):
+        odd = np.flatnonzero(~np.isfinite(numbers.astype(np.float32)))
+    if not len(odd):
+        return
+    row = rows.indices[lists.value_parent_indices()[int(odd[0])].as_py()]
+    values = dataset[row][column]
+    place = next(k for k, value in enumerate(values) if not _is_finite(value))
+    raise DataError(
+        f'row {row} of split "{rows.split}" of {ref} holds {values[place]}',
+        found=f"it is number {place + 1} of the {len(values)} of that row",
+        source=f'column "{column}"',
+        hint="leave such rows out, or fill them in: every number must be finite in float32",
+    )
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and bool(torch.tensor(value, dtype=torch.float32).isfinite())
+
+
 Reader = Callable[[Dataset, str, Sequence[int]], Inputs]
 
 
@@ -175,7 +202,7 @@ def _reader(data: Data, model: PreTrainedModel, processor: Any | None) -> tuple[
         def read_features(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
             values = [dataset[row][column] for row in rows]
             lengths = {len(value or ()) for value in values}
-            if len(lengths) > 1 or any(None in value for value in values if value):
+            if len(lengths) > 1:
                 raise DataError(
                     f'column "{column}" of split "{split}" of {data.ref} is ragged',
                     found=f"lists of {', '.join(map(str, sorted(lengths)))} numbers",

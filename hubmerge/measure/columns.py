@@ -18,6 +18,12 @@ LABELS = ("label", "labels", "fine_label", "class", "target")
 TEXTS = ("text", "content", "document", "story", "sentence")
 """Names of a text column, most usual first."""
 
+WITHOUT_LABELS = (
+    "name the label column; without labels, match by hubmerge match --match activations "
+    "--dataset D -o DIR, and merge without data by --alignment DIR"
+)
+"""What to try where labels are needed and there are none."""
+
 UNLABELLED = -1
 """What data sets whose test labels are kept secret hold in their place."""
 
@@ -73,7 +79,7 @@ def find_label(features: Features, asked: str | None, ref: str) -> str:
         raise DataError(
             f"{ref} has no label column one could be sure of",
             found=_typed(features),
-            hint="name the label column",
+            hint=WITHOUT_LABELS,
         )
     return usual
 

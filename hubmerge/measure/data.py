@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import datasets
@@ -18,6 +18,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from hubmerge.errors import DataError, HubmergeError, ResourceError
 from hubmerge.measure.columns import (
     UNLABELLED,
+    WITHOUT_LABELS,
     find_inputs,
     find_label,
     find_text,
@@ -52,7 +53,7 @@ class Data:
     image_column: str | None
     feature_column: str | None
     label_column: str | None
-    """None for texts, which say themselves what follows."""
+    """None for texts, which say themselves what follows, and for rows without labels."""
     notes: tuple[str, ...] = ()
     """What a reader of the report should know of how this was found."""
     text_column: str | None = None
@@ -81,9 +82,11 @@ def open_data(
     label_column: str | None = None,
     text_column: str | None = None,
     texts: bool = False,
+    labelled: bool = True,
 ) -> Data:
     """Open what `load_dataset` (README configs, parquet, csv, image folders) or `save_to_disk`
     left in `folder`. `ref` is its name in errors. texts: whether texts are wanted, and no labels.
+    labelled: whether rows without labels are refused.
 
     Evaluation split: test, else validation, else the only one; one whose labels are all kept
     secret is passed over. Calibration split: train. Validation split: validation, if it is
@@ -94,19 +97,22 @@ def open_data(
     for asked in (split, calibration_split):
         if asked is not None:
             _known_split(asked, known, ref)
-    wanted = _Columns(image_column, feature_column, label_column, text_column, texts)
+    wanted = _Columns(image_column, feature_column, label_column, text_column, texts, labelled)
     chosen, notes = (split, ()) if split else _evaluation_split(known, wanted, ref)
     columns = wanted.found_in(known[chosen].features, ref)
-    if not columns.answered(known[chosen]):
+    if not labelled and not columns.answered(known[chosen]):
+        columns = replace(columns, label=None)
+    if labelled and not columns.answered(known[chosen]):
         raise DataError(
             f'split "{chosen}" of {ref} has no labels: every "{columns.label}" is {UNLABELLED} '
             "or missing",
             found=f"splits {listed(known)}",
-            hint="measure on a split with labels",
+            hint=f"measure on a split with labels, or {WITHOUT_LABELS}",
         )
     others = {name: rows for name, rows in known.items() if name != chosen}
     validation = first(VALIDATION, others)
-    if validation is not None and not columns.answered(others[validation]):
+    has_labels = columns.label is not None
+    if validation is not None and has_labels and not columns.answered(others[validation]):
         validation = None
     calibration = calibration_split or first(TRAIN, others)
     if calibration == chosen:
@@ -139,23 +145,37 @@ class _Columns:
     text: str | None
     texts: bool
     """Whether texts are wanted, and nothing else."""
+    labelled: bool
+    """Whether there must be labels."""
 
     def found_in(self, features: Features, ref: str) -> _Columns:
         """The columns there are. Raises: DataError."""
         if self.texts:
-            return _Columns(None, None, None, find_text(features, self.text, ref), True)
+            text = find_text(features, self.text, ref)
+            return replace(self, image=None, feature=None, label=None, text=text)
         images, vectors = find_inputs(features, self.image, self.feature, ref)
-        return _Columns(images, vectors, find_label(features, self.label, ref), None, False)
+        label = self._label_in(features, ref)
+        return replace(self, image=images, feature=vectors, label=label, text=None)
 
     def answers_in(self, rows: Dataset, ref: str) -> bool:
         """Whether a split says what is right, whatever its inputs are called."""
         if self.texts:
             return True
-        return is_labelled(rows, find_label(rows.features, self.label, ref))
+        label = self._label_in(rows.features, ref)
+        return label is not None and is_labelled(rows, label)
 
     def answered(self, rows: Dataset) -> bool:
         """Whether rows say what is right: texts do, others by their labels."""
         return self.texts or (self.label is not None and is_labelled(rows, self.label))
+
+    def _label_in(self, features: Features, ref: str) -> str | None:
+        """The label column; None where there need be none and nobody named one."""
+        try:
+            return find_label(features, self.label, ref)
+        except DataError:
+            if self.labelled or self.label is not None:
+                raise
+            return None
 
 
 def _read(folder: Path, ref: str, config: str | None) -> tuple[dict[str, Dataset], str | None]:
@@ -211,10 +231,12 @@ def _evaluation_split(
         if wanted.answers_in(known[name], ref):
             secret = usual[: usual.index(name)]
             return name, tuple(f'the labels of split "{other}" are not public' for other in secret)
+    if usual and not wanted.labelled:
+        return usual[0], ()
     if len(known) == 1:
         return next(iter(known)), ()
     raise DataError(
-        f"{ref} has no labelled test or validation split",
+        f"{ref} has no {'labelled ' if wanted.labelled else ''}test or validation split",
         found=f"splits {listed(known)}",
         hint="name the split to evaluate on",
     )

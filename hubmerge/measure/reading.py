@@ -22,7 +22,7 @@ from hubmerge.models.task import LANGUAGE, task_of
 class Reading:
     """What makes batches of rows, what the report should say of it, and what a batch's rows are.
 
-    batches: rows, and whether their labels are wanted. unit: the plural word for a row.
+    batches: rows, and whether the labels they may have are wanted. unit: the plural word for a row.
     columns: role -> column.
     """
 
@@ -52,17 +52,17 @@ def read_for(
     answers = None
     if heads is not None:
         labels, answers = dict(enumerate(heads.labels)), answers_of(heads)
-    found = match_labels(data, labels, by_index=by_index, named=heads is not None)
+    found = None
+    if data.label_column is not None:
+        found = match_labels(data, labels, by_index=by_index, named=heads is not None)
+    columns = {"input": data.image_column or data.feature_column or ""}
     return Reading(
         lambda rows, labelled: make_batches(
             data, rows, model, processor, found if labelled else None, answers=answers
         ),
-        (found.note,) if found.note else (),
+        (found.note,) if found and found.note else (),
         "images" if data.image_column else "rows",
-        {
-            "input": data.image_column or data.feature_column or "",
-            "label": data.label_column or "",
-        },
+        columns | ({"label": data.label_column} if data.label_column else {}),
     )
 
 

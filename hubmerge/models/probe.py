@@ -24,7 +24,7 @@ DEFAULT_IMAGE_SIZE = 64
 """Height and width where the family takes any: a side that five halvings still divide."""
 
 TOKENS = 8
-"""Tokens in a row of text."""
+"""Tokens in a row of text, where the model has positions for as many."""
 
 AMPLITUDE = 0.1
 """Noise added to a tensor whose values are all equal; other tensors get this share of their
@@ -49,7 +49,8 @@ def probe_inputs(
         config, name = model_or_config, _main_input_name(model_or_config)
     generator = torch.Generator().manual_seed(seed)
     if name == "input_ids" and isinstance(getattr(config, "vocab_size", None), int):
-        return {name: torch.randint(config.vocab_size, (rows, TOKENS), generator=generator)}
+        tokens = min(TOKENS, getattr(config, "max_position_embeddings", None) or TOKENS)
+        return {name: torch.randint(config.vocab_size, (rows, tokens), generator=generator)}
     if name == "pixel_values":
         shape = _image_shape(config)
     elif name == "features" and hasattr(config, "input_size"):

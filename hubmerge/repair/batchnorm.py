@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hubmerge.errors import RecipeError
+from hubmerge.norms import normalisable
 from hubmerge.repair.registry import Bench, Repairer, repair
 from hubmerge.repair.statistics import channel_statistics
 from hubmerge.spec.permutation import State
@@ -31,7 +33,7 @@ def reestimate_batch_norm(bench: Bench, parents: Sequence[State]) -> Repairer:
     layers behind already corrected ones. With gain and shift averaged, this sets every channel's
     mean and deviation behind the norm to the averaged parents': REPAIR for batch-norm models.
 
-    Raises: RecipeError, if the model has no batch norm.
+    Raises: RecipeError, if the model has no batch norm, or one that cannot normalise the only row.
     """
     modules = batch_norms(bench.scratch)
     if not modules:
@@ -40,6 +42,7 @@ def reestimate_batch_norm(bench: Bench, parents: Sequence[State]) -> Repairer:
             found="the model has none that keep running statistics",
             hint="--repair repair works on any family with a spec",
         )
+    bench = replace(bench, batches=normalisable(bench.batches, bench.scratch, "calibration"))
 
     def by_batch(module: nn.Module, given: Tensor, output: Tensor) -> Tensor:
         assert isinstance(module, _BatchNorm)

@@ -13,8 +13,9 @@ from hubmerge import __version__
 from hubmerge.align import loaded
 from hubmerge.basin import Based, gathered
 from hubmerge.bench import Bench
+from hubmerge.calibration import InputBatches
 from hubmerge.choices import check_names, needs_spec, resolved_match, resolved_repair
-from hubmerge.contest import Ground, learning_rows
+from hubmerge.contest import Ground, learning_rows, statistics_of
 from hubmerge.errors import RecipeError
 from hubmerge.hub import check_mergeable
 from hubmerge.lineup import ground_of, matched
@@ -37,7 +38,7 @@ class Field:
 
     recipe: with what everything resolved to. states: in one order and form, the first's. naive: as
     they came, but for their classes. ends, held_out: every untouched model's outputs on the
-    reported and on the validation rows.
+    reported and on the validation rows. statistics: what repairs look at.
     """
 
     recipe: Recipe
@@ -51,6 +52,7 @@ class Field:
     naive: tuple[State, ...]
     ends: tuple[Outputs, ...]
     held_out: tuple[Outputs, ...]
+    statistics: InputBatches
 
     def bench(self) -> Bench:
         """Labelled calibration rows to train on, and validation rows to choose on."""
@@ -66,7 +68,7 @@ class Field:
     def finisher(self) -> Callable[[State], PreTrainedModel]:
         """Makes the repaired model of a state, valid until the next one is asked for."""
         scratch = copy.deepcopy(self.scratch)
-        bench = Bench(None, scratch, self.ground.calibration, self.workers)
+        bench = Bench(None, scratch, self.statistics, self.workers)
         repairer = self.repair.function(bench, self.states) if self.repair else None
         even = [1 / len(self.states)] * len(self.states)
 
@@ -138,6 +140,7 @@ def field_of(
         tuple(based.parents.states),
         tuple(ends),
         tuple(held_out),
+        statistics_of(ground, based.parents.a, recipe.seed),
     )
 
 

@@ -179,3 +179,15 @@ def test_without_validation_rows_it_is_refused():
     lessons = replace(bench, batches=labelled(models[0], 12))
     with pytest.raises(RecipeError, match="chooses on validation rows"):
         find_fusion("twa").fuse(states, [0.5, 0.5], lessons)
+
+
+@pytest.mark.parametrize("rows", [101, 102])
+@pytest.mark.parametrize("method", ["learned-soup", "twa"])
+def test_any_number_of_rows_is_learned_from_with_batch_norm(method, rows):
+    """Also one that leaves a batch of rows that cannot be normalised one by one."""
+    models = [copy.deepcopy(generic("mlp_head-batch", seed)).float() for seed in (0, 1)]
+    held = labelled(models[0], rows)
+    bench = Bench(None, models[0], held, Workers(threads=1), held)
+    states = [copy.deepcopy(model.state_dict()) for model in models]
+    made = find_fusion(method).make(states, [0.5, 0.5], bench, Given(options={"epochs": 1}))
+    assert sum(made.weights) == pytest.approx(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from itertools import permutations
 
 import pytest
@@ -14,9 +16,9 @@ from hubmerge.matching.learning.choice import chosen, scores_for, straight_throu
 from hubmerge.matching.learning.freedom import Freedom, can_be_chosen, cayley
 from hubmerge.matching.learning.goal import divergence, mean_prediction
 from hubmerge.matching.learning.lessons import Lessons
-from hubmerge.matching.learning.midpoint import Midpoint
+from hubmerge.matching.learning.midpoint import Midpoint, Parents
 from hubmerge.matching.learning.precision import single
-from hubmerge.matching.learning.views import View, inputs_of
+from hubmerge.matching.learning.views import View, inputs_of, rows_of
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.laws import deviation, outputs, spec_of
 from hubmerge.spec.symmetry import Symmetry, random_symmetry, transform
@@ -193,6 +195,48 @@ def test_every_row_is_seen_once_an_epoch():
             assert lesson.view.number == view
             seen += [(lesson.view.batch, row) for row in lesson.rows.tolist()]
         assert len(set(seen)) == 127
+
+
+@pytest.mark.parametrize("rows", [(30, 26), (30, 1), (28,), (2,), (3,)])
+@pytest.mark.parametrize("name", ["mlp_head-batch", "resnet-basic-widening", "resnet-basic"])
+def test_a_step_has_rows_that_batch_norms_can_normalise(name, rows):
+    """Every row is seen once, every step has a slope, and the validation rows a loss."""
+    model = copy.deepcopy(generic(name)).float()
+    batches = [ProbeBatch(probe(model, n, k, torch.float32)) for k, n in enumerate(rows)]
+    workers, state = Workers(threads=1), single(model.state_dict())
+    bench = Bench(spec_of(model), model, batches, workers, batches)
+    midpoint = Midpoint(model, workers)
+    lessons = Lessons(bench, Parents(model, state, state, workers), 0)
+    seen, order = 0, lessons.order()
+    while seen < sum(rows):
+        lesson = next(order)
+        slope = midpoint.slope(state, lessons.inputs(lesson), lessons.wanted(lesson))
+        assert all(value.isfinite().all() for value in slope.gradient.values())
+        seen += len(lesson.rows)
+    assert seen == sum(rows)
+    assert math.isfinite(midpoint.loss(state, batches, lessons.held_out()))
+
+
+@pytest.mark.parametrize("name", ["mlp_head-batch", "resnet-basic-widening"])
+def test_a_row_that_cannot_be_normalised_alone_is_looked_at_with_the_batch_before(name):
+    model = copy.deepcopy(generic(name)).float()
+    inputs, wanted = probe(model, 31, 0, torch.float32), torch.arange(31) % 3
+    parts = [ProbeBatch(rows_of(inputs, rows)) for rows in torch.arange(31).split(30)]
+    midpoint, state = Midpoint(model, Workers(threads=1)), single(model.state_dict())
+    alone = midpoint.loss(state, parts, dict(enumerate(wanted.split(30))))
+    assert alone == midpoint.loss(state, [ProbeBatch(inputs)], {0: wanted})
+
+
+@pytest.mark.parametrize("missing", ["calibration", "validation"])
+def test_a_single_row_that_cannot_be_normalised_is_refused(missing):
+    model = generic("mlp_head-batch")
+    calibration, validation = (
+        [ProbeBatch(probe(model, 1 if missing == what else 2))]
+        for what in ("calibration", "validation")
+    )
+    bench = Bench(spec_of(model), model, calibration, Workers(threads=1), validation)
+    with pytest.raises(RecipeError, match=f"one {missing} row"):
+        Lessons(bench, None, 0)
 
 
 @pytest.mark.parametrize("missing", ["calibration", "validation"])

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from datasets import ClassLabel, Dataset, Features, Image, List, Value
+from datasets import ClassLabel, Dataset, Features, Image, LargeList, List, Value
 
 from hubmerge.errors import DataError, LabelError
 from hubmerge.measure import (
@@ -168,3 +168,23 @@ def test_ragged_features_are_refused(tmp_path, head):
     with pytest.raises(DataError, match="ragged") as refused:
         make_batches(data, rows, head, None, None)[0]
     assert "63, 64" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "told"),
+    [
+        (float("nan"), "float32", "nan"),
+        (float("-inf"), "float16", "-inf"),
+        (1e39, "float64", r"1e\+39"),
+        (None, "float32", "None"),
+    ],
+)
+@pytest.mark.parametrize("large", [False, True])
+def test_a_feature_that_is_no_finite_number_is_named(tmp_path, head, value, kind, told, large):
+    """Before any batch is read; rows that nobody asked for do not matter."""
+    values = [[0.5] * 64, [0.5] * 40 + [value] + [0.5] * 23]
+    data, _ = _saved(tmp_path, "x", values, (LargeList if large else List)(Value(kind)))
+    named = rf'row 1 of split "train" of me/broken holds {told}\n.*number 41 of the 64(.|\n)*"x"'
+    with pytest.raises(DataError, match=named):
+        make_batches(data, RowSet("train", (1, 0), 2), head, None, None)
+    assert len(make_batches(data, RowSet("train", (0,), 2), head, None, None)[0]) == 1

@@ -142,6 +142,30 @@ def test_without_a_label_column_or_a_usual_split_the_user_must_say(write, tmp_pa
         open_data(folder, ref="d", split="train")
 
 
+def test_rows_without_labels_are_opened_where_none_are_needed(write):
+    folder = write({"train": 30, "validation": 20, "test": 10}, label=None)
+    data = open_data(folder, ref="d", labelled=False)
+    assert (data.image_column, data.label_column) == ("image", None)
+    places = (data.split, data.calibration_split, data.validation_split)
+    assert places == ("test", "train", "validation")
+    with pytest.raises(DataError, match='no column "digit"'):
+        open_data(folder, ref="d", labelled=False, label_column="digit")
+
+
+@pytest.mark.parametrize("secret", [("test",), ("test", "validation", "train")])
+def test_secret_labels_are_no_labels(write, secret):
+    """Where labels are needed nowhere, splits with some are still the ones looked at first."""
+    folder = write({"train": 30, "validation": 20, "test": 10}, secret=secret)
+    data = open_data(folder, ref="d", labelled=False)
+    assert (data.split, data.label_column) == (
+        ("test", None) if "validation" in secret else ("validation", "label")
+    )
+    alone = open_data(folder, ref="d", labelled=False, split="test")
+    assert (alone.split, alone.label_column) == ("test", None)
+    with pytest.raises(DataError, match=r"no labels(.|\n)*merge without data by --alignment"):
+        open_data(folder, ref="d", split="test")
+
+
 def test_several_configurations_need_a_choice(tmp_path):
     rows = Dataset.from_dict({"x": [[0.5]] * 2, "label": [0, 1]})
     entries = ""

@@ -19,6 +19,7 @@ from transformers import (
 
 from hubmerge.errors import FamilyError
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification, probe_inputs, shaken
+from hubmerge.spec.laws import prove, spec_of
 
 VIT = ViTConfig(
     image_size=[8, 12],
@@ -60,6 +61,19 @@ def test_a_probe_fits_its_model_and_is_reproducible(family: str) -> None:
         assert value.dtype == torch.float64
         assert not torch.equal(value, probe_inputs(model, rows=3, seed=6)[name])
     assert next(iter(probe_inputs(model, dtype=torch.float32).values())).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("positions", "tokens"), [(3, 3), (7, 7), (8, 8), (64, 8)])
+def test_a_row_of_text_has_no_more_tokens_than_the_model_has_positions(
+    positions: int, tokens: int
+) -> None:
+    config = GPT2Config(vocab_size=11, n_embd=8, n_layer=1, n_head=2, n_positions=positions)
+    model = GPT2LMHeadModel(config).eval()
+    inputs = probe_inputs(model)
+    assert inputs["input_ids"].shape == (2, tokens)
+    assert model(**inputs).logits.shape == (2, tokens, 11)
+    precise = shaken(model).double()
+    prove(precise, spec_of(precise), inputs, elements=1)
 
 
 @pytest.mark.parametrize("family", MODELS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from hubmerge.repair.rescale import _toward, hidden_layers
 from hubmerge.repair.statistics import channel_statistics
 from hubmerge.spec.laws import spec_of
 from hubmerge.workers import Workers
-from tests.conformance.tiny import generic, probe, probe_batches
+from tests.conformance.tiny import ProbeBatch, generic, probe, probe_batches
 
 WITH_NORM = ["resnet-basic", "resnet-bottleneck", "mlp_head-batch"]
 WITHOUT_NORM = ["vit", "vit-deep-no-qkv-bias", "mlp_head-none", "mlp_head-layer"]
@@ -85,6 +86,38 @@ def test_batch_norms_get_what_torch_itself_would_estimate(name, count):
         between = torch.stack(means).var(0, correction=0)
         tolerance = 1e-10 if count == 1 else 5e-2  # n - 1 of one batch, not of all
         torch.testing.assert_close(repaired[key], torchs[key] + between, rtol=tolerance, atol=1e-12)
+
+
+def repaired_on(name, sizes):
+    """The midpoint of two models, repaired on batches of so many of the same rows."""
+    bench = bench_for(name, rows=sum(sizes))
+    rows = bench.batches[0].inputs
+    parts = {key: value.split(sizes) for key, value in rows.items()}
+    batches = [
+        ProbeBatch({key: part[number] for key, part in parts.items()})
+        for number in range(len(sizes))
+    ]
+    bench, states = replace(bench, batches=batches), ends(bench, name)
+    repairer = find_repair("batchnorm").function(bench, states)
+    return repairer(average(states, [0.5, 0.5]), [0.5, 0.5])
+
+
+@pytest.mark.parametrize("name", ["mlp_head-batch", "resnet-basic-widening"])
+def test_a_last_row_that_cannot_be_normalised_alone_goes_with_the_batch_before(name):
+    alone, joined = repaired_on(name, [6, 6, 1]), repaired_on(name, [6, 7])
+    assert all(torch.equal(value, joined[key]) for key, value in alone.items())
+
+
+def test_a_last_row_that_can_be_normalised_alone_is_a_batch_of_its_own():
+    alone, joined = (repaired_on("resnet-basic", sizes) for sizes in ([6, 6, 1], [6, 7]))
+    assert any(not torch.allclose(value, joined[key]) for key, value in alone.items())
+    single = repaired_on("resnet-basic", [1])
+    assert all(value.isfinite().all() for value in single.values())
+
+
+def test_a_single_row_that_cannot_be_normalised_is_refused():
+    with pytest.raises(RecipeError, match="one calibration row"):
+        repaired_on("mlp_head-batch", [1])
 
 
 @pytest.mark.parametrize("name", WITH_NORM)

@@ -13,6 +13,7 @@ from hubmerge.calibration import InputBatch
 from hubmerge.errors import RecipeError
 from hubmerge.matching.learning.midpoint import Parents
 from hubmerge.matching.learning.views import VIEWS, View, inputs_of, mixed, rows_of
+from hubmerge.norms import normalisable, sees_one_value
 
 ROWS = 25
 """Rows of one step: a quarter of a batch."""
@@ -33,7 +34,9 @@ class Lessons:
     """What is wanted: the parents' mean prediction, or, without parents, the rows' labels."""
 
     def __init__(self, bench: Bench, parents: Parents | None, seed: int) -> None:
-        """Raises: RecipeError, if there are no calibration or no validation rows."""
+        """Raises: RecipeError, if there are no calibration or no validation rows, or a single one
+        that batch norms cannot normalise by itself.
+        """
         for batches, what in ((bench.batches, "calibration"), (bench.validation, "validation")):
             if not len(batches):
                 raise RecipeError(
@@ -42,19 +45,29 @@ class Lessons:
                     hint="--match weights needs no data",
                 )
         self._bench, self._parents, self._seed = bench, parents, seed
+        self._batches = normalisable(bench.batches, bench.scratch, "calibration")
+        normalisable(bench.validation, bench.scratch, "validation")
+        self._single = sees_one_value(bench.scratch, self._batches[0].inputs)
         self._said: dict[View, Tensor] = {}
         self._seen: tuple[View, dict[str, Tensor]] | None = None
 
     def order(self) -> Iterator[Lesson]:
         """Without end: all batches in a random order, each in one view and cut into steps."""
-        epoch, count = 0, len(self._bench.batches)
+        epoch, count = 0, len(self._batches)
         while True:
             generator = torch.Generator().manual_seed(mixed(self._seed, epoch))
             for batch in torch.randperm(count, generator=generator).tolist():
-                rows = torch.randperm(len(self._bench.batches[batch]), generator=generator)
-                for part in rows.split(ROWS):
+                rows = torch.randperm(len(self._batches[batch]), generator=generator)
+                for part in self._steps(rows):
                     yield Lesson(View(batch, epoch % VIEWS), part)
             epoch += 1
+
+    def _steps(self, rows: Tensor) -> list[Tensor]:
+        """The rows of a batch cut into steps, none of a single row that cannot be normalised."""
+        parts = list(rows.split(ROWS))
+        if self._single and len(parts) > 1 and len(parts[-1]) == 1:
+            parts[-2:] = [torch.cat(parts[-2:])]
+        return parts
 
     def inputs(self, lesson: Lesson) -> dict[str, Tensor]:
         """What the model takes."""
@@ -63,7 +76,7 @@ class Lessons:
     def wanted(self, lesson: Lesson) -> Tensor:
         """Labels [rows], or predictions [rows, classes]."""
         if self._parents is None:
-            return labels_of(self._bench.batches[lesson.view.batch])[lesson.rows]
+            return labels_of(self._batches[lesson.view.batch])[lesson.rows]
         if lesson.view not in self._said:
             self._said[lesson.view] = self._parents.say(self._view(lesson.view))
         return self._said[lesson.view][lesson.rows]
@@ -87,9 +100,9 @@ class Lessons:
     def _view(self, view: View) -> dict[str, Tensor]:
         if self._seen is None or self._seen[0] != view:
             if self._parents is None:  # a label is that of the row as it is: a mirrored 2 is none
-                self._seen = (view, dict(self._bench.batches[view.batch].inputs))
+                self._seen = (view, dict(self._batches[view.batch].inputs))
             else:
-                self._seen = (view, inputs_of(self._bench.batches, view, self._seed))
+                self._seen = (view, inputs_of(self._batches, view, self._seed))
         return self._seen[1]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from hubmerge.calibration import InputBatches
 from hubmerge.matching.learning.goal import loss, mean_prediction
 from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.views import rows_of
+from hubmerge.norms import sees_one_value, together
 from hubmerge.spec.permutation import State
 from hubmerge.workers import LANES, Workers
 
@@ -38,7 +40,7 @@ class Midpoint:
     """Runs any tensors in the shape of `model`; what it holds itself does not matter.
 
     Batch norms normalise by the rows at hand, as in training: running statistics of a point between
-    two models belong to neither.
+    two models belong to neither. Rows that they cannot normalise one by one stay together.
     """
 
     def __init__(self, model: PreTrainedModel, workers: Workers) -> None:
@@ -53,7 +55,10 @@ class Midpoint:
     def slope(self, state: State, inputs: Mapping[str, Tensor], wanted: Tensor) -> Slope:
         """At `state`, on rows of which each has something that is `wanted` of it."""
         here = self._here(state)
-        parts = [part for part in torch.arange(len(wanted)).tensor_split(LANES) if len(part)]
+        rows, lanes = len(wanted), LANES
+        if rows < 2 * LANES and sees_one_value(self.models[0], inputs):
+            lanes = max(1, rows // 2)
+        parts = [part for part in torch.arange(rows).tensor_split(lanes) if len(part)]
 
         def lane(number: int) -> dict[str, Tensor]:
             leaves = {name: here[name].detach().requires_grad_() for name in self._learned}
@@ -71,18 +76,27 @@ class Midpoint:
 
     def loss(self, state: State, batches: InputBatches, wanted: Mapping[int, Tensor]) -> float:
         """Mean over the rows of the batches numbered in `wanted`."""
-        here, numbers = self._here(state), sorted(wanted)
+        here, groups = self._here(state), self._groups(batches, wanted)
 
         def lane(number: int) -> float:
             total = 0.0
             with torch.no_grad():
-                for batch in numbers[number::LANES]:
-                    inputs = batches[batch].inputs
-                    total += float(self._loss(number, here, {}, inputs, wanted[batch]).double())
+                for group in groups[number::LANES]:
+                    inputs = reduce(together, [batches[one] for one in group]).inputs
+                    right = torch.cat([wanted[one] for one in group])
+                    total += float(self._loss(number, here, {}, inputs, right).double())
             return total
 
         totals = self.workers.map(lane, range(LANES))
         return sum(totals) / sum(len(value) for value in wanted.values())
+
+    def _groups(self, batches: InputBatches, wanted: Mapping[int, Tensor]) -> list[list[int]]:
+        """Numbers of batches, those that are run together together."""
+        *groups, last = [[number] for number in sorted(wanted)]
+        alone = len(wanted[last[0]]) == 1
+        if groups and alone and sees_one_value(self.models[0], batches[last[0]].inputs):
+            return [*groups[:-1], groups[-1] + last]
+        return [*groups, last]
 
     def _here(self, state: State) -> dict[str, Tensor]:
         return {name: value.detach().to(self.workers.device) for name, value in state.items()}
