@@ -18,6 +18,7 @@ from hubmerge.matching.registry import NOTHING
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
 from hubmerge.spec.spec import PERMUTATIONS, SCALED
+from hubmerge.synthetic import can_be_shown
 
 
 def check_names(recipe: Recipe) -> None:
@@ -117,7 +118,7 @@ def tries(recipe: Recipe) -> bool:
 
 def takes_images(model: LoadedModel) -> bool:
     """Whether synthetic images can be made for it."""
-    return model.processor is not None
+    return can_be_shown(model.model, model.processor)
 
 
 def ways_of(

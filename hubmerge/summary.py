@@ -28,6 +28,7 @@ from hubmerge.ledger import told_fusion
 from hubmerge.letters import listed, roles, told
 from hubmerge.matching import Match
 from hubmerge.measure import RowSet as Rows
+from hubmerge.models.images import image_size
 from hubmerge.models.task import task_of
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms
@@ -229,7 +230,9 @@ def _unrepaired(story: Story) -> str | None:
         return None
     norms = len(batch_norms(story.parents[0].model))
     if norms:
-        why = "no calibration data was given" if story.ground is None else "no repair was wanted"
+        why = "no repair was wanted"
+        if story.ground is None and story.recipe.repair != "none":
+            why = "no calibration data was given, and no synthetic images can be made for them"
         return (
             f"The running statistics of {norms} batch-norm layers are averages of the parents', "
             f"which do not fit the merged weights: {why}."
@@ -283,8 +286,10 @@ def _limits(story: Story) -> list[str]:
         )
     if story.ground is None and (story.repair is not None or _sets_statistics(story)):
         what = "Layers were fitted" if _sets_statistics(story) else "Batch norm was re-estimated"
+        size = image_size(story.parents[0].config, story.parents[0].processor)
         limits.append(
-            f"{what} on synthetic images, because no data was given; real images would fit better."
+            f"{what} on synthetic images{f' of {size[0]} x {size[1]}' if size else ''}, because no "
+            "data was given; real images would fit better."
         )
     if unrepaired := _unrepaired(story):
         limits.append(unrepaired)

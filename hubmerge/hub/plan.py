@@ -32,6 +32,7 @@ from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import LicenceDecision, ParentLicence, merged_licence
 from hubmerge.hub.load import Description, describe, labels_of, model_class
+from hubmerge.hub.preparing import refuse_misfit
 from hubmerge.hub.resources import Needs, measure_needs, memory_needed
 from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import Target, check_target
@@ -196,6 +197,7 @@ def make_plan(
     downloads = [download_bytes(s, needed_files(s, code=trust_remote_code)) for s in sources]
     config, code = descriptions[0].config, descriptions[0].code_folder
     model = skeleton(with_labels(config, joined.outputs) if joined else config, code)
+    refuse_misfit(model, descriptions[0].processor, sources[0].ref)
     sizes = [_size(skeleton(each.config, code) if joined else model) for each in descriptions]
     for header, source, size in zip(headers, sources, sizes, strict=True):
         _refuse_incomplete(header, size, source)
@@ -249,7 +251,7 @@ def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTr
     """
     kind = model_class(config, code_folder)
     with torch.device("meta"):
-        return kind(config)
+        return kind(config).eval()
 
 
 def measurements(

@@ -23,7 +23,7 @@ from hubmerge.errors import (
     TargetError,
     WeightsError,
 )
-from hubmerge.hub import Plan, make_plan, render_plan, resolve
+from hubmerge.hub import Plan, load, make_plan, render_plan, resolve
 from hubmerge.hub.plan import measurements, skeleton
 from hubmerge.hub.plan_text import free_spaces
 from hubmerge.hub.resources import human, measure_needs, memory_needed
@@ -122,6 +122,14 @@ def test_the_text_holds_no_control_characters(tmp_path: Path) -> None:
 def test_spaces_that_are_alike_are_counted_together() -> None:
     sizes = {"resid": 16, "layers.0.head": 2, "layers.1.head": 2, "layers.0.ff": 32}
     assert free_spaces(sizes) == "resid 16, 2 x head 2, ff 32"
+
+
+def test_a_processor_whose_images_the_model_refuses_is_refused(tmp_path: Path) -> None:
+    a = save(tmp_path / "a", tiny_vit(0), size={"height": 16, "width": 16})
+    for look in (lambda: make_plan(str(a), str(a)), lambda: load(str(a))):
+        with pytest.raises(WeightsError, match="images of 16 x 16, its model takes 8 x 8") as found:
+            look()
+        assert '{"height": 8, "width": 8}' in str(found.value)
 
 
 def test_labels_that_change_places_are_counted(tmp_path: Path) -> None:
