@@ -116,6 +116,11 @@ def tries(recipe: Recipe) -> bool:
     return recipe.match == "auto" and not given
 
 
+def without_data(recipe: Recipe) -> bool:
+    """Whether the matcher is still to be chosen, by what can be shown to the models alone."""
+    return tries(recipe) and recipe.dataset is None and resolved_together(recipe) != "merge-many"
+
+
 def takes_images(model: LoadedModel) -> bool:
     """Whether synthetic images can be made for it."""
     return can_be_shown(model.model, model.processor)
