@@ -213,7 +213,8 @@ def _refuse_ill_formed(model: PreTrainedModel, state: State, form: State) -> Non
     if moved > TOLERANCE:
         raise CanonicalError(
             f"a parent's canonical form moves its outputs by {moved:.1e} of their size",
-            found="gains or heads of very different sizes, which float64 cannot hold together",
+            found="gains or heads of very different sizes, which float64 cannot hold together, or "
+            "a spec that allows what the model does not: hubmerge specs check MODEL",
             hint="--symmetry permutations needs no canonical form",
         )
 
@@ -232,7 +233,9 @@ def refuse_changed(model: PreTrainedModel, before: State, after: State, what: st
     if moved > TOLERANCE:
         raise LawError(
             f"{what} moved the outputs by {moved:.1e} of their size",
-            hint="please report this, with the two models",
+            hint="--symmetry permutations leaves scales, signs, rotations and maps out; hubmerge "
+            "specs check MODEL says which space moves the outputs; if the spec came with hubmerge, "
+            "please report this, with the two models",
         )
 
 

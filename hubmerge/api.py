@@ -18,9 +18,9 @@ from hubmerge.choices import (
     check_names,
     heads_for,
     matches_by_labels,
-    resolved_match,
     resolved_repair,
     resolved_symmetry,
+    settled_match,
 )
 from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of, validation_of
 from hubmerge.errors import MismatchError, RecipeError
@@ -119,8 +119,9 @@ def match(
 ) -> Found:
     """Finds the symmetry of B that lines it up with A.
 
-    by: a registered matcher, or "auto"; those that look at activations need a `dataset` (Hub id
-    or folder). symmetry: "all" the family allows, "scaled" (also "auto"), "unscaled" or
+    by: a registered matcher, or "auto": `activations` on a `dataset` (Hub id or folder), which
+    those that look at activations need; without one `synthetic` for models that images can be made
+    for, else `weights`. symmetry: "all" the family allows, "scaled" (also "auto"), "unscaled" or
     "permutations". heads: as the recipe's: "same", "join" or "apart".
     Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
     """
@@ -144,7 +145,7 @@ def match(
     ground = _ground(a, dataset, recipe, one, labelled) if dataset else None
     (found,) = match_all(
         based.parents,
-        resolved_match(recipe),
+        settled_match(recipe, based.parents, ground),
         PAIR,
         matching_of(ground),
         workers,

@@ -18,6 +18,7 @@ from hubmerge.matching.registry import NOTHING
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
 from hubmerge.spec.spec import PERMUTATIONS, SCALED
+from hubmerge.synthetic import can_be_shown
 
 
 def check_names(recipe: Recipe) -> None:
@@ -121,9 +122,14 @@ def tries(recipe: Recipe) -> bool:
     return recipe.match == "auto" and not given
 
 
+def without_data(recipe: Recipe) -> bool:
+    """Whether the matcher is still to be chosen, by what can be shown to the models alone."""
+    return tries(recipe) and recipe.dataset is None and resolved_together(recipe) != "merge-many"
+
+
 def takes_images(model: LoadedModel) -> bool:
     """Whether synthetic images can be made for it."""
-    return model.processor is not None
+    return can_be_shown(model.model, model.processor)
 
 
 def ways_of(
@@ -139,6 +145,13 @@ def ways_of(
         symmetry=recipe.symmetry,
     )
     return (*found, AS_THEY_CAME) if apart and ground and ground.validation.rows else found
+
+
+def settled_match(recipe: Recipe, parents: Parents, ground: Ground | None) -> str:
+    """The matcher of a recipe whose matches nobody judges."""
+    if tries(recipe) and ground is None:
+        return ways_of(recipe, parents, ground)[0].match
+    return resolved_match(recipe)
 
 
 def resolved_together(recipe: Recipe) -> str:

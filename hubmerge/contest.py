@@ -36,11 +36,11 @@ from hubmerge.measure import (
     training_rows,
 )
 from hubmerge.measure.answers import Answers
-from hubmerge.measure.reading import Reading, answers_of, read_for
+from hubmerge.measure.reading import Reading, answers_of, read_for, refuse_size
 from hubmerge.models.task import LANGUAGE, task_of
 from hubmerge.path import Path
 from hubmerge.recipe import Recipe
-from hubmerge.synthetic import synthetic_batches
+from hubmerge.synthetic import can_be_shown, synthetic_batches
 from hubmerge.workers import Workers
 
 
@@ -87,9 +87,9 @@ def statistics_of(
     """
     if ground is not None and ground.calibration.rows:
         return _labelled(ground) if learns else ground.calibration
-    return (
-        NoBatches() if a.processor is None else synthetic_batches(a.model, a.processor, seed=seed)
-    )
+    if not can_be_shown(a.model, a.processor):
+        return NoBatches()
+    return synthetic_batches(a.model, a.processor, seed=seed)
 
 
 def _labelled(ground: Ground) -> Batches:
@@ -173,6 +173,7 @@ def prepare_ground(
     )
     rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
     calibration = reading.batches(rows.calibration, False)
+    refuse_size(reading.batches(rows.evaluation, False), a.model, wanted.id)
     learning, notes, used = calibration, list(rows.notes), len(rows.calibration)
     if (learner := learners().get(recipe.match)) is not None:
         taught = learning_rows(data, rows, recipe, learner.rows_for(recipe.learning_steps))

@@ -16,8 +16,7 @@ from hubmerge.choices import (
     resolved_match,
     resolved_symmetry,
     resolved_together,
-    tries,
-    ways_of,
+    settled_match,
 )
 from hubmerge.contest import matching_of, prepare_ground, validation_of
 from hubmerge.errors import RecipeError
@@ -43,8 +42,7 @@ def find_matches(
     Raises: RecipeError for `match: none`, and whatever stops a merge before it is made.
     """
     check_names(recipe)
-    method = resolved_match(recipe)
-    if method == "none":
+    if resolved_match(recipe) == "none":
         raise RecipeError("--match none finds nothing", hint="weights, activations or auto")
     workers = workers or Workers()
     if out is not None:
@@ -63,11 +61,9 @@ def find_matches(
         folder = str(workers.on_main(lambda: fetch(dataset)))
         labelled = matches_by_labels(recipe)
         ground = prepare_ground(folder, recipe, models[0], heads, labelled=labelled)
-    if tries(recipe) and ground is None:
-        method = ways_of(recipe, parents, ground)[0].match
     found = match_all(
         parents,
-        method,
+        settled_match(recipe, parents, ground),
         resolved_together(recipe),
         matching_of(ground),
         workers,

@@ -21,6 +21,7 @@ from hubmerge.choices import (
     needs_spec,
     resolved_match,
     resolved_repair,
+    without_data,
 )
 from hubmerge.contest import (
     Contest,
@@ -180,7 +181,9 @@ def _plan(recipe: Recipe, sources: Sources, destination: Destination, out: Path)
         dataset_split=data.split if data else None,
         dataset_calibration_split=data.calibration_split if data else None,
         dataset_columns=data.columns if data else (),
-        match=resolved_match(recipe),
+        match=AUTO if without_data(recipe) else resolved_match(recipe),
+        repair=recipe.repair,
+        fitted=recipe.fuse != AUTO and find_fusion(recipe.fuse).needs == "label-free",
         labels="index" if recipe.labels == "by-index" else "names",
         heads=recipe.heads,
         samples=recipe.samples,

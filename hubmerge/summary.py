@@ -28,6 +28,7 @@ from hubmerge.ledger import told_fusion
 from hubmerge.letters import listed, roles, told
 from hubmerge.matching import Match
 from hubmerge.measure import RowSet as Rows
+from hubmerge.models.images import image_size
 from hubmerge.models.task import task_of
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms
@@ -229,13 +230,20 @@ def _unrepaired(story: Story) -> str | None:
         return None
     norms = len(batch_norms(story.parents[0].model))
     if norms:
-        unwanted = story.recipe.repair == "none"
-        why = "no repair was wanted" if unwanted else _without_rows(story)
+        why = _without_rows(story) or "no repair was wanted"
+        if story.recipe.repair == "none":
+            why = "no repair was wanted"
+        elif story.recipe.repair == "auto" and _sees_images(story):
+            why += ", and no synthetic images can be made for them"
         return (
             f"The running statistics of {norms} batch-norm layers are averages of the parents', "
             f"which do not fit the merged weights: {why}."
         )
     return None
+
+
+def _sees_images(story: Story) -> bool:
+    return story.parents[0].model.main_input_name == "pixel_values"
 
 
 def _without_rows(story: Story) -> str | None:
@@ -294,8 +302,10 @@ def _limits(story: Story) -> list[str]:
     without = _without_rows(story)
     if without is not None and (story.repair is not None or _sets_statistics(story)):
         what = "Layers were fitted" if _sets_statistics(story) else "Batch norm was re-estimated"
+        size = image_size(story.parents[0].config, story.parents[0].processor)
         limits.append(
-            f"{what} on synthetic images, because {without}; real images would fit better."
+            f"{what} on synthetic images{f' of {size[0]} x {size[1]}' if size else ''}, because "
+            f"{without}; real images would fit better."
         )
     if unrepaired := _unrepaired(story):
         limits.append(unrepaired)

@@ -28,6 +28,7 @@ from hubmerge.hub.layout import (
     stored_dtype,
     weight_files,
 )
+from hubmerge.hub.preparing import refuse_misfit
 from hubmerge.hub.source import Source, folder_files, resolve
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
@@ -121,7 +122,7 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
     """Fetch and load a model.
 
     Raises: as `resolve`, `fetch` and `describe`; WeightsError, if a key is missing, unexpected
-    or mis-shaped, or a weight is not finite.
+    or mis-shaped, a weight is not finite, or the processor makes images the model does not take.
     """
     source = resolve(ref) if isinstance(ref, str) else ref
     description = describe(source, trust_remote_code=trust_remote_code)
@@ -141,9 +142,10 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
         )
     refuse_unmatched(found, source.ref)
     refuse_non_finite(model, source.ref)
+    refuse_misfit(model.eval(), description.processor, source.ref)
     return LoadedModel(
         source,
-        model.eval(),
+        model,
         description.processor,
         stored_dtype(tensors, source.ref),
         {name: DTYPES[tensor.dtype] for name, tensor in tensors.items()},

@@ -32,6 +32,7 @@ from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import LicenceDecision, ParentLicence, merged_licence
 from hubmerge.hub.load import Description, describe, labels_of, model_class
+from hubmerge.hub.preparing import matched_without_data, refuse_misfit, stand_in
 from hubmerge.hub.resources import Needs, measure_needs, memory_needed
 from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import Target, check_target
@@ -151,6 +152,8 @@ def make_plan(
     dataset_calibration_split: str | None = None,
     dataset_columns: Sequence[str] = (),
     match: str = "weights",
+    repair: str = "none",
+    fitted: bool = False,
     labels: Literal["names", "index"] = "names",
     heads: str = SAME,
     samples: int | Literal["all"] | None = None,
@@ -167,6 +170,7 @@ def make_plan(
 
     base: the model they were all made from; looked at, loaded and licensed as they are.
     dataset_...: names asked for; a card that lists others refuses them.
+    match: "auto" where there is no data. fitted: whether the fusion fits layers to unlabelled rows.
     private: None leaves it to the licence policy; False is the user's decision to be public.
     Raises: whatever would stop the merge and can be known now: any error of this package's.
     """
@@ -196,10 +200,17 @@ def make_plan(
     downloads = [download_bytes(s, needed_files(s, code=trust_remote_code)) for s in sources]
     config, code = descriptions[0].config, descriptions[0].code_folder
     model = skeleton(with_labels(config, joined.outputs) if joined else config, code)
+    refuse_misfit(model, descriptions[0].processor, sources[0].ref)
     sizes = [_size(skeleton(each.config, code) if joined else model) for each in descriptions]
     for header, source, size in zip(headers, sources, sizes, strict=True):
         _refuse_incomplete(header, size, source)
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    processor, instead = descriptions[0].processor, None
+    if data is None:
+        match = matched_without_data(match, config, processor)
+        norms = any(name.endswith(".running_var") for name in shapes)
+        repaired = norms and repair == "auto"
+        instead = stand_in(config, processor, match=match, repaired=repaired, fitted=fitted)
     spec = None if match == "none" else bind_config(model.config, shapes)
     both = _architecture(descriptions[: len(models)], labels, spec, joined)
     dtype = reduce(torch.promote_types, (header.dtype for header in headers))
@@ -221,6 +232,7 @@ def make_plan(
             calibration_samples,
             models=len(models),
             scores=task_of(config).scores,
+            instead=instead,
         ),
         dtype=dtype_name(dtype),
         licence=licence,
@@ -249,7 +261,7 @@ def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTr
     """
     kind = model_class(config, code_folder)
     with torch.device("meta"):
-        return kind(config)
+        return kind(config).eval()
 
 
 def measurements(
@@ -259,10 +271,12 @@ def measurements(
     *,
     models: int = 2,
     scores: str = CLASSIFICATION.scores,
+    instead: tuple[str, str] | None = None,
 ) -> list[Measurement]:
-    """What will be measured on what; without data, what cannot be."""
+    """What will be measured on what; without data, what cannot be, and what is done `instead`."""
     if not data:
-        return [Measurement(what="nothing: no data set is given", rows="none")]
+        shown = [] if instead is None else [Measurement(what=instead[0], rows=instead[1])]
+        return [Measurement(what="nothing: no data set is given", rows="none"), *shown]
     if samples is None:
         evaluation = f"evaluation rows: {SAMPLES:,}, or all if there are fewer"
     else:

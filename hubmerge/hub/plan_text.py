@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 
-from hubmerge.hub.plan import DataPlan, ModelPlan, Plan
+from hubmerge.hub.plan import ModelPlan, Plan
 from hubmerge.hub.resources import human
 from hubmerge.letters import letters, listed
 
@@ -20,7 +20,7 @@ def render_plan(plan: Plan) -> str:
     parts = {
         "Models": _models(plan.models, plan.base),
         "Both are" if len(plan.models) == 2 else "All are": _rows(_architecture(plan)),
-        "Data": _rows(_data(plan.data)),
+        "Data": _rows(_data(plan)),
         "Measured": _rows((m.what, m.rows) for m in plan.measurements),
         "Result": _rows(_result(plan)),
         "Needs": _rows(_needs(plan)),
@@ -137,9 +137,12 @@ def _known(known: list[int]) -> str:
     return f"from {listed(said)}"
 
 
-def _data(data: DataPlan | None) -> list[tuple[str, str]]:
+def _data(plan: Plan) -> list[tuple[str, str]]:
+    data = plan.data
     if data is None:
-        return [("none", "nothing can be measured, and no statistics re-estimated")]
+        instead = [each.rows for each in plan.measurements[1:]]
+        so = f"{listed(instead)} stand in" if instead else "no statistics are re-estimated"
+        return [("none", f"nothing can be measured, and {so}")]
     rows = [
         ("id", f"{data.id} at {data.sha[:12]}"),
         ("size", f"{human(data.bytes)}, {human(data.download_bytes)} to download"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from hubmerge.errors import DataError
 from hubmerge.heads import Heads
 from hubmerge.measure.answers import Answers
 from hubmerge.measure.batches import Batches, make_batches
@@ -15,6 +16,7 @@ from hubmerge.measure.data import Data
 from hubmerge.measure.labels import match_labels
 from hubmerge.measure.rows import RowSet
 from hubmerge.measure.texts import cut_for, text_batches
+from hubmerge.models.images import refused
 from hubmerge.models.task import LANGUAGE, task_of
 
 
@@ -86,3 +88,18 @@ def _texts(
         f"blocks of {cut.tokens:,} tokens",
         {"text": data.text_column or ""},
     )
+
+
+def refuse_size(rows: Batches, model: PreTrainedModel, ref: str) -> None:
+    """Raises: DataError, if `model` refuses images as large as the first of `rows`."""
+    pixels = rows.first(1)[0].inputs.get("pixel_values") if rows.rows else None
+    if pixels is None or pixels.ndim != 4:
+        return
+    height, width = pixels.shape[-2:]
+    if (sizes := refused(model, [(height, width)])) is not None:
+        raise DataError(
+            f"the images of {ref} are {height} x {width}, the model takes {sizes[1][0]} x "
+            f"{sizes[1][1]}",
+            found="its processor leaves images as large as they are",
+            hint='data of that size, or "do_resize": true and "size" in preprocessor_config.json',
+        )

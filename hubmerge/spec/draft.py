@@ -14,6 +14,7 @@ from typing import Any
 from hubmerge.errors import SpecError
 from hubmerge.spec.family import Block, Family, SpaceLine
 from hubmerge.spec.mapped import (
+    MAX_POOL,
     check_mapped,
     gate_beside,
     kind_through,
@@ -84,8 +85,10 @@ class Draft:
             if line.size is not None:
                 self.known[names.get(local, local)] = self._given_size(local, line.size, source)
 
-    def kind(self, local: str, may: str | None, through: str | None, source: str) -> str:
-        """What may be done to the space `local`, given the activation function it goes through."""
+    def kind(
+        self, local: str, may: str | None, through: str | tuple[str, ...] | None, source: str
+    ) -> str:
+        """What may be done to the space `local`, given all that its units go through."""
         if may is not None and may not in KINDS:
             raise SpecError(
                 f"space {local!r} may {may!r}",
@@ -95,16 +98,19 @@ class Draft:
             )
         if through is None:
             return may or PERMUTE
-        activation = getattr(self.config, through, None)
-        if may != SCALE or not isinstance(activation, str):
-            raise SpecError(
-                f"space {local!r} may {may!r} through {through!r}",
-                found=f"{through} = {activation!r}",
-                source=source,
-                hint='only what may "scale" goes through a configuration field that names an '
-                "activation function",
-            )
-        return kind_through(activation)
+        functions = []
+        for name in (through,) if isinstance(through, str) else through:
+            function = name if name == MAX_POOL else getattr(self.config, name, None)
+            if may != SCALE or not isinstance(function, str):
+                raise SpecError(
+                    f"space {local!r} may {may!r} through {name!r}",
+                    found=f"{name} = {function!r}",
+                    source=source,
+                    hint='only what may "scale" goes through a configuration field that names an '
+                    f'activation function, or through "{MAX_POOL}"',
+                )
+            functions.append(function)
+        return kind_through(functions)
 
     def add(
         self,

@@ -30,13 +30,14 @@ class SpaceLine(_Table):
     """How a space was declared: its size (a config field or a number), what it lies within,
     and what may be done to it besides reordering its units.
 
-    through: the configuration field that names the activation function a scale has to pass.
+    through: what a scale has to pass: a configuration field that names an activation function,
+    "max_pool", or several of these.
     """
 
     size: str | int | None = None
     within: str | None = None
     may: str | None = None
-    through: str | None = None
+    through: str | tuple[str, ...] | None = Field(default=None, min_length=1)
 
 
 class Block(_Table):
@@ -49,7 +50,7 @@ class Block(_Table):
     end: str | None = None
     joined_unless: str | None = None
     may: str | None = None
-    through: str | None = None
+    through: str | tuple[str, ...] | None = Field(default=None, min_length=1)
     fixed: dict[str, str | int | SpaceLine] = Field(default_factory=dict)
     space: dict[str, str | int | SpaceLine] = Field(default_factory=dict)
     param: dict[str, str] = Field(default_factory=dict)

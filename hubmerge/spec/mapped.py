@@ -26,12 +26,20 @@ HOMOGENEOUS = ("relu", "leaky_relu", "linear")
 ODD = ("tanh",)
 """Those with f(-x) = -f(x)."""
 
+MAX_POOL = "max_pool"
+"""A spec's name for the largest of a unit's values nearby, which a positive factor passes."""
 
-def kind_through(activation: str) -> str:
-    """What a space that would be scaled may be, where its units pass through `activation`."""
-    if activation in HOMOGENEOUS:
+
+def kind_through(functions: Iterable[str]) -> str:
+    """What a space that would be scaled may be, where its units pass through all `functions`."""
+    kinds = {_passing(function) for function in functions}
+    return kinds.pop() if len(kinds) == 1 else PERMUTE
+
+
+def _passing(function: str) -> str:
+    if function in (*HOMOGENEOUS, MAX_POOL):
         return SCALE
-    return FLIP if activation in ODD else PERMUTE
+    return FLIP if function in ODD else PERMUTE
 
 
 def norm_over(

@@ -11,13 +11,20 @@ from transformers import PreTrainedModel
 
 from hubmerge.errors import DataError, RecipeError
 from hubmerge.measure.batches import CACHE_BYTES, PIL_MODES, Batches, channels_of, keeping
+from hubmerge.models.images import image_size
 from hubmerge.synthetic.leaves import dead_leaves
 
 IMAGES = 1000
 """Images a series has unless another number is asked for."""
 
-USUAL_SIZE = 64
-"""Height and width where neither processor nor configuration says one."""
+
+def can_be_shown(model: PreTrainedModel, processor: Any | None) -> bool:
+    """Whether synthetic images can be made for `model`."""
+    try:
+        synthetic_batches(model, processor)
+    except RecipeError:
+        return False
+    return True
 
 
 def synthetic_batches(
@@ -25,7 +32,8 @@ def synthetic_batches(
 ) -> Batches:
     """The first `images` dead leaves of the series `seed`, without labels.
 
-    Raises: RecipeError, if `model` does not take images, or has no processor to prepare them.
+    Raises: RecipeError, if `model` does not take images, if it has no processor to prepare them,
+    or if nothing says how large they are.
     """
     if processor is None:
         raise RecipeError(
@@ -38,7 +46,15 @@ def synthetic_batches(
         mode = PIL_MODES[channels_of(model, processor)]
     except DataError as error:
         raise RecipeError(error.what, found=error.found, hint="--match weights") from error
-    height, width = image_size(model, processor)
+    size = image_size(model.config, processor)
+    if size is None:
+        raise RecipeError(
+            "nothing says how large this model's images are",
+            found="its processor does not resize them, and config.json has no image_size",
+            hint='"do_resize": true and "size" in preprocessor_config.json say it; --match weights '
+            "--repair none looks at no images; --dataset brings real ones",
+        )
+    height, width = size
 
     def read(numbers: Sequence[int]) -> dict[str, Tensor]:
         made = [
@@ -49,17 +65,3 @@ def synthetic_batches(
         return {n: v.float() if v.is_floating_point() else v for n, v in found.items()}
 
     return Batches(keeping(read, CACHE_BYTES), tuple(range(images)), None)
-
-
-def image_size(model: PreTrainedModel, processor: Any) -> tuple[int, int]:
-    """Height and width the processor brings images to, or the configuration names."""
-    for size in (getattr(processor, "size", None), getattr(model.config, "image_size", None)):
-        if isinstance(size, int):
-            return size, size
-        if isinstance(size, list | tuple) and len(size) == 2:
-            return int(size[0]), int(size[1])
-        if size is not None and hasattr(size, "get"):
-            edge = size.get("shortest_edge") or size.get("height")
-            if edge:
-                return int(size.get("height") or edge), int(size.get("width") or edge)
-    return USUAL_SIZE, USUAL_SIZE

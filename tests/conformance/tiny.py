@@ -74,7 +74,9 @@ def _vit_spaces(layers: int = 2) -> Spaces:
     }
 
 
-def _resnet(kind: str, depths: list[int], widths: list[int], **config: object):
+def resnet(kind: str, depths: list[int], widths: list[int], **config: object):
+    """How to build a ResNet of blocks of that `kind`."""
+
     def build() -> PreTrainedModel:
         return ResNetForImageClassification(
             ResNetConfig(
@@ -142,25 +144,36 @@ def _grouped(layers: int) -> Spaces:
 
 
 _STAGE = "resnet.encoder.stages.{}.layers.{}".format
+_BASIC = {
+    "stem": 8,
+    f"{_STAGE(0, 0)}.mid": 8,
+    f"{_STAGE(0, 1)}.mid": 8,
+    f"{_STAGE(1, 0)}.mid": 12,
+    f"{_STAGE(1, 0)}.y": 12,
+    f"{_STAGE(1, 1)}.mid": 12,
+}
+_BOTTLENECK = {
+    "stem": 8,
+    f"{_STAGE(0, 0)}.narrow": 4,
+    f"{_STAGE(0, 0)}.wide": 4,
+    f"{_STAGE(0, 0)}.y": 16,
+    f"{_STAGE(0, 1)}.narrow": 4,
+    f"{_STAGE(0, 1)}.wide": 4,
+    f"{_STAGE(1, 0)}.narrow": 6,
+    f"{_STAGE(1, 0)}.wide": 6,
+    f"{_STAGE(1, 0)}.y": 24,
+}
 
 TINY: dict[str, Tiny] = {
     "vit": Tiny("vit", _vit(), _vit_spaces()),
     "vit-deep-no-qkv-bias": Tiny("vit", _vit(3, qkv_bias=False), _vit_spaces(3)),
-    "resnet-basic": Tiny(
-        "resnet",
-        _resnet("basic", [2, 2], [8, 12]),
-        {
-            "stem": 8,
-            f"{_STAGE(0, 0)}.mid": 8,
-            f"{_STAGE(0, 1)}.mid": 8,
-            f"{_STAGE(1, 0)}.mid": 12,
-            f"{_STAGE(1, 0)}.y": 12,
-            f"{_STAGE(1, 1)}.mid": 12,
-        },
+    "resnet-basic": Tiny("resnet", resnet("basic", [2, 2], [8, 12]), _BASIC),
+    "resnet-basic-tanh": Tiny(
+        "resnet", resnet("basic", [2, 2], [8, 12], hidden_act="tanh"), _BASIC
     ),
     "resnet-basic-widening": Tiny(
         "resnet",
-        _resnet("basic", [1, 2, 1], [10, 12, 14]),
+        resnet("basic", [1, 2, 1], [10, 12, 14]),
         {
             "stem": 8,
             f"{_STAGE(0, 0)}.mid": 10,
@@ -172,20 +185,9 @@ TINY: dict[str, Tiny] = {
             f"{_STAGE(2, 0)}.y": 14,
         },
     ),
-    "resnet-bottleneck": Tiny(
-        "resnet",
-        _resnet("bottleneck", [2, 1], [16, 24]),
-        {
-            "stem": 8,
-            f"{_STAGE(0, 0)}.narrow": 4,
-            f"{_STAGE(0, 0)}.wide": 4,
-            f"{_STAGE(0, 0)}.y": 16,
-            f"{_STAGE(0, 1)}.narrow": 4,
-            f"{_STAGE(0, 1)}.wide": 4,
-            f"{_STAGE(1, 0)}.narrow": 6,
-            f"{_STAGE(1, 0)}.wide": 6,
-            f"{_STAGE(1, 0)}.y": 24,
-        },
+    "resnet-bottleneck": Tiny("resnet", resnet("bottleneck", [2, 1], [16, 24]), _BOTTLENECK),
+    "resnet-bottleneck-silu": Tiny(
+        "resnet", resnet("bottleneck", [2, 1], [16, 24], hidden_act="silu"), _BOTTLENECK
     ),
     "mlp_head-none": Tiny("mlp_head", _mlp([16, 20]), {"layers.0.y": 16, "layers.1.y": 20}),
     "mlp_head-layer": Tiny(

@@ -23,12 +23,14 @@ from hubmerge.errors import (
     TargetError,
     WeightsError,
 )
-from hubmerge.hub import Plan, make_plan, render_plan, resolve
+from hubmerge.hub import Plan, load, make_plan, render_plan, resolve
 from hubmerge.hub.plan import measurements, skeleton
 from hubmerge.hub.plan_text import free_spaces
 from hubmerge.hub.resources import human, measure_needs, memory_needed
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub
+from hubmerge.pipeline import plan as plan_of
+from hubmerge.recipe import make_recipe
 from tests.hub.tiny import push, save, tiny_resnet, tiny_vit
 
 CARD = """---
@@ -122,6 +124,46 @@ def test_the_text_holds_no_control_characters(tmp_path: Path) -> None:
 def test_spaces_that_are_alike_are_counted_together() -> None:
     sizes = {"resid": 16, "layers.0.head": 2, "layers.1.head": 2, "layers.0.ff": 32}
     assert free_spaces(sizes) == "resid 16, 2 x head 2, ff 32"
+
+
+@pytest.mark.parametrize(
+    ("build", "asked", "shown"),
+    [
+        (tiny_vit, {"match": "auto", "repair": "auto"}, "statistics: activations"),
+        (tiny_vit, {"match": "weights", "repair": "auto"}, None),
+        (tiny_resnet, {"match": "auto", "repair": "auto"}, "statistics: activations, batch norm"),
+        (tiny_resnet, {"match": "auto", "repair": "none"}, "statistics: activations"),
+        (tiny_resnet, {"match": "weights", "repair": "auto"}, "statistics: batch norm"),
+        (tiny_resnet, {"match": "none", "fitted": True}, "statistics: layers"),
+        (tiny_resnet, {"match": "weights"}, None),
+    ],
+)
+def test_without_data_it_says_what_synthetic_images_stand_in_for(
+    tmp_path: Path, build: Any, asked: dict[str, Any], shown: str | None
+) -> None:
+    a = str(save(tmp_path / "a", build(0)))
+    plan = make_plan(a, a, **asked)
+    assert [each.what for each in plan.measurements[1:]] == ([shown] if shown else [])
+    text = render_plan(plan)
+    assert ("synthetic images of 8 x 8 stand in" in text) == (shown is not None)
+    assert ("no statistics are re-estimated" in text) == (shown is None)
+
+
+def test_the_memory_is_that_of_what_will_be_done(tmp_path: Path) -> None:
+    a = str(save(tmp_path / "a", tiny_resnet(0)))
+    needed = {match: make_plan(a, a, match=match).needs.memory for match in ("auto", "weights")}
+    assert needed["auto"] == make_plan(a, a, match="synthetic").needs.memory > needed["weights"]
+    bare = str(save(tmp_path / "b", tiny_resnet(0), do_resize=False))
+    assert make_plan(bare, bare, match="auto").needs.memory == needed["weights"]
+    assert plan_of(make_recipe(models=(a, a))).needs.memory == needed["auto"]
+
+
+def test_a_processor_whose_images_the_model_refuses_is_refused(tmp_path: Path) -> None:
+    a = save(tmp_path / "a", tiny_vit(0), size={"height": 16, "width": 16})
+    for look in (lambda: make_plan(str(a), str(a)), lambda: load(str(a))):
+        with pytest.raises(WeightsError, match="images of 16 x 16, its model takes 8 x 8") as found:
+            look()
+        assert '{"height": 8, "width": 8}' in str(found.value)
 
 
 def test_labels_that_change_places_are_counted(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hubmerge.synthetic import synthetic_batches
 from tests.cli import zoo
 from tests.repair.conftest import one_thread  # noqa: F401  (a fixture that every test here uses)
 
-SYNTHETIC = "Batch norm was re-estimated on synthetic images, because "
+SYNTHETIC = "Batch norm was re-estimated on synthetic images of 16 x 16, because "
 AVERAGED = "which do not fit the merged weights: "
 
 
@@ -75,7 +75,8 @@ def test_no_rows_for_calibration_are_no_data_at_all(merge):
 def test_layers_are_refitted_on_synthetic_images_too(merge):
     *_, reference = merge("resnet", fuse="least-squares")
     _, said, state = merge("resnet", "image", calibration_samples=0, fuse="least-squares")
-    assert "Layers were fitted on synthetic images, because no calibration rows were left" in said
+    words = "Layers were fitted on synthetic images of 16 x 16, because no calibration rows were left"
+    assert words in said
     assert all(torch.equal(value, reference[name]) for name, value in state.items())
 
 

@@ -45,6 +45,14 @@ def test_an_activation_function_says_what_a_space_may(tmp_path, act, kind):
     assert bound(tmp_path, TOY, SHAPES, act=act).spaces["unit"].may == kind
 
 
+@pytest.mark.parametrize(
+    ("act", "kind"), [("relu", SCALE), ("tanh", PERMUTE), ("gelu", PERMUTE), ("linear", SCALE)]
+)
+def test_a_factor_passes_a_max_pool_and_no_sign(tmp_path, act, kind):
+    text = TOY.replace('through = "act"', 'through = ["act", "max_pool"]')
+    assert bound(tmp_path, text, SHAPES, act=act).spaces["unit"].may == kind
+
+
 def test_a_sign_passes_a_batch_norm_and_no_layer_norm(tmp_path):
     assert bound(tmp_path, TOY, BATCH_NORM, act="tanh").spaces["unit"].may == FLIP
     assert bound(tmp_path, TOY, LAYER_NORM, act="tanh").spaces["unit"].may == PERMUTE
@@ -85,6 +93,11 @@ def refused(tmp_path, old, new, shapes=BATCH_NORM, **config):
 def test_an_unknown_activation_field_is_no_guess(tmp_path):
     said = refused(tmp_path, 'through = "act"', 'through = "activation"')
     assert "activation = None" in said
+    assert '"max_pool"' in said
+    said = refused(tmp_path, 'through = "act"', 'through = ["max_pool", "act", "pool"]')
+    assert "through 'pool'" in said
+    with pytest.raises(SpecError, match="at least 1"):
+        bound(tmp_path, TOY.replace('through = "act"', "through = []"), SHAPES)
 
 
 def test_only_a_scale_goes_through_something(tmp_path):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from transformers import ViTImageProcessor
 
 from hubmerge.errors import RecipeError
 from hubmerge.measure.batches import BATCH_SIZE
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.synthetic import dead_leaves, synthetic_batches
-from hubmerge.synthetic.batches import image_size
+from hubmerge.synthetic import can_be_shown, dead_leaves, synthetic_batches
 from tests.conformance.tiny import generic
 
 
@@ -66,18 +66,16 @@ def test_batches_are_those_of_the_models_processor():
     assert torch.equal(batches[1].inputs["pixel_values"][0], first)
 
 
-@pytest.mark.parametrize(
-    ("size", "wanted"),
-    [
-        ({"height": 20, "width": 30}, (20, 30)),
-        ({"shortest_edge": 24}, (24, 24)),
-        (16, (16, 16)),
-        ((10, 12), (10, 12)),
-        (None, (8, 8)),
-    ],
-)
-def test_images_are_as_large_as_the_processor_makes_them(size, wanted):
-    assert image_size(generic("vit"), Processor(size)) == wanted
+def test_no_size_is_made_up():
+    """A processor that leaves images as they are says no size, whatever else stands in its file."""
+    resnet, leaving = generic("resnet-basic"), ViTImageProcessor(do_resize=False)
+    assert not can_be_shown(resnet, leaving)
+    assert not can_be_shown(resnet, None)
+    assert can_be_shown(generic("vit"), leaving)
+    with pytest.raises(RecipeError, match="nothing says how large") as refused:
+        synthetic_batches(resnet, leaving)
+    assert "--match weights" in str(refused.value)
+    assert synthetic_batches(generic("vit"), leaving)[0].inputs["pixel_values"].shape[2:] == (8, 8)
 
 
 def test_a_model_that_takes_no_images_is_refused():

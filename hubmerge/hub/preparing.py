@@ -1,0 +1,58 @@
+"""Whether an image processor makes what its model takes, and what it is shown without data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from hubmerge.errors import WeightsError
+from hubmerge.hub.layout import CONFIG, PROCESSOR
+from hubmerge.models.images import image_size, misfit
+
+AUTO = "auto"
+"""The matcher that what is given decides on."""
+
+
+def refuse_misfit(model: PreTrainedModel, processor: Any | None, ref: str) -> None:
+    """Raises: WeightsError, if `processor` brings images to a size that `model` refuses.
+
+    model: in evaluation mode; it may be on the meta device.
+    """
+    if (sizes := misfit(model, processor)) is None:
+        return
+    made, taken = (f"{height} x {width}" for height, width in sizes)
+    height, width = sizes[1]
+    raise WeightsError(
+        f"the processor of {ref} makes images of {made}, its model takes {taken}",
+        found=f"{PROCESSOR} and {CONFIG} do not belong together, so that nobody knows what the "
+        "model says of an image",
+        hint=f'"size": {{"height": {height}, "width": {width}}} in {PROCESSOR}, if the model was '
+        "trained with that",
+    )
+
+
+def matched_without_data(match: str, config: PreTrainedConfig, processor: Any | None) -> str:
+    """The matcher that "auto" stands for where there is no data; any other as it is."""
+    if match != AUTO:
+        return match
+    return "weights" if _size(config, processor) is None else "synthetic"
+
+
+def stand_in(
+    config: PreTrainedConfig, processor: Any | None, *, match: str, repaired: bool, fitted: bool
+) -> tuple[str, str] | None:
+    """What is looked at without data, and on which images; None where nothing is.
+
+    repaired: whether batch norms are to be re-estimated. fitted: whether layers are to be fitted.
+    """
+    size = _size(config, processor)
+    wanted = {"activations": match == "synthetic", "batch norm": repaired, "layers": fitted}
+    looked_at = [what for what, wants in wanted.items() if wants]
+    if size is None or not looked_at:
+        return None
+    return "statistics: " + ", ".join(looked_at), f"synthetic images of {size[0]} x {size[1]}"
+
+
+def _size(config: PreTrainedConfig, processor: Any | None) -> tuple[int, int] | None:
+    return None if processor is None else image_size(config, processor)
