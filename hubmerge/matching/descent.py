@@ -15,7 +15,7 @@ from hubmerge.matching.frank_wolfe import RENEW
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import matcher
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.matching.rough import Lengths, Precision, lengths, precision, surely_best
+from hubmerge.matching.rough import Lengths, device_of, lengths, rough, surely_best
 from hubmerge.matching.similarity import (
     group_similarities,
     share_moved,
@@ -66,16 +66,13 @@ def descend(
     start: Symmetry | None = None,
     seed: int = 0,
     sweeps: int = 100,
-    products: Precision | None = None,
 ) -> tuple[Symmetry, str]:
     """The symmetry coordinate descent ends in, and a sentence on how it ended.
 
     Uses all that `spec` allows: anchor and other are in canonical form, if anything may be rotated
-    or mapped. start: where to begin; None begins with every space unknown. products: how precise
-    they are; by default as for a search from there.
+    or mapped. start: where to begin; None begins with every space unknown.
     """
-    products = products or precision(spec, other, begun=start is not None)
-    search = _Search(spec, anchor, other, start, products)
+    search = _Search(spec, anchor, other, start)
     order = np.random.default_rng(seed)
     groups = spec.groups
     for sweep in range(sweeps):
@@ -93,20 +90,13 @@ class _Seen:
     permutation: dict[str, Tensor]
     """Of all spaces, as the similarities have it."""
     exact: bool
-    """Whether they were multiplied as precisely as what decides."""
+    """Whether they were multiplied in float32."""
 
 
 class _Search:
     """The symmetry so far, and what is unknown or out of date."""
 
-    def __init__(
-        self,
-        spec: Spec,
-        anchor: State,
-        other: State,
-        start: Symmetry | None,
-        products: Precision,
-    ) -> None:
+    def __init__(self, spec: Spec, anchor: State, other: State, start: Symmetry | None) -> None:
         self.spec, self.anchor, self.other = spec, anchor, other
         self.found = start or Symmetry(identity(spec))
         self.stale = {group.root for group in spec.groups}
@@ -114,10 +104,9 @@ class _Search:
         self.group_of = {name: group for group in spec.groups for name in group.members}
         self.seen: dict[str, _Seen] = {}
         self.warm: Warm = {}
-        self.products = products
+        self.rough = rough(device_of(other))
         self.lengths: dict[str, Lengths] = {}
-        differ = products.rough != products.exact
-        self.rough_pays = RISKED if differ and not spec.mapped_spaces() else 0
+        self.rough_pays = RISKED if self.rough != torch.float32 and not spec.mapped_spaces() else 0
 
     def visit(self, group: Group) -> bool:
         """Solves one group given the others. True if that changed anything, or may yet."""
@@ -148,18 +137,16 @@ class _Search:
         provably decides the same.
         """
         if unknown:
-            similarities = self._multiplied(group, unknown, self.products.rough)
+            similarities = self._multiplied(group, unknown, self.rough)
             return similarities, best_element(self.spec, group, similarities, self.warm)
         seen = self._brought_up_to_date(group)
         if seen is None and self.rough_pays > 0:
-            seen = self._keep(
-                group, self._multiplied(group, unknown, self.products.rough), exact=False
-            )
+            seen = self._keep(group, self._multiplied(group, unknown, self.rough), exact=False)
         if seen is not None:
             best = best_element(self.spec, group, seen.similarities, self.warm)
             if seen.exact or self._surely_best(group, seen.similarities, best):
                 return seen.similarities, best
-        seen = self._keep(group, self._multiplied(group, unknown, self.products.exact), exact=True)
+        seen = self._keep(group, self._multiplied(group, unknown, torch.float32), exact=True)
         return seen.similarities, best_element(self.spec, group, seen.similarities, self.warm)
 
     def _multiplied(
@@ -173,7 +160,7 @@ class _Search:
             self.found.permutation,
             unknown,
             maps=self.found.maps,
-            dtype=self.products.exact,
+            dtype=torch.float32,
             products=products,
         )
 

@@ -29,7 +29,7 @@ from torch import Tensor
 from hubmerge.matching.assignment import Warm
 from hubmerge.matching.couples import innermost, names_along, shape_of, spread
 from hubmerge.matching.elements import best_element, joined, worth
-from hubmerge.matching.rough import precision
+from hubmerge.matching.rough import device_of, rough
 from hubmerge.matching.similarity import (
     group_similarities,
     matched_index,
@@ -203,8 +203,7 @@ def _mean_worth(spec: Spec, space: str, values: Tensor) -> float:
             values = values.diagonal(dim1=depth, dim2=depth + values.ndim // 2).sum(-1)
         else:
             size *= spec.sizes[outer]
-    sums = values.sum(-1, dtype=torch.promote_types(values.dtype, torch.float32))
-    return float(sums.sum(dtype=torch.float64)) / size
+    return float(values.sum(-1, dtype=torch.float32).sum(dtype=torch.float64)) / size
 
 
 class _Search:
@@ -216,7 +215,7 @@ class _Search:
         self.there: dict[int, Similarities] = {}
         self.last: dict[int, Symmetry] = {}
         self.warm: Warm = {}
-        self.rough, self.exact = precision(spec, other)
+        self.rough = rough(device_of(other))
 
     def begin(self, number: int, known: Symmetry) -> None:
         """The gradient of one group where nothing but `known` has left its barycentre."""
@@ -284,7 +283,7 @@ class _Search:
             at.permutation,
             unknown,
             maps=at.maps,
-            dtype=self.exact,
+            dtype=torch.float32,
             products=self.rough,
         )
 

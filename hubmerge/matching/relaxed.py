@@ -14,7 +14,6 @@ from torch import Tensor
 from hubmerge.matching.descent import descend
 from hubmerge.matching.frank_wolfe import relax
 from hubmerge.matching.refine import SWEEPS
-from hubmerge.matching.rough import precision
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
 from hubmerge.spec.symmetry import Symmetry
@@ -38,15 +37,7 @@ def relax_symmetry(
     """
     target = by_module(spec, anchor, other)
     rounded, taken = relax(spec, target, other, steps=steps)
-    found, climbed = descend(
-        spec,
-        target,
-        other,
-        start=rounded,
-        seed=seed,
-        sweeps=SWEEPS,
-        products=precision(spec, other),
-    )
+    found, climbed = descend(spec, target, other, start=rounded, seed=seed, sweeps=SWEEPS)
     return found, polished(taken, climbed)
 
 

@@ -1,19 +1,13 @@
-"""How precisely a search multiplies: so that it ends alike everywhere, or as fast as may be.
+"""Products in bfloat16: where the processor multiplies it natively, and rounding cannot matter.
 
-A search that begins where nothing is known amplifies rounding: what it meets first decides the
-rest. Where its products cost little they are made in float64, whose rounding is too small to be
-amplified that far, and the match does not depend on the processor. Where they cost much they are
-made in float32, and in bfloat16 on processors that multiply it natively: half the bits cost less
-than half the time. A search that only picks where to begin uses those as they are; a final
-assignment only if their rounding provably changes nothing (`surely_best`).
+Half the bits cost less than half the time. A search that only picks where to begin may use them
+as they are; a final assignment only if its rounding provably changes nothing (`surely_best`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from math import prod
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,10 +18,6 @@ from hubmerge.spec.spec import Group, Spec
 
 NATIVE = ("avx512_bf16", "amx_bf16")
 """What processors call multiplying bfloat16, of `torch.cpu.get_capabilities`."""
-
-LIGHT = 2e10
-"""Multiplications of all similarities, once each, up to which they are made in float64: a second
-on one core."""
 
 Lengths = dict[str, tuple[Tensor, float]]
 """Space -> lengths of the anchor's units [units], and of the longest of the other's."""
@@ -44,39 +34,6 @@ def rough(device: str = "cpu") -> torch.dtype:
         return torch.float32
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return torch.bfloat16 if any(capabilities.get(name) for name in NATIVE) else torch.float32
-
-
-class Precision(NamedTuple):
-    """Of the products of a search."""
-
-    rough: torch.dtype
-    """While it picks where to begin."""
-    exact: torch.dtype
-    """When it decides."""
-
-
-def precision(spec: Spec, state: State, *, begun: bool = False) -> Precision:
-    """What products a search is made of. begun: from a start that says more than rounding can."""
-    if not begun and multiplications(spec) <= LIGHT:
-        return Precision(torch.float64, torch.float64)
-    return Precision(rough(device_of(state)), torch.float32)
-
-
-def multiplications(spec: Spec) -> float:
-    """How many numbers are multiplied for the similarities of all groups, once each."""
-    return float(
-        sum(
-            prod(spec.tensors[tensor].sizes) * _units(spec, group, tensor)
-            for group in spec.groups
-            for tensor in speaking(spec, group.members)
-        )
-    )
-
-
-def _units(spec: Spec, group: Group, tensor: str) -> int:
-    """Units of `group` that a tensor speaks for."""
-    along = {*spec.tensors[tensor].names()} & {*group.members}
-    return prod(spec.sizes[name] for name in along)
 
 
 def device_of(state: State) -> str:

@@ -13,7 +13,6 @@ from hubmerge.matching.registry import matcher
 from hubmerge.matching.relaxed import STEPS as MAPPED_STEPS
 from hubmerge.matching.relaxed import by_module, polished
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.matching.rough import precision
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
@@ -48,10 +47,10 @@ def match_weights(
     Returns: Match. outcome says how both ended.
     Raises: KeyError, if a state lacks a tensor the spec names; CanonicalError.
     """
-    mapped, products = bool(spec.mapped_spaces()), precision(spec, other)
+    mapped = bool(spec.mapped_spaces())
 
     def formed(state: State) -> State:
-        return held_in(canonical(spec, state), products.exact) if mapped else state
+        return canonical(spec, state) if mapped else state
 
     other = formed(other)
     target = by_module(spec, formed(anchor), other) if mapped else anchor
@@ -63,15 +62,9 @@ def match_weights(
 
     def finish() -> Match:
         rounds = min(sweeps, SWEEPS) if mapped else sweeps
-        symmetry, ended = descend(
-            spec,
-            states[0],
-            states[1],
-            start=start,
-            seed=seed,
-            sweeps=rounds,
-            products=products,
-        )
+        target, moving = states
+        symmetry, ended = descend(spec, target, moving, start=start, seed=seed, sweeps=rounds)
+        del target, moving
         states.clear()  # room for what forms the anchor anew
         found = correlations(spec, formed(anchor), other, symmetry.permutation, symmetry.maps)
         spaces = describe_spaces(spec, symmetry, found)
@@ -79,11 +72,6 @@ def match_weights(
         return Match("weights", spec, symmetry.permutation, outcome, spaces, symmetry.maps)
 
     return finish() if workers is None else workers.on_main(finish)
-
-
-def held_in(state: State, dtype: torch.dtype) -> State:
-    """`state`, floating tensors in `dtype`."""
-    return {n: v.to(dtype) if v.is_floating_point() else v for n, v in state.items()}
 
 
 def on_device(state: State, workers: Workers | None) -> State:

@@ -25,9 +25,6 @@ from hubmerge.spec.spec import FLIP, ROTARY, ROTATE, TWO_SIDED, Layout, Spec
 Maps = Mapping[str, Tensor]
 """Space -> [n, n], or [heads, n, n] where nested; row h maps the inside of the *new* head h."""
 
-SILENT = 1e-6
-"""Share of a matrix's largest singular value at which it says nothing in a direction."""
-
 STRETCH = 0.5
 """How far the singular values of a random linear map spread, as a standard deviation of logs."""
 
@@ -224,17 +221,10 @@ def nearest_rotation(matrix: Tensor, *, fixing_one: bool = False) -> Tensor:
     """The orthogonal Q with the largest inner product with `matrix` [..., n, n]: its polar factor.
 
     fixing_one: among those with Q 1 = 1, which turn only what is orthogonal to the all-ones
-    vector. Orthogonal Procrustes problem: Schoenemann, Psychometrika 31, 1966. What `matrix` says
-    nothing about (singular values below `SILENT`) is turned no more than the rest asks for: left
-    to itself, rounding would choose.
+    vector. Orthogonal Procrustes problem: Schoenemann, Psychometrika 31, 1966.
     """
     if not fixing_one:
-        left, sizes, right = torch.linalg.svd(matrix)
-        least = SILENT * sizes[..., :1, None]
-        silent = sizes[..., -1:, None] <= least
-        if silent.any():
-            still = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-            left, _, right = torch.linalg.svd(matrix + torch.where(silent, least, 0.0) * still)
+        left, _, right = torch.linalg.svd(matrix)
         return left @ right
     size = matrix.shape[-1]
     basis = complement_of_one(size, matrix.dtype, matrix.device)

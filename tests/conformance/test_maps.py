@@ -216,17 +216,6 @@ def test_the_nearest_rotation_is_nearest(fixing_one):
         assert (other * matrix).sum() <= (best * matrix).sum() + 1e-12
 
 
-def test_what_a_matrix_says_nothing_about_is_not_turned():
-    """Of a plane that is turned in six dimensions, only the plane; rounding chooses nothing."""
-    turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
-    matrix = torch.zeros(2, 6, 6, dtype=torch.float64)
-    matrix[:, :2, :2] = 3 * turn
-    matrix[1] += 1e-12 * torch.randn(6, 6, generator=torch.Generator().manual_seed(0)).double()
-    for best in nearest_rotation(matrix):
-        wanted = torch.block_diag(turn, torch.eye(4).double())
-        torch.testing.assert_close(best, wanted, atol=1e-5, rtol=0)
-
-
 def test_rotations_of_a_layer_norm_fix_the_mean():
     spec = spec_of(generic("vit"))
     assert fixes_one(spec, "resid")
