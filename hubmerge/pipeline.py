@@ -21,6 +21,7 @@ from hubmerge.choices import (
     needs_spec,
     resolved_match,
     resolved_repair,
+    resolved_symmetry,
     without_data,
 )
 from hubmerge.contest import (
@@ -182,6 +183,7 @@ def _plan(recipe: Recipe, sources: Sources, destination: Destination, out: Path)
         dataset_calibration_split=data.calibration_split if data else None,
         dataset_columns=data.columns if data else (),
         match=AUTO if without_data(recipe) else resolved_match(recipe),
+        symmetry=resolved_symmetry(recipe),
         repair=recipe.repair,
         fitted=recipe.fuse != AUTO and find_fusion(recipe.fuse).needs == "label-free",
         labels="index" if recipe.labels == "by-index" else "names",

@@ -33,12 +33,13 @@ from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import LicenceDecision, ParentLicence, merged_licence
 from hubmerge.hub.load import Description, describe, labels_of, model_class
 from hubmerge.hub.preparing import matched_without_data, refuse_misfit, stand_in
-from hubmerge.hub.resources import Needs, measure_needs, memory_needed
+from hubmerge.hub.resources import Kind, Needs, measure_needs, memory_needed
 from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import Target, check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
 from hubmerge.models.task import CLASSIFICATION, task_of
 from hubmerge.spec import Spec, bind_config
+from hubmerge.spec.spec import ALL
 
 SAMPLES = 1000
 """Rows a measurement takes by default, and the most a curve does."""
@@ -152,6 +153,7 @@ def make_plan(
     dataset_calibration_split: str | None = None,
     dataset_columns: Sequence[str] = (),
     match: str = "weights",
+    symmetry: str = ALL,
     repair: str = "none",
     fitted: bool = False,
     labels: Literal["names", "index"] = "names",
@@ -170,7 +172,8 @@ def make_plan(
 
     base: the model they were all made from; looked at, loaded and licensed as they are.
     dataset_...: names asked for; a card that lists others refuses them.
-    match: "auto" where there is no data. fitted: whether the fusion fits layers to unlabelled rows.
+    match: "auto" where there is no data. symmetry: one of the spec's. fitted: whether the fusion
+    fits layers to unlabelled rows.
     private: None leaves it to the licence policy; False is the user's decision to be public.
     Raises: whatever would stop the merge and can be known now: any error of this package's.
     """
@@ -246,6 +249,7 @@ def make_plan(
                 both.free_spaces,
                 activations=match not in ("none", "alignment", "weights", "descent"),
                 models=len(sources),
+                kind=_kind(spec, symmetry),
             ),
             cache=cache_folder(),
             out=out,
@@ -340,6 +344,12 @@ def _architecture(
         family=None if spec is None else spec.family,
         free_spaces={} if spec is None else spec.free_spaces(),
     )
+
+
+def _kind(spec: Spec | None, symmetry: str) -> Kind:
+    if spec is None:
+        return "unmatched"
+    return "mapped" if spec.allowing(symmetry).mapped_spaces() else "permuted"
 
 
 def _size(model: PreTrainedModel) -> int:

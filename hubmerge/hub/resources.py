@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import torch
@@ -12,9 +13,12 @@ from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import ResourceError
 
-COPIES = 2
-"""Float32 copies of one model at the peak beside the parents and the aligned ones: the merge, a
-state dict on its way to disk."""
+Kind = Literal["unmatched", "permuted", "mapped"]
+"""What is done to models before they are merged: the more, the more copies are held at once."""
+
+COPIES: Mapping[Kind, tuple[int, int]] = {"unmatched": (1, 6), "permuted": (2, 6), "mapped": (3, 9)}
+"""Float32 copies of one model at the peak: for every model that is merged, and beside. Proofs and
+canonical forms are in float64, which is two."""
 
 WORKING = 512 << 20
 """Bytes for a batch, its activations and the libraries' own."""
@@ -38,7 +42,12 @@ class Needs(BaseModel):
 
 
 def memory_needed(
-    parameters: int, free_spaces: Mapping[str, int], *, activations: bool, models: int = 2
+    parameters: int,
+    free_spaces: Mapping[str, int],
+    *,
+    activations: bool,
+    models: int = 2,
+    kind: Kind = "permuted",
 ) -> int:
     """Bytes at the peak for so many models of `parameters` weights each.
 
@@ -47,7 +56,8 @@ def memory_needed(
     """
     matrices = LANES + models * (models - 1) // 2 - 1
     moments = sum(n * n for n in free_spaces.values()) * torch.float64.itemsize * matrices
-    copies = models + (models - 1) + COPIES
+    each, beside = COPIES[kind]
+    copies = each * models + beside
     return copies * parameters * torch.float32.itemsize + moments * activations + WORKING
 
 

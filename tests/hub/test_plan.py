@@ -26,7 +26,7 @@ from hubmerge.errors import (
 from hubmerge.hub import Plan, load, make_plan, render_plan, resolve
 from hubmerge.hub.plan import measurements, skeleton
 from hubmerge.hub.plan_text import free_spaces
-from hubmerge.hub.resources import human, measure_needs, memory_needed
+from hubmerge.hub.resources import WORKING, human, measure_needs, memory_needed
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.pipeline import plan as plan_of
@@ -291,7 +291,12 @@ def test_memory_grows_with_the_model_and_with_activations(
 ) -> None:
     spaces = {str(i): size for i, size in enumerate(sizes)}
     plain = memory_needed(parameters, spaces, activations=False)
-    assert plain >= 5 * 4 * parameters
+    assert plain >= 10 * 4 * parameters
+    kinds = ("unmatched", "permuted", "mapped")
+    copies = [
+        memory_needed(parameters, spaces, activations=False, kind=kind) - WORKING for kind in kinds
+    ]
+    assert copies == [8 * 4 * parameters, 10 * 4 * parameters, 15 * 4 * parameters]
     assert memory_needed(parameters, spaces, activations=True) - plain == 16 * sum(
         size**2 for size in sizes
     )
@@ -303,6 +308,13 @@ def test_memory_grows_with_the_model_and_with_activations(
 )
 def test_sizes_as_people_read_them(size: float, said: str) -> None:
     assert human(size) == said
+
+
+def test_a_plan_counts_the_memory_of_what_is_done_to_the_models(tmp_path: Path) -> None:
+    refs = [str(save(tmp_path / name, tiny_vit(seed))) for seed, name in enumerate("ab")]
+    ways = ({"match": "none"}, {"symmetry": "permutations"}, {})
+    unmatched, permuted, mapped = (make_plan(*refs, **way).needs.memory for way in ways)
+    assert unmatched < permuted < mapped
 
 
 def test_a_plan_for_three_looks_at_all_of_them(tmp_path: Path) -> None:
