@@ -23,6 +23,9 @@ from playwright.sync_api import (
 
 SECONDS = 1000
 PATIENCE = 180 * SECONDS
+HESITATION = 300
+"""Milliseconds before a name is confirmed, as a person takes. Gradio's page may lose the answer to
+the second of two events that are sent within the same moment, which only a program manages."""
 PICTURES = Path(os.environ.get("HUBMERGE_PICTURES", "build/space"))
 """Where screenshots are kept."""
 
@@ -89,6 +92,7 @@ class Visitor:
             if name is not None:
                 box = self.page.locator(f"{field} input")
                 box.fill(name)
+                self.page.wait_for_timeout(HESITATION)
                 box.press("Enter")
 
     def search(self, field: str, typed: str, wanted: str) -> None:
