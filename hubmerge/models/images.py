@@ -46,7 +46,7 @@ def misfit(model: PreTrainedModel, processor: Any) -> tuple[Size, Size] | None:
     """
     if processor is None or _pair(getattr(model.config, "image_size", None)) is None:
         return None
-    return refused(model, _made(processor, getattr(model.config, "num_channels", 3)))
+    return refused(model, _made(processor, _channels(model)))
 
 
 def refused(model: PreTrainedModel, sizes: Sequence[Size]) -> tuple[Size, Size] | None:
@@ -75,12 +75,16 @@ def _out(processor: Any, channels: int, size: Size) -> Size:
     return int(height), int(width)
 
 
+def _channels(model: PreTrainedModel) -> int:
+    return getattr(model.config, "num_channels", 3)
+
+
 def _taken(model: PreTrainedModel, size: Size) -> bool:
-    pixels = torch.zeros(1, model.config.num_channels, *size, device=model.device)
+    pixels = torch.zeros(1, _channels(model), *size, device=model.device)
     try:
         with torch.inference_mode():
             model(pixel_values=pixels.to(model.dtype))
-    except (ValueError, RuntimeError):
+    except Exception:  # each model refuses in its own way what it does not take
         return False
     return True
 

@@ -8,6 +8,8 @@ from datasets import Image as Picture
 from PIL import Image
 from transformers import (
     ConvNextImageProcessor,
+    GPT2Config,
+    GPT2LMHeadModel,
     ResNetConfig,
     ResNetForImageClassification,
     ViTConfig,
@@ -98,3 +100,8 @@ def test_a_model_that_takes_any_size_fits_whatever_its_configuration_names():
     model = ResNetForImageClassification(config).eval()
     assert misfit(model, ViTImageProcessor(size={"height": 16, "width": 16})) is None
     assert misfit(model, None) is None
+
+
+def test_a_model_that_takes_no_images_has_no_size_of_its_own():
+    config = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=8, image_size=8)
+    assert misfit(GPT2LMHeadModel(config).eval(), ViTImageProcessor(size=(20, 20))) is None
