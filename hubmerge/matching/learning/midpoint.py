@@ -91,7 +91,7 @@ class Midpoint:
         return sum(totals) / sum(len(value) for value in wanted.values())
 
     def _groups(self, batches: InputBatches, wanted: Mapping[int, Tensor]) -> list[list[int]]:
-        """Numbers of batches, those that are run together together."""
+        """Numbers of batches, grouped as they are run."""
         *groups, last = [[number] for number in sorted(wanted)]
         alone = len(wanted[last[0]]) == 1
         if groups and alone and sees_one_value(self.models[0], batches[last[0]].inputs):
