@@ -23,7 +23,7 @@ from typing import Any
 import common
 
 from hubmerge.demo.train import COURSES
-from hubmerge.progress import be_quiet
+from hubmerge.utils.progress import be_quiet
 
 PLAIN_PROCESSOR = {
     "ATEN_CPU_CAPABILITY": "default",

@@ -28,9 +28,9 @@ from transformers import (
 
 from hubmerge.demo.digits import digits, write_digits
 from hubmerge.demo.train import COURSES, Course, write_parent
-from hubmerge.letters import letters
 from hubmerge.models.probe import shaken
-from hubmerge.progress import be_quiet
+from hubmerge.utils.parent_names import letters
+from hubmerge.utils.progress import be_quiet
 
 HUBMERGE = (sys.executable, "-m", "hubmerge.cli")
 """The command line, as a user runs it."""

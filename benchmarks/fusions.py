@@ -30,9 +30,9 @@ from hubmerge.demo.train import COURSES
 from hubmerge.fuse import Given, find_fusion, fusions
 from hubmerge.measure.evaluate import logits
 from hubmerge.path import Path as MergePath
-from hubmerge.progress import be_quiet
 from hubmerge.repair import Bench, batch_norms, find_repair
-from hubmerge.workers import Workers
+from hubmerge.utils.progress import be_quiet
+from hubmerge.utils.workers import Workers
 
 SEEDS = (0, 1, 2, 3)
 HEADINGS = ("fusion", "needs", "CPU s", "passes", "MB", "models")

@@ -27,8 +27,8 @@ from hubmerge.demo.train import SEEDS, Course, processor, train
 from hubmerge.localhub import embedded_hub
 from hubmerge.measure import open_data
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.progress import be_quiet
 from hubmerge.reporting.schema import Report
+from hubmerge.utils.progress import be_quiet
 
 MATCHERS = ("activations", "weights", "straight-through")
 """arXiv:2209.04836, sections 3.1, 3.2 and 3.3."""

@@ -20,8 +20,8 @@ from pathlib import Path
 import common
 
 from hubmerge.demo.train import COURSES
-from hubmerge.progress import be_quiet
 from hubmerge.reporting.schema import Report
+from hubmerge.utils.progress import be_quiet
 
 SEEDS = (0, 1, 2)
 WAYS = (

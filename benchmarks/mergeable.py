@@ -27,7 +27,7 @@ from transformers import PreTrainedModel
 from hubmerge.demo.digits import digits, write_digits
 from hubmerge.demo.train import COURSES, write_parent
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.progress import be_quiet
+from hubmerge.utils.progress import be_quiet
 
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 EPOCHS = (0, 1, 2, 4, 8, 16)

@@ -20,10 +20,10 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from hubmerge.matching import Match, find_matcher, measure_moments
-from hubmerge.progress import be_quiet
 from hubmerge.spec.laws import spec_of
 from hubmerge.spec.spec import PERMUTE, ROTARY, SCALED, Spec
-from hubmerge.workers import Workers
+from hubmerge.utils.progress import be_quiet
+from hubmerge.utils.workers import Workers
 
 TOKENS, LENGTH, LIKELY = 16, 24, 3
 """Words there are, words in a text, and words that are likely after any two."""

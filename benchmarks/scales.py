@@ -16,9 +16,9 @@ from pathlib import Path
 
 import common
 
-from hubmerge.progress import be_quiet
 from hubmerge.reporting.schema import Report
 from hubmerge.spec.spec import ALL, SCALED, UNSCALED
+from hubmerge.utils.progress import be_quiet
 
 FAMILIES = ("resnet", "mlp")
 PAIRS = ((1, 2), (3, 4))

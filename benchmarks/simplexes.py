@@ -21,7 +21,7 @@ from typing import Any
 import common
 
 from hubmerge.demo.train import COURSES
-from hubmerge.progress import be_quiet
+from hubmerge.utils.progress import be_quiet
 
 SIZES, ALL = (3, 5), 8
 QUICK = (3,), 3

@@ -24,7 +24,7 @@ from hubmerge.spec.laws import spec_of
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
 from hubmerge.synthetic import dead_leaves
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 
 IMAGES = Path(__file__).resolve().parent / "images"
 BLUE, VERMILION, INK, GREY = "#0072B2", "#D55E00", "#1f2328", "#6b7280"

@@ -12,7 +12,6 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.bench import Bench
-from hubmerge.calibration import InputBatches, NoBatches
 from hubmerge.errors import CanonicalError, LabelError, LawError
 from hubmerge.hub import LoadedModel, Source, fetch, has_classes, label_permutation, load
 from hubmerge.hub.client import cache_folder
@@ -20,16 +19,17 @@ from hubmerge.matching import Learner, Match, find_method
 from hubmerge.matching.many import Gathering, find_together
 from hubmerge.matching.registry import NOTHING, SYNTHETIC
 from hubmerge.models.probe import probe_inputs
-from hubmerge.progress import track
 from hubmerge.recipe import Recipe
-from hubmerge.shelf import Shelf
 from hubmerge.spec.laws import TOLERANCE, deviation, outputs, prove, spec_of
 from hubmerge.spec.permutation import State, permute
 from hubmerge.spec.spec import Spec
 from hubmerge.spec.symmetry import transform
 from hubmerge.spec.units import level
 from hubmerge.synthetic import synthetic_batches
-from hubmerge.workers import Workers
+from hubmerge.utils.checkpoint_store import Shelf
+from hubmerge.utils.input_batches import InputBatches, NoBatches
+from hubmerge.utils.progress import track
+from hubmerge.utils.workers import Workers
 
 UNFINISHED = "hubmerge-courses"
 """Name of the folder of unfinished work."""

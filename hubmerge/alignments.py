@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubmerge.errors import RecipeError
-from hubmerge.letters import roles
 from hubmerge.matching import Match, load_match, save_match
 from hubmerge.matching.files import TENSORS
 from hubmerge.spec.spec import Spec
+from hubmerge.utils.parent_names import roles
 
 FOLDER = "alignment"
 """Where they lie beside a merge of more than two models."""

@@ -38,7 +38,7 @@ from hubmerge.repair import Bench
 from hubmerge.save import arriving_whole, read_back, write_model
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import ALL
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 
 HALVES = (0.5, 0.5)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hubmerge.calibration import InputBatches, NoBatches
-from hubmerge.shelf import Shelf
 from hubmerge.spec.spec import Spec
-from hubmerge.workers import Workers
+from hubmerge.utils.checkpoint_store import Shelf
+from hubmerge.utils.input_batches import InputBatches, NoBatches
+from hubmerge.utils.workers import Workers
 
 
 @dataclass(frozen=True)

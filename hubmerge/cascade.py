@@ -11,7 +11,7 @@ from hubmerge.errors import CanonicalError
 from hubmerge.matching import Match
 from hubmerge.measure import Batches, Score, outputs, score
 from hubmerge.spec.spec import ALL, PERMUTATIONS, SCALED, UNSCALED, Spec
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 
 AUTO = "auto"
 """Symmetries: what validation rows favour, or "scaled" where nothing is tried."""

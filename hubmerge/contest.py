@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel
 
-from hubmerge.calibration import InputBatches, NoBatches
 from hubmerge.errors import LabelError
 from hubmerge.heads import Heads
 from hubmerge.hub.load import LoadedModel
 from hubmerge.known import Known, knowing, known_scores
-from hubmerge.letters import roles, told
 from hubmerge.matching import learners
 from hubmerge.measure import (
     Batches,
@@ -41,7 +39,9 @@ from hubmerge.models.task import LANGUAGE, task_of
 from hubmerge.path import Path
 from hubmerge.recipe import Recipe
 from hubmerge.synthetic import can_be_shown, synthetic_batches
-from hubmerge.workers import Workers
+from hubmerge.utils.input_batches import InputBatches, NoBatches
+from hubmerge.utils.parent_names import roles, told
+from hubmerge.utils.workers import Workers
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ from hubmerge.errors import RecipeError
 from hubmerge.heads import SAME
 from hubmerge.hub import check_mergeable, fetch
 from hubmerge.hub.target import check_folder
-from hubmerge.letters import letters, roles
 from hubmerge.matching import Match, match_json, match_text
 from hubmerge.matching.text import match_summary
 from hubmerge.pins import pin
 from hubmerge.recipe import Recipe
 from hubmerge.save import arriving_whole
-from hubmerge.workers import Workers
+from hubmerge.utils.parent_names import letters, roles
+from hubmerge.utils.workers import Workers
 
 
 def find_matches(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hubmerge.calibration import InputBatches, is_labelled
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Fusion, Given, find_fusion, fusions
 from hubmerge.fuse.options import settled
@@ -12,6 +11,7 @@ from hubmerge.fuse.registry import BASE_HINT
 from hubmerge.parts import Part
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.spec.permutation import State
+from hubmerge.utils.input_batches import InputBatches, is_labelled
 
 AUTO = "auto"
 """The best of the fusions that what is given allows, on validation rows."""

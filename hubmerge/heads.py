@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from hubmerge.errors import LabelError
-from hubmerge.letters import letters
+from hubmerge.utils.parent_names import letters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig

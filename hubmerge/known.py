@@ -14,11 +14,11 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from hubmerge.heads import Heads
-from hubmerge.letters import roles
 from hubmerge.measure import Batches, ClassOutputs, Score, score
 from hubmerge.measure.evaluate import logits
 from hubmerge.reporting import heads as told
-from hubmerge.workers import Workers
+from hubmerge.utils.parent_names import roles
+from hubmerge.utils.workers import Workers
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from hubmerge.fuse import Fused, Fusion
 from hubmerge.fuse.made import Ledger
 from hubmerge.fuse.options import settled
 from hubmerge.fusing import part_of
-from hubmerge.letters import roles
 from hubmerge.recipe import Recipe
 from hubmerge.reporting import fused
 from hubmerge.trials import Trial
+from hubmerge.utils.parent_names import roles
 
 
 def told_fusion(

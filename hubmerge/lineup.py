@@ -11,7 +11,6 @@ from transformers import PreTrainedModel
 from hubmerge.align import Parents, match_all
 from hubmerge.alignments import load_matches
 from hubmerge.basin import Based
-from hubmerge.calibration import InputBatches
 from hubmerge.cascade import AS_THEY_CAME, Attempt, Way, best_way, scalings
 from hubmerge.choices import resolved_symmetry, resolved_together, tries, ways_of
 from hubmerge.contest import (
@@ -32,7 +31,8 @@ from hubmerge.recipe import Recipe
 from hubmerge.repair import Bench, Repair
 from hubmerge.spec.permutation import State
 from hubmerge.trials import halves
-from hubmerge.workers import Workers
+from hubmerge.utils.input_batches import InputBatches
+from hubmerge.utils.workers import Workers
 
 
 def ground_of(

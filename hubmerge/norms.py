@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hubmerge.calibration import InputBatch, InputBatches
 from hubmerge.errors import RecipeError
-from hubmerge.hooks import entering
+from hubmerge.utils.hooks import entering
+from hubmerge.utils.input_batches import InputBatch, InputBatches
 
 
 @dataclass(frozen=True)

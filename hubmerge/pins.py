@@ -9,8 +9,8 @@ from pathlib import Path
 from hubmerge.alignments import FOLDER
 from hubmerge.errors import ConflictError
 from hubmerge.hub import Source, resolve
-from hubmerge.letters import roles
 from hubmerge.recipe import Recipe
+from hubmerge.utils.parent_names import roles
 
 DATASET, BASE = "dataset", "base"
 """Their keys in `Recipe.shas`, beside "model_a", "model_b", ..."""

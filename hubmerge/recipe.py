@@ -11,8 +11,8 @@ from pydantic_core import ErrorDetails
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.heads import SAME, Kind
-from hubmerge.letters import MOST
-from hubmerge.unknown import meant
+from hubmerge.utils.parent_names import MOST
+from hubmerge.utils.suggestions import meant
 
 RECIPE_FILE = "hubmerge.yaml"
 MIDDLE = 0.5

@@ -27,8 +27,8 @@ from hubmerge.hub.load import LoadedModel, calm, load
 from hubmerge.models.probe import probe_inputs
 from hubmerge.spec.laws import deviation, outputs
 from hubmerge.spec.permutation import State
-from hubmerge.tensors import store
-from hubmerge.workers import Workers
+from hubmerge.utils.tensor_files import store
+from hubmerge.utils.workers import Workers
 
 WRITTEN_ANEW = (".safetensors", ".safetensors.index.json", ".py")
 """Endings of what the merge brings itself, or never takes along from parent A."""

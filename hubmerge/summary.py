@@ -25,7 +25,6 @@ from hubmerge.hub.compare import has_classes
 from hubmerge.hub.plan import ModelPlan
 from hubmerge.known import told_heads
 from hubmerge.ledger import told_fusion
-from hubmerge.letters import listed, roles, told
 from hubmerge.matching import Match
 from hubmerge.measure import RowSet as Rows
 from hubmerge.models.images import image_size
@@ -40,6 +39,7 @@ from hubmerge.reporting.words import words_for
 from hubmerge.save import merged_dtype
 from hubmerge.survey.within import Around
 from hubmerge.trials import Trial
+from hubmerge.utils.parent_names import listed, roles, told
 
 LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")
 

@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from hubmerge.calibration import InputBatches
 from hubmerge.fuse import Fused, Fusion, fusions
 from hubmerge.fusing import allowed_by, is_a_run
 from hubmerge.measure import Batches, Score, score
 from hubmerge.measure.outputs import Outputs
 from hubmerge.path import LINEAR
-from hubmerge.progress import track
 from hubmerge.recipe import MIDDLE, Recipe
+from hubmerge.utils.input_batches import InputBatches
+from hubmerge.utils.progress import track
 
 
 def halves(validation: Batches) -> tuple[Batches, Batches]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hubmerge.events import Event, Progress, Stage, emit, listening
-from hubmerge.progress import be_quiet, track
-from hubmerge.stopwatch import Stopwatch
-from hubmerge.workers import Workers
+from hubmerge.utils.events import Event, Progress, Stage, emit, listening
+from hubmerge.utils.progress import be_quiet, track
+from hubmerge.utils.stopwatch import Stopwatch
+from hubmerge.utils.workers import Workers
 
 
 def heard(act) -> list[Event]:

@@ -15,7 +15,7 @@ import pytest
 from hubmerge import save
 from hubmerge.errors import TargetError
 from hubmerge.save import Arrival, arriving_whole
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 
 WATCHED = {save.__file__, contextlib.__file__}
 MOST = 2_000

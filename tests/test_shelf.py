@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hubmerge.shelf import KEPT, Shelf, fingerprint
+from hubmerge.utils.checkpoint_store import KEPT, Shelf, fingerprint
 
 
 def test_what_is_put_there_is_taken_from_there(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hubmerge.errors import DataError
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 
 every_number = pytest.mark.parametrize("threads", [1, 2, 4])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hubmerge.cli import options as o
-from hubmerge.letters import letters
+from hubmerge.utils.parent_names import letters
 
 NAME = "match"
 

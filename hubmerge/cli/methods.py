@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hubmerge.cli import options as o
-from hubmerge.unknown import unknown
+from hubmerge.utils.suggestions import unknown
 
 NAME = "methods"
 

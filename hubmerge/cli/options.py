@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubmerge.errors import RecipeError
-from hubmerge.progress import be_quiet
+from hubmerge.utils.progress import be_quiet
 
 if TYPE_CHECKING:
     from hubmerge.destination import Destination

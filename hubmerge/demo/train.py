@@ -27,8 +27,8 @@ from transformers import (
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.progress import track
-from hubmerge.workers import Workers
+from hubmerge.utils.progress import track
+from hubmerge.utils.workers import Workers
 
 BATCH = 64
 WEIGHT_DECAY = 0.05

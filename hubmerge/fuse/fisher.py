@@ -20,9 +20,9 @@ from hubmerge.fuse.draws import drawing
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, UNITY
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.hooks import placed
 from hubmerge.spec.permutation import State
-from hubmerge.workers import LANES
+from hubmerge.utils.hooks import placed
+from hubmerge.utils.workers import LANES
 
 FLOOR = 1e-6
 """Share of the mean Fisher information of all weights that each one has at least, so that what no

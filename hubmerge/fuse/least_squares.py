@@ -31,9 +31,9 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.targets import Targets, heard_by, windows
 from hubmerge.fuse.tied import refitted_norm, tied_head
 from hubmerge.fuse.trace import Group, stages
-from hubmerge.hooks import placed
-from hubmerge.progress import track
 from hubmerge.spec.permutation import State
+from hubmerge.utils.hooks import placed
+from hubmerge.utils.progress import track
 
 PROBE = 2
 """Images that are enough to see how the model is built."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from torch import Tensor, nn
 
 from hubmerge.fuse.trace import Place
-from hubmerge.hooks import Seen, entering, leaving
+from hubmerge.utils.hooks import Seen, entering, leaving
 
 
 class _Enough(Exception):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from hubmerge.errors import RecipeError
-from hubmerge.unknown import meant
+from hubmerge.utils.suggestions import meant
 
 Value = bool | int | float | str
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}

@@ -17,7 +17,7 @@ from hubmerge.fuse.made import Fused
 from hubmerge.fuse.options import Option, Value, options_of, settled
 from hubmerge.measure.batches import Batches
 from hubmerge.spec.permutation import State
-from hubmerge.unknown import unknown
+from hubmerge.utils.suggestions import unknown
 
 DATA_FREE, LABEL_FREE, LABELLED = "data-free", "label-free", "labelled"
 """Marks: no row is looked at; calibration rows without labels; labelled rows: of validation for

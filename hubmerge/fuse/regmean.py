@@ -18,8 +18,8 @@ from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.rows import sampled
 from hubmerge.fuse.trace import Place, Writer, stages
-from hubmerge.hooks import placed
 from hubmerge.spec.permutation import State
+from hubmerge.utils.hooks import placed
 
 PROBE = 2
 """Rows that are enough to see how the model is built."""

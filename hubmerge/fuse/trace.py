@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from hubmerge.fuse.layers import Layer, as_layer
-from hubmerge.hooks import first_tensor
+from hubmerge.utils.hooks import first_tensor
 
 SUMS = {torch.ops.aten.add.Tensor, torch.ops.aten.add_.Tensor}
 RECTIFIERS = {torch.ops.aten.relu.default, torch.ops.aten.relu_.default}

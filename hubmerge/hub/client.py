@@ -37,7 +37,7 @@ from hubmerge.errors import (
     RecipeError,
     ResourceError,
 )
-from hubmerge.progress import is_quiet
+from hubmerge.utils.progress import is_quiet
 
 R = TypeVar("R")
 RepoType = Literal["model", "dataset"]

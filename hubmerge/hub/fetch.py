@@ -11,10 +11,10 @@ from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.utils import tqdm as HubBar
 
 from hubmerge.errors import WeightsError
-from hubmerge.events import Progress, emit, is_heard
 from hubmerge.hub.client import ask, bars, cache_folder, client, endpoint
 from hubmerge.hub.layout import model_files, read_header
 from hubmerge.hub.source import Source, folder_files
+from hubmerge.utils.events import Progress, emit, is_heard
 
 
 def file_sizes(source: Source) -> dict[str, int]:

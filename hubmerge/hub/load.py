@@ -33,7 +33,7 @@ from hubmerge.hub.source import Source, folder_files, resolve
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
 from hubmerge.models.task import LANGUAGE, task_of
-from hubmerge.progress import is_quiet
+from hubmerge.utils.progress import is_quiet
 
 SHOWN = 5
 """Tensor names quoted in an error."""

@@ -8,7 +8,7 @@ from textwrap import wrap
 
 from hubmerge.hub.plan import ModelPlan, Plan
 from hubmerge.hub.resources import human
-from hubmerge.letters import letters, listed
+from hubmerge.utils.parent_names import letters, listed
 
 WIDTH = 96
 LABEL_WIDTH = 24

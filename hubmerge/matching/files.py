@@ -15,7 +15,7 @@ from hubmerge.matching.text import match_json, match_summary
 from hubmerge.spec.rotary import is_rotary
 from hubmerge.spec.spec import FLIP, ROTARY, TWO_SIDED, Spec
 from hubmerge.spec.symmetry import fixes_one
-from hubmerge.tensors import store
+from hubmerge.utils.tensor_files import store
 
 MAP = "map:"
 """What stands before a space's name where the file holds its map."""

@@ -8,7 +8,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from hubmerge.calibration import InputBatches
 from hubmerge.matching.activations import line_up, seen
 from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.moments import Joint, Moments, measure_moments, sum_over_units
@@ -16,7 +15,8 @@ from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec, Watch
-from hubmerge.workers import Workers
+from hubmerge.utils.input_batches import InputBatches
+from hubmerge.utils.workers import Workers
 
 EDGES = (-0.43, 0.43)
 """Where a unit's values are cut, in its standard deviations about its mean: thirds of a normal."""

@@ -15,12 +15,12 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor, nn
 
-from hubmerge.calibration import InputBatches
 from hubmerge.errors import SpecError
-from hubmerge.hooks import Seen, entering, leaving, placed
 from hubmerge.spec.spec import ROTATE, TWO_SIDED, Spec, Watch
 from hubmerge.spec.symmetry import fixes_one
-from hubmerge.workers import Workers
+from hubmerge.utils.hooks import Seen, entering, leaving, placed
+from hubmerge.utils.input_batches import InputBatches
+from hubmerge.utils.workers import Workers
 
 IMAGES_AT_ONCE = 20
 """Images whose activations are held together: at every watch of both models at once."""

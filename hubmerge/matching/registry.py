@@ -8,13 +8,13 @@ from typing import Protocol
 
 from torch import nn
 
-from hubmerge.calibration import InputBatches
 from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
-from hubmerge.unknown import unknown
-from hubmerge.workers import Workers
+from hubmerge.utils.input_batches import InputBatches
+from hubmerge.utils.suggestions import unknown
+from hubmerge.utils.workers import Workers
 
 NOTHING, CALIBRATION, SYNTHETIC = "nothing", "calibration", "synthetic"
 """What a matcher runs both models on."""

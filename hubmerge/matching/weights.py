@@ -16,7 +16,7 @@ from hubmerge.matching.result import Match, describe_spaces
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 
 
 @matcher(

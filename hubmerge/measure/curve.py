@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
-from hubmerge.events import Point as PointMeasured
-from hubmerge.events import emit, is_heard
 from hubmerge.measure.batches import Batches
 from hubmerge.measure.evaluate import outputs
 from hubmerge.measure.outputs import Outputs
 from hubmerge.measure.results import Curve
 from hubmerge.measure.score import temperature_of
 from hubmerge.measure.walk import Place, Walk
-from hubmerge.progress import track
-from hubmerge.workers import Workers
+from hubmerge.utils.events import Point as PointMeasured
+from hubmerge.utils.events import emit, is_heard
+from hubmerge.utils.progress import track
+from hubmerge.utils.workers import Workers
 
 Point = Callable[[float], PreTrainedModel]
 """lambda -> (1 - lambda) A + lambda B, repaired, to be evaluated before the next one is asked.

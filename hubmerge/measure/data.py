@@ -27,7 +27,7 @@ from hubmerge.measure.columns import (
     listed,
     require_columns,
 )
-from hubmerge.progress import is_quiet
+from hubmerge.utils.progress import is_quiet
 
 TEST = ("test",)
 VALIDATION = ("validation", "valid", "val", "dev")

@@ -13,7 +13,7 @@ from transformers.modeling_outputs import CausalLMOutput
 from hubmerge.measure.batches import Batch, Batches
 from hubmerge.measure.outputs import ClassOutputs, Outputs
 from hubmerge.measure.tokens import FIGURES, TokenOutputs, figures_of, rows_at_once
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 
 
 class Together(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hubmerge.bench import Bench
 from hubmerge.spec.permutation import State
-from hubmerge.unknown import unknown
+from hubmerge.utils.suggestions import unknown
 
 
 class Repairer(Protocol):

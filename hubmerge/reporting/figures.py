@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hubmerge.letters import letters, roles
 from hubmerge.measure.results import Barrier
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.words import words_for
+from hubmerge.utils.parent_names import letters, roles
 
 MISSING = "–"
 """Stands where a figure was not measured."""

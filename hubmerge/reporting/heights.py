@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hubmerge.letters import listed
 from hubmerge.measure.results import Barrier, Curve
 from hubmerge.reporting.figures import MISSING, between, count, figure, interval, share
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.settle import settle
 from hubmerge.reporting.words import words_for
+from hubmerge.utils.parent_names import listed
 
 MATCHED, NAIVE = "matched", "without matching"
 TEST, TRAINING = "test", "training"

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hubmerge.letters import letters
 from hubmerge.reporting.complexes import draw_complex
 from hubmerge.reporting.figures import figure, interval
 from hubmerge.reporting.planes import draw_plane
 from hubmerge.reporting.routes import draw_path, routes
 from hubmerge.reporting.simplexes import INSIDE, draw_simplex
 from hubmerge.reporting.surveyed import ComplexFound, PathSeen, PlaneSeen, SimplexSeen
+from hubmerge.utils.parent_names import letters
 
 
 class Table(NamedTuple):

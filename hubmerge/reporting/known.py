@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hubmerge.letters import listed, roles, told
 from hubmerge.reporting.figures import count, figure
 from hubmerge.reporting.schema import Report
+from hubmerge.utils.parent_names import listed, roles, told
 
 
 def remark(report: Report) -> str:

@@ -13,13 +13,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.letters import MOST, roles
 from hubmerge.measure.results import Comparison, Score
 from hubmerge.reporting.barriers import Barriers
 from hubmerge.reporting.fused import FUSED, FusionTried, Ledger
 from hubmerge.reporting.heads import Heads
 from hubmerge.reporting.part import Count, Part, RowSet, is_finite
 from hubmerge.reporting.surveys import Surveys
+from hubmerge.utils.parent_names import MOST, roles
 
 SCHEMA_VERSION: Literal[1] = 1
 

@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from hubmerge.letters import letters
 from hubmerge.measure.results import Barrier
 from hubmerge.reporting.canvas import (
     BLUE,
@@ -29,6 +28,7 @@ from hubmerge.reporting.canvas import (
 )
 from hubmerge.reporting.figures import count, figure, interval
 from hubmerge.reporting.surveyed import Place, SimplexMeasured, SimplexSeen
+from hubmerge.utils.parent_names import letters
 
 LOOKS = ((BLUE, "o"), (GREEN, "^"), (VERMILION, "s"))
 """Colour and mark of the first simplex, the second, ..."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hubmerge.letters import letters
 from hubmerge.measure.curve import CURVE_ROWS
 from hubmerge.reporting.kinds import kind_of
 from hubmerge.reporting.surveyed import Surveyed
 from hubmerge.reporting.templating import environment
+from hubmerge.utils.parent_names import letters
 
 TEMPLATE = "survey.md.jinja"
 

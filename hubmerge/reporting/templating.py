@@ -10,9 +10,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hubmerge.letters import listed, told
 from hubmerge.reporting import escape, figures, heights
 from hubmerge.reporting.kinds import Table
+from hubmerge.utils.parent_names import listed, told
 
 
 def environment() -> Environment:

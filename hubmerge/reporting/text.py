@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hubmerge.letters import told
 from hubmerge.reporting import figures, heights, known
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.figures import figure, share
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.schema import Method, Report
 from hubmerge.reporting.words import Words, words_for
+from hubmerge.utils.parent_names import told
 
 
 def render_text(report: Report, folder: Path | None = None) -> str:

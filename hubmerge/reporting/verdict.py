@@ -28,12 +28,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hubmerge.letters import listed, told
 from hubmerge.measure.results import Comparison
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.figures import count, everyone, figure
 from hubmerge.reporting.schema import Contenders, VerdictName
 from hubmerge.reporting.words import PLAIN, Words
+from hubmerge.utils.parent_names import listed, told
 
 TOLERANCE = 0.01
 """Accuracy lost, and nats of calibrated loss added, that still count as "as good"."""

@@ -8,16 +8,16 @@ from hubmerge.errors import RecipeError
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.complex import Complex, Face, find_complex
 from hubmerge.landscape.simplex import centroid, drawn, faces
-from hubmerge.letters import letters
 from hubmerge.measure.curve import CURVE_ROWS
 from hubmerge.measure.results import Barrier
-from hubmerge.progress import track
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.surveyed import ComplexFound, Simplex, Way
 from hubmerge.survey.field import Field, about, take_field
 from hubmerge.survey.looking import rises_of
 from hubmerge.survey.writing import write_survey
-from hubmerge.workers import Workers
+from hubmerge.utils.parent_names import letters
+from hubmerge.utils.progress import track
+from hubmerge.utils.workers import Workers
 
 LIMIT = 0.02
 """Nats of calibrated excess a low face has at most, if nobody says how many."""

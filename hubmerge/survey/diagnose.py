@@ -14,7 +14,6 @@ from typing import Any, Literal
 from hubmerge import __version__
 from hubmerge.align import PAIR, aligned, gather, loaded, match_all
 from hubmerge.basin import SHARED, closeness
-from hubmerge.calibration import NoBatches
 from hubmerge.cascade import AUTO
 from hubmerge.choices import takes_images
 from hubmerge.errors import RecipeError
@@ -24,7 +23,8 @@ from hubmerge.measure.results import Result
 from hubmerge.pins import pin
 from hubmerge.recipe import Recipe
 from hubmerge.spec.spec import SCALED
-from hubmerge.workers import Workers
+from hubmerge.utils.input_batches import NoBatches
+from hubmerge.utils.workers import Workers
 
 COPIED = 0.9
 """Cosine of lined-up matrices from which on two models are taken for one."""

@@ -13,7 +13,6 @@ from hubmerge import __version__
 from hubmerge.align import loaded
 from hubmerge.basin import Based, gathered
 from hubmerge.bench import Bench
-from hubmerge.calibration import InputBatches
 from hubmerge.choices import check_names, needs_spec, resolved_match, resolved_repair
 from hubmerge.contest import Ground, learning_rows, statistics_of
 from hubmerge.errors import RecipeError
@@ -26,7 +25,8 @@ from hubmerge.pins import pin, pinned_recipe
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
 from hubmerge.spec.permutation import State
-from hubmerge.workers import Workers
+from hubmerge.utils.input_batches import InputBatches
+from hubmerge.utils.workers import Workers
 
 TAUGHT = 15_000
 """Calibration rows bends are trained on, if nobody says how many."""

@@ -13,8 +13,8 @@ from hubmerge.measure.evaluate import outputs
 from hubmerge.measure.outputs import Outputs
 from hubmerge.measure.results import Barrier
 from hubmerge.measure.score import temperature_of
-from hubmerge.progress import track
 from hubmerge.survey.field import Field
+from hubmerge.utils.progress import track
 
 Seen = list[tuple[Outputs, float | None]]
 """Outputs and temperature of every point."""

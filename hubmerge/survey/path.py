@@ -20,7 +20,7 @@ from hubmerge.reporting.surveyed import PathFound, PathSeen
 from hubmerge.spec.permutation import State
 from hubmerge.survey.field import Field, about, take_field
 from hubmerge.survey.writing import write_survey
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 
 BENDS = "bends.safetensors"
 CURVE = "bezier"

@@ -8,16 +8,16 @@ from pathlib import Path
 from hubmerge.errors import RecipeError
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.plane import plane_through
-from hubmerge.letters import listed
 from hubmerge.measure.curve import CURVE_ROWS
 from hubmerge.measure.evaluate import outputs
-from hubmerge.progress import track
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.figures import count, figure
 from hubmerge.reporting.surveyed import PlaneFound, PlanePoint, PlaneSeen
 from hubmerge.survey.field import Field, about, take_field
 from hubmerge.survey.writing import write_survey
-from hubmerge.workers import Workers
+from hubmerge.utils.parent_names import listed
+from hubmerge.utils.progress import track
+from hubmerge.utils.workers import Workers
 
 GRID = 15
 """Points along each side, if nobody says how many."""

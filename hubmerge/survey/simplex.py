@@ -27,7 +27,7 @@ from hubmerge.survey.field import Field, about, take_field
 from hubmerge.survey.looking import ends_of, look_at, rise_over, rises_of
 from hubmerge.survey.refined import refined
 from hubmerge.survey.writing import write_survey
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 
 WAYS = ("universe", "star")
 """How models are brought together, to be compared."""

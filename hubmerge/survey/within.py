@@ -13,7 +13,6 @@ from hubmerge.basin import Based
 from hubmerge.choices import resolved_together
 from hubmerge.contest import Contest, Ground
 from hubmerge.errors import RecipeError
-from hubmerge.letters import roles
 from hubmerge.matching import Match
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
@@ -22,7 +21,8 @@ from hubmerge.survey.field import Field, check_ground, field_of
 from hubmerge.survey.path import path_in
 from hubmerge.survey.plane import plane_in
 from hubmerge.survey.simplex import simplex_in
-from hubmerge.workers import Workers
+from hubmerge.utils.parent_names import roles
+from hubmerge.utils.workers import Workers
 
 
 class Around(NamedTuple):

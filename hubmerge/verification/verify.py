@@ -24,6 +24,7 @@ from hubmerge.pipeline import MergeResult, run
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema import Report
+from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_card, check_pictures, check_verdict
 from hubmerge.verification.download import Merge, download_merge
 from hubmerge.verification.recorded import check_sources, recorded, replay
@@ -38,7 +39,6 @@ from hubmerge.verification.remade import (
 )
 from hubmerge.verification.result import Check, Outcome, Verification
 from hubmerge.verification.sources import Found, look_for
-from hubmerge.workers import Workers
 
 IMPOSSIBLE = (DataError, LabelError, MismatchError, WeightsError)
 """What shows that a merge cannot have been made from what it says."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from hubmerge.letters import roles, told
 from hubmerge.reporting.figures import figure, share
 from hubmerge.reporting.kinds import kind_of
 from hubmerge.reporting.schema import Report
+from hubmerge.utils.parent_names import roles, told
 from spaces_app.page.markup import NONE, join, table, text
 
 

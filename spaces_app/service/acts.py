@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.errors import DataError, HubmergeError, NotFoundError, TargetError
-from hubmerge.events import Stage, emit
+from hubmerge.utils.events import Stage, emit
 
 Answer = dict[str, Any]
 
@@ -54,7 +54,7 @@ def merge(request: Mapping[str, Any]) -> Answer:
 
 def _note_contenders(folder: Path, recipe: Any, repair: str) -> None:
     from hubmerge.hub import fetch, resolve
-    from hubmerge.letters import letters
+    from hubmerge.utils.parent_names import letters
 
     names = [f"Parent {letter}" for letter in letters(len(recipe.models))]
     found = {name: str(fetch(resolve(ref))) for name, ref in zip(names, recipe.models, strict=True)}

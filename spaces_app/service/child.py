@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.errors import HubmergeError
-from hubmerge.events import Event, Progress, listening
+from hubmerge.utils.events import Event, Progress, listening
 
 PRELOAD = (
     "hubmerge.pipeline",

@@ -14,7 +14,7 @@ from typing import Any
 from huggingface_hub.utils import build_hf_headers, paginate
 
 from hubmerge.hub.client import acting_for, client, translate
-from hubmerge.letters import MOST
+from hubmerge.utils.parent_names import MOST
 from spaces_app.service.job import refusing
 from spaces_app.service.person import Person
 

@@ -14,7 +14,7 @@ import pytest
 from huggingface_hub import constants
 
 from hubmerge.localhub import EmbeddedHub, embedded_hub
-from hubmerge.progress import be_quiet
+from hubmerge.utils.progress import be_quiet
 from tests.cli import zoo
 from tests.cli.command_line import CommandLine, Done
 from tests.cli.refusals import Kit

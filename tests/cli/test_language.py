@@ -25,7 +25,7 @@ from hubmerge.spec.canonical import canonical
 from hubmerge.spec.laws import spec_of
 from hubmerge.spec.spec import PERMUTE, ROTARY, SCALED
 from hubmerge.spec.symmetry import random_symmetry, transform
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.cli import texts, zoo
 from tests.cli.command_line import CommandLine
 from tests.conformance.tiny import ProbeBatch

@@ -17,10 +17,10 @@ from hubmerge.fuse import Fusion, fusions
 from hubmerge.fuse.average import average
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.weights import match_weights
-from hubmerge.progress import be_quiet
 from hubmerge.repair import Bench, find_repair
 from hubmerge.spec.laws import spec_of
-from hubmerge.workers import Workers
+from hubmerge.utils.progress import be_quiet
+from hubmerge.utils.workers import Workers
 from tests.conformance.labelled import labelled
 from tests.conformance.tiny import generic, probe_batches
 

@@ -17,7 +17,7 @@ from hubmerge.spec.canonical import canonical
 from hubmerge.spec.laws import deviation, outputs, spec_of
 from hubmerge.spec.spec import ROTATE
 from hubmerge.spec.symmetry import Symmetry, random_symmetry, transform
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.conformance.labelled import labelled
 from tests.conformance.tiny import generic, probe, probe_batches
 

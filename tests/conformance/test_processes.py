@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.conformance.processes import METHODS, failures, results
 
 ROOT = Path(__file__).parents[2]

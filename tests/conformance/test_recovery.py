@@ -26,7 +26,7 @@ from hubmerge.spec.laws import spec_of
 from hubmerge.spec.spec import LINEAR
 from hubmerge.spec.symmetry import random_symmetry, transform
 from hubmerge.spec.units import level
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, fresh, generic, probe_batches
 
 every_model = pytest.mark.parametrize("name", TINY)

@@ -17,7 +17,7 @@ from hubmerge.spec import identity, invert, permute, random_permutation
 from hubmerge.spec.laws import spec_of
 from hubmerge.spec.spec import ROTARY, ROTATE
 from hubmerge.spec.symmetry import invert as undo
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe_batches
 
 every_model = pytest.mark.parametrize("name", TINY)

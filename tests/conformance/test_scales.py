@@ -16,7 +16,7 @@ from hubmerge.spec.laws import deviation, outputs, prove, spec_of
 from hubmerge.spec.spec import FLIP, PERMUTE, SCALE
 from hubmerge.spec.symmetry import random_symmetry, transform
 from hubmerge.spec.units import level, random_scales
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe, probe_batches, resnet
 
 SCALED = [name for name in TINY if spec_of(generic(name)).scales]

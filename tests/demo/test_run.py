@@ -13,8 +13,8 @@ import pytest
 from hubmerge.demo.run import DATASET, Stage, _run, merged, parent, prepare
 from hubmerge.demo.train import COURSES
 from hubmerge.localhub import embedded_hub
-from hubmerge.progress import be_quiet
 from hubmerge.reporting.schema import Report
+from hubmerge.utils.progress import be_quiet
 from tests.docs.pages import README, table
 
 NEAR = 0.05

@@ -12,7 +12,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from hubmerge.demo.digits import NAMES, digits
 from hubmerge.demo.train import COURSES, SEEDS, Course, train, write_parent
-from hubmerge.progress import be_quiet
+from hubmerge.utils.progress import be_quiet
 
 MLP = next(course for course in COURSES if course.name == "mlp")
 

@@ -19,8 +19,8 @@ from hubmerge.demo.digits import digits
 from hubmerge.demo.train import COURSES, Course, write_parent
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.progress import be_quiet
 from hubmerge.reporting.schema import Report
+from hubmerge.utils.progress import be_quiet
 from tests.docs.pages import ROOT, blocks
 
 ROWS = {"train": 128, "test": 100}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import hubmerge as hm
-from hubmerge.progress import be_quiet
+from hubmerge.utils.progress import be_quiet
 from tests.fuse.run import history
 from tests.one_thread import one_thread
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from hubmerge.bench import Bench
-from hubmerge.calibration import NoBatches
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Given, find_fusion
@@ -19,7 +18,8 @@ from hubmerge.fuse.mixing import along
 from hubmerge.matching.learning.midpoint import Midpoint
 from hubmerge.measure import outputs
 from hubmerge.measure.batches import Batches
-from hubmerge.workers import Workers
+from hubmerge.utils.input_batches import NoBatches
+from hubmerge.utils.workers import Workers
 from tests.cli import zoo
 from tests.conformance.labelled import labelled
 from tests.conformance.tiny import generic

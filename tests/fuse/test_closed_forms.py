@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from hubmerge.bench import Bench
-from hubmerge.calibration import NoBatches
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Given, find_fusion
 from hubmerge.fuse.fisher import FLOOR, _labels, information
@@ -21,7 +20,8 @@ from hubmerge.fuse.slerp import coefficients
 from hubmerge.fuse.swad import window
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.spec.laws import spec_of
-from hubmerge.workers import Workers
+from hubmerge.utils.input_batches import NoBatches
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import ProbeBatch, generic, probe, probe_batches
 
 ROWS = 40

@@ -11,7 +11,6 @@ from torch import nn
 from torch.testing import assert_close
 
 from hubmerge.bench import Bench
-from hubmerge.calibration import NoBatches
 from hubmerge.demo.digits import digits
 from hubmerge.demo.train import COURSES, accuracy, pixels, train
 from hubmerge.errors import RecipeError
@@ -22,7 +21,8 @@ from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.repair import batch_norms, find_repair
 from hubmerge.repair.statistics import channel_statistics
 from hubmerge.spec.laws import deviation, outputs
-from hubmerge.workers import Workers
+from hubmerge.utils.input_batches import NoBatches
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, ProbeBatch, generic, probe, probe_batches
 
 every_model = pytest.mark.parametrize("name", TINY)

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from hubmerge.bench import Bench
-from hubmerge.calibration import NoBatches
 from hubmerge.fuse import Given, dare, find_fusion
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.workers import Workers
+from hubmerge.utils.input_batches import NoBatches
+from hubmerge.utils.workers import Workers
 from tests.fuse.mergekit_merges import (
     CHECKPOINTS,
     DENSITY,

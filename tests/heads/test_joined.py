@@ -17,9 +17,9 @@ from hubmerge.demo.train import pixels
 from hubmerge.errors import LabelError, RecipeError
 from hubmerge.hub import render_plan
 from hubmerge.pipeline import plan
-from hubmerge.progress import be_quiet
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.text import render_text
+from hubmerge.utils.progress import be_quiet
 from hubmerge.verification.result import Outcome
 from hubmerge.verification.verify import verify
 from tests.cli import texts, zoo

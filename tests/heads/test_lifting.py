@@ -16,7 +16,7 @@ from hubmerge.heads import APART, JOIN, heads_of
 from hubmerge.lifting import filled, head_axes, head_module, lifted
 from hubmerge.models import shaken
 from hubmerge.spec.laws import spec_of
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, fresh, generic, probe, probe_batches
 
 NAMES = (["a", "b", "c"], ["d", "b", "e"], ["c", "b", "f"])

@@ -11,7 +11,7 @@ from huggingface_hub import HfApi, constants
 
 from hubmerge.hub import client as hub_client
 from hubmerge.localhub import EmbeddedHub, embedded_hub
-from hubmerge.progress import be_quiet
+from hubmerge.utils.progress import be_quiet
 from tests.hub.tiny import save, tiny_vit
 
 

@@ -16,7 +16,7 @@ from hubmerge.landscape.teach import Teacher
 from hubmerge.measure.batches import Batches
 from hubmerge.spec.laws import spec_of
 from hubmerge.spec.permutation import permute, random_permutation
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.cli import zoo
 from tests.fuse.run import FAMILY, fresh, trained
 

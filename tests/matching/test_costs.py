@@ -14,7 +14,7 @@ from hubmerge.matching.information import measure_information, mutual_informatio
 from hubmerge.matching.moments import measure_moments
 from hubmerge.matching.transport import coupling
 from hubmerge.spec.laws import spec_of
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import generic, probe_batches
 from tests.matching.test_moments import seen
 

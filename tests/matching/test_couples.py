@@ -26,7 +26,7 @@ from hubmerge.spec.symmetry import (
     worth_of_nearest,
 )
 from hubmerge.spec.units import level
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import generic, probe_batches
 from tests.spec.families import bound
 

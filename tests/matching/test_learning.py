@@ -22,7 +22,7 @@ from hubmerge.matching.learning.views import View, inputs_of, rows_of
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.laws import deviation, outputs, spec_of
 from hubmerge.spec.symmetry import Symmetry, random_symmetry, transform
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, ProbeBatch, generic, probe
 
 every_model = pytest.mark.parametrize("name", TINY)

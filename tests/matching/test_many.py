@@ -26,7 +26,7 @@ from hubmerge.spec.symmetry import (
 )
 from hubmerge.spec.symmetry import compose as compose_symmetries
 from hubmerge.spec.symmetry import invert as invert_symmetry
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe, probe_batches
 
 every_model = pytest.mark.parametrize("name", TINY)

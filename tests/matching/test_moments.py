@@ -15,7 +15,7 @@ from hubmerge.matching.activations import mean_correlations
 from hubmerge.matching.moments import Moments, watching
 from hubmerge.spec import bind, invert, permute, random_permutation
 from hubmerge.spec.laws import outputs, spec_of
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import ProbeBatch, generic, probe, probe_batches
 from tests.spec.families import family
 from tests.spec.test_layouts import VGG, Vgg

@@ -11,7 +11,7 @@ from hubmerge.errors import DataError
 from hubmerge.finding import find_matches
 from hubmerge.matching import learners, matchers
 from hubmerge.models import shaken
-from hubmerge.progress import be_quiet
+from hubmerge.utils.progress import be_quiet
 from tests.cli import zoo
 
 LEARNERS = learners()

@@ -22,8 +22,8 @@ from hubmerge.measure import (
     score,
 )
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.progress import be_quiet
-from hubmerge.workers import Workers
+from hubmerge.utils.progress import be_quiet
+from hubmerge.utils.workers import Workers
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 

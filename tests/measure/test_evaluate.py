@@ -13,8 +13,8 @@ from hubmerge.measure import (
     open_data,
     outputs,
 )
-from hubmerge.progress import be_quiet
-from hubmerge.workers import Workers
+from hubmerge.utils.progress import be_quiet
+from hubmerge.utils.workers import Workers
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -13,7 +13,7 @@ from hubmerge.measure import evaluate as evaluating
 from hubmerge.measure.temperature import fit_temperature
 from hubmerge.measure.texts import IGNORED
 from hubmerge.measure.tokens import TEMPERATURES, TokenOutputs, figures_of
-from hubmerge.workers import Workers
+from hubmerge.utils.workers import Workers
 
 ROWS, TOKENS, WORDS = 12, 7, 9
 

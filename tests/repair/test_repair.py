@@ -11,12 +11,12 @@ from torch import nn
 
 from hubmerge.errors import RecipeError
 from hubmerge.fuse.average import average
-from hubmerge.hooks import leaving
 from hubmerge.repair import Bench, batch_norms, find_repair
 from hubmerge.repair.rescale import _toward, hidden_layers
 from hubmerge.repair.statistics import channel_statistics
 from hubmerge.spec.laws import spec_of
-from hubmerge.workers import Workers
+from hubmerge.utils.hooks import leaving
+from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import ProbeBatch, generic, probe, probe_batches
 
 WITH_NORM = ["resnet-basic", "resnet-bottleneck", "mlp_head-batch"]

@@ -10,8 +10,8 @@ from datasets import DatasetDict
 
 import hubmerge as hm
 from hubmerge.models import shaken
-from hubmerge.progress import be_quiet
 from hubmerge.synthetic import synthetic_batches
+from hubmerge.utils.progress import be_quiet
 from tests.cli import zoo
 from tests.repair.conftest import one_thread  # noqa: F401  (a fixture that every test here uses)
 

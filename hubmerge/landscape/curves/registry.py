@@ -10,7 +10,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.landscape.chain import Chain
 from hubmerge.landscape.teach import Teacher
 from hubmerge.spec.permutation import State
-from hubmerge.unknown import unknown
+from hubmerge.utils.suggestions import unknown
 
 
 class CurveFunction(Protocol):

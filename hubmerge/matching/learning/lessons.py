@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from hubmerge.bench import Bench
-from hubmerge.calibration import InputBatch
 from hubmerge.errors import RecipeError
 from hubmerge.matching.learning.midpoint import Parents
 from hubmerge.matching.learning.views import VIEWS, View, inputs_of, mixed, rows_of
 from hubmerge.norms import normalisable, sees_one_value
+from hubmerge.utils.input_batches import InputBatch
 
 ROWS = 25
 """Rows of one step: a quarter of a batch."""

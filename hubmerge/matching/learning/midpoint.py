@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from transformers import PreTrainedModel
 
-from hubmerge.calibration import InputBatches
 from hubmerge.matching.learning.goal import loss, mean_prediction
 from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.views import rows_of
 from hubmerge.norms import sees_one_value, together
 from hubmerge.spec.permutation import State
-from hubmerge.workers import LANES, Workers
+from hubmerge.utils.input_batches import InputBatches
+from hubmerge.utils.workers import LANES, Workers
 
 LOSS = ""
 """Stands for the loss among the names of tensors."""

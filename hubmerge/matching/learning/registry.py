@@ -12,7 +12,7 @@ from hubmerge.matching.registry import Matcher, matchers
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
-from hubmerge.unknown import unknown
+from hubmerge.utils.suggestions import unknown
 
 
 class LearnFunction(Protocol):

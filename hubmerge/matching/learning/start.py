@@ -14,19 +14,19 @@ from transformers import PreTrainedModel
 
 import hubmerge
 from hubmerge.bench import Bench
-from hubmerge.calibration import InputBatch, InputBatches
 from hubmerge.matching.learning.lessons import Lessons
 from hubmerge.matching.learning.midpoint import Parents
 from hubmerge.matching.likeness import matched_correlations, similarities_of
 from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.registry import find_matcher
 from hubmerge.matching.relaxed import relax_symmetry
-from hubmerge.progress import track
-from hubmerge.shelf import fingerprint
 from hubmerge.spec.canonical import canonical
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
 from hubmerge.spec.symmetry import Symmetry
+from hubmerge.utils.checkpoint_store import fingerprint
+from hubmerge.utils.input_batches import InputBatch, InputBatches
+from hubmerge.utils.progress import track
 
 LOOKED_AT = 10
 """Batches whose activations are correlated: as many as are calibrated on by default."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hubmerge.calibration import InputBatches
+from hubmerge.utils.input_batches import InputBatches
 
 SHIFT = 8
 """An image is shifted by at most one part in so many of its side (4 of 32 pixels, as in

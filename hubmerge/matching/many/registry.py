@@ -15,8 +15,8 @@ from hubmerge.matching.registry import Matcher
 from hubmerge.matching.result import Match
 from hubmerge.spec.permutation import State
 from hubmerge.spec.spec import Spec
-from hubmerge.unknown import unknown
-from hubmerge.workers import Workers
+from hubmerge.utils.suggestions import unknown
+from hubmerge.utils.workers import Workers
 
 
 @dataclass(frozen=True)

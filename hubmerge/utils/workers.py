@@ -21,7 +21,7 @@ import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import broadcast_object_list, gather_object
 
-from hubmerge.progress import be_quiet, track
+from hubmerge.utils.progress import be_quiet, track
 
 T = TypeVar("T")
 R = TypeVar("R")

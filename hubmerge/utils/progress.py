@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from tqdm.auto import tqdm
 
-from hubmerge.events import Progress, emit
+from hubmerge.utils.events import Progress, emit
 
 _quiet = False
 _showing = False

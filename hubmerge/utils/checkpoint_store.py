@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hubmerge.tensors import store
+from hubmerge.utils.tensor_files import store
 
 KEPT = 8
 """Pieces of work a shelf holds; the ones put there longest ago make room."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hubmerge.events import Stage, emit
+from hubmerge.utils.events import Stage, emit
 
 
 class Stopwatch:
