@@ -30,8 +30,9 @@ from transformers import AutoModelForImageClassification
 from hubmerge.assignment import linear_assignment
 from hubmerge.matching.descent import match_descent
 from hubmerge.matching.weights import match_weights
-from hubmerge.spec import Spec, invert, random_permutation
-from hubmerge.spec.laws import spec_of
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import invert, random_permutation
 
 RESTARTS = 8
 NOISES = (3.0, 4.0)

@@ -29,8 +29,9 @@ from torch import Tensor
 
 from hubmerge.assignment import linear_assignment
 from hubmerge.matching import find_matcher
-from hubmerge.spec import Group, Spec, permute, random_permutation
-from hubmerge.spec.laws import spec_of
+from hubmerge.specs.spec import Group, Spec
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import permute, random_permutation
 
 PAIRS = ("planted", "independent")
 MATCHERS = ("descent", "weights")

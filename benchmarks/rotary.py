@@ -20,8 +20,8 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from hubmerge.matching import Match, find_matcher, measure_moments
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.spec import PERMUTE, ROTARY, SCALED, Spec
+from hubmerge.specs.spec import PERMUTE, ROTARY, SCALED, Spec
+from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers
 

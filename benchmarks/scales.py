@@ -17,7 +17,7 @@ from pathlib import Path
 import common
 
 from hubmerge.reporting.schema import Report
-from hubmerge.spec.spec import ALL, SCALED, UNSCALED
+from hubmerge.specs.spec import ALL, SCALED, UNSCALED
 from hubmerge.utils.progress import be_quiet
 
 FAMILIES = ("resnet", "mlp")

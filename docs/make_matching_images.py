@@ -20,9 +20,9 @@ from hubmerge.demo.train import COURSES, Course, pixels, train
 from hubmerge.matching import Match, find_matcher, measure_moments
 from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.moments import Moments, watching
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import State
 from hubmerge.synthetic import dead_leaves
 from hubmerge.utils.workers import Workers
 

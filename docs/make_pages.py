@@ -22,7 +22,7 @@ from hubmerge.fuse import fusions
 from hubmerge.fuse.laws import LAWS
 from hubmerge.methods import Method, option_text
 from hubmerge.methods import methods as all_methods
-from hubmerge.spec.family import Family, load_registry
+from hubmerge.specs.family import Family, load_registry
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 88

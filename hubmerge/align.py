@@ -20,11 +20,11 @@ from hubmerge.matching.many import Gathering, find_together
 from hubmerge.matching.registry import NOTHING, SYNTHETIC
 from hubmerge.models.probe import probe_inputs
 from hubmerge.recipe import Recipe
-from hubmerge.spec.laws import TOLERANCE, deviation, outputs, prove, spec_of
-from hubmerge.spec.permutation import State, permute
-from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import transform
-from hubmerge.spec.units import level
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.element import transform
+from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs, prove, spec_of
+from hubmerge.symmetry.permutation import State, permute
+from hubmerge.symmetry.unit_scales import level
 from hubmerge.synthetic import synthetic_batches
 from hubmerge.utils.checkpoint_store import Shelf
 from hubmerge.utils.input_batches import InputBatches, NoBatches

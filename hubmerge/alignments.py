@@ -11,7 +11,7 @@ from pathlib import Path
 from hubmerge.errors import RecipeError
 from hubmerge.matching import Match, load_match, save_match
 from hubmerge.matching.files import TENSORS
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
 from hubmerge.utils.parent_names import roles
 
 FOLDER = "alignment"

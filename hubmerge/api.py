@@ -36,8 +36,8 @@ from hubmerge.pipeline import fused
 from hubmerge.recipe import Recipe, make_recipe
 from hubmerge.repair import Bench
 from hubmerge.save import arriving_whole, read_back, write_model
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import ALL
+from hubmerge.specs.spec import ALL
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.workers import Workers
 
 HALVES = (0.5, 0.5)

@@ -17,9 +17,9 @@ from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel
 from hubmerge.lifting import Rows, filled, head_module, lifted
 from hubmerge.matching import Match
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.permutation import State, identity
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import State, identity
 
 SHARED = 0.5
 """Cosine of the matrices of two models from which on they share a basin. Networks trained apart

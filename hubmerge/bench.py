@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
 from hubmerge.utils.checkpoint_store import Shelf
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 from hubmerge.utils.workers import Workers

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from hubmerge.errors import CanonicalError
 from hubmerge.matching import Match
 from hubmerge.measure import Batches, Score, outputs, score
-from hubmerge.spec.spec import ALL, PERMUTATIONS, SCALED, UNSCALED, Spec
+from hubmerge.specs.spec import ALL, PERMUTATIONS, SCALED, UNSCALED, Spec
 from hubmerge.utils.workers import Workers
 
 AUTO = "auto"

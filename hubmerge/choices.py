@@ -17,7 +17,7 @@ from hubmerge.matching.many import find_together
 from hubmerge.matching.registry import NOTHING
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
-from hubmerge.spec.spec import PERMUTATIONS, SCALED
+from hubmerge.specs.spec import PERMUTATIONS, SCALED
 from hubmerge.synthetic import can_be_shown
 
 

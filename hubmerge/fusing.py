@@ -10,7 +10,7 @@ from hubmerge.fuse.options import settled
 from hubmerge.fuse.registry import BASE_HINT
 from hubmerge.parts import Part
 from hubmerge.recipe import MIDDLE, Recipe
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches, is_labelled
 
 AUTO = "auto"

@@ -20,9 +20,9 @@ from hubmerge.align import LABELS
 from hubmerge.errors import LabelError
 from hubmerge.fuse.average import average
 from hubmerge.heads import with_labels
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import State
 
 Rows = Sequence[int | None]
 """Output of the common head -> a model's own output; None where it has none."""

@@ -29,7 +29,7 @@ from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Bench, Repair
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.trials import halves
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import Workers

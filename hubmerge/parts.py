@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from hubmerge.errors import RecipeError
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hubmerge.fuse import Fused, Fusion, Given, find_fusion
 from hubmerge.fuse.laws import ENDS
 from hubmerge.parts import WHOLE, Part
 from hubmerge.repair import Repair, Repairer
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 LINEAR = "average"
 """The fusion whose points are the path, whatever else makes the merge."""

@@ -10,8 +10,8 @@ from transformers import AutoConfig, PreTrainedModel
 from hubmerge.hub import load, load_config, resolve
 from hubmerge.hub.load import model_class
 from hubmerge.models.probe import probe_inputs, shaken
-from hubmerge.spec.laws import TOLERANCE, Proof, prove, spec_of
-from hubmerge.spec.spec import PERMUTE
+from hubmerge.specs.spec import PERMUTE
+from hubmerge.symmetry.laws import TOLERANCE, Proof, prove, spec_of
 
 ELEMENTS = 4
 """Random elements of all free spaces that a check applies."""

@@ -25,8 +25,8 @@ from hubmerge.hub.fetch import needed_files
 from hubmerge.hub.layout import CONFIG, INDEX
 from hubmerge.hub.load import LoadedModel, calm, load
 from hubmerge.models.probe import probe_inputs
-from hubmerge.spec.laws import deviation, outputs
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.laws import deviation, outputs
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.tensor_files import store
 from hubmerge.utils.workers import Workers
 

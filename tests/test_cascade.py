@@ -9,7 +9,7 @@ import pytest
 from hubmerge import cascade
 from hubmerge.cascade import Way, best_way, scalings, ways
 from hubmerge.errors import CanonicalError
-from hubmerge.spec.laws import spec_of
+from hubmerge.symmetry.laws import spec_of
 from tests.conformance.tiny import generic
 
 ROWS = SimpleNamespace(rows=10)

@@ -21,7 +21,7 @@ def list_families(json: o.Json = False) -> None:
     """Name every family, and the models it is for."""
     import json as jsonlib
 
-    from hubmerge.spec.family import load_registry
+    from hubmerge.specs.family import load_registry
 
     families = load_registry().families.values()
     if json:
@@ -36,7 +36,7 @@ def list_families(json: o.Json = False) -> None:
 @app.command()
 def show(family: Annotated[str, typer.Argument(help="A name from `specs list`.")]) -> None:
     """Print a family's spec file."""
-    from hubmerge.spec.family import load_registry
+    from hubmerge.specs.family import load_registry
 
     o.say(load_registry().named(family).text.rstrip())
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hubmerge.fuse.laws import LAWS
 from hubmerge.fuse.registry import fusion
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @fusion(

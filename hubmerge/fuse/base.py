@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hubmerge.fuse.average import average
 from hubmerge.fuse.statistics import is_statistic
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 Combine = Callable[[str, Tensor, Tensor], Tensor]
 """Name, task vectors [models, ...] and weights [models, 1, ...] of a tensor -> its change."""

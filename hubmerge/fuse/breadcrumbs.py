@@ -12,7 +12,7 @@ from hubmerge.fuse.base import onto
 from hubmerge.fuse.laws import EXCHANGE, PERMUTATIONS
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @fusion("breadcrumbs", source="arXiv:2312.06795, section 3", laws=(EXCHANGE, PERMUTATIONS))

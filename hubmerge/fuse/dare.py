@@ -12,7 +12,7 @@ from hubmerge.fuse.base import onto
 from hubmerge.fuse.draws import drawing
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @fusion("dare", source="arXiv:2311.03099, section 3", random=True)

@@ -11,7 +11,7 @@ from hubmerge.fuse.base import elected, onto
 from hubmerge.fuse.dare import dropped
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @fusion("dare-ties", source="arXiv:2311.03099, section 3; arXiv:2306.01708, section 3", random=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.fuse.trace import Writer
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @dataclass(frozen=True)

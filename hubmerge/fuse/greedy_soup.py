@@ -11,7 +11,7 @@ from hubmerge.fuse.laws import EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS, UNIT
 from hubmerge.fuse.made import Fused, Ledger, Step
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
 
 

@@ -15,7 +15,7 @@ from hubmerge.fuse.draws import drawing
 from hubmerge.measure.batches import Batches, Inputs
 from hubmerge.measure.evaluate import outputs
 from hubmerge.measure.outputs import Outputs
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 NOISE = 0.25
 """Deviation of the noise robust accuracy is measured under, in deviations of the batch's inputs."""

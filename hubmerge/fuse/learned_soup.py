@@ -14,7 +14,7 @@ from hubmerge.fuse.mixing import learned
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.run import weighed
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @fusion(

@@ -31,7 +31,7 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.targets import Targets, heard_by, windows
 from hubmerge.fuse.tied import refitted_norm, tied_head
 from hubmerge.fuse.trace import Group, stages
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
 from hubmerge.utils.progress import track
 

@@ -17,7 +17,7 @@ from hubmerge.matching.learning.lessons import labels_of
 from hubmerge.matching.learning.midpoint import Midpoint
 from hubmerge.measure.batches import Batches
 from hubmerge.norms import normalisable
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
 
 Weigh = Callable[[Tensor], Tensor]

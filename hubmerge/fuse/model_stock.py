@@ -11,7 +11,7 @@ from torch import Tensor
 from hubmerge.fuse.base import onto
 from hubmerge.fuse.laws import EXCHANGE, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.registry import fusion
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 TINY = 1e-6
 

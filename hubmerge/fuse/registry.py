@@ -16,7 +16,7 @@ from hubmerge.fuse.laws import LAWS
 from hubmerge.fuse.made import Fused
 from hubmerge.fuse.options import Option, Value, options_of, settled
 from hubmerge.measure.batches import Batches
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown
 
 DATA_FREE, LABEL_FREE, LABELLED = "data-free", "label-free", "labelled"

@@ -18,7 +18,7 @@ from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.rows import sampled
 from hubmerge.fuse.trace import Place, Writer, stages
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
 
 PROBE = 2

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hubmerge.errors import RecipeError
 from hubmerge.fuse.average import average
 from hubmerge.fuse.made import Fused
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 def mean_of(states: Sequence[State], chosen: Sequence[int]) -> Fused:

@@ -11,7 +11,7 @@ from hubmerge.fuse.average import average
 from hubmerge.fuse.laws import LAWS, UNITY
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.statistics import is_statistic
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 PARALLEL = 0.9995
 """Cosine from which on the circle is as good as a line, and its sines are not."""

@@ -10,7 +10,7 @@ from hubmerge.fuse.made import Fused
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.run import mean_of, refuse_none
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @fusion(

@@ -13,7 +13,7 @@ from hubmerge.fuse.draws import drawing
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.statistics import is_statistic
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @fusion(

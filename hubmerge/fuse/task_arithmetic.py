@@ -11,7 +11,7 @@ from hubmerge.fuse.base import onto
 from hubmerge.fuse.laws import LAWS
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @fusion(

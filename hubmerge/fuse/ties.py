@@ -12,7 +12,7 @@ from hubmerge.fuse.base import elected, onto
 from hubmerge.fuse.laws import EXCHANGE, PERMUTATIONS
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @fusion("ties", source="arXiv:2306.01708, section 3", laws=(EXCHANGE, PERMUTATIONS))

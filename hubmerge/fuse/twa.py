@@ -17,7 +17,7 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.run import weighed
 from hubmerge.fuse.statistics import is_statistic
 from hubmerge.measure.batches import Batches
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 FLAT = 1e-10
 """Directions shorter than this share of the longest are rounding."""

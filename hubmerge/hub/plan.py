@@ -38,8 +38,8 @@ from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import Target, check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
 from hubmerge.models.task import CLASSIFICATION, task_of
-from hubmerge.spec import Spec, bind_config
-from hubmerge.spec.spec import ALL
+from hubmerge.specs.bind import bind_config
+from hubmerge.specs.spec import ALL, Spec
 
 SAMPLES = 1000
 """Rows a measurement takes by default, and the most a curve does."""

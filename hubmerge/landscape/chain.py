@@ -9,7 +9,7 @@ from math import comb
 
 from torch import Tensor
 
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 Shares = Callable[[float, int], list[float]]
 """(t, number of points) -> the share of every point at t in [0, 1]; they add up to 1."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hubmerge.errors import RecipeError
 from hubmerge.landscape.chain import difference, inner
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 MARGIN = 0.25
 """How far a grid reaches beyond the three corners, in shares of their spread."""

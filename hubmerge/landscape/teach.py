@@ -19,7 +19,7 @@ from hubmerge.matching.learning.lessons import Lesson, Lessons
 from hubmerge.matching.learning.midpoint import Midpoint, Slope
 from hubmerge.matching.learning.pace import Pace
 from hubmerge.matching.learning.views import mixed as seed_of
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
 
 STEPS = 400

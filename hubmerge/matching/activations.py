@@ -17,9 +17,9 @@ from hubmerge.matching.likeness import (
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Group, Spec
-from hubmerge.spec.symmetry import Symmetry
+from hubmerge.specs.spec import Group, Spec
+from hubmerge.symmetry.element import Symmetry
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
 
 __all__ = ["line_up", "match_activations", "matched_correlations", "mean_correlations", "seen"]

@@ -11,8 +11,8 @@ from torch import Tensor
 from hubmerge import assignment
 from hubmerge.assignment import Assignment
 from hubmerge.matching.couples import innermost, is_couple, outermost, solve_couples
-from hubmerge.spec.spec import ROTARY, Spec
-from hubmerge.spec.symmetry import worth_of_nearest
+from hubmerge.specs.spec import ROTARY, Spec
+from hubmerge.symmetry.element import worth_of_nearest
 
 Warm = dict[str, Assignment]
 """Space -> its last assignment, from which the next one starts."""

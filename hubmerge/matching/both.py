@@ -10,8 +10,8 @@ from hubmerge.matching.moments import Moments
 from hubmerge.matching.refine import refined
 from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.permutation import State
 
 
 @matcher(

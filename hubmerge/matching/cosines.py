@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from hubmerge.matching.similarity import NO_MAPS, speaking
-from hubmerge.spec.permutation import Permutation, State, permute_tensor, unfold
-from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import Maps, dual_of, map_tensor
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.element import Maps, dual_of, map_tensor
+from hubmerge.symmetry.permutation import Permutation, State, permute_tensor, unfold
 
 
 def correlations(

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from hubmerge.assignment import linear_assignment
-from hubmerge.spec.spec import PERMUTE, TWO_SIDED, Group, Spec
-from hubmerge.spec.symmetry import nearest_map, worth_of_nearest
+from hubmerge.specs.spec import PERMUTE, TWO_SIDED, Group, Spec
+from hubmerge.symmetry.element import nearest_map, worth_of_nearest
 
 Blocks = Mapping[str, Tensor]
 """Of every inner space."""

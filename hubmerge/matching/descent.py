@@ -21,9 +21,9 @@ from hubmerge.matching.similarity import (
     share_moved,
     updated_similarities,
 )
-from hubmerge.spec.permutation import State, identity
-from hubmerge.spec.spec import Group, Spec
-from hubmerge.spec.symmetry import Symmetry
+from hubmerge.specs.spec import Group, Spec
+from hubmerge.symmetry.element import Symmetry
+from hubmerge.symmetry.permutation import State, identity
 
 PROGRESS = 1e-7
 """Relative rise of the objective below which an assignment counts as no better (float32 products:

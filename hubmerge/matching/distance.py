@@ -9,8 +9,8 @@ from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.moments import Joint, Moments
 from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.permutation import State
 
 
 @matcher("activations-distance", source="arXiv:2209.04836, section 3.1", looks_at=CALIBRATION)

@@ -17,9 +17,9 @@ from torch import Tensor
 from hubmerge.matching.assignment import Warm, assign_nested
 from hubmerge.matching.couples import belonging, innermost, is_couple, names_along, spread
 from hubmerge.matching.similarity import matched_entries
-from hubmerge.spec.permutation import identity
-from hubmerge.spec.spec import FLIP, Group, Spec
-from hubmerge.spec.symmetry import Symmetry, nearest_map, signed
+from hubmerge.specs.spec import FLIP, Group, Spec
+from hubmerge.symmetry.element import Symmetry, nearest_map, signed
+from hubmerge.symmetry.permutation import identity
 
 
 def best_element(

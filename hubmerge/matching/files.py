@@ -12,9 +12,9 @@ from torch import Tensor
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.matching.result import Match, SpaceMatch
 from hubmerge.matching.text import match_json, match_summary
-from hubmerge.spec.rotary import is_rotary
-from hubmerge.spec.spec import FLIP, ROTARY, TWO_SIDED, Spec
-from hubmerge.spec.symmetry import fixes_one
+from hubmerge.specs.spec import FLIP, ROTARY, TWO_SIDED, Spec
+from hubmerge.symmetry.element import fixes_one
+from hubmerge.symmetry.rotary import is_rotary
 from hubmerge.utils.tensor_files import store
 
 MAP = "map:"

@@ -37,9 +37,9 @@ from hubmerge.matching.similarity import (
     speaking,
     updated_similarities,
 )
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Group, Spec
-from hubmerge.spec.symmetry import Symmetry, fixes_one
+from hubmerge.specs.spec import Group, Spec
+from hubmerge.symmetry.element import Symmetry, fixes_one
+from hubmerge.symmetry.permutation import State
 
 T = TypeVar("T")
 R = TypeVar("R")

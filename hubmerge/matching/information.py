@@ -13,8 +13,8 @@ from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.moments import Joint, Moments, measure_moments, sum_over_units
 from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec, Watch
+from hubmerge.specs.spec import Spec, Watch
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import Workers
 

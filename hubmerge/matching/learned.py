@@ -11,8 +11,8 @@ from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.registry import learner
 from hubmerge.matching.learning.start import Start, begin, name_of
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.permutation import State
 
 STEPS = 600
 """Steps of the full course."""

@@ -24,11 +24,11 @@ from hubmerge.matching.couples import (
 from hubmerge.matching.elements import inner_product
 from hubmerge.matching.moments import Joint, Moments
 from hubmerge.matching.similarity import matched_entries
-from hubmerge.spec.canonical import canonical_form
-from hubmerge.spec.notation import Segment
-from hubmerge.spec.permutation import State, identity, positions
-from hubmerge.spec.spec import FLIP, LINEAR, ROTATE, TWO_SIDED, Spec
-from hubmerge.spec.symmetry import Maps, Symmetry, dual_of
+from hubmerge.specs.notation import Segment
+from hubmerge.specs.spec import FLIP, LINEAR, ROTATE, TWO_SIDED, Spec
+from hubmerge.symmetry.canonical import canonical_form
+from hubmerge.symmetry.element import Maps, Symmetry, dual_of
+from hubmerge.symmetry.permutation import State, identity, positions
 
 Measure = Callable[[Joint], Tensor]
 """What of the moments at a watch says how alike units are: [units, units], larger is more."""

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from hubmerge.errors import SpecError
-from hubmerge.spec.spec import ROTATE, TWO_SIDED, Spec, Watch
-from hubmerge.spec.symmetry import fixes_one
+from hubmerge.specs.spec import ROTATE, TWO_SIDED, Spec, Watch
+from hubmerge.symmetry.element import fixes_one
 from hubmerge.utils.hooks import Seen, entering, leaving, placed
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import Workers

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hubmerge.matching.descent import descend
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import Symmetry
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import Symmetry
+from hubmerge.symmetry.permutation import State
 
 SWEEPS = 10
 """Visits of every group where anything is rotated or mapped: each gains less than the one before,

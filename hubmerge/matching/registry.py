@@ -10,8 +10,8 @@ from torch import nn
 
 from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.result import Match
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.suggestions import unknown
 from hubmerge.utils.workers import Workers

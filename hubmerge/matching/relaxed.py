@@ -14,9 +14,9 @@ from torch import Tensor
 from hubmerge.matching.descent import descend
 from hubmerge.matching.frank_wolfe import relax
 from hubmerge.matching.refine import SWEEPS
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import Symmetry
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.element import Symmetry
+from hubmerge.symmetry.permutation import State
 
 STEPS = 30
 """Most steps of Frank-Wolfe."""

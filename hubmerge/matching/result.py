@@ -8,10 +8,10 @@ from math import prod
 
 from torch import Tensor
 
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.permutation import Permutation, State, moved_units
-from hubmerge.spec.spec import PERMUTE, ROTARY, SCALE, Spec
-from hubmerge.spec.symmetry import Maps, Symmetry, transform
+from hubmerge.specs.spec import PERMUTE, ROTARY, SCALE, Spec
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import Maps, Symmetry, transform
+from hubmerge.symmetry.permutation import Permutation, State, moved_units
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from hubmerge.matching.similarity import matched_index, speaking, unit_rows
-from hubmerge.spec.permutation import Permutation, State
-from hubmerge.spec.spec import Group, Spec
+from hubmerge.specs.spec import Group, Spec
+from hubmerge.symmetry.permutation import Permutation, State
 
 NATIVE = ("avx512_bf16", "amx_bf16")
 """What processors call multiplying bfloat16, of `torch.cpu.get_capabilities`."""

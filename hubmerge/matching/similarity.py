@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from hubmerge.matching.couples import couples, innermost, names_along, outermost, shape_of
-from hubmerge.spec.permutation import (
+from hubmerge.specs.spec import Group, Layout, Spec
+from hubmerge.symmetry.element import Maps, dual_of, fixes_one, map_tensor
+from hubmerge.symmetry.permutation import (
     Permutation,
     State,
     axis_index,
@@ -18,8 +20,6 @@ from hubmerge.spec.permutation import (
     permute_tensor,
     unfold,
 )
-from hubmerge.spec.spec import Group, Layout, Spec
-from hubmerge.spec.symmetry import Maps, dual_of, fixes_one, map_tensor
 
 NOTHING: frozenset[str] = frozenset()
 NO_MAPS: Maps = {}

@@ -16,9 +16,9 @@ from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.registry import learner
 from hubmerge.matching.learning.start import Start, begin, name_of
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.spec.permutation import Permutation, State, permute
-from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import Symmetry
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.element import Symmetry
+from hubmerge.symmetry.permutation import Permutation, State, permute
 
 STEPS = 300
 """Steps of the full course."""

@@ -10,8 +10,8 @@ from hubmerge.matching.moments import Moments
 from hubmerge.matching.refine import refined
 from hubmerge.matching.registry import SYNTHETIC, matcher
 from hubmerge.matching.result import Match
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.permutation import State
 
 
 @matcher("synthetic", source="arXiv:2209.04836, section 3.1; arXiv:2106.05963", looks_at=SYNTHETIC)

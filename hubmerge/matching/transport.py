@@ -13,9 +13,9 @@ from hubmerge.matching.likeness import similarities_of
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Group, Spec
-from hubmerge.spec.symmetry import Symmetry
+from hubmerge.specs.spec import Group, Spec
+from hubmerge.symmetry.element import Symmetry
+from hubmerge.symmetry.permutation import State
 
 SOFTNESS = 0.05
 """Entropic regularisation, in units of correlation."""

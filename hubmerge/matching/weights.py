@@ -13,9 +13,9 @@ from hubmerge.matching.registry import matcher
 from hubmerge.matching.relaxed import STEPS as MAPPED_STEPS
 from hubmerge.matching.relaxed import by_module, polished
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.workers import Workers
 
 

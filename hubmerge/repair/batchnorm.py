@@ -13,7 +13,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.norms import normalisable
 from hubmerge.repair.registry import Bench, Repairer, repair
 from hubmerge.repair.statistics import channel_statistics
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 def batch_norms(model: nn.Module) -> list[str]:

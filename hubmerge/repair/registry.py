@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor
 
 from hubmerge.bench import Bench
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown
 
 

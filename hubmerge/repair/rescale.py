@@ -12,7 +12,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.repair.batchnorm import batch_norms, reestimate_batch_norm
 from hubmerge.repair.registry import Bench, Repairer, repair
 from hubmerge.repair.statistics import ChannelStatistics, channel_axis, channel_statistics
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 Targets = dict[str, tuple[Tensor, Tensor]]
 TINY = 1e-12

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from hubmerge.repair.registry import Bench
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import Seen, leaving, placed
 
 Replace = Callable[[nn.Module, Tensor, Tensor], Tensor | None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hubmerge.matching.learning.registry import learners
 from hubmerge.reporting.schema import Method, Report
-from hubmerge.spec.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
+from hubmerge.specs.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
 
 WORSE = ("worse", "do not use")
 REFIT = "--fuse least-squares: every layer refitted to both parents, on rows without labels"

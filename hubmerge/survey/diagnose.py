@@ -22,7 +22,7 @@ from hubmerge.matching.text import match_summary
 from hubmerge.measure.results import Result
 from hubmerge.pins import pin
 from hubmerge.recipe import Recipe
-from hubmerge.spec.spec import SCALED
+from hubmerge.specs.spec import SCALED
 from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers
 

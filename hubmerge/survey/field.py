@@ -24,7 +24,7 @@ from hubmerge.measure.rows import RowSet
 from hubmerge.pins import pin, pinned_recipe
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import Workers
 

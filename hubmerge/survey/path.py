@@ -17,9 +17,9 @@ from hubmerge.measure.results import Curve
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.settle import settle, told
 from hubmerge.reporting.surveyed import PathFound, PathSeen
-from hubmerge.spec.permutation import State
 from hubmerge.survey.field import Field, about, take_field
 from hubmerge.survey.writing import write_survey
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.workers import Workers
 
 BENDS = "bends.safetensors"

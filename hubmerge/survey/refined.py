@@ -18,10 +18,10 @@ from hubmerge.landscape.simplex import centroid, drawn, excess, faces
 from hubmerge.matching.descent import descend
 from hubmerge.measure.curve import CURVE_VALIDATION_ROWS
 from hubmerge.measure.evaluate import outputs
-from hubmerge.spec.permutation import State, permute
-from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import Symmetry, compose
+from hubmerge.specs.spec import Spec
 from hubmerge.survey.field import Field
+from hubmerge.symmetry.element import Symmetry, compose
+from hubmerge.symmetry.permutation import State, permute
 from hubmerge.utils.progress import track
 
 ROUNDS = 2

@@ -11,8 +11,8 @@ from transformers import AutoModelForImageClassification
 
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.permutation import permute, random_permutation
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import permute, random_permutation
 from tests.cli import zoo
 from tests.cli.command_line import CommandLine
 from tests.fuse.run import trained

@@ -21,10 +21,10 @@ from hubmerge.errors import DataError, MismatchError
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.models import shaken
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.spec import PERMUTE, ROTARY, SCALED
-from hubmerge.spec.symmetry import random_symmetry, transform
+from hubmerge.specs.spec import PERMUTE, ROTARY, SCALED
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import random_symmetry, transform
+from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.workers import Workers
 from tests.cli import texts, zoo
 from tests.cli.command_line import CommandLine

@@ -18,7 +18,7 @@ from hubmerge.fuse.average import average
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.weights import match_weights
 from hubmerge.repair import Bench, find_repair
-from hubmerge.spec.laws import spec_of
+from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers
 from tests.conformance.labelled import labelled

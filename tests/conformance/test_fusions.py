@@ -12,11 +12,11 @@ from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, LAWS, PERMUTATIONS, ROT
 from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.repair import Bench
-from hubmerge.spec import identity, permute, random_permutation
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.laws import deviation, outputs, spec_of
-from hubmerge.spec.spec import ROTATE
-from hubmerge.spec.symmetry import Symmetry, random_symmetry, transform
+from hubmerge.specs.spec import ROTATE
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import Symmetry, random_symmetry, transform
+from hubmerge.symmetry.laws import deviation, outputs, spec_of
+from hubmerge.symmetry.permutation import identity, permute, random_permutation
 from hubmerge.utils.workers import Workers
 from tests.conformance.labelled import labelled
 from tests.conformance.tiny import generic, probe, probe_batches

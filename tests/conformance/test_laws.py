@@ -9,16 +9,16 @@ import torch
 
 from hubmerge.errors import LawError
 from hubmerge.matching.moments import watching
-from hubmerge.spec import (
+from hubmerge.specs.family import load_registry
+from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs, prove, spec_of
+from hubmerge.symmetry.permutation import (
     compose,
     identity,
     invert,
-    load_registry,
     permute,
+    permute_tensor,
     random_permutation,
 )
-from hubmerge.spec.laws import TOLERANCE, deviation, outputs, prove, spec_of
-from hubmerge.spec.permutation import permute_tensor
 from tests.conformance.tiny import TINY, generic, probe
 
 every_model = pytest.mark.parametrize("name", TINY)

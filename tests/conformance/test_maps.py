@@ -9,12 +9,9 @@ import torch
 
 from hubmerge.errors import CanonicalError, LawError
 from hubmerge.matching.moments import watching
-from hubmerge.spec.canonical import balance, canonical, centre, fold
-from hubmerge.spec.laws import deviation, outputs, prove, spec_of
-from hubmerge.spec.permutation import permute_tensor
-from hubmerge.spec.rotary import factors_in
-from hubmerge.spec.spec import FLIP, LINEAR, PERMUTE, ROTARY, ROTATE, SCALE, TWO_SIDED
-from hubmerge.spec.symmetry import (
+from hubmerge.specs.spec import FLIP, LINEAR, PERMUTE, ROTARY, ROTATE, SCALE, TWO_SIDED
+from hubmerge.symmetry.canonical import balance, canonical, centre, fold
+from hubmerge.symmetry.element import (
     Symmetry,
     apply_maps,
     compose,
@@ -26,6 +23,9 @@ from hubmerge.spec.symmetry import (
     rows_of,
     transform,
 )
+from hubmerge.symmetry.laws import deviation, outputs, prove, spec_of
+from hubmerge.symmetry.permutation import permute_tensor
+from hubmerge.symmetry.rotary import factors_in
 from tests.conformance.tiny import TINY, generic, probe
 
 MAPPED = [name for name in TINY if LINEAR in spec_of(generic(name)).mapped_spaces().values()]

@@ -20,12 +20,12 @@ from hubmerge.matching.frank_wolfe import relax
 from hubmerge.matching.registry import NOTHING
 from hubmerge.matching.relaxed import by_module
 from hubmerge.models import shaken
-from hubmerge.spec import invert, permute, random_permutation
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.spec import LINEAR
-from hubmerge.spec.symmetry import random_symmetry, transform
-from hubmerge.spec.units import level
+from hubmerge.specs.spec import LINEAR
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import random_symmetry, transform
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import invert, permute, random_permutation
+from hubmerge.symmetry.unit_scales import level
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, fresh, generic, probe_batches
 

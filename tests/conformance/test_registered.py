@@ -13,10 +13,10 @@ from hubmerge.matching.many import ways_together
 from hubmerge.matching.registry import NOTHING
 from hubmerge.path import Path
 from hubmerge.repair import Bench, batch_norms, find_repair, repairs
-from hubmerge.spec import identity, invert, permute, random_permutation
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.spec import ROTARY, ROTATE
-from hubmerge.spec.symmetry import invert as undo
+from hubmerge.specs.spec import ROTARY, ROTATE
+from hubmerge.symmetry.element import invert as undo
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import identity, invert, permute, random_permutation
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe_batches
 

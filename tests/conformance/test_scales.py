@@ -11,11 +11,11 @@ import torch
 from hubmerge.errors import LawError, RecipeError
 from hubmerge.matching import find_matcher, load_match, measure_moments, save_match
 from hubmerge.models import shaken
-from hubmerge.spec import permute, random_permutation
-from hubmerge.spec.laws import deviation, outputs, prove, spec_of
-from hubmerge.spec.spec import FLIP, PERMUTE, SCALE
-from hubmerge.spec.symmetry import random_symmetry, transform
-from hubmerge.spec.units import level, random_scales
+from hubmerge.specs.spec import FLIP, PERMUTE, SCALE
+from hubmerge.symmetry.element import random_symmetry, transform
+from hubmerge.symmetry.laws import deviation, outputs, prove, spec_of
+from hubmerge.symmetry.permutation import permute, random_permutation
+from hubmerge.symmetry.unit_scales import level, random_scales
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe, probe_batches, resnet
 

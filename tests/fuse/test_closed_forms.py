@@ -19,7 +19,7 @@ from hubmerge.fuse.fisher import FLOOR, _labels, information
 from hubmerge.fuse.slerp import coefficients
 from hubmerge.fuse.swad import window
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.spec.laws import spec_of
+from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import ProbeBatch, generic, probe, probe_batches

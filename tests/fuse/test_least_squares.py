@@ -20,7 +20,7 @@ from hubmerge.fuse.tied import tied_head
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.repair import batch_norms, find_repair
 from hubmerge.repair.statistics import channel_statistics
-from hubmerge.spec.laws import deviation, outputs
+from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, ProbeBatch, generic, probe, probe_batches

@@ -15,7 +15,7 @@ from hubmerge.fuse.targets import heard_by
 from hubmerge.heads import APART, JOIN, heads_of
 from hubmerge.lifting import filled, head_axes, head_module, lifted
 from hubmerge.models import shaken
-from hubmerge.spec.laws import spec_of
+from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, fresh, generic, probe, probe_batches
 

@@ -14,8 +14,8 @@ from hubmerge.landscape.chain import Chain, hats
 from hubmerge.landscape.curves import curves, find_curve
 from hubmerge.landscape.teach import Teacher
 from hubmerge.measure.batches import Batches
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.permutation import permute, random_permutation
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import permute, random_permutation
 from hubmerge.utils.workers import Workers
 from tests.cli import zoo
 from tests.fuse.run import FAMILY, fresh, trained

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hubmerge.matching.assignment import assign_nested, linear_assignment
-from hubmerge.spec import Space, Spec
+from hubmerge.specs.spec import Space, Spec
 
 
 def spec_with(*spaces):

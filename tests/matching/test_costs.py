@@ -13,7 +13,7 @@ from hubmerge.matching.distance import shared_power
 from hubmerge.matching.information import measure_information, mutual_information
 from hubmerge.matching.moments import measure_moments
 from hubmerge.matching.transport import coupling
-from hubmerge.spec.laws import spec_of
+from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import generic, probe_batches
 from tests.matching.test_moments import seen

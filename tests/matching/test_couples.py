@@ -14,10 +14,8 @@ from hubmerge.matching.assignment import assign_nested
 from hubmerge.matching.couples import couples, seen_through, shape_of, solve_couples
 from hubmerge.matching.elements import best_element, worth
 from hubmerge.matching.similarity import group_similarities
-from hubmerge.spec import identity
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.symmetry import (
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import (
     Symmetry,
     apply_maps,
     nearest_map,
@@ -25,7 +23,9 @@ from hubmerge.spec.symmetry import (
     transform,
     worth_of_nearest,
 )
-from hubmerge.spec.units import level
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import identity
+from hubmerge.symmetry.unit_scales import level
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import generic, probe_batches
 from tests.spec.families import bound

@@ -18,7 +18,7 @@ from hubmerge.matching.learning.goal import divergence, mean_prediction
 from hubmerge.matching.learning.lessons import Lessons
 from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.registry import find_method, learners
-from hubmerge.spec.laws import deviation, outputs, spec_of
+from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.utils.checkpoint_store import Shelf
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe

@@ -19,9 +19,9 @@ from hubmerge.matching.learning.lessons import Lessons
 from hubmerge.matching.learning.midpoint import Midpoint, Parents
 from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.views import View, inputs_of, rows_of
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.laws import deviation, outputs, spec_of
-from hubmerge.spec.symmetry import Symmetry, random_symmetry, transform
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import Symmetry, random_symmetry, transform
+from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, ProbeBatch, generic, probe
 

@@ -14,18 +14,18 @@ from hubmerge.matching.elements import best_element
 from hubmerge.matching.many import Gathering, between, find_together, ways_together
 from hubmerge.matching.many.climb import agreement, climb_weights, worth
 from hubmerge.matching.many.universe import votes
-from hubmerge.spec import compose, identity, invert, permute, random_permutation
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.laws import deviation, outputs, spec_of
-from hubmerge.spec.symmetry import (
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import (
     Symmetry,
     fixes_one,
     nearest_rotation,
     random_symmetry,
     transform,
 )
-from hubmerge.spec.symmetry import compose as compose_symmetries
-from hubmerge.spec.symmetry import invert as invert_symmetry
+from hubmerge.symmetry.element import compose as compose_symmetries
+from hubmerge.symmetry.element import invert as invert_symmetry
+from hubmerge.symmetry.laws import deviation, outputs, spec_of
+from hubmerge.symmetry.permutation import compose, identity, invert, permute, random_permutation
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe, probe_batches
 

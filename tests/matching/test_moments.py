@@ -13,8 +13,9 @@ from hubmerge.errors import SpecError
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.activations import mean_correlations
 from hubmerge.matching.moments import Moments, watching
-from hubmerge.spec import bind, invert, permute, random_permutation
-from hubmerge.spec.laws import outputs, spec_of
+from hubmerge.specs import bind
+from hubmerge.symmetry.laws import outputs, spec_of
+from hubmerge.symmetry.permutation import invert, permute, random_permutation
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import ProbeBatch, generic, probe, probe_batches
 from tests.spec.families import family

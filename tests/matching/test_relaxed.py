@@ -7,10 +7,10 @@ import torch
 
 from hubmerge.matching.many.climb import climb_weights
 from hubmerge.matching.relaxed import by_module, relax_symmetry
-from hubmerge.spec import identity
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.symmetry import Symmetry, compose, invert, random_symmetry, transform
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import Symmetry, compose, invert, random_symmetry, transform
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import identity
 from tests.conformance.tiny import TINY, generic
 
 every_model = pytest.mark.parametrize("name", TINY)

@@ -8,8 +8,8 @@ import torch
 from hubmerge.matching.elements import best_element
 from hubmerge.matching.rough import ROUNDING, lengths, surely_best
 from hubmerge.matching.similarity import group_similarities
-from hubmerge.spec import identity, invert, permute, random_permutation
-from hubmerge.spec.laws import spec_of
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import identity, invert, permute, random_permutation
 from tests.conformance.tiny import generic
 
 MODELS = ["vit", "resnet-basic", "mlp_head-layer"]

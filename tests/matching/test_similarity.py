@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from hubmerge.matching.similarity import group_similarities, parameters, updated_similarities
-from hubmerge.spec import identity, random_permutation
-from hubmerge.spec.laws import spec_of
-from hubmerge.spec.permutation import blur, permute_tensor
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import blur, identity, permute_tensor, random_permutation
 from tests.conformance.tiny import generic
 
 MODELS = ["vit", "resnet-basic", "mlp_head-layer"]

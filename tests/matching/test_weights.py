@@ -15,8 +15,8 @@ from hubmerge.matching.descent import match_descent
 from hubmerge.matching.files import MAP, SUMMARY, TENSORS
 from hubmerge.matching.text import match_json, match_text
 from hubmerge.matching.weights import match_weights
-from hubmerge.spec import identity, permute, random_permutation
-from hubmerge.spec.laws import spec_of
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import identity, permute, random_permutation
 from tests.conformance.tiny import generic
 
 

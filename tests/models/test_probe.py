@@ -19,7 +19,7 @@ from transformers import (
 
 from hubmerge.errors import FamilyError
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification, probe_inputs, shaken
-from hubmerge.spec.laws import prove, spec_of
+from hubmerge.symmetry.laws import prove, spec_of
 
 VIT = ViTConfig(
     image_size=[8, 12],

@@ -14,7 +14,7 @@ from hubmerge.fuse.average import average
 from hubmerge.repair import Bench, batch_norms, find_repair
 from hubmerge.repair.rescale import _toward, hidden_layers
 from hubmerge.repair.statistics import channel_statistics
-from hubmerge.spec.laws import spec_of
+from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.hooks import leaving
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import ProbeBatch, generic, probe, probe_batches

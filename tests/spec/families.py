@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from hubmerge.spec import Family, Spec, bind, read_family
+from hubmerge.specs import bind
+from hubmerge.specs.family import Family, read_family
+from hubmerge.specs.spec import Spec
 
 
 def family(folder: Path, text: str, name: str = "toy") -> Family:

@@ -8,8 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from hubmerge.errors import FamilyError, SpecError
-from hubmerge.spec import load_registry, read_family
-from hubmerge.spec.family import SPECS_VARIABLE
+from hubmerge.specs.family import SPECS_VARIABLE, load_registry, read_family
 from tests.spec.families import bound, family, line_of
 
 MINIMAL = '[match]\nmodel_type = "toy"\n'

@@ -7,9 +7,8 @@ import torch
 
 from hubmerge.errors import SpecError
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.spec import load_registry
-from hubmerge.spec.family import SPECS_VARIABLE
-from hubmerge.spec.laws import deviation, prove, spec_of
+from hubmerge.specs.family import SPECS_VARIABLE, load_registry
+from hubmerge.symmetry.laws import deviation, prove, spec_of
 from tests.conformance.tiny import generic, probe
 from tests.spec.families import family
 
@@ -48,9 +47,9 @@ def test_every_element_a_proof_applies_moves_every_space(monkeypatch):
         applied.append(element)
         return state
 
-    monkeypatch.setattr("hubmerge.spec.laws.permute", watched)
+    monkeypatch.setattr("hubmerge.symmetry.laws.permute", watched)
     monkeypatch.setattr(
-        "hubmerge.spec.laws.random_permutation",
+        "hubmerge.symmetry.laws.random_permutation",
         lambda spec, seed: {
             n: torch.arange(s).expand(spec.index_shape(n)) for n, s in spec.free_spaces().items()
         },

@@ -15,8 +15,9 @@ from torch import nn
 
 from hubmerge.matching import find_matcher
 from hubmerge.models import shaken
-from hubmerge.spec import bind, invert, permute, random_permutation
-from hubmerge.spec.laws import deviation, outputs
+from hubmerge.specs import bind
+from hubmerge.symmetry.laws import deviation, outputs
+from hubmerge.symmetry.permutation import invert, permute, random_permutation
 from tests.spec.families import family
 
 GPT2 = """

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubmerge.errors import SpecError
-from hubmerge.spec.notation import Axis, Product, axis_size, lay_out, parse
+from hubmerge.specs.notation import Axis, Product, axis_size, lay_out, parse
 
 NEIGHBOURS = [
     # legal, as it is written back, illegal neighbours with what their error points at

@@ -11,10 +11,10 @@ from transformers import DeiTConfig, DeiTForImageClassification, GPT2Config, GPT
 
 from hubmerge.errors import SpecError
 from hubmerge.models import probe_inputs, shaken
-from hubmerge.spec import bind
-from hubmerge.spec.family import SPECS_VARIABLE, Block, Family
-from hubmerge.spec.laws import prove, spec_of
-from hubmerge.spec.notation import parse
+from hubmerge.specs import bind
+from hubmerge.specs.family import SPECS_VARIABLE, Block, Family
+from hubmerge.specs.notation import parse
+from hubmerge.symmetry.laws import prove, spec_of
 from tests.spec.families import family
 from tests.spec.test_layouts import GPT2
 

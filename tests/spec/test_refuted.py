@@ -9,7 +9,7 @@ from transformers import DeiTConfig, DeiTForImageClassification
 import hubmerge as hm
 from hubmerge.errors import CanonicalError, LawError
 from hubmerge.models import shaken
-from hubmerge.spec.family import SPECS_VARIABLE
+from hubmerge.specs.family import SPECS_VARIABLE
 from tests.spec.test_pages import PAGE
 
 RIGHT = PAGE.split("```toml\n# my-specs/deit.toml")[1].split("```")[0]

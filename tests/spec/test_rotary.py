@@ -11,12 +11,10 @@ from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 from hubmerge.errors import LawError, SpecError
 from hubmerge.matching import find_matcher
 from hubmerge.models import shaken
-from hubmerge.spec import bind
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.laws import deviation, outputs, prove, spec_of
-from hubmerge.spec.rotary import factors_in, is_rotary, matrix_of, nearest_turn
-from hubmerge.spec.spec import LINEAR, PERMUTE, ROTARY
-from hubmerge.spec.symmetry import (
+from hubmerge.specs import bind
+from hubmerge.specs.spec import LINEAR, PERMUTE, ROTARY
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import (
     apply_maps,
     dual_of,
     nearest_map,
@@ -25,6 +23,8 @@ from hubmerge.spec.symmetry import (
     transform,
     worth_of_nearest,
 )
+from hubmerge.symmetry.laws import deviation, outputs, prove, spec_of
+from hubmerge.symmetry.rotary import factors_in, is_rotary, matrix_of, nearest_turn
 from tests.conformance.tiny import generic, probe
 from tests.spec.families import bound, family, line_of
 from tests.spec.test_layouts import GROUPED, IDS, NEOX, PHI3, SMALL, language_model

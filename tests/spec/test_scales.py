@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hubmerge.errors import SpecError
-from hubmerge.spec.spec import FLIP, PERMUTE, SCALE
+from hubmerge.specs.spec import FLIP, PERMUTE, SCALE
 from tests.spec.families import bound, line_of
 
 TOY = """\

@@ -9,7 +9,7 @@ from torch import Tensor
 from hubmerge.landscape.chain import Chain, difference, hats, inner, straight
 from hubmerge.landscape.curves.registry import curve
 from hubmerge.landscape.teach import Teacher
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @curve("band", source="arXiv:1803.00885, section 3.1", bends=5)

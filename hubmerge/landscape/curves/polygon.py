@@ -5,7 +5,7 @@ from __future__ import annotations
 from hubmerge.landscape.chain import Chain, hats, straight
 from hubmerge.landscape.curves.registry import curve
 from hubmerge.landscape.teach import Teacher
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 
 
 @curve("polygon", source="arXiv:1802.10026, section 3.2", bends=1)

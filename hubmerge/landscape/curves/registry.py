@@ -9,7 +9,7 @@ from typing import Protocol
 from hubmerge.errors import RecipeError
 from hubmerge.landscape.chain import Chain
 from hubmerge.landscape.teach import Teacher
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown
 
 

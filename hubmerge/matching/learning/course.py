@@ -21,7 +21,7 @@ from hubmerge.matching.learning.lessons import Lessons
 from hubmerge.matching.learning.midpoint import Midpoint
 from hubmerge.matching.learning.pace import Pace
 from hubmerge.matching.learning.views import mixed
-from hubmerge.spec.permutation import State
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
 
 CHECK = 50

@@ -20,11 +20,11 @@ from hubmerge.matching.elements import matched_blocks
 from hubmerge.matching.learning.choice import chosen, scores_for, straight_through
 from hubmerge.matching.learning.precision import single
 from hubmerge.matching.likeness import with_coupled
-from hubmerge.spec import permutation as permuting
-from hubmerge.spec.permutation import State, permute
-from hubmerge.spec.rotary import matrix_of
-from hubmerge.spec.spec import ROTARY, ROTATE, Layout, Spec
-from hubmerge.spec.symmetry import Symmetry, dual_of, fixes_one, map_tensor
+from hubmerge.specs.spec import ROTARY, ROTATE, Layout, Spec
+from hubmerge.symmetry import permutation as permuting
+from hubmerge.symmetry.element import Symmetry, dual_of, fixes_one, map_tensor
+from hubmerge.symmetry.permutation import State, permute
+from hubmerge.symmetry.rotary import matrix_of
 
 TURN = 0.01
 """Angle a step turns a space by, in radians: each of its n^2 numbers moves by this / sqrt(n)."""

@@ -10,8 +10,8 @@ from hubmerge.bench import Bench
 from hubmerge.matching.learning.lessons import ROWS
 from hubmerge.matching.registry import Matcher, matchers
 from hubmerge.matching.result import Match
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown
 
 

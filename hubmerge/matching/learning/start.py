@@ -20,10 +20,10 @@ from hubmerge.matching.likeness import matched_correlations, similarities_of
 from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.registry import find_matcher
 from hubmerge.matching.relaxed import relax_symmetry
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import Symmetry
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import Symmetry
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.checkpoint_store import fingerprint
 from hubmerge.utils.input_batches import InputBatch, InputBatches
 from hubmerge.utils.progress import track

@@ -19,9 +19,9 @@ from hubmerge.matching.couples import belonging, innermost, shape_of, spread
 from hubmerge.matching.descent import PROGRESS
 from hubmerge.matching.elements import best_element, joined, part_of, worth
 from hubmerge.matching.similarity import group_similarities, matched_index, parameters
-from hubmerge.spec.permutation import State, permute_tensor
-from hubmerge.spec.spec import Group, Spec
-from hubmerge.spec.symmetry import Symmetry, dual_of, map_tensor
+from hubmerge.specs.spec import Group, Spec
+from hubmerge.symmetry.element import Symmetry, dual_of, map_tensor
+from hubmerge.symmetry.permutation import State, permute_tensor
 
 Similarities = Mapping[str, Tensor]
 """Space -> float64 [outer..., n, outer..., n], as `best_element` takes them."""

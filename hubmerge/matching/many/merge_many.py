@@ -13,8 +13,8 @@ from hubmerge.matching.many.climb import agreement, sum_of
 from hubmerge.matching.many.registry import Gathering, together
 from hubmerge.matching.many.towards import matches_towards_first
 from hubmerge.matching.result import Match
-from hubmerge.spec.permutation import State
-from hubmerge.spec.symmetry import Symmetry, compose, transform
+from hubmerge.symmetry.element import Symmetry, compose, transform
+from hubmerge.symmetry.permutation import State
 
 ROUNDS = 100
 """Times every model is visited, at most."""

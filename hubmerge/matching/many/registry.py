@@ -13,8 +13,8 @@ from hubmerge.matching.learning.registry import Learner
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import Matcher
 from hubmerge.matching.result import Match
-from hubmerge.spec.permutation import State
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown
 from hubmerge.utils.workers import Workers
 

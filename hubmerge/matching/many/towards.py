@@ -9,10 +9,10 @@ from hubmerge.matching.likeness import matched_correlations, similarities_of
 from hubmerge.matching.many.climb import part_of
 from hubmerge.matching.many.registry import Gathering
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.permutation import State, identity
-from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import Symmetry, compose, invert, transform
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import Symmetry, compose, invert, transform
+from hubmerge.symmetry.permutation import State, identity
 
 
 def between(spec: Spec, universe: Sequence[Symmetry], p: int, q: int) -> Symmetry:

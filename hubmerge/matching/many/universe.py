@@ -22,10 +22,10 @@ from hubmerge.matching.many.climb import (
 from hubmerge.matching.many.registry import Gathering, together
 from hubmerge.matching.many.towards import matches_towards_first
 from hubmerge.matching.result import Match
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.permutation import State, identity
-from hubmerge.spec.spec import Group, Spec
-from hubmerge.spec.symmetry import Symmetry, invert, transform
+from hubmerge.specs.spec import Group, Spec
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import Symmetry, invert, transform
+from hubmerge.symmetry.permutation import State, identity
 
 CORRELATIONS = ("activations", "synthetic")
 """The matchers that raise the correlations of the units they bring together."""

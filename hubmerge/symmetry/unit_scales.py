@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from hubmerge.spec.notation import Segment
-from hubmerge.spec.permutation import State, positions
-from hubmerge.spec.spec import Behind, Spec
-from hubmerge.spec.symmetry import rows_of
+from hubmerge.specs.notation import Segment
+from hubmerge.specs.spec import Behind, Spec
+from hubmerge.symmetry.element import rows_of
+from hubmerge.symmetry.permutation import State, positions
 
 Factors = Mapping[str, Tensor]
 """[n] per name: factors of a space's units (by space), or of a norm's inputs (by its module)."""

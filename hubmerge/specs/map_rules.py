@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from hubmerge.errors import SpecError
-from hubmerge.spec.notation import Axis, short
-from hubmerge.spec.sizes import Line
-from hubmerge.spec.spec import (
+from hubmerge.specs.notation import Axis, short
+from hubmerge.specs.sizes import Line
+from hubmerge.specs.spec import (
     FLIP,
     PERMUTE,
     ROTARY,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hubmerge.errors import SpecError
-from hubmerge.spec.notation import Axis, axis_size, short
+from hubmerge.specs.notation import Axis, axis_size, short
 
 Shapes = Mapping[str, tuple[int, ...]]
 

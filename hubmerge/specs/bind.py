@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubmerge.errors import SpecError
-from hubmerge.spec.draft import Draft, nearest
-from hubmerge.spec.family import Block, Family, holds, load_registry
-from hubmerge.spec.sizes import Shapes
-from hubmerge.spec.spec import Spec
+from hubmerge.specs.draft import Draft, nearest
+from hubmerge.specs.family import Block, Family, holds, load_registry
+from hubmerge.specs.sizes import Shapes
+from hubmerge.specs.spec import Spec
 
 
 def bind_config(config: Any, shapes: Shapes) -> Spec:

@@ -12,8 +12,8 @@ from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 from hubmerge.errors import SpecError
-from hubmerge.spec.family import Block, Family, SpaceLine
-from hubmerge.spec.mapped import (
+from hubmerge.specs.family import Block, Family, SpaceLine
+from hubmerge.specs.map_rules import (
     MAX_POOL,
     check_mapped,
     gate_beside,
@@ -22,10 +22,10 @@ from hubmerge.spec.mapped import (
     norm_behind,
     norm_over,
 )
-from hubmerge.spec.nesting import check_nesting, composed_with_itself
-from hubmerge.spec.notation import SAMPLES, Axis, parse, short
-from hubmerge.spec.sizes import Line, Shapes, infer_sizes
-from hubmerge.spec.spec import (
+from hubmerge.specs.nesting import check_nesting, composed_with_itself
+from hubmerge.specs.notation import SAMPLES, Axis, parse, short
+from hubmerge.specs.sizes import Line, Shapes, infer_sizes
+from hubmerge.specs.spec import (
     FLIP,
     KINDS,
     PERMUTE,

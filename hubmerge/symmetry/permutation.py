@@ -13,8 +13,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from hubmerge.spec.notation import Segment
-from hubmerge.spec.spec import Layout, Spec
+from hubmerge.specs.notation import Segment
+from hubmerge.specs.spec import Layout, Spec
 
 State = Mapping[str, Tensor]
 Permutation = Mapping[str, Tensor]

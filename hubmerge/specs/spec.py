@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
-from hubmerge.spec.notation import SAMPLES, Axis, Segment, lay_out
+from hubmerge.specs.notation import SAMPLES, Axis, Segment, lay_out
 
 PERMUTE, SCALE, FLIP, ROTATE = "permute", "scale", "flip", "rotate"
 LINEAR, ROTARY = "linear", "rotary"

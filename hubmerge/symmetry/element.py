@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from hubmerge.spec import permutation as permuting
-from hubmerge.spec.notation import Segment
-from hubmerge.spec.permutation import Permutation, State, permute, positions, unfold
-from hubmerge.spec.rotary import factors_in, matrix_of, nearest_turn
-from hubmerge.spec.spec import FLIP, ROTARY, ROTATE, TWO_SIDED, Layout, Spec
+from hubmerge.specs.notation import Segment
+from hubmerge.specs.spec import FLIP, ROTARY, ROTATE, TWO_SIDED, Layout, Spec
+from hubmerge.symmetry import permutation as permuting
+from hubmerge.symmetry.permutation import Permutation, State, permute, positions, unfold
+from hubmerge.symmetry.rotary import factors_in, matrix_of, nearest_turn
 
 Maps = Mapping[str, Tensor]
 """Space -> [n, n], or [heads, n, n] where nested; row h maps the inside of the *new* head h."""

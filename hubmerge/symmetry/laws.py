@@ -20,12 +20,12 @@ from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
 from hubmerge.errors import LawError, SpecError
-from hubmerge.spec.bind import bind_config
-from hubmerge.spec.canonical import canonical
-from hubmerge.spec.permutation import Permutation, State, permute, random_permutation
-from hubmerge.spec.spec import Spec
-from hubmerge.spec.symmetry import apply_maps, random_symmetry, transform
-from hubmerge.spec.units import random_scales
+from hubmerge.specs.bind import bind_config
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import apply_maps, random_symmetry, transform
+from hubmerge.symmetry.permutation import Permutation, State, permute, random_permutation
+from hubmerge.symmetry.unit_scales import random_scales
 
 TOLERANCE = 1e-9
 """Largest deviation, relative to the largest output, that counts as rounding in float64."""

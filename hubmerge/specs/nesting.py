@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from hubmerge.errors import SpecError
-from hubmerge.spec.notation import DUAL, SAMPLES, Axis, short
-from hubmerge.spec.sizes import Line
-from hubmerge.spec.spec import Space
+from hubmerge.specs.notation import DUAL, SAMPLES, Axis, short
+from hubmerge.specs.sizes import Line
+from hubmerge.specs.spec import Space
 
 
 def check_nesting(what: str, line: Line, spaces: Mapping[str, Space]) -> None:
