@@ -27,8 +27,8 @@ import common
 import hubmerge as hm
 from hubmerge.contest import prepare_ground, statistics_of
 from hubmerge.demo.train import COURSES
+from hubmerge.evaluation.evaluate import logits
 from hubmerge.fuse import Given, find_fusion, fusions
-from hubmerge.measure.evaluate import logits
 from hubmerge.path import Path as MergePath
 from hubmerge.repair import Bench, batch_norms, find_repair
 from hubmerge.utils.progress import be_quiet

@@ -23,9 +23,9 @@ import common
 from datasets import Dataset, disable_progress_bars
 from transformers.utils import logging
 
+from hubmerge.data.dataset import open_data
 from hubmerge.demo.train import SEEDS, Course, processor, train
 from hubmerge.localhub import embedded_hub
-from hubmerge.measure import open_data
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.reporting.schema import Report
 from hubmerge.utils.progress import be_quiet

@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from hubmerge.data.synthetic.dead_leaves import dead_leaves
 from hubmerge.demo.digits import digits
 from hubmerge.demo.train import COURSES, Course, pixels, train
 from hubmerge.matching import Match, find_matcher, measure_moments
@@ -23,7 +24,6 @@ from hubmerge.matching.moments import Moments, watching
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import State
-from hubmerge.synthetic import dead_leaves
 from hubmerge.utils.workers import Workers
 
 IMAGES = Path(__file__).resolve().parent / "images"

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hubmerge.bench import Bench
+from hubmerge.data.synthetic.batches import synthetic_batches
 from hubmerge.errors import CanonicalError, LabelError, LawError
 from hubmerge.hub import LoadedModel, Source, fetch, has_classes, label_permutation, load
 from hubmerge.hub.client import cache_folder
 from hubmerge.matching import Learner, Match, find_method
 from hubmerge.matching.many import Gathering, find_together
 from hubmerge.matching.registry import NOTHING, SYNTHETIC
+from hubmerge.models.method_context import Bench
 from hubmerge.models.probe import probe_inputs
 from hubmerge.recipe import Recipe
 from hubmerge.specs.spec import Spec
@@ -25,7 +26,6 @@ from hubmerge.symmetry.element import transform
 from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs, prove, spec_of
 from hubmerge.symmetry.permutation import State, permute
 from hubmerge.symmetry.unit_scales import level
-from hubmerge.synthetic import synthetic_batches
 from hubmerge.utils.checkpoint_store import Shelf
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 from hubmerge.utils.progress import track

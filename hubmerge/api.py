@@ -26,11 +26,11 @@ from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of,
 from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse.options import Value
 from hubmerge.fusing import check_rows, fuses_by_labels, learns
-from hubmerge.heads import SAME, Heads
 from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
 from hubmerge.hub import load as load
 from hubmerge.lineup import chosen_on
 from hubmerge.matching import Match, match_text
+from hubmerge.models.joint_head import SAME, Heads
 from hubmerge.path import Path
 from hubmerge.pipeline import fused
 from hubmerge.recipe import Recipe, make_recipe

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from hubmerge.align import Parents, aligned, gather
-from hubmerge.bench import Head
-from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel
 from hubmerge.lifting import Rows, filled, head_module, lifted
 from hubmerge.matching import Match
+from hubmerge.models.joint_head import Heads
+from hubmerge.models.method_context import Head
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import State, identity

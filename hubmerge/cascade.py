@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
+from hubmerge.data.batches import Batches
 from hubmerge.errors import CanonicalError
+from hubmerge.evaluation import outputs, score
+from hubmerge.evaluation.results import Score
 from hubmerge.matching import Match
-from hubmerge.measure import Batches, Score, outputs, score
 from hubmerge.specs.spec import ALL, PERMUTATIONS, SCALED, UNSCALED, Spec
 from hubmerge.utils.workers import Workers
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from hubmerge.align import Parents
 from hubmerge.cascade import AS_THEY_CAME, AUTO, Way, ways
 from hubmerge.contest import Ground
+from hubmerge.data.synthetic.batches import can_be_shown
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.fusing import check_fusing, fuses_a_run
-from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel, common_head
 from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.many import find_together
 from hubmerge.matching.registry import NOTHING
+from hubmerge.models.joint_head import Heads
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
 from hubmerge.specs.spec import PERMUTATIONS, SCALED
-from hubmerge.synthetic import can_be_shown
 
 
 def check_names(recipe: Recipe) -> None:

@@ -7,38 +7,27 @@ from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel
 
+from hubmerge.data.batches import Batches
+from hubmerge.data.dataset import Data, open_data
+from hubmerge.data.reading import Reading, answers_of, read_for, refuse_size
+from hubmerge.data.rows import Rows, RowSet, choose_rows, training_rows
+from hubmerge.data.synthetic.batches import can_be_shown, synthetic_batches
 from hubmerge.errors import LabelError
-from hubmerge.heads import Heads
+from hubmerge.evaluation import comparison as compare
+from hubmerge.evaluation import outputs, score
+from hubmerge.evaluation.curve import Sight, measure_curves
+from hubmerge.evaluation.evaluate import Together
+from hubmerge.evaluation.outputs import ClassOutputs, Outputs
+from hubmerge.evaluation.results import Comparison, Curve, Score
+from hubmerge.evaluation.score import ensemble
 from hubmerge.hub.load import LoadedModel
 from hubmerge.known import Known, knowing, known_scores
 from hubmerge.matching import learners
-from hubmerge.measure import (
-    Batches,
-    ClassOutputs,
-    Comparison,
-    Curve,
-    Data,
-    Outputs,
-    Rows,
-    RowSet,
-    Score,
-    Sight,
-    Together,
-    choose_rows,
-    compare,
-    ensemble,
-    measure_curves,
-    open_data,
-    outputs,
-    score,
-    training_rows,
-)
-from hubmerge.measure.answers import Answers
-from hubmerge.measure.reading import Reading, answers_of, read_for, refuse_size
-from hubmerge.models.task import LANGUAGE, task_of
+from hubmerge.models.joint_head import Heads
+from hubmerge.models.label_outputs import Answers
 from hubmerge.path import Path
 from hubmerge.recipe import Recipe
-from hubmerge.synthetic import can_be_shown, synthetic_batches
+from hubmerge.tasks.task import LANGUAGE, task_of
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 from hubmerge.utils.parent_names import roles, told
 from hubmerge.utils.workers import Workers

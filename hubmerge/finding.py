@@ -20,11 +20,11 @@ from hubmerge.choices import (
 )
 from hubmerge.contest import matching_of, prepare_ground, validation_of
 from hubmerge.errors import RecipeError
-from hubmerge.heads import SAME
 from hubmerge.hub import check_mergeable, fetch
 from hubmerge.hub.target import check_folder
 from hubmerge.matching import Match, match_json, match_text
 from hubmerge.matching.text import match_summary
+from hubmerge.models.joint_head import SAME
 from hubmerge.pins import pin
 from hubmerge.recipe import Recipe
 from hubmerge.save import arriving_whole

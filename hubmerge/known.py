@@ -13,9 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedModel
 
-from hubmerge.heads import Heads
-from hubmerge.measure import Batches, ClassOutputs, Score, score
-from hubmerge.measure.evaluate import logits
+from hubmerge.data.batches import Batches
+from hubmerge.evaluation import score
+from hubmerge.evaluation.evaluate import logits
+from hubmerge.evaluation.outputs import ClassOutputs
+from hubmerge.evaluation.results import Score
+from hubmerge.models.joint_head import Heads
 from hubmerge.reporting import heads as told
 from hubmerge.utils.parent_names import roles
 from hubmerge.utils.workers import Workers

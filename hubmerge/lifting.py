@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from hubmerge.align import LABELS
 from hubmerge.errors import LabelError
 from hubmerge.fuse.average import average
-from hubmerge.heads import with_labels
+from hubmerge.models.joint_head import with_labels
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import State

@@ -22,9 +22,9 @@ from hubmerge.contest import (
 )
 from hubmerge.errors import RecipeError
 from hubmerge.fusing import AUTO, learns
-from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel, fetch
 from hubmerge.matching import Match, find_method
+from hubmerge.models.joint_head import Heads
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources
 from hubmerge.recipe import Recipe

@@ -8,9 +8,9 @@ from dataclasses import replace
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hubmerge.bench import Bench
 from hubmerge.fuse import Fused, Fusion, Given, find_fusion
 from hubmerge.fuse.laws import ENDS
+from hubmerge.models.method_context import Bench
 from hubmerge.parts import WHOLE, Part
 from hubmerge.repair import Repair, Repairer
 from hubmerge.symmetry.permutation import State

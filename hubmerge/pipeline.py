@@ -33,6 +33,9 @@ from hubmerge.contest import (
 )
 from hubmerge.destination import Destination
 from hubmerge.errors import RecipeError
+from hubmerge.evaluation import outputs
+from hubmerge.evaluation.curve import choose_lambda
+from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse import Fused, Fusion, find_fusion
 from hubmerge.fusing import AUTO, check_rows, given_to, learns, part_of
 from hubmerge.hub import (
@@ -43,7 +46,6 @@ from hubmerge.hub import (
     publish,
 )
 from hubmerge.lineup import ground_of, matched, paths_of
-from hubmerge.measure import Outputs, choose_lambda, outputs
 from hubmerge.path import LINEAR
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources, pin, pinned_recipe, without_paths

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.heads import SAME, Kind
+from hubmerge.models.joint_head import SAME, Kind
 from hubmerge.utils.parent_names import MOST
 from hubmerge.utils.suggestions import meant
 

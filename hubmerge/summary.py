@@ -16,19 +16,18 @@ from hubmerge.alignments import matched_roles
 from hubmerge.cascade import Attempt
 from hubmerge.choices import resolved_together
 from hubmerge.contest import Contest, Ground
+from hubmerge.data.rows import RowSet as Rows
 from hubmerge.fuse import Fused, Fusion
 from hubmerge.fuse.laws import ENDS
 from hubmerge.fusing import part_of
-from hubmerge.heads import Heads
 from hubmerge.hub import LoadedModel, Plan, Source
 from hubmerge.hub.compare import has_classes
 from hubmerge.hub.plan import ModelPlan
 from hubmerge.known import told_heads
 from hubmerge.ledger import told_fusion
 from hubmerge.matching import Match
-from hubmerge.measure import RowSet as Rows
 from hubmerge.models.images import image_size
-from hubmerge.models.task import task_of
+from hubmerge.models.joint_head import Heads
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms
 from hubmerge.reporting import schema
@@ -38,6 +37,7 @@ from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
 from hubmerge.save import merged_dtype
 from hubmerge.survey.within import Around
+from hubmerge.tasks.task import task_of
 from hubmerge.trials import Trial
 from hubmerge.utils.parent_names import listed, roles, told
 

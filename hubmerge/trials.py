@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from hubmerge.data.batches import Batches
+from hubmerge.evaluation import score
+from hubmerge.evaluation.outputs import Outputs
+from hubmerge.evaluation.results import Score
 from hubmerge.fuse import Fused, Fusion, fusions
 from hubmerge.fusing import allowed_by, is_a_run
-from hubmerge.measure import Batches, Score, score
-from hubmerge.measure.outputs import Outputs
 from hubmerge.path import LINEAR
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.utils.input_batches import InputBatches

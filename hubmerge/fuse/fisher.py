@@ -13,13 +13,13 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import PreTrainedModel
 
-from hubmerge.bench import Bench
 from hubmerge.errors import RecipeError
 from hubmerge.fuse.average import average
 from hubmerge.fuse.draws import drawing
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, UNITY
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
+from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
 from hubmerge.utils.workers import LANES

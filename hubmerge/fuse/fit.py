@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hubmerge.bench import Bench
 from hubmerge.fuse.equations import Moments, chosen_ridge, moments, scales, solve, sums
 from hubmerge.fuse.observe import observing, run
 from hubmerge.fuse.rows import System, rows, systems
 from hubmerge.fuse.targets import Targets
 from hubmerge.fuse.trace import Group, Place, Stage
+from hubmerge.models.method_context import Bench
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hubmerge.bench import Bench
+from hubmerge.data.batches import Batches, Inputs
 from hubmerge.errors import RecipeError
+from hubmerge.evaluation.evaluate import outputs
+from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse.draws import drawing
-from hubmerge.measure.batches import Batches, Inputs
-from hubmerge.measure.evaluate import outputs
-from hubmerge.measure.outputs import Outputs
+from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.permutation import State
 
 NOISE = 0.25

@@ -21,7 +21,6 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from hubmerge.bench import Bench
 from hubmerge.errors import RecipeError
 from hubmerge.fuse.average import average
 from hubmerge.fuse.fit import Fit, fitted
@@ -31,6 +30,7 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.targets import Targets, heard_by, windows
 from hubmerge.fuse.tied import refitted_norm, tied_head
 from hubmerge.fuse.trace import Group, stages
+from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
 from hubmerge.utils.progress import track

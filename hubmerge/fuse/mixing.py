@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from hubmerge.data.batches import Batches
 from hubmerge.fuse.average import average
 from hubmerge.fuse.judge import Judge
 from hubmerge.matching.learning.lessons import labels_of
 from hubmerge.matching.learning.midpoint import Midpoint
-from hubmerge.measure.batches import Batches
-from hubmerge.norms import normalisable
+from hubmerge.models.batch_norm_rows import normalisable
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
 

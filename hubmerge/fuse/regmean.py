@@ -8,7 +8,6 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from hubmerge.bench import Bench
 from hubmerge.errors import RecipeError
 from hubmerge.fuse.average import average
 from hubmerge.fuse.equations import Moments, scales, solve, sums
@@ -18,6 +17,7 @@ from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.rows import sampled
 from hubmerge.fuse.trace import Place, Writer, stages
+from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
 

@@ -14,9 +14,9 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
-from hubmerge.bench import Bench
 from hubmerge.fuse.observe import observing, run
 from hubmerge.fuse.trace import Place, Stage
+from hubmerge.models.method_context import Bench
 
 KEPT_BYTES = 2**30
 """Targets that are kept (1 GiB), so that the parents run once for several stages."""

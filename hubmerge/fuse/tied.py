@@ -21,12 +21,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hubmerge.bench import Bench
 from hubmerge.fuse.equations import Moments, chosen_ridge, moments, scales, solve, sums
 from hubmerge.fuse.observe import observing, run
 from hubmerge.fuse.rows import folds_of, sampled
 from hubmerge.fuse.targets import Targets
 from hubmerge.fuse.trace import Group, Place, shared_modules
+from hubmerge.models.method_context import Bench
 
 SAME = 1e-5
 """Relative error up to which a module counts as its gain times something, plus its bias."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from hubmerge.data.batches import Batches
 from hubmerge.fuse.judge import Judge
 from hubmerge.fuse.laws import EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS, UNITY
 from hubmerge.fuse.made import Fused
@@ -16,7 +17,6 @@ from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.run import weighed
 from hubmerge.fuse.statistics import is_statistic
-from hubmerge.measure.batches import Batches
 from hubmerge.symmetry.permutation import State
 
 FLAT = 1e-10

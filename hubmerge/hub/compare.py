@@ -9,10 +9,10 @@ from typing import Any, Literal, Protocol
 from transformers import PreTrainedConfig
 
 from hubmerge.errors import LabelError, MismatchError, RecipeError
-from hubmerge.heads import MADE_UP, SAME, Heads, heads_of
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
+from hubmerge.models.joint_head import MADE_UP, SAME, Heads, heads_of
 
 FREE_FIELDS: dict[str, tuple[str, ...]] = {
     "names and provenance": (

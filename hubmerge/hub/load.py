@@ -32,7 +32,7 @@ from hubmerge.hub.preparing import refuse_misfit
 from hubmerge.hub.source import Source, folder_files, resolve
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
-from hubmerge.models.task import LANGUAGE, task_of
+from hubmerge.tasks.task import LANGUAGE, task_of
 from hubmerge.utils.progress import is_quiet
 
 SHOWN = 5

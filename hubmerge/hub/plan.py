@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from hubmerge.errors import DataError, WeightsError
-from hubmerge.heads import SAME, Heads, with_labels
 from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.compare import (
@@ -37,9 +36,10 @@ from hubmerge.hub.resources import Kind, Needs, measure_needs, memory_needed
 from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import Target, check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
-from hubmerge.models.task import CLASSIFICATION, task_of
+from hubmerge.models.joint_head import SAME, Heads, with_labels
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import ALL, Spec
+from hubmerge.tasks.task import CLASSIFICATION, task_of
 
 SAMPLES = 1000
 """Rows a measurement takes by default, and the most a curve does."""

@@ -13,8 +13,8 @@ from itertools import combinations
 
 import numpy as np
 
-from hubmerge.measure.bootstrap import bounds, resampled_means
-from hubmerge.measure.results import Barrier
+from hubmerge.evaluation.bootstrap import bounds, resampled_means
+from hubmerge.evaluation.results import Barrier
 
 VERTEX, EDGE, FACE, INSIDE = "vertex", "edge", "face", "inside"
 

@@ -12,13 +12,13 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from hubmerge.bench import Bench
 from hubmerge.landscape.chain import Chain
 from hubmerge.matching.learning.adam import Adam
 from hubmerge.matching.learning.lessons import Lesson, Lessons
 from hubmerge.matching.learning.midpoint import Midpoint, Slope
 from hubmerge.matching.learning.pace import Pace
 from hubmerge.matching.learning.views import mixed as seed_of
+from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
 

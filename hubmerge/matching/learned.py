@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from hubmerge.bench import Bench
 from hubmerge.matching.learning.course import learn
 from hubmerge.matching.learning.freedom import Freedom
 from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.registry import learner
 from hubmerge.matching.learning.start import Start, begin, name_of
 from hubmerge.matching.result import Match, describe_spaces
+from hubmerge.models.method_context import Bench
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 

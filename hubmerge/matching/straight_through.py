@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from hubmerge.bench import Bench
 from hubmerge.matching.descent import descend
 from hubmerge.matching.learning.course import learn
 from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.registry import learner
 from hubmerge.matching.learning.start import Start, begin, name_of
 from hubmerge.matching.result import Match, describe_spaces
+from hubmerge.models.method_context import Bench
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.element import Symmetry
 from hubmerge.symmetry.permutation import Permutation, State, permute

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hubmerge.errors import RecipeError
-from hubmerge.norms import normalisable
+from hubmerge.models.batch_norm_rows import normalisable
 from hubmerge.repair.registry import Bench, Repairer, repair
 from hubmerge.repair.statistics import channel_statistics
 from hubmerge.symmetry.permutation import State

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from hubmerge.bench import Bench
+from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown
 

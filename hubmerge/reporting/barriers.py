@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from hubmerge.measure.results import Curve
+from hubmerge.evaluation.results import Curve
 from hubmerge.reporting.part import Count, Part, RowSet, is_finite
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hubmerge.measure.results import Barrier
+from hubmerge.evaluation.results import Barrier
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.words import words_for
 from hubmerge.utils.parent_names import letters, roles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hubmerge.measure.results import Barrier, Curve
+from hubmerge.evaluation.results import Barrier, Curve
 from hubmerge.reporting.figures import MISSING, between, count, figure, interval, share
 from hubmerge.reporting.schema import Report
 from hubmerge.reporting.settle import settle

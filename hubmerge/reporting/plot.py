@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
-from hubmerge.measure.results import Curve, CurvePoint
+from hubmerge.evaluation.results import Curve, CurvePoint
 from hubmerge.reporting.canvas import (
     BLUE,
     FAINT,

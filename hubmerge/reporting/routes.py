@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hubmerge.measure.results import Curve
+from hubmerge.evaluation.results import Curve
 from hubmerge.reporting.canvas import (
     BLUE,
     FAINT,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.measure.results import Comparison, Score
+from hubmerge.evaluation.results import Comparison, Score
 from hubmerge.reporting.barriers import Barriers
 from hubmerge.reporting.fused import FUSED, FusionTried, Ledger
 from hubmerge.reporting.heads import Heads

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from hubmerge.measure.results import Barrier
+from hubmerge.evaluation.results import Barrier
 from hubmerge.reporting.canvas import (
     BLUE,
     FAINT,

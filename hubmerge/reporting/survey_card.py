@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubmerge.measure.curve import CURVE_ROWS
+from hubmerge.evaluation.curve import CURVE_ROWS
 from hubmerge.reporting.kinds import kind_of
 from hubmerge.reporting.surveyed import Surveyed
 from hubmerge.reporting.templating import environment

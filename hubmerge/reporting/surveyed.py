@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from hubmerge.measure.results import Barrier, Curve, Result
+from hubmerge.evaluation.results import Barrier, Curve, Result
 
 Settled = Literal["no barrier", "a barrier", "cannot tell"]
 

@@ -28,7 +28,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hubmerge.measure.results import Comparison
+from hubmerge.evaluation.results import Comparison
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.figures import count, everyone, figure
 from hubmerge.reporting.schema import Contenders, VerdictName

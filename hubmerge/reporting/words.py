@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hubmerge.models.task import CLASSIFICATION, LANGUAGE
+from hubmerge.tasks.task import CLASSIFICATION, LANGUAGE
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.errors import RecipeError
+from hubmerge.evaluation.curve import CURVE_ROWS
+from hubmerge.evaluation.results import Barrier
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.complex import Complex, Face, find_complex
 from hubmerge.landscape.simplex import centroid, drawn, faces
-from hubmerge.measure.curve import CURVE_ROWS
-from hubmerge.measure.results import Barrier
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.surveyed import ComplexFound, Simplex, Way
 from hubmerge.survey.field import Field, about, take_field

@@ -17,9 +17,9 @@ from hubmerge.basin import SHARED, closeness
 from hubmerge.cascade import AUTO
 from hubmerge.choices import takes_images
 from hubmerge.errors import RecipeError
+from hubmerge.evaluation.results import Result
 from hubmerge.hub import check_mergeable
 from hubmerge.matching.text import match_summary
-from hubmerge.measure.results import Result
 from hubmerge.pins import pin
 from hubmerge.recipe import Recipe
 from hubmerge.specs.spec import SCALED

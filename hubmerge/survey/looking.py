@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hubmerge.evaluation.curve import CURVE_ROWS, CURVE_VALIDATION_ROWS
+from hubmerge.evaluation.evaluate import outputs
+from hubmerge.evaluation.outputs import Outputs
+from hubmerge.evaluation.results import Barrier
+from hubmerge.evaluation.score import temperature_of
 from hubmerge.landscape.chain import mixed
 from hubmerge.landscape.simplex import excess, simplex_barrier
-from hubmerge.measure.curve import CURVE_ROWS, CURVE_VALIDATION_ROWS
-from hubmerge.measure.evaluate import outputs
-from hubmerge.measure.outputs import Outputs
-from hubmerge.measure.results import Barrier
-from hubmerge.measure.score import temperature_of
 from hubmerge.survey.field import Field
 from hubmerge.utils.progress import track
 

@@ -8,12 +8,12 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.errors import RecipeError
+from hubmerge.evaluation.curve import measure_curve
+from hubmerge.evaluation.results import Curve
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.chain import Chain, distance, hats
 from hubmerge.landscape.curves import find_curve
 from hubmerge.landscape.teach import STEPS, Teacher
-from hubmerge.measure import measure_curve
-from hubmerge.measure.results import Curve
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.settle import settle, told
 from hubmerge.reporting.surveyed import PathFound, PathSeen

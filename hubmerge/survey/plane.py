@@ -6,10 +6,10 @@ from math import isfinite
 from pathlib import Path
 
 from hubmerge.errors import RecipeError
+from hubmerge.evaluation.curve import CURVE_ROWS
+from hubmerge.evaluation.evaluate import outputs
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.plane import plane_through
-from hubmerge.measure.curve import CURVE_ROWS
-from hubmerge.measure.evaluate import outputs
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.figures import count, figure
 from hubmerge.reporting.surveyed import PlaneFound, PlanePoint, PlaneSeen

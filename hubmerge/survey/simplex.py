@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hubmerge.evaluation.outputs import ClassOutputs, Outputs
+from hubmerge.evaluation.score import ensemble
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.simplex import (
     INSIDE,
@@ -16,8 +18,6 @@ from hubmerge.landscape.simplex import (
     kind_of,
     simplex_barrier,
 )
-from hubmerge.measure.outputs import ClassOutputs, Outputs
-from hubmerge.measure.score import ensemble
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.figures import count as counted
 from hubmerge.reporting.figures import interval

@@ -9,7 +9,7 @@ import gradio as gr
 
 from hubmerge.errors import RecipeError
 from hubmerge.fusing import same_run
-from hubmerge.heads import APART, JOIN, SAME
+from hubmerge.models.joint_head import APART, JOIN, SAME
 from hubmerge.recipe import MIDDLE
 from spaces_app.page import allowed, levels
 from spaces_app.page.context import Context

@@ -6,7 +6,7 @@ from bisect import bisect
 
 from markupsafe import Markup
 
-from hubmerge.measure.results import Curve
+from hubmerge.evaluation.results import Curve
 from hubmerge.reporting.figures import (
     MISSING,
     count,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hubmerge.measure.batches import Batches
+from hubmerge.data.batches import Batches
 from tests.conformance.tiny import probe
 
 

@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hubmerge.bench import Bench
+from hubmerge.data.batches import Batches
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
+from hubmerge.evaluation import outputs
 from hubmerge.fuse import Given, find_fusion
 from hubmerge.fuse.average import average
 from hubmerge.fuse.judge import METRICS, Judge, perturbed
 from hubmerge.fuse.mixing import along
 from hubmerge.matching.learning.midpoint import Midpoint
-from hubmerge.measure import outputs
-from hubmerge.measure.batches import Batches
+from hubmerge.models.method_context import Bench
 from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers
 from tests.cli import zoo

@@ -12,13 +12,13 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from hubmerge.bench import Bench
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Given, find_fusion
 from hubmerge.fuse.fisher import FLOOR, _labels, information
 from hubmerge.fuse.slerp import coefficients
 from hubmerge.fuse.swad import window
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
+from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from hubmerge.bench import Bench
 from hubmerge.demo.digits import digits
 from hubmerge.demo.train import COURSES, accuracy, pixels, train
 from hubmerge.errors import RecipeError
@@ -18,6 +17,7 @@ from hubmerge.fuse import equations, find_fusion, rows, targets
 from hubmerge.fuse.average import average
 from hubmerge.fuse.tied import tied_head
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
+from hubmerge.models.method_context import Bench
 from hubmerge.repair import batch_norms, find_repair
 from hubmerge.repair.statistics import channel_statistics
 from hubmerge.symmetry.laws import deviation, outputs

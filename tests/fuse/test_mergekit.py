@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hubmerge.bench import Bench
 from hubmerge.fuse import Given, dare, find_fusion
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
+from hubmerge.models.method_context import Bench
 from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers
 from tests.fuse.mergekit_merges import (

@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 import hubmerge as hm
 from hubmerge.basin import SHARED, closeness
 from hubmerge.choices import check_names, resolved_match
+from hubmerge.data.batches import Batches
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
 from hubmerge.fusing import is_a_run
-from hubmerge.measure.batches import Batches
 from hubmerge.reporting.text import render_text
 from hubmerge.trials import candidates, halves
 from tests.cli import zoo

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from hubmerge.data.reading import answers_of
 from hubmerge.errors import LabelError
-from hubmerge.heads import APART, JOIN, SAME, heads_of
-from hubmerge.measure.answers import Answers
-from hubmerge.measure.reading import answers_of
+from hubmerge.models.joint_head import APART, JOIN, SAME, heads_of
+from hubmerge.models.label_outputs import Answers
 
 CATS, DOGS = ["cat", "lion", "lynx"], ["fox", "lion", "dog"]
 

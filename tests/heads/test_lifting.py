@@ -7,14 +7,14 @@ import copy
 import pytest
 import torch
 
-from hubmerge.bench import Bench, Head
 from hubmerge.errors import LabelError
 from hubmerge.fuse.average import average
 from hubmerge.fuse.fisher import information
 from hubmerge.fuse.targets import heard_by
-from hubmerge.heads import APART, JOIN, heads_of
 from hubmerge.lifting import filled, head_axes, head_module, lifted
 from hubmerge.models import shaken
+from hubmerge.models.joint_head import APART, JOIN, heads_of
+from hubmerge.models.method_context import Bench, Head
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, fresh, generic, probe, probe_batches

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from hubmerge.align import doubled
-from hubmerge.bench import Bench
 from hubmerge.matching.learned import match_learned
 from hubmerge.matching.learning import course
 from hubmerge.matching.learning.course import between
@@ -18,6 +17,7 @@ from hubmerge.matching.learning.goal import divergence, mean_prediction
 from hubmerge.matching.learning.lessons import Lessons
 from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.registry import find_method, learners
+from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.utils.checkpoint_store import Shelf
 from hubmerge.utils.workers import Workers

@@ -9,7 +9,6 @@ from itertools import permutations
 import pytest
 import torch
 
-from hubmerge.bench import Bench
 from hubmerge.errors import RecipeError
 from hubmerge.matching.learning.adam import Adam
 from hubmerge.matching.learning.choice import chosen, scores_for, straight_through
@@ -19,6 +18,7 @@ from hubmerge.matching.learning.lessons import Lessons
 from hubmerge.matching.learning.midpoint import Midpoint, Parents
 from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.views import View, inputs_of, rows_of
+from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import Symmetry, random_symmetry, transform
 from hubmerge.symmetry.laws import deviation, outputs, spec_of

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from hubmerge.measure import ClassOutputs, ensemble
-from hubmerge.measure.answers import Answers
+from hubmerge.evaluation.outputs import ClassOutputs
+from hubmerge.evaluation.score import ensemble
+from hubmerge.models.label_outputs import Answers
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubmerge.measure.barrier import (
+from hubmerge.evaluation.barrier import (
     FINE,
     MISSED,
     around,

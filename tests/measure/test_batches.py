@@ -7,17 +7,11 @@ import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Image, LargeList, List, Value
 
+from hubmerge.data.batches import BATCH_SIZE, Batches, _Kept, make_batches
+from hubmerge.data.dataset import open_data
+from hubmerge.data.labels import match_labels
+from hubmerge.data.rows import RowSet, choose_rows
 from hubmerge.errors import DataError, LabelError
-from hubmerge.measure import (
-    BATCH_SIZE,
-    Batches,
-    RowSet,
-    choose_rows,
-    make_batches,
-    match_labels,
-    open_data,
-)
-from hubmerge.measure.batches import _Kept
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubmerge.measure.bootstrap import bounds, resampled_means
+from hubmerge.evaluation.bootstrap import bounds, resampled_means
 
 
 def test_the_same_figures_give_the_same_interval():

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubmerge.measure import ClassOutputs, compare
-from hubmerge.measure.compare import accuracy_bounds
+from hubmerge.evaluation import comparison as compare
+from hubmerge.evaluation.comparison import accuracy_bounds
+from hubmerge.evaluation.outputs import ClassOutputs
 
 
 def paired(both, only_left, only_right, neither):

@@ -7,19 +7,18 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hubmerge.measure import (
+from hubmerge.data.batches import make_batches
+from hubmerge.data.dataset import open_data
+from hubmerge.data.labels import match_labels
+from hubmerge.data.rows import choose_rows
+from hubmerge.evaluation import outputs, score
+from hubmerge.evaluation.curve import (
     GRID,
     PATH_POINTS,
     Sight,
     choose_lambda,
-    choose_rows,
-    make_batches,
-    match_labels,
     measure_curve,
     measure_curves,
-    open_data,
-    outputs,
-    score,
 )
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.utils.progress import be_quiet

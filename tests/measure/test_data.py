@@ -6,8 +6,8 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Value
 from PIL import Image as Pillow
 
+from hubmerge.data.dataset import open_data
 from hubmerge.errors import DataError
-from hubmerge.measure import open_data
 
 
 def test_splits_and_columns_are_found(write):

@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from hubmerge.measure import (
-    ClassOutputs,
-    choose_rows,
-    logits,
-    make_batches,
-    match_labels,
-    open_data,
-    outputs,
-)
+from hubmerge.data.batches import make_batches
+from hubmerge.data.dataset import open_data
+from hubmerge.data.labels import match_labels
+from hubmerge.data.rows import choose_rows
+from hubmerge.evaluation import outputs
+from hubmerge.evaluation.evaluate import logits
+from hubmerge.evaluation.outputs import ClassOutputs
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from datasets import ClassLabel, Value
 
+from hubmerge.data.dataset import open_data
+from hubmerge.data.labels import match_labels
 from hubmerge.errors import LabelError
-from hubmerge.measure import match_labels, open_data
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 

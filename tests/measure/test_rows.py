@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from hubmerge.contest import learning_rows
+from hubmerge.data.dataset import open_data
+from hubmerge.data.rows import choose_rows, hash_order, training_rows
 from hubmerge.errors import DataError, RecipeError
 from hubmerge.matching import learners
-from hubmerge.measure import choose_rows, open_data, training_rows
-from hubmerge.measure.rows import hash_order
 from hubmerge.recipe import make_recipe
 
 SPLITS = [

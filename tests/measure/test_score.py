@@ -8,9 +8,10 @@ import torch
 from scipy.special import softmax
 from torch.nn import functional as F
 
-from hubmerge.measure import ClassOutputs, ensemble, score
-from hubmerge.measure.classes import calibration_error, correct, cross_entropy
-from hubmerge.measure.score import temperature_of
+from hubmerge.evaluation import score
+from hubmerge.evaluation.outputs import ClassOutputs
+from hubmerge.evaluation.score import ensemble, temperature_of
+from hubmerge.models.class_outputs import calibration_error, correct, cross_entropy
 
 
 def drawn(rows: int, seed: int = 0, scale: float = 2.0) -> ClassOutputs:

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubmerge.measure import fit_temperature
-from hubmerge.measure.classes import cross_entropy
-from hubmerge.measure.temperature import HIGHEST, LOWEST
+from hubmerge.evaluation.temperature import HIGHEST, LOWEST, fit_temperature
+from hubmerge.models.class_outputs import cross_entropy
 
 
 def calibrated(rows, seed=0, classes=5):

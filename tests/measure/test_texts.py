@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from datasets import Dataset, DatasetDict
 
+from hubmerge.data.dataset import open_data
+from hubmerge.data.reading import read_for
+from hubmerge.data.rows import choose_rows
+from hubmerge.data.texts import IGNORED, TOKENS
 from hubmerge.errors import DataError
-from hubmerge.measure import choose_rows, open_data
-from hubmerge.measure.reading import read_for
-from hubmerge.measure.texts import IGNORED, TOKENS
 from tests.cli import texts
 
 

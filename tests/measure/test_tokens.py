@@ -8,11 +8,15 @@ import torch
 from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from hubmerge.measure import Batches, ClassOutputs, Together, compare, outputs, score
-from hubmerge.measure import evaluate as evaluating
-from hubmerge.measure.temperature import fit_temperature
-from hubmerge.measure.texts import IGNORED
-from hubmerge.measure.tokens import TEMPERATURES, TokenOutputs, figures_of
+from hubmerge.data.batches import Batches
+from hubmerge.data.texts import IGNORED
+from hubmerge.evaluation import comparison as compare
+from hubmerge.evaluation import evaluate as evaluating
+from hubmerge.evaluation import outputs, score
+from hubmerge.evaluation.evaluate import Together
+from hubmerge.evaluation.outputs import ClassOutputs
+from hubmerge.evaluation.temperature import fit_temperature
+from hubmerge.models.token_outputs import TEMPERATURES, TokenOutputs, figures_of
 from hubmerge.utils.workers import Workers
 
 ROWS, TOKENS, WORDS = 12, 7, 9

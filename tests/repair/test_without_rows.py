@@ -9,8 +9,8 @@ import torch
 from datasets import DatasetDict
 
 import hubmerge as hm
+from hubmerge.data.synthetic.batches import synthetic_batches
 from hubmerge.models import shaken
-from hubmerge.synthetic import synthetic_batches
 from hubmerge.utils.progress import be_quiet
 from tests.cli import zoo
 from tests.repair.conftest import one_thread  # noqa: F401  (a fixture that every test here uses)

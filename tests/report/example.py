@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
-from hubmerge.measure.results import Barrier, Comparison, Curve, CurvePoint, Score
+from hubmerge.evaluation.results import Barrier, Comparison, Curve, CurvePoint, Score
 from hubmerge.reporting.heads import Heads, Known
 from hubmerge.reporting.known import remark
 from hubmerge.reporting.schema import (

@@ -7,10 +7,11 @@ import pytest
 import torch
 from transformers import ViTImageProcessor
 
+from hubmerge.data.batches import BATCH_SIZE
+from hubmerge.data.synthetic.batches import can_be_shown, synthetic_batches
+from hubmerge.data.synthetic.dead_leaves import dead_leaves
 from hubmerge.errors import RecipeError
-from hubmerge.measure.batches import BATCH_SIZE
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.synthetic import can_be_shown, dead_leaves, synthetic_batches
 from tests.conformance.tiny import generic
 
 

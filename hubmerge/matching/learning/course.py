@@ -15,12 +15,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hubmerge.bench import Bench
 from hubmerge.matching.learning.adam import Adam
 from hubmerge.matching.learning.lessons import Lessons
 from hubmerge.matching.learning.midpoint import Midpoint
 from hubmerge.matching.learning.pace import Pace
 from hubmerge.matching.learning.views import mixed
+from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
 

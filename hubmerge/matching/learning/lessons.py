@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hubmerge.bench import Bench
 from hubmerge.errors import RecipeError
 from hubmerge.matching.learning.midpoint import Parents
 from hubmerge.matching.learning.views import VIEWS, View, inputs_of, mixed, rows_of
-from hubmerge.norms import normalisable, sees_one_value
+from hubmerge.models.batch_norm_rows import normalisable, sees_one_value
+from hubmerge.models.method_context import Bench
 from hubmerge.utils.input_batches import InputBatch
 
 ROWS = 25

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from hubmerge.matching.learning.goal import loss, mean_prediction
 from hubmerge.matching.learning.precision import single
 from hubmerge.matching.learning.views import rows_of
-from hubmerge.norms import sees_one_value, together
+from hubmerge.models.batch_norm_rows import sees_one_value, together
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import LANES, Workers

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from hubmerge.bench import Bench
 from hubmerge.matching.learning.lessons import ROWS
 from hubmerge.matching.registry import Matcher, matchers
 from hubmerge.matching.result import Match
+from hubmerge.models.method_context import Bench
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown

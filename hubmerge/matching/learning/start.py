@@ -13,13 +13,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 import hubmerge
-from hubmerge.bench import Bench
 from hubmerge.matching.learning.lessons import Lessons
 from hubmerge.matching.learning.midpoint import Parents
 from hubmerge.matching.likeness import matched_correlations, similarities_of
 from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.registry import find_matcher
 from hubmerge.matching.relaxed import relax_symmetry
+from hubmerge.models.method_context import Bench
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import Symmetry

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Protocol
 
-from hubmerge.bench import Bench
 from hubmerge.matching.learning.registry import Learner
 from hubmerge.matching.moments import Moments
 from hubmerge.matching.registry import Matcher
 from hubmerge.matching.result import Match
+from hubmerge.models.method_context import Bench
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown

@@ -8,16 +8,16 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from hubmerge.data.batches import Batches, make_batches
+from hubmerge.data.dataset import Data
+from hubmerge.data.labels import match_labels
+from hubmerge.data.rows import RowSet
+from hubmerge.data.texts import cut_for, text_batches
 from hubmerge.errors import DataError
-from hubmerge.heads import Heads
-from hubmerge.measure.answers import Answers
-from hubmerge.measure.batches import Batches, make_batches
-from hubmerge.measure.data import Data
-from hubmerge.measure.labels import match_labels
-from hubmerge.measure.rows import RowSet
-from hubmerge.measure.texts import cut_for, text_batches
 from hubmerge.models.images import refused
-from hubmerge.models.task import LANGUAGE, task_of
+from hubmerge.models.joint_head import Heads
+from hubmerge.models.label_outputs import Answers
+from hubmerge.tasks.task import LANGUAGE, task_of
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hubmerge.measure.classes import BINS
+from hubmerge.models.class_outputs import BINS
 
 STEPS = 8
 """Temperatures to choose from within a factor of 2: one is at most 4.5% from the best."""

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
-from hubmerge.measure.batches import Batch, Batches
-from hubmerge.measure.outputs import ClassOutputs, Outputs
-from hubmerge.measure.tokens import FIGURES, TokenOutputs, figures_of, rows_at_once
+from hubmerge.data.batches import Batch, Batches
+from hubmerge.evaluation.outputs import ClassOutputs, Outputs
+from hubmerge.models.token_outputs import FIGURES, TokenOutputs, figures_of, rows_at_once
 from hubmerge.utils.workers import Workers
 
 

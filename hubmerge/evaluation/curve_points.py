@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hubmerge.measure.barrier import barrier, excess, wanted
-from hubmerge.measure.outputs import Outputs
-from hubmerge.measure.results import Curve, CurvePoint
+from hubmerge.evaluation.barrier import barrier, excess, wanted
+from hubmerge.evaluation.outputs import Outputs
+from hubmerge.evaluation.results import Curve, CurvePoint
 
 
 @dataclass(frozen=True)

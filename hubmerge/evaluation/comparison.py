@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hubmerge.measure.bootstrap import bounds, resampled_means
-from hubmerge.measure.outputs import Outputs
-from hubmerge.measure.results import Comparison
+from hubmerge.evaluation.bootstrap import bounds, resampled_means
+from hubmerge.evaluation.outputs import Outputs
+from hubmerge.evaluation.results import Comparison
 
 Z = 1.6448536269514722
 """95% point of the normal distribution, one-sided."""

@@ -18,11 +18,11 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from hubmerge.data.dataset import UNLABELLED, Data
+from hubmerge.data.labels import LabelMap
+from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError, LabelError
-from hubmerge.measure.answers import Answers
-from hubmerge.measure.data import UNLABELLED, Data
-from hubmerge.measure.labels import LabelMap
-from hubmerge.measure.rows import RowSet
+from hubmerge.models.label_outputs import Answers
 
 BATCH_SIZE = 100
 """Rows in a batch. Part of every figure's last bits: never made to depend on the machine."""

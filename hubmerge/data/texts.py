@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from hubmerge.data.batches import Batches, Inputs
+from hubmerge.data.dataset import Data
+from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError
-from hubmerge.measure.batches import Batches, Inputs
-from hubmerge.measure.data import Data
-from hubmerge.measure.rows import RowSet
-from hubmerge.measure.tokens import IGNORED
+from hubmerge.models.token_outputs import IGNORED
 
 TOKENS = 128
 """Tokens of a block where nobody says how many, and the model takes so many."""

@@ -11,8 +11,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from hubmerge.measure.classes import calibration_error, correct, cross_entropy
-from hubmerge.measure.temperature import fit_temperature
+from hubmerge.evaluation.temperature import fit_temperature
+from hubmerge.models.class_outputs import calibration_error, correct, cross_entropy
 
 
 class Outputs(Protocol):

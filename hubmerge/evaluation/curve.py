@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
-from hubmerge.measure.batches import Batches
-from hubmerge.measure.evaluate import outputs
-from hubmerge.measure.outputs import Outputs
-from hubmerge.measure.results import Curve
-from hubmerge.measure.score import temperature_of
-from hubmerge.measure.walk import Place, Walk
+from hubmerge.data.batches import Batches
+from hubmerge.evaluation.curve_points import Place, Walk
+from hubmerge.evaluation.evaluate import outputs
+from hubmerge.evaluation.outputs import Outputs
+from hubmerge.evaluation.results import Curve
+from hubmerge.evaluation.score import temperature_of
 from hubmerge.utils.events import Point as PointMeasured
 from hubmerge.utils.events import emit, is_heard
 from hubmerge.utils.progress import track

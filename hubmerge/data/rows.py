@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from hubmerge.data.dataset import Data
 from hubmerge.errors import DataError, RecipeError
-from hubmerge.measure.data import Data
 
 RULE = "hubmerge rows v1"
 """Part of the hash: another rule is another name."""

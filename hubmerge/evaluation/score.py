@@ -7,8 +7,8 @@ from functools import reduce
 import numpy as np
 from scipy.special import log_softmax
 
-from hubmerge.measure.outputs import ClassOutputs, Outputs
-from hubmerge.measure.results import Score
+from hubmerge.evaluation.outputs import ClassOutputs, Outputs
+from hubmerge.evaluation.results import Score
 
 
 def ensemble(*members: ClassOutputs, known: np.ndarray | None = None) -> ClassOutputs:

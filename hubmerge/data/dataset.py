@@ -15,8 +15,7 @@ from pathlib import Path
 import datasets
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from hubmerge.errors import DataError, HubmergeError, ResourceError
-from hubmerge.measure.columns import (
+from hubmerge.data.columns import (
     UNLABELLED,
     WITHOUT_LABELS,
     find_inputs,
@@ -27,6 +26,7 @@ from hubmerge.measure.columns import (
     listed,
     require_columns,
 )
+from hubmerge.errors import DataError, HubmergeError, ResourceError
 from hubmerge.utils.progress import is_quiet
 
 TEST = ("test",)

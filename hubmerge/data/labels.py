@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from hubmerge.data.dataset import UNLABELLED, Data
 from hubmerge.errors import LabelError
-from hubmerge.heads import MADE_UP, normalised
-from hubmerge.measure.data import UNLABELLED, Data
+from hubmerge.models.joint_head import MADE_UP, normalised
 
 Label = int | str
 

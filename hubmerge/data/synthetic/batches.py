@@ -9,10 +9,10 @@ from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from hubmerge.data.batches import CACHE_BYTES, PIL_MODES, Batches, channels_of, keeping
+from hubmerge.data.synthetic.dead_leaves import dead_leaves
 from hubmerge.errors import DataError, RecipeError
-from hubmerge.measure.batches import CACHE_BYTES, PIL_MODES, Batches, channels_of, keeping
 from hubmerge.models.images import image_size
-from hubmerge.synthetic.leaves import dead_leaves
 
 IMAGES = 1000
 """Images a series has unless another number is asked for."""

@@ -14,8 +14,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from hubmerge.measure.bootstrap import bounds, resampled_means
-from hubmerge.measure.results import Barrier
+from hubmerge.evaluation.bootstrap import bounds, resampled_means
+from hubmerge.evaluation.results import Barrier
 
 FINE = 0.05
 """Neighbours of a maximum that is settled lie no farther from it than this."""
