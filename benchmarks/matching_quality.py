@@ -28,8 +28,8 @@ from torch import Tensor
 from transformers import AutoModelForImageClassification
 
 from hubmerge.assignment import linear_assignment
-from hubmerge.matching.descent import match_descent
-from hubmerge.matching.weights import match_weights
+from hubmerge.matching.methods.descent import match_descent
+from hubmerge.matching.methods.weights import match_weights
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import invert, random_permutation

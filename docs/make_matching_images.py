@@ -19,8 +19,8 @@ from hubmerge.data.synthetic.dead_leaves import dead_leaves
 from hubmerge.demo.digits import digits
 from hubmerge.demo.train import COURSES, Course, pixels, train
 from hubmerge.matching import Match, find_matcher, measure_moments
-from hubmerge.matching.likeness import similarities_of
-from hubmerge.matching.moments import Moments, watching
+from hubmerge.matching.similarity.activations import similarities_of
+from hubmerge.matching.similarity.moments import Moments, watching
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import State

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubmerge.align import loaded, match_all
-from hubmerge.alignments import save_matches
 from hubmerge.basin import gathered
 from hubmerge.choices import (
     check_names,
@@ -23,6 +22,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.hub import check_mergeable, fetch
 from hubmerge.hub.target import check_folder
 from hubmerge.matching import Match, match_json, match_text
+from hubmerge.matching.alignment_files import save_matches
 from hubmerge.matching.text import match_summary
 from hubmerge.models.joint_head import SAME
 from hubmerge.pins import pin

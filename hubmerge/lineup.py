@@ -9,7 +9,6 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from hubmerge.align import Parents, match_all
-from hubmerge.alignments import load_matches
 from hubmerge.basin import Based
 from hubmerge.cascade import AS_THEY_CAME, Attempt, Way, best_way, scalings
 from hubmerge.choices import resolved_symmetry, resolved_together, tries, ways_of
@@ -24,6 +23,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.fusing import AUTO, learns
 from hubmerge.hub import LoadedModel, fetch
 from hubmerge.matching import Match, find_method
+from hubmerge.matching.alignment_files import load_matches
 from hubmerge.models.joint_head import Heads
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources

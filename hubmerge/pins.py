@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubmerge.alignments import FOLDER
 from hubmerge.errors import ConflictError
 from hubmerge.hub import Source, resolve
+from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.recipe import Recipe
 from hubmerge.utils.parent_names import roles
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from hubmerge.align import Parents, loaded
-from hubmerge.alignments import FOLDER, save_matches
 from hubmerge.basin import Based, gathered
 from hubmerge.choices import (
     check_names,
@@ -46,6 +45,7 @@ from hubmerge.hub import (
     publish,
 )
 from hubmerge.lineup import ground_of, matched, paths_of
+from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.path import LINEAR
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources, pin, pinned_recipe, without_paths

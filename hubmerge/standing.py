@@ -6,7 +6,6 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from hubmerge.alignments import is_alignment
 from hubmerge.destination import Destination
 from hubmerge.errors import HubmergeError, NotFoundError, RecipeError
 from hubmerge.hub import Published, Source, resolve
@@ -14,7 +13,8 @@ from hubmerge.hub.client import endpoint
 from hubmerge.hub.fetch import fetch_file
 from hubmerge.hub.proposals import own_proposals
 from hubmerge.hub.target import RemoteRepo, check_folder, check_push_options, look_at
-from hubmerge.matching.files import TENSORS
+from hubmerge.matching.alignment_files import is_alignment
+from hubmerge.matching.match_files import TENSORS
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.schema import Report
 from hubmerge.save import arriving_whole, weight_hashes

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 import hubmerge
-from hubmerge.alignments import matched_roles
 from hubmerge.cascade import Attempt
 from hubmerge.choices import resolved_together
 from hubmerge.contest import Contest, Ground
@@ -26,6 +25,7 @@ from hubmerge.hub.plan import ModelPlan
 from hubmerge.known import told_heads
 from hubmerge.ledger import told_fusion
 from hubmerge.matching import Match
+from hubmerge.matching.alignment_files import matched_roles
 from hubmerge.models.images import image_size
 from hubmerge.models.joint_head import Heads
 from hubmerge.recipe import Recipe

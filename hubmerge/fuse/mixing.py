@@ -14,10 +14,10 @@ from torch import Tensor
 from hubmerge.data.batches import Batches
 from hubmerge.fuse.average import average
 from hubmerge.fuse.judge import Judge
-from hubmerge.matching.learning.lessons import labels_of
-from hubmerge.matching.learning.midpoint import Midpoint
 from hubmerge.models.batch_norm_rows import normalisable
 from hubmerge.symmetry.permutation import State
+from hubmerge.training.batch_sampler import labels_of
+from hubmerge.training.midpoint_loss import Midpoint
 from hubmerge.utils.progress import track
 
 Weigh = Callable[[Tensor], Tensor]

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from hubmerge.landscape.chain import Chain
-from hubmerge.matching.learning.adam import Adam
-from hubmerge.matching.learning.lessons import Lesson, Lessons
-from hubmerge.matching.learning.midpoint import Midpoint, Slope
-from hubmerge.matching.learning.pace import Pace
-from hubmerge.matching.learning.views import mixed as seed_of
 from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.permutation import State
+from hubmerge.training.adam import Adam
+from hubmerge.training.augmentation import mixed as seed_of
+from hubmerge.training.batch_sampler import Lesson, Lessons
+from hubmerge.training.midpoint_loss import Midpoint, Slope
+from hubmerge.training.schedule import Pace
 from hubmerge.utils.progress import track
 
 STEPS = 400

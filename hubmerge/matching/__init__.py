@@ -1,22 +1,30 @@
 """Finding the symmetry that lines two models up."""
 
-from hubmerge.matching import (  # noqa: F401  (importing registers them)
+from hubmerge.matching.learned.registry import Learner, find_method, learners
+from hubmerge.matching.match_files import load_match, save_match
+from hubmerge.matching.methods import (
     activations,
-    both,
     descent,
-    distance,
-    information,
     learned,
     straight_through,
     synthetic,
-    transport,
     weights,
 )
-from hubmerge.matching.files import load_match, save_match
-from hubmerge.matching.learning.registry import Learner, find_method, learners
-from hubmerge.matching.moments import Moments, measure_moments
+from hubmerge.matching.methods import (
+    activations_distance as distance,
+)
+from hubmerge.matching.methods import (
+    activations_information as information,
+)
+from hubmerge.matching.methods import (
+    activations_transport as transport,
+)
+from hubmerge.matching.methods import (
+    activations_weights as both,
+)
 from hubmerge.matching.registry import Matcher, find_matcher, matchers
 from hubmerge.matching.result import Match, SpaceMatch
+from hubmerge.matching.similarity.moments import Moments, measure_moments
 from hubmerge.matching.text import match_json, match_text
 
 __all__ = [

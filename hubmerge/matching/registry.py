@@ -8,8 +8,8 @@ from typing import Protocol
 
 from torch import nn
 
-from hubmerge.matching.moments import Moments, measure_moments
 from hubmerge.matching.result import Match
+from hubmerge.matching.similarity.moments import Moments, measure_moments
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches

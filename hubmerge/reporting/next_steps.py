@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubmerge.matching.learning.registry import learners
+from hubmerge.matching.learned.registry import learners
 from hubmerge.reporting.schema import Method, Report
 from hubmerge.specs.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hubmerge.alignments import FOLDER, save_matches
+from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.recipe import RECIPE_FILE
 from hubmerge.reporting.kinds import kind_of
 from hubmerge.reporting.survey_card import render_survey

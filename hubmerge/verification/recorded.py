@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubmerge.alignments import FOLDER
 from hubmerge.fuse import find_fusion
-from hubmerge.matching.files import TENSORS
+from hubmerge.matching.alignment_files import FOLDER
+from hubmerge.matching.match_files import TENSORS
 from hubmerge.pins import BASE, DATASET, model_roles
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.reporting.schema import Data, Parent, Report

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hubmerge.alignments import is_alignment
-from hubmerge.matching.files import SUMMARY
+from hubmerge.matching.alignment_files import is_alignment
+from hubmerge.matching.match_files import SUMMARY
 from hubmerge.recipe import RECIPE_FILE
 from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema import Report

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from hubmerge.alignments import FOLDER
 from hubmerge.demo.train import train
 from hubmerge.errors import RecipeError, TargetError
+from hubmerge.matching.alignment_files import FOLDER
 from tests.cli import zoo
 from tests.cli.command_line import CommandLine
 

@@ -16,7 +16,7 @@ from hubmerge.errors import SpecError
 from hubmerge.fuse import Fusion, fusions
 from hubmerge.fuse.average import average
 from hubmerge.matching import find_matcher, measure_moments
-from hubmerge.matching.weights import match_weights
+from hubmerge.matching.methods.weights import match_weights
 from hubmerge.repair import Bench, find_repair
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.progress import be_quiet

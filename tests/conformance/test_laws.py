@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hubmerge.errors import LawError
-from hubmerge.matching.moments import watching
+from hubmerge.matching.similarity.moments import watching
 from hubmerge.specs.family import load_registry
 from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs, prove, spec_of
 from hubmerge.symmetry.permutation import (

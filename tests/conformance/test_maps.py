@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hubmerge.errors import CanonicalError, LawError
-from hubmerge.matching.moments import watching
+from hubmerge.matching.similarity.moments import watching
 from hubmerge.specs.spec import FLIP, LINEAR, PERMUTE, ROTARY, ROTATE, SCALE, TWO_SIDED
 from hubmerge.symmetry.canonical import balance, canonical, centre, fold
 from hubmerge.symmetry.element import (

@@ -14,11 +14,11 @@ from transformers import (
 )
 
 from hubmerge.matching import find_matcher, matchers, measure_moments
-from hubmerge.matching.activations import mean_correlations
-from hubmerge.matching.descent import descend
-from hubmerge.matching.frank_wolfe import relax
+from hubmerge.matching.methods.activations import mean_correlations
+from hubmerge.matching.methods.descent import descend
 from hubmerge.matching.registry import NOTHING
-from hubmerge.matching.relaxed import by_module
+from hubmerge.matching.solvers.frank_wolfe import relax
+from hubmerge.matching.solvers.relaxed import by_module
 from hubmerge.models import shaken
 from hubmerge.specs.spec import LINEAR
 from hubmerge.symmetry.canonical import canonical

@@ -16,8 +16,8 @@ from hubmerge.fuse import Given, find_fusion
 from hubmerge.fuse.average import average
 from hubmerge.fuse.judge import METRICS, Judge, perturbed
 from hubmerge.fuse.mixing import along
-from hubmerge.matching.learning.midpoint import Midpoint
 from hubmerge.models.method_context import Bench
+from hubmerge.training.midpoint_loss import Midpoint
 from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers
 from tests.cli import zoo

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from hubmerge.matching.assignment import assign_nested, linear_assignment
+from hubmerge.matching.solvers.space_assignment import assign_nested, linear_assignment
 from hubmerge.specs.spec import Space, Spec
 
 

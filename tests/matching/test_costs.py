@@ -9,10 +9,13 @@ import pytest
 import torch
 from sklearn.metrics import mutual_info_score
 
-from hubmerge.matching.distance import shared_power
-from hubmerge.matching.information import measure_information, mutual_information
-from hubmerge.matching.moments import measure_moments
-from hubmerge.matching.transport import coupling
+from hubmerge.matching.methods.activations_distance import shared_power
+from hubmerge.matching.methods.activations_information import (
+    measure_information,
+    mutual_information,
+)
+from hubmerge.matching.methods.activations_transport import coupling
+from hubmerge.matching.similarity.moments import measure_moments
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import generic, probe_batches

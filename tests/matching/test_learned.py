@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from hubmerge.align import doubled
-from hubmerge.matching.learned import match_learned
-from hubmerge.matching.learning import course
-from hubmerge.matching.learning.course import between
-from hubmerge.matching.learning.goal import divergence, mean_prediction
-from hubmerge.matching.learning.lessons import Lessons
-from hubmerge.matching.learning.precision import single
-from hubmerge.matching.learning.registry import find_method, learners
+from hubmerge.matching.learned.registry import find_method, learners
+from hubmerge.matching.methods.learned import match_learned
 from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.laws import deviation, outputs, spec_of
+from hubmerge.training import trainer as course
+from hubmerge.training.batch_sampler import Lessons
+from hubmerge.training.precision import single
+from hubmerge.training.targets import divergence, mean_prediction
+from hubmerge.training.trainer import between
 from hubmerge.utils.checkpoint_store import Shelf
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe

@@ -10,18 +10,18 @@ import pytest
 import torch
 
 from hubmerge.errors import RecipeError
-from hubmerge.matching.learning.adam import Adam
-from hubmerge.matching.learning.choice import chosen, scores_for, straight_through
-from hubmerge.matching.learning.freedom import Freedom, can_be_chosen, cayley
-from hubmerge.matching.learning.goal import divergence, mean_prediction
-from hubmerge.matching.learning.lessons import Lessons
-from hubmerge.matching.learning.midpoint import Midpoint, Parents
-from hubmerge.matching.learning.precision import single
-from hubmerge.matching.learning.views import View, inputs_of, rows_of
+from hubmerge.matching.learned.choice import chosen, scores_for, straight_through
+from hubmerge.matching.learned.parametrization import Freedom, can_be_chosen, cayley
 from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import Symmetry, random_symmetry, transform
 from hubmerge.symmetry.laws import deviation, outputs, spec_of
+from hubmerge.training.adam import Adam
+from hubmerge.training.augmentation import View, inputs_of, rows_of
+from hubmerge.training.batch_sampler import Lessons
+from hubmerge.training.midpoint_loss import Midpoint, Parents
+from hubmerge.training.precision import single
+from hubmerge.training.targets import divergence, mean_prediction
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, ProbeBatch, generic, probe
 

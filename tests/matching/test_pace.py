@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubmerge.matching.learning.pace import WARM, Pace
+from hubmerge.training.schedule import WARM, Pace
 
 
 def test_the_rate_rises_is_full_and_falls_to_nothing():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hubmerge.matching.many.climb import climb_weights
-from hubmerge.matching.relaxed import by_module, relax_symmetry
+from hubmerge.matching.multi.coordinate_ascent import climb_weights
+from hubmerge.matching.solvers.relaxed import by_module, relax_symmetry
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import Symmetry, compose, invert, random_symmetry, transform
 from hubmerge.symmetry.laws import spec_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hubmerge.matching.elements import best_element
-from hubmerge.matching.rough import ROUNDING, lengths, surely_best
-from hubmerge.matching.similarity import group_similarities
+from hubmerge.matching.similarity.bfloat16 import ROUNDING, lengths, surely_best
+from hubmerge.matching.similarity.weights import group_similarities
+from hubmerge.matching.solvers.group_assignment import best_element
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import identity, invert, permute, random_permutation
 from tests.conformance.tiny import generic

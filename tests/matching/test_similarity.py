@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hubmerge.matching.similarity import group_similarities, parameters, updated_similarities
+from hubmerge.matching.similarity.weights import (
+    group_similarities,
+    parameters,
+    updated_similarities,
+)
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import blur, identity, permute_tensor, random_permutation
 from tests.conformance.tiny import generic

@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.matching import find_matcher, load_match, save_match
-from hubmerge.matching.descent import match_descent
-from hubmerge.matching.files import MAP, SUMMARY, TENSORS
+from hubmerge.matching.match_files import MAP, SUMMARY, TENSORS
+from hubmerge.matching.methods.descent import match_descent
+from hubmerge.matching.methods.weights import match_weights
 from hubmerge.matching.text import match_json, match_text
-from hubmerge.matching.weights import match_weights
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import identity, permute, random_permutation
 from tests.conformance.tiny import generic

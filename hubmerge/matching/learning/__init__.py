@@ -1,1 +1,0 @@
-"""Learning a symmetry on the loss of what lies between two models."""

@@ -1,0 +1,12 @@
+"""Every model matched to the first, and to nothing else."""
+
+from __future__ import annotations
+
+from hubmerge.matching.multi.registry import Gathering, together
+from hubmerge.matching.result import Match
+
+
+@together("star", source="arXiv:2209.04836, section 3, model by model")
+def star(gathering: Gathering) -> list[Match]:
+    """Each model is matched to the first; the others are lined up only by way of it."""
+    return [gathering.match(0, q) for q in range(1, len(gathering.states))]

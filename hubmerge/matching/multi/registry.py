@@ -1,0 +1,119 @@
+"""The ways there are to bring several models together. A way is one file in this folder that
+registers one function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Protocol
+
+from hubmerge.matching.learned.registry import Learner
+from hubmerge.matching.registry import Matcher
+from hubmerge.matching.result import Match
+from hubmerge.matching.similarity.moments import Moments
+from hubmerge.models.method_context import Bench
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.permutation import State
+from hubmerge.utils.suggestions import unknown
+from hubmerge.utils.workers import Workers
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """Several models of one spec, and what any two of them are matched by.
+
+    moments: (p, q), p < q -> what was seen of models p and q, where the matcher looks at
+    activations: of every pair, or of those with the first alone for a way that asks for no more.
+    bench: for a matcher that learns. workers: for one that spreads its work over processes.
+    """
+
+    spec: Spec
+    states: Sequence[State]
+    matcher: Matcher | Learner
+    moments: Mapping[tuple[int, int], Moments]
+    seed: int = 0
+    bench: Bench | None = None
+    workers: Workers | None = None
+
+    def match(self, p: int, q: int) -> Match:
+        """Model q brought to model p by the matcher; p < q."""
+        if isinstance(self.matcher, Learner):
+            assert self.bench is not None
+            return self.matcher.function(
+                self.spec, self.states[p], self.states[q], bench=self.bench, seed=self.seed
+            )
+        return self.matcher.function(
+            self.spec,
+            self.states[p],
+            self.states[q],
+            moments=self.moments.get((p, q)),
+            seed=self.seed,
+            **self._shared(),
+        )
+
+    def match_states(self, anchor: State, other: State) -> Match:
+        """Any state brought to any other, by a matcher that looks at nothing but weights."""
+        assert isinstance(self.matcher, Matcher)
+        return self.matcher.function(self.spec, anchor, other, seed=self.seed, **self._shared())
+
+    def _shared(self) -> dict[str, Any]:
+        """Who takes part in the matcher's work, where all processes call it."""
+        return {} if self.workers is None else {"workers": self.workers}
+
+
+class TogetherFunction(Protocol):
+    """A pure function: one match for every model after the first, which stays as it is."""
+
+    def __call__(self, gathering: Gathering) -> list[Match]: ...
+
+
+@dataclass(frozen=True)
+class Together:
+    """A registered way to bring several models together, and whether it looks at every pair."""
+
+    name: str
+    function: TogetherFunction
+    source: str
+    all_pairs: bool
+    without_data: bool
+
+    def pairs(self, count: int) -> list[tuple[int, int]]:
+        """The pairs of `count` models it needs the moments of."""
+        return [(p, q) for p, q in combinations(range(count), 2) if self.all_pairs or p == 0]
+
+    @property
+    def summary(self) -> str:
+        """First line of the function's docstring."""
+        return (self.function.__doc__ or "").strip().splitlines()[0]
+
+
+_ways: dict[str, Together] = {}
+
+
+def together(
+    name: str, *, source: str, all_pairs: bool = False, without_data: bool = False
+) -> Callable[[TogetherFunction], TogetherFunction]:
+    """Registers the decorated function under `name`; `source` is where it is described.
+
+    all_pairs: it needs the moments of every pair. without_data: it matches states that are no
+    model's, so that only matchers that need no data will do.
+    """
+
+    def register(function: TogetherFunction) -> TogetherFunction:
+        _ways[name] = Together(name, function, source, all_pairs, without_data)
+        return function
+
+    return register
+
+
+def ways_together() -> dict[str, Together]:
+    """Every registered way, by name."""
+    return dict(_ways)
+
+
+def find_together(name: str) -> Together:
+    """The way called `name`. Raises RecipeError with the names there are."""
+    if name in _ways:
+        return _ways[name]
+    raise unknown("way together", name, ("auto", *_ways))

@@ -1,0 +1,118 @@
+"""The order in which a learner sees the rows, and what is wanted of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hubmerge.errors import RecipeError
+from hubmerge.models.batch_norm_rows import normalisable, sees_one_value
+from hubmerge.models.method_context import Bench
+from hubmerge.training.augmentation import VIEWS, View, inputs_of, mixed, rows_of
+from hubmerge.training.midpoint_loss import Parents
+from hubmerge.utils.input_batches import InputBatch
+
+ROWS = 25
+"""Rows of one step: a quarter of a batch."""
+
+HELD_OUT = 500
+"""Validation rows that are looked at, at most."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Rows of one step: a view, and which of its rows."""
+
+    view: View
+    rows: Tensor
+
+
+class Lessons:
+    """What is wanted: the parents' mean prediction, or, without parents, the rows' labels."""
+
+    def __init__(self, bench: Bench, parents: Parents | None, seed: int) -> None:
+        """Raises: RecipeError, if there are no calibration or no validation rows, or a single one
+        that batch norms cannot normalise by itself.
+        """
+        for batches, what in ((bench.batches, "calibration"), (bench.validation, "validation")):
+            if not len(batches):
+                raise RecipeError(
+                    f"learning needs {what} rows",
+                    found="none are left for it",
+                    hint="--match weights needs no data",
+                )
+        self._bench, self._parents, self._seed = bench, parents, seed
+        self._batches = normalisable(bench.batches, bench.scratch, "calibration")
+        normalisable(bench.validation, bench.scratch, "validation")
+        self._single = sees_one_value(bench.scratch, self._batches[0].inputs)
+        self._said: dict[View, Tensor] = {}
+        self._seen: tuple[View, dict[str, Tensor]] | None = None
+
+    def order(self) -> Iterator[Lesson]:
+        """Without end: all batches in a random order, each in one view and cut into steps."""
+        epoch, count = 0, len(self._batches)
+        while True:
+            generator = torch.Generator().manual_seed(mixed(self._seed, epoch))
+            for batch in torch.randperm(count, generator=generator).tolist():
+                rows = torch.randperm(len(self._batches[batch]), generator=generator)
+                for part in self._steps(rows):
+                    yield Lesson(View(batch, epoch % VIEWS), part)
+            epoch += 1
+
+    def _steps(self, rows: Tensor) -> list[Tensor]:
+        """The rows of a batch cut into steps, none of a single row that cannot be normalised."""
+        parts = list(rows.split(ROWS))
+        if self._single and len(parts) > 1 and len(parts[-1]) == 1:
+            parts[-2:] = [torch.cat(parts[-2:])]
+        return parts
+
+    def inputs(self, lesson: Lesson) -> dict[str, Tensor]:
+        """What the model takes."""
+        return rows_of(self._view(lesson.view), lesson.rows)
+
+    def wanted(self, lesson: Lesson) -> Tensor:
+        """Labels [rows], or predictions [rows, classes]."""
+        if self._parents is None:
+            return labels_of(self._batches[lesson.view.batch])[lesson.rows]
+        if lesson.view not in self._said:
+            self._said[lesson.view] = self._parents.say(self._view(lesson.view))
+        return self._said[lesson.view][lesson.rows]
+
+    def held_out(self) -> dict[int, Tensor]:
+        """Validation batch -> what is wanted of its rows, as they are."""
+        wanted, rows = {}, 0
+        for number in range(len(self._bench.validation)):
+            if rows >= HELD_OUT:
+                break
+            batch = self._bench.validation[number]
+            labelled = self._parents is None
+            wanted[number] = labels_of(batch) if labelled else self._parents_on(batch)
+            rows += len(batch)
+        return wanted
+
+    def _parents_on(self, batch: InputBatch) -> Tensor:
+        assert self._parents is not None
+        return self._parents.say(batch.inputs)
+
+    def _view(self, view: View) -> dict[str, Tensor]:
+        if self._seen is None or self._seen[0] != view:
+            if self._parents is None:  # a label is that of the row as it is: a mirrored 2 is none
+                self._seen = (view, dict(self._batches[view.batch].inputs))
+            else:
+                self._seen = (view, inputs_of(self._batches, view, self._seed))
+        return self._seen[1]
+
+
+def labels_of(batch: InputBatch) -> Tensor:
+    """Raises: RecipeError, if the rows have no labels."""
+    labels = getattr(batch, "labels", None)
+    if labels is None:
+        raise RecipeError(
+            "learning from labels needs rows with labels",
+            found="rows without",
+            hint="--match learned learns from what the parents say",
+        )
+    return labels

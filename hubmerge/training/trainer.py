@@ -1,0 +1,232 @@
+"""The course of learning: steps down the loss of the midpoint, watched on validation rows.
+
+Every `CHECK` steps the midpoint is measured on rows it does not learn from; the best it ever was is
+what is kept. Single steps are noisy and so are single looks: when a running mean of the looks has
+not become better for a while, the rate begins to fall, and learning stops by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from hubmerge.models.method_context import Bench
+from hubmerge.symmetry.permutation import State
+from hubmerge.training.adam import Adam
+from hubmerge.training.augmentation import mixed
+from hubmerge.training.batch_sampler import Lessons
+from hubmerge.training.midpoint_loss import Midpoint
+from hubmerge.training.schedule import Pace
+from hubmerge.utils.progress import track
+
+CHECK = 50
+"""Steps between two looks at the validation rows."""
+
+PATIENCE = 5
+"""Looks without a better running mean after which the rate falls, at least."""
+
+SHARE = 4
+"""So many times this is the whole course: a long one gets better slowly, behind the same noise."""
+
+FRESH = 0.5
+"""Weight of the latest look in the running mean."""
+
+NEAREST, FARTHEST = 0.4, 0.6
+"""The point of a step is drawn between these weights of B (arXiv:2506.22712, section 4.2)."""
+
+LOSSES = ("best_loss", "first_loss", "mean", "least_mean")
+STEPS = ("best_step", "least_step")
+"""What is kept of a standing beside its tensors and its pace."""
+
+
+class Learner(Protocol):
+    """Something that makes a model with the other's function out of free numbers."""
+
+    def parameters(self) -> dict[str, Tensor]:
+        """The numbers at the start."""
+
+    def rates(self) -> dict[str, float]:
+        """How far one step moves the numbers of each tensor, at full rate."""
+
+    def moved(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The other model's tensors, differentiable in the numbers."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where learning stands, the best it has been, and the running mean of all looks."""
+
+    adam: Adam
+    best: dict[str, Tensor]
+    best_loss: float
+    best_step: int
+    first_loss: float
+    mean: float
+    least_mean: float
+    least_step: int
+    pace: Pace
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        return self.adam.steps
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last step was taken."""
+        return self.step >= self.pace.end
+
+    @classmethod
+    def at(cls, start: dict[str, Tensor], loss: float, steps: int) -> Standing:
+        """Before the first of at most `steps`."""
+        return cls(Adam.at(start), start, loss, 0, loss, loss, loss, 0, Pace.over(steps))
+
+    def seen(self, loss: float, patience: int) -> Standing:
+        """After a look. patience: steps that need not have brought anything."""
+        mean = (1 - FRESH) * self.mean + FRESH * loss
+        found = replace(self, mean=mean)
+        if mean < self.least_mean:
+            found = replace(found, least_mean=mean, least_step=self.step)
+        if self.step - found.least_step >= patience:
+            found = replace(found, pace=self.pace.falling(self.step))
+        if loss < self.best_loss:
+            found = replace(found, best=self.adam.parameters, best_loss=loss, best_step=self.step)
+        return found
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The best numbers, and a sentence on how learning ended."""
+
+    parameters: dict[str, Tensor]
+    outcome: str
+
+
+def learn(
+    learner: Learner,
+    anchor: State,
+    lessons: Lessons,
+    bench: Bench,
+    *,
+    steps: int,
+    seed: int,
+    name: str = "",
+) -> Learnt:
+    """Takes `steps` steps of a learner, or as many as the validation loss is worth.
+
+    anchor: the model at weight 0, float32. name: under which unfinished work is kept on the bench's
+    shelf, and taken up again; the result is the same. Called by all processes alike.
+    """
+    midpoint, held_out = Midpoint(bench.scratch, bench.workers), lessons.held_out()
+    patience = max(PATIENCE * CHECK, steps // SHARE)
+
+    def measured(parameters: Mapping[str, Tensor]) -> float:
+        with torch.no_grad():
+            state = between(anchor, learner.moved(parameters), 0.5)
+        return midpoint.loss(state, bench.validation, held_out)
+
+    with bench.workers.single_threaded_ops(), track(steps, "learning", "step") as bar:
+        standing = taken_up(bench, name)
+        if standing is None:
+            start = learner.parameters()
+            standing = Standing.at(start, measured(start), steps)
+        bar.update(standing.step)
+        order = islice(lessons.order(), standing.step, None)
+        while not standing.is_over:
+            number, lesson = standing.step, next(order)
+            inputs, wanted = lessons.inputs(lesson), lessons.wanted(lesson)
+            numbers = {k: v.requires_grad_() for k, v in standing.adam.parameters.items()}
+            with torch.enable_grad():
+                state = between(anchor, learner.moved(numbers), weight(seed, number))
+            slope = midpoint.slope(state, inputs, wanted)
+            gradient = pulled_back(state, slope.gradient, numbers)
+            share = standing.pace.rate(number)
+            rates = {key: share * value for key, value in learner.rates().items()}
+            with torch.no_grad():
+                standing = replace(standing, adam=standing.adam.step(gradient, rates))
+            bar.update(1)
+            if standing.step % CHECK == 0 or standing.is_over:
+                loss = measured(standing.adam.parameters)
+                standing = standing.seen(loss, patience)
+                bar.note(f"loss {slope.loss:.3f}, validation {loss:.3f}")
+                put_down(bench, name, standing)
+    return Learnt(standing.best, told(standing, steps))
+
+
+def told(standing: Standing, steps: int) -> str:
+    """How it ended, in one sentence."""
+    fell = f"validation loss {standing.first_loss:.3f} -> {standing.best_loss:.3f}"
+    early = standing.step < steps
+    how = "stopped by itself" if early else "all steps taken"
+    return f"learned for {standing.step} steps, {how}; {fell}, best at step {standing.best_step}"
+
+
+def between(anchor: State, moved: State, weight: float) -> dict[str, Tensor]:
+    """(1 - weight) anchor + weight moved; what is no float is the anchor's."""
+    return {
+        name: torch.lerp(value, moved[name], weight) if value.is_floating_point() else value
+        for name, value in anchor.items()
+    }
+
+
+def pulled_back(
+    state: State, gradient: Mapping[str, Tensor], numbers: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The gradient with respect to the free numbers, from that with respect to the tensors."""
+    names = [name for name in gradient if state[name].requires_grad]
+    keys = list(numbers)
+    found = torch.autograd.grad(
+        [state[name] for name in names],
+        [numbers[key] for key in keys],
+        [gradient[name] for name in names],
+        allow_unused=True,
+    )
+    return {
+        key: torch.zeros_like(numbers[key]) if value is None else value
+        for key, value in zip(keys, found, strict=True)
+    }
+
+
+def weight(seed: int, step: int) -> float:
+    """The weight of parent B in a step."""
+    generator = torch.Generator().manual_seed(mixed(seed, step, 1))
+    return NEAREST + (FARTHEST - NEAREST) * float(torch.rand((), generator=generator))
+
+
+def put_down(bench: Bench, name: str, standing: Standing) -> None:
+    """Keeps `standing` on the shelf, if there is one."""
+    if bench.shelf is None or not bench.workers.is_main:
+        return
+    adam, pace, tensors = standing.adam, standing.pace, dict[str, Tensor]()
+    for part in ("parameters", "first", "second"):
+        tensors |= {f"{part} {key}": v.detach() for key, v in getattr(adam, part).items()}
+    tensors |= {f"best {key}": value.detach().clone() for key, value in standing.best.items()}
+    losses = [getattr(standing, name) for name in LOSSES]
+    counts = [adam.steps, pace.fall, pace.end, *(getattr(standing, name) for name in STEPS)]
+    tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
+    tensors["counts"] = torch.tensor(counts)
+    bench.shelf.put(name, tensors)
+
+
+def taken_up(bench: Bench, name: str) -> Standing | None:
+    """What lies on the shelf under `name`: the same on all processes."""
+    shelf = bench.shelf
+    if shelf is None:
+        return None
+    tensors = bench.workers.on_main(lambda: shelf.take(name))
+    if tensors is None:
+        return None
+    parts: dict[str, dict[str, Tensor]] = {}
+    losses = dict(zip(LOSSES, tensors.pop("losses").tolist(), strict=True))
+    taken, fall, end, *steps = tensors.pop("counts").tolist()
+    for key, value in tensors.items():
+        part, _, space = key.partition(" ")
+        parts.setdefault(part, {})[space] = value
+    adam = Adam(parts["parameters"], parts["first"], parts["second"], taken)
+    kept = dict(zip(STEPS, steps, strict=True))
+    return Standing(adam, parts["best"], pace=Pace(fall, end), **losses, **kept)
