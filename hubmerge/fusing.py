@@ -8,7 +8,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.fuse import Fusion, Given, find_fusion, fusions
 from hubmerge.fuse.options import settled
 from hubmerge.fuse.registry import BASE_HINT
-from hubmerge.parts import Part
+from hubmerge.fuse.subset import Part
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches, is_labelled

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hubmerge.fuse import Fused, Fusion
-from hubmerge.fuse.made import Ledger
 from hubmerge.fuse.options import settled
+from hubmerge.fuse.result import Ledger
 from hubmerge.fusing import part_of
 from hubmerge.recipe import Recipe
 from hubmerge.reporting import fused

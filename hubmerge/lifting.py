@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.align import LABELS
 from hubmerge.errors import LabelError
-from hubmerge.fuse.average import average
+from hubmerge.fuse.methods.average import average
 from hubmerge.models.joint_head import with_labels
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import spec_of

@@ -10,8 +10,8 @@ from transformers import PreTrainedModel
 
 from hubmerge.fuse import Fused, Fusion, Given, find_fusion
 from hubmerge.fuse.laws import ENDS
+from hubmerge.fuse.subset import WHOLE, Part
 from hubmerge.models.method_context import Bench
-from hubmerge.parts import WHOLE, Part
 from hubmerge.repair import Repair, Repairer
 from hubmerge.symmetry.permutation import State
 

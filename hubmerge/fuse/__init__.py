@@ -1,7 +1,7 @@
 """Combining aligned models into one."""
 
-from hubmerge.fuse import average as _average  # noqa: F401  (importing registers: first, for it wins)
-from hubmerge.fuse import (  # noqa: F401  (importing registers them)
+from hubmerge.fuse.methods import average as _average  # noqa: F401  (importing registers: first, for it wins)
+from hubmerge.fuse.methods import (
     breadcrumbs,
     dare,
     dare_ties,
@@ -22,7 +22,7 @@ from hubmerge.fuse import (  # noqa: F401  (importing registers them)
     ties,
     twa,
 )
-from hubmerge.fuse.made import Fused, Ledger, Step
 from hubmerge.fuse.registry import Fusion, Given, find_fusion, fusions
+from hubmerge.fuse.result import Fused, Ledger, Step
 
 __all__ = ["Fused", "Fusion", "Given", "Ledger", "Step", "find_fusion", "fusions"]

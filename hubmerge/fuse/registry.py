@@ -11,10 +11,10 @@ from torch import Tensor
 
 from hubmerge.data.batches import Batches
 from hubmerge.errors import RecipeError
-from hubmerge.fuse.judge import Finish, Judge
 from hubmerge.fuse.laws import LAWS
-from hubmerge.fuse.made import Fused
 from hubmerge.fuse.options import Option, Value, options_of, settled
+from hubmerge.fuse.result import Fused
+from hubmerge.fuse.validation_scorer import Finish, Judge
 from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown

@@ -1,7 +1,7 @@
 """Repairing what averaging weights does to activations."""
 
-from hubmerge.repair import rescale as _rescale  # noqa: F401  (importing registers both)
-from hubmerge.repair.batchnorm import batch_norms
+from hubmerge.repair.methods import repair as _rescale  # noqa: F401  (importing registers both)
+from hubmerge.repair.methods.batchnorm import batch_norms
 from hubmerge.repair.registry import Bench, Repair, Repairer, find_repair, repairs
 
 __all__ = ["Bench", "Repair", "Repairer", "batch_norms", "find_repair", "repairs"]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hubmerge.errors import SpecError
 from hubmerge.fuse import Fusion, fusions
-from hubmerge.fuse.average import average
+from hubmerge.fuse.methods.average import average
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.methods.weights import match_weights
 from hubmerge.repair import Bench, find_repair

@@ -7,7 +7,7 @@ import torch
 
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import find_fusion
-from hubmerge.fuse.average import average
+from hubmerge.fuse.methods.average import average
 
 
 def state(*values, dtype=torch.float64):

@@ -13,9 +13,9 @@ from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
 from hubmerge.evaluation import outputs
 from hubmerge.fuse import Given, find_fusion
-from hubmerge.fuse.average import average
-from hubmerge.fuse.judge import METRICS, Judge, perturbed
-from hubmerge.fuse.mixing import along
+from hubmerge.fuse._mixing import along
+from hubmerge.fuse.methods.average import average
+from hubmerge.fuse.validation_scorer import METRICS, Judge, perturbed
 from hubmerge.models.method_context import Bench
 from hubmerge.training.midpoint_loss import Midpoint
 from hubmerge.utils.input_batches import NoBatches

@@ -14,9 +14,9 @@ from torch.testing import assert_close
 
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Given, find_fusion
-from hubmerge.fuse.fisher import FLOOR, _labels, information
-from hubmerge.fuse.slerp import coefficients
-from hubmerge.fuse.swad import window
+from hubmerge.fuse.methods.fisher import FLOOR, _labels, information
+from hubmerge.fuse.methods.slerp import coefficients
+from hubmerge.fuse.methods.swad import window
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.laws import spec_of

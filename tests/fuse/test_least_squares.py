@@ -13,9 +13,11 @@ from torch.testing import assert_close
 from hubmerge.demo.digits import digits
 from hubmerge.demo.train import COURSES, accuracy, pixels, train
 from hubmerge.errors import RecipeError
-from hubmerge.fuse import equations, find_fusion, rows, targets
-from hubmerge.fuse.average import average
-from hubmerge.fuse.tied import tied_head
+from hubmerge.fuse import find_fusion
+from hubmerge.fuse.layerwise import normal_equations as equations
+from hubmerge.fuse.layerwise import rows, targets
+from hubmerge.fuse.layerwise.tied_norm import tied_head
+from hubmerge.fuse.methods.average import average
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.models.method_context import Bench
 from hubmerge.repair import batch_norms, find_repair

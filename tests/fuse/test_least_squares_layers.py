@@ -9,10 +9,17 @@ from torch import nn
 from torch.testing import assert_close
 from transformers.pytorch_utils import Conv1D
 
-from hubmerge.fuse.equations import change, chosen_ridge, moments, scales, solve, sums
-from hubmerge.fuse.folding import Affine, folded, in_stock_form, plainly
-from hubmerge.fuse.layers import as_layer
-from hubmerge.fuse.trace import Writer
+from hubmerge.fuse.layerwise.folding import Affine, folded, in_stock_form, plainly
+from hubmerge.fuse.layerwise.layers import as_layer
+from hubmerge.fuse.layerwise.normal_equations import (
+    change,
+    chosen_ridge,
+    moments,
+    scales,
+    solve,
+    sums,
+)
+from hubmerge.fuse.layerwise.trace import Writer
 
 LAYERS = {
     "linear": (nn.Linear(6, 4), (3, 5, 6)),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from hubmerge.fuse.trace import stages
+from hubmerge.fuse.layerwise.trace import stages
 from tests.conformance.tiny import TINY, fresh, probe
 
 

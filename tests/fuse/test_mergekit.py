@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hubmerge.fuse import Given, dare, find_fusion
+from hubmerge.fuse import Given, find_fusion
+from hubmerge.fuse.methods import dare
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.models.method_context import Bench
 from hubmerge.utils.input_batches import NoBatches

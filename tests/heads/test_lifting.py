@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from hubmerge.errors import LabelError
-from hubmerge.fuse.average import average
-from hubmerge.fuse.fisher import information
-from hubmerge.fuse.targets import heard_by
+from hubmerge.fuse.layerwise.targets import heard_by
+from hubmerge.fuse.methods.average import average
+from hubmerge.fuse.methods.fisher import information
 from hubmerge.lifting import filled, head_axes, head_module, lifted
 from hubmerge.models import shaken
 from hubmerge.models.joint_head import APART, JOIN, heads_of

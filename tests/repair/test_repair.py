@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from hubmerge.errors import RecipeError
-from hubmerge.fuse.average import average
+from hubmerge.fuse.methods.average import average
 from hubmerge.repair import Bench, batch_norms, find_repair
-from hubmerge.repair.rescale import _toward, hidden_layers
+from hubmerge.repair.methods.repair import _toward, hidden_layers
 from hubmerge.repair.statistics import channel_statistics
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.hooks import leaving

@@ -1,0 +1,68 @@
+"""Greedy soup: models come in one by one, best first, and stay if validation rows say so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from hubmerge.fuse.laws import EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS, UNITY
+from hubmerge.fuse.methods.average import average
+from hubmerge.fuse.options import Says
+from hubmerge.fuse.registry import fusion
+from hubmerge.fuse.result import Fused, Ledger, Step
+from hubmerge.fuse.validation_scorer import Judge
+from hubmerge.symmetry.permutation import State
+from hubmerge.utils.progress import track
+
+
+@fusion(
+    "greedy-soup",
+    source="arXiv:2203.05482, section 2, Recipe 1",
+    laws=(IDENTITY, EXCHANGE, UNITY, PERMUTATIONS, ROTATIONS),
+    weighs=False,
+)
+def greedy_soup(
+    states: Sequence[State],
+    weights: Sequence[float],
+    *,
+    judge: Judge,
+    metric: Annotated[
+        Literal["loss", "accuracy", "robust-accuracy"],
+        Says("what must not get worse; robust is under noise on the inputs"),
+    ] = "accuracy",
+) -> Fused:
+    """The mean of those models that do not make it worse on validation rows, the best first.
+
+    So it is never worse there than the best model alone. Every candidate is repaired before it is
+    judged; of those that are as good alone, the one of less loss comes first. The ledger says what
+    came in when.
+    """
+    count = len(states)
+
+    def soup(members: Sequence[int]) -> tuple[dict, list[float]]:
+        own = [1 / len(members) if n in members else 0.0 for n in range(count)]
+        return average(states, own), own
+
+    with track(2 * count - 1, "greedy soup") as bar:
+
+        def figures(members: Sequence[int]) -> tuple[float, float]:
+            found = judge.figures(metric, *soup(members))
+            bar.update(1)
+            return found
+
+        singles = [figures([n]) for n in range(count)]
+        alone = [figure for figure, _ in singles]
+        first, *others = sorted(range(count), key=lambda n: singles[n], reverse=True)
+        members, best = [first], alone[first]
+        steps = [(first, alone[first], True)]
+        for n in others:
+            found, _ = figures([*members, n])
+            steps.append((n, found, found >= best))
+            if found >= best:
+                members, best = [*members, n], found
+    told = -1.0 if metric == "loss" else 1.0
+    ledger = Ledger(
+        metric, tuple(Step(n, told * alone[n], told * found, taken) for n, found, taken in steps)
+    )
+    state, own = soup(members)
+    return Fused(state, tuple(own), ledger)

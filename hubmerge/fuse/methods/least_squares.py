@@ -1,0 +1,123 @@
+"""Layer-wise least squares: every layer refitted to what the aligned parents do at its place.
+
+Averaged layers are wrong twice: they get other inputs than the parents' layers did, and what they
+make of them is no mean. So the layers are gone through in forward order, and each is corrected
+where its work first shows (`hubmerge.fuse.trace`): behind its batch norm, or in the residual stream
+it writes to. There the parents' weighted mean M is known (before a ReLU: what the ReLU turns into
+the mean of theirs, `hubmerge.fuse.targets`), the merged model's own value Y behind the layers
+already corrected is known, and the layer gets the D that minimises
+
+    |M - Y - D X|^2 + ridge * D^2        X: its own inputs, all images, all places
+
+so that the ridge draws towards the average. Of a head that is an embedding as well, the norm in
+front of it is corrected instead (`hubmerge.fuse.tied`). No label is looked at. One pass over the
+layers is all: with nothing changed above it, a layer corrected once is not corrected a second time.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from hubmerge.errors import RecipeError
+from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
+from hubmerge.fuse.layerwise.fit import Fit, fitted
+from hubmerge.fuse.layerwise.folding import Affine, folded, in_stock_form, mean_of, plainly
+from hubmerge.fuse.layerwise.targets import Targets, heard_by, windows
+from hubmerge.fuse.layerwise.tied_norm import refitted_norm, tied_head
+from hubmerge.fuse.layerwise.trace import Group, stages
+from hubmerge.fuse.methods.average import average
+from hubmerge.fuse.registry import fusion
+from hubmerge.models.method_context import Bench
+from hubmerge.symmetry.permutation import State
+from hubmerge.utils.hooks import placed
+from hubmerge.utils.progress import track
+
+PROBE = 2
+"""Images that are enough to see how the model is built."""
+
+
+@fusion(
+    "least-squares",
+    source="arXiv:2212.09849, section 3.2 (RegMean); arXiv:2407.02447 (PLeaS), section 3",
+    laws=(IDENTITY, EXCHANGE, ENDS, PERMUTATIONS, ROTATIONS),
+    sets_statistics=True,
+)
+def least_squares(
+    states: Sequence[State], weights: Sequence[float], *, bench: Bench
+) -> dict[str, Tensor]:
+    """Refit every layer to the parents' mean output there, on unlabelled calibration images.
+
+    weights: one per state, summing to 1. What is no layer (norms by themselves, class tokens,
+    position embeddings, tensors with several uses) is averaged.
+    Raises: ValueError as `average` does; RecipeError without calibration batches.
+    """
+    merged = average(states, weights)
+    used = [number for number, weight in enumerate(weights) if weight]
+    if len(used) == 1:
+        return merged
+    if not len(bench.batches):
+        raise RecipeError(
+            "--fuse least-squares needs calibration rows",
+            found="none are left for it",
+            hint="--fuse average needs none",
+        )
+    with bench.workers.single_threaded_ops():
+        return _refitted(merged, states, weights, used, bench)
+
+
+def _refitted(
+    average: State,
+    every: Sequence[State],
+    shares: Sequence[float],
+    used: Sequence[int],
+    bench: Bench,
+) -> dict[str, Tensor]:
+    states, weights = [every[number] for number in used], [shares[number] for number in used]
+    heard = heard_by(weights, used, bench)
+    model = bench.scratch
+    model.load_state_dict(dict(average))
+    probe = {name: value[:PROBE] for name, value in bench.batches[0].inputs.items()}
+    plan = stages(model.eval(), probe)
+    writers = [writer for stage in plan for group in stage for writer in group.writers]
+    maps = {w.name: mean_of([folded(state, w) for state in states], weights) for w in writers}
+    merged = dict(average)
+    for writer in writers:
+        merged |= plainly(writer, average, maps[writer.name])
+    parents = [_holding(model, state) for state in states]
+    with placed(bench.workers.device, model, *parents), track(len(plan), "least squares") as bar:
+        for window in windows(plan, bench):
+            with Targets(parents, weights, window, bench, heard).watched() as targets:
+                for stage in window:
+                    model.load_state_dict(merged)
+                    for group, fit in fitted(stage, model, targets, bench).items():
+                        merged |= _corrected(average, group, fit, maps)
+                    bar.update(1)
+        if (tied := tied_head(model, probe)) is not None:
+            model.load_state_dict(merged)
+            merged |= refitted_norm(tied, model, parents, weights, bench)
+    return merged
+
+
+def _corrected(
+    average: State, group: Group, fit: Fit, maps: dict[str, Affine]
+) -> dict[str, Tensor]:
+    """The tensors of `group` with what was fitted added to them; `maps` is brought up to date."""
+    tensors: dict[str, Tensor] = {}
+    shift: Tensor | None = fit.shift
+    for writer, part in zip(group.writers, fit.parts, strict=True):
+        before = maps[writer.name]
+        bias = before.bias
+        if bias is not None and shift is not None:  # what is missing on average is added once
+            bias, shift = bias + shift, None
+        maps[writer.name] = Affine(before.matrix + part.correction, bias)
+        tensors |= in_stock_form(writer, average, maps[writer.name], part.mean, part.covariance)
+    return tensors
+
+
+def _holding(model: nn.Module, state: State) -> nn.Module:
+    holder = copy.deepcopy(model)
+    holder.load_state_dict(dict(state))
+    return holder
