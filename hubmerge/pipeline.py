@@ -56,7 +56,7 @@ from hubmerge.reporting.write import write_report
 from hubmerge.save import Arrival, read_back, weight_hashes, write_model
 from hubmerge.standing import title_of
 from hubmerge.summary import Story, tell
-from hubmerge.survey.within import check_survey, look_around
+from hubmerge.surveys.of_merge import check_survey, look_around
 from hubmerge.symmetry.permutation import State
 from hubmerge.trials import Trial, best_fusion, halves
 from hubmerge.utils.stopwatch import Stopwatch

@@ -36,7 +36,7 @@ from hubmerge.reporting.known import partial
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
 from hubmerge.save import merged_dtype
-from hubmerge.survey.within import Around
+from hubmerge.surveys.of_merge import Around
 from hubmerge.tasks.task import task_of
 from hubmerge.trials import Trial
 from hubmerge.utils.parent_names import listed, roles, told

@@ -35,7 +35,7 @@ def _complex(
     ] = 100,
 ) -> None:
     """Find the maximal low-loss simplexes among models, and the low route between every pair."""
-    from hubmerge.survey.complex import survey_complex
+    from hubmerge.surveys.complex import survey_complex
 
     found = survey_complex(recipe, limit=limit, budget=budget, out=out)
     say_found(found, json=json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hubmerge.cli import options as o
 
 if TYPE_CHECKING:
-    from hubmerge.survey.diagnose import Diagnosis
+    from hubmerge.surveys.diagnose import Diagnosis
 
 NAME = "diagnose"
 
@@ -31,7 +31,7 @@ def command(
     recipe = o.recipe_of(models, None, given)
     o.settle(quiet=quiet, json=json)
 
-    from hubmerge.survey.diagnose import diagnose
+    from hubmerge.surveys.diagnose import diagnose
 
     found = diagnose(recipe)
     o.say(found.model_dump_json(indent=2) if json else _text(found, dataset))

@@ -39,8 +39,8 @@ def _path(
     path_points: looking.PathPoints = None,
 ) -> None:
     """Find a path of low loss from A to B: line them up, bend a curve, measure all of it."""
-    from hubmerge.landscape.teach import STEPS
-    from hubmerge.survey.path import find_path
+    from hubmerge.landscape.path_trainer import STEPS
+    from hubmerge.surveys.path import find_path
 
     if path_points is not None:
         recipe = recipe.model_copy(update={"path_points": path_points})

@@ -24,7 +24,7 @@ def _plane(
     ] = 15,
 ) -> None:
     """Map the loss on the plane through A, B as it came, and B lined up with A."""
-    from hubmerge.survey.plane import find_plane
+    from hubmerge.surveys.plane import find_plane
 
     found = find_plane(recipe, grid=grid, out=out)
     say_found(found, json=json)

@@ -26,7 +26,7 @@ def _simplex(
     ] = 20,
 ) -> None:
     """Measure all that lies between models, lined up jointly, refined, or each to the first."""
-    from hubmerge.survey.simplex import find_simplex
+    from hubmerge.surveys.simplex import find_simplex
 
     found = find_simplex(recipe, samples=points, out=out)
     say_found(found, json=json)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from hubmerge.landscape.chain import (
+from hubmerge.landscape.curves.methods.band import across, spread
+from hubmerge.landscape.geometry.chain import (
     Chain,
     bernstein,
     difference,
@@ -16,7 +17,6 @@ from hubmerge.landscape.chain import (
     mixed,
     straight,
 )
-from hubmerge.landscape.curves.band import across, spread
 
 SHARES = {"bezier": bernstein, "polygon": hats}
 

@@ -10,9 +10,9 @@ import torch
 from hubmerge.data.batches import Batches
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
-from hubmerge.landscape.chain import Chain, hats
 from hubmerge.landscape.curves import curves, find_curve
-from hubmerge.landscape.teach import Teacher
+from hubmerge.landscape.geometry.chain import Chain, hats
+from hubmerge.landscape.path_trainer import Teacher
 from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import permute, random_permutation

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubmerge.landscape.complex import find_complex
-from hubmerge.landscape.simplex import centroid, drawn, excess, faces, simplex_barrier
+from hubmerge.landscape.geometry.complex import find_complex
+from hubmerge.landscape.geometry.simplex import centroid, drawn, excess, faces, simplex_barrier
 
 
 def test_faces_and_their_middles():

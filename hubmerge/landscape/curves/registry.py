@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hubmerge.errors import RecipeError
-from hubmerge.landscape.chain import Chain
-from hubmerge.landscape.teach import Teacher
+from hubmerge.landscape.geometry.chain import Chain
+from hubmerge.landscape.path_trainer import Teacher
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown
 

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from hubmerge.errors import RecipeError
-from hubmerge.landscape.chain import difference, inner
+from hubmerge.landscape.geometry.chain import difference, inner
 from hubmerge.symmetry.permutation import State
 
 MARGIN = 0.25

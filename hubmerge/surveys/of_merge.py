@@ -17,10 +17,10 @@ from hubmerge.matching import Match
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
 from hubmerge.reporting.surveys import Seen, Surveys, is_sound
-from hubmerge.survey.field import Field, check_ground, field_of
-from hubmerge.survey.path import path_in
-from hubmerge.survey.plane import plane_in
-from hubmerge.survey.simplex import simplex_in
+from hubmerge.surveys.inputs import Field, check_ground, field_of
+from hubmerge.surveys.path import path_in
+from hubmerge.surveys.plane import plane_in
+from hubmerge.surveys.simplex import simplex_in
 from hubmerge.utils.parent_names import roles
 from hubmerge.utils.workers import Workers
 

@@ -11,9 +11,9 @@ from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Barrier
 from hubmerge.evaluation.score import temperature_of
-from hubmerge.landscape.chain import mixed
-from hubmerge.landscape.simplex import excess, simplex_barrier
-from hubmerge.survey.field import Field
+from hubmerge.landscape.geometry.chain import mixed
+from hubmerge.landscape.geometry.simplex import excess, simplex_barrier
+from hubmerge.surveys.inputs import Field
 from hubmerge.utils.progress import track
 
 Seen = list[tuple[Outputs, float | None]]

@@ -12,7 +12,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from hubmerge.landscape.chain import Chain
+from hubmerge.landscape.geometry.chain import Chain
 from hubmerge.models.method_context import Bench
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.adam import Adam

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from hubmerge.landscape.chain import Chain, difference, hats, inner, straight
 from hubmerge.landscape.curves.registry import curve
-from hubmerge.landscape.teach import Teacher
+from hubmerge.landscape.geometry.chain import Chain, difference, hats, inner, straight
+from hubmerge.landscape.path_trainer import Teacher
 from hubmerge.symmetry.permutation import State
 
 

@@ -11,14 +11,14 @@ from hubmerge.errors import RecipeError
 from hubmerge.evaluation.curve import measure_curve
 from hubmerge.evaluation.results import Curve
 from hubmerge.hub.target import check_folder
-from hubmerge.landscape.chain import Chain, distance, hats
 from hubmerge.landscape.curves import find_curve
-from hubmerge.landscape.teach import STEPS, Teacher
+from hubmerge.landscape.geometry.chain import Chain, distance, hats
+from hubmerge.landscape.path_trainer import STEPS, Teacher
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.settle import settle, told
 from hubmerge.reporting.surveyed import PathFound, PathSeen
-from hubmerge.survey.field import Field, about, take_field
-from hubmerge.survey.writing import write_survey
+from hubmerge.surveys.inputs import Field, about, take_field
+from hubmerge.surveys.write import write_survey
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.workers import Workers
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hubmerge.evaluation.outputs import ClassOutputs, Outputs
 from hubmerge.evaluation.score import ensemble
 from hubmerge.hub.target import check_folder
-from hubmerge.landscape.simplex import (
+from hubmerge.landscape.geometry.simplex import (
     INSIDE,
     VERTEX,
     centroid,
@@ -23,10 +23,10 @@ from hubmerge.reporting.figures import count as counted
 from hubmerge.reporting.figures import interval
 from hubmerge.reporting.simplexes import barrier_of
 from hubmerge.reporting.surveyed import Place, SimplexFound, SimplexMeasured, SimplexSeen
-from hubmerge.survey.field import Field, about, take_field
-from hubmerge.survey.looking import ends_of, look_at, rise_over, rises_of
-from hubmerge.survey.refined import refined
-from hubmerge.survey.writing import write_survey
+from hubmerge.surveys.inputs import Field, about, take_field
+from hubmerge.surveys.joint_alignment import refined
+from hubmerge.surveys.mixtures import ends_of, look_at, rise_over, rises_of
+from hubmerge.surveys.write import write_survey
 from hubmerge.utils.workers import Workers
 
 WAYS = ("universe", "star")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hubmerge.landscape.chain import Chain, bernstein, straight
 from hubmerge.landscape.curves.registry import curve
-from hubmerge.landscape.teach import Teacher
+from hubmerge.landscape.geometry.chain import Chain, bernstein, straight
+from hubmerge.landscape.path_trainer import Teacher
 from hubmerge.symmetry.permutation import State
 
 

@@ -9,12 +9,12 @@ from hubmerge.errors import RecipeError
 from hubmerge.evaluation.curve import CURVE_ROWS
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.hub.target import check_folder
-from hubmerge.landscape.plane import plane_through
+from hubmerge.landscape.geometry.plane import plane_through
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.figures import count, figure
 from hubmerge.reporting.surveyed import PlaneFound, PlanePoint, PlaneSeen
-from hubmerge.survey.field import Field, about, take_field
-from hubmerge.survey.writing import write_survey
+from hubmerge.surveys.inputs import Field, about, take_field
+from hubmerge.surveys.write import write_survey
 from hubmerge.utils.parent_names import listed
 from hubmerge.utils.progress import track
 from hubmerge.utils.workers import Workers

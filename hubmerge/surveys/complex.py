@@ -8,13 +8,13 @@ from hubmerge.errors import RecipeError
 from hubmerge.evaluation.curve import CURVE_ROWS
 from hubmerge.evaluation.results import Barrier
 from hubmerge.hub.target import check_folder
-from hubmerge.landscape.complex import Complex, Face, find_complex
-from hubmerge.landscape.simplex import centroid, drawn, faces
+from hubmerge.landscape.geometry.complex import Complex, Face, find_complex
+from hubmerge.landscape.geometry.simplex import centroid, drawn, faces
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.surveyed import ComplexFound, Simplex, Way
-from hubmerge.survey.field import Field, about, take_field
-from hubmerge.survey.looking import rises_of
-from hubmerge.survey.writing import write_survey
+from hubmerge.surveys.inputs import Field, about, take_field
+from hubmerge.surveys.mixtures import rises_of
+from hubmerge.surveys.write import write_survey
 from hubmerge.utils.parent_names import letters
 from hubmerge.utils.progress import track
 from hubmerge.utils.workers import Workers

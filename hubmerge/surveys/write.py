@@ -14,7 +14,7 @@ from hubmerge.reporting.kinds import kind_of
 from hubmerge.reporting.survey_card import render_survey
 from hubmerge.reporting.surveyed import Surveyed
 from hubmerge.save import arriving_whole
-from hubmerge.survey.field import Field
+from hubmerge.surveys.inputs import Field
 
 CARD = "README.md"
 

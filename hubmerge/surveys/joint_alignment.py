@@ -15,11 +15,11 @@ import numpy as np
 
 from hubmerge.evaluation.curve import CURVE_VALIDATION_ROWS
 from hubmerge.evaluation.evaluate import outputs
-from hubmerge.landscape.chain import mixed
-from hubmerge.landscape.simplex import centroid, drawn, excess, faces
+from hubmerge.landscape.geometry.chain import mixed
+from hubmerge.landscape.geometry.simplex import centroid, drawn, excess, faces
 from hubmerge.matching.methods.descent import descend
 from hubmerge.specs.spec import Spec
-from hubmerge.survey.field import Field
+from hubmerge.surveys.inputs import Field
 from hubmerge.symmetry.element import Symmetry, compose
 from hubmerge.symmetry.permutation import State, permute
 from hubmerge.utils.progress import track
