@@ -27,7 +27,7 @@ from hubmerge.data.dataset import open_data
 from hubmerge.demo.train import SEEDS, Course, processor, train
 from hubmerge.localhub import embedded_hub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.progress import be_quiet
 
 MATCHERS = ("activations", "weights", "straight-through")

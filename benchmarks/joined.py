@@ -19,8 +19,8 @@ from datasets import ClassLabel, DatasetDict
 
 from hubmerge.demo.digits import NAMES, digits, write_digits
 from hubmerge.demo.train import Course, write_parent
-from hubmerge.reporting import figures
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting import numbers as figures
+from hubmerge.reporting.schema.report import Report
 
 HALVES = (NAMES[:5], NAMES[5:])
 WAYS = ("average", "least-squares")

@@ -20,7 +20,7 @@ from pathlib import Path
 import common
 
 from hubmerge.demo.train import COURSES
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.progress import be_quiet
 
 SEEDS = (0, 1, 2)

@@ -22,7 +22,7 @@ from pathlib import Path
 import common
 from safetensors.torch import load, save_file
 
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 
 WEIGHTS = "model.safetensors"
 

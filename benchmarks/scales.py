@@ -16,7 +16,7 @@ from pathlib import Path
 
 import common
 
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.specs.spec import ALL, SCALED, UNSCALED
 from hubmerge.utils.progress import be_quiet
 

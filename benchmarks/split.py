@@ -17,7 +17,7 @@ from datasets import DatasetDict
 
 from hubmerge.demo.digits import digits, write_digits
 from hubmerge.demo.train import Course, write_parent
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 
 SHARE = 5
 """Every so many-th image of a class goes to the other parent: 20%."""

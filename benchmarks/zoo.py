@@ -18,7 +18,7 @@ from pathlib import Path
 import common
 
 from hubmerge.localhub import embedded_hub
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 
 
 def merge(options: argparse.Namespace, more: list[str], folder: Path) -> tuple[Report, float]:

@@ -23,8 +23,8 @@ from make_pages import ROOT, fill, table
 from hubmerge.demo.run import DATASET, merged, parent
 from hubmerge.demo.train import COURSES, SEEDS, Course
 from hubmerge.localhub import embedded_hub
-from hubmerge.reporting.figures import figure
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.numbers import figure
+from hubmerge.reporting.schema.report import Report
 
 IMAGES = ROOT / "docs" / "images"
 SHOWN = "resnet"

@@ -20,8 +20,8 @@ from hubmerge.cli import app
 from hubmerge.errors import exit_codes
 from hubmerge.fuse import fusions
 from hubmerge.fuse.laws import LAWS
-from hubmerge.methods import Method, option_text
-from hubmerge.methods import methods as all_methods
+from hubmerge.reporting.methods import Method, option_text
+from hubmerge.reporting.methods import methods as all_methods
 from hubmerge.specs.family import Family, load_registry
 
 ROOT = Path(__file__).resolve().parent.parent

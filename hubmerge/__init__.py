@@ -27,7 +27,7 @@ _HOMES = {
     "Merged": "hubmerge.api",
     "run": "hubmerge.pipeline",
     "plan": "hubmerge.pipeline",
-    "Destination": "hubmerge.destination",
+    "Destination": "hubmerge.hub.destination",
     "MergeResult": "hubmerge.pipeline",
     "Recipe": "hubmerge.recipe",
     "diagnose": "hubmerge.surveys.diagnose",

@@ -26,8 +26,11 @@ from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of,
 from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse.options import Value
 from hubmerge.fusing import check_rows, fuses_by_labels, learns
-from hubmerge.hub import LoadedModel, check_mergeable, fetch, resolve
+from hubmerge.hub import fetch
 from hubmerge.hub import load as load
+from hubmerge.hub.compare import check_mergeable
+from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.source import resolve
 from hubmerge.lineup import chosen_on
 from hubmerge.matching import Match, match_text
 from hubmerge.models.joint_head import SAME, Heads

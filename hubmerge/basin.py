@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from hubmerge.align import Parents, aligned, gather
-from hubmerge.hub import LoadedModel
+from hubmerge.hub.load import LoadedModel
 from hubmerge.lifting import Rows, filled, head_module, lifted
 from hubmerge.matching import Match
 from hubmerge.models.joint_head import Heads

@@ -11,7 +11,8 @@ from hubmerge.contest import Ground
 from hubmerge.data.synthetic.batches import can_be_shown
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.fusing import check_fusing, fuses_a_run
-from hubmerge.hub import LoadedModel, common_head
+from hubmerge.hub.compare import common_head
+from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.many import find_together
 from hubmerge.matching.registry import NOTHING

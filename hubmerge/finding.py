@@ -19,7 +19,8 @@ from hubmerge.choices import (
 )
 from hubmerge.contest import matching_of, prepare_ground, validation_of
 from hubmerge.errors import RecipeError
-from hubmerge.hub import check_mergeable, fetch
+from hubmerge.hub import fetch
+from hubmerge.hub.compare import check_mergeable
 from hubmerge.hub.target import check_folder
 from hubmerge.matching import Match, match_json, match_text
 from hubmerge.matching.alignment_files import save_matches

@@ -19,7 +19,7 @@ from hubmerge.evaluation.evaluate import logits
 from hubmerge.evaluation.outputs import ClassOutputs
 from hubmerge.evaluation.results import Score
 from hubmerge.models.joint_head import Heads
-from hubmerge.reporting import heads as told
+from hubmerge.reporting.schema import heads as told
 from hubmerge.utils.parent_names import roles
 from hubmerge.utils.workers import Workers
 

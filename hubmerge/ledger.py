@@ -11,7 +11,7 @@ from hubmerge.fuse.options import settled
 from hubmerge.fuse.result import Ledger
 from hubmerge.fusing import part_of
 from hubmerge.recipe import Recipe
-from hubmerge.reporting import fused
+from hubmerge.reporting.schema import fusion as fused
 from hubmerge.trials import Trial
 from hubmerge.utils.parent_names import roles
 

@@ -21,7 +21,8 @@ from hubmerge.contest import (
 )
 from hubmerge.errors import RecipeError
 from hubmerge.fusing import AUTO, learns
-from hubmerge.hub import LoadedModel, fetch
+from hubmerge.hub import fetch
+from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Match, find_method
 from hubmerge.matching.alignment_files import load_matches
 from hubmerge.models.joint_head import Heads

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubmerge.errors import ConflictError
-from hubmerge.hub import Source, resolve
+from hubmerge.hub.source import Source, resolve
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.recipe import Recipe
 from hubmerge.utils.parent_names import roles

@@ -30,28 +30,25 @@ from hubmerge.contest import (
     statistics_of,
     validation_of,
 )
-from hubmerge.destination import Destination
 from hubmerge.errors import RecipeError
 from hubmerge.evaluation import outputs
 from hubmerge.evaluation.curve import choose_lambda
 from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse import Fused, Fusion, find_fusion
 from hubmerge.fusing import AUTO, check_rows, given_to, learns, part_of
-from hubmerge.hub import (
-    LoadedModel,
-    Plan,
-    Published,
-    make_plan,
-    publish,
-)
+from hubmerge.hub import publish
+from hubmerge.hub.destination import Destination
+from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.publish import Published
 from hubmerge.lineup import ground_of, matched, paths_of
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.path import LINEAR
 from hubmerge.path import Path as MergePath
 from hubmerge.pins import Sources, pin, pinned_recipe, without_paths
+from hubmerge.planning.plan import Plan, make_plan
 from hubmerge.published import publish_standing
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.write import write_report
 from hubmerge.save import Arrival, read_back, weight_hashes, write_model
 from hubmerge.standing import title_of

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hubmerge.destination import Destination
 from hubmerge.errors import ConflictError
-from hubmerge.hub import Published, check_target, publish, resolve
+from hubmerge.hub import publish
+from hubmerge.hub.destination import Destination
 from hubmerge.hub.fetch import fetch_file, file_sizes
+from hubmerge.hub.publish import Published
+from hubmerge.hub.source import resolve
+from hubmerge.hub.target import check_target
 from hubmerge.pins import without_paths
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.save import weight_hashes
 from hubmerge.standing import REPORT, bring_finished, finished, title_of
 

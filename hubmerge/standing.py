@@ -6,17 +6,18 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from hubmerge.destination import Destination
 from hubmerge.errors import HubmergeError, NotFoundError, RecipeError
-from hubmerge.hub import Published, Source, resolve
 from hubmerge.hub.client import endpoint
+from hubmerge.hub.destination import Destination
 from hubmerge.hub.fetch import fetch_file
 from hubmerge.hub.proposals import own_proposals
+from hubmerge.hub.publish import Published
+from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import RemoteRepo, check_folder, check_push_options, look_at
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import TENSORS
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.save import arriving_whole, weight_hashes
 
 REPORT = "report.json"

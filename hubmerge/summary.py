@@ -19,20 +19,21 @@ from hubmerge.data.rows import RowSet as Rows
 from hubmerge.fuse import Fused, Fusion
 from hubmerge.fuse.laws import ENDS
 from hubmerge.fusing import part_of
-from hubmerge.hub import LoadedModel, Plan, Source
 from hubmerge.hub.compare import has_classes
-from hubmerge.hub.plan import ModelPlan
+from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.source import Source
 from hubmerge.known import told_heads
 from hubmerge.ledger import told_fusion
 from hubmerge.matching import Match
 from hubmerge.matching.alignment_files import matched_roles
 from hubmerge.models.images import image_size
 from hubmerge.models.joint_head import Heads
+from hubmerge.planning.plan import ModelPlan, Plan
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms
-from hubmerge.reporting import schema
-from hubmerge.reporting.barriers import OnTraining
-from hubmerge.reporting.known import partial
+from hubmerge.reporting.label_coverage import partial
+from hubmerge.reporting.schema import report as schema
+from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
 from hubmerge.save import merged_dtype

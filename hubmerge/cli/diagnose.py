@@ -38,7 +38,7 @@ def command(
 
 
 def _text(found: Diagnosis, dataset: str | None) -> str:
-    from hubmerge.reporting.figures import figure, signed
+    from hubmerge.reporting.numbers import figure, signed
 
     said = {
         "kin": "Kin: they share a basin, as fine-tunes of one base do",

@@ -8,7 +8,7 @@ from hubmerge.cli import options as o
 from hubmerge.cli.merging import merging
 
 if TYPE_CHECKING:
-    from hubmerge.destination import Destination
+    from hubmerge.hub.destination import Destination
     from hubmerge.recipe import Recipe
 
 NAME = "merge"

@@ -12,7 +12,7 @@ from hubmerge.cli import options as o
 from hubmerge.cli.named_values import fuse_options_of
 
 if TYPE_CHECKING:
-    from hubmerge.destination import Destination
+    from hubmerge.hub.destination import Destination
     from hubmerge.recipe import Recipe
 
 ELSEWHERE = frozenset(

@@ -22,7 +22,7 @@ def command(
     json: o.Json = False,
 ) -> None:
     """List every method with the rows it looks at, its options and its source."""
-    from hubmerge.methods import KINDS, methods_json, methods_text
+    from hubmerge.reporting.methods import KINDS, methods_json, methods_text
 
     names = [each.name for each in KINDS]
     if kind is not None and kind not in names:

@@ -12,7 +12,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.utils.progress import be_quiet
 
 if TYPE_CHECKING:
-    from hubmerge.destination import Destination
+    from hubmerge.hub.destination import Destination
     from hubmerge.recipe import Recipe
 
 AnyRecipe = Any
@@ -341,6 +341,6 @@ def destination_of(
     exist_ok: bool,
 ) -> Destination:
     """Where the result goes."""
-    from hubmerge.destination import Destination
+    from hubmerge.hub.destination import Destination
 
     return Destination(out, push, private, create_pr, revision, exist_ok)

@@ -8,7 +8,7 @@ from hubmerge.cli import options as o
 from hubmerge.cli.merging import merging
 
 if TYPE_CHECKING:
-    from hubmerge.destination import Destination
+    from hubmerge.hub.destination import Destination
     from hubmerge.recipe import Recipe
 
 NAME = "plan"
@@ -16,8 +16,8 @@ NAME = "plan"
 
 def _plan(recipe: Recipe, destination: Destination, json: bool) -> None:
     """Say what merge would do and need, or why it cannot; no weights are downloaded."""
-    from hubmerge.hub import render_plan
     from hubmerge.pipeline import plan
+    from hubmerge.planning.text import render_plan
 
     found = plan(recipe, destination)
     o.say(found.model_dump_json(indent=2) if json else render_plan(found))

@@ -11,7 +11,7 @@ import typer
 from hubmerge.cli import options as o
 
 if TYPE_CHECKING:
-    from hubmerge.reporting.surveyed import Surveyed
+    from hubmerge.reporting.schema.survey_results import Surveyed
 
 Act = Callable[..., None]
 """Takes the recipe, the folder to write and whether JSON is wanted; its keyword-only parameters
@@ -81,7 +81,7 @@ def shared(
 
 def say_found(found: Surveyed, *, json: bool) -> None:
     """Prints what a survey found: a sentence and its tables, or all of it as JSON."""
-    from hubmerge.reporting.kinds import as_text, kind_of
+    from hubmerge.reporting.survey_kinds import as_text, kind_of
 
     if json:
         o.say(found.model_dump_json(indent=2))

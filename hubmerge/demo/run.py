@@ -25,7 +25,7 @@ from hubmerge.demo.digits import digits, write_digits
 from hubmerge.demo.train import COURSES, SEEDS, Course, write_parent
 from hubmerge.errors import INTERRUPTED, RecipeError
 from hubmerge.localhub import DEFAULT_PORT, EmbeddedHub
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.text import render_text
 
 NAMESPACE = "demo"

@@ -10,11 +10,11 @@ from hubmerge.hub.fetch import fetch
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.licence import LicenceDecision, ParentLicence, merged_licence
 from hubmerge.hub.load import Description, LoadedModel, describe, load, load_config
-from hubmerge.hub.plan import Plan, make_plan
-from hubmerge.hub.plan_text import render_plan
 from hubmerge.hub.publish import Published, publish
 from hubmerge.hub.source import Source, parse_ref, resolve
 from hubmerge.hub.target import Target, check_target
+from hubmerge.planning.plan import Plan, make_plan
+from hubmerge.planning.text import render_plan
 
 __all__ = [
     "Description",

@@ -28,7 +28,7 @@ from hubmerge.hub.layout import (
     stored_dtype,
     weight_files,
 )
-from hubmerge.hub.preparing import refuse_misfit
+from hubmerge.hub.processors import refuse_misfit
 from hubmerge.hub.source import Source, folder_files, resolve
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer

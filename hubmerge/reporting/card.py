@@ -8,12 +8,23 @@ from __future__ import annotations
 from huggingface_hub import EvalResult, ModelCardData
 from markupsafe import Markup
 
-from hubmerge.reporting import escape, figures, heights, known
-from hubmerge.reporting.kinds import Kind, kind_of
-from hubmerge.reporting.pictures import PLOT
-from hubmerge.reporting.plot import can_plot
-from hubmerge.reporting.schema import Data, Report, RowSet
-from hubmerge.reporting.surveys import Seen
+from hubmerge.reporting import (
+    barrier_text as heights,
+)
+from hubmerge.reporting import (
+    escape,
+)
+from hubmerge.reporting import (
+    label_coverage as known,
+)
+from hubmerge.reporting import (
+    numbers as figures,
+)
+from hubmerge.reporting.plots.barrier import can_plot
+from hubmerge.reporting.plots.pictures import PLOT
+from hubmerge.reporting.schema.report import Data, Report, RowSet
+from hubmerge.reporting.schema.surveys import Seen
+from hubmerge.reporting.survey_kinds import Kind, kind_of
 from hubmerge.reporting.templating import environment
 from hubmerge.reporting.verdict import RULE, TOLERANCE
 from hubmerge.reporting.words import Words, words_for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hubmerge.matching.learned.registry import learners
-from hubmerge.reporting.schema import Method, Report
+from hubmerge.reporting.schema.report import Method, Report
 from hubmerge.specs.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
 
 WORSE = ("worse", "do not use")

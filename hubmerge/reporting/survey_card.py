@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hubmerge.evaluation.curve import CURVE_ROWS
-from hubmerge.reporting.kinds import kind_of
-from hubmerge.reporting.surveyed import Surveyed
+from hubmerge.reporting.schema.survey_results import Surveyed
+from hubmerge.reporting.survey_kinds import kind_of
 from hubmerge.reporting.templating import environment
 from hubmerge.utils.parent_names import letters
 

@@ -10,8 +10,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hubmerge.reporting import escape, figures, heights
-from hubmerge.reporting.kinds import Table
+from hubmerge.reporting import barrier_text as heights
+from hubmerge.reporting import escape
+from hubmerge.reporting import numbers as figures
+from hubmerge.reporting.survey_kinds import Table
 from hubmerge.utils.parent_names import listed, told
 
 

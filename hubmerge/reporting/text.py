@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hubmerge.reporting import figures, heights, known
+from hubmerge.reporting import (
+    barrier_text as heights,
+)
+from hubmerge.reporting import (
+    label_coverage as known,
+)
+from hubmerge.reporting import (
+    numbers as figures,
+)
 from hubmerge.reporting.escape import one_line
-from hubmerge.reporting.figures import figure, share
 from hubmerge.reporting.next_steps import next_steps
-from hubmerge.reporting.schema import Method, Report
+from hubmerge.reporting.numbers import figure, share
+from hubmerge.reporting.schema.report import Method, Report
 from hubmerge.reporting.words import Words, words_for
 from hubmerge.utils.parent_names import told
 

@@ -30,8 +30,8 @@ from typing import NamedTuple
 
 from hubmerge.evaluation.results import Comparison
 from hubmerge.reporting.escape import one_line
-from hubmerge.reporting.figures import count, everyone, figure
-from hubmerge.reporting.schema import Contenders, VerdictName
+from hubmerge.reporting.numbers import count, everyone, figure
+from hubmerge.reporting.schema.report import Contenders, VerdictName
 from hubmerge.reporting.words import PLAIN, Words
 from hubmerge.utils.parent_names import listed, told
 

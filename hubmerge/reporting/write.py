@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.pictures import pictures
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.plots.pictures import pictures
+from hubmerge.reporting.schema.report import Report
 
 
 def write_report(report: Report, folder: Path, repo_id: str | None = None) -> list[Path]:

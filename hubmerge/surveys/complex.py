@@ -11,7 +11,7 @@ from hubmerge.hub.target import check_folder
 from hubmerge.landscape.geometry.complex import Complex, Face, find_complex
 from hubmerge.landscape.geometry.simplex import centroid, drawn, faces
 from hubmerge.recipe import Recipe
-from hubmerge.reporting.surveyed import ComplexFound, Simplex, Way
+from hubmerge.reporting.schema.survey_results import ComplexFound, Simplex, Way
 from hubmerge.surveys.inputs import Field, about, take_field
 from hubmerge.surveys.mixtures import rises_of
 from hubmerge.surveys.write import write_survey

@@ -18,7 +18,7 @@ from hubmerge.cascade import AUTO
 from hubmerge.choices import takes_images
 from hubmerge.errors import RecipeError
 from hubmerge.evaluation.results import Result
-from hubmerge.hub import check_mergeable
+from hubmerge.hub.compare import check_mergeable
 from hubmerge.matching.text import match_summary
 from hubmerge.pins import pin
 from hubmerge.recipe import Recipe

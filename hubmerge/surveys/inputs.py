@@ -17,7 +17,7 @@ from hubmerge.contest import Ground, learning_rows, statistics_of
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import RecipeError
 from hubmerge.evaluation.evaluate import Outputs, outputs
-from hubmerge.hub import check_mergeable
+from hubmerge.hub.compare import check_mergeable
 from hubmerge.lineup import ground_of, matched
 from hubmerge.matching import Match
 from hubmerge.models.method_context import Bench

@@ -16,7 +16,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.matching import Match
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
-from hubmerge.reporting.surveys import Seen, Surveys, is_sound
+from hubmerge.reporting.schema.surveys import Seen, Surveys, is_sound
 from hubmerge.surveys.inputs import Field, check_ground, field_of
 from hubmerge.surveys.path import path_in
 from hubmerge.surveys.plane import plane_in

@@ -15,8 +15,8 @@ from hubmerge.landscape.curves import find_curve
 from hubmerge.landscape.geometry.chain import Chain, distance, hats
 from hubmerge.landscape.path_trainer import STEPS, Teacher
 from hubmerge.recipe import Recipe
-from hubmerge.reporting.settle import settle, told
-from hubmerge.reporting.surveyed import PathFound, PathSeen
+from hubmerge.reporting.path_verdict import settle, told
+from hubmerge.reporting.schema.survey_results import PathFound, PathSeen
 from hubmerge.surveys.inputs import Field, about, take_field
 from hubmerge.surveys.write import write_survey
 from hubmerge.symmetry.permutation import State

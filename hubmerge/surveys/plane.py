@@ -11,8 +11,8 @@ from hubmerge.evaluation.evaluate import outputs
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.geometry.plane import plane_through
 from hubmerge.recipe import Recipe
-from hubmerge.reporting.figures import count, figure
-from hubmerge.reporting.surveyed import PlaneFound, PlanePoint, PlaneSeen
+from hubmerge.reporting.numbers import count, figure
+from hubmerge.reporting.schema.survey_results import PlaneFound, PlanePoint, PlaneSeen
 from hubmerge.surveys.inputs import Field, about, take_field
 from hubmerge.surveys.write import write_survey
 from hubmerge.utils.parent_names import listed

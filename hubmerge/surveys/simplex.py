@@ -19,10 +19,15 @@ from hubmerge.landscape.geometry.simplex import (
     simplex_barrier,
 )
 from hubmerge.recipe import Recipe
-from hubmerge.reporting.figures import count as counted
-from hubmerge.reporting.figures import interval
-from hubmerge.reporting.simplexes import barrier_of
-from hubmerge.reporting.surveyed import Place, SimplexFound, SimplexMeasured, SimplexSeen
+from hubmerge.reporting.numbers import count as counted
+from hubmerge.reporting.numbers import interval
+from hubmerge.reporting.plots.simplex import barrier_of
+from hubmerge.reporting.schema.survey_results import (
+    Place,
+    SimplexFound,
+    SimplexMeasured,
+    SimplexSeen,
+)
 from hubmerge.surveys.inputs import Field, about, take_field
 from hubmerge.surveys.joint_alignment import refined
 from hubmerge.surveys.mixtures import ends_of, look_at, rise_over, rises_of

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.recipe import RECIPE_FILE
-from hubmerge.reporting.kinds import kind_of
+from hubmerge.reporting.schema.survey_results import Surveyed
 from hubmerge.reporting.survey_card import render_survey
-from hubmerge.reporting.surveyed import Surveyed
+from hubmerge.reporting.survey_kinds import kind_of
 from hubmerge.save import arriving_whole
 from hubmerge.surveys.inputs import Field
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubmerge.errors import NotFoundError
-from hubmerge.hub import Source, resolve
 from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.layout import COMPANIONS, INDEX
+from hubmerge.hub.source import Source, resolve
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY, TENSORS
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
-from hubmerge.reporting.pictures import PICTURES
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.plots.pictures import PICTURES
+from hubmerge.reporting.schema.report import Report
 from hubmerge.standing import REPORT
 from hubmerge.verification.claims import CARD
 

@@ -10,7 +10,7 @@ from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.matching.match_files import TENSORS
 from hubmerge.pins import BASE, DATASET, model_roles
 from hubmerge.recipe import MIDDLE, Recipe
-from hubmerge.reporting.schema import Data, Parent, Report
+from hubmerge.reporting.schema.report import Data, Parent, Report
 from hubmerge.verification.result import Check, Outcome
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

@@ -11,8 +11,8 @@ from typing import Any
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY
 from hubmerge.recipe import RECIPE_FILE
-from hubmerge.reporting.pictures import PICTURES
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.plots.pictures import PICTURES
+from hubmerge.reporting.schema.report import Report
 from hubmerge.save import weight_hashes
 from hubmerge.standing import REPORT
 from hubmerge.verification.claims import CARD

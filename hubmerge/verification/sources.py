@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubmerge.errors import AccessError, HubmergeError, NotFoundError, WeightsError
-from hubmerge.hub import resolve
 from hubmerge.hub.client import RepoType
+from hubmerge.hub.source import resolve
 from hubmerge.pins import BASE, DATASET, model_roles
 from hubmerge.recipe import Recipe
 from hubmerge.utils.parent_names import told

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubmerge.destination import Destination
 from hubmerge.errors import (
     CanonicalError,
     DataError,
@@ -19,11 +18,12 @@ from hubmerge.errors import (
     RecipeError,
     WeightsError,
 )
+from hubmerge.hub.destination import Destination
 from hubmerge.pins import DATASET
 from hubmerge.pipeline import MergeResult, run
 from hubmerge.recipe import Recipe
-from hubmerge.reporting.pictures import PICTURES
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.plots.pictures import PICTURES
+from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_card, check_pictures, check_verdict
 from hubmerge.verification.download import Merge, download_merge

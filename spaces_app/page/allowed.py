@@ -9,8 +9,8 @@ from markupsafe import Markup
 from hubmerge.fuse import fusions
 from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED
 from hubmerge.matching import learners, matchers
-from hubmerge.methods import methods
 from hubmerge.repair import repairs
+from hubmerge.reporting.methods import methods
 from spaces_app.page.levels import AS_CHOSEN
 from spaces_app.page.markup import join, table, text
 from spaces_app.page.wording import FUSION, MATCHING, REPAIR

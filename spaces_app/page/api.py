@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from hubmerge.recipe import Recipe
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from spaces_app.page import recipe_text
 from spaces_app.page.context import Context
 from spaces_app.service.job import Refused, refusing

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from hubmerge.reporting.figures import figure
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.numbers import figure
+from hubmerge.reporting.schema.report import Report
 from spaces_app.page.markup import NONE, join
 
 WIDTH, HEIGHT = 640, 300

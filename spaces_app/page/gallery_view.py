@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from hubmerge.reporting.figures import MISSING, count, figure
+from hubmerge.reporting.numbers import MISSING, count, figure
 from spaces_app.page.markup import NONE, join, on_hub, table, term, text
 from spaces_app.page.report_view import BARRIER
 from spaces_app.service.gallery import Exhibit

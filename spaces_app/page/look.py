@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from spaces_app.page import attempt_view, curve_view, markup, report_view, survey_view
 from spaces_app.page.context import Context
 from spaces_app.page.steps import QUIET, heading

@@ -6,10 +6,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hubmerge.hub.plan import Plan
-from hubmerge.hub.plan_text import free_spaces
-from hubmerge.hub.resources import human
-from hubmerge.reporting.figures import duration
+from hubmerge.planning.plan import Plan
+from hubmerge.planning.resources import human
+from hubmerge.planning.text import free_spaces
+from hubmerge.reporting.numbers import duration
 from hubmerge.utils.parent_names import letters
 from spaces_app.page.glossary import explained
 from spaces_app.page.markup import card, facts, join, on_hub, table, term, text

@@ -8,7 +8,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from hubmerge.hub.source import parse_repo_id
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from spaces_app.page import markup, publish_view
 from spaces_app.page.context import Context
 from spaces_app.page.steps import QUIET, heading

@@ -8,11 +8,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hubmerge.hub.resources import human
 from hubmerge.hub.source import folder_files
+from hubmerge.planning.resources import human
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.pictures import PICTURES
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.plots.pictures import PICTURES
+from hubmerge.reporting.schema.report import Report
 from spaces_app.page.markup import card, facts, join, refusal, table, text
 from spaces_app.service.desk import CUT_OFF
 from spaces_app.service.job import Refusal

@@ -7,22 +7,15 @@ from bisect import bisect
 from markupsafe import Markup
 
 from hubmerge.evaluation.results import Curve
-from hubmerge.reporting.figures import (
-    MISSING,
-    count,
-    figure,
-    rows,
-    share,
-    signed,
-)
-from hubmerge.reporting.heights import (
+from hubmerge.reporting.barrier_text import (
     barrier_cell,
     barrier_sentence,
     heights,
     training_sentence,
 )
 from hubmerge.reporting.next_steps import next_steps
-from hubmerge.reporting.schema import Method, Report
+from hubmerge.reporting.numbers import MISSING, count, figure, rows, share, signed
+from hubmerge.reporting.schema.report import Method, Report
 from hubmerge.reporting.words import words_for
 from spaces_app.page.allowed import LOOKS_AT
 from spaces_app.page.markup import NONE, card, facts, join, on_hub, table, term, text

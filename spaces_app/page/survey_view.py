@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from hubmerge.reporting.figures import figure, share
-from hubmerge.reporting.kinds import kind_of
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.numbers import figure, share
+from hubmerge.reporting.schema.report import Report
+from hubmerge.reporting.survey_kinds import kind_of
 from hubmerge.utils.parent_names import roles, told
 from spaces_app.page.markup import NONE, join, table, text
 

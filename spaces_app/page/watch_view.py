@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from hubmerge.hub.resources import human
-from hubmerge.reporting.figures import count, duration
+from hubmerge.planning.resources import human
+from hubmerge.reporting.numbers import count, duration
 from hubmerge.utils.parent_names import listed
 from spaces_app.page import curve_view
 from spaces_app.page.markup import NONE, card, join, refusal, text

@@ -31,7 +31,7 @@ PACKED = "merge.zip"
 
 def plan(request: Mapping[str, Any]) -> Answer:
     """What the merge would do."""
-    from hubmerge.destination import Destination
+    from hubmerge.hub.destination import Destination
     from hubmerge.pipeline import plan as look
     from hubmerge.recipe import Recipe
 
@@ -41,7 +41,7 @@ def plan(request: Mapping[str, Any]) -> Answer:
 
 def merge(request: Mapping[str, Any]) -> Answer:
     """The merge, and a note of what an image can be tried on."""
-    from hubmerge.destination import Destination
+    from hubmerge.hub.destination import Destination
     from hubmerge.pipeline import run
     from hubmerge.recipe import Recipe
 
@@ -53,7 +53,8 @@ def merge(request: Mapping[str, Any]) -> Answer:
 
 
 def _note_contenders(folder: Path, recipe: Any, repair: str) -> None:
-    from hubmerge.hub import fetch, resolve
+    from hubmerge.hub import fetch
+    from hubmerge.hub.source import resolve
     from hubmerge.utils.parent_names import letters
 
     names = [f"Parent {letter}" for letter in letters(len(recipe.models))]
@@ -68,7 +69,7 @@ def _note_contenders(folder: Path, recipe: Any, repair: str) -> None:
 def _naive(folder: Path, recipe: Any, repair: str) -> Path | None:
     """The parents averaged as they are; None of more than two, or where it cannot be had."""
     import hubmerge as hm
-    from hubmerge.reporting.schema import Report
+    from hubmerge.reporting.schema.report import Report
 
     lam = Report.read(folder / "merge").method.lam
     if lam is None or recipe.match == "none" or recipe.labels == "by-index":
@@ -147,7 +148,7 @@ def publish(request: Mapping[str, Any]) -> Answer:
     import shutil
     import tempfile
 
-    from hubmerge.destination import Destination
+    from hubmerge.hub.destination import Destination
     from hubmerge.published import publish_folder
 
     wanted = request["destination"]

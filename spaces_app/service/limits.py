@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from hubmerge.errors import RecipeError, ResourceError
-from hubmerge.hub.resources import human
+from hubmerge.planning.resources import human
 from hubmerge.recipe import Recipe
 
 PREFIX = "HUBMERGE_APP_"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.errors import VerificationError
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.write import write_report
 from tests.cli.command_line import Done
 

@@ -13,7 +13,7 @@ import pytest
 from hubmerge.demo.run import DATASET, Stage, _run, merged, parent, prepare
 from hubmerge.demo.train import COURSES
 from hubmerge.localhub import embedded_hub
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.progress import be_quiet
 from tests.docs.pages import README, table
 

@@ -19,7 +19,7 @@ from hubmerge.demo.digits import digits
 from hubmerge.demo.train import COURSES, Course, write_parent
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.progress import be_quiet
 from tests.docs.pages import ROOT, blocks
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubmerge.errors import LabelError, MismatchError, RecipeError
-from hubmerge.hub import check_mergeable, describe, label_permutation, resolve
-from hubmerge.hub.load import Description
+from hubmerge.hub.compare import check_mergeable, label_permutation
+from hubmerge.hub.load import Description, describe
+from hubmerge.hub.source import resolve
 from tests.hub.tiny import ANIMALS, save, tiny_resnet, tiny_vit
 
 VIT_FIELDS: dict[str, Any] = {

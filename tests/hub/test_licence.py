@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubmerge.hub import ParentLicence, merged_licence
-from hubmerge.hub.licence import KINDS, kind_of
+from hubmerge.hub.licence import KINDS, ParentLicence, kind_of, merged_licence
 
 KNOWN = [name for names in KINDS.values() for name in names.split()]
 PERMISSIVE = KINDS["permissive"].split()

@@ -23,13 +23,14 @@ from hubmerge.errors import (
     TargetError,
     WeightsError,
 )
-from hubmerge.hub import Plan, load, make_plan, render_plan, resolve
-from hubmerge.hub.plan import measurements, skeleton
-from hubmerge.hub.plan_text import free_spaces
-from hubmerge.hub.resources import WORKING, human, measure_needs, memory_needed
+from hubmerge.hub import load
+from hubmerge.hub.source import resolve
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.pipeline import plan as plan_of
+from hubmerge.planning.plan import Plan, make_plan, measurements, skeleton
+from hubmerge.planning.resources import WORKING, human, measure_needs, memory_needed
+from hubmerge.planning.text import free_spaces, render_plan
 from hubmerge.recipe import make_recipe
 from tests.hub.tiny import push, save, tiny_resnet, tiny_vit
 

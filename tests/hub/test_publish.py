@@ -19,9 +19,9 @@ from hubmerge.errors import (
     TargetError,
     VerificationError,
 )
-from hubmerge.hub import check_target, load, publish
+from hubmerge.hub import load, publish
 from hubmerge.hub.source import folder_files
-from hubmerge.hub.target import look_at
+from hubmerge.hub.target import check_target, look_at
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from tests.hub.tiny import push, save, tiny_vit
 

@@ -6,9 +6,9 @@ from itertools import combinations
 from typing import Any
 
 from hubmerge.evaluation.results import Barrier, Comparison, Curve, CurvePoint, Score
-from hubmerge.reporting.heads import Heads, Known
-from hubmerge.reporting.known import remark
-from hubmerge.reporting.schema import (
+from hubmerge.reporting.label_coverage import remark
+from hubmerge.reporting.schema.heads import Heads, Known
+from hubmerge.reporting.schema.report import (
     Barriers,
     Contenders,
     Data,
@@ -21,7 +21,7 @@ from hubmerge.reporting.schema import (
     Run,
     SpaceMatch,
 )
-from hubmerge.reporting.surveyed import (
+from hubmerge.reporting.schema.survey_results import (
     PathSeen,
     Place,
     PlanePoint,
@@ -29,7 +29,7 @@ from hubmerge.reporting.surveyed import (
     SimplexMeasured,
     SimplexSeen,
 )
-from hubmerge.reporting.surveys import Surveys
+from hubmerge.reporting.schema.surveys import Surveys
 from hubmerge.reporting.verdict import judge
 
 

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.escape import markdown, one_line, python_string, shell_word
-from hubmerge.reporting.schema import Licence, SpaceMatch
+from hubmerge.reporting.schema.report import Licence, SpaceMatch
 from hubmerge.reporting.write import write_report
 from tests.report.example import data, example, of_other_labels, of_three, parent, unmeasured
 

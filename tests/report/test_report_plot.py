@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubmerge.reporting.plot import BLUE, GREEN, VERMILION, can_plot, render_plot
-from hubmerge.reporting.schema import Barriers, Contender
+from hubmerge.reporting.plots.barrier import BLUE, GREEN, VERMILION, can_plot, render_plot
+from hubmerge.reporting.schema.report import Barriers, Contender
 from tests.report.example import contenders, curve, data, example, of_three, unmeasured
 
 

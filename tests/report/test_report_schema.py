@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.reporting.schema import Barriers, Contender, Contenders, Report
+from hubmerge.reporting.schema.report import Barriers, Contender, Contenders, Report
 from tests.report.example import (
     comparison,
     contenders,

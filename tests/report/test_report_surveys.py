@@ -9,10 +9,10 @@ import math
 import pytest
 
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.kinds import as_text, kind_of
-from hubmerge.reporting.pictures import PICTURES, pictures
-from hubmerge.reporting.schema import Report
-from hubmerge.reporting.surveys import Surveys, is_sound
+from hubmerge.reporting.plots.pictures import PICTURES, pictures
+from hubmerge.reporting.schema.report import Report
+from hubmerge.reporting.schema.surveys import Surveys, is_sound
+from hubmerge.reporting.survey_kinds import as_text, kind_of
 from hubmerge.reporting.templating import as_markdown
 from hubmerge.reporting.text import render_text
 from hubmerge.reporting.write import write_report

@@ -2,12 +2,12 @@
 
 import pytest
 
-from hubmerge.reporting.barriers import Barriers, OnTraining
+from hubmerge.reporting.barrier_text import barrier_sentence
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.heights import barrier_sentence
 from hubmerge.reporting.next_steps import LEARN, LONGER, REFIT, next_steps
-from hubmerge.reporting.part import RowSet
-from hubmerge.reporting.schema import Attempt, Published, Report
+from hubmerge.reporting.schema.barriers import Barriers, OnTraining
+from hubmerge.reporting.schema.base import RowSet
+from hubmerge.reporting.schema.report import Attempt, Published, Report
 from hubmerge.reporting.text import render_text
 from hubmerge.reporting.write import write_report
 from tests.report.example import bounded, curve, example, parent, unmeasured

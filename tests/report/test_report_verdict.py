@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubmerge.reporting.schema import Contenders
+from hubmerge.reporting.schema.report import Contenders
 from hubmerge.reporting.verdict import RULE, headline, judge
 from tests.report.example import comparison, contenders
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hubmerge.localhub import EmbeddedHub
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.save import weight_hashes
 from spaces_app.service.acts import pack
 from spaces_app.service.crew import Crew

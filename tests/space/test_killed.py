@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from hubmerge.localhub import EmbeddedHub, embedded_hub
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from spaces_app.page import publish_view, watch_view
 from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused, State

@@ -11,7 +11,7 @@ import pytest
 
 from hubmerge.hub.compare import JOINED
 from hubmerge.localhub import EmbeddedHub
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from spaces_app.page import plan_view, publish_view
 from spaces_app.page.wording import OTHER_CLASSES, here
 from spaces_app.service.desk import Desk

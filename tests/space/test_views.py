@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubmerge.reporting.barriers import OnTraining
-from hubmerge.reporting.fused import Ledger, SoupStep
-from hubmerge.reporting.kinds import kind_of
 from hubmerge.reporting.next_steps import LONGER
-from hubmerge.reporting.part import RowSet
+from hubmerge.reporting.schema.barriers import OnTraining
+from hubmerge.reporting.schema.base import RowSet
+from hubmerge.reporting.schema.fusion import Ledger, SoupStep
+from hubmerge.reporting.survey_kinds import kind_of
 from spaces_app.page import (
     attempt_view,
     curve_view,

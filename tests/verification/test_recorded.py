@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hubmerge.recipe import Recipe
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.verification.recorded import Replay, check_sources, recorded, replay
 from hubmerge.verification.result import Outcome
 from hubmerge.verification.sources import look_for

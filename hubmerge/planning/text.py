@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 
-from hubmerge.hub.plan import ModelPlan, Plan
-from hubmerge.hub.resources import human
+from hubmerge.planning.plan import ModelPlan, Plan
+from hubmerge.planning.resources import human
 from hubmerge.utils.parent_names import letters, listed
 
 WIDTH = 96

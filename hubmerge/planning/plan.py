@@ -31,12 +31,12 @@ from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import LicenceDecision, ParentLicence, merged_licence
 from hubmerge.hub.load import Description, describe, labels_of, model_class
-from hubmerge.hub.preparing import matched_without_data, refuse_misfit, stand_in
-from hubmerge.hub.resources import Kind, Needs, measure_needs, memory_needed
+from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_in
 from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import Target, check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
 from hubmerge.models.joint_head import SAME, Heads, with_labels
+from hubmerge.planning.resources import Kind, Needs, measure_needs, memory_needed
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import ALL, Spec
 from hubmerge.tasks.task import CLASSIFICATION, task_of

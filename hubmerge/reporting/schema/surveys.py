@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hubmerge.reporting.part import Part, is_finite
-from hubmerge.reporting.surveyed import PathSeen, PlaneSeen, SimplexSeen
+from hubmerge.reporting.schema.base import Part, is_finite
+from hubmerge.reporting.schema.survey_results import PathSeen, PlaneSeen, SimplexSeen
 
 Seen = PathSeen | PlaneSeen | SimplexSeen
 

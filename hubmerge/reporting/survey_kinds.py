@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hubmerge.reporting.complexes import draw_complex
-from hubmerge.reporting.figures import figure, interval
-from hubmerge.reporting.planes import draw_plane
-from hubmerge.reporting.routes import draw_path, routes
-from hubmerge.reporting.simplexes import INSIDE, draw_simplex
-from hubmerge.reporting.surveyed import ComplexFound, PathSeen, PlaneSeen, SimplexSeen
+from hubmerge.reporting.numbers import figure, interval
+from hubmerge.reporting.plots.complex import draw_complex
+from hubmerge.reporting.plots.path import draw_path, routes
+from hubmerge.reporting.plots.plane import draw_plane
+from hubmerge.reporting.plots.simplex import INSIDE, draw_simplex
+from hubmerge.reporting.schema.survey_results import ComplexFound, PathSeen, PlaneSeen, SimplexSeen
 from hubmerge.utils.parent_names import letters
 
 

@@ -11,8 +11,8 @@ cannot tell   otherwise: an interval that merely contains 0 proves nothing
 from __future__ import annotations
 
 from hubmerge.evaluation.results import Barrier
-from hubmerge.reporting.figures import count, interval
-from hubmerge.reporting.surveyed import Settled
+from hubmerge.reporting.numbers import count, interval
+from hubmerge.reporting.schema.survey_results import Settled
 from hubmerge.reporting.verdict import TOLERANCE
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hubmerge.reporting.part import Part
+from hubmerge.reporting.schema.base import Part
 
 
 class Known(Part):

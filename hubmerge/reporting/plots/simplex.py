@@ -14,7 +14,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from hubmerge.evaluation.results import Barrier
-from hubmerge.reporting.canvas import (
+from hubmerge.reporting.numbers import count, figure, interval
+from hubmerge.reporting.plots.canvas import (
     BLUE,
     FAINT,
     FONT,
@@ -26,8 +27,7 @@ from hubmerge.reporting.canvas import (
     blank,
     to_png,
 )
-from hubmerge.reporting.figures import count, figure, interval
-from hubmerge.reporting.surveyed import Place, SimplexMeasured, SimplexSeen
+from hubmerge.reporting.schema.survey_results import Place, SimplexMeasured, SimplexSeen
 from hubmerge.utils.parent_names import letters
 
 LOOKS = ((BLUE, "o"), (GREEN, "^"), (VERMILION, "s"))

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from hubmerge.evaluation.results import Curve, CurvePoint
-from hubmerge.reporting.canvas import (
+from hubmerge.reporting.numbers import between, count, figure
+from hubmerge.reporting.plots.canvas import (
     BLUE,
     FAINT,
     FONT,
@@ -26,8 +27,7 @@ from hubmerge.reporting.canvas import (
     blank,
     to_png,
 )
-from hubmerge.reporting.figures import between, count, figure
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.verdict import headline
 from hubmerge.reporting.words import words_for
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hubmerge.evaluation.results import Barrier, Curve
-from hubmerge.reporting.figures import MISSING, between, count, figure, interval, share
-from hubmerge.reporting.schema import Report
-from hubmerge.reporting.settle import settle
+from hubmerge.reporting.numbers import MISSING, between, count, figure, interval, share
+from hubmerge.reporting.path_verdict import settle
+from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_for
 from hubmerge.utils.parent_names import listed
 

@@ -7,9 +7,9 @@ from textwrap import wrap
 
 from matplotlib.patches import Polygon
 
-from hubmerge.reporting.canvas import BLUE, FAINT, FONT, GREY, INK, blank, to_png
 from hubmerge.reporting.escape import one_line
-from hubmerge.reporting.surveyed import ComplexFound
+from hubmerge.reporting.plots.canvas import BLUE, FAINT, FONT, GREY, INK, blank, to_png
+from hubmerge.reporting.schema.survey_results import ComplexFound
 from hubmerge.utils.parent_names import letters
 
 SIZE = (6.4, 6.4)

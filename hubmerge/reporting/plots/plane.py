@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hubmerge.reporting.canvas import FONT, GREY, INK, PAPER, VERMILION, blank, to_png
-from hubmerge.reporting.figures import count
-from hubmerge.reporting.surveyed import PlaneSeen
+from hubmerge.reporting.numbers import count
+from hubmerge.reporting.plots.canvas import FONT, GREY, INK, PAPER, VERMILION, blank, to_png
+from hubmerge.reporting.schema.survey_results import PlaneSeen
 
 SIZE = (6.6, 5.4)
 LEVELS = 12

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hubmerge.reporting.figures import count, figure
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.numbers import count, figure
+from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.parent_names import listed, roles, told
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hubmerge.evaluation.results import Barrier
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_for
 from hubmerge.utils.parent_names import letters, roles
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hubmerge.reporting.kinds import KINDS, kind_of
-from hubmerge.reporting.plot import render_plot
-from hubmerge.reporting.schema import Report
+from hubmerge.reporting.plots.barrier import render_plot
+from hubmerge.reporting.schema.report import Report
+from hubmerge.reporting.survey_kinds import KINDS, kind_of
 
 PLOT = "barrier.png"
 PICTURES = (PLOT, *(kind.picture for kind in KINDS.values()))

@@ -14,11 +14,11 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.evaluation.results import Comparison, Score
-from hubmerge.reporting.barriers import Barriers
-from hubmerge.reporting.fused import FUSED, FusionTried, Ledger
-from hubmerge.reporting.heads import Heads
-from hubmerge.reporting.part import Count, Part, RowSet, is_finite
-from hubmerge.reporting.surveys import Surveys
+from hubmerge.reporting.schema.barriers import Barriers
+from hubmerge.reporting.schema.base import Count, Part, RowSet, is_finite
+from hubmerge.reporting.schema.fusion import FUSED, FusionTried, Ledger
+from hubmerge.reporting.schema.heads import Heads
+from hubmerge.reporting.schema.surveys import Surveys
 from hubmerge.utils.parent_names import MOST, roles
 
 SCHEMA_VERSION: Literal[1] = 1

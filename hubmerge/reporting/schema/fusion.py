@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubmerge.reporting.part import Part
+from hubmerge.reporting.schema.base import Part
 
 FUSED = ("needs", "fuse_options", "ingredients", "ledger", "fusions_tried", "part")
 """Fields of a method that are left out where there is nothing to say."""

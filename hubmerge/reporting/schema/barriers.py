@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from hubmerge.evaluation.results import Curve
-from hubmerge.reporting.part import Count, Part, RowSet, is_finite
+from hubmerge.reporting.schema.base import Count, Part, RowSet, is_finite
 
 
 class OnTraining(Part):

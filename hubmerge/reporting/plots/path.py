@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hubmerge.evaluation.results import Curve
-from hubmerge.reporting.canvas import (
+from hubmerge.reporting.escape import one_line
+from hubmerge.reporting.numbers import count, figure
+from hubmerge.reporting.plots.canvas import (
     BLUE,
     FAINT,
     FONT,
@@ -16,9 +18,7 @@ from hubmerge.reporting.canvas import (
     blank,
     to_png,
 )
-from hubmerge.reporting.escape import one_line
-from hubmerge.reporting.figures import count, figure
-from hubmerge.reporting.surveyed import PathSeen
+from hubmerge.reporting.schema.survey_results import PathSeen
 
 SIZE = (7.2, 4.6)
 LOOKS = ((VERMILION, "s"), (BLUE, "o"), (GREEN, "^"))
