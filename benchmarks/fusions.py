@@ -25,11 +25,11 @@ from pathlib import Path
 import common
 
 import hubmerge as hm
-from hubmerge.contest import prepare_ground, statistics_of
 from hubmerge.demo.train import COURSES
 from hubmerge.evaluation.evaluate import logits
 from hubmerge.fuse import Given, find_fusion, fusions
-from hubmerge.path import Path as MergePath
+from hubmerge.pipeline.evaluate import prepare_ground, statistics_of
+from hubmerge.pipeline.merge_path import Path as MergePath
 from hubmerge.repair import Bench, batch_norms, find_repair
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers

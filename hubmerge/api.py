@@ -12,9 +12,18 @@ from pathlib import Path as Folder
 
 import torch
 
-from hubmerge.align import PAIR, Parents, aligned, gather, match_all, with_state
-from hubmerge.basin import based_on, gathered
-from hubmerge.choices import (
+from hubmerge.errors import MismatchError, RecipeError
+from hubmerge.fuse.options import Value
+from hubmerge.hub import fetch
+from hubmerge.hub import load as load
+from hubmerge.hub.compare import check_mergeable
+from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.source import resolve
+from hubmerge.matching import Match, match_text
+from hubmerge.models.joint_head import SAME, Heads
+from hubmerge.pipeline.align import PAIR, Parents, aligned, gather, match_all, with_state
+from hubmerge.pipeline.alignment import chosen_on
+from hubmerge.pipeline.choices import (
     check_names,
     heads_for,
     matches_by_labels,
@@ -22,23 +31,20 @@ from hubmerge.choices import (
     resolved_symmetry,
     settled_match,
 )
-from hubmerge.contest import Ground, matching_of, prepare_ground, statistics_of, validation_of
-from hubmerge.errors import MismatchError, RecipeError
-from hubmerge.fuse.options import Value
-from hubmerge.fusing import check_rows, fuses_by_labels, learns
-from hubmerge.hub import fetch
-from hubmerge.hub import load as load
-from hubmerge.hub.compare import check_mergeable
-from hubmerge.hub.load import LoadedModel
-from hubmerge.hub.source import resolve
-from hubmerge.lineup import chosen_on
-from hubmerge.matching import Match, match_text
-from hubmerge.models.joint_head import SAME, Heads
-from hubmerge.path import Path
-from hubmerge.pipeline import fused
+from hubmerge.pipeline.evaluate import (
+    Ground,
+    matching_of,
+    prepare_ground,
+    statistics_of,
+    validation_of,
+)
+from hubmerge.pipeline.fusing import check_rows, fuses_by_labels, learns
+from hubmerge.pipeline.merge_path import Path
+from hubmerge.pipeline.parents import based_on, gathered
+from hubmerge.pipeline.run import fused
+from hubmerge.pipeline.save import arriving_whole, read_back, write_model
 from hubmerge.recipe import Recipe, make_recipe
 from hubmerge.repair import Bench
-from hubmerge.save import arriving_whole, read_back, write_model
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.workers import Workers

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from hubmerge import cascade
-from hubmerge.cascade import Way, best_way, scalings, ways
 from hubmerge.errors import CanonicalError
+from hubmerge.pipeline import auto_match as cascade
+from hubmerge.pipeline.auto_match import Way, best_way, scalings, ways
 from hubmerge.symmetry.laws import spec_of
 from tests.conformance.tiny import generic
 
@@ -108,7 +108,7 @@ def test_what_is_tried_depends_on_data_and_family():
 
 
 def test_parents_can_be_restricted_to_permutations():
-    from hubmerge.align import Parents
+    from hubmerge.pipeline.align import Parents
 
     spec = spec_of(generic("vit"))
     parents = Parents((), spec, ())

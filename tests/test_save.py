@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from hubmerge import save
 from hubmerge.errors import TargetError
-from hubmerge.save import Arrival, arriving_whole
+from hubmerge.pipeline import save
+from hubmerge.pipeline.save import Arrival, arriving_whole
 from hubmerge.utils.workers import Workers
 
 WATCHED = {save.__file__, contextlib.__file__}

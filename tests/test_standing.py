@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from hubmerge.pipeline.existing import identity, title_of
 from hubmerge.recipe import Recipe
-from hubmerge.standing import identity, title_of
 
 MODELS = ("org/left", "org/right")
 

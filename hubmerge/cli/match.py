@@ -59,7 +59,7 @@ def command(
     recipe = o.recipe_of(models, None, given)
     o.settle(quiet=quiet, json=json)
 
-    from hubmerge.finding import find_matches, told_json, told_text
+    from hubmerge.pipeline.match_only import find_matches, told_json, told_text
 
     found = find_matches(recipe, out)
     o.say(told_json(found) if json else told_text(found))

@@ -16,7 +16,7 @@ NAME = "merge"
 
 def _merge(recipe: Recipe, destination: Destination, json: bool) -> None:
     """Match, merge, repair, measure, and write a stock checkpoint with its report card."""
-    from hubmerge.pipeline import run
+    from hubmerge.pipeline.run import run
     from hubmerge.reporting.text import render_text
 
     result = run(recipe, destination)

@@ -28,7 +28,7 @@ def command(
     import dataclasses
     import json as jsonlib
 
-    from hubmerge.published import publish_folder
+    from hubmerge.pipeline.publish import publish_folder
 
     destination = o.destination_of(None, repo, private, create_pr, revision, exist_ok)
     published = publish_folder(folder, destination)

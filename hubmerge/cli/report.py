@@ -18,7 +18,7 @@ def command(
     """Show the report of a merge that is already made."""
     o.settle(quiet=True, json=json)
 
-    from hubmerge.published import read_report
+    from hubmerge.pipeline.publish import read_report
     from hubmerge.reporting.text import render_text
 
     report = read_report(merge)

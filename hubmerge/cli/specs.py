@@ -54,7 +54,7 @@ def check(
     """Prove in float64 that the spec's free spaces leave this model's outputs alone."""
     o.settle(quiet=json, json=json)
 
-    from hubmerge.proof import check_model, proof_json, proof_text
+    from hubmerge.pipeline.check_spec import check_model, proof_json, proof_text
 
     proof = check_model(
         model, config_only=config_only, trust_remote_code=trust_remote_code, seed=seed

@@ -12,15 +12,15 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from hubmerge import __version__
-from hubmerge.align import PAIR, aligned, gather, loaded, match_all
-from hubmerge.basin import SHARED, closeness
-from hubmerge.cascade import AUTO
-from hubmerge.choices import takes_images
 from hubmerge.errors import RecipeError
 from hubmerge.evaluation.results import Result
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.matching.text import match_summary
-from hubmerge.pins import pin
+from hubmerge.pipeline.align import PAIR, aligned, gather, loaded, match_all
+from hubmerge.pipeline.auto_match import AUTO
+from hubmerge.pipeline.choices import takes_images
+from hubmerge.pipeline.parents import SHARED, closeness
+from hubmerge.pipeline.resolve import pin
 from hubmerge.recipe import Recipe
 from hubmerge.specs.spec import SCALED
 from hubmerge.utils.input_batches import NoBatches

@@ -10,18 +10,18 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from hubmerge import __version__
-from hubmerge.align import loaded
-from hubmerge.basin import Based, gathered
-from hubmerge.choices import check_names, needs_spec, resolved_match, resolved_repair
-from hubmerge.contest import Ground, learning_rows, statistics_of
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import RecipeError
 from hubmerge.evaluation.evaluate import Outputs, outputs
 from hubmerge.hub.compare import check_mergeable
-from hubmerge.lineup import ground_of, matched
 from hubmerge.matching import Match
 from hubmerge.models.method_context import Bench
-from hubmerge.pins import pin, pinned_recipe
+from hubmerge.pipeline.align import loaded
+from hubmerge.pipeline.alignment import ground_of, matched
+from hubmerge.pipeline.choices import check_names, needs_spec, resolved_match, resolved_repair
+from hubmerge.pipeline.evaluate import Ground, learning_rows, statistics_of
+from hubmerge.pipeline.parents import Based, gathered
+from hubmerge.pipeline.resolve import pin, pinned_recipe
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
 from hubmerge.symmetry.permutation import State

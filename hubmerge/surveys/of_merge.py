@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hubmerge.basin import Based
-from hubmerge.choices import resolved_together
-from hubmerge.contest import Contest, Ground
 from hubmerge.errors import RecipeError
 from hubmerge.matching import Match
+from hubmerge.pipeline.choices import resolved_together
+from hubmerge.pipeline.evaluate import Contest, Ground
+from hubmerge.pipeline.parents import Based
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
 from hubmerge.reporting.schema.surveys import Seen, Surveys, is_sound

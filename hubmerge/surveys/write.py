@@ -9,11 +9,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hubmerge.matching.alignment_files import FOLDER, save_matches
+from hubmerge.pipeline.save import arriving_whole
 from hubmerge.recipe import RECIPE_FILE
 from hubmerge.reporting.schema.survey_results import Surveyed
 from hubmerge.reporting.survey_card import render_survey
 from hubmerge.reporting.survey_kinds import kind_of
-from hubmerge.save import arriving_whole
 from hubmerge.surveys.inputs import Field
 
 CARD = "README.md"

@@ -11,10 +11,10 @@ from hubmerge.hub.layout import COMPANIONS, INDEX
 from hubmerge.hub.source import Source, resolve
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY, TENSORS
+from hubmerge.pipeline.existing import REPORT
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.plots.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report
-from hubmerge.standing import REPORT
 from hubmerge.verification.claims import CARD
 
 OWN = {CARD, *PICTURES, REPORT, RECIPE_FILE, INDEX, *COMPANIONS}

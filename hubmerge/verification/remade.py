@@ -10,11 +10,11 @@ from typing import Any
 
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY
+from hubmerge.pipeline.existing import REPORT
+from hubmerge.pipeline.save import weight_hashes
 from hubmerge.recipe import RECIPE_FILE
 from hubmerge.reporting.plots.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report
-from hubmerge.save import weight_hashes
-from hubmerge.standing import REPORT
 from hubmerge.verification.claims import CARD
 from hubmerge.verification.download import Merge
 from hubmerge.verification.result import Check, Outcome

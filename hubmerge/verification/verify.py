@@ -19,8 +19,8 @@ from hubmerge.errors import (
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
-from hubmerge.pins import DATASET
-from hubmerge.pipeline import MergeResult, run
+from hubmerge.pipeline.resolve import DATASET
+from hubmerge.pipeline.run import MergeResult, run
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.plots.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report

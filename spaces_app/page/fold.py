@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from hubmerge.errors import RecipeError
-from hubmerge.fusing import same_run
 from hubmerge.models.joint_head import APART, JOIN, SAME
+from hubmerge.pipeline.fusing import same_run
 from hubmerge.recipe import MIDDLE
 from spaces_app.page import allowed, levels
 from spaces_app.page.context import Context

@@ -32,7 +32,7 @@ PACKED = "merge.zip"
 def plan(request: Mapping[str, Any]) -> Answer:
     """What the merge would do."""
     from hubmerge.hub.destination import Destination
-    from hubmerge.pipeline import plan as look
+    from hubmerge.pipeline.run import plan as look
     from hubmerge.recipe import Recipe
 
     recipe = Recipe.model_validate(request["recipe"])
@@ -42,7 +42,7 @@ def plan(request: Mapping[str, Any]) -> Answer:
 def merge(request: Mapping[str, Any]) -> Answer:
     """The merge, and a note of what an image can be tried on."""
     from hubmerge.hub.destination import Destination
-    from hubmerge.pipeline import run
+    from hubmerge.pipeline.run import run
     from hubmerge.recipe import Recipe
 
     folder, recipe = Path(request["folder"]), Recipe.model_validate(request["recipe"])
@@ -149,7 +149,7 @@ def publish(request: Mapping[str, Any]) -> Answer:
     import tempfile
 
     from hubmerge.hub.destination import Destination
-    from hubmerge.published import publish_folder
+    from hubmerge.pipeline.publish import publish_folder
 
     wanted = request["destination"]
     if not wanted.get("push"):

@@ -25,8 +25,8 @@ from hubmerge.errors import HubmergeError
 from hubmerge.utils.events import Event, Progress, listening
 
 PRELOAD = (
-    "hubmerge.pipeline",
-    "hubmerge.published",
+    "hubmerge.pipeline.run",
+    "hubmerge.pipeline.publish",
     "hubmerge.api",
     "matplotlib.backends.backend_agg",
     "sklearn.linear_model",

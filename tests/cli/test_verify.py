@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from hubmerge.errors import NotFoundError, UncheckedError, VerificationError
 from hubmerge.localhub import EmbeddedHub
-from hubmerge.save import weight_hashes
+from hubmerge.pipeline.save import weight_hashes
 from tests.cli import zoo
 from tests.cli.checking import ended, replace, set_figure, wrong
 from tests.cli.command_line import CommandLine

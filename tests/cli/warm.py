@@ -44,9 +44,9 @@ def serve() -> None:
 
 WANTED = (
     "hubmerge.cli",
-    "hubmerge.finding",
-    "hubmerge.pipeline",
-    "hubmerge.proof",
+    "hubmerge.pipeline.match_only",
+    "hubmerge.pipeline.run",
+    "hubmerge.pipeline.check_spec",
     "hubmerge.reporting.text",
     "hubmerge.verification",
     "matplotlib.pyplot",

@@ -11,7 +11,7 @@ from hubmerge.fuse import find_fusion, fusions
 from hubmerge.matching import find_matcher, learners, matchers
 from hubmerge.matching.many import ways_together
 from hubmerge.matching.registry import NOTHING
-from hubmerge.path import Path
+from hubmerge.pipeline.merge_path import Path
 from hubmerge.repair import Bench, batch_norms, find_repair, repairs
 from hubmerge.specs.spec import ROTARY, ROTATE
 from hubmerge.symmetry.element import invert as undo

@@ -11,14 +11,14 @@ import yaml
 from safetensors.torch import load_file
 
 import hubmerge as hm
-from hubmerge.basin import SHARED, closeness
-from hubmerge.choices import check_names, resolved_match
 from hubmerge.data.batches import Batches
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
-from hubmerge.fusing import is_a_run
+from hubmerge.pipeline.auto_fuse import candidates, halves
+from hubmerge.pipeline.choices import check_names, resolved_match
+from hubmerge.pipeline.fusing import is_a_run
+from hubmerge.pipeline.parents import SHARED, closeness
 from hubmerge.reporting.text import render_text
-from hubmerge.trials import candidates, halves
 from tests.cli import zoo
 from tests.fuse import run
 

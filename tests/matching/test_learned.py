@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from hubmerge.align import doubled
 from hubmerge.matching.learned.registry import find_method, learners
 from hubmerge.matching.methods.learned import match_learned
 from hubmerge.models.method_context import Bench
+from hubmerge.pipeline.align import doubled
 from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.training import trainer as course
 from hubmerge.training.batch_sampler import Lessons

@@ -8,9 +8,9 @@ from datasets import DatasetDict
 
 import hubmerge as hm
 from hubmerge.errors import DataError
-from hubmerge.finding import find_matches
 from hubmerge.matching import learners, matchers
 from hubmerge.models import shaken
+from hubmerge.pipeline.match_only import find_matches
 from hubmerge.utils.progress import be_quiet
 from tests.cli import zoo
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from hubmerge.localhub import EmbeddedHub
+from hubmerge.pipeline.save import weight_hashes
 from hubmerge.reporting.schema.report import Report
-from hubmerge.save import weight_hashes
 from spaces_app.service.acts import pack
 from spaces_app.service.crew import Crew
 from spaces_app.service.desk import Desk

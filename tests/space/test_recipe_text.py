@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hubmerge
-from hubmerge.choices import check_names
 from hubmerge.cli import options
 from hubmerge.cli.merging import merging
 from hubmerge.errors import RecipeError
+from hubmerge.pipeline.choices import check_names
 from hubmerge.recipe import Recipe
 from spaces_app.page import allowed, levels
 from spaces_app.page.choose import recipe_of

@@ -11,8 +11,8 @@ from hubmerge.evaluation import score
 from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Score
 from hubmerge.fuse import Fused, Fusion, fusions
-from hubmerge.fusing import allowed_by, is_a_run
-from hubmerge.path import LINEAR
+from hubmerge.pipeline.fusing import allowed_by, is_a_run
+from hubmerge.pipeline.merge_path import LINEAR
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.progress import track

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from hubmerge.align import Parents, aligned, gather
 from hubmerge.hub.load import LoadedModel
-from hubmerge.lifting import Rows, filled, head_module, lifted
 from hubmerge.matching import Match
 from hubmerge.models.joint_head import Heads
 from hubmerge.models.method_context import Head
+from hubmerge.pipeline.align import Parents, aligned, gather
+from hubmerge.pipeline.lift_heads import Rows, filled, head_module, lifted
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import State, identity

@@ -8,30 +8,30 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from hubmerge.align import Parents, match_all
-from hubmerge.basin import Based
-from hubmerge.cascade import AS_THEY_CAME, Attempt, Way, best_way, scalings
-from hubmerge.choices import resolved_symmetry, resolved_together, tries, ways_of
-from hubmerge.contest import (
+from hubmerge.errors import RecipeError
+from hubmerge.hub import fetch
+from hubmerge.hub.load import LoadedModel
+from hubmerge.matching import Match, find_method
+from hubmerge.matching.alignment_files import load_matches
+from hubmerge.models.joint_head import Heads
+from hubmerge.pipeline.align import Parents, match_all
+from hubmerge.pipeline.auto_fuse import halves
+from hubmerge.pipeline.auto_match import AS_THEY_CAME, Attempt, Way, best_way, scalings
+from hubmerge.pipeline.choices import resolved_symmetry, resolved_together, tries, ways_of
+from hubmerge.pipeline.evaluate import (
     Ground,
     matching_of,
     prepare_ground,
     statistics_of,
     validation_of,
 )
-from hubmerge.errors import RecipeError
-from hubmerge.fusing import AUTO, learns
-from hubmerge.hub import fetch
-from hubmerge.hub.load import LoadedModel
-from hubmerge.matching import Match, find_method
-from hubmerge.matching.alignment_files import load_matches
-from hubmerge.models.joint_head import Heads
-from hubmerge.path import Path as MergePath
-from hubmerge.pins import Sources
+from hubmerge.pipeline.fusing import AUTO, learns
+from hubmerge.pipeline.merge_path import Path as MergePath
+from hubmerge.pipeline.parents import Based
+from hubmerge.pipeline.resolve import Sources
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Bench, Repair
 from hubmerge.symmetry.permutation import State
-from hubmerge.trials import halves
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import Workers
 

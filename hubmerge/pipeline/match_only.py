@@ -6,18 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from hubmerge.align import loaded, match_all
-from hubmerge.basin import gathered
-from hubmerge.choices import (
-    check_names,
-    heads_for,
-    matches_by_labels,
-    resolved_match,
-    resolved_symmetry,
-    resolved_together,
-    settled_match,
-)
-from hubmerge.contest import matching_of, prepare_ground, validation_of
 from hubmerge.errors import RecipeError
 from hubmerge.hub import fetch
 from hubmerge.hub.compare import check_mergeable
@@ -26,9 +14,21 @@ from hubmerge.matching import Match, match_json, match_text
 from hubmerge.matching.alignment_files import save_matches
 from hubmerge.matching.text import match_summary
 from hubmerge.models.joint_head import SAME
-from hubmerge.pins import pin
+from hubmerge.pipeline.align import loaded, match_all
+from hubmerge.pipeline.choices import (
+    check_names,
+    heads_for,
+    matches_by_labels,
+    resolved_match,
+    resolved_symmetry,
+    resolved_together,
+    settled_match,
+)
+from hubmerge.pipeline.evaluate import matching_of, prepare_ground, validation_of
+from hubmerge.pipeline.parents import gathered
+from hubmerge.pipeline.resolve import pin
+from hubmerge.pipeline.save import arriving_whole
 from hubmerge.recipe import Recipe
-from hubmerge.save import arriving_whole
 from hubmerge.utils.parent_names import letters, roles
 from hubmerge.utils.workers import Workers
 

@@ -18,13 +18,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hubmerge.align import with_state
 from hubmerge.errors import ResourceError, RoundTripError, TargetError
 from hubmerge.hub.fetch import needed_files
 from hubmerge.hub.layout import CONFIG, INDEX
 from hubmerge.hub.load import LoadedModel, calm, load
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.models.probe import probe_inputs
+from hubmerge.pipeline.align import with_state
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.tensor_files import store

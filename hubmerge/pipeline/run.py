@@ -12,9 +12,20 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from hubmerge.align import Parents, loaded
-from hubmerge.basin import Based, gathered
-from hubmerge.choices import (
+from hubmerge.errors import RecipeError
+from hubmerge.evaluation import outputs
+from hubmerge.evaluation.curve import choose_lambda
+from hubmerge.evaluation.outputs import Outputs
+from hubmerge.fuse import Fused, Fusion, find_fusion
+from hubmerge.hub import publish
+from hubmerge.hub.destination import Destination
+from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.publish import Published
+from hubmerge.matching.alignment_files import FOLDER, save_matches
+from hubmerge.pipeline.align import Parents, loaded
+from hubmerge.pipeline.alignment import ground_of, matched, paths_of
+from hubmerge.pipeline.auto_fuse import Trial, best_fusion, halves
+from hubmerge.pipeline.choices import (
     check_names,
     heads_for,
     needs_spec,
@@ -23,39 +34,22 @@ from hubmerge.choices import (
     resolved_symmetry,
     without_data,
 )
-from hubmerge.contest import (
-    Contest,
-    Ground,
-    hold_contest,
-    statistics_of,
-    validation_of,
-)
-from hubmerge.errors import RecipeError
-from hubmerge.evaluation import outputs
-from hubmerge.evaluation.curve import choose_lambda
-from hubmerge.evaluation.outputs import Outputs
-from hubmerge.fuse import Fused, Fusion, find_fusion
-from hubmerge.fusing import AUTO, check_rows, given_to, learns, part_of
-from hubmerge.hub import publish
-from hubmerge.hub.destination import Destination
-from hubmerge.hub.load import LoadedModel
-from hubmerge.hub.publish import Published
-from hubmerge.lineup import ground_of, matched, paths_of
-from hubmerge.matching.alignment_files import FOLDER, save_matches
-from hubmerge.path import LINEAR
-from hubmerge.path import Path as MergePath
-from hubmerge.pins import Sources, pin, pinned_recipe, without_paths
+from hubmerge.pipeline.evaluate import Contest, Ground, hold_contest, statistics_of, validation_of
+from hubmerge.pipeline.existing import title_of
+from hubmerge.pipeline.fusing import AUTO, check_rows, given_to, learns, part_of
+from hubmerge.pipeline.merge_path import LINEAR
+from hubmerge.pipeline.merge_path import Path as MergePath
+from hubmerge.pipeline.parents import Based, gathered
+from hubmerge.pipeline.publish import publish_standing
+from hubmerge.pipeline.report import Story, tell
+from hubmerge.pipeline.resolve import Sources, pin, pinned_recipe, without_paths
+from hubmerge.pipeline.save import Arrival, read_back, weight_hashes, write_model
 from hubmerge.planning.plan import Plan, make_plan
-from hubmerge.published import publish_standing
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.write import write_report
-from hubmerge.save import Arrival, read_back, weight_hashes, write_model
-from hubmerge.standing import title_of
-from hubmerge.summary import Story, tell
 from hubmerge.surveys.of_merge import check_survey, look_around
 from hubmerge.symmetry.permutation import State
-from hubmerge.trials import Trial, best_fusion, halves
 from hubmerge.utils.stopwatch import Stopwatch
 from hubmerge.utils.workers import Workers
 

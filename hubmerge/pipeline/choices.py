@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hubmerge.align import Parents
-from hubmerge.cascade import AS_THEY_CAME, AUTO, Way, ways
-from hubmerge.contest import Ground
 from hubmerge.data.synthetic.batches import can_be_shown
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.fusing import check_fusing, fuses_a_run
 from hubmerge.hub.compare import common_head
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.many import find_together
 from hubmerge.matching.registry import NOTHING
 from hubmerge.models.joint_head import Heads
+from hubmerge.pipeline.align import Parents
+from hubmerge.pipeline.auto_match import AS_THEY_CAME, AUTO, Way, ways
+from hubmerge.pipeline.evaluate import Ground
+from hubmerge.pipeline.fusing import check_fusing, fuses_a_run
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
 from hubmerge.specs.spec import PERMUTATIONS, SCALED

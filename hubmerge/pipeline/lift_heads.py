@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hubmerge.align import LABELS
 from hubmerge.errors import LabelError
 from hubmerge.fuse.methods.average import average
 from hubmerge.models.joint_head import with_labels
+from hubmerge.pipeline.align import LABELS
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import State

@@ -21,11 +21,11 @@ from hubmerge.evaluation.outputs import ClassOutputs, Outputs
 from hubmerge.evaluation.results import Comparison, Curve, Score
 from hubmerge.evaluation.score import ensemble
 from hubmerge.hub.load import LoadedModel
-from hubmerge.known import Known, knowing, known_scores
 from hubmerge.matching import learners
 from hubmerge.models.joint_head import Heads
 from hubmerge.models.label_outputs import Answers
-from hubmerge.path import Path
+from hubmerge.pipeline.label_coverage import Known, knowing, known_scores
+from hubmerge.pipeline.merge_path import Path
 from hubmerge.recipe import Recipe
 from hubmerge.tasks.task import LANGUAGE, task_of
 from hubmerge.utils.input_batches import InputBatches, NoBatches

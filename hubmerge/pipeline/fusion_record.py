@@ -9,10 +9,10 @@ from typing import Any
 from hubmerge.fuse import Fused, Fusion
 from hubmerge.fuse.options import settled
 from hubmerge.fuse.result import Ledger
-from hubmerge.fusing import part_of
+from hubmerge.pipeline.auto_fuse import Trial
+from hubmerge.pipeline.fusing import part_of
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema import fusion as fused
-from hubmerge.trials import Trial
 from hubmerge.utils.parent_names import roles
 
 

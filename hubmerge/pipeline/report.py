@@ -12,22 +12,24 @@ from typing import Any
 import torch
 
 import hubmerge
-from hubmerge.cascade import Attempt
-from hubmerge.choices import resolved_together
-from hubmerge.contest import Contest, Ground
 from hubmerge.data.rows import RowSet as Rows
 from hubmerge.fuse import Fused, Fusion
 from hubmerge.fuse.laws import ENDS
-from hubmerge.fusing import part_of
 from hubmerge.hub.compare import has_classes
 from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.source import Source
-from hubmerge.known import told_heads
-from hubmerge.ledger import told_fusion
 from hubmerge.matching import Match
 from hubmerge.matching.alignment_files import matched_roles
 from hubmerge.models.images import image_size
 from hubmerge.models.joint_head import Heads
+from hubmerge.pipeline.auto_fuse import Trial
+from hubmerge.pipeline.auto_match import Attempt
+from hubmerge.pipeline.choices import resolved_together
+from hubmerge.pipeline.evaluate import Contest, Ground
+from hubmerge.pipeline.fusing import part_of
+from hubmerge.pipeline.fusion_record import told_fusion
+from hubmerge.pipeline.label_coverage import told_heads
+from hubmerge.pipeline.save import merged_dtype
 from hubmerge.planning.plan import ModelPlan, Plan
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms
@@ -36,10 +38,8 @@ from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
-from hubmerge.save import merged_dtype
 from hubmerge.surveys.of_merge import Around
 from hubmerge.tasks.task import task_of
-from hubmerge.trials import Trial
 from hubmerge.utils.parent_names import listed, roles, told
 
 LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")

@@ -11,12 +11,12 @@ from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.publish import Published
 from hubmerge.hub.source import resolve
 from hubmerge.hub.target import check_target
-from hubmerge.pins import without_paths
+from hubmerge.pipeline.existing import REPORT, bring_finished, finished, title_of
+from hubmerge.pipeline.resolve import without_paths
+from hubmerge.pipeline.save import weight_hashes
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.schema.report import Report
-from hubmerge.save import weight_hashes
-from hubmerge.standing import REPORT, bring_finished, finished, title_of
 
 CARD = "README.md"
 
