@@ -9,10 +9,10 @@ import pytest
 import hubmerge as hm
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import find_fusion, fusions
-from hubmerge.landscape import curves
+from hubmerge.landscape.curves import curves
 from hubmerge.landscape.curves.registry import find_curve
 from hubmerge.matching import find_method, learners, matchers
-from hubmerge.matching.many import find_together, ways_together
+from hubmerge.matching.multi import find_together, ways_together
 from hubmerge.pipeline.choices import check_names
 from hubmerge.recipe import make_recipe
 from hubmerge.repair import find_repair, repairs

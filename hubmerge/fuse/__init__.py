@@ -1,7 +1,7 @@
 """Combining aligned models into one."""
 
-from hubmerge.fuse.methods import average as _average  # noqa: F401  (importing registers: first, for it wins)
-from hubmerge.fuse.methods import (
+from hubmerge.fuse.methods import average as _average  # noqa: F401  (first: it wins ties)
+from hubmerge.fuse.methods import (  # noqa: F401  (importing registers them)
     breadcrumbs,
     dare,
     dare_ties,

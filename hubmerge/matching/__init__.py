@@ -2,25 +2,17 @@
 
 from hubmerge.matching.learned.registry import Learner, find_method, learners
 from hubmerge.matching.match_files import load_match, save_match
-from hubmerge.matching.methods import (
+from hubmerge.matching.methods import (  # noqa: F401  (importing registers them)
     activations,
+    activations_distance,
+    activations_information,
+    activations_transport,
+    activations_weights,
     descent,
     learned,
     straight_through,
     synthetic,
     weights,
-)
-from hubmerge.matching.methods import (
-    activations_distance as distance,
-)
-from hubmerge.matching.methods import (
-    activations_information as information,
-)
-from hubmerge.matching.methods import (
-    activations_transport as transport,
-)
-from hubmerge.matching.methods import (
-    activations_weights as both,
 )
 from hubmerge.matching.registry import Matcher, find_matcher, matchers
 from hubmerge.matching.result import Match, SpaceMatch

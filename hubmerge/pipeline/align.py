@@ -19,7 +19,7 @@ from hubmerge.hub.compare import has_classes, label_permutation
 from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.source import Source
 from hubmerge.matching import Learner, Match, find_method
-from hubmerge.matching.many import Gathering, find_together
+from hubmerge.matching.multi import Gathering, find_together
 from hubmerge.matching.registry import NOTHING, SYNTHETIC
 from hubmerge.models.method_context import Bench
 from hubmerge.models.probe import probe_inputs

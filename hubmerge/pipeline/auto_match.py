@@ -9,8 +9,9 @@ from transformers import PreTrainedModel
 
 from hubmerge.data.batches import Batches
 from hubmerge.errors import CanonicalError
-from hubmerge.evaluation import outputs, score
+from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.results import Score
+from hubmerge.evaluation.score import score
 from hubmerge.matching import Match
 from hubmerge.specs.spec import ALL, PERMUTATIONS, SCALED, UNSCALED, Spec
 from hubmerge.utils.workers import Workers

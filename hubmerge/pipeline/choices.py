@@ -10,7 +10,7 @@ from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.hub.compare import common_head
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Learner, find_method, learners
-from hubmerge.matching.many import find_together
+from hubmerge.matching.multi import find_together
 from hubmerge.matching.registry import NOTHING
 from hubmerge.models.joint_head import Heads
 from hubmerge.pipeline.align import Parents

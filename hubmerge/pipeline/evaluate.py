@@ -13,13 +13,12 @@ from hubmerge.data.reading import Reading, answers_of, read_for, refuse_size
 from hubmerge.data.rows import Rows, RowSet, choose_rows, training_rows
 from hubmerge.data.synthetic.batches import can_be_shown, synthetic_batches
 from hubmerge.errors import LabelError
-from hubmerge.evaluation import comparison as compare
-from hubmerge.evaluation import outputs, score
+from hubmerge.evaluation.comparison import compare
 from hubmerge.evaluation.curve import Sight, measure_curves
-from hubmerge.evaluation.evaluate import Together
+from hubmerge.evaluation.evaluate import Together, outputs
 from hubmerge.evaluation.outputs import ClassOutputs, Outputs
 from hubmerge.evaluation.results import Comparison, Curve, Score
-from hubmerge.evaluation.score import ensemble
+from hubmerge.evaluation.score import ensemble, score
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import learners
 from hubmerge.models.joint_head import Heads

@@ -13,8 +13,8 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from hubmerge.errors import RecipeError
-from hubmerge.evaluation import outputs
 from hubmerge.evaluation.curve import choose_lambda
+from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse import Fused, Fusion, find_fusion
 from hubmerge.hub import publish

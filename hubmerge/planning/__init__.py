@@ -1,1 +1,1 @@
-""""""
+"""Everything that is known before weights are downloaded: checks, resources, the plan as text."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from hubmerge.fuse import fusions
 from hubmerge.fuse.options import Option
 from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED
-from hubmerge.landscape import curves
+from hubmerge.landscape.curves import curves
 from hubmerge.matching import learners, matchers
-from hubmerge.matching.many import ways_together
+from hubmerge.matching.multi import ways_together
 from hubmerge.repair import repairs
 
 

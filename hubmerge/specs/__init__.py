@@ -1,1 +1,1 @@
-""""""
+"""The spec language: which axis of which tensor runs along which space."""

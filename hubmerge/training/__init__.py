@@ -1,1 +1,1 @@
-""""""
+"""The optimiser loop that learned matching, curves and learned fusions share."""

@@ -1,1 +1,1 @@
-""""""
+"""Plumbing that every package shares: workers, progress, events, files, names."""

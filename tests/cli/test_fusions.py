@@ -15,7 +15,7 @@ from hubmerge.errors import LabelError, MismatchError, NotFoundError, RecipeErro
 from hubmerge.fuse import fusions
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.matching import learners, matchers
-from hubmerge.matching.many import ways_together
+from hubmerge.matching.multi import ways_together
 from hubmerge.repair import repairs
 from tests.cli import zoo
 from tests.cli.command_line import CommandLine

@@ -9,7 +9,7 @@ import torch
 
 from hubmerge.fuse import find_fusion, fusions
 from hubmerge.matching import find_matcher, learners, matchers
-from hubmerge.matching.many import ways_together
+from hubmerge.matching.multi import ways_together
 from hubmerge.matching.registry import NOTHING
 from hubmerge.pipeline.merge_path import Path
 from hubmerge.repair import Bench, batch_norms, find_repair, repairs

@@ -11,7 +11,7 @@ import torch
 from hubmerge.data.batches import Batches
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
-from hubmerge.evaluation import outputs
+from hubmerge.evaluation.evaluate import outputs
 from hubmerge.fuse import Given, find_fusion
 from hubmerge.fuse._mixing import along
 from hubmerge.fuse.methods.average import average

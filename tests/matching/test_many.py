@@ -10,7 +10,7 @@ import torch
 
 from hubmerge.errors import RecipeError
 from hubmerge.matching import Learner, Match, Matcher, find_matcher
-from hubmerge.matching.many import Gathering, between, find_together, ways_together
+from hubmerge.matching.multi import Gathering, between, find_together, ways_together
 from hubmerge.matching.multi.coordinate_ascent import agreement, climb_weights, worth
 from hubmerge.matching.multi.methods.cycle_consistent import votes
 from hubmerge.matching.solvers.group_assignment import best_element

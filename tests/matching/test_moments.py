@@ -13,7 +13,7 @@ from hubmerge.errors import SpecError
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.methods.activations import mean_correlations
 from hubmerge.matching.similarity.moments import Moments, watching
-from hubmerge.specs import bind
+from hubmerge.specs.bind import bind
 from hubmerge.symmetry.laws import outputs, spec_of
 from hubmerge.symmetry.permutation import invert, permute, random_permutation
 from hubmerge.utils.workers import Workers

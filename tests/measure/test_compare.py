@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubmerge.evaluation import comparison as compare
-from hubmerge.evaluation.comparison import accuracy_bounds
+from hubmerge.evaluation.comparison import accuracy_bounds, compare
 from hubmerge.evaluation.outputs import ClassOutputs
 
 

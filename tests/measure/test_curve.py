@@ -11,7 +11,6 @@ from hubmerge.data.batches import make_batches
 from hubmerge.data.dataset import open_data
 from hubmerge.data.labels import match_labels
 from hubmerge.data.rows import choose_rows
-from hubmerge.evaluation import outputs, score
 from hubmerge.evaluation.curve import (
     GRID,
     PATH_POINTS,
@@ -20,6 +19,8 @@ from hubmerge.evaluation.curve import (
     measure_curve,
     measure_curves,
 )
+from hubmerge.evaluation.evaluate import outputs
+from hubmerge.evaluation.score import score
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers

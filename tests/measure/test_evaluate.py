@@ -8,8 +8,7 @@ from hubmerge.data.batches import make_batches
 from hubmerge.data.dataset import open_data
 from hubmerge.data.labels import match_labels
 from hubmerge.data.rows import choose_rows
-from hubmerge.evaluation import outputs
-from hubmerge.evaluation.evaluate import logits
+from hubmerge.evaluation.evaluate import logits, outputs
 from hubmerge.evaluation.outputs import ClassOutputs
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers

@@ -10,11 +10,11 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from hubmerge.data.batches import Batches
 from hubmerge.data.texts import IGNORED
-from hubmerge.evaluation import comparison as compare
 from hubmerge.evaluation import evaluate as evaluating
-from hubmerge.evaluation import outputs, score
-from hubmerge.evaluation.evaluate import Together
+from hubmerge.evaluation.comparison import compare
+from hubmerge.evaluation.evaluate import Together, outputs
 from hubmerge.evaluation.outputs import ClassOutputs
+from hubmerge.evaluation.score import score
 from hubmerge.evaluation.temperature import fit_temperature
 from hubmerge.models.token_outputs import TEMPERATURES, TokenOutputs, figures_of
 from hubmerge.utils.workers import Workers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from hubmerge.specs import bind
+from hubmerge.specs.bind import bind
 from hubmerge.specs.family import Family, read_family
 from hubmerge.specs.spec import Spec
 

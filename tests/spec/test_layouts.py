@@ -15,7 +15,7 @@ from torch import nn
 
 from hubmerge.matching import find_matcher
 from hubmerge.models import shaken
-from hubmerge.specs import bind
+from hubmerge.specs.bind import bind
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import invert, permute, random_permutation
 from tests.spec.families import family

@@ -11,7 +11,7 @@ from transformers import DeiTConfig, DeiTForImageClassification, GPT2Config, GPT
 
 from hubmerge.errors import SpecError
 from hubmerge.models import probe_inputs, shaken
-from hubmerge.specs import bind
+from hubmerge.specs.bind import bind
 from hubmerge.specs.family import SPECS_VARIABLE, Block, Family
 from hubmerge.specs.notation import parse
 from hubmerge.symmetry.laws import prove, spec_of

@@ -11,7 +11,7 @@ from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 from hubmerge.errors import LawError, SpecError
 from hubmerge.matching import find_matcher
 from hubmerge.models import shaken
-from hubmerge.specs import bind
+from hubmerge.specs.bind import bind
 from hubmerge.specs.spec import LINEAR, PERMUTE, ROTARY
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import (

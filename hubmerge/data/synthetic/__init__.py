@@ -1,1 +1,1 @@
-""""""
+"""Images generated without data, on which models can be observed."""

@@ -1,1 +1,1 @@
-""""""
+"""The fusions. A file registers one, named like it."""

@@ -1,1 +1,1 @@
-""""""
+"""The matchers. A file registers one, or a family of variants."""

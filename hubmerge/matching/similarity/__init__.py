@@ -1,1 +1,1 @@
-""""""
+"""How similar the units of two models are: by weights, by activations, by cosine."""

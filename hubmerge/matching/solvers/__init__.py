@@ -1,1 +1,1 @@
-""""""
+"""Solvers that matchers share: linear assignment on spaces, Frank-Wolfe, refinement."""

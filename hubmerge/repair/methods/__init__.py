@@ -1,1 +1,1 @@
-""""""
+"""The repairs. A file registers one, named like it."""

@@ -1,1 +1,1 @@
-""""""
+"""The report as typed objects: what report.json holds."""

@@ -1,1 +1,1 @@
-""""""
+"""The curves. A file registers one, named like it."""

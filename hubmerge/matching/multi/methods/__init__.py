@@ -1,1 +1,1 @@
-""""""
+"""Ways to match more than two models. A file is one way, named like it."""

@@ -1,8 +1,0 @@
-"""Bringing three models and more together: one match for every model after the first."""
-
-from hubmerge.matching.multi.methods import cycle_consistent as universe
-from hubmerge.matching.multi.methods import merge_many, star  # noqa: F401  (importing registers)
-from hubmerge.matching.multi.registry import Gathering, Together, find_together, ways_together
-from hubmerge.matching.multi.to_anchor import between
-
-__all__ = ["Gathering", "Together", "between", "find_together", "ways_together"]
