@@ -34,8 +34,8 @@ from hubmerge.demo.run import parent
 from hubmerge.demo.train import COURSES
 from hubmerge.recipe import Recipe
 from spaces_app.embedded import beside_a_hub
-from spaces_app.page.visitor import COOKIE
 from spaces_app.server import serving
+from spaces_app.ui.visitor_cookie import COOKIE
 
 LOOK_EVERY = 3.0
 MEASURE_EVERY = 0.5

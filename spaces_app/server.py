@@ -16,17 +16,17 @@ from starlette.middleware import Middleware
 
 from hubmerge.errors import RecipeError
 from spaces_app.host import Host
-from spaces_app.page.build import build
-from spaces_app.page.context import Context
-from spaces_app.page.routes import routes
-from spaces_app.page.visitor import Visitors
-from spaces_app.service.desk import Desk
-from spaces_app.service.lent import is_lent, marked
+from spaces_app.service.forkserver import nursery, warm_up
+from spaces_app.service.jobs import Desk
 from spaces_app.service.limits import Limits
 from spaces_app.service.log import log
-from spaces_app.service.nursery import nursery, warm_up
+from spaces_app.service.zerogpu import is_lent, marked
+from spaces_app.ui.context import Context
+from spaces_app.ui.page import build
+from spaces_app.ui.routes import routes
+from spaces_app.ui.visitor_cookie import Visitors
 
-CSS = Path(__file__).parent / "page" / "style.css"
+CSS = Path(__file__).parent / "ui" / "style.css"
 THREADS = 80
 """Requests answered at once."""
 

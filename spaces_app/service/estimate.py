@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spaces_app.service.job import Job
-from spaces_app.service.watch import STAGES, Seen
+from spaces_app.service.job_progress import STAGES, Seen
 
 NEIGHBOURS = 5
 """Past jobs an estimate rests on, at most: those most alike."""

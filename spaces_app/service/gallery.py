@@ -16,7 +16,7 @@ from huggingface_hub.utils import build_hf_headers, paginate
 from hubmerge.hub.client import acting_for, client, translate
 from hubmerge.utils.parent_names import MOST
 from spaces_app.service.job import refusing
-from spaces_app.service.person import Person
+from spaces_app.service.visitors import Person
 
 SHOWN = 60
 """Merges, the newest."""

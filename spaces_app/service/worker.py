@@ -10,10 +10,10 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from typing import Any
 
-from spaces_app.service.child import serve
+from spaces_app.service.forkserver import nursery
 from spaces_app.service.job import Refusal, Refused
 from spaces_app.service.log import log, scrubbed
-from spaces_app.service.nursery import nursery
+from spaces_app.service.worker_main import serve
 
 Hear = Callable[[dict[str, Any]], None]
 

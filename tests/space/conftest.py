@@ -17,9 +17,9 @@ from huggingface_hub import constants
 from hubmerge.demo.train import train
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from hubmerge.recipe import Recipe, make_recipe
-from spaces_app.service.desk import Desk, Look
+from spaces_app.service.jobs import Desk, Look
 from spaces_app.service.limits import Limits
-from spaces_app.service.person import Person, user, visitor
+from spaces_app.service.visitors import Person, user, visitor
 from spaces_app.service.worker import Worker
 from tests.cli import zoo
 

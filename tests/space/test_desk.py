@@ -13,12 +13,12 @@ from PIL import Image
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.pipeline.save import weight_hashes
 from hubmerge.reporting.schema.report import Report
-from spaces_app.service.acts import pack
-from spaces_app.service.crew import Crew
-from spaces_app.service.desk import Desk
+from spaces_app.service.actions import pack
 from spaces_app.service.job import Refused, State
+from spaces_app.service.jobs import Desk
 from spaces_app.service.limits import Limits
-from spaces_app.service.person import Person, visitor
+from spaces_app.service.scheduler import Crew
+from spaces_app.service.visitors import Person, visitor
 from tests.space.conftest import Workers, begins, ended, quick, until
 
 
@@ -221,7 +221,7 @@ def test_what_cannot_be_tidied_now_is_tried_again(
         raise OSError("somebody holds it")
 
     monkeypatch.setattr(Crew, "tidy", fail)
-    monkeypatch.setattr("spaces_app.service.crew.TIDY_EVERY", 0.01)
+    monkeypatch.setattr("spaces_app.service.scheduler.TIDY_EVERY", 0.01)
     desk = Desk(tmp_path)
     try:
         until(lambda: len(tried) > 1)
@@ -288,7 +288,7 @@ def test_a_restart_forgets_tokens(hub: EmbeddedHub, tmp_path: Path, guest: Perso
 @pytest.mark.parametrize("content", [b"", b"<svg/>", image()[:40], b"GIF89a" + b"\0" * 30])
 def test_what_is_no_image_is_refused(desk: Desk, somebody: Person, content: bytes) -> None:
     from hubmerge.errors import DataError
-    from spaces_app.service.acts import opened
+    from spaces_app.service.actions import opened
 
     with pytest.raises(DataError):
         opened(content)

@@ -6,7 +6,7 @@ from typing import Any
 
 from spaces_app.service.estimate import expected, remaining
 from spaces_app.service.job import Job
-from spaces_app.service.watch import STAGES, Bar, Seen, Watch
+from spaces_app.service.job_progress import STAGES, Bar, Seen, Watch
 
 
 def plan(size: int, family: str = "vit", data: bool = True) -> dict[str, Any]:

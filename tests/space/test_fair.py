@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces_app.service.fair import in_order, position
+from spaces_app.service.fair_queue import in_order, position
 from spaces_app.service.job import Job
 
 

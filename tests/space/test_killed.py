@@ -15,11 +15,12 @@ import pytest
 
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from hubmerge.reporting.schema.report import Report
-from spaces_app.page import publish_view, watch_view
-from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused, State
-from spaces_app.service.person import Person, user
-from spaces_app.service.watch import STAGES
+from spaces_app.service.job_progress import STAGES
+from spaces_app.service.jobs import Desk
+from spaces_app.service.visitors import Person, user
+from spaces_app.ui import progress_view as watch_view
+from spaces_app.ui import publish_view
 from tests.cli import zoo
 from tests.cli.gate import gate
 from tests.space.conftest import Workers, ended, quick, until

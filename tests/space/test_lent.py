@@ -12,11 +12,11 @@ import pytest
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Host
 from spaces_app.server import serving
-from spaces_app.service.lent import ZERO, Lent, is_lent, worker_for
 from spaces_app.service.limits import Limits
-from spaces_app.service.planning import plain
-from spaces_app.service.short import request
+from spaces_app.service.planner import plain
+from spaces_app.service.short_tasks import request
 from spaces_app.service.worker import Worker
+from spaces_app.service.zerogpu import ZERO, Lent, is_lent, worker_for
 from tests.space.conftest import quick
 
 MERGE = """

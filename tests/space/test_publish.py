@@ -12,11 +12,11 @@ import pytest
 from hubmerge.hub.compare import JOINED
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.reporting.schema.report import Report
-from spaces_app.page import plan_view, publish_view
-from spaces_app.page.wording import OTHER_CLASSES, here
-from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused, State
-from spaces_app.service.person import Person
+from spaces_app.service.jobs import Desk
+from spaces_app.service.visitors import Person
+from spaces_app.ui import plan_view, publish_view
+from spaces_app.ui.wording import OTHER_CLASSES, here
 from tests.cli import zoo
 from tests.space.conftest import ended, quick
 

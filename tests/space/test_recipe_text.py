@@ -17,10 +17,11 @@ from hubmerge.cli.merging import merging
 from hubmerge.errors import RecipeError
 from hubmerge.pipeline.choices import check_names
 from hubmerge.recipe import Recipe
-from spaces_app.page import allowed, levels
-from spaces_app.page.choose import recipe_of
-from spaces_app.page.fold import whole
-from spaces_app.page.recipe_text import as_command, as_python, from_yaml
+from spaces_app.ui import method_choices as allowed
+from spaces_app.ui import presets as levels
+from spaces_app.ui.advanced_panel import whole
+from spaces_app.ui.method_panel import recipe_of
+from spaces_app.ui.recipe_text import as_command, as_python, from_yaml
 
 names = st.from_regex(r"[a-z][a-z0-9]{0,8}/[a-z][a-z0-9'\- ]{0,8}[a-z]", fullmatch=True)
 chosen = st.builds(

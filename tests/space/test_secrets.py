@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from hubmerge.localhub import EmbeddedHub
-from spaces_app.service.desk import Desk
 from spaces_app.service.job import Refused
+from spaces_app.service.jobs import Desk
 from spaces_app.service.log import log, scrubbed
-from spaces_app.service.person import Person, Sessions, user
+from spaces_app.service.visitors import Person, Sessions, user
 from tests.space.browser import Visitor, a_browser
 from tests.space.command import an_app
 from tests.space.conftest import PATIENCE, Workers, begins, quick, until

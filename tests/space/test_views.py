@@ -16,21 +16,23 @@ from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.schema.base import RowSet
 from hubmerge.reporting.schema.fusion import Ledger, SoupStep
 from hubmerge.reporting.survey_kinds import kind_of
-from spaces_app.page import (
-    attempt_view,
+from spaces_app.service.gallery import Exhibit, exhibit
+from spaces_app.service.job import Refusal
+from spaces_app.ui import (
     curve_view,
     gallery_view,
     markup,
     report_view,
     survey_view,
 )
-from spaces_app.page.gallery_view import again
-from spaces_app.page.pick import Pick
-from spaces_app.page.report_view import at
-from spaces_app.page.search import offer
-from spaces_app.page.wording import here
-from spaces_app.service.gallery import Exhibit, exhibit
-from spaces_app.service.job import Refusal
+from spaces_app.ui import (
+    prediction_view as attempt_view,
+)
+from spaces_app.ui.gallery_view import again
+from spaces_app.ui.models_panel import Pick
+from spaces_app.ui.report_view import at
+from spaces_app.ui.search_field import offer
+from spaces_app.ui.wording import here
 from tests.report.example import curve, example, surveyed
 
 EVIL = "<script>alert(1)</script>\"' onload=x \x1b[31m\u202e"

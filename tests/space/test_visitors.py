@@ -10,8 +10,8 @@ import pytest
 
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Host
-from spaces_app.page.visitor import COOKIE
 from spaces_app.server import Running, serving
+from spaces_app.ui.visitor_cookie import COOKIE
 
 OWN_PAGE = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
 OTHER_SITE = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"}

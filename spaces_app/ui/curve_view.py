@@ -1,0 +1,181 @@
+"""The path between the parents, drawn as SVG: readable in the dark, on a phone, by a reader."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from hubmerge.reporting.numbers import figure
+from hubmerge.reporting.schema.report import Report
+from spaces_app.ui.markup import NONE, join
+
+WIDTH, HEIGHT = 640, 300
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 40
+HEADROOM = 1.08
+TICKS = 5
+"""Steps of the scale, at most."""
+STEP = 0.11
+"""Widest distance between neighbours of a path that is measured to its end."""
+
+LOOKS = {
+    "naive": ("without matching", "hm-naive", "square"),
+    "matched": ("matched", "hm-matched", "circle"),
+}
+"""Path -> its name, class, and mark."""
+
+Points = Sequence[tuple[float, float]]
+"""(lambda, loss), by lambda."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Loss of what is no point of the path; None where it is not known (yet)."""
+
+    a: float | None = None
+    b: float | None = None
+    ensemble: float | None = None
+
+
+def of_report(report: Report, lam: float | None = None) -> Markup:
+    """Both measured curves of a finished merge. lam: where the slider stands."""
+    curves = {
+        name: [(point.lam, point.loss) for point in curve.points]
+        for name, curve in (
+            ("naive", report.barrier.detail.naive),
+            ("matched", report.barrier.detail.matched),
+        )
+        if curve is not None
+    }
+    given = report.contenders
+    levels = Levels(given.parent_a.loss, given.parent_b.loss, given.ensemble.loss)
+    return draw(curves, levels, lam) if curves else NONE
+
+
+def draw(
+    curves: Mapping[str, Points], levels: Levels | None = None, lam: float | None = None
+) -> Markup:
+    """The curves as far as they are known, with their legend."""
+    levels = levels or Levels()
+    known = [loss for points in curves.values() for _, loss in points]
+    known += [level for level in (levels.a, levels.b, levels.ensemble) if level is not None]
+    top = max(known, default=1.0) * HEADROOM or 1.0
+    parts = [_grid(top), *_levels(levels, top)]
+    parts += [_line(name, points, top) for name, points in curves.items()]
+    if lam is not None:
+        parts.append(_marker(lam))
+    said = "; ".join(
+        f"{LOOKS[name][0]}: highest loss {figure(max(loss for _, loss in points))}"
+        for name, points in curves.items()
+        if points
+    )
+    picture = Markup(
+        '<svg viewBox="0 0 {} {}" role="img" aria-label="Loss along the path between the parents. '
+        '{}" class="hm-curve">{}</svg>'
+    ).format(WIDTH, HEIGHT, said, join(parts))
+    return Markup('<figure class="hm-figure">{}{}</figure>').format(
+        picture, _legend(curves, levels)
+    )
+
+
+def _x(lam: float) -> str:
+    return f"{LEFT + lam * (WIDTH - LEFT - RIGHT):.1f}"
+
+
+def _y(loss: float, top: float) -> str:
+    return f"{HEIGHT - BOTTOM - loss / top * (HEIGHT - TOP - BOTTOM):.1f}"
+
+
+def _grid(top: float) -> Markup:
+    lines = []
+    step = _round_step(top / TICKS)
+    for number in range(int(top / step) + 1):
+        value = number * step
+        y = _y(value, top)
+        lines.append(
+            Markup(
+                '<line x1="{}" x2="{}" y1="{}" y2="{}" class="hm-grid"/>'
+                '<text x="{}" y="{}" text-anchor="end" dy="4">{}</text>'
+            ).format(LEFT, WIDTH - RIGHT, y, y, LEFT - 8, y, f"{value:.3g}")
+        )
+    for value, name, anchor in (
+        (0.0, "parent A", "start"),
+        (0.5, "λ = 0.5", "middle"),
+        (1.0, "parent B", "end"),
+    ):
+        lines.append(
+            Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(
+                _x(value), HEIGHT - 14, anchor, name
+            )
+        )
+    return join(lines)
+
+
+def _round_step(wanted: float) -> float:
+    """The number closest above `wanted` that people count in: 1, 2 or 5 of a power of ten."""
+    power = 10.0 ** math.floor(math.log10(wanted))
+    return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= wanted * (1 - 1e-9))
+
+
+def _levels(levels: Levels, top: float) -> list[Markup]:
+    lines = []
+    if levels.a is not None and levels.b is not None:
+        lines.append(_rule(levels.a, levels.b, top, "hm-parents"))
+    if levels.ensemble is not None:
+        lines.append(_rule(levels.ensemble, levels.ensemble, top, "hm-ensemble"))
+    return lines
+
+
+def _rule(left: float, right: float, top: float, look: str) -> Markup:
+    return Markup('<line x1="{}" y1="{}" x2="{}" y2="{}" class="{}"/>').format(
+        _x(0), _y(left, top), _x(1), _y(right, top), look
+    )
+
+
+def _line(name: str, points: Points, top: float) -> Markup:
+    _, look, mark = LOOKS[name]
+    lines = join(
+        Markup('<polyline points="{}"/>').format(
+            " ".join(f"{_x(lam)},{_y(loss, top)}" for lam, loss in stretch)
+        )
+        for stretch in _stretches(points)
+    )
+    marks = join(_mark(mark, _x(lam), _y(loss, top)) for lam, loss in points)
+    return Markup('<g class="{}">{}{}</g>').format(look, lines, marks)
+
+
+def _stretches(points: Points) -> list[list[tuple[float, float]]]:
+    """The points in runs without a gap: nothing is drawn where nothing was measured yet."""
+    runs: list[list[tuple[float, float]]] = []
+    for point in points:
+        if runs and point[0] - runs[-1][-1][0] <= STEP:
+            runs[-1].append(point)
+        else:
+            runs.append([point])
+    return runs
+
+
+def _mark(kind: str, x: str, y: str) -> Markup:
+    if kind == "circle":
+        return Markup('<circle cx="{}" cy="{}" r="3.6"/>').format(x, y)
+    return Markup('<rect x="{}" y="{}" width="6.4" height="6.4"/>').format(
+        f"{float(x) - 3.2:.1f}", f"{float(y) - 3.2:.1f}"
+    )
+
+
+def _marker(lam: float) -> Markup:
+    return Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" class="hm-lambda"/>').format(
+        _x(lam), _x(lam), TOP, HEIGHT - BOTTOM
+    )
+
+
+def _legend(curves: Mapping[str, Points], levels: Levels) -> Markup:
+    items = [(LOOKS[name][1], LOOKS[name][0]) for name in curves]
+    if levels.a is not None:
+        items.append(("hm-parents", "straight line between the parents' own losses"))
+    if levels.ensemble is not None:
+        items.append(("hm-ensemble", "ensemble of the parents"))
+    keys = join(Markup('<span class="hm-key {}">{}</span>').format(*item) for item in items)
+    return Markup("<figcaption>Loss in nats (lower is better). {}</figcaption>").format(keys)

@@ -1,0 +1,83 @@
+"""Markup that other people's text cannot break: everything is escaped as it is put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from markupsafe import Markup, escape
+
+from hubmerge.hub.client import endpoint
+from hubmerge.reporting.escape import one_line
+from spaces_app.service.job import Refusal
+from spaces_app.ui.wording import here
+
+NONE = Markup("")
+
+
+def text(value: object) -> Markup:
+    """`value` on one line, without control characters or anything active."""
+    return escape(one_line(str(value)))
+
+
+def join(parts: Iterable[object], between: str = "") -> Markup:
+    """Parts side by side."""
+    return Markup(between).join(map(escape, parts))
+
+
+def term(word: object, meaning: str) -> Markup:
+    """A word of the trade with its explanation one tap, or one Tab, away."""
+    return Markup(
+        '<span class="hm-term" tabindex="0">{}<span role="tooltip">{}</span></span>'
+    ).format(word, meaning)
+
+
+def table(head: Iterable[object], rows: Iterable[Iterable[object]], caption: str) -> Markup:
+    """A table whose first column names the row; it scrolls where there is no room."""
+    header = join(Markup('<th scope="col">{}</th>').format(cell) for cell in head)
+    body = join(
+        Markup("<tr>{}</tr>").format(
+            join(
+                Markup("<td>{}</td>" if place else '<th scope="row">{}</th>').format(cell)
+                for place, cell in enumerate(row)
+            )
+        )
+        for row in rows
+    )
+    return Markup(
+        '<div class="hm-scroll" tabindex="0" role="region" aria-label="{}"><table>'
+        "<caption>{}</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(caption, caption, header, body)
+
+
+def facts(pairs: Iterable[tuple[object, object]]) -> Markup:
+    """What is known, a line each."""
+    lines = join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*pair) for pair in pairs)
+    return Markup('<dl class="hm-facts">{}</dl>').format(lines)
+
+
+def card(title: object, body: object, kind: str = "") -> Markup:
+    """A box with a heading."""
+    return Markup('<section class="hm-card {}"><h3>{}</h3>{}</section>').format(kind, title, body)
+
+
+def refusal(said: Refusal, heading: str = "This cannot be done") -> Markup:
+    """Why something did not come about: what, what was found, what to try."""
+    parts = [Markup("<p><strong>{}</strong></p>").format(text(here(said.what)))]
+    if said.found:
+        found = join((text(line) for line in here(said.found).splitlines()[:8]), "<br>")
+        parts.append(Markup('<p class="hm-quiet">{}</p>').format(found))
+    if said.hint:
+        hint = join((text(line) for line in here(said.hint).splitlines()[:8]), "<br>")
+        parts.append(Markup("<p>Try: {}</p>").format(hint))
+    body = Markup('<div role="alert">{}</div>').format(join(parts))
+    return card(heading, body, "hm-refused")
+
+
+def on_hub(repo: str, kind: str = "model") -> Markup:
+    """A name that leads to its page."""
+    folder = "datasets/" if kind == "dataset" else ""
+    address = f"{endpoint()}/{folder}{quote(repo)}"
+    return Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(
+        address, text(repo)
+    )

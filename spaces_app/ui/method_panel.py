@@ -1,0 +1,137 @@
+"""Step 2: how, or nothing at all; and the recipe as a file, a command and a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from hubmerge.recipe import Recipe
+from spaces_app.service.job import Refused, refusing
+from spaces_app.ui import markup, recipe_text
+from spaces_app.ui import presets as levels
+from spaces_app.ui.advanced_panel import Fold, whole
+from spaces_app.ui.context import Context
+from spaces_app.ui.steps import QUIET, heading
+
+EMPTY = ("", "", "")
+IN_USE = "Its models and options are used, and what stands in the fields above is not."
+
+
+class Choose:
+    """The level, the fold with everything else, and the recipe they make."""
+
+    def __init__(self, context: Context) -> None:
+        self._limit = context.desk.limits.recipe
+        heading(2, "Choose, or don't", "The middle one is right for most.")
+        self.level = gr.Radio(
+            list(levels.LEVELS.items()),
+            value=levels.STANDARD,
+            label="How thorough?",
+            elem_id="level",
+        )
+        self.fold = Fold(context)
+        with gr.Accordion("The recipe, to run it anywhere", open=False, elem_id="recipe"):
+            with gr.Tab("YAML"):
+                self.yaml = gr.Code(language="yaml", label="hubmerge.yaml", interactive=False)
+            with gr.Tab("Command line"):
+                self.command = gr.Code(language="shell", label="Command", interactive=False)
+            with gr.Tab("Python"):
+                self.python = gr.Code(language="python", label="Python", interactive=False)
+            self.file = gr.File(
+                label="Drop a hubmerge.yaml here, and it is used instead of what is chosen above",
+                file_types=[".yaml", ".yml"],
+                type="binary",
+                height=120,
+                elem_id="recipe-file",
+            )
+        self.given = gr.State(None)
+        self.dropped = gr.HTML(elem_id="dropped")
+
+    @property
+    def fields(self) -> list[Any]:
+        """What a recipe is made from, beside what was picked."""
+        return [self.given, self.level, *self.fold.fields]
+
+    @property
+    def settled(self) -> list[Any]:
+        """Events after which something was chosen, and is not just being typed."""
+        return [self.given.change, self.level.change, *self.fold.settled]
+
+    @property
+    def texts(self) -> list[Any]:
+        """Where the recipe is shown."""
+        return [self.yaml, self.command, self.python]
+
+    def wire(self, picked: Sequence[Any]) -> None:
+        """A file that is dropped in replaces everything that was chosen, until it is removed."""
+
+        def dropped(content: bytes | None) -> tuple[str | None, Markup]:
+            if content is None:
+                return None, markup.NONE
+            try:
+                with refusing():
+                    text = content.decode(errors="replace")
+                    given = recipe_text.from_yaml(text, self._limit)
+            except Refused as refused:
+                return None, markup.refusal(refused.refusal, "The file is not used")
+            said = Markup("<p>{} {}</p>").format(IN_USE, "Remove the file to choose again.")
+            return given.to_yaml(), markup.card("The recipe of the file", said, "hm-warn")
+
+        self.file.change(dropped, self.file, [self.given, self.dropped], **QUIET)
+        self.fold.wire(picked, self.level)
+
+
+def recipe_of(
+    a: str | None,
+    b: str | None,
+    more: str | None,
+    data: str | None,
+    given: str | None,
+    level: str,
+    match: str,
+    fuse: str,
+    base: str | None,
+    repair: str,
+    symmetry: str,
+    labels: str,
+    heads: str,
+    lam: float,
+    samples: str | None,
+    calibration: str | None,
+    seed: str | None,
+    survey: list[str] | None = None,
+) -> Recipe | None:
+    """The recipe of both panels' fields; None as long as it has not two models.
+
+    Raises: RecipeError.
+    """
+    if given:
+        return recipe_text.from_yaml(given)
+    names = levels.named(a, b, more)
+    if len(names) < 2:
+        return None
+    advanced = levels.Advanced(
+        match,
+        fuse,
+        base,
+        repair,
+        symmetry,
+        labels,
+        heads,
+        float(lam),
+        whole("rows to measure on", samples),
+        whole("rows to match on", calibration),
+        whole("seed", seed) or 0,
+        tuple(survey or ()),
+    )
+    return levels.to_recipe(names, data, level, advanced)
+
+
+def told(recipe: Recipe | None) -> tuple[str, str, str]:
+    """The recipe three times."""
+    if recipe is None:
+        return EMPTY
+    return recipe.to_yaml(), recipe_text.as_command(recipe), recipe_text.as_python(recipe)

@@ -1,0 +1,149 @@
+"""The page: five steps one below the other, and the gallery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from hubmerge.errors import HubmergeError
+from spaces_app.service.gallery import gallery
+from spaces_app.service.job import Refused, refusing
+from spaces_app.ui import api, gallery_view, markup, plan_view
+from spaces_app.ui.account import Account
+from spaces_app.ui.context import Context
+from spaces_app.ui.method_panel import EMPTY, Choose, recipe_of, told
+from spaces_app.ui.models_panel import Pick
+from spaces_app.ui.progress_panel import REMEMBER, Watch
+from spaces_app.ui.publish_panel import Publish
+from spaces_app.ui.result_panel import Look
+from spaces_app.ui.steps import QUIET
+
+TITLE = "hubmerge"
+SAID = (
+    "Two models trained apart, made into one. hubmerge finds out which unit of one does the job "
+    "of which in the other, averages them, and measures what came of it."
+)
+
+
+LOGO = Markup(
+    '<svg viewBox="0 0 24 24" aria-hidden="true">'
+    '<path d="M3 5h4c4 0 5 7 9 7h5M3 19h4c4 0 5-7 9-7"/><circle cx="20" cy="12" r="2.4"/></svg>'
+)
+
+
+def build(context: Context) -> gr.Blocks:
+    """The whole app."""
+    with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as page:
+        api.offer(context)  # first, so that its names are its own
+        _merge_page(page, context)
+    with page.route("Gallery", "/gallery"):
+        _gallery(page, context)
+    return page
+
+
+def _head() -> None:
+    head = Markup('<header class="hm-head"><h1>{}{}</h1><p>{}</p></header>')
+    gr.HTML(head.format(LOGO, TITLE, SAID))
+
+
+def _merge_page(page: gr.Blocks, context: Context) -> None:
+    gr.Navbar(main_page_name="Merge")
+    _head()
+    account = Account(context)
+    pick, choose = Pick(context), Choose(context)
+    start = gr.Button("Merge", variant="primary", elem_id="start", interactive=False)
+    refused = gr.HTML(elem_id="refused")
+    watch, look, publish = Watch(context), Look(context), Publish(context)
+    fields = [*pick.fields, *choose.fields]
+    parts = [*watch.outputs, *look.outputs, *publish.outputs]
+
+    def refresh(job: str | None, request: gr.Request) -> list[Any]:
+        *watched, done = watch.look(job, request)
+        if not (done and job):
+            return [*watched, *look.hide(), *publish.hide()]
+        return [*watched, *look.show(job, request), *publish.show(job, request)]
+
+    def describe(*values: Any) -> tuple[Any, ...]:
+        try:
+            return told(recipe_of(*values))
+        except HubmergeError:
+            return EMPTY
+
+    def plan(request: gr.Request, *values: Any) -> tuple[Any, Any]:
+        try:
+            with refusing():
+                recipe = recipe_of(*values)
+            if recipe is None:
+                return plan_view.NOTHING, gr.update(interactive=False)
+            planned = context.desk.plan(context.person(request), recipe)
+        except Refused as error:
+            return markup.refusal(error.refusal), gr.update(interactive=False)
+        return plan_view.render(planned.plan, planned.seconds), gr.update(interactive=True)
+
+    def submit(request: gr.Request, *values: Any) -> tuple[Any, Any]:
+        try:
+            with refusing():
+                recipe = recipe_of(*values)
+            if recipe is None:
+                return None, ""
+            return context.desk.submit(context.person(request), recipe).id, ""
+        except Refused as error:
+            return gr.skip(), markup.refusal(error.refusal, "Not started")
+
+    def arrive(request: gr.Request) -> tuple[Any, ...]:
+        job = request.query_params.get("job")
+        recipe = watch.recipe(job, request)
+        fields = pick.of(recipe) if recipe else pick.asked(request.query_params)
+        return job, account.who(request), *fields
+
+    gr.on(
+        [field.change for field in fields],
+        describe,
+        fields,
+        choose.texts,
+        queue=False,
+        trigger_mode="always_last",
+        **QUIET,
+    )
+    planned: dict[str, Any] = {"fn": plan, "inputs": fields, "outputs": [pick.plan, start]}
+    shown = {"api_visibility": "private", "show_progress": "minimal", "concurrency_limit": None}
+    gr.on(
+        [*pick.settled, *choose.settled],
+        trigger_mode="always_last",
+        show_progress_on=[pick.plan],
+        **planned,
+        **shown,
+    )
+    for event in pick.wire():
+        event.then(**planned, **shown)
+    start.click(submit, fields, [watch.job, refused], concurrency_limit=None, **QUIET).then(
+        refresh, watch.job, parts, queue=False, **QUIET
+    ).then(None, watch.job, None, js=REMEMBER, **QUIET)
+    came = [watch.job, account.shown, *pick.fields]
+    page.load(arrive, None, came, queue=False, **QUIET).then(
+        refresh, watch.job, parts, queue=False, **QUIET
+    ).then(**planned, **shown).then(None, watch.job, None, js=REMEMBER, **QUIET)
+    choose.wire(pick.fields)
+    account.wire()
+    watch.wire(refresh, parts)
+    look.wire(watch.job)
+    publish.wire(watch.job)
+    for event in account.changed:
+        event.then(**planned, **shown).then(refresh, watch.job, parts, queue=False, **QUIET)
+
+
+def _gallery(page: gr.Blocks, context: Context) -> None:
+    gr.Navbar(main_page_name="Merge")
+    _head()
+    gr.HTML("<h2>Merge gallery</h2>")
+    shown = gr.HTML(elem_id="gallery")
+
+    def show(request: gr.Request) -> Markup:
+        try:
+            return gallery_view.render(gallery(context.person(request)))
+        except Refused as error:
+            return markup.refusal(error.refusal, "The gallery cannot be shown")
+
+    page.load(show, None, shown, queue=False, **QUIET)

@@ -1,0 +1,110 @@
+"""The plan, as somebody reads it who has never merged a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup
+
+from hubmerge.planning.plan import Plan
+from hubmerge.planning.resources import human
+from hubmerge.planning.text import free_spaces
+from hubmerge.reporting.numbers import duration
+from hubmerge.utils.parent_names import letters
+from spaces_app.ui.glossary import explained
+from spaces_app.ui.markup import card, facts, join, on_hub, table, term, text
+
+SPACES = (
+    "Groups of units whose order means nothing: swapping two of them changes no output. "
+    "Merging first finds out which unit of one model does the job of which in the other."
+)
+LICENCE = "What the parents' licences allow; this is a careful policy, not legal advice."
+SAME = Markup("<p>Merging a model with itself gives that model. Pick another one.</p>")
+NOTHING = Markup(
+    '<p class="hm-quiet">Pick two models, and what merging them takes appears here.</p>'
+)
+
+
+def render(content: dict[str, Any], seconds: float | None) -> Markup:
+    """The plan with an estimate of the time, where one can be given."""
+    plan = Plan.model_validate(content)
+    pairs = [
+        ("Family", text(plan.both.family or plan.both.model_type)),
+        (term("Free spaces", SPACES), _spaces(plan)),
+        ("Classes", text(_classes(plan))),
+        (term("Licence of the result", LICENCE), _licence(plan)),
+        ("Will be measured", _measured(plan)),
+        ("To download", human(plan.needs.download)),
+        ("Memory", f"about {human(plan.needs.memory)}"),
+        ("Time", _time(seconds)),
+    ]
+    shown = [_models(plan), facts(pairs)]
+    if len({(model.id, model.sha) for model in plan.models}) == 1:
+        return card("These are one and the same", join([SAME, *shown]), "hm-warn")
+    return card("These can be merged", join(shown), "hm-good")
+
+
+def _models(plan: Plan) -> Markup:
+    names = [f"Parent {letter}" for letter in letters(len(plan.models))]
+    named = list(zip(names, plan.models, strict=True))
+    if plan.base is not None:
+        named.append(("Their base", plan.base))
+    rows = [
+        (
+            name,
+            on_hub(model.id),
+            f"{model.parameters:,}",
+            human(model.weight_bytes),
+            text(", ".join(model.licenses) or "not stated"),
+            " ".join(word for word, is_so in _access(model) if is_so) or "public",
+        )
+        for name, model in named
+    ]
+    head = ("", "model", "weights", "size", "licence", "access")
+    return table(head, rows, "The parents")
+
+
+def _access(model: Any) -> tuple[tuple[str, bool], ...]:
+    return (("private", model.private), ("gated", model.gated))
+
+
+def _spaces(plan: Plan) -> Markup:
+    shown = free_spaces(plan.both.free_spaces)
+    if not shown:
+        return Markup("none")
+    return Markup('{} <span class="hm-quiet">(name and number of units)</span>').format(text(shown))
+
+
+def _classes(plan: Plan) -> str:
+    labels = plan.both.labels
+    if not labels:
+        return "none"
+    shown = ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")
+    return f"{len(labels)}: {shown}"
+
+
+def _licence(plan: Plan) -> Markup:
+    named = plan.licence.license
+    listed = named if isinstance(named, str) else ", ".join(named)
+    private = ". Published privately unless you decide otherwise" if plan.private else ""
+    return Markup('{} <span class="hm-quiet">({}{})</span>').format(
+        text(listed), text(plan.licence.reason), private
+    )
+
+
+def _measured(plan: Plan) -> Markup:
+    if plan.data is None:
+        return Markup("nothing: Quick, and whatever has no data set, leaves measuring out")
+    items = join(
+        Markup('<li>{} <span class="hm-quiet">on {}</span></li>').format(
+            explained(m.what), explained(m.rows)
+        )
+        for m in plan.measurements
+    )
+    return Markup("<ul>{}</ul>").format(items)
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "not known yet: nothing like it was merged on this machine before"
+    return f"about {duration(seconds)}, judged by merges made here"

@@ -1,0 +1,225 @@
+"""A finished merge: the verdict first, then what it rests on."""
+
+from __future__ import annotations
+
+from bisect import bisect
+
+from markupsafe import Markup
+
+from hubmerge.evaluation.results import Curve
+from hubmerge.reporting.barrier_text import (
+    barrier_cell,
+    barrier_sentence,
+    heights,
+    training_sentence,
+)
+from hubmerge.reporting.next_steps import next_steps
+from hubmerge.reporting.numbers import MISSING, count, figure, rows, share, signed
+from hubmerge.reporting.schema.report import Method, Report
+from hubmerge.reporting.words import words_for
+from spaces_app.ui.markup import NONE, card, facts, join, on_hub, table, term, text
+from spaces_app.ui.method_choices import LOOKS_AT
+from spaces_app.ui.wording import here
+
+LOSS = (
+    "Mean cross-entropy in nats: how surprised the model is by the right answers. Lower is better."
+)
+CALIBRATED = (
+    "The loss after the model's confidence was corrected by one number, fitted on other rows."
+)
+ERROR = "How far stated confidence is from how often the model is right. Lower is better."
+BARRIER = (
+    "The highest rise of the loss on the straight path between the two models. "
+    "0 means that nothing stands between them."
+)
+ERRORS = "How far the accuracy falls below the line between the two models' own, at most."
+ENSEMBLE = "Both models run, and their answers averaged: better often, and twice the cost."
+NAIVE = "The two models averaged as they are, without finding out which unit is which."
+SPACE = "A group of units whose order means nothing: swapping two of them changes no output."
+HOW = (
+    "permute: units take each other's places. scale: and are brought to one size. rotate, linear: "
+    "they are mixed as well. None of it changes what the model computes."
+)
+MOVED = "How many units stand somewhere else now."
+CORRELATION = "How alike matched units behave on the same images: 1 is the same, 0 unrelated."
+GAIN = "How much more alike the two models' weights (or activations) are than before."
+
+
+def verdict(report: Report) -> Markup:
+    """One sentence, on how much it stands, and what to try where it is not good."""
+    look = {"do not use": "hm-bad", "worse": "hm-warn", "cannot tell": "hm-warn"}
+    rests = (
+        f"Measured on {count(report.n)} {report.data.unit} that decided nothing."
+        if report.data
+        else "Nothing was measured: no data set was given."
+    )
+    body = Markup('<p class="hm-verdict">{}</p><p class="hm-quiet">{}</p>').format(
+        text(report.verdict_sentence), text(rests)
+    )
+    if steps := next_steps(report):
+        items = join(Markup("<li>{}</li>").format(text(here(step))) for step in steps)
+        body += Markup("<h4>What may help, under Advanced</h4><ul>{}</ul>").format(items)
+    return card("Verdict", body, look.get(report.verdict, "hm-good"))
+
+
+def barrier(report: Report) -> Markup:
+    """What stands between the parents, in words and figures."""
+    if report.barrier.naive is None:
+        return NONE
+    matched, naive = report.barrier.detail.matched, report.barrier.detail.naive
+    pairs = [
+        (term("Barrier", BARRIER), Markup("{} nats matched").format(figure(_value(matched)))),
+        ("Without matching", f"{figure(_value(naive))} nats"),
+    ]
+    curve = matched or naive
+    if curve is not None:
+        unit = report.data.unit if report.data else "rows"
+        pairs.append(("Measured on", f"{count(curve.n)} {unit}, at {len(curve.points)} points"))
+    said = Markup("<p>{}</p>").format(text(barrier_sentence(report)))
+    training = training_sentence(report)
+    note = Markup('<p class="hm-quiet">{}</p>').format(text(training)) if training else NONE
+    return join([said, facts(pairs), _paths(report), note])
+
+
+def _paths(report: Report) -> Markup:
+    """Every path on every kind of rows it was measured on."""
+    lines = [
+        (
+            each.path,
+            f"{count(each.curve.n)} {each.rows}",
+            barrier_cell(each.curve.barrier),
+            barrier_cell(each.curve.calibrated_barrier),
+            barrier_cell(each.curve.error_barrier),
+        )
+        for each in heights(report)
+    ]
+    head = ("path", "rows", "loss barrier", "calibrated", term("error barrier", ERRORS))
+    return table(head, lines, "How high the paths rise, with 90% intervals")
+
+
+def reading(report: Report, lam: float) -> Markup:
+    """What both curves say at `lam`, between measured points by a straight line."""
+    said = []
+    right = words_for(report.merged.pipeline_tag).accuracy
+    unit = report.data.unit if report.data else "rows"
+    for name, curve in (
+        ("matched", report.barrier.detail.matched),
+        ("without matching", report.barrier.detail.naive),
+    ):
+        if curve is not None:
+            loss, accuracy, measured = at(curve, lam)
+            how = "" if measured else ", read between two measured points"
+            figures = f"loss {figure(loss)}, {right} {figure(accuracy)}"
+            said.append((name, f"{figures} ({count(curve.n)} {unit}{how})"))
+    return facts([(f"λ = {share(lam)}", f"{share(1 - lam)} × A + {share(lam)} × B"), *said])
+
+
+def at(curve: Curve, lam: float) -> tuple[float, float, bool]:
+    """Loss and accuracy at `lam`, and whether they were measured just there."""
+    points = sorted(curve.points, key=lambda point: point.lam)
+    lams = [point.lam for point in points]
+    place = min(max(bisect(lams, lam), 1), len(points) - 1)
+    left, right = points[place - 1], points[place]
+    for point in (left, right):
+        if abs(point.lam - lam) < 1e-9:
+            return point.loss, point.accuracy, True
+    part = (lam - left.lam) / (right.lam - left.lam)
+    return (
+        left.loss + part * (right.loss - left.loss),
+        left.accuracy + part * (right.accuracy - left.accuracy),
+        False,
+    )
+
+
+def contenders(report: Report) -> Markup:
+    """Everything on the same rows."""
+    if report.data is None:
+        return NONE
+    words = {
+        "naive": term("Naive average", NAIVE),
+        "ensemble": term("Ensemble of the parents", ENSEMBLE),
+        "merge": Markup("<strong>This merge</strong>"),
+    }
+    lines = [
+        (
+            words.get(row.key) or join([row.name, text(row.model)], " "),
+            figure(row.accuracy),
+            figure(row.loss),
+            figure(row.calibrated_loss),
+            figure(row.calibration_error),
+            count(getattr(report.contenders, row.key).n),
+        )
+        for row in rows(report)
+    ]
+    said = words_for(report.merged.pipeline_tag)
+    head = (
+        "",
+        said.accuracy,
+        term(said.loss, LOSS),
+        term(f"calibrated {said.loss}", CALIBRATED),
+        term("calibration error", ERROR),
+        report.data.unit,
+    )
+    return table(head, lines, "All on the same rows")
+
+
+def spaces(report: Report) -> Markup:
+    """How well the units of every space were paired."""
+    found = report.method.spaces
+    if not found:
+        return Markup('<p class="hm-quiet">Nothing was matched.</p>')
+    lines = [
+        (
+            Markup("<code>{}</code>{}").format(text(space.space), _whose(space.parent)),
+            text(space.kind),
+            count(space.size),
+            count(space.moved),
+            figure(space.correlation),
+            signed(space.gain, 2) if space.gain is not None else MISSING,
+        )
+        for space in found
+    ]
+    head = (
+        term("space", SPACE),
+        term("how", HOW),
+        "units",
+        term("moved", MOVED),
+        term("correlation", CORRELATION),
+        term("gain", GAIN),
+    )
+    on = f" ({text(report.method.outcome)})" if report.method.outcome else ""
+    return table(head, lines, f"How the units were paired, space by space{on}")
+
+
+def _whose(role: str | None) -> str:
+    """Of more than two parents, whose space it is: "parent_c" -> " (parent C)"."""
+    return f" (parent {role.rpartition('_')[2].upper()})" if role else ""
+
+
+def made(report: Report) -> Markup:
+    """How, from what, and what is known to be missing."""
+    method = report.method
+    pairs = [
+        (
+            "Parents",
+            join((on_hub(p.id) if p.kind == "hub" else text(p.id) for p in report.models), ", "),
+        ),
+        ("Matched by", text(method.match + (f" ({method.outcome})" if method.outcome else ""))),
+        ("Fused by", _fused(method)),
+        ("Repaired by", text(method.repair)),
+        ("λ", f"{share(method.lam)} ({method.lam_chosen})" if method.lam is not None else MISSING),
+        ("Seed", str(method.seed)),
+    ]
+    limits = join(Markup("<li>{}</li>").format(text(limit)) for limit in report.limits)
+    return join([facts(pairs), Markup("<h4>Known limits</h4><ul>{}</ul>").format(limits)])
+
+
+def _fused(method: Method) -> Markup:
+    if not method.needs:
+        return text(method.fuse)
+    looks_at = f"It looks at {LOOKS_AT[method.needs]}."
+    return Markup("{} ({})").format(text(method.fuse), term(method.needs, looks_at))
+
+
+def _value(curve: Curve | None) -> float | None:
+    return curve.barrier.value if curve else None

@@ -1,0 +1,61 @@
+"""Plain addresses beside the page: downloads, health, metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from hubmerge.reporting.plots.pictures import PICTURES
+from spaces_app.service.job import Refused
+from spaces_app.ui.context import Context
+
+FILES = ("report.json", "hubmerge.yaml", "README.md", *PICTURES)
+PACKED = "merge.zip"
+
+
+def routes(context: Context) -> list[Route]:
+    """What the server answers itself."""
+
+    async def file(request: Request) -> Response:
+        job, name = request.path_params["job"], request.path_params["name"]
+        person = context.person(request)
+
+        def find() -> Path:
+            if name == PACKED:
+                return context.desk.packed(person, job)
+            return context.desk.result(person, job) / name
+
+        if name not in (*FILES, PACKED):
+            return PlainTextResponse("There is no such file", status_code=404)
+        try:
+            path = await run_in_threadpool(find)
+        except Refused as refused:
+            return PlainTextResponse(refused.refusal.what, status_code=404)
+        headers = {
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "private, no-store",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+        }
+        inline = name.endswith(".png")
+        how = "inline" if inline else "attachment"
+        if not path.is_file():
+            return PlainTextResponse("There is no such file", status_code=404)
+        return FileResponse(path, filename=name, headers=headers, content_disposition_type=how)
+
+    async def health(request: Request) -> Response:
+        well = context.desk.is_healthy()
+        return JSONResponse({"healthy": well}, status_code=200 if well else 503)
+
+    async def metrics(request: Request) -> Response:
+        text = context.desk.metrics.render(context.desk.gauges())
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+    return [
+        Route("/jobs/{job}/{name}", file),
+        Route("/health", health),
+        Route("/metrics", metrics),
+    ]
