@@ -29,7 +29,7 @@ from transformers import (
 from hubmerge.demo.digits import digits, write_digits
 from hubmerge.demo.train import COURSES, Course, write_parent
 from hubmerge.models.probe import shaken
-from hubmerge.utils.parent_names import letters
+from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.progress import be_quiet
 
 HUBMERGE = (sys.executable, "-m", "hubmerge.cli")
@@ -110,7 +110,7 @@ def trained(
     if not data.exists():
         write_digits(data)
     parents = []
-    for letter, seed in zip(letters(len(seeds)).lower(), seeds, strict=True):
+    for letter, seed in zip(parent_letters(len(seeds)).lower(), seeds, strict=True):
         where = folder / f"{family}-{letter}"
         parents.append(
             write_parent(where, course, seed, splits, repo=where.name, dataset=data.name)

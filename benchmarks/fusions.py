@@ -28,9 +28,10 @@ import hubmerge as hm
 from hubmerge.demo.train import COURSES
 from hubmerge.evaluation.evaluate import logits
 from hubmerge.fuse import Given, find_fusion, fusions
-from hubmerge.pipeline.evaluate import prepare_ground, statistics_of
+from hubmerge.models.method_context import MethodContext
+from hubmerge.pipeline.evaluate import open_splits, statistics_of
 from hubmerge.pipeline.merge_path import Path as MergePath
-from hubmerge.repair import Bench, batch_norms, find_repair
+from hubmerge.repair import batch_norms, find_repair
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers
 
@@ -51,18 +52,18 @@ def one(name: str, folders: list[str], data: str) -> None:
     be_quiet()
     *models, base = (hm.load(folder) for folder in folders)
     recipe = hm.Recipe(models=tuple(folders[:-1]), dataset=data)
-    ground, workers = prepare_ground(data, recipe, models[0]), Workers(threads=1)
+    splits, workers = open_splits(data, recipe, models[0]), Workers(threads=1)
     scratch = copy.deepcopy(models[0].model)
     states = [model.model.state_dict() for model in models]
-    shown = statistics_of(ground, models[0], recipe.seed, learns=find_fusion(name).learns)
-    bench = Bench(None, scratch, shown, workers, ground.validation)
+    shown = statistics_of(splits, models[0], recipe.seed, learns=find_fusion(name).learns)
+    context = MethodContext(None, scratch, shown, workers, splits.validation)
     repair = find_repair("batchnorm") if batch_norms(scratch) else None
-    path = MergePath(repair, bench, states, [1 / len(states)] * len(states))
+    path = MergePath(repair, context, states, [1 / len(states)] * len(states))
     given = Given(base=base.model.state_dict())
-    everything = [ground.calibration, ground.validation]
+    everything = [splits.calibration, splits.validation]
     for rows in everything:  # what has been read is kept
         logits(scratch, rows, workers)
-    a_pass = measured(lambda: logits(scratch, ground.calibration, workers))
+    a_pass = measured(lambda: logits(scratch, splits.calibration, workers))
     fused = measured(lambda: path.fused(find_fusion(name), 1.0, given))
     size = sum(4 * value.numel() for value in states[0].values())
     print(json.dumps({"pass": a_pass[0], "fused": fused, "model": size}))

@@ -25,7 +25,7 @@ WAYS = ("average", "least-squares")
 HEADINGS = ("family", "contender", "loss", "calibrated loss", "accuracy")
 
 
-def halves(splits: DatasetDict) -> list[DatasetDict]:
+def split_validation(splits: DatasetDict) -> list[DatasetDict]:
     """Training rows of both parents, 80/20 of opposite classes; both with the same test rows."""
     labels = splits["train"]["label"]
     seen: dict[int, int] = {}
@@ -44,7 +44,7 @@ def measured(folder: Path, course: Course, more: list[str]) -> list[tuple[str, .
     """The table of one family."""
     splits = digits()
     write_digits(folder / "digits")
-    parts = [*halves(splits), splits]
+    parts = [*split_validation(splits), splits]
     models = [
         write_parent(folder / f"{course.name}-{n}", course, n, part, repo=f"p{n}", dataset="digits")
         for n, part in enumerate(parts, 1)

@@ -21,6 +21,7 @@ from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
 from hubmerge.models.joint_head import SAME, Heads
+from hubmerge.models.method_context import MethodContext
 from hubmerge.pipeline.align import PAIR, Parents, aligned, gather, match_all, with_state
 from hubmerge.pipeline.alignment import chosen_on
 from hubmerge.pipeline.choices import (
@@ -32,19 +33,18 @@ from hubmerge.pipeline.choices import (
     settled_match,
 )
 from hubmerge.pipeline.evaluate import (
-    Ground,
+    DataSplits,
     matching_of,
-    prepare_ground,
+    open_splits,
     statistics_of,
     validation_of,
 )
 from hubmerge.pipeline.fusing import check_rows, fuses_by_labels, learns
 from hubmerge.pipeline.merge_path import Path
-from hubmerge.pipeline.parents import based_on, gathered
+from hubmerge.pipeline.parents import prepare_parents, without_base
 from hubmerge.pipeline.run import fused
 from hubmerge.pipeline.save import arriving_whole, read_back, write_model
 from hubmerge.recipe import Recipe, make_recipe
-from hubmerge.repair import Bench
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.workers import Workers
@@ -80,7 +80,7 @@ class Found:
         a, wanted = self.parents.loaded
         if b.source != wanted.source:
             raise MismatchError(f"this alignment is for {wanted.source.ref}", found=b.source.ref)
-        (first, last), _ = based_on(self.parents, self.heads).filled(
+        (first, last), _ = without_base(self.parents, self.heads).filled(
             aligned(self.parents, [self.match]), None, HALVES
         )
         holder = _holding(wanted, last, a)
@@ -147,19 +147,19 @@ def match(
     check_names(recipe)
     workers = Workers()
     one = heads_for(recipe, (a, b))
-    based = gathered(
+    based = prepare_parents(
         (a, b), None, labels=labels, matched=True, symmetry=resolved_symmetry(recipe), heads=one
     )
     labelled = matches_by_labels(recipe)
-    ground = _ground(a, dataset, recipe, one, labelled) if dataset else None
+    splits = _ground(a, dataset, recipe, one, labelled) if dataset else None
     (found,) = match_all(
         based.parents,
-        settled_match(recipe, based.parents, ground),
+        settled_match(recipe, based.parents, splits),
         PAIR,
-        matching_of(ground),
+        matching_of(splits),
         workers,
         seed=seed,
-        validation=validation_of(ground),
+        validation=validation_of(splits),
     )
     return Found(based.parents, found, one)
 
@@ -209,23 +209,25 @@ def merge(
     matched = repair == "repair"
     if isinstance(b, Aligned) or not several:
         own = b.heads if isinstance(b, Aligned) else None
-        based = based_on(gather((a, *others), labels="by-name", matched=matched), own)
+        based = without_base(gather((a, *others), labels="by-name", matched=matched), own)
     else:
         one = heads_for(recipe, (a, b))
-        based = gathered((a, b), None, labels="by-name", matched=matched, symmetry=ALL, heads=one)
+        based = prepare_parents(
+            (a, b), None, labels="by-name", matched=matched, symmetry=ALL, heads=one
+        )
     a, parents = based.parents.a, based.parents
     labelled = fuses_by_labels(recipe)
-    ground = _ground(a, dataset, recipe, based.heads, labelled) if dataset else None
-    chosen = resolved_repair(recipe, a, ground)
-    batches = statistics_of(ground, a, recipe.seed, learns=learns(recipe))
-    check_rows(recipe, batches, validation_of(ground))
-    workers, rows = Workers(), chosen_on(recipe, ground)
+    splits = _ground(a, dataset, recipe, based.heads, labelled) if dataset else None
+    chosen = resolved_repair(recipe, a, splits)
+    batches = statistics_of(splits, a, recipe.seed, learns=learns(recipe))
+    check_rows(recipe, batches, validation_of(splits))
+    workers, rows = Workers(), chosen_on(recipe, splits)
     scratch = copy.deepcopy(a.model)
-    bench = Bench(parents.spec, scratch, batches, workers, rows, head=based.head)
+    context = MethodContext(parents.spec, scratch, batches, workers, rows, head=based.head)
     states, _ = based.filled(parents.states[:2], None, HALVES)
-    path = Path(chosen, bench, states)
+    path = Path(chosen, context, states)
     start = None if base is None else parents.states[2]
-    fusion, made, _ = fused(recipe, path, start, t, parents, ground, workers)
+    fusion, made, _ = fused(recipe, path, start, t, parents, splits, workers)
     repaired = chosen.name if chosen else "none"
     return Merged(with_state(a.model, made.state), a, b, t, repaired, fusion.name)
 
@@ -265,9 +267,9 @@ def report(merged: Merged, found: Found | None = None) -> str:
 
 def _ground(
     a: LoadedModel, dataset: str, recipe: Recipe, heads: Heads | None, labelled: bool
-) -> Ground:
+) -> DataSplits:
     folder = str(fetch(resolve(dataset, "dataset")))
-    return prepare_ground(folder, recipe, a, heads, labelled=labelled)
+    return open_splits(folder, recipe, a, heads, labelled=labelled)
 
 
 def _holding(b: LoadedModel, state: State, a: LoadedModel) -> LoadedModel:

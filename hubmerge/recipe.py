@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.models.joint_head import SAME, Kind
 from hubmerge.utils.parent_names import MOST
-from hubmerge.utils.suggestions import meant
+from hubmerge.utils.suggestions import did_you_mean
 
 RECIPE_FILE = "hubmerge.yaml"
 MIDDLE = 0.5
@@ -222,7 +222,7 @@ def _problem(found: ErrorDetails) -> str:
     quoted = f" = {held!r}" if isinstance(held, str | int | float) else ""
     said = found["msg"].removeprefix("Value error, ")
     if found["type"] == "extra_forbidden":
-        near = meant(place[-1], _fields(place[0])) if place else None
+        near = did_you_mean(place[-1], _fields(place[0])) if place else None
         said = "; ".join(filter(None, ["there is no such field", near]))
     return f"{'.'.join(place) or 'recipe'}{quoted}: {said}"
 

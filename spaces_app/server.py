@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from hubmerge.errors import RecipeError
 from spaces_app.host import Host
 from spaces_app.service.forkserver import nursery, warm_up
-from spaces_app.service.jobs import Desk
+from spaces_app.service.jobs import JobService
 from spaces_app.service.limits import Limits
 from spaces_app.service.log import log
 from spaces_app.service.zerogpu import is_lent, marked
@@ -48,7 +48,7 @@ def serving(
     nursery()
     if is_lent():
         marked()
-    context = Context(Desk(host.root, limits or Limits.of()), host)
+    context = Context(JobService(host.root, limits or Limits.of()), host)
     page = build(context)
     page.queue(default_concurrency_limit=16)
     options: dict[str, Any] = {
@@ -71,14 +71,14 @@ def serving(
             quiet=True,
             ssr_mode=False,
             max_threads=THREADS,
-            max_file_size=context.desk.limits.image,
+            max_file_size=context.jobs.limits.image,
             show_error=False,
             enable_monitoring=False,
             share=False,
             **options,
         )
     except OSError as error:
-        context.desk.close()
+        context.jobs.close()
         raise RecipeError(
             f"cannot serve on {name}:{port}", found=str(error), hint="another --port, or --port 0"
         ) from None
@@ -87,7 +87,7 @@ def serving(
     try:
         yield Running(url.rstrip("/"), context)
     finally:
-        context.desk.close()
+        context.jobs.close()
         page.close(verbose=False)
 
 

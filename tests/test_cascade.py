@@ -8,7 +8,7 @@ import pytest
 
 from hubmerge.errors import CanonicalError
 from hubmerge.pipeline import auto_match as cascade
-from hubmerge.pipeline.auto_match import Way, best_way, scalings, ways
+from hubmerge.pipeline.auto_match import MatchConfig, best_way, scalings, ways
 from hubmerge.symmetry.laws import spec_of
 from tests.conformance.tiny import generic
 
@@ -28,7 +28,7 @@ def scored(monkeypatch):
 
 def chosen(losses, validation=ROWS, then=lambda best: ()):
     """The way taken where every way's merge has the loss given, and the attempts."""
-    tried = [Way(name, "scaled") for name in losses if "+" not in name]
+    tried = [MatchConfig(name, "scaled") for name in losses if "+" not in name]
 
     def match(way):
         if losses[way.match] is None:
@@ -62,7 +62,7 @@ def test_a_way_without_a_canonical_form_is_left_out(scored):
 
 def test_what_comes_next_depends_on_the_best_and_must_beat_it(scored):
     def then(best):
-        return [Way(best.match + "+", "all")]
+        return [MatchConfig(best.match + "+", "all")]
 
     found, attempts = chosen({"a": 0.5, "b": 0.3, "b+": 0.2}, then=then)
     assert found == ("b+",)
@@ -76,8 +76,8 @@ def test_what_comes_next_depends_on_the_best_and_must_beat_it(scored):
 def test_scales_are_tried_where_there_are_any_and_nobody_decided():
     vit, resnet = spec_of(generic("vit")), spec_of(generic("resnet-basic"))
     mlp = spec_of(generic("mlp_head-none"))
-    best = Way("activations", "scaled")
-    less, more = Way("activations", "unscaled"), Way("activations", "all")
+    best = MatchConfig("activations", "scaled")
+    less, more = MatchConfig("activations", "unscaled"), MatchConfig("activations", "all")
     assert scalings(resnet, best, "auto") == (less, more)
     assert scalings(mlp, best, "auto") == (less,)
     assert scalings(vit, best, "auto") == scalings(resnet, best, "scaled") == ()
@@ -97,14 +97,14 @@ def test_what_is_tried_depends_on_data_and_family():
     ]
     assert len(ways(resnet, calibration=True, images=True)) == 2
     assert len(ways(vit, calibration=True, images=True, symmetry="permutations")) == 2
-    assert Way("activations-weights", "all") not in ways(
+    assert MatchConfig("activations-weights", "all") not in ways(
         vit, calibration=True, images=True, many=True
     )
-    assert ways(vit, calibration=False, images=True) == (Way("synthetic", "scaled"),)
+    assert ways(vit, calibration=False, images=True) == (MatchConfig("synthetic", "scaled"),)
     assert ways(resnet, calibration=False, images=True, symmetry="all") == (
-        Way("synthetic", "all"),
+        MatchConfig("synthetic", "all"),
     )
-    assert ways(vit, calibration=False, images=False) == (Way("weights", "scaled"),)
+    assert ways(vit, calibration=False, images=False) == (MatchConfig("weights", "scaled"),)
 
 
 def test_parents_can_be_restricted_to_permutations():

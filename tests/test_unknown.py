@@ -12,7 +12,7 @@ from hubmerge.fuse import find_fusion, fusions
 from hubmerge.landscape.curves import curves
 from hubmerge.landscape.curves.registry import find_curve
 from hubmerge.matching import find_method, learners, matchers
-from hubmerge.matching.multi import find_together, ways_together
+from hubmerge.matching.multi import find_multi_matcher, multi_matchers
 from hubmerge.pipeline.choices import check_names
 from hubmerge.recipe import make_recipe
 from hubmerge.repair import find_repair, repairs
@@ -21,7 +21,7 @@ FINDERS = [
     (find_fusion, fusions),
     (find_method, lambda: {**matchers(), **learners()}),
     (find_repair, repairs),
-    (find_together, ways_together),
+    (find_multi_matcher, multi_matchers),
     (find_curve, curves),
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hubmerge.cli import options as o
-from hubmerge.utils.parent_names import letters
+from hubmerge.utils.parent_names import parent_letters
 
 NAME = "match"
 
@@ -64,5 +64,5 @@ def command(
     found = find_matches(recipe, out)
     o.say(told_json(found) if json else told_text(found))
     if out is not None and not json:
-        models_again = " ".join(letters(len(recipe.models)))
+        models_again = " ".join(parent_letters(len(recipe.models)))
         o.say(f"\nsaved in {out}; use it with: hubmerge merge {models_again} --alignment {out}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedModel
 
 from hubmerge.data.batches import Batches
-from hubmerge.evaluation.curve_points import Place, Walk
+from hubmerge.evaluation.curve_points import CurvePoints, PointOutputs
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Curve
@@ -35,15 +35,15 @@ CURVE_VALIDATION_ROWS = 500
 
 
 @dataclass(frozen=True)
-class Sight:
+class EvalSet:
     """Labelled rows, and what the untouched parents say of them."""
 
     rows: Batches
     ends: Ends
 
-    def first(self, rows: int) -> Sight:
+    def first(self, rows: int) -> EvalSet:
         """The first `rows` of them."""
-        return Sight(self.rows.first(rows), [end.first(rows) for end in self.ends])
+        return EvalSet(self.rows.first(rows), [end.first(rows) for end in self.ends])
 
 
 def measure_curve(
@@ -64,15 +64,15 @@ def measure_curve(
     """
     held = None
     if validation_ends is not None and validation is not None:
-        held = Sight(validation, validation_ends)
-    seen = [Sight(evaluation, ends)]
+        held = EvalSet(validation, validation_ends)
+    seen = [EvalSet(evaluation, ends)]
     return measure_curves(point, seen, held, workers, what, weights, budget)[0]
 
 
 def measure_curves(
     point: Point,
-    sights: Sequence[Sight],
-    validation: Sight | None,
+    eval_sets: Sequence[EvalSet],
+    validation: EvalSet | None,
     workers: Workers,
     what: str = "path",
     weights: Sequence[float] | None = None,
@@ -80,45 +80,52 @@ def measure_curves(
 ) -> list[Curve]:
     """Evaluate one path on 11 points, then around its highest ones, and take the barriers.
 
-    sights: every point is shown the rows of each of them, a curve for each comes back. Where to
+    eval_sets: every point is shown the rows of each of them, a curve for each comes back. Where to
         look more closely is decided by the first. Of two parents, the ends are the points 0 and 1.
     validation: the rows on which every point is given its own temperature; None gives none.
     weights: of more than two parents, what each weighs at the point 1, which is then visited like
         any other; the excess there is over the same mixture of the parents' own losses.
     budget: points that may be added to the grid; fewer, if all maxima are settled.
     """
-    sights = [sight.first(CURVE_ROWS) for sight in sights]
+    eval_sets = [eval_set.first(CURVE_ROWS) for eval_set in eval_sets]
     held = validation.first(CURVE_VALIDATION_ROWS) if validation is not None else None
     if held is not None and not held.rows.rows:
         held = None
 
-    def visit(lam: float) -> list[Place]:
+    def visit(lam: float) -> list[PointOutputs]:
         model = point(lam)
         fitted = temperature_of(outputs(model, held.rows, workers)) if held else None
-        places = [Place(outputs(model, sight.rows, workers), fitted) for sight in sights]
+        places = [
+            PointOutputs(outputs(model, eval_set.rows, workers), fitted) for eval_set in eval_sets
+        ]
         bar.update(1)
         tell(lam, places)
         return places
 
-    def tell(lam: float, places: Sequence[Place]) -> None:
+    def tell(lam: float, places: Sequence[PointOutputs]) -> None:
         if is_heard():
             here = places[0].here
             emit(PointMeasured(what, lam, float(here.losses().mean()), float(here.right.mean())))
 
-    fitted = [temperature_of(end) for end in held.ends] if held else [None for _ in sights[0].ends]
+    fitted = (
+        [temperature_of(end) for end in held.ends] if held else [None for _ in eval_sets[0].ends]
+    )
     parents = [
-        [Place(end, temperature) for end, temperature in zip(sight.ends, fitted, strict=True)]
-        for sight in sights
+        [
+            PointOutputs(end, temperature)
+            for end, temperature in zip(eval_set.ends, fitted, strict=True)
+        ]
+        for eval_set in eval_sets
     ]
     own = [0.0, 1.0] if weights is None else [0.0]
     path = {lam: [each[k] for each in parents] for k, lam in enumerate(own)}
     for lam, places in path.items():
         tell(lam, places)
 
-    def walks() -> list[Walk]:
+    def walks() -> list[CurvePoints]:
         return [
-            Walk({lam: places[k] for lam, places in path.items()}, parents[k], weights)
-            for k in range(len(sights))
+            CurvePoints({lam: places[k] for lam, places in path.items()}, parents[k], weights)
+            for k in range(len(eval_sets))
         ]
 
     inside = [lam for lam in GRID if lam not in path]

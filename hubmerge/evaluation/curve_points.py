@@ -13,7 +13,7 @@ from hubmerge.evaluation.results import Curve, CurvePoint
 
 
 @dataclass(frozen=True)
-class Place:
+class PointOutputs:
     """What one model says of some rows, and its temperature, None if it has none."""
 
     here: Outputs
@@ -36,15 +36,15 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Walk:
+class CurvePoints:
     """The places of a path by lambda, and what they are held against.
 
     parents: the untouched ones; of two, the ends of the path. weights: of more, what each weighs
     at the far end.
     """
 
-    places: Mapping[float, Place]
-    parents: Sequence[Place]
+    places: Mapping[float, PointOutputs]
+    parents: Sequence[PointOutputs]
     weights: Sequence[float] | None = None
 
     @property
@@ -88,7 +88,7 @@ class Walk:
 
     @property
     def _calibrates(self) -> bool:
-        everyone: Iterable[Place] = (*self.places.values(), *self.parents)
+        everyone: Iterable[PointOutputs] = (*self.places.values(), *self.parents)
         return all(place.temperature is not None for place in everyone)
 
     def _heights(self, what: str) -> tuple[np.ndarray, np.ndarray | None]:

@@ -16,7 +16,7 @@ from hubmerge.models.token_outputs import FIGURES, TokenOutputs, figures_of, row
 from hubmerge.utils.workers import Workers
 
 
-class Together(nn.Module):
+class ParentEnsemble(nn.Module):
     """Language models as one, in evaluation mode, that predicts the mean of their probabilities."""
 
     def __init__(self, members: Sequence[PreTrainedModel]) -> None:
@@ -35,7 +35,7 @@ class Together(nn.Module):
         return CausalLMOutput(logits=said.logsumexp(0))
 
 
-Asked = PreTrainedModel | Together
+Asked = PreTrainedModel | ParentEnsemble
 
 
 def logits(model: Asked, batches: Batches, workers: Workers, what: str = "evaluating") -> Tensor:

@@ -23,6 +23,6 @@ from hubmerge.fuse.methods import (  # noqa: F401  (importing registers them)
     twa,
 )
 from hubmerge.fuse.registry import Fusion, Given, find_fusion, fusions
-from hubmerge.fuse.result import Fused, Ledger, Step
+from hubmerge.fuse.result import Fused, SoupRecord, Step
 
-__all__ = ["Fused", "Fusion", "Given", "Ledger", "Step", "find_fusion", "fusions"]
+__all__ = ["Fused", "Fusion", "Given", "SoupRecord", "Step", "find_fusion", "fusions"]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hubmerge.data.batches import Batches
 from hubmerge.fuse.methods.average import average
-from hubmerge.fuse.validation_scorer import Judge
+from hubmerge.fuse.validation_scorer import ValidationScorer
 from hubmerge.models.batch_norm_rows import normalisable
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.batch_sampler import labels_of
@@ -26,8 +26,8 @@ Weigh = Callable[[Tensor], Tensor]
 
 def learned(
     states: Sequence[State],
-    judge: Judge,
-    lessons: Batches,
+    scorer: ValidationScorer,
+    sampler: Batches,
     start: Tensor,
     weigh: Weigh,
     *,
@@ -35,7 +35,7 @@ def learned(
     rate: float,
     what: str,
 ) -> list[float]:
-    """What each model weighs after so many passes over the labelled rows `lessons`.
+    """What each model weighs after so many passes over the labelled rows `sampler`.
 
     start: what is learned, [k] float64. Adam on batches in their order, the learning rate falling
     to 0 along half a cosine. Where what was learned is no better on the judge's rows than the
@@ -43,14 +43,14 @@ def learned(
     Raises: RecipeError, if there is a single row, which batch norms cannot normalise by itself.
     """
     free = start.clone().requires_grad_()
-    bench, workers = judge.bench, judge.bench.workers
-    kind = "validation" if lessons is bench.validation else "calibration"
-    batches = normalisable(lessons, bench.scratch, kind)
+    context, workers = scorer.context, scorer.context.workers
+    kind = "validation" if sampler is context.validation else "calibration"
+    batches = normalisable(sampler, context.scratch, kind)
     steps = epochs * len(batches)
     adam = torch.optim.Adam([free], lr=rate)
     falls = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
     with workers.single_threaded_ops(), track(steps, what) as bar:
-        mixture = Midpoint(bench.scratch, workers)
+        mixture = Midpoint(context.scratch, workers)
         for step in range(steps):
             weights, batch = weigh(free), batches[step % len(batches)]
             here = _single(average(states, weights.tolist()))
@@ -61,7 +61,7 @@ def learned(
             falls.step()
             bar.update(1)
         before, found = weigh(start).tolist(), weigh(free).tolist()
-        losses = [judge.loss(average(states, each), each) for each in (before, found)]
+        losses = [scorer.loss(average(states, each), each) for each in (before, found)]
     return found if losses[1] < losses[0] else before
 
 

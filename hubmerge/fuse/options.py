@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from hubmerge.errors import RecipeError
-from hubmerge.utils.suggestions import meant
+from hubmerge.utils.suggestions import did_you_mean
 
 Value = bool | int | float | str
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
@@ -114,7 +114,7 @@ def settled(
             raise RecipeError(
                 f"--fuse {fusion} has no option {name!r}",
                 found=f"options: {', '.join(options) or 'none'}",
-                hint=meant(name, options) or "hubmerge methods says what each of them means",
+                hint=did_you_mean(name, options) or "hubmerge methods says what each of them means",
             )
     return {
         name: option.read(given[name]) if name in given else option.default

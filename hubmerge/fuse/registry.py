@@ -14,8 +14,8 @@ from hubmerge.errors import RecipeError
 from hubmerge.fuse.laws import LAWS
 from hubmerge.fuse.options import Option, Value, options_of, settled
 from hubmerge.fuse.result import Fused
-from hubmerge.fuse.validation_scorer import Finish, Judge
-from hubmerge.models.method_context import Bench
+from hubmerge.fuse.validation_scorer import Finish, ValidationScorer
+from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown
 
@@ -45,8 +45,8 @@ class Given:
 class Fusion:
     """A registered way to combine: a pure function of aligned states and the weight of each.
 
-    What else the function takes by name is what it is given: `bench` (calibration batches and a
-    model to run), `judge` (validation rows), `lessons` (calibration batches with their labels),
+    What else the function takes by name is what it is given: `context` (calibration batches and a
+    model to run), `scorer` (validation rows), `sampler` (calibration batches with their labels),
     `base`, `seed`, and its options.
     laws: those of `LAWS` it obeys. linear: its merges are points of the linear path between the
     aligned parents, so that the path's curve is also theirs. weighs: whether it takes the weights
@@ -98,10 +98,10 @@ class Fusion:
         self,
         states: Sequence[State],
         weights: Sequence[float],
-        bench: Bench,
+        context: MethodContext,
         given: Given | None = None,
     ) -> Fused:
-        """Combines aligned `states`. A fusion that needs no data leaves `bench` alone.
+        """Combines aligned `states`. A fusion that needs no data leaves `context` alone.
 
         Raises: RecipeError, if an option is unknown or the base it needs is not there.
         """
@@ -110,9 +110,9 @@ class Fusion:
             raise RecipeError(f"--fuse {self.name} needs the models' common base", hint=BASE_HINT)
         finish = given.finish or (lambda state, weights: state)
         offered: dict[str, Any] = {
-            "bench": bench,
-            "lessons": _lessons(self.name, bench) if self.learns else None,
-            "judge": Judge(bench, finish, given.seed),
+            "bench": context,
+            "lessons": _lessons(self.name, context) if self.learns else None,
+            "judge": ValidationScorer(context, finish, given.seed),
             "base": given.base,
             "seed": given.seed,
         }
@@ -120,22 +120,22 @@ class Fusion:
         options = settled(self.name, self.options, given.options)
         made = self.function(states, weights, **asked, **options)
         made = made if isinstance(made, Fused) else Fused(made)
-        return replace(made, state=_tied(made.state, bench))
+        return replace(made, state=_tied(made.state, context))
 
     def fuse(
         self,
         states: Sequence[State],
         weights: Sequence[float],
-        bench: Bench,
+        context: MethodContext,
         given: Given | None = None,
     ) -> dict[str, Tensor]:
         """The tensors of what `make` makes."""
-        return self.make(states, weights, bench, given).state
+        return self.make(states, weights, context, given).state
 
 
-def _lessons(name: str, bench: Bench) -> Batches:
+def _lessons(name: str, context: MethodContext) -> Batches:
     """The calibration rows with their labels. Raises: RecipeError, if there are none."""
-    rows = bench.batches
+    rows = context.batches
     if not isinstance(rows, Batches) or not len(rows) or rows.labels is None:
         raise RecipeError(
             f"--fuse {name} learns from labelled calibration rows", found="there are none"
@@ -143,11 +143,11 @@ def _lessons(name: str, bench: Bench) -> Batches:
     return rows
 
 
-def _tied(state: dict[str, Tensor], bench: Bench) -> dict[str, Tensor]:
+def _tied(state: dict[str, Tensor], context: MethodContext) -> dict[str, Tensor]:
     """`state` in which one parameter under several names has one value, that of the first."""
     first: dict[int, str] = {}
     tied = dict(state)
-    for name, parameter in bench.scratch.named_parameters(remove_duplicate=False):
+    for name, parameter in context.scratch.named_parameters(remove_duplicate=False):
         if name in state:
             tied[name] = state[first.setdefault(id(parameter), name)]
     return tied

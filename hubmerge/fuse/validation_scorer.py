@@ -14,7 +14,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse._draws import drawing
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 
 NOISE = 0.25
@@ -27,20 +27,20 @@ METRICS = ("loss", "accuracy", "robust-accuracy")
 
 
 @dataclass(frozen=True)
-class Judge:
+class ValidationScorer:
     """Labelled validation rows, and a model to try states on.
 
     finish: repairs a candidate, given what each model weighs in it. seed: of the noise.
     """
 
-    bench: Bench
+    context: MethodContext
     finish: Finish
     seed: int = 0
 
     @property
     def rows(self) -> Batches:
         """The validation rows. Raises: RecipeError, if there are none."""
-        rows = self.bench.validation
+        rows = self.context.validation
         if not isinstance(rows, Batches) or not len(rows):
             raise RecipeError(
                 "this fusion chooses on validation rows", found="none are left for it"
@@ -63,9 +63,9 @@ class Judge:
     def outputs(self, state: State, weights: Sequence[float], *, noisy: bool = False) -> Outputs:
         """What the repaired candidate says of the rows, or of the rows with noise on them."""
         finished = self.finish(state, weights)
-        self.bench.scratch.load_state_dict(dict(finished))
+        self.context.scratch.load_state_dict(dict(finished))
         rows = perturbed(self.rows, self.seed) if noisy else self.rows
-        return outputs(self.bench.scratch.eval(), rows, self.bench.workers, "judging")
+        return outputs(self.context.scratch.eval(), rows, self.context.workers, "judging")
 
 
 def perturbed(rows: Batches, seed: int) -> Batches:

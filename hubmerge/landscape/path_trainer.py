@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from hubmerge.landscape.geometry.chain import Chain
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.adam import Adam
 from hubmerge.training.augmentation import mixed as seed_of
-from hubmerge.training.batch_sampler import Lesson, Lessons
+from hubmerge.training.batch_sampler import BatchSampler, TrainingBatch
 from hubmerge.training.midpoint_loss import Midpoint, Slope
-from hubmerge.training.schedule import Pace
+from hubmerge.training.schedule import LRSchedule
 from hubmerge.utils.progress import track
 
 STEPS = 400
@@ -40,24 +40,24 @@ Settle = Callable[[Chain], Chain]
 """What is done to a path after a step."""
 
 
-class Teacher:
+class PathTrainer:
     """Trains paths. Called by all processes alike; the same bits on any number."""
 
-    def __init__(self, bench: Bench, *, steps: int = STEPS, seed: int = 0) -> None:
-        """bench: its batches must have labels, and so must those for validation.
+    def __init__(self, context: MethodContext, *, steps: int = STEPS, seed: int = 0) -> None:
+        """context: its batches must have labels, and so must those for validation.
 
         Raises: RecipeError, if there are no calibration or no validation rows.
         """
         self.steps, self.seed = steps, seed
-        self._bench = bench
-        self._lessons = Lessons(bench, None, seed)
-        self._midpoint = Midpoint(bench.scratch, bench.workers)
+        self._bench = context
+        self._lessons = BatchSampler(context, None, seed)
+        self._midpoint = Midpoint(context.scratch, context.workers)
         self._held_out = self._lessons.held_out()
 
     def anywhere(self, chain: Chain) -> Chain:
         """Trains at places drawn evenly from all of the path (arXiv:1802.10026, equation 2)."""
 
-        def slopes(chain: Chain, step: int, lesson: Lesson) -> tuple[list[State], float]:
+        def slopes(chain: Chain, step: int, lesson: TrainingBatch) -> tuple[list[State], float]:
             place = self._place(step)
             slope = self._slope(chain.state(place), lesson)
             shares = chain.shares(place, len(chain.points))[1:-1]
@@ -72,7 +72,7 @@ class Teacher:
         """Trains every bend where it is: by what `nudge` makes of the slopes there."""
         ends = [self._loss(end) for end in (chain.points[0], chain.points[-1])]
 
-        def slopes(chain: Chain, step: int, lesson: Lesson) -> tuple[list[State], float]:
+        def slopes(chain: Chain, step: int, lesson: TrainingBatch) -> tuple[list[State], float]:
             found = [self._slope(bend, lesson) for bend in chain.bends]
             losses = [ends[0], *(slope.loss for slope in found), ends[1]]
             return nudge(chain, [slope.gradient for slope in found], losses), max(losses)
@@ -86,7 +86,7 @@ class Teacher:
     def _train(
         self,
         chain: Chain,
-        slopes: Callable[[Chain, int, Lesson], tuple[list[State], float]],
+        slopes: Callable[[Chain, int, TrainingBatch], tuple[list[State], float]],
         settle: Settle,
     ) -> Chain:
         with (
@@ -98,10 +98,10 @@ class Teacher:
             free = _numbers(chain, learned)
             adam = Adam.at(free)
             rates = {key: RATE * _spread(value) for key, value in free.items()}
-            lessons = islice(self._lessons.order(), self.steps)
-            for step, lesson in enumerate(lessons):
+            sampler = islice(self._lessons.order(), self.steps)
+            for step, lesson in enumerate(sampler):
                 pulls, loss = slopes(chain, step, lesson)
-                share = Pace.over(self.steps).rate(step)
+                share = LRSchedule.over(self.steps).rate(step)
                 gradient = _keyed(pulls, free)
                 adam = adam.step(gradient, {key: share * value for key, value in rates.items()})
                 chain = settle(chain.bent(_bends(chain, adam.parameters)))
@@ -118,7 +118,7 @@ class Teacher:
         generator = torch.Generator().manual_seed(seed_of(self.seed, step, 2))
         return float(torch.rand((), generator=generator))
 
-    def _slope(self, state: State, lesson: Lesson) -> Slope:
+    def _slope(self, state: State, lesson: TrainingBatch) -> Slope:
         inputs, wanted = self._lessons.inputs(lesson), self._lessons.wanted(lesson)
         return self._midpoint.slope(state, inputs, wanted)
 

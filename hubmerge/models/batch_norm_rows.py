@@ -21,7 +21,7 @@ from hubmerge.utils.input_batches import InputBatch, InputBatches
 
 
 @dataclass(frozen=True)
-class Together:
+class JoinedBatch:
     """The rows of two batches as one."""
 
     inputs: Mapping[str, Tensor]
@@ -43,14 +43,14 @@ class LastTwoAsOne:
     def __getitem__(self, number: int, /) -> InputBatch:
         number = range(len(self))[number]
         here = self.batches[number]
-        return together(here, self.batches[number + 1]) if number == len(self) - 1 else here
+        return join_batches(here, self.batches[number + 1]) if number == len(self) - 1 else here
 
 
-def together(first: InputBatch, last: InputBatch) -> Together:
+def join_batches(first: InputBatch, last: InputBatch) -> JoinedBatch:
     """All rows of the first, then those of the last."""
     labels = [getattr(batch, "labels", None) for batch in (first, last)]
     known = [label for label in labels if label is not None]
-    return Together(
+    return JoinedBatch(
         {name: torch.cat([value, last.inputs[name]]) for name, value in first.inputs.items()},
         torch.cat(known) if len(known) == len(labels) else None,
     )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from hubmerge.errors import LabelError
-from hubmerge.utils.parent_names import letters
+from hubmerge.utils.parent_names import parent_letters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -83,7 +83,7 @@ def heads_of(kind: str, names: Sequence[Sequence[str]]) -> Heads | None:
     own = [[normalised(name) for name in each] for each in names]
     if kind == SAME or (kind == JOIN and all(sorted(each) == sorted(names[0]) for each in names)):
         return None
-    for letter, each in zip(letters(len(names)), names, strict=True):
+    for letter, each in zip(parent_letters(len(names)), names, strict=True):
         _refuse_unclear(letter, each)
     labels: dict[str, str] = {}
     for each in names:
@@ -135,7 +135,7 @@ def _marked(
 ) -> tuple[str, ...]:
     """The name of each output, with its parent's letter where several have it."""
     count = Counter(stands_for)
-    marks = letters(len(names))
+    marks = parent_letters(len(names))
     marked = tuple(
         f"{names[parent][row]} ({marks[parent]})" if count[label] > 1 else names[parent][row]
         for (parent, row), label in zip(owners, stands_for, strict=True)

@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.specs.spec import Spec
-from hubmerge.utils.checkpoint_store import Shelf
+from hubmerge.utils.checkpoint_store import CheckpointStore
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 from hubmerge.utils.workers import Workers
 
@@ -25,12 +25,12 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Bench:
+class MethodContext:
     """A scratch model whose weights may be overwritten, calibration batches, and who runs them.
 
     spec: what the tensors' axes are; None where no family describes the model. validation: what is
-    chosen is chosen on these. shelf: where unfinished work is kept, if anywhere. steps: of what
-    learns, at most; None: its own. head: None where all parents know all classes.
+    chosen is chosen on these. checkpoints: where unfinished work is kept, if anywhere. steps: of
+    what learns, at most; None: its own. head: None where all parents know all classes.
     """
 
     spec: Spec | None
@@ -38,6 +38,6 @@ class Bench:
     batches: InputBatches
     workers: Workers
     validation: InputBatches = field(default_factory=NoBatches)
-    shelf: Shelf | None = None
+    checkpoints: CheckpointStore | None = None
     steps: int | None = None
     head: Head | None = None

@@ -19,9 +19,9 @@ from hubmerge.hub.compare import has_classes, label_permutation
 from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.source import Source
 from hubmerge.matching import Learner, Match, find_method
-from hubmerge.matching.multi import Gathering, find_together
+from hubmerge.matching.multi import MultiMatchProblem, find_multi_matcher
 from hubmerge.matching.registry import NOTHING, SYNTHETIC
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.models.probe import probe_inputs
 from hubmerge.recipe import Recipe
 from hubmerge.specs.spec import Spec
@@ -29,7 +29,7 @@ from hubmerge.symmetry.element import transform
 from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs, prove, spec_of
 from hubmerge.symmetry.permutation import State, permute
 from hubmerge.symmetry.unit_scales import level
-from hubmerge.utils.checkpoint_store import Shelf
+from hubmerge.utils.checkpoint_store import CheckpointStore
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 from hubmerge.utils.progress import track
 from hubmerge.utils.workers import Workers
@@ -158,13 +158,17 @@ def match_all(
     spec, count = parents.spec, len(parents.loaded)
     assert spec is not None
     found = find_method(method)
-    way = find_together(together if count > 2 else PAIR)
+    way = find_multi_matcher(together if count > 2 else PAIR)
     if isinstance(found, Learner):
         scratch = copy.deepcopy(parents.a.model)
-        shelf = Shelf(cache_folder().parent / UNFINISHED)
+        checkpoints = CheckpointStore(cache_folder().parent / UNFINISHED)
         spec = spec.unflipped  # signs are not learned
-        bench = Bench(spec, scratch, batches, workers, validation or NoBatches(), shelf, steps)
-        return tuple(way.function(Gathering(spec, parents.states, found, {}, seed, bench)))
+        context = MethodContext(
+            spec, scratch, batches, workers, validation or NoBatches(), checkpoints, steps
+        )
+        return tuple(
+            way.function(MultiMatchProblem(spec, parents.states, found, {}, seed, context))
+        )
     moments = {}
     if found.looks_at != NOTHING:
         shown = batches
@@ -175,11 +179,11 @@ def match_all(
             for p, q in way.pairs(count)
         }
     shared = workers if found.spreads else None
-    gathering = Gathering(spec, parents.states, found, moments, seed, workers=shared)
+    problem = MultiMatchProblem(spec, parents.states, found, moments, seed, workers=shared)
 
     def search() -> tuple[Match, ...]:
         with workers.single_threaded_ops(), track(1, f"matching by {method}", "match") as bar:
-            matches = tuple(way.function(gathering))
+            matches = tuple(way.function(problem))
             bar.update(1)
             return matches
 

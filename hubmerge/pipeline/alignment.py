@@ -14,50 +14,51 @@ from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Match, find_method
 from hubmerge.matching.alignment_files import load_matches
 from hubmerge.models.joint_head import Heads
+from hubmerge.models.method_context import MethodContext
 from hubmerge.pipeline.align import Parents, match_all
-from hubmerge.pipeline.auto_fuse import halves
-from hubmerge.pipeline.auto_match import AS_THEY_CAME, Attempt, Way, best_way, scalings
+from hubmerge.pipeline.auto_fuse import split_validation
+from hubmerge.pipeline.auto_match import NO_MATCHING, Attempt, MatchConfig, best_way, scalings
 from hubmerge.pipeline.choices import resolved_symmetry, resolved_together, tries, ways_of
 from hubmerge.pipeline.evaluate import (
-    Ground,
+    DataSplits,
     matching_of,
-    prepare_ground,
+    open_splits,
     statistics_of,
     validation_of,
 )
 from hubmerge.pipeline.fusing import AUTO, learns
 from hubmerge.pipeline.merge_path import Path as MergePath
-from hubmerge.pipeline.parents import Based
+from hubmerge.pipeline.parents import AlignmentInputs
 from hubmerge.pipeline.resolve import Sources
 from hubmerge.recipe import Recipe
-from hubmerge.repair import Bench, Repair
+from hubmerge.repair import Repair
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import Workers
 
 
-def ground_of(
+def splits_for(
     recipe: Recipe,
     sources: Sources,
     a: LoadedModel,
     workers: Workers,
     heads: Heads | None = None,
-) -> Ground | None:
+) -> DataSplits | None:
     """The recipe's data, divided for models like `a` (with these heads); None without any."""
     source = sources.dataset
     if source is None:
         return None
     folder = str(workers.on_main(lambda: fetch(source)))
-    workers.on_main(lambda: prepare_ground(folder, recipe, a, heads).rows)  # fills the caches once
-    return prepare_ground(folder, recipe, a, heads)
+    workers.on_main(lambda: open_splits(folder, recipe, a, heads).rows)  # fills the caches once
+    return open_splits(folder, recipe, a, heads)
 
 
 def matched(
     recipe: Recipe,
     method: str,
-    based: Based,
+    based: AlignmentInputs,
     repair: Repair | None,
-    ground: Ground | None,
+    splits: DataSplits | None,
     workers: Workers,
 ) -> tuple[tuple[Match, ...], tuple[Attempt, ...]]:
     """One match for every parent after A, none where nothing is matched; and what was tried.
@@ -74,32 +75,32 @@ def matched(
         return load_matches(path, parents.spec, count, based=has_base), ()
     if not tries(recipe):
         allowed = based.with_symmetry(resolved_symmetry(recipe))
-        find = partial(_found, recipe, method, ground=ground, workers=workers)
+        find = partial(_found, recipe, method, splits=splits, workers=workers)
         return (find(allowed.parents) if based.base is None else allowed.matched(find)), ()
 
     assert parents.spec is not None
 
-    def match(way: Way) -> tuple[Match, ...]:
-        if way == AS_THEY_CAME:
+    def match(way: MatchConfig) -> tuple[Match, ...]:
+        if way == NO_MATCHING:
             return ()
         allowed = parents.with_symmetry(way.symmetry)
-        return _found(recipe, way.match, allowed, ground=ground, workers=workers)
+        return _found(recipe, way.match, allowed, splits=splits, workers=workers)
 
     def merge(matches: tuple[Match, ...]) -> PreTrainedModel:
-        naive, path, _ = paths_of(recipe, based, matches, repair, ground, workers)
+        naive, path, _ = paths_of(recipe, based, matches, repair, splits, workers)
         return (path or naive).model(1.0 if recipe.mixture is not None else recipe.lam)
 
-    validation = ground.validation if ground else None
+    validation = splits.validation if splits else None
     then = partial(scalings, parents.spec, symmetry=recipe.symmetry)
-    first = ways_of(recipe, parents, ground, apart=based.heads is not None)
+    first = ways_of(recipe, parents, splits, apart=based.heads is not None)
     return best_way(first, match, merge, validation, workers, then)
 
 
 def _found(
-    recipe: Recipe, method: str, parents: Parents, *, ground: Ground | None, workers: Workers
+    recipe: Recipe, method: str, parents: Parents, *, splits: DataSplits | None, workers: Workers
 ) -> tuple[Match, ...]:
     """What the registered matcher `method` finds."""
-    batches = matching_of(ground)
+    batches = matching_of(splits)
     if find_method(method).needs_data and not len(batches):
         raise RecipeError(
             f"--match {method} needs calibration rows",
@@ -113,24 +114,24 @@ def _found(
         batches,
         workers,
         seed=recipe.seed,
-        validation=validation_of(ground),
+        validation=validation_of(splits),
         steps=recipe.learning_steps,
     )
 
 
-def chosen_on(recipe: Recipe, ground: Ground | None) -> InputBatches:
+def chosen_on(recipe: Recipe, splits: DataSplits | None) -> InputBatches:
     """The validation rows the recipe's fusion sees: half of them, where fusions are compared."""
-    if recipe.fuse == AUTO and ground is not None:
-        return halves(ground.validation)[0]
-    return validation_of(ground)
+    if recipe.fuse == AUTO and splits is not None:
+        return split_validation(splits.validation)[0]
+    return validation_of(splits)
 
 
 def paths_of(
     recipe: Recipe,
-    based: Based,
+    based: AlignmentInputs,
     matches: tuple[Match, ...],
     repair: Repair | None,
-    ground: Ground | None,
+    splits: DataSplits | None,
     workers: Workers,
 ) -> tuple[MergePath, MergePath | None, State | None]:
     """The naive path, and the matched one if anything was matched: repaired alike. And the base,
@@ -138,13 +139,13 @@ def paths_of(
     """
     parents = based.parents
     weights = recipe.mixture or [1 / len(parents.loaded)] * len(parents.loaded)
-    batches = statistics_of(ground, parents.a, recipe.seed, learns=learns(recipe))
+    batches = statistics_of(splits, parents.a, recipe.seed, learns=learns(recipe))
     scratch = copy.deepcopy(parents.a.model)
-    rows = chosen_on(recipe, ground)
-    bench = Bench(parents.spec, scratch, batches, workers, rows, head=based.head)
+    rows = chosen_on(recipe, splits)
+    context = MethodContext(parents.spec, scratch, batches, workers, rows, head=based.head)
     unaligned, _ = based.filled(parents.states, None, weights)
-    naive = MergePath(repair, bench, unaligned, recipe.mixture)
+    naive = MergePath(repair, context, unaligned, recipe.mixture)
     states, base = based.filled(*based.aligned(matches), weights)
     if not matches:
         return naive, None, base
-    return naive, MergePath(repair, bench, states, recipe.mixture), base
+    return naive, MergePath(repair, context, states, recipe.mixture), base

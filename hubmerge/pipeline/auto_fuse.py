@@ -18,7 +18,7 @@ from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.progress import track
 
 
-def halves(validation: Batches) -> tuple[Batches, Batches]:
+def split_validation(validation: Batches) -> tuple[Batches, Batches]:
     """Two halves of the validation rows: what fusions choose on, and what they are compared on.
 
     So that none is judged by rows it has seen.

@@ -21,14 +21,14 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class Way:
+class MatchConfig:
     """A matcher, and which symmetries it may use."""
 
     match: str
     symmetry: str
 
     def __str__(self) -> str:
-        if self == AS_THEY_CAME:
+        if self == NO_MATCHING:
             return "not at all"
         said = {
             ALL: ", inputs of batch norms scaled",
@@ -38,7 +38,7 @@ class Way:
         return self.match + said.get(self.symmetry, "")
 
 
-AS_THEY_CAME = Way("none", PERMUTATIONS)
+NO_MATCHING = MatchConfig("none", PERMUTATIONS)
 """Units left in the order they have. Tried where the models tell other classes apart: what looks
 for different things can be better off side by side."""
 
@@ -59,12 +59,12 @@ class Attempt:
     @property
     def told(self) -> str:
         """The way in words."""
-        return str(Way(self.match, self.symmetry))
+        return str(MatchConfig(self.match, self.symmetry))
 
 
 def ways(
     spec: Spec, *, calibration: bool, images: bool, many: bool = False, symmetry: str = AUTO
-) -> tuple[Way, ...]:
+) -> tuple[MatchConfig, ...]:
     """What to try first, the likeliest before others.
 
     calibration: whether there are rows to look at activations on. images: whether synthetic images
@@ -74,31 +74,31 @@ def ways(
     """
     asked = SCALED if symmetry == AUTO else symmetry
     if not calibration:
-        return (Way("synthetic" if images else "weights", asked),)
+        return (MatchConfig("synthetic" if images else "weights", asked),)
     names = ("activations",) if many else ("activations-weights", "activations")
-    found = [Way(name, asked) for name in names]
+    found = [MatchConfig(name, asked) for name in names]
     if symmetry == AUTO and spec.mapped_spaces():
-        found.append(Way("activations", PERMUTATIONS))
+        found.append(MatchConfig("activations", PERMUTATIONS))
     return tuple(found)
 
 
 Matches = tuple[Match, ...]
 
 
-def scalings(spec: Spec, best: Way, symmetry: str) -> tuple[Way, ...]:
+def scalings(spec: Spec, best: MatchConfig, symmetry: str) -> tuple[MatchConfig, ...]:
     """What to try once the `best` way is known: the same with less or more scaled, if left open."""
     if symmetry != AUTO or best.symmetry != SCALED:
         return ()
     others = (spec.allowing(other) for other in (UNSCALED, ALL))
     kinds = {other.symmetry for other in others} - {spec.allowing(SCALED).symmetry}
-    return tuple(Way(best.match, kind) for kind in (UNSCALED, ALL) if kind in kinds)
+    return tuple(MatchConfig(best.match, kind) for kind in (UNSCALED, ALL) if kind in kinds)
 
 
 @dataclass(frozen=True)
 class _Tried:
     """A way, what it found, and the score of its merge."""
 
-    way: Way
+    way: MatchConfig
     matches: Matches
     score: Score
 
@@ -110,12 +110,12 @@ class _Tried:
 
 
 def best_way(
-    first: Sequence[Way],
-    match: Callable[[Way], Matches],
+    first: Sequence[MatchConfig],
+    match: Callable[[MatchConfig], Matches],
     merge: Callable[[Matches], PreTrainedModel],
     validation: Batches | None,
     workers: Workers,
-    then: Callable[[Way], Sequence[Way]] = lambda best: (),
+    then: Callable[[MatchConfig], Sequence[MatchConfig]] = lambda best: (),
 ) -> tuple[Matches, tuple[Attempt, ...]]:
     """The matches whose merge has the least calibrated loss on `validation`, and all attempts.
 
@@ -129,7 +129,7 @@ def best_way(
     if alone or validation is None or not validation.rows:
         return match(first[0]), ()
 
-    def measured(way: Way) -> _Tried:
+    def measured(way: MatchConfig) -> _Tried:
         matches = match(way)
         given = outputs(merge(matches), validation, workers, f"trying {way}")
         return _Tried(way, matches, score(given, given))
@@ -149,7 +149,7 @@ def best_way(
 
 
 def _entered(
-    tried: Sequence[Way], measured: Callable[[Way], _Tried]
+    tried: Sequence[MatchConfig], measured: Callable[[MatchConfig], _Tried]
 ) -> tuple[list[_Tried], CanonicalError | None]:
     """The ways that these weights allow, and why the last of the others was refused."""
     entered, refused = [], None

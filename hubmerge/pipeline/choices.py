@@ -10,12 +10,12 @@ from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.hub.compare import common_head
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Learner, find_method, learners
-from hubmerge.matching.multi import find_together
+from hubmerge.matching.multi import find_multi_matcher
 from hubmerge.matching.registry import NOTHING
 from hubmerge.models.joint_head import Heads
 from hubmerge.pipeline.align import Parents
-from hubmerge.pipeline.auto_match import AS_THEY_CAME, AUTO, Way, ways
-from hubmerge.pipeline.evaluate import Ground
+from hubmerge.pipeline.auto_match import AUTO, NO_MATCHING, MatchConfig, ways
+from hubmerge.pipeline.evaluate import DataSplits
 from hubmerge.pipeline.fusing import check_fusing, fuses_a_run
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
@@ -71,7 +71,7 @@ def heads_for(recipe: Recipe, models: Sequence[LoadedModel]) -> Heads | None:
 
 def _check_together(recipe: Recipe) -> None:
     """Raises: RecipeError, if the way is unknown or cannot work with the matcher."""
-    way, method = find_together(resolved_together(recipe)), resolved_match(recipe)
+    way, method = find_multi_matcher(resolved_together(recipe)), resolved_match(recipe)
     if len(recipe.models) == 2 or method in ("none", "alignment"):
         return
     found = find_method(method)
@@ -134,24 +134,24 @@ def takes_images(model: LoadedModel) -> bool:
 
 
 def ways_of(
-    recipe: Recipe, parents: Parents, ground: Ground | None, *, apart: bool = False
-) -> tuple[Way, ...]:
+    recipe: Recipe, parents: Parents, splits: DataSplits | None, *, apart: bool = False
+) -> tuple[MatchConfig, ...]:
     """What "auto" tries for these parents on this data. apart: they tell other classes apart."""
     assert parents.spec is not None
     found = ways(
         parents.spec,
-        calibration=bool(ground and ground.calibration.rows),
+        calibration=bool(splits and splits.calibration.rows),
         images=takes_images(parents.a) and resolved_together(recipe) != "merge-many",
         many=len(parents.loaded) > 2,
         symmetry=recipe.symmetry,
     )
-    return (*found, AS_THEY_CAME) if apart and ground and ground.validation.rows else found
+    return (*found, NO_MATCHING) if apart and splits and splits.validation.rows else found
 
 
-def settled_match(recipe: Recipe, parents: Parents, ground: Ground | None) -> str:
+def settled_match(recipe: Recipe, parents: Parents, splits: DataSplits | None) -> str:
     """The matcher of a recipe whose matches nobody judges."""
-    if tries(recipe) and ground is None:
-        return ways_of(recipe, parents, ground)[0].match
+    if tries(recipe) and splits is None:
+        return ways_of(recipe, parents, splits)[0].match
     return resolved_match(recipe)
 
 
@@ -171,7 +171,7 @@ def needs_spec(recipe: Recipe, method: str) -> bool:
     return method != "none" or recipe.repair == "repair"
 
 
-def resolved_repair(recipe: Recipe, a: LoadedModel, ground: Ground | None) -> Repair | None:
+def resolved_repair(recipe: Recipe, a: LoadedModel, splits: DataSplits | None) -> Repair | None:
     """The repair to use; None if there is nothing to repair or nothing to repair it on.
 
     Without calibration rows, "auto" repairs on synthetic images.
@@ -179,11 +179,11 @@ def resolved_repair(recipe: Recipe, a: LoadedModel, ground: Ground | None) -> Re
     if recipe.repair == "none":
         return None
     if recipe.repair == "auto":
-        seen = (ground and ground.calibration.rows) or takes_images(a)
+        seen = (splits and splits.calibration.rows) or takes_images(a)
         return find_repair("batchnorm") if batch_norms(a.model) and seen else None
-    if ground is None:
+    if splits is None:
         return None
-    if not ground.calibration.rows:
+    if not splits.calibration.rows:
         raise RecipeError(
             f"--repair {recipe.repair} needs calibration rows", found="none are left for it"
         )

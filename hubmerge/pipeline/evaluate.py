@@ -14,8 +14,8 @@ from hubmerge.data.rows import Rows, RowSet, choose_rows, training_rows
 from hubmerge.data.synthetic.batches import can_be_shown, synthetic_batches
 from hubmerge.errors import LabelError
 from hubmerge.evaluation.comparison import compare
-from hubmerge.evaluation.curve import Sight, measure_curves
-from hubmerge.evaluation.evaluate import Together, outputs
+from hubmerge.evaluation.curve import EvalSet, measure_curves
+from hubmerge.evaluation.evaluate import ParentEnsemble, outputs
 from hubmerge.evaluation.outputs import ClassOutputs, Outputs
 from hubmerge.evaluation.results import Comparison, Curve, Score
 from hubmerge.evaluation.score import ensemble, score
@@ -33,7 +33,7 @@ from hubmerge.utils.workers import Workers
 
 
 @dataclass(frozen=True)
-class Ground:
+class DataSplits:
     """A data set opened and divided: disjoint sets of batches for one kind of model."""
 
     data: Data
@@ -60,41 +60,41 @@ class Training:
     batches: Batches
 
 
-def matching_of(ground: Ground | None) -> InputBatches:
+def matching_of(splits: DataSplits | None) -> InputBatches:
     """The batches matchers look at, none without data."""
-    return ground.learning if ground else NoBatches()
+    return splits.learning if splits else NoBatches()
 
 
 def statistics_of(
-    ground: Ground | None, a: LoadedModel, seed: int, *, learns: bool = False
+    splits: DataSplits | None, a: LoadedModel, seed: int, *, learns: bool = False
 ) -> InputBatches:
     """The batches repairs and fusions look at; without calibration rows, synthetic images if `a`
     takes any.
 
     learns: with their labels, where every row has one.
     """
-    if ground is not None and ground.calibration.rows:
-        return _labelled(ground) if learns else ground.calibration
+    if splits is not None and splits.calibration.rows:
+        return _labelled(splits) if learns else splits.calibration
     if not can_be_shown(a.model, a.processor):
         return NoBatches()
     return synthetic_batches(a.model, a.processor, seed=seed)
 
 
-def _labelled(ground: Ground) -> Batches:
+def _labelled(splits: DataSplits) -> Batches:
     try:
-        labels = ground.reading.batches(ground.rows.calibration, True).labels
+        labels = splits.reading.batches(splits.rows.calibration, True).labels
     except LabelError:
-        return ground.calibration
-    return replace(ground.calibration, labels=labels)
+        return splits.calibration
+    return replace(splits.calibration, labels=labels)
 
 
-def validation_of(ground: Ground | None) -> InputBatches:
+def validation_of(splits: DataSplits | None) -> InputBatches:
     """The validation batches, none without data."""
-    return ground.validation if ground else NoBatches()
+    return splits.validation if splits else NoBatches()
 
 
 @dataclass(frozen=True)
-class Standing:
+class ContenderOutputs:
     """One contender's outputs on the reported rows, and on those its temperature is fitted on."""
 
     evaluation: Outputs
@@ -107,10 +107,10 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Contest:
+class Evaluation:
     """All contenders by name, how the merge compares, and the curves."""
 
-    standings: dict[str, Standing]
+    contender_outputs: dict[str, ContenderOutputs]
     scores: dict[str, Score]
     comparisons: list[Comparison]
     naive: Curve
@@ -123,12 +123,12 @@ class Contest:
     @property
     def finite(self) -> bool:
         """Whether every output of the merge is a number."""
-        return self.standings["merge"].evaluation.finite
+        return self.contender_outputs["merge"].evaluation.finite
 
 
-def prepare_ground(
+def open_splits(
     folder: str, recipe: Recipe, a: LoadedModel, heads: Heads | None = None, labelled: bool = True
-) -> Ground:
+) -> DataSplits:
     """Opens the fetched data set in `folder` for models like `a`, or with one head for all parents.
 
     labelled: whether rows without labels are refused.
@@ -171,7 +171,7 @@ def prepare_ground(
     if recipe.train_samples is not None:
         trained, again = training_rows(data, recipe.train_samples, used)
         training = Training(trained, again, reading.batches(trained, True))
-    return Ground(
+    return DataSplits(
         data,
         rows,
         calibration,
@@ -192,8 +192,8 @@ def learning_rows(data: Data, rows: Rows, recipe: Recipe, wanted: int) -> RowSet
     return choose_rows(data, samples=recipe.samples, calibration_samples=most).calibration
 
 
-def hold_contest(
-    ground: Ground,
+def evaluate_contenders(
+    splits: DataSplits,
     workers: Workers,
     *,
     parents: Sequence[PreTrainedModel],
@@ -204,7 +204,7 @@ def hold_contest(
     matched: Path | None,
     points: int,
     heads: Heads | None = None,
-) -> Contest:
+) -> Evaluation:
     """Evaluates every contender and both curves.
 
     parents: their classes in A's order. merge: as reloaded from disk. lam, weights: where on the
@@ -216,11 +216,11 @@ def hold_contest(
     """
 
     def stand(
-        name: str, model: PreTrainedModel | Together, answers: Answers | None = None
-    ) -> Standing:
-        sets = (ground.evaluation, ground.validation)
+        name: str, model: PreTrainedModel | ParentEnsemble, answers: Answers | None = None
+    ) -> ContenderOutputs:
+        sets = (splits.evaluation, splits.validation)
         rows, held = sets if answers is None else (replace(s, answers=answers) for s in sets)
-        return Standing(
+        return ContenderOutputs(
             outputs(model, rows, workers, name),
             outputs(model, held, workers, f"{name}, validation"),
         )
@@ -231,9 +231,9 @@ def hold_contest(
             zip(roles("parent", len(parents)), parents, strict=True)
         )
     }
-    ends = [standing.evaluation for standing in own.values()]
-    held_out = [standing.validation for standing in own.values()]
-    standings = {
+    ends = [outputs_of_contender.evaluation for outputs_of_contender in own.values()]
+    held_out = [outputs_of_contender.validation for outputs_of_contender in own.values()]
+    contender_outputs = {
         **own,
         "naive": stand("naive average", naive.model(lam)),
         "merge": stand("merge", merge),
@@ -241,38 +241,42 @@ def hold_contest(
     kept = [[o for o in said if isinstance(o, ClassOutputs)] for said in (ends, held_out)]
     if all(len(said) == len(own) for said in kept):
         known = None if heads is None else knowing(heads)
-        standings["ensemble"] = Standing(*(ensemble(*said, known=known) for said in kept))
+        contender_outputs["ensemble"] = ContenderOutputs(
+            *(ensemble(*said, known=known) for said in kept)
+        )
     else:  # not all logits were kept: the parents are asked again, together
-        standings["ensemble"] = stand("ensemble", Together(parents))
+        contender_outputs["ensemble"] = stand("ensemble", ParentEnsemble(parents))
 
-    sights = [Sight(ground.evaluation, ends)]
-    if (training := ground.training) is not None:
+    eval_sets = [EvalSet(splits.evaluation, ends)]
+    if (training := splits.training) is not None:
         own_ends = [] if heads is not None else parents
         said = [outputs(parent, training.batches, workers, "training rows") for parent in own_ends]
-        sights.append(Sight(training.batches, said))
-    held = Sight(ground.validation, held_out)
+        eval_sets.append(EvalSet(training.batches, said))
+    held = EvalSet(splits.validation, held_out)
 
-    def ended(path: Path, sight: Sight) -> Sight:
-        said = [outputs(path.holding(end), sight.rows, workers, "ends") for end in path.ends]
-        return Sight(sight.rows, said)
+    def ended(path: Path, eval_set: EvalSet) -> EvalSet:
+        said = [outputs(path.holding(end), eval_set.rows, workers, "ends") for end in path.ends]
+        return EvalSet(eval_set.rows, said)
 
     def curves(path: Path, what: str) -> list[Curve]:
-        seen, judged = sights, held
+        seen, judged = eval_sets, held
         if heads is not None:
-            seen, judged = [ended(path, sight) for sight in sights], ended(path, held)
+            seen, judged = [ended(path, eval_set) for eval_set in eval_sets], ended(path, held)
         return measure_curves(path.model, seen, judged, workers, what, weights, points)
 
     naive_curves = curves(naive, "naive")
-    scores = {name: standing.score for name, standing in standings.items()}
+    scores = {
+        name: outputs_of_contender.score for name, outputs_of_contender in contender_outputs.items()
+    }
     comparisons = [
         compare(
-            standings["merge"].evaluation,
-            standings[other].evaluation,
+            contender_outputs["merge"].evaluation,
+            contender_outputs[other].evaluation,
             other,
             merge_temperature=scores["merge"].temperature,
             other_temperature=scores[other].temperature,
         )
-        for other in standings
+        for other in contender_outputs
         if other != "merge"
     ]
     matched_curves = naive_curves if matched is None else curves(matched, "matched")
@@ -280,6 +284,6 @@ def hold_contest(
     own_labels: tuple[Known, ...] = ()
     if heads is not None:
         lifted = {"naive": naive.model(lam), "merge": merge}
-        own_labels = known_scores(heads, ground.evaluation, parents, lifted, workers)
+        own_labels = known_scores(heads, splits.evaluation, parents, lifted, workers)
     on_training = both[1] if both[1:] else None
-    return Contest(standings, scores, comparisons, *both[0], on_training, own_labels)
+    return Evaluation(contender_outputs, scores, comparisons, *both[0], on_training, own_labels)

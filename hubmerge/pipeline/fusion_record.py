@@ -8,7 +8,7 @@ from typing import Any
 
 from hubmerge.fuse import Fused, Fusion
 from hubmerge.fuse.options import settled
-from hubmerge.fuse.result import Ledger
+from hubmerge.fuse.result import SoupRecord
 from hubmerge.pipeline.auto_fuse import Trial
 from hubmerge.pipeline.fusing import part_of
 from hubmerge.recipe import Recipe
@@ -16,7 +16,7 @@ from hubmerge.reporting.schema import fusion as fused
 from hubmerge.utils.parent_names import roles
 
 
-def told_fusion(
+def fusion_record(
     recipe: Recipe, fusion: Fusion, made: Fused, trials: Sequence[Trial]
 ) -> dict[str, Any]:
     """The fields of a report's method that are about its fusion."""
@@ -32,9 +32,9 @@ def told_fusion(
     }
 
 
-def _ledger(ledger: Ledger, models: int) -> fused.Ledger:
+def _ledger(ledger: SoupRecord, models: int) -> fused.SoupRecord:
     names = roles("parent", models)
-    return fused.Ledger(
+    return fused.SoupRecord(
         metric=ledger.metric,
         steps=[
             fused.SoupStep(

@@ -71,7 +71,7 @@ def knowing(heads: Heads) -> np.ndarray:
     return known
 
 
-def told_heads(heads: Heads, known: Sequence[Known]) -> told.Heads:
+def heads_record(heads: Heads, known: Sequence[Known]) -> told.Heads:
     """The report's part on heads; without `known` where nothing was measured."""
     return told.Heads(
         kind=heads.kind,

@@ -24,12 +24,12 @@ from hubmerge.pipeline.choices import (
     resolved_together,
     settled_match,
 )
-from hubmerge.pipeline.evaluate import matching_of, prepare_ground, validation_of
-from hubmerge.pipeline.parents import gathered
+from hubmerge.pipeline.evaluate import matching_of, open_splits, validation_of
+from hubmerge.pipeline.parents import prepare_parents
 from hubmerge.pipeline.resolve import pin
 from hubmerge.pipeline.save import arriving_whole
 from hubmerge.recipe import Recipe
-from hubmerge.utils.parent_names import letters, roles
+from hubmerge.utils.parent_names import parent_letters, roles
 from hubmerge.utils.workers import Workers
 
 
@@ -52,24 +52,24 @@ def find_matches(
     models = [loaded(source, recipe, workers) for source in sources.models]
     check_mergeable(*models, other_labels=recipe.heads != SAME)
     heads = heads_for(recipe, models)
-    parents = gathered(
+    parents = prepare_parents(
         models, None, labels=recipe.labels, matched=True, symmetry=recipe.symmetry, heads=heads
     ).parents
     parents = parents.with_symmetry(resolved_symmetry(recipe))
-    ground = None
+    splits = None
     if sources.dataset is not None:
         dataset = sources.dataset
         folder = str(workers.on_main(lambda: fetch(dataset)))
         labelled = matches_by_labels(recipe)
-        ground = prepare_ground(folder, recipe, models[0], heads, labelled=labelled)
+        splits = open_splits(folder, recipe, models[0], heads, labelled=labelled)
     found = match_all(
         parents,
-        settled_match(recipe, parents, ground),
+        settled_match(recipe, parents, splits),
         resolved_together(recipe),
-        matching_of(ground),
+        matching_of(splits),
         workers,
         seed=recipe.seed,
-        validation=validation_of(ground),
+        validation=validation_of(splits),
         steps=recipe.learning_steps,
     )
 
@@ -86,7 +86,7 @@ def told_text(matches: Sequence[Match]) -> str:
     """Each match as a terminal shows it; of more than one, under the letter of its model."""
     if len(matches) == 1:
         return match_text(matches[0])
-    names = letters(len(matches) + 1)[1:]
+    names = parent_letters(len(matches) + 1)[1:]
     return "\n\n".join(
         f"{name}: {match_text(match)}" for name, match in zip(names, matches, strict=True)
     )

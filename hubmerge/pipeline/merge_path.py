@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from hubmerge.fuse import Fused, Fusion, Given, find_fusion
 from hubmerge.fuse.laws import ENDS
 from hubmerge.fuse.subset import WHOLE, Part
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.repair import Repair, Repairer
 from hubmerge.symmetry.permutation import State
 
@@ -30,11 +30,11 @@ class Path:
     def __init__(
         self,
         repair: Repair | None,
-        bench: Bench,
+        context: MethodContext,
         parents: Sequence[State],
         weights: Sequence[float] | None = None,
     ) -> None:
-        self._repair, self._bench = repair, bench
+        self._repair, self._bench = repair, context
         self._parents, self._weights = parents, weights
         self._repairer: Repairer | None = None
 

@@ -30,7 +30,7 @@ Find = Callable[[Parents], tuple[Match, ...]]
 
 
 @dataclass(frozen=True)
-class Based:
+class AlignmentInputs:
     """Parents, and the same with their base, if they have one, standing first.
 
     heads: the one head that all were lifted to, if their label sets differ. rows: what each of
@@ -67,7 +67,7 @@ class Based:
         base, *states = aligned(self.anchored, matches)
         return states, base
 
-    def with_symmetry(self, symmetry: str) -> Based:
+    def with_symmetry(self, symmetry: str) -> AlignmentInputs:
         """The same, with one of the spec's `SYMMETRIES`."""
         anchored = None if self.anchored is None else self.anchored.with_symmetry(symmetry)
         return replace(self, parents=self.parents.with_symmetry(symmetry), anchored=anchored)
@@ -95,7 +95,7 @@ class Based:
         return full[: len(states)], None if base is None else full[-1]
 
 
-def gathered(
+def prepare_parents(
     models: Sequence[LoadedModel],
     base: LoadedModel | None,
     *,
@@ -103,7 +103,7 @@ def gathered(
     matched: bool,
     symmetry: str,
     heads: Heads | None = None,
-) -> Based:
+) -> AlignmentInputs:
     """As `gather`, of parents and base: all classes in A's order, or lifted to one head.
 
     Raises: as `gather`, and as `lifted`.
@@ -119,15 +119,15 @@ def gathered(
         ]
     found = gather(everyone, labels=labels, matched=matched, symmetry=symmetry)
     if base is None:
-        return based_on(found, heads)
+        return without_base(found, heads)
     count = len(models)
     parents, anchored = _only(found, range(count)), _only(found, [count, *range(count)])
-    return Based(parents, anchored, heads, rows)
+    return AlignmentInputs(parents, anchored, heads, rows)
 
 
-def based_on(parents: Parents, heads: Heads | None) -> Based:
+def without_base(parents: Parents, heads: Heads | None) -> AlignmentInputs:
     """Lifted parents without a base."""
-    return Based(parents, None, heads, heads.rows if heads else ())
+    return AlignmentInputs(parents, None, heads, heads.rows if heads else ())
 
 
 def closeness(state: State, other: State) -> float:

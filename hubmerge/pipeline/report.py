@@ -25,10 +25,10 @@ from hubmerge.models.joint_head import Heads
 from hubmerge.pipeline.auto_fuse import Trial
 from hubmerge.pipeline.auto_match import Attempt
 from hubmerge.pipeline.choices import resolved_together
-from hubmerge.pipeline.evaluate import Contest, Ground
+from hubmerge.pipeline.evaluate import DataSplits, Evaluation
 from hubmerge.pipeline.fusing import part_of
-from hubmerge.pipeline.fusion_record import told_fusion
-from hubmerge.pipeline.label_coverage import told_heads
+from hubmerge.pipeline.fusion_record import fusion_record
+from hubmerge.pipeline.label_coverage import heads_record
 from hubmerge.pipeline.save import merged_dtype
 from hubmerge.planning.plan import ModelPlan, Plan
 from hubmerge.recipe import Recipe
@@ -38,7 +38,7 @@ from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
-from hubmerge.surveys.of_merge import Around
+from hubmerge.surveys.of_merge import LandscapeResults
 from hubmerge.tasks.task import task_of
 from hubmerge.utils.parent_names import listed, roles, told
 
@@ -46,7 +46,7 @@ LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets
 
 
 @dataclass(frozen=True)
-class Story:
+class RunResults:
     """What a run found."""
 
     recipe: Recipe
@@ -64,70 +64,70 @@ class Story:
     repair: Repair | None
     lam: float
     lam_chosen: bool
-    ground: Ground | None
-    contest: Contest | None
-    around: Around | None = None
+    splits: DataSplits | None
+    evaluation: Evaluation | None
+    around: LandscapeResults | None = None
     heads: Heads | None = None
 
 
 def tell(
-    story: Story, weights: dict[str, str], seconds: dict[str, float], machine: dict[str, Any]
+    results: RunResults, weights: dict[str, str], seconds: dict[str, float], machine: dict[str, Any]
 ) -> schema.Report:
     """The report. weights: file -> sha256; machine: what did the work."""
-    contest = story.contest
-    unmeasured = dict.fromkeys(roles("parent", len(story.parents)), schema.Contender())
-    scores = contest.scores if contest else {}
+    evaluation = results.evaluation
+    unmeasured = dict.fromkeys(roles("parent", len(results.parents)), schema.Contender())
+    scores = evaluation.scores if evaluation else {}
     contenders = schema.Contenders.model_validate({**unmeasured, **scores})
-    comparisons = contest.comparisons if contest else []
+    comparisons = evaluation.comparisons if evaluation else []
     heads = None
-    if story.heads is not None:
-        heads = told_heads(story.heads, contest.known if contest else ())
+    if results.heads is not None:
+        heads = heads_record(results.heads, evaluation.known if evaluation else ())
     verdict = judge(
         contenders,
         comparisons,
-        unit=_unit(story),
-        finite=contest.finite if contest else True,
-        words=words_for(task_of(story.merge.model.config).name),
+        unit=_unit(results),
+        finite=evaluation.finite if evaluation else True,
+        words=words_for(task_of(results.merge.model.config).name),
         remark=partial(heads.labels, heads.known_by) if heads else "",
     )
     return schema.Report(
         verdict=verdict.name,
         verdict_sentence=verdict.sentence,
-        n=story.ground.evaluation.rows if story.ground else 0,
+        n=results.splits.evaluation.rows if results.splits else 0,
         models=[
             _parent(model, planned)
-            for model, planned in zip(story.parents, story.plan.models, strict=True)
+            for model, planned in zip(results.parents, results.plan.models, strict=True)
         ],
-        base=_base(story),
-        merged=_merged(story),
+        base=_base(results),
+        merged=_merged(results),
         heads=heads,
         contenders=contenders,
         comparisons=comparisons,
         barrier=schema.Barriers.of(
-            naive=contest.naive if contest else None,
-            matched=contest.matched if contest else None,
-            training=_training(story),
+            naive=evaluation.naive if evaluation else None,
+            matched=evaluation.matched if evaluation else None,
+            training=_training(results),
         ),
-        surveys=story.around.surveys if story.around else None,
-        method=_method(story),
-        data=_data(story),
-        limits=_limits(story),
-        licence=schema.Licence(**story.plan.licence.model_dump()),
+        surveys=results.around.surveys if results.around else None,
+        method=_method(results),
+        data=_data(results),
+        limits=_limits(results),
+        licence=schema.Licence(**results.plan.licence.model_dump()),
         weights_sha256=weights,
         run=_run(seconds, machine),
     )
 
 
-def _training(story: Story) -> OnTraining | None:
-    training = story.ground.training if story.ground else None
-    if training is None or story.contest is None or story.contest.on_training is None:
+def _training(results: RunResults) -> OnTraining | None:
+    training = results.splits.training if results.splits else None
+    if training is None or results.evaluation is None or results.evaluation.on_training is None:
         return None
-    naive, matched = story.contest.on_training
+    naive, matched = results.evaluation.on_training
     return OnTraining.of(_all_rows(training.rows), training.used, naive=naive, matched=matched)
 
 
-def _unit(story: Story) -> str:
-    return "images" if story.ground is None else story.ground.reading.unit
+def _unit(results: RunResults) -> str:
+    return "images" if results.splits is None else results.splits.reading.unit
 
 
 def _dtype(dtype: torch.dtype) -> str:
@@ -147,50 +147,50 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.Parent:
     )
 
 
-def _base(story: Story) -> schema.Parent | None:
-    if story.base is None or story.plan.base is None:
+def _base(results: RunResults) -> schema.Parent | None:
+    if results.base is None or results.plan.base is None:
         return None
-    return _parent(story.base, story.plan.base)
+    return _parent(results.base, results.plan.base)
 
 
-def _merged(story: Story) -> schema.Merged:
-    model = story.merge.model
+def _merged(results: RunResults) -> schema.Merged:
+    model = results.merge.model
     task = task_of(model.config)
-    prepared = story.merge.processor or story.merge.tokenizer
+    prepared = results.merge.processor or results.merge.tokenizer
     return schema.Merged(
         model_type=model.config.model_type,
         architecture=type(model).__name__,
         auto_class=task.auto_class,
         auto_processor=task.auto_processor if prepared is not None else None,
         pipeline_tag=task.name,
-        dtype=_dtype(merged_dtype(story.parents)),
+        dtype=_dtype(merged_dtype(results.parents)),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        labels=list(story.merge.id2label.values()) if has_classes(model.config) else [],
+        labels=list(results.merge.id2label.values()) if has_classes(model.config) else [],
     )
 
 
-def _method(story: Story) -> schema.Method:
-    matches, mixture = story.matches, story.recipe.mixture
+def _method(results: RunResults) -> schema.Method:
+    matches, mixture = results.matches, results.recipe.mixture
     many = mixture is not None
     found = next((match for match in matches if match.spaces), None)
     return schema.Method(
         family=matches[0].spec.family if matches else None,
         match=found.method if found else "none",
-        together=_together(story),
-        **told_fusion(story.recipe, story.fusion, story.made, story.trials),
-        repair=story.repair.name if story.repair and not _sets_statistics(story) else "none",
-        lam=None if many else story.lam,
-        weights=mixture if story.fusion.weighs else None,
-        lam_chosen="on validation rows" if story.lam_chosen else "given",
-        seed=story.recipe.seed,
+        together=_together(results),
+        **fusion_record(results.recipe, results.fusion, results.made, results.trials),
+        repair=results.repair.name if results.repair and not _sets_statistics(results) else "none",
+        lam=None if many else results.lam,
+        weights=mixture if results.fusion.weighs else None,
+        lam_chosen="on validation rows" if results.lam_chosen else "given",
+        seed=results.recipe.seed,
         tried=[
             schema.Attempt(**dataclasses.asdict(attempt), way=attempt.told)
-            for attempt in story.tried
+            for attempt in results.tried
         ],
         outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
         spaces=[
             schema.SpaceMatch(
-                parent=role if many or story.base is not None else None,
+                parent=role if many or results.base is not None else None,
                 space=space.space,
                 kind=space.kind,
                 size=space.size,
@@ -199,42 +199,42 @@ def _method(story: Story) -> schema.Method:
                 moved=space.moved,
             )
             for role, match in zip(
-                matched_roles(len(matches), based=story.base is not None), matches, strict=True
+                matched_roles(len(matches), based=results.base is not None), matches, strict=True
             )
             for space in match.spaces
         ],
-        unrepaired=_unrepaired(story),
+        unrepaired=_unrepaired(results),
     )
 
 
-def _together(story: Story) -> str | None:
+def _together(results: RunResults) -> str | None:
     """How more than two models were brought together, if they were here."""
-    if story.recipe.mixture is None or not story.matches or story.recipe.alignment:
+    if results.recipe.mixture is None or not results.matches or results.recipe.alignment:
         return None
-    return resolved_together(story.recipe)
+    return resolved_together(results.recipe)
 
 
-def _sets_statistics(story: Story) -> bool:
+def _sets_statistics(results: RunResults) -> bool:
     """Whether the fusion measures statistics itself, so that nothing is repaired after it."""
-    return story.fusion.sets_statistics
+    return results.fusion.sets_statistics
 
 
-def _is_a_parent(story: Story) -> bool:
+def _is_a_parent(results: RunResults) -> bool:
     """Whether the merge is one of the parents, so that nothing in it wants repair."""
-    given = story.recipe.mixture or [1 - story.lam, story.lam]
-    weights = story.made.weights or (given if ENDS in story.fusion.laws else ())
-    return 1.0 in weights and part_of(story.recipe).whole
+    given = results.recipe.mixture or [1 - results.lam, results.lam]
+    weights = results.made.weights or (given if ENDS in results.fusion.laws else ())
+    return 1.0 in weights and part_of(results.recipe).whole
 
 
-def _unrepaired(story: Story) -> str | None:
-    if story.repair is not None or _sets_statistics(story) or _is_a_parent(story):
+def _unrepaired(results: RunResults) -> str | None:
+    if results.repair is not None or _sets_statistics(results) or _is_a_parent(results):
         return None
-    norms = len(batch_norms(story.parents[0].model))
+    norms = len(batch_norms(results.parents[0].model))
     if norms:
-        why = _without_rows(story) or "no repair was wanted"
-        if story.recipe.repair == "none":
+        why = _without_rows(results) or "no repair was wanted"
+        if results.recipe.repair == "none":
             why = "no repair was wanted"
-        elif story.recipe.repair == "auto" and _sees_images(story):
+        elif results.recipe.repair == "auto" and _sees_images(results):
             why += ", and no synthetic images can be made for them"
         return (
             f"The running statistics of {norms} batch-norm layers are averages of the parents', "
@@ -243,36 +243,36 @@ def _unrepaired(story: Story) -> str | None:
     return None
 
 
-def _sees_images(story: Story) -> bool:
-    return story.parents[0].model.main_input_name == "pixel_values"
+def _sees_images(results: RunResults) -> bool:
+    return results.parents[0].model.main_input_name == "pixel_values"
 
 
-def _without_rows(story: Story) -> str | None:
+def _without_rows(results: RunResults) -> str | None:
     """Why there were no calibration rows; None where there were some."""
-    if story.ground is None:
+    if results.splits is None:
         return "no data was given"
-    if story.ground.calibration.rows:
+    if results.splits.calibration.rows:
         return None
     return "no calibration rows were left or asked for"
 
 
-def _data(story: Story) -> schema.Data | None:
-    ground, source = story.ground, story.dataset
-    if ground is None or source is None:
+def _data(results: RunResults) -> schema.Data | None:
+    splits, source = results.splits, results.dataset
+    if splits is None or source is None:
         return None
-    data = ground.data
+    data = splits.data
     return schema.Data(
         id=source.id,
         sha=source.sha,
         revision=source.revision,
         kind=source.kind,
         config=data.config,
-        unit=_unit(story),
-        columns=ground.reading.columns,
-        calibration=_rows(ground.rows.calibration),
-        validation=_rows(ground.rows.validation),
-        evaluation=_all_rows(ground.rows.evaluation),
-        notes=list(ground.notes),
+        unit=_unit(results),
+        columns=splits.reading.columns,
+        calibration=_rows(splits.rows.calibration),
+        validation=_rows(splits.rows.validation),
+        evaluation=_all_rows(splits.rows.evaluation),
+        notes=list(splits.notes),
     )
 
 
@@ -289,67 +289,69 @@ def _all_rows(rows: Rows) -> schema.RowSet:
     )
 
 
-def _limits(story: Story) -> list[str]:
+def _limits(results: RunResults) -> list[str]:
     limits = []
-    if story.contest is None:
+    if results.evaluation is None:
         limits.append("Nothing was measured: no data set was given.")
     else:
         limits.append(
-            f"Measured on {story.ground.evaluation.rows:,} {_unit(story)} of one data set; "
+            f"Measured on {results.splits.evaluation.rows:,} {_unit(results)} of one data set; "
             "other data may rank the contenders differently."
-            if story.ground
+            if results.splits
             else ""
         )
-    without = _without_rows(story)
-    if without is not None and (story.repair is not None or _sets_statistics(story)):
-        what = "Layers were fitted" if _sets_statistics(story) else "Batch norm was re-estimated"
-        size = image_size(story.parents[0].config, story.parents[0].processor)
+    without = _without_rows(results)
+    if without is not None and (results.repair is not None or _sets_statistics(results)):
+        what = "Layers were fitted" if _sets_statistics(results) else "Batch norm was re-estimated"
+        size = image_size(results.parents[0].config, results.parents[0].processor)
         limits.append(
             f"{what} on synthetic images{f' of {size[0]} x {size[1]}' if size else ''}, because "
             f"{without}; real images would fit better."
         )
-    if unrepaired := _unrepaired(story):
+    if unrepaired := _unrepaired(results):
         limits.append(unrepaired)
-    dtypes = [_dtype(parent.dtype) for parent in story.parents]
+    dtypes = [_dtype(parent.dtype) for parent in results.parents]
     if len(set(dtypes)) > 1:
         limits.append(
             f"The parents are stored in {listed(dtypes)}; "
-            f"the merge is stored in {_dtype(merged_dtype(story.parents))}."
+            f"the merge is stored in {_dtype(merged_dtype(results.parents))}."
         )
-    if not story.matches:
-        limits.append(f"Nothing was matched: {_unmatched(story)}.")
-    if 1.0 in (own := story.made.weights or ()) and part_of(story.recipe).whole:
+    if not results.matches:
+        limits.append(f"Nothing was matched: {_unmatched(results)}.")
+    if 1.0 in (own := results.made.weights or ()) and part_of(results.recipe).whole:
         alone = told(roles("parent", len(own))[own.index(1.0)])
-        rows = ", with the others' rows for what it does not know" if story.heads else ""
-        limits.append(f"{story.fusion.name} took in {alone} alone: the merge is that model{rows}.")
-    if story.heads is not None and story.contest is not None:
+        rows = ", with the others' rows for what it does not know" if results.heads else ""
+        limits.append(
+            f"{results.fusion.name} took in {alone} alone: the merge is that model{rows}."
+        )
+    if results.heads is not None and results.evaluation is not None:
         limits.append(
             "The ends of the curve are no untouched parents: each has been given the others' rows "
             "for what it does not know."
         )
-    if not _lies_on_the_path(story) and story.contest is not None:
+    if not _lies_on_the_path(results) and results.evaluation is not None:
         limits.append(
             "The curve is that of the straight path between the aligned parents (repair "
-            f"{story.repair.name if story.repair else 'none'}), on which "
-            f"{story.fusion.name} does not end: the barrier says how well they were matched, not "
+            f"{results.repair.name if results.repair else 'none'}), on which "
+            f"{results.fusion.name} does not end: the barrier says how well they were matched, not "
             "how good this merge is."
         )
-    return [*limits, *(story.around.unseen if story.around else ())]
+    return [*limits, *(results.around.unseen if results.around else ())]
 
 
-def _unmatched(story: Story) -> str:
+def _unmatched(results: RunResults) -> str:
     """Why the parents were taken as they came."""
-    if story.tried:
+    if results.tried:
         return "validation rows favoured the order in which the parents' units came"
-    if story.recipe.match == "none":
+    if results.recipe.match == "none":
         return "the parents' units were taken in the order they came"
-    if story.base is not None:
+    if results.base is not None:
         return "all parents lie in the basin of their base, whose order of units they have"
     return "checkpoints of one run have one order of units"
 
 
-def _lies_on_the_path(story: Story) -> bool:
-    return story.fusion.linear and part_of(story.recipe).whole
+def _lies_on_the_path(results: RunResults) -> bool:
+    return results.fusion.linear and part_of(results.recipe).whole
 
 
 def _run(seconds: dict[str, float], machine: dict[str, Any]) -> schema.Run:

@@ -23,8 +23,8 @@ from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.publish import Published
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.pipeline.align import Parents, loaded
-from hubmerge.pipeline.alignment import ground_of, matched, paths_of
-from hubmerge.pipeline.auto_fuse import Trial, best_fusion, halves
+from hubmerge.pipeline.alignment import matched, paths_of, splits_for
+from hubmerge.pipeline.auto_fuse import Trial, best_fusion, split_validation
 from hubmerge.pipeline.choices import (
     check_names,
     heads_for,
@@ -34,21 +34,27 @@ from hubmerge.pipeline.choices import (
     resolved_symmetry,
     without_data,
 )
-from hubmerge.pipeline.evaluate import Contest, Ground, hold_contest, statistics_of, validation_of
+from hubmerge.pipeline.evaluate import (
+    DataSplits,
+    Evaluation,
+    evaluate_contenders,
+    statistics_of,
+    validation_of,
+)
 from hubmerge.pipeline.existing import title_of
 from hubmerge.pipeline.fusing import AUTO, check_rows, given_to, learns, part_of
 from hubmerge.pipeline.merge_path import LINEAR
 from hubmerge.pipeline.merge_path import Path as MergePath
-from hubmerge.pipeline.parents import Based, gathered
+from hubmerge.pipeline.parents import AlignmentInputs, prepare_parents
 from hubmerge.pipeline.publish import publish_standing
-from hubmerge.pipeline.report import Story, tell
+from hubmerge.pipeline.report import RunResults, tell
 from hubmerge.pipeline.resolve import Sources, pin, pinned_recipe, without_paths
 from hubmerge.pipeline.save import Arrival, read_back, weight_hashes, write_model
 from hubmerge.planning.plan import Plan, make_plan
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.write import write_report
-from hubmerge.surveys.of_merge import check_survey, look_around
+from hubmerge.surveys.of_merge import check_survey, run_surveys
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.stopwatch import Stopwatch
 from hubmerge.utils.workers import Workers
@@ -81,16 +87,18 @@ def run(
         if destination.push is not None:
             written = _as_written(recipe, sources, destination)
             wanted = written.model_copy(update={"alignment": recipe.alignment})
-            standing = workers.on_main(lambda: publish_standing(out, wanted, destination))
-            if standing is not None:
-                return MergeResult(out, *standing)
+            outputs_of_contender = workers.on_main(
+                lambda: publish_standing(out, wanted, destination)
+            )
+            if outputs_of_contender is not None:
+                return MergeResult(out, *outputs_of_contender)
         plan = workers.on_main(lambda: _plan(recipe, sources, destination, out))
         method = resolved_match(recipe)
     with watch.stage("load"):
         models = [loaded(source, recipe, workers) for source in sources.models]
         heads = heads_for(recipe, models)
-        ground = ground_of(recipe, sources, models[0], workers, heads)
-        based = gathered(
+        splits = splits_for(recipe, sources, models[0], workers, heads)
+        based = prepare_parents(
             models,
             loaded(sources.base, recipe, workers) if sources.base else None,
             labels=recipe.labels,
@@ -100,29 +108,29 @@ def run(
         )
         parents = based.parents
         part_of(recipe).check(parents.states[0])
-        check_survey(recipe, ground)
+        check_survey(recipe, splits)
     with watch.stage("match"):
-        repair = resolved_repair(recipe, parents.a, ground)
-        statistics = statistics_of(ground, parents.a, recipe.seed, learns=learns(recipe))
-        check_rows(recipe, statistics, validation_of(ground))
-        matches, tried = matched(recipe, method, based, repair, ground, workers)
+        repair = resolved_repair(recipe, parents.a, splits)
+        statistics = statistics_of(splits, parents.a, recipe.seed, learns=learns(recipe))
+        check_rows(recipe, statistics, validation_of(splits))
+        matches, tried = matched(recipe, method, based, repair, splits, workers)
     with watch.stage("fuse and repair"):
-        naive, path, base = paths_of(recipe, based, matches, repair, ground, workers)
-        lam, chosen = _lambda(recipe, path or naive, ground, workers)
-        fusion, made, trials = fused(recipe, path or naive, base, lam, parents, ground, workers)
+        naive, path, base = paths_of(recipe, based, matches, repair, splits, workers)
+        lam, chosen = _lambda(recipe, path or naive, splits, workers)
+        fusion, made, trials = fused(recipe, path or naive, base, lam, parents, splits, workers)
         state = made.state
     with Arrival(out, workers) as partial:
         with watch.stage("save"):
             workers.on_main(lambda: write_model(partial, parents.loaded, state))
             merge = read_back(partial, parents.loaded, state)
         with watch.stage("measure"):
-            contest = _measured(recipe, ground, based, models, merge, lam, naive, path, workers)
+            evaluation = _measured(recipe, splits, based, models, merge, lam, naive, path, workers)
             around = (
-                look_around(recipe, method, based, matches, repair, ground, contest, workers)
-                if recipe.survey and ground is not None and contest is not None
+                run_surveys(recipe, method, based, matches, repair, splits, evaluation, workers)
+                if recipe.survey and splits is not None and evaluation is not None
                 else None
             )
-        story = Story(
+        results = RunResults(
             recipe,
             method,
             plan,
@@ -138,13 +146,13 @@ def run(
             repair,
             lam,
             chosen,
-            ground,
-            contest,
+            splits,
+            evaluation,
             around,
             heads,
         )
         report = workers.on_main(
-            lambda: _report(story, sources, partial, destination, watch, workers)
+            lambda: _report(results, sources, partial, destination, watch, workers)
         )
     with watch.stage("publish"):
         published = workers.on_main(lambda: _publish(out, destination, plan))
@@ -199,7 +207,7 @@ def fused(
     base: State | None,
     lam: float,
     parents: Parents,
-    ground: Ground | None,
+    splits: DataSplits | None,
     workers: Workers,
 ) -> tuple[Fusion, Fused, tuple[Trial, ...]]:
     """The fusion, what it made of the aligned parents, and what else was tried."""
@@ -211,18 +219,18 @@ def fused(
     if recipe.fuse != AUTO:
         fusion = find_fusion(recipe.fuse)
         return fusion, make(fusion), ()
-    validation = ground.validation if ground else None
-    statistics = statistics_of(ground, parents.a, recipe.seed, learns=True)
+    validation = splits.validation if splits else None
+    statistics = statistics_of(splits, parents.a, recipe.seed, learns=True)
 
     def run(made: Fused, what: str) -> Outputs:
         assert validation is not None
-        return outputs(path.holding(made.state), halves(validation)[1], workers, what)
+        return outputs(path.holding(made.state), split_validation(validation)[1], workers, what)
 
     return best_fusion(recipe, make, run, statistics, validation)
 
 
 def _lambda(
-    recipe: Recipe, path: MergePath, ground: Ground | None, workers: Workers
+    recipe: Recipe, path: MergePath, splits: DataSplits | None, workers: Workers
 ) -> tuple[float, bool]:
     """The weight of parent B, and whether it was chosen on validation rows.
 
@@ -232,7 +240,7 @@ def _lambda(
         return 1.0, False
     if not recipe.best:
         return recipe.lam, False
-    if ground is None or not ground.validation.rows:
+    if splits is None or not splits.validation.rows:
         raise RecipeError(
             "--best chooses lambda on validation rows",
             found="none are left for it",
@@ -243,26 +251,26 @@ def _lambda(
     def point(lam: float) -> PreTrainedModel:
         return path.holding(path.fused(find_fusion(LINEAR), lam, part=part).state)
 
-    lam, _ = choose_lambda(path.model if part.whole else point, ground.validation, workers)
+    lam, _ = choose_lambda(path.model if part.whole else point, splits.validation, workers)
     return lam, True
 
 
 def _measured(
     recipe: Recipe,
-    ground: Ground | None,
-    based: Based,
+    splits: DataSplits | None,
+    based: AlignmentInputs,
     models: Sequence[LoadedModel],
     merge: LoadedModel,
     lam: float,
     naive: MergePath,
     path: MergePath | None,
     workers: Workers,
-) -> Contest | None:
-    if ground is None:
+) -> Evaluation | None:
+    if splits is None:
         return None
     ordered = [based.parents.model(number) for number in range(len(models))]
-    return hold_contest(
-        ground,
+    return evaluate_contenders(
+        splits,
         workers,
         parents=ordered if based.heads is None else [model.model for model in models],
         merge=merge.model,
@@ -276,7 +284,7 @@ def _measured(
 
 
 def _report(
-    story: Story,
+    results: RunResults,
     sources: Sources,
     folder: Path,
     destination: Destination,
@@ -284,12 +292,12 @@ def _report(
     workers: Workers,
 ) -> Report:
     """Writes everything that lies beside the weights."""
-    if story.matches:
-        place = folder / FOLDER if len(story.matches) > 1 else folder
-        save_matches(story.matches, place, based=story.base is not None)
-    pinned = _as_written(story.recipe, sources, destination)
+    if results.matches:
+        place = folder / FOLDER if len(results.matches) > 1 else folder
+        save_matches(results.matches, place, based=results.base is not None)
+    pinned = _as_written(results.recipe, sources, destination)
     (folder / RECIPE_FILE).write_text(pinned.to_yaml(), encoding="utf-8")
-    report = tell(story, weight_hashes(folder), watch.seconds, workers.describe())
+    report = tell(results, weight_hashes(folder), watch.seconds, workers.describe())
     write_report(report, folder, destination.push)
     return report
 

@@ -23,7 +23,7 @@ canonical forms are in float64, which is two."""
 WORKING = 512 << 20
 """Bytes for a batch, its activations and the libraries' own."""
 
-LANES = 2
+PARTIAL_SUMS = 2
 """Partial sums activation matching keeps at a time (see hubmerge.workers)."""
 
 
@@ -54,7 +54,7 @@ def memory_needed(
     free_spaces: sizes; activation matching keeps an [n, n] float64 matrix per space and lane, and
     one per space for every pair of models it has done with.
     """
-    matrices = LANES + models * (models - 1) // 2 - 1
+    matrices = PARTIAL_SUMS + models * (models - 1) // 2 - 1
     moments = sum(n * n for n in free_spaces.values()) * torch.float64.itemsize * matrices
     each, beside = COPIES[kind]
     copies = each * models + beside

@@ -8,7 +8,7 @@ from textwrap import wrap
 
 from hubmerge.planning.plan import ModelPlan, Plan
 from hubmerge.planning.resources import human
-from hubmerge.utils.parent_names import letters, listed
+from hubmerge.utils.parent_names import listed, parent_letters
 
 WIDTH = 96
 LABEL_WIDTH = 24
@@ -88,7 +88,7 @@ def _models(models: Sequence[ModelPlan], base: ModelPlan | None) -> str:
                     f"{model.parameters:,}",
                 ]
                 for letter, model in [
-                    *zip(letters(len(models)), models, strict=True),
+                    *zip(parent_letters(len(models)), models, strict=True),
                     *([("base", base)] if base else []),
                 ]
             ),
@@ -126,14 +126,14 @@ def _architecture(plan: Plan) -> list[tuple[str, str]]:
 def _moved(rows: int | list[int]) -> str:
     """Whose classifier rows change places."""
     counts = rows if isinstance(rows, list) else [rows]
-    names = letters(len(counts) + 1)[1:]
+    names = parent_letters(len(counts) + 1)[1:]
     said = [f"{n} of {name}'s" for n, name in zip(counts, names, strict=True) if n]
     return f"{listed(said)} rows move" if said else "same order"
 
 
 def _known(known: list[int]) -> str:
     """How many of the outputs each parent brings."""
-    said = [f"{n} of {name}'s" for n, name in zip(known, letters(len(known)), strict=True)]
+    said = [f"{n} of {name}'s" for n, name in zip(known, parent_letters(len(known)), strict=True)]
     return f"from {listed(said)}"
 
 

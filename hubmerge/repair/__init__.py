@@ -2,6 +2,6 @@
 
 from hubmerge.repair.methods import repair as _rescale  # noqa: F401  (importing registers both)
 from hubmerge.repair.methods.batchnorm import batch_norms
-from hubmerge.repair.registry import Bench, Repair, Repairer, find_repair, repairs
+from hubmerge.repair.registry import Repair, Repairer, find_repair, repairs
 
-__all__ = ["Bench", "Repair", "Repairer", "batch_norms", "find_repair", "repairs"]
+__all__ = ["Repair", "Repairer", "batch_norms", "find_repair", "repairs"]

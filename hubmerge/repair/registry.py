@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown
 
@@ -22,7 +22,7 @@ class Repairer(Protocol):
 class RepairFunction(Protocol):
     """Prepares the repair of all mixtures of some aligned parents, once."""
 
-    def __call__(self, bench: Bench, parents: Sequence[State]) -> Repairer: ...
+    def __call__(self, context: MethodContext, parents: Sequence[State]) -> Repairer: ...
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from hubmerge.repair.registry import Bench
+from hubmerge.repair.registry import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import Seen, leaving, placed
 
@@ -31,7 +31,7 @@ def channel_axis(values: Tensor, module: nn.Module) -> int:
 
 
 def channel_statistics(
-    bench: Bench,
+    context: MethodContext,
     state: State,
     modules: Sequence[str],
     *,
@@ -54,21 +54,21 @@ def channel_statistics(
         return hook
 
     def one(number: int) -> dict[str, Tensor]:
-        batch = bench.batches[number].inputs
-        inputs = {key: value.to(bench.workers.device) for key, value in batch.items()}
+        batch = context.batches[number].inputs
+        inputs = {key: value.to(context.workers.device) for key, value in batch.items()}
         with torch.inference_mode():
-            bench.scratch(**inputs)
+            context.scratch(**inputs)
         return {
             f"{name}:{key}": value
             for name, sums in seen.take().items()
             for key, value in sums.items()
         }
 
-    bench.scratch.load_state_dict(dict(state))
-    bench.scratch.eval()
+    context.scratch.load_state_dict(dict(state))
+    context.scratch.eval()
     hooks = {name: look(name) for name in modules}
-    with placed(bench.workers.device, bench.scratch), leaving(bench.scratch, hooks):
-        sums = bench.workers.sum(one, range(len(bench.batches)), "statistics")
+    with placed(context.workers.device, context.scratch), leaving(context.scratch, hooks):
+        sums = context.workers.sum(one, range(len(context.batches)), "statistics")
     return {name: _pooled(sums, name) for name in modules}
 
 

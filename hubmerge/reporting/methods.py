@@ -13,7 +13,7 @@ from hubmerge.fuse.options import Option
 from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED
 from hubmerge.landscape.curves import curves
 from hubmerge.matching import learners, matchers
-from hubmerge.matching.multi import ways_together
+from hubmerge.matching.multi import multi_matchers
 from hubmerge.repair import repairs
 
 
@@ -70,7 +70,7 @@ def methods() -> list[Method]:
     ]
     found += [
         Method("together", way.name, "as its matcher", way.summary, way.source)
-        for way in ways_together().values()
+        for way in multi_matchers().values()
     ]
     found += [
         Method(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hubmerge.evaluation.results import Barrier
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_for
-from hubmerge.utils.parent_names import letters, roles
+from hubmerge.utils.parent_names import parent_letters, roles
 
 MISSING = "–"
 """Stands where a figure was not measured."""
@@ -77,7 +77,7 @@ def rows(report: Report) -> list[Row]:
         *(
             (role, f"Parent {letter}", parent.id)
             for role, letter, parent in zip(
-                roles("parent", count), letters(count), report.models, strict=True
+                roles("parent", count), parent_letters(count), report.models, strict=True
             )
         ),
         ("naive", "Naive average, unmatched", ""),

@@ -6,7 +6,7 @@ from hubmerge.evaluation.curve import CURVE_ROWS
 from hubmerge.reporting.schema.survey_results import Surveyed
 from hubmerge.reporting.survey_kinds import kind_of
 from hubmerge.reporting.templating import environment
-from hubmerge.utils.parent_names import letters
+from hubmerge.utils.parent_names import parent_letters
 
 TEMPLATE = "survey.md.jinja"
 
@@ -21,7 +21,7 @@ def render_survey(found: Surveyed) -> str:
             found=found,
             kind=kind,
             tables=kind.tables(found),
-            models=list(zip(letters(len(found.models)), found.models, strict=True)),
+            models=list(zip(parent_letters(len(found.models)), found.models, strict=True)),
             options=[(name, str(value)) for name, value in kind.options(found).items()],
             most=CURVE_ROWS,
         )

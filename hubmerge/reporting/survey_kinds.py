@@ -16,7 +16,7 @@ from hubmerge.reporting.plots.path import draw_path, routes
 from hubmerge.reporting.plots.plane import draw_plane
 from hubmerge.reporting.plots.simplex import INSIDE, draw_simplex
 from hubmerge.reporting.schema.survey_results import ComplexFound, PathSeen, PlaneSeen, SimplexSeen
-from hubmerge.utils.parent_names import letters
+from hubmerge.utils.parent_names import parent_letters
 
 
 class Table(NamedTuple):
@@ -104,7 +104,7 @@ def _of_simplex(seen: SimplexSeen) -> list[Table]:
 
 
 def _of_complex(found: ComplexFound) -> list[Table]:
-    names = letters(len(found.models))
+    names = parent_letters(len(found.models))
     simplexes = [
         (
             "".join(names[k] for k in each.models),

@@ -11,11 +11,11 @@ from hubmerge.hub.target import check_folder
 from hubmerge.landscape.geometry.complex import Complex, Face, find_complex
 from hubmerge.landscape.geometry.simplex import centroid, drawn, faces
 from hubmerge.recipe import Recipe
-from hubmerge.reporting.schema.survey_results import ComplexFound, Simplex, Way
+from hubmerge.reporting.schema.survey_results import ComplexFound, ComplexPath, Simplex
 from hubmerge.surveys.inputs import Field, about, take_field
 from hubmerge.surveys.mixtures import rises_of
 from hubmerge.surveys.write import write_survey
-from hubmerge.utils.parent_names import letters
+from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.progress import track
 from hubmerge.utils.workers import Workers
 
@@ -59,7 +59,7 @@ def survey_complex(
             return _highest(field, face, reported=False).value
 
         found = find_complex(count, rise, limit=limit, budget=budget)
-    ground = field.ground
+    splits = field.splits
     result = ComplexFound(
         **about(field),
         limit=limit,
@@ -73,7 +73,7 @@ def survey_complex(
         ],
         alone=[face[0] for face in found.maximal if len(face) == 1],
         routes=_routes(field, found),
-        n=min(ground.evaluation.rows, CURVE_ROWS),
+        n=min(splits.evaluation.rows, CURVE_ROWS),
         sentence=_sentence(found),
     )
     field.workers.on_main(lambda: write_survey(result, field, out))
@@ -92,18 +92,18 @@ def _highest(field: Field, face: Face, *, reported: bool) -> Barrier:
     return rises_of(field, inner, reported=reported)
 
 
-def _routes(field: Field, found: Complex) -> list[Way]:
+def _routes(field: Field, found: Complex) -> list[ComplexPath]:
     """For every pair the way whose highest edge is lowest; heights as on the validation rows."""
     ways = []
     for first in range(found.count):
         for last in range(first + 1, found.count):
             over, height = found.route(first, last)
-            ways.append(Way(models=list(over), height=height, low=height <= found.limit))
+            ways.append(ComplexPath(models=list(over), height=height, low=height <= found.limit))
     return ways
 
 
 def _sentence(found: Complex) -> str:
-    names = letters(found.count)
+    names = parent_letters(found.count)
     said = ["".join(names[k] for k in face) for face in found.maximal if len(face) > 1]
     if not said:
         return f"No two of {found.count} models are joined by a low path."

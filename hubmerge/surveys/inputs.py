@@ -15,12 +15,12 @@ from hubmerge.errors import RecipeError
 from hubmerge.evaluation.evaluate import Outputs, outputs
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.matching import Match
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.pipeline.align import loaded
-from hubmerge.pipeline.alignment import ground_of, matched
+from hubmerge.pipeline.alignment import matched, splits_for
 from hubmerge.pipeline.choices import check_names, needs_spec, resolved_match, resolved_repair
-from hubmerge.pipeline.evaluate import Ground, learning_rows, statistics_of
-from hubmerge.pipeline.parents import Based, gathered
+from hubmerge.pipeline.evaluate import DataSplits, learning_rows, statistics_of
+from hubmerge.pipeline.parents import AlignmentInputs, prepare_parents
 from hubmerge.pipeline.resolve import pin, pinned_recipe
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
@@ -43,7 +43,7 @@ class Field:
 
     recipe: Recipe
     method: str
-    ground: Ground
+    splits: DataSplits
     workers: Workers
     repair: Repair | None
     scratch: PreTrainedModel
@@ -54,22 +54,22 @@ class Field:
     held_out: tuple[Outputs, ...]
     statistics: InputBatches
 
-    def bench(self) -> Bench:
+    def context(self) -> MethodContext:
         """Labelled calibration rows to train on, and validation rows to choose on."""
-        batches = self.ground.reading.batches(self.taught, True)
+        batches = self.splits.reading.batches(self.taught, True)
         scratch = copy.deepcopy(self.scratch)
-        return Bench(None, scratch, batches, self.workers, self.ground.validation)
+        return MethodContext(None, scratch, batches, self.workers, self.splits.validation)
 
     @property
     def taught(self) -> RowSet:
         """The calibration rows that bends are trained on."""
-        return learning_rows(self.ground.data, self.ground.rows, self.recipe, TAUGHT)
+        return learning_rows(self.splits.data, self.splits.rows, self.recipe, TAUGHT)
 
     def finisher(self) -> Callable[[State], PreTrainedModel]:
         """Makes the repaired model of a state, valid until the next one is asked for."""
         scratch = copy.deepcopy(self.scratch)
-        bench = Bench(None, scratch, self.statistics, self.workers)
-        repairer = self.repair.function(bench, self.states) if self.repair else None
+        context = MethodContext(None, scratch, self.statistics, self.workers)
+        repairer = self.repair.function(context, self.states) if self.repair else None
         even = [1 / len(self.states)] * len(self.states)
 
         def finished(state: State) -> PreTrainedModel:
@@ -93,14 +93,16 @@ def take_field(recipe: Recipe, workers: Workers) -> Field:
     models = [loaded(source, recipe, workers) for source in sources.models]
     check_mergeable(*models)
     method = resolved_match(recipe)
-    ground = ground_of(recipe, sources, models[0], workers)
-    assert ground is not None
-    check_ground(ground)
+    splits = splits_for(recipe, sources, models[0], workers)
+    assert splits is not None
+    check_splits(splits)
     matching = needs_spec(recipe, method)
-    based = gathered(models, None, labels=recipe.labels, matched=matching, symmetry=recipe.symmetry)
+    based = prepare_parents(
+        models, None, labels=recipe.labels, matched=matching, symmetry=recipe.symmetry
+    )
     parents = based.parents
-    repair = resolved_repair(recipe, parents.a, ground)
-    matches, _ = matched(recipe, method, based, repair, ground, workers)
+    repair = resolved_repair(recipe, parents.a, splits)
+    matches, _ = matched(recipe, method, based, repair, splits, workers)
     whole = [parents.model(number) for number in range(len(models))]
     return field_of(
         pinned_recipe(recipe, sources),
@@ -108,20 +110,20 @@ def take_field(recipe: Recipe, workers: Workers) -> Field:
         based,
         matches,
         repair,
-        ground,
+        splits,
         workers,
-        [outputs(model, ground.evaluation, workers) for model in whole],
-        [outputs(model, ground.validation, workers) for model in whole],
+        [outputs(model, splits.evaluation, workers) for model in whole],
+        [outputs(model, splits.validation, workers) for model in whole],
     )
 
 
 def field_of(
     recipe: Recipe,
     method: str,
-    based: Based,
+    based: AlignmentInputs,
     matches: tuple[Match, ...],
     repair: Repair | None,
-    ground: Ground,
+    splits: DataSplits,
     workers: Workers,
     ends: Sequence[Outputs],
     held_out: Sequence[Outputs],
@@ -131,7 +133,7 @@ def field_of(
     return Field(
         recipe,
         method,
-        ground,
+        splits,
         workers,
         repair,
         copy.deepcopy(based.parents.a.model),
@@ -140,7 +142,7 @@ def field_of(
         tuple(based.parents.states),
         tuple(ends),
         tuple(held_out),
-        statistics_of(ground, based.parents.a, recipe.seed),
+        statistics_of(splits, based.parents.a, recipe.seed),
     )
 
 
@@ -155,9 +157,9 @@ def check_surveyable(recipe: Recipe) -> None:
         )
 
 
-def check_ground(ground: Ground) -> None:
+def check_splits(splits: DataSplits) -> None:
     """Raises: RecipeError, if there are no validation rows to choose on."""
-    if not ground.validation.rows:
+    if not splits.validation.rows:
         raise RecipeError(
             "what is chosen is chosen on validation rows",
             found="none are left for it",
@@ -167,7 +169,7 @@ def check_ground(ground: Ground) -> None:
 
 def about(field: Field) -> dict[str, Any]:
     """What every survey says about itself: the fields of `Surveyed`."""
-    ground = field.ground
+    splits = field.splits
     return {
         "hubmerge": __version__,
         "models": list(field.recipe.models),
@@ -175,8 +177,8 @@ def about(field: Field) -> dict[str, Any]:
         "method": field.method,
         "rows": {
             "calibration": len(field.taught),
-            "validation": ground.validation.rows,
-            "evaluation": ground.evaluation.rows,
+            "validation": splits.validation.rows,
+            "evaluation": splits.evaluation.rows,
         },
-        "unit": ground.reading.unit,
+        "unit": splits.reading.unit,
     }

@@ -34,7 +34,7 @@ def refined(field: Field) -> Field:
     spec = _without(whole, whole.mapped_spaces())
     states, matches, count = list(field.states), list(field.matches), len(field.states)
     points = drawn(count, ROUNDS * (count - 1), field.recipe.seed)
-    held = field.ground.validation.first(CURVE_VALIDATION_ROWS)
+    held = field.splits.validation.first(CURVE_VALIDATION_ROWS)
     finished = field.finisher()
     ends = np.stack([each.first(CURVE_VALIDATION_ROWS).losses() for each in field.held_out])
     middles = np.array([centroid(face, count) for face in faces(count)])

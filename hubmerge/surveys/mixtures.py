@@ -25,9 +25,9 @@ def look_at(field: Field, points: Sequence[Sequence[float]], *, reported: bool =
 
     reported: on the reported rows, else on the validation rows.
     """
-    ground, finished = field.ground, field.finisher()
-    held = ground.validation.first(CURVE_VALIDATION_ROWS)
-    rows = ground.evaluation.first(CURVE_ROWS) if reported else held
+    splits, finished = field.splits, field.finisher()
+    held = splits.validation.first(CURVE_VALIDATION_ROWS)
+    rows = splits.evaluation.first(CURVE_ROWS) if reported else held
     found: Seen = []
     with track(len(points), "looking inside", "point") as bar:
         for shares in points:

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from hubmerge.errors import RecipeError
 from hubmerge.matching import Match
 from hubmerge.pipeline.choices import resolved_together
-from hubmerge.pipeline.evaluate import Contest, Ground
-from hubmerge.pipeline.parents import Based
+from hubmerge.pipeline.evaluate import DataSplits, Evaluation
+from hubmerge.pipeline.parents import AlignmentInputs
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
 from hubmerge.reporting.schema.surveys import Seen, Surveys, is_sound
-from hubmerge.surveys.inputs import Field, check_ground, field_of
+from hubmerge.surveys.inputs import Field, check_splits, field_of
 from hubmerge.surveys.path import path_in
 from hubmerge.surveys.plane import plane_in
 from hubmerge.surveys.simplex import simplex_in
@@ -25,7 +25,7 @@ from hubmerge.utils.parent_names import roles
 from hubmerge.utils.workers import Workers
 
 
-class Around(NamedTuple):
+class LandscapeResults(NamedTuple):
     """What was seen around a merge, and in words what could not be."""
 
     surveys: Surveys
@@ -44,32 +44,32 @@ LOOKS: dict[str, Callable[[Field], Seen]] = {
 """Survey -> how it looks at a field, with default options."""
 
 
-def look_around(
+def run_surveys(
     recipe: Recipe,
     method: str,
-    based: Based,
+    based: AlignmentInputs,
     matches: tuple[Match, ...],
     repair: Repair | None,
-    ground: Ground,
-    contest: Contest,
+    splits: DataSplits,
+    evaluation: Evaluation,
     workers: Workers,
-) -> Around:
+) -> LandscapeResults:
     """The surveys the recipe asks for. Called by all processes alike.
 
     One that cannot be, such as the plane of models that matching left where they were, is left out
     and told.
     """
-    own = [contest.standings[role] for role in roles("parent", len(recipe.models))]
+    own = [evaluation.contender_outputs[role] for role in roles("parent", len(recipe.models))]
     field = field_of(
         recipe,
         method,
         based,
         matches,
         repair,
-        ground,
+        splits,
         workers,
-        [standing.evaluation for standing in own],
-        [standing.validation for standing in own],
+        [each.evaluation for each in own],
+        [each.validation for each in own],
     )
     seen: dict[str, Seen] = {}
     unseen = []
@@ -83,10 +83,10 @@ def look_around(
             seen[name] = found
         else:
             unseen.append(f"The {name} is not shown: not all of its figures are numbers.")
-    return Around(Surveys.model_validate(seen), tuple(unseen))
+    return LandscapeResults(Surveys.model_validate(seen), tuple(unseen))
 
 
-def check_survey(recipe: Recipe, ground: Ground | None) -> None:
+def check_survey(recipe: Recipe, splits: DataSplits | None) -> None:
     """Raises: RecipeError, if surveys are asked for and there are no rows to choose on."""
-    if recipe.survey and ground is not None:
-        check_ground(ground)
+    if recipe.survey and splits is not None:
+        check_splits(splits)

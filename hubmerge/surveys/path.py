@@ -13,7 +13,7 @@ from hubmerge.evaluation.results import Curve
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.curves import find_curve
 from hubmerge.landscape.geometry.chain import Chain, distance, hats
-from hubmerge.landscape.path_trainer import STEPS, Teacher
+from hubmerge.landscape.path_trainer import STEPS, PathTrainer
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.path_verdict import settle, told
 from hubmerge.reporting.schema.survey_results import PathFound, PathSeen
@@ -73,11 +73,11 @@ def path_in(
     count = kind.checked(bends)
     first, last = field.states
     seed = field.recipe.seed
-    chain = kind.function(first, last, count, Teacher(field.bench(), steps=steps, seed=seed))
+    chain = kind.function(first, last, count, PathTrainer(field.context(), steps=steps, seed=seed))
     straight = _along(field, Chain((first, last), hats), "straight")
     found = _along(field, chain, curve) if count else None
     best = found or straight
-    unit = field.ground.reading.unit
+    unit = field.splits.reading.unit
     length = chain.length() / (distance(first, last) or 1.0)
     seen = PathSeen(
         curve=curve,
@@ -104,8 +104,8 @@ def _along(field: Field, chain: Chain, what: str) -> Curve:
         point,
         field.ends,
         field.held_out,
-        field.ground.evaluation,
-        field.ground.validation,
+        field.splits.evaluation,
+        field.splits.validation,
         field.workers,
         what,
         budget=field.recipe.path_points,

@@ -52,7 +52,7 @@ def plane_in(field: Field, *, grid: int = GRID) -> PlaneSeen:
     plane = plane_through(first, as_it_came, lined_up)
     corners = dict(zip(CORNERS, plane.corners, strict=True))
     halfway = [(x / 2, y / 2) for x, y in plane.corners[1:]]
-    rows = field.ground.evaluation.first(CURVE_ROWS)
+    rows = field.splits.evaluation.first(CURVE_ROWS)
     finished, points = field.finisher(), [*plane.grid(grid), *halfway]
     measured = []
     with track(len(points), "the plane", "point") as bar:
@@ -79,5 +79,5 @@ def _sentence(field: Field, middles: dict[str, PlanePoint], n: int) -> str:
     came, lined_up = (figure(middles[name].loss) for name in CORNERS[1:])
     return (
         f"Halfway from A to B the loss is {came} nats with B as it came, and {lined_up} with B "
-        f"lined up; the models' own are {own}, on {count(n)} test {field.ground.reading.unit}."
+        f"lined up; the models' own are {own}, on {count(n)} test {field.splits.reading.unit}."
     )

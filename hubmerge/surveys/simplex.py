@@ -23,9 +23,9 @@ from hubmerge.reporting.numbers import count as counted
 from hubmerge.reporting.numbers import interval
 from hubmerge.reporting.plots.simplex import barrier_of
 from hubmerge.reporting.schema.survey_results import (
-    Place,
     SimplexFound,
     SimplexMeasured,
+    SimplexPoint,
     SimplexSeen,
 )
 from hubmerge.surveys.inputs import Field, about, take_field
@@ -71,7 +71,7 @@ def find_simplex(
     _, field = fields[0]
     # What makes all of it again, not the best alone.
     asked = replace(field, recipe=field.recipe.model_copy(update={"together": recipe.together}))
-    found = SimplexFound(**about(asked), **dict(simplex_seen(measured, field.ground.reading.unit)))
+    found = SimplexFound(**about(asked), **dict(simplex_seen(measured, field.splits.reading.unit)))
     workers.on_main(lambda: write_survey(found, asked, out))
     return found
 
@@ -79,7 +79,7 @@ def find_simplex(
 def simplex_in(field: Field, together: str, *, samples: int = SAMPLES) -> SimplexSeen:
     """The simplex of models that are lined up already. together: how, in a word."""
     measured = [measured_simplex(field, together, samples)]
-    return simplex_seen(measured, field.ground.reading.unit)
+    return simplex_seen(measured, field.splits.reading.unit)
 
 
 def simplex_seen(measured: list[SimplexMeasured], unit: str) -> SimplexSeen:
@@ -137,8 +137,8 @@ def measured_simplex(field: Field, together: str, samples: int) -> SimplexMeasur
 
 def _place(
     kind: str, shares: Sequence[float], said: Outputs, rise: float, calibrated: float | None
-) -> Place:
-    return Place(
+) -> SimplexPoint:
+    return SimplexPoint(
         kind=kind,
         shares=list(shares),
         loss=float(said.losses().mean()),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hubmerge.errors import RecipeError
 from hubmerge.models.batch_norm_rows import normalisable, sees_one_value
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.training.augmentation import VIEWS, View, inputs_of, mixed, rows_of
 from hubmerge.training.midpoint_loss import Parents
 from hubmerge.utils.input_batches import InputBatch
@@ -23,35 +23,35 @@ HELD_OUT = 500
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingBatch:
     """Rows of one step: a view, and which of its rows."""
 
     view: View
     rows: Tensor
 
 
-class Lessons:
+class BatchSampler:
     """What is wanted: the parents' mean prediction, or, without parents, the rows' labels."""
 
-    def __init__(self, bench: Bench, parents: Parents | None, seed: int) -> None:
+    def __init__(self, context: MethodContext, parents: Parents | None, seed: int) -> None:
         """Raises: RecipeError, if there are no calibration or no validation rows, or a single one
         that batch norms cannot normalise by itself.
         """
-        for batches, what in ((bench.batches, "calibration"), (bench.validation, "validation")):
+        for batches, what in ((context.batches, "calibration"), (context.validation, "validation")):
             if not len(batches):
                 raise RecipeError(
                     f"learning needs {what} rows",
                     found="none are left for it",
                     hint="--match weights needs no data",
                 )
-        self._bench, self._parents, self._seed = bench, parents, seed
-        self._batches = normalisable(bench.batches, bench.scratch, "calibration")
-        normalisable(bench.validation, bench.scratch, "validation")
-        self._single = sees_one_value(bench.scratch, self._batches[0].inputs)
+        self._bench, self._parents, self._seed = context, parents, seed
+        self._batches = normalisable(context.batches, context.scratch, "calibration")
+        normalisable(context.validation, context.scratch, "validation")
+        self._single = sees_one_value(context.scratch, self._batches[0].inputs)
         self._said: dict[View, Tensor] = {}
         self._seen: tuple[View, dict[str, Tensor]] | None = None
 
-    def order(self) -> Iterator[Lesson]:
+    def order(self) -> Iterator[TrainingBatch]:
         """Without end: all batches in a random order, each in one view and cut into steps."""
         epoch, count = 0, len(self._batches)
         while True:
@@ -59,7 +59,7 @@ class Lessons:
             for batch in torch.randperm(count, generator=generator).tolist():
                 rows = torch.randperm(len(self._batches[batch]), generator=generator)
                 for part in self._steps(rows):
-                    yield Lesson(View(batch, epoch % VIEWS), part)
+                    yield TrainingBatch(View(batch, epoch % VIEWS), part)
             epoch += 1
 
     def _steps(self, rows: Tensor) -> list[Tensor]:
@@ -69,11 +69,11 @@ class Lessons:
             parts[-2:] = [torch.cat(parts[-2:])]
         return parts
 
-    def inputs(self, lesson: Lesson) -> dict[str, Tensor]:
+    def inputs(self, lesson: TrainingBatch) -> dict[str, Tensor]:
         """What the model takes."""
         return rows_of(self._view(lesson.view), lesson.rows)
 
-    def wanted(self, lesson: Lesson) -> Tensor:
+    def wanted(self, lesson: TrainingBatch) -> Tensor:
         """Labels [rows], or predictions [rows, classes]."""
         if self._parents is None:
             return labels_of(self._batches[lesson.view.batch])[lesson.rows]

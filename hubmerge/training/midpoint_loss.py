@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from transformers import PreTrainedModel
 
-from hubmerge.models.batch_norm_rows import sees_one_value, together
+from hubmerge.models.batch_norm_rows import join_batches, sees_one_value
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.augmentation import rows_of
 from hubmerge.training.precision import single
 from hubmerge.training.targets import loss, mean_prediction
 from hubmerge.utils.input_batches import InputBatches
-from hubmerge.utils.workers import LANES, Workers
+from hubmerge.utils.workers import PARTIAL_SUMS, Workers
 
 LOSS = ""
 """Stands for the loss among the names of tensors."""
@@ -46,7 +46,7 @@ class Midpoint:
     def __init__(self, model: PreTrainedModel, workers: Workers) -> None:
         """Takes copies of `model`."""
         self.workers = workers
-        self.models = [_by_batch(copy.deepcopy(model).float()) for _ in range(LANES)]
+        self.models = [_by_batch(copy.deepcopy(model).float()) for _ in range(PARTIAL_SUMS)]
         self._learned = [name for name, _ in model.named_parameters(remove_duplicate=False)]
         self._buffers = {name for name, _ in model.named_buffers()}
         for lane in self.models:
@@ -55,8 +55,8 @@ class Midpoint:
     def slope(self, state: State, inputs: Mapping[str, Tensor], wanted: Tensor) -> Slope:
         """At `state`, on rows of which each has something that is `wanted` of it."""
         here = self._here(state)
-        rows, lanes = len(wanted), LANES
-        if rows < 2 * LANES and sees_one_value(self.models[0], inputs):
+        rows, lanes = len(wanted), PARTIAL_SUMS
+        if rows < 2 * PARTIAL_SUMS and sees_one_value(self.models[0], inputs):
             lanes = max(1, rows // 2)
         parts = [part for part in torch.arange(rows).tensor_split(lanes) if len(part)]
 
@@ -81,13 +81,13 @@ class Midpoint:
         def lane(number: int) -> float:
             total = 0.0
             with torch.no_grad():
-                for group in groups[number::LANES]:
-                    inputs = reduce(together, [batches[one] for one in group]).inputs
+                for group in groups[number::PARTIAL_SUMS]:
+                    inputs = reduce(join_batches, [batches[one] for one in group]).inputs
                     right = torch.cat([wanted[one] for one in group])
                     total += float(self._loss(number, here, {}, inputs, right).double())
             return total
 
-        totals = self.workers.map(lane, range(LANES))
+        totals = self.workers.map(lane, range(PARTIAL_SUMS))
         return sum(totals) / sum(len(value) for value in wanted.values())
 
     def _groups(self, batches: InputBatches, wanted: Mapping[int, Tensor]) -> list[list[int]]:

@@ -14,18 +14,18 @@ WARM = 10
 
 
 @dataclass(frozen=True)
-class Pace:
+class LRSchedule:
     """The rate is full until step `fall`, and nothing at step `end`."""
 
     fall: int
     end: int
 
     @classmethod
-    def over(cls, steps: int) -> Pace:
+    def over(cls, steps: int) -> LRSchedule:
         """A course of at most `steps`, the last third of them with a falling rate."""
         return cls(steps - steps // 3, steps)
 
-    def falling(self, step: int) -> Pace:
+    def falling(self, step: int) -> LRSchedule:
         """The same, if the rate falls from `step` on: half as many steps as were taken follow."""
         return self if step >= self.fall else replace(self, fall=step, end=step + step // 2)
 

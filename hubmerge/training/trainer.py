@@ -15,13 +15,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.adam import Adam
 from hubmerge.training.augmentation import mixed
-from hubmerge.training.batch_sampler import Lessons
+from hubmerge.training.batch_sampler import BatchSampler
 from hubmerge.training.midpoint_loss import Midpoint
-from hubmerge.training.schedule import Pace
+from hubmerge.training.schedule import LRSchedule
 from hubmerge.utils.progress import track
 
 CHECK = 50
@@ -58,7 +58,7 @@ class Learner(Protocol):
 
 
 @dataclass(frozen=True)
-class Standing:
+class TrainingState:
     """Where learning stands, the best it has been, and the running mean of all looks."""
 
     adam: Adam
@@ -69,7 +69,7 @@ class Standing:
     mean: float
     least_mean: float
     least_step: int
-    pace: Pace
+    schedule: LRSchedule
 
     @property
     def step(self) -> int:
@@ -79,28 +79,28 @@ class Standing:
     @property
     def is_over(self) -> bool:
         """Whether the last step was taken."""
-        return self.step >= self.pace.end
+        return self.step >= self.schedule.end
 
     @classmethod
-    def at(cls, start: dict[str, Tensor], loss: float, steps: int) -> Standing:
+    def at(cls, start: dict[str, Tensor], loss: float, steps: int) -> TrainingState:
         """Before the first of at most `steps`."""
-        return cls(Adam.at(start), start, loss, 0, loss, loss, loss, 0, Pace.over(steps))
+        return cls(Adam.at(start), start, loss, 0, loss, loss, loss, 0, LRSchedule.over(steps))
 
-    def seen(self, loss: float, patience: int) -> Standing:
+    def seen(self, loss: float, patience: int) -> TrainingState:
         """After a look. patience: steps that need not have brought anything."""
         mean = (1 - FRESH) * self.mean + FRESH * loss
         found = replace(self, mean=mean)
         if mean < self.least_mean:
             found = replace(found, least_mean=mean, least_step=self.step)
         if self.step - found.least_step >= patience:
-            found = replace(found, pace=self.pace.falling(self.step))
+            found = replace(found, schedule=self.schedule.falling(self.step))
         if loss < self.best_loss:
             found = replace(found, best=self.adam.parameters, best_loss=loss, best_step=self.step)
         return found
 
 
 @dataclass(frozen=True)
-class Learnt:
+class TrainingResult:
     """The best numbers, and a sentence on how learning ended."""
 
     parameters: dict[str, Tensor]
@@ -110,42 +110,42 @@ class Learnt:
 def learn(
     learner: Learner,
     anchor: State,
-    lessons: Lessons,
-    bench: Bench,
+    sampler: BatchSampler,
+    context: MethodContext,
     *,
     steps: int,
     seed: int,
     name: str = "",
-) -> Learnt:
+) -> TrainingResult:
     """Takes `steps` steps of a learner, or as many as the validation loss is worth.
 
     anchor: the model at weight 0, float32. name: under which unfinished work is kept on the bench's
     shelf, and taken up again; the result is the same. Called by all processes alike.
     """
-    midpoint, held_out = Midpoint(bench.scratch, bench.workers), lessons.held_out()
+    midpoint, held_out = Midpoint(context.scratch, context.workers), sampler.held_out()
     patience = max(PATIENCE * CHECK, steps // SHARE)
 
     def measured(parameters: Mapping[str, Tensor]) -> float:
         with torch.no_grad():
             state = between(anchor, learner.moved(parameters), 0.5)
-        return midpoint.loss(state, bench.validation, held_out)
+        return midpoint.loss(state, context.validation, held_out)
 
-    with bench.workers.single_threaded_ops(), track(steps, "learning", "step") as bar:
-        standing = taken_up(bench, name)
+    with context.workers.single_threaded_ops(), track(steps, "learning", "step") as bar:
+        standing = taken_up(context, name)
         if standing is None:
             start = learner.parameters()
-            standing = Standing.at(start, measured(start), steps)
+            standing = TrainingState.at(start, measured(start), steps)
         bar.update(standing.step)
-        order = islice(lessons.order(), standing.step, None)
+        order = islice(sampler.order(), standing.step, None)
         while not standing.is_over:
             number, lesson = standing.step, next(order)
-            inputs, wanted = lessons.inputs(lesson), lessons.wanted(lesson)
+            inputs, wanted = sampler.inputs(lesson), sampler.wanted(lesson)
             numbers = {k: v.requires_grad_() for k, v in standing.adam.parameters.items()}
             with torch.enable_grad():
                 state = between(anchor, learner.moved(numbers), weight(seed, number))
             slope = midpoint.slope(state, inputs, wanted)
             gradient = pulled_back(state, slope.gradient, numbers)
-            share = standing.pace.rate(number)
+            share = standing.schedule.rate(number)
             rates = {key: share * value for key, value in learner.rates().items()}
             with torch.no_grad():
                 standing = replace(standing, adam=standing.adam.step(gradient, rates))
@@ -154,11 +154,11 @@ def learn(
                 loss = measured(standing.adam.parameters)
                 standing = standing.seen(loss, patience)
                 bar.note(f"loss {slope.loss:.3f}, validation {loss:.3f}")
-                put_down(bench, name, standing)
-    return Learnt(standing.best, told(standing, steps))
+                put_down(context, name, standing)
+    return TrainingResult(standing.best, told(standing, steps))
 
 
-def told(standing: Standing, steps: int) -> str:
+def told(standing: TrainingState, steps: int) -> str:
     """How it ended, in one sentence."""
     fell = f"validation loss {standing.first_loss:.3f} -> {standing.best_loss:.3f}"
     early = standing.step < steps
@@ -198,27 +198,27 @@ def weight(seed: int, step: int) -> float:
     return NEAREST + (FARTHEST - NEAREST) * float(torch.rand((), generator=generator))
 
 
-def put_down(bench: Bench, name: str, standing: Standing) -> None:
+def put_down(context: MethodContext, name: str, standing: TrainingState) -> None:
     """Keeps `standing` on the shelf, if there is one."""
-    if bench.shelf is None or not bench.workers.is_main:
+    if context.checkpoints is None or not context.workers.is_main:
         return
-    adam, pace, tensors = standing.adam, standing.pace, dict[str, Tensor]()
+    adam, schedule, tensors = standing.adam, standing.schedule, dict[str, Tensor]()
     for part in ("parameters", "first", "second"):
         tensors |= {f"{part} {key}": v.detach() for key, v in getattr(adam, part).items()}
     tensors |= {f"best {key}": value.detach().clone() for key, value in standing.best.items()}
     losses = [getattr(standing, name) for name in LOSSES]
-    counts = [adam.steps, pace.fall, pace.end, *(getattr(standing, name) for name in STEPS)]
+    counts = [adam.steps, schedule.fall, schedule.end, *(getattr(standing, name) for name in STEPS)]
     tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
     tensors["counts"] = torch.tensor(counts)
-    bench.shelf.put(name, tensors)
+    context.checkpoints.put(name, tensors)
 
 
-def taken_up(bench: Bench, name: str) -> Standing | None:
+def taken_up(context: MethodContext, name: str) -> TrainingState | None:
     """What lies on the shelf under `name`: the same on all processes."""
-    shelf = bench.shelf
-    if shelf is None:
+    checkpoints = context.checkpoints
+    if checkpoints is None:
         return None
-    tensors = bench.workers.on_main(lambda: shelf.take(name))
+    tensors = context.workers.on_main(lambda: checkpoints.take(name))
     if tensors is None:
         return None
     parts: dict[str, dict[str, Tensor]] = {}
@@ -229,4 +229,4 @@ def taken_up(bench: Bench, name: str) -> Standing | None:
         parts.setdefault(part, {})[space] = value
     adam = Adam(parts["parameters"], parts["first"], parts["second"], taken)
     kept = dict(zip(STEPS, steps, strict=True))
-    return Standing(adam, parts["best"], pace=Pace(fall, end), **losses, **kept)
+    return TrainingState(adam, parts["best"], schedule=LRSchedule(fall, end), **losses, **kept)

@@ -20,7 +20,7 @@ KEPT = 8
 
 
 @dataclass(frozen=True)
-class Shelf:
+class CheckpointStore:
     """A folder of files of tensors. What cannot be read there counts as absent."""
 
     folder: Path

@@ -8,14 +8,14 @@ MOST = len(ascii_uppercase)
 """Parents a merge may have: one per letter."""
 
 
-def letters(count: int) -> str:
+def parent_letters(count: int) -> str:
     """ "AB", "ABC", ..."""
     return ascii_uppercase[:count]
 
 
 def roles(what: str, count: int) -> list[str]:
     """Their keys in files: "model_a", "model_b", ..."""
-    return [f"{what}_{letter.lower()}" for letter in letters(count)]
+    return [f"{what}_{letter.lower()}" for letter in parent_letters(count)]
 
 
 def told(key: str) -> str:

@@ -10,7 +10,7 @@ from hubmerge.errors import RecipeError
 NEAREST = 3
 
 
-def meant(name: str, known: Iterable[str]) -> str | None:
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """ "did you mean 'ties'?", or None where nothing is near."""
     small = {each.lower(): each for each in known}
     near = get_close_matches(name.lower(), small, n=NEAREST)
@@ -23,5 +23,5 @@ def unknown(what: str, name: str, known: Iterable[str]) -> RecipeError:
     return RecipeError(
         f"there is no {what} {name!r}",
         found=f"{what}s: {', '.join(names)}",
-        hint=meant(name, names),
+        hint=did_you_mean(name, names),
     )

@@ -27,7 +27,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 Sums = dict[str, torch.Tensor]
 
-LANES = 2
+PARTIAL_SUMS = 2
 """Partial sums a reduction keeps. Fixed, because the order of additions decides the last bits."""
 
 
@@ -104,12 +104,12 @@ class Workers:
     ) -> Sums:
         """Sum over `items` of the tensors `job(item)` returns under each name.
 
-        Memory is that of `LANES` results, however many items there are.
+        Memory is that of `PARTIAL_SUMS` results, however many items there are.
         """
 
         def lane(number: int) -> Sums:
             total: Sums = {}
-            for item in items[number::LANES]:
+            for item in items[number::PARTIAL_SUMS]:
                 for name, value in job(item).items():
                     if name in total:
                         total[name] += value
@@ -119,7 +119,7 @@ class Workers:
             return {name: value.cpu() for name, value in total.items()}
 
         with track(len(items), what) as bar:
-            partial = self.map(lane, range(LANES))
+            partial = self.map(lane, range(PARTIAL_SUMS))
         total: Sums = {}
         for sums in partial:
             for name, value in sums.items():

@@ -55,9 +55,9 @@ def merge(request: Mapping[str, Any]) -> Answer:
 def _note_contenders(folder: Path, recipe: Any, repair: str) -> None:
     from hubmerge.hub import fetch
     from hubmerge.hub.source import resolve
-    from hubmerge.utils.parent_names import letters
+    from hubmerge.utils.parent_names import parent_letters
 
-    names = [f"Parent {letter}" for letter in letters(len(recipe.models))]
+    names = [f"Parent {letter}" for letter in parent_letters(len(recipe.models))]
     found = {name: str(fetch(resolve(ref))) for name, ref in zip(names, recipe.models, strict=True)}
     naive = _naive(folder, recipe, repair)
     if naive is not None:

@@ -28,7 +28,7 @@ HIGHEST = 1e9
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class GalleryEntry:
     """A merge on the Hub, by its card's metadata. private: only who is asking sees it."""
 
     id: str
@@ -42,7 +42,7 @@ class Exhibit:
     private: bool = False
 
 
-def gallery(person: Person) -> list[Exhibit]:
+def gallery(person: Person) -> list[GalleryEntry]:
     """Merges published by hubmerge, the newest first. Raises: Refused."""
     asked = {
         "filter": TAG,
@@ -54,14 +54,14 @@ def gallery(person: Person) -> list[Exhibit]:
         api = client()
         headers = build_hf_headers(token=api.token)
         found = paginate(f"{api.endpoint}/api/models", params=asked, headers=headers)
-        return [exhibit(_dict(each)) for each in islice(found, SHOWN)]
+        return [gallery_entry(_dict(each)) for each in islice(found, SHOWN)]
 
 
-def exhibit(said: Mapping[str, Any]) -> Exhibit:
+def gallery_entry(said: Mapping[str, Any]) -> GalleryEntry:
     """One entry of the Hub's list. What is not as it should be is left out."""
     card = _dict(said.get("cardData"))
     results = _results(card)
-    return Exhibit(
+    return GalleryEntry(
         str(said.get("id")),
         _texts(card.get("base_model"))[:MOST],
         next(iter(_texts(card.get("datasets"))), None),

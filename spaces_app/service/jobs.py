@@ -1,4 +1,4 @@
-"""The desk: where people hand in recipes, ask after them, and fetch what came of them."""
+"""The jobs: where people hand in recipes, ask after them, and fetch what came of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spaces_app.service.limits import Limits
 from spaces_app.service.log import log
 from spaces_app.service.metrics import Metrics
 from spaces_app.service.planner import PAST, Planned, Planner
-from spaces_app.service.scheduler import Crew
+from spaces_app.service.scheduler import Scheduler
 from spaces_app.service.short_tasks import Short
 from spaces_app.service.visitors import Person
 
@@ -50,7 +50,7 @@ class Look:
     """Seconds it will still take, if anybody can say."""
 
 
-class Desk:
+class JobService:
     """One service on one folder. What people ask for may raise Refused."""
 
     def __init__(self, root: Path, limits: Limits | None = None) -> None:
@@ -60,7 +60,7 @@ class Desk:
         self.metrics = Metrics()
         self._short = Short(self.folders, self.limits, self.metrics)
         self._planner = Planner(self._short, self.folders, self.store, self.limits)
-        self._crew = Crew(self.folders, self.store, self.limits, self.metrics)
+        self._crew = Scheduler(self.folders, self.store, self.limits, self.metrics)
 
     def plan(self, person: Person, recipe: Recipe) -> Planned:
         """What `recipe` would do, or why it cannot; no weights are downloaded."""

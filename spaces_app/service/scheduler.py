@@ -1,4 +1,4 @@
-"""The crew: carries out merges, one person's turn after the other's, and clears up."""
+"""The scheduler: carries out merges, one person's turn after the other's, and clears up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RESTARTED = Refusal(
 )
 
 
-class Crew:
+class Scheduler:
     """So many threads as merges may run at once, each with one worker process at a time."""
 
     def __init__(self, folders: Folders, store: Store, limits: Limits, metrics: Metrics) -> None:

@@ -17,7 +17,7 @@ def offer(context: Context) -> None:
     """Four entrances: plan, merge, status and stop. A recipe is the text of a hubmerge.yaml."""
 
     def read(recipe: str) -> Recipe:
-        return recipe_text.from_yaml(recipe, context.desk.limits.recipe)
+        return recipe_text.from_yaml(recipe, context.jobs.limits.recipe)
 
     def plan(recipe: str, request: gr.Request) -> dict:
         """What a merge would do, or why it cannot; downloads no weights.
@@ -28,7 +28,7 @@ def offer(context: Context) -> None:
         try:
             with refusing():
                 wanted = read(recipe)
-            planned = context.desk.plan(context.person(request), wanted)
+            planned = context.jobs.plan(context.person(request), wanted)
         except Refused as refused:
             return _told(refused)
         return {"plan": planned.plan, "seconds": planned.seconds}
@@ -42,7 +42,7 @@ def offer(context: Context) -> None:
         try:
             with refusing():
                 wanted = read(recipe)
-            return {"job": context.desk.submit(context.person(request), wanted).id}
+            return {"job": context.jobs.submit(context.person(request), wanted).id}
         except Refused as refused:
             return _told(refused)
 
@@ -54,7 +54,7 @@ def offer(context: Context) -> None:
         """
         person = context.person(request)
         try:
-            look = context.desk.look(person, job)
+            look = context.jobs.look(person, job)
             answer: dict[str, Any] = {
                 "state": str(look.job.state),
                 "before": look.before,
@@ -64,7 +64,7 @@ def offer(context: Context) -> None:
             if look.job.refusal:
                 answer["error"] = look.job.refusal.model_dump()
             if look.job.state == "done":
-                report = Report.read(context.desk.result(person, job))
+                report = Report.read(context.jobs.result(person, job))
                 answer["report"] = report.model_dump(mode="json")
                 answer["files"] = f"jobs/{job}/merge.zip"
             return answer
@@ -78,7 +78,7 @@ def offer(context: Context) -> None:
             job: the id that `merge` answered with.
         """
         try:
-            return {"state": str(context.desk.stop(context.person(request), job).state)}
+            return {"state": str(context.jobs.stop(context.person(request), job).state)}
         except Refused as refused:
             return _told(refused)
 

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from spaces_app.host import Host
-from spaces_app.service.jobs import Desk
+from spaces_app.service.jobs import JobService
 from spaces_app.service.visitors import Person, Sessions, user
 from spaces_app.ui.visitor_cookie import cookie_of
 
@@ -17,7 +17,7 @@ from spaces_app.ui.visitor_cookie import cookie_of
 class Context:
     """One per app."""
 
-    desk: Desk
+    jobs: JobService
     host: Host
     sessions: Sessions = field(default_factory=Sessions)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from hubmerge.reporting.numbers import MISSING, count, figure
-from spaces_app.service.gallery import Exhibit
+from spaces_app.service.gallery import GalleryEntry
 from spaces_app.ui.markup import NONE, join, on_hub, table, term, text
 from spaces_app.ui.report_view import BARRIER
 
@@ -19,7 +19,7 @@ CLAIMED = (
 )
 
 
-def render(exhibits: Sequence[Exhibit]) -> Markup:
+def render(exhibits: Sequence[GalleryEntry]) -> Markup:
     """A line per merge, the newest first."""
     if not exhibits:
         return EMPTY
@@ -50,11 +50,11 @@ def render(exhibits: Sequence[Exhibit]) -> Markup:
     return join([table(head, lines, "Merges made with hubmerge on this Hub"), note])
 
 
-def again(exhibit: Exhibit) -> Markup:
+def again(gallery_entry: GalleryEntry) -> Markup:
     """A link that fills the parents and the data into the first page; nothing where it cannot."""
-    if len(exhibit.parents) < 2:
+    if len(gallery_entry.parents) < 2:
         return Markup(MISSING)
-    a, b, *more = exhibit.parents
-    fields = {"a": a, "b": b, "more": " ".join(more), "data": exhibit.data or ""}
+    a, b, *more = gallery_entry.parents
+    fields = {"a": a, "b": b, "more": " ".join(more), "data": gallery_entry.data or ""}
     asked = urlencode({name: value for name, value in fields.items() if value})
     return Markup('<a href="./?{}">merge its parents</a>').format(asked)

@@ -24,7 +24,7 @@ class Choose:
     """The level, the fold with everything else, and the recipe they make."""
 
     def __init__(self, context: Context) -> None:
-        self._limit = context.desk.limits.recipe
+        self._limit = context.jobs.limits.recipe
         heading(2, "Choose, or don't", "The middle one is right for most.")
         self.level = gr.Radio(
             list(levels.LEVELS.items()),

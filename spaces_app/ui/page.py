@@ -77,7 +77,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
                 recipe = recipe_of(*values)
             if recipe is None:
                 return plan_view.NOTHING, gr.update(interactive=False)
-            planned = context.desk.plan(context.person(request), recipe)
+            planned = context.jobs.plan(context.person(request), recipe)
         except Refused as error:
             return markup.refusal(error.refusal), gr.update(interactive=False)
         return plan_view.render(planned.plan, planned.seconds), gr.update(interactive=True)
@@ -88,7 +88,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
                 recipe = recipe_of(*values)
             if recipe is None:
                 return None, ""
-            return context.desk.submit(context.person(request), recipe).id, ""
+            return context.jobs.submit(context.person(request), recipe).id, ""
         except Refused as error:
             return gr.skip(), markup.refusal(error.refusal, "Not started")
 

@@ -10,7 +10,7 @@ from hubmerge.planning.plan import Plan
 from hubmerge.planning.resources import human
 from hubmerge.planning.text import free_spaces
 from hubmerge.reporting.numbers import duration
-from hubmerge.utils.parent_names import letters
+from hubmerge.utils.parent_names import parent_letters
 from spaces_app.ui.glossary import explained
 from spaces_app.ui.markup import card, facts, join, on_hub, table, term, text
 
@@ -45,7 +45,7 @@ def render(content: dict[str, Any], seconds: float | None) -> Markup:
 
 
 def _models(plan: Plan) -> Markup:
-    names = [f"Parent {letter}" for letter in letters(len(plan.models))]
+    names = [f"Parent {letter}" for letter in parent_letters(len(plan.models))]
     named = list(zip(names, plan.models, strict=True))
     if plan.base is not None:
         named.append(("Their base", plan.base))

@@ -44,7 +44,7 @@ class Watch:
         if not job:
             return _state("", visible=False)
         try:
-            look = self._context.desk.look(self._context.person(request), job)
+            look = self._context.jobs.look(self._context.person(request), job)
         except Refused as refused:
             return _state(markup.refusal(refused.refusal, "There is nothing to see"))
         done = look.job.state is State.DONE
@@ -53,7 +53,7 @@ class Watch:
     def recipe(self, job: str | None, request: gr.Request) -> Recipe | None:
         """What that job carries out, if whoever asks may see it."""
         try:
-            return self._context.desk.look(self._context.person(request), job or "").job.read()
+            return self._context.jobs.look(self._context.person(request), job or "").job.read()
         except Refused:
             return None
 
@@ -62,7 +62,7 @@ class Watch:
 
         def stop(job: str | None, request: gr.Request) -> None:
             try:
-                self._context.desk.stop(self._context.person(request), job or "")
+                self._context.jobs.stop(self._context.person(request), job or "")
             except Refused as refused:
                 raise gr.Error(str(markup.text(refused.refusal.what))) from None
 

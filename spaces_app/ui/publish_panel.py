@@ -71,7 +71,7 @@ class Publish:
     def show(self, job: str, request: gr.Request) -> list[Any]:
         """What can be published, and what is suggested."""
         person = self._context.person(request)
-        report = Report.read(self._context.desk.result(person, job))
+        report = Report.read(self._context.jobs.result(person, job))
         names = [parent.id.rpartition("/")[2] for parent in report.models]
         name = f"{person.name or 'OWNER'}/{'-'.join((*names, 'merged'))[:80]}"
         return [
@@ -106,7 +106,7 @@ class Publish:
     def _preview(self, job: str, repo: str, request: gr.Request) -> list[Any]:
         person = self._context.person(request)
         try:
-            folder = self._context.desk.result(person, job)
+            folder = self._context.jobs.result(person, job)
             with refusing():
                 parse_repo_id(_named(repo))
         except Refused as refused:
@@ -134,7 +134,7 @@ class Publish:
         }
         try:
             person = self._context.person(request)
-            return publish_view.published(self._context.desk.publish(person, job, destination))
+            return publish_view.published(self._context.jobs.publish(person, job, destination))
         except Refused as refused:
             return publish_view.unpublished(refused.refusal)
 

@@ -129,13 +129,13 @@ class Look:
         try:
             person = self._context.person(request)
             return attempt_view.render(
-                self._context.desk.attempt(person, job, Path(image).read_bytes())
+                self._context.jobs.attempt(person, job, Path(image).read_bytes())
             )
         except Refused as refused:
             return markup.refusal(refused.refusal)
 
     def _report(self, job: str, request: gr.Request) -> Report:
-        return Report.read(self._context.desk.result(self._context.person(request), job))
+        return Report.read(self._context.jobs.result(self._context.person(request), job))
 
 
 def downloads(job: str) -> Markup:

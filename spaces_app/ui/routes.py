@@ -26,8 +26,8 @@ def routes(context: Context) -> list[Route]:
 
         def find() -> Path:
             if name == PACKED:
-                return context.desk.packed(person, job)
-            return context.desk.result(person, job) / name
+                return context.jobs.packed(person, job)
+            return context.jobs.result(person, job) / name
 
         if name not in (*FILES, PACKED):
             return PlainTextResponse("There is no such file", status_code=404)
@@ -47,11 +47,11 @@ def routes(context: Context) -> list[Route]:
         return FileResponse(path, filename=name, headers=headers, content_disposition_type=how)
 
     async def health(request: Request) -> Response:
-        well = context.desk.is_healthy()
+        well = context.jobs.is_healthy()
         return JSONResponse({"healthy": well}, status_code=200 if well else 503)
 
     async def metrics(request: Request) -> Response:
-        text = context.desk.metrics.render(context.desk.gauges())
+        text = context.jobs.metrics.render(context.jobs.gauges())
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
     return [

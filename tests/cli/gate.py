@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-Way = Literal["up", "down"]
+Direction = Literal["up", "down"]
 
 
 class Gate:
     """Passes bytes both ways, until `after` of them went one way; then nothing moves any more."""
 
-    def __init__(self, url: str, way: Way, after: int) -> None:
+    def __init__(self, url: str, way: Direction, after: int) -> None:
         self.closed = threading.Event()
         self._target = int(url.rpartition(":")[2])
         self._way, self._left = way, after
@@ -48,7 +48,7 @@ class Gate:
                         target=self._pass, args=(way, source, sink), daemon=True
                     ).start()
 
-    def _pass(self, way: Way, source: socket.socket, sink: socket.socket) -> None:
+    def _pass(self, way: Direction, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(4096):
                 with self._lock:
@@ -70,7 +70,7 @@ def _break(*ends: socket.socket) -> None:
 
 
 @contextmanager
-def gate(url: str, way: Way, after: int) -> Iterator[Gate]:
+def gate(url: str, way: Direction, after: int) -> Iterator[Gate]:
     """A gate before `url` for the length of a `with` block."""
     made = Gate(url, way, after)
     try:

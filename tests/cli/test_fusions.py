@@ -15,7 +15,7 @@ from hubmerge.errors import LabelError, MismatchError, NotFoundError, RecipeErro
 from hubmerge.fuse import fusions
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.matching import learners, matchers
-from hubmerge.matching.multi import ways_together
+from hubmerge.matching.multi import multi_matchers
 from hubmerge.repair import repairs
 from tests.cli import zoo
 from tests.cli.command_line import CommandLine
@@ -53,7 +53,7 @@ def test_methods_are_listed_with_marks_options_and_sources(hubmerge: CommandLine
     told = hubmerge("methods", "--json").succeeded().json
     kinds = {
         "match": {*matchers(), *learners()},
-        "together": set(ways_together()),
+        "together": set(multi_matchers()),
         "fuse": set(fusions()),
         "repair": set(repairs()),
     }

@@ -18,7 +18,7 @@ FEW = ("--dataset", "me/ten", "--samples", 100, "--calibration-samples", 100)
 
 
 @pytest.fixture(scope="module")
-def halves(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def split_validation(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """On the Hub: a model of the first five digits, one of the others, and all images."""
     place = tmp_path_factory.mktemp("halves")
     zoo.push(hub, "me/ten", zoo.write_data(place / "ten", zoo.rows()), "dataset")
@@ -29,10 +29,12 @@ def halves(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> list[s
 
 
 def test_a_joined_merge_is_published_and_holds(
-    hub: EmbeddedHub, hubmerge: CommandLine, halves: list[str], tmp_path: Path
+    hub: EmbeddedHub, hubmerge: CommandLine, split_validation: list[str], tmp_path: Path
 ) -> None:
     where = ("--push", "me/joined", "-o", tmp_path / "joined", "--json")
-    done = hubmerge("merge", *halves, "--heads", "join", "--fuse", "least-squares", *FEW, *where)
+    done = hubmerge(
+        "merge", *split_validation, "--heads", "join", "--fuse", "least-squares", *FEW, *where
+    )
     said = done.succeeded().json
     assert said["heads"]["known_by"] == [5, 5]
     assert said["merged"]["labels"] == NAMES
@@ -43,15 +45,17 @@ def test_a_joined_merge_is_published_and_holds(
 
 
 def test_what_was_matched_apart_is_merged_apart(
-    hubmerge: CommandLine, halves: list[str], tmp_path: Path
+    hubmerge: CommandLine, split_validation: list[str], tmp_path: Path
 ) -> None:
     heads = ("--heads", "apart")
-    hubmerge("match", *halves, *heads, "--match", "weights", "-o", tmp_path / "found").succeeded()
+    hubmerge(
+        "match", *split_validation, *heads, "--match", "weights", "-o", tmp_path / "found"
+    ).succeeded()
     given = ("--alignment", tmp_path / "found", "-o", tmp_path / "apart")
-    told = hubmerge("merge", *halves, *heads, *given).succeeded().out
+    told = hubmerge("merge", *split_validation, *heads, *given).succeeded().out
     assert "Nothing was measured" in told
     assert AutoConfig.from_pretrained(tmp_path / "apart").num_labels == 10
 
 
-def test_there_are_three_kinds(hubmerge: CommandLine, halves: list[str]) -> None:
-    hubmerge("merge", *halves, "--heads", "both").refused(RecipeError, "heads", "'join'")
+def test_there_are_three_kinds(hubmerge: CommandLine, split_validation: list[str]) -> None:
+    hubmerge("merge", *split_validation, "--heads", "both").refused(RecipeError, "heads", "'join'")

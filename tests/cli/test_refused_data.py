@@ -46,7 +46,7 @@ def texts(kit: Kit, folder: Path) -> None:
     zoo.write_data(folder, DatasetDict(test=rows))
 
 
-def letters(kit: Kit, folder: Path) -> None:
+def parent_letters(kit: Kit, folder: Path) -> None:
     """Digits under other names."""
     names = ClassLabel(names=[f"letter {index}" for index in range(10)])
     rows = zoo.rows()["test"].cast_column("label", names)
@@ -146,7 +146,7 @@ def broken(kit: Kit, folder: Path) -> None:
     ),
     Row("texts", DataError, ("neither an image column", "text: string"), other(texts), "late"),
     Row("no labels", DataError, ("no label column", "image: Image"), other(unlabelled), "late"),
-    Row("other labels", LabelError, ('"letter 0"', '"zero"'), other(letters), "late"),
+    Row("other labels", LabelError, ('"letter 0"', '"zero"'), other(parent_letters), "late"),
     Row("wider rows", DataError, ("100 numbers", "takes 192"), other(long_rows), "late"),
     Row("no data at all", DataError, ("cannot be opened",), other(no_data), "late"),
     Row("broken file", DataError, ("cannot be opened",), other(broken), "late"),

@@ -17,7 +17,8 @@ from hubmerge.fuse import Fusion, fusions
 from hubmerge.fuse.methods.average import average
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.methods.weights import match_weights
-from hubmerge.repair import Bench, find_repair
+from hubmerge.models.method_context import MethodContext
+from hubmerge.repair import find_repair
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers
@@ -59,8 +60,8 @@ def results(workers: Workers) -> dict[str, object]:
             found[f"{name} {by}"] = digest({**match.permutation, **match.maps})
         shared = match_weights(spec, first, last, workers=workers)
         found[f"{name} weights, shared"] = digest({**shared.permutation, **shared.maps})
-        bench = Bench(spec, copy.deepcopy(a), batches, workers)
-        repairer = find_repair(method).function(bench, [first, last])
+        context = MethodContext(spec, copy.deepcopy(a), batches, workers)
+        repairer = find_repair(method).function(context, [first, last])
         found[f"{name} {method}"] = digest(repairer(average([first, last], [0.5, 0.5]), [0.5, 0.5]))
     found |= fusions_of_a_vit(workers)
     found["order"] = workers.map(lambda n: n * n, range(7))
@@ -76,12 +77,12 @@ def fusions_of_a_vit(workers: Workers) -> dict[str, str]:
     batches = probe_batches(models[0], rows=6, count=3, dtype=torch.float32)
     held = labelled(models[1], 120)
 
-    def bench(fusion: Fusion) -> Bench:
+    def context(fusion: Fusion) -> MethodContext:
         shown = labelled(models[0], 120) if fusion.learns else batches
-        return Bench(None, models[0], shown, workers, held)
+        return MethodContext(None, models[0], shown, workers, held)
 
     return {
-        f"vit {fusion.name}": digest(fusion.fuse(states, [0.4, 0.6], bench(fusion)))
+        f"vit {fusion.name}": digest(fusion.fuse(states, [0.4, 0.6], context(fusion)))
         for fusion in fusions().values()
         if fusion.needs_data
     }

@@ -11,7 +11,7 @@ from hubmerge.fuse import Given, find_fusion, fusions
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, LAWS, PERMUTATIONS, ROTATIONS, UNITY
 from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.repair import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.specs.spec import ROTATE
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import Symmetry, random_symmetry, transform
@@ -55,12 +55,12 @@ class Table:
         *models, self.base = (copy.deepcopy(generic(name, s)).to(self.dtype) for s in range(4))
         self.model, self.spec = models[0], spec_of(models[0])
         self.states = [model.state_dict() for model in models]
-        self.bench = bench_of(self.model, learns=self.fusion.learns)
+        self.context = bench_of(self.model, learns=self.fusion.learns)
 
     def fuse(self, states, weights=WEIGHTS, base=None):
         base = self.base.state_dict() if base is None else base
         options = {"epochs": 1} if "epochs" in self.fusion.options else {}
-        return self.fusion.fuse(states, weights, self.bench, Given(base=base, options=options))
+        return self.fusion.fuse(states, weights, self.context, Given(base=base, options=options))
 
 
 def bench_of(model, *, learns=False):
@@ -69,7 +69,7 @@ def bench_of(model, *, learns=False):
     if learns:
         batches = labelled(model, 16)
     scratch = copy.deepcopy(model)
-    return Bench(spec_of(model), scratch, batches, Workers(threads=1), labelled(model, 24))
+    return MethodContext(spec_of(model), scratch, batches, Workers(threads=1), labelled(model, 24))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -184,14 +184,14 @@ def test_tied_tensors_stay_tied_and_a_stock_model_loads_what_comes_out(method, t
     for model in models:
         model.layers[1].linear.weight = model.layers[0].linear.weight
     *states, base = (model.state_dict() for model in models)
-    bench = bench_of(models[0], learns=find_fusion(method).learns)
-    fused = find_fusion(method).fuse(states, WEIGHTS, bench, Given(base=base))
+    context = bench_of(models[0], learns=find_fusion(method).learns)
+    fused = find_fusion(method).fuse(states, WEIGHTS, context, Given(base=base))
     first, second = (f"layers.{i}.linear.weight" for i in (0, 1))
     assert torch.equal(fused[first], fused[second])
     whole = copy.deepcopy(generic("vit")).float()
     table = [copy.deepcopy(generic("vit", seed)).float().state_dict() for seed in range(4)]
-    bench = bench_of(whole, learns=find_fusion(method).learns)
-    merged = find_fusion(method).fuse(table[:3], WEIGHTS, bench, Given(base=table[3]))
+    context = bench_of(whole, learns=find_fusion(method).learns)
+    merged = find_fusion(method).fuse(table[:3], WEIGHTS, context, Given(base=table[3]))
     whole.load_state_dict(merged)
     whole.save_pretrained(tmp_path)
     back, found = type(whole).from_pretrained(tmp_path, output_loading_info=True)
@@ -204,8 +204,8 @@ def test_tied_tensors_stay_tied_and_a_stock_model_loads_what_comes_out(method, t
 def test_half_precision_is_kept(method, dtype):
     models = [copy.deepcopy(generic("vit", seed)).to(dtype) for seed in range(4)]
     *states, base = (model.state_dict() for model in models)
-    bench = bench_of(models[0], learns=find_fusion(method).learns)
-    fused = find_fusion(method).fuse(states, WEIGHTS, bench, Given(base=base))
+    context = bench_of(models[0], learns=find_fusion(method).learns)
+    fused = find_fusion(method).fuse(states, WEIGHTS, context, Given(base=base))
     assert {value.dtype for value in fused.values()} == {dtype}
 
 

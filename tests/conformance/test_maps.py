@@ -35,7 +35,7 @@ every_rotated = pytest.mark.parametrize("name", ROTATED)
 EXACT = 1e-12
 
 
-def ground(name):
+def splits(name):
     """A generic model, its spec, a probe batch and its canonical form."""
     model = generic(name)
     spec = spec_of(model)
@@ -90,7 +90,7 @@ def test_a_forgotten_tie_is_found_out(name):
 
 @every_mapped
 def test_the_form_has_plain_norms_and_balanced_heads(name):
-    _, spec, _, form = ground(name)
+    _, spec, _, form = splits(name)
     for norm in spec.norms:
         assert name not in ROTATED or (form[norm.gain] == 1).all()
     for space, kind in spec.mapped_spaces().items():
@@ -107,13 +107,13 @@ def test_the_form_has_plain_norms_and_balanced_heads(name):
 
 @every_mapped
 def test_a_form_is_its_own_form(name):
-    _, spec, _, form = ground(name)
+    _, spec, _, form = splits(name)
     close(canonical(spec, form), form)
 
 
 @every_mapped
 def test_every_symmetry_leaves_the_function_alone(name):
-    model, spec, inputs, form = ground(name)
+    model, spec, inputs, form = splits(name)
     reference = outputs(model, model.state_dict(), inputs)
     for seed in range(3):
         moved = transform(spec, form, random_symmetry(spec, seed))
@@ -123,7 +123,7 @@ def test_every_symmetry_leaves_the_function_alone(name):
 @every_mapped
 def test_every_mapped_space_matters(name):
     """Mapping one tensor alone moves the outputs."""
-    model, spec, inputs, form = ground(name)
+    model, spec, inputs, form = splits(name)
     reference = outputs(model, form, inputs)
     element = random_symmetry(spec, 3)
     gains = {norm.gain for norm in spec.norms}
@@ -136,7 +136,7 @@ def test_every_mapped_space_matters(name):
 
 @every_mapped
 def test_composition_composes_and_an_inverse_undoes(name):
-    _, spec, _, form = ground(name)
+    _, spec, _, form = splits(name)
     first, then = random_symmetry(spec, 1), random_symmetry(spec, 2)
     both = transform(spec, transform(spec, form, first), then)
     close(transform(spec, form, compose(spec, first, then)), both)
@@ -146,7 +146,7 @@ def test_composition_composes_and_an_inverse_undoes(name):
 @every_mapped
 def test_activations_are_mapped_along(name):
     """What is seen at a watched place behind the stream's first write is mapped as its space is."""
-    model, spec, inputs, form = ground(name)
+    model, spec, inputs, form = splits(name)
     element = random_symmetry(spec, 4)
     seen = []
     for state in (form, transform(spec, form, element)):
@@ -165,7 +165,7 @@ def test_activations_are_mapped_along(name):
 
 @every_mapped
 def test_a_wrong_kind_is_found_out(name):
-    model, spec, inputs, _ = ground(name)
+    model, spec, inputs, _ = splits(name)
     inside = next(s for s, kind in spec.mapped_spaces().items() if kind == LINEAR)
     tensors = {
         tensor: replace(
@@ -185,13 +185,13 @@ def test_a_wrong_kind_is_found_out(name):
 
 
 def test_a_forgotten_norm_is_found_out():
-    model, spec, inputs, _ = ground("vit")
+    model, spec, inputs, _ = splits("vit")
     with pytest.raises(LawError):
         prove(model, replace(spec, norms=spec.norms[1:]), inputs)
 
 
 def test_a_norm_whose_bias_cannot_be_divided_says_so():
-    model, spec, _, _ = ground("vit-deep-no-qkv-bias")
+    model, spec, _, _ = splits("vit-deep-no-qkv-bias")
     state = {k: v.clone() for k, v in model.state_dict().items()}
     norm = spec.norms[0]
     state[norm.gain][0] = 0

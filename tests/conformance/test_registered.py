@@ -9,10 +9,11 @@ import torch
 
 from hubmerge.fuse import find_fusion, fusions
 from hubmerge.matching import find_matcher, learners, matchers
-from hubmerge.matching.multi import ways_together
+from hubmerge.matching.multi import multi_matchers
 from hubmerge.matching.registry import NOTHING
+from hubmerge.models.method_context import MethodContext
 from hubmerge.pipeline.merge_path import Path
-from hubmerge.repair import Bench, batch_norms, find_repair, repairs
+from hubmerge.repair import batch_norms, find_repair, repairs
 from hubmerge.specs.spec import ROTARY, ROTATE
 from hubmerge.symmetry.element import invert as undo
 from hubmerge.symmetry.laws import spec_of
@@ -123,10 +124,10 @@ def test_repairs_leave_the_ends_alone_and_keep_types(name, method, workers):
     a, b = (copy.deepcopy(generic(name, seed)).float() for seed in (0, 1))
     if method == "batchnorm" and not batch_norms(a):
         pytest.skip("no batch norm in this model")
-    bench = bench_for(name, workers)
+    context = bench_for(name, workers)
     first, last = a.state_dict(), b.state_dict()
     kept = [{t: v.clone() for t, v in state.items()} for state in (first, last)]
-    path = Path(find_repair(method), bench, [first, last])
+    path = Path(find_repair(method), context, [first, last])
     assert_same(path.state(0.0), first)
     assert_same(path.state(1.0), {t: last[t] if floats(last[t]) else first[t] for t in last})
     average = find_fusion("average").function([first, last], [0.5, 0.5])
@@ -147,7 +148,7 @@ def test_repairs_leave_the_ends_alone_and_keep_types(name, method, workers):
     [
         *matchers().values(),
         *learners().values(),
-        *ways_together().values(),
+        *multi_matchers().values(),
         *fusions().values(),
         *repairs().values(),
     ],
@@ -168,7 +169,7 @@ def matched(method, anchor, other, workers, seed=0):
 
 def bench_for(name, workers):
     model = copy.deepcopy(generic(name)).float()
-    return Bench(spec_of(model), model, probe_batches(model, dtype=torch.float32), workers)
+    return MethodContext(spec_of(model), model, probe_batches(model, dtype=torch.float32), workers)
 
 
 def permuted(model, seed):

@@ -15,8 +15,8 @@ from hubmerge.evaluation.evaluate import outputs
 from hubmerge.fuse import Given, find_fusion
 from hubmerge.fuse._mixing import along
 from hubmerge.fuse.methods.average import average
-from hubmerge.fuse.validation_scorer import METRICS, Judge, perturbed
-from hubmerge.models.method_context import Bench
+from hubmerge.fuse.validation_scorer import METRICS, ValidationScorer, perturbed
+from hubmerge.models.method_context import MethodContext
 from hubmerge.training.midpoint_loss import Midpoint
 from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers
@@ -43,33 +43,33 @@ def trip():
     def read(indices):
         return {"pixel_values": shown[list(indices)]}
 
-    held, lessons = (
+    held, sampler = (
         Batches(read, tuple(half), wanted[list(half)]) for half in (range(150), range(150, 300))
     )
-    bench = Bench(None, copy.deepcopy(first), lessons, Workers(threads=1), held)
-    return [model.state_dict() for model in models], bench
+    context = MethodContext(None, copy.deepcopy(first), sampler, Workers(threads=1), held)
+    return [model.state_dict() for model in models], context
 
 
 def made(method, trip, **options):
-    states, bench = trip
+    states, context = trip
     even = [1 / len(states)] * len(states)
-    return find_fusion(method).make(states, even, bench, Given(options=options))
+    return find_fusion(method).make(states, even, context, Given(options=options))
 
 
 def loss(trip, weights):
-    states, bench = trip
-    bench.scratch.load_state_dict(average(states, weights))
-    found = outputs(bench.scratch, bench.validation, bench.workers)
+    states, context = trip
+    context.scratch.load_state_dict(average(states, weights))
+    found = outputs(context.scratch, context.validation, context.workers)
     return found.losses().mean()
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_greedy_soup_is_never_worse_than_the_best_model_by_its_own_metric(metric, trip):
     fused = made("greedy-soup", trip, metric=metric)
-    states, bench = trip
-    judge = Judge(bench, lambda state, weights: state)
-    alone = [judge.figures(metric, state, [1.0])[0] for state in states]
-    assert judge.figures(metric, fused.state, fused.weights)[0] >= max(alone)
+    states, context = trip
+    scorer = ValidationScorer(context, lambda state, weights: state)
+    alone = [scorer.figures(metric, state, [1.0])[0] for state in states]
+    assert scorer.figures(metric, fused.state, fused.weights)[0] >= max(alone)
     told = [step.alone for step in fused.ledger.steps]
     signed = [-figure for figure in told] if metric == "loss" else told
     assert signed == sorted(alone, reverse=True)
@@ -93,9 +93,9 @@ def test_what_is_learned_is_better_than_the_mean(method, trip):
 @pytest.mark.parametrize("wrong", ["batches", "validation"])
 def test_what_is_trained_on_one_kind_of_rows_is_judged_on_another(wrong, trip):
     """Labels that mislead either training or judging leave the mean as it is."""
-    states, bench = trip
-    rows = getattr(bench, wrong)
-    misled = replace(bench, **{wrong: replace(rows, labels=(rows.labels + 1) % 10)})
+    states, context = trip
+    rows = getattr(context, wrong)
+    misled = replace(context, **{wrong: replace(rows, labels=(rows.labels + 1) % 10)})
     fused = made("twa", (states, misled))
     assert fused.weights == (0.25,) * 4
     assert made("twa", trip).weights != fused.weights
@@ -107,9 +107,9 @@ def test_steps_that_lead_nowhere_are_not_taken(trip):
 
 
 def test_the_slope_along_every_model_is_that_of_the_loss(trip):
-    states, bench = trip
-    weights, batch = [0.3, 0.2, 0.1, 0.4], bench.validation[0]
-    point = Midpoint(bench.scratch, bench.workers)
+    states, context = trip
+    weights, batch = [0.3, 0.2, 0.1, 0.4], context.validation[0]
+    point = Midpoint(context.scratch, context.workers)
 
     def at(shares):
         mean = {
@@ -160,25 +160,27 @@ def test_candidates_are_repaired_before_they_are_judged():
         seen.append(tuple(weights))
         return {t: torch.zeros_like(v) if "classifier" in t else v for t, v in state.items()}
 
-    bench = Bench(None, models[0], NoBatches(), Workers(threads=1), labelled(models[0], 12))
+    context = MethodContext(
+        None, models[0], NoBatches(), Workers(threads=1), labelled(models[0], 12)
+    )
     states = [model.state_dict() for model in models]
     states = [{t: v.clone() for t, v in state.items()} for state in states]
-    made = find_fusion("greedy-soup").make(states, [0.5, 0.5], bench, Given(finish=finish))
+    made = find_fusion("greedy-soup").make(states, [0.5, 0.5], context, Given(finish=finish))
     assert set(seen) == {(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)}
     assert len({step.soup for step in made.ledger.steps}) == 1
 
 
 def test_without_validation_rows_it_is_refused():
     models = [copy.deepcopy(generic("mlp_head-none", seed)).float() for seed in (0, 1)]
-    bench = Bench(None, models[0], NoBatches(), Workers(threads=1))
+    context = MethodContext(None, models[0], NoBatches(), Workers(threads=1))
     states = [model.state_dict() for model in models]
     with pytest.raises(RecipeError, match="chooses on validation rows"):
-        find_fusion("learned-soup").fuse(states, [0.5, 0.5], bench)
+        find_fusion("learned-soup").fuse(states, [0.5, 0.5], context)
     with pytest.raises(RecipeError, match="learns from labelled calibration rows"):
-        find_fusion("twa").fuse(states, [0.5, 0.5], bench)
-    lessons = replace(bench, batches=labelled(models[0], 12))
+        find_fusion("twa").fuse(states, [0.5, 0.5], context)
+    sampler = replace(context, batches=labelled(models[0], 12))
     with pytest.raises(RecipeError, match="chooses on validation rows"):
-        find_fusion("twa").fuse(states, [0.5, 0.5], lessons)
+        find_fusion("twa").fuse(states, [0.5, 0.5], sampler)
 
 
 @pytest.mark.parametrize("rows", [101, 102])
@@ -187,7 +189,7 @@ def test_any_number_of_rows_is_learned_from_with_batch_norm(method, rows):
     """Also one that leaves a batch of rows that cannot be normalised one by one."""
     models = [copy.deepcopy(generic("mlp_head-batch", seed)).float() for seed in (0, 1)]
     held = labelled(models[0], rows)
-    bench = Bench(None, models[0], held, Workers(threads=1), held)
+    context = MethodContext(None, models[0], held, Workers(threads=1), held)
     states = [copy.deepcopy(model.state_dict()) for model in models]
-    made = find_fusion(method).make(states, [0.5, 0.5], bench, Given(options={"epochs": 1}))
+    made = find_fusion(method).make(states, [0.5, 0.5], context, Given(options={"epochs": 1}))
     assert sum(made.weights) == pytest.approx(1)

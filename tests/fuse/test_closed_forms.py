@@ -18,7 +18,7 @@ from hubmerge.fuse.methods.fisher import FLOOR, _labels, information
 from hubmerge.fuse.methods.slerp import coefficients
 from hubmerge.fuse.methods.swad import window
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers
@@ -35,9 +35,9 @@ def mlp(seed, **changes):
     return MlpHeadForClassification(config).double().eval()
 
 
-def bench(model, x=None):
+def context(model, x=None):
     batches = NoBatches() if x is None else [ProbeBatch({"features": r}) for r in x.split(15)]
-    return Bench(None, copy.deepcopy(model), batches, Workers(threads=1))
+    return MethodContext(None, copy.deepcopy(model), batches, Workers(threads=1))
 
 
 def made(method, states, weights=None, bench_=None, base=None, seed=0, **options):
@@ -49,7 +49,7 @@ def made(method, states, weights=None, bench_=None, base=None, seed=0, **options
 @cache
 def idle():
     """For fusions that run nothing."""
-    return bench(mlp(0))
+    return context(mlp(0))
 
 
 def inputs(seed=5):
@@ -59,7 +59,7 @@ def inputs(seed=5):
 def test_regmean_is_the_regression_to_all_parents_on_their_own_inputs():
     models, weights, ridge, x = [mlp(1), mlp(2), mlp(3)], [0.2, 0.5, 0.3], 0.05, inputs()
     states = [model.state_dict() for model in models]
-    found = made("regmean", states, weights, bench(models[0], x), ridge=ridge).state
+    found = made("regmean", states, weights, context(models[0], x), ridge=ridge).state
     hidden = [
         torch.tanh(x @ s["layers.0.linear.weight"].T + s["layers.0.linear.bias"]) for s in states
     ]
@@ -82,7 +82,7 @@ def test_regmean_is_the_regression_to_all_parents_on_their_own_inputs():
 def test_regmean_of_a_convolution_is_that_of_its_patches():
     models = [copy.deepcopy(generic("resnet-basic", seed)) for seed in (0, 1)]
     batches = probe_batches(models[0], rows=10, count=2)
-    work = Bench(None, copy.deepcopy(models[0]), batches, Workers(threads=1))
+    work = MethodContext(None, copy.deepcopy(models[0]), batches, Workers(threads=1))
     found = made("regmean", [m.state_dict() for m in models], [0.4, 0.6], work, ridge=1e-9).state
     block = "resnet.encoder.stages.0.layers.1.layer.0.convolution"
     left, right = [], []
@@ -106,7 +106,7 @@ def test_regmean_of_a_convolution_is_that_of_its_patches():
 def test_fisher_information_of_a_softmax_layer_is_its_closed_form():
     """Of class k and input j: the mean of p_k (1 - p_k) h_j^2."""
     model, x = mlp(1), inputs()
-    found = information(model.state_dict(), bench(model, x))
+    found = information(model.state_dict(), context(model, x))
     with torch.no_grad():
         hidden = torch.tanh(model.layers[0].linear(x))
         chances = model(x).logits.softmax(-1)
@@ -118,7 +118,7 @@ def test_fisher_information_of_a_softmax_layer_is_its_closed_form():
 def test_fisher_information_is_that_of_every_example_by_itself():
     """Gradients one by one, by autograd, for every class."""
     model, x = mlp(2), inputs()[:6]
-    found = information(model.state_dict(), bench(model, x))
+    found = information(model.state_dict(), context(model, x))
     total = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
     for row in x:
         chances = model(row[None]).logits.softmax(-1)[0].detach()
@@ -136,7 +136,7 @@ def test_fisher_information_of_a_text_is_that_of_all_its_tokens(name):
     """Gradients one by one, by autograd, of the whole text that was drawn."""
     model = copy.deepcopy(generic(name)).eval()
     batch = ProbeBatch(probe(model, 3))
-    given = Bench(spec_of(model), copy.deepcopy(model), [batch], Workers(threads=1))
+    given = MethodContext(spec_of(model), copy.deepcopy(model), [batch], Workers(threads=1))
     found = information(model.state_dict(), given, draws=2, seed=4)
     chances = model(**batch.inputs).logits.softmax(-1).detach()
     labels, _ = _labels(chances, 2, "4:0")
@@ -156,15 +156,15 @@ def test_fisher_information_of_a_text_is_that_of_all_its_tokens(name):
 def test_fisher_information_is_the_same_on_any_number_of_threads(name):
     model = copy.deepcopy(generic(name)).float()
     spec, rows = spec_of(model), probe_batches(model, 8, 6, torch.float32)
-    benches = [Bench(spec, copy.deepcopy(model), rows, Workers(threads=n)) for n in (1, 2)]
+    benches = [MethodContext(spec, copy.deepcopy(model), rows, Workers(threads=n)) for n in (1, 2)]
     one, two = (information(model.state_dict(), each, draws=1) for each in benches)
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_drawn_labels_give_the_same_information_on_average():
     model, x = mlp(2), inputs()[:4]
-    exact = information(model.state_dict(), bench(model, x))
-    drawn = information(model.state_dict(), bench(model, x), draws=4000, seed=1)
+    exact = information(model.state_dict(), context(model, x))
+    drawn = information(model.state_dict(), context(model, x), draws=4000, seed=1)
     for name, value in exact.items():
         assert_close(drawn[name], value, rtol=0.15, atol=0.02 * float(value.max()))
 
@@ -172,8 +172,8 @@ def test_drawn_labels_give_the_same_information_on_average():
 def test_fisher_weighs_every_number_by_its_information():
     models, weights, x = [mlp(1), mlp(2)], [0.25, 0.75], inputs()
     states = [model.state_dict() for model in models]
-    found = made("fisher", states, weights, bench(models[0], x), draws=0).state
-    own = [information(state, bench(models[0], x)) for state in states]
+    found = made("fisher", states, weights, context(models[0], x), draws=0).state
+    own = [information(state, context(models[0], x)) for state in states]
     numbers = torch.cat([value.flatten() for each in own for value in each.values()])
     least = FLOOR * numbers.mean()
     for name in own[0]:

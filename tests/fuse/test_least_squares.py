@@ -19,7 +19,7 @@ from hubmerge.fuse.layerwise import rows, targets
 from hubmerge.fuse.layerwise.tied_norm import tied_head
 from hubmerge.fuse.methods.average import average
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.repair import batch_norms, find_repair
 from hubmerge.repair.statistics import channel_statistics
 from hubmerge.symmetry.laws import deviation, outputs
@@ -31,8 +31,8 @@ every_model = pytest.mark.parametrize("name", TINY)
 fuse = find_fusion("least-squares").fuse
 
 
-def bench(model, batches, threads=1):
-    return Bench(None, copy.deepcopy(model), batches, Workers(threads=threads))
+def context(model, batches, threads=1):
+    return MethodContext(None, copy.deepcopy(model), batches, Workers(threads=threads))
 
 
 def pair(name, dtype=torch.float64):
@@ -53,7 +53,7 @@ def same(left, right):
 def test_a_model_merged_with_itself_is_the_same_function(name):
     model = generic(name)
     state = model.state_dict()
-    fused = fuse([state, state], [0.5, 0.5], bench(model, probe_batches(model)))
+    fused = fuse([state, state], [0.5, 0.5], context(model, probe_batches(model)))
     inputs = probe(model, rows=4, seed=9)
     assert deviation(outputs(model, state, inputs), outputs(model, fused, inputs)) < 1e-9
     if not batch_norms(model):
@@ -66,7 +66,7 @@ def test_the_ends_are_the_parents_to_the_bit(name):
     a, b = pair(name, torch.float32)
     floats = [t for t, value in a.state_dict().items() if value.is_floating_point()]
     for weights, end in (([1.0, 0.0], a), ([0.0, 1.0], b)):
-        found = fuse([a.state_dict(), b.state_dict()], weights, bench(a, NoBatches()))
+        found = fuse([a.state_dict(), b.state_dict()], weights, context(a, NoBatches()))
         assert all(torch.equal(found[t], end.state_dict()[t]) for t in floats)
 
 
@@ -75,7 +75,7 @@ def test_it_comes_closer_to_the_parents_mean_than_the_average_does(name):
     """On images it has not seen, for two strangers and at any weight."""
     a, b = pair(name)
     states, weights = [a.state_dict(), b.state_dict()], [0.3, 0.7]
-    work = bench(a, probe_batches(a, rows=50, count=4))
+    work = context(a, probe_batches(a, rows=50, count=4))
     fused, averaged = fuse(states, weights, work), average(states, weights)
     averaged = repaired(work, averaged)
     inputs = probe(a, rows=100, seed=77)
@@ -107,7 +107,7 @@ def test_no_other_gain_or_bias_before_a_tied_head_comes_closer(name):
     """On the rows it was fitted to, in as many batches as these are cut into; but for the ridge."""
     a, b = pair(name)
     states, batches = [a.state_dict(), b.state_dict()], probe_batches(a, rows=20, count=3)
-    fused = fuse(states, [0.5, 0.5], bench(a, batches))
+    fused = fuse(states, [0.5, 0.5], context(a, batches))
     norm = tied_head(a, probe(a)).norm
     inputs = {key: torch.cat([b.inputs[key] for b in batches]) for key in batches[0].inputs}
     wanted = sum(outputs(a, state, inputs) for state in states) / 2
@@ -134,23 +134,23 @@ def repaired(work, state):
 def test_boundaries_of_batches_threads_and_what_is_kept_change_nothing(name, monkeypatch):
     a, b = pair(name)
     states, batches = [a.state_dict(), b.state_dict()], probe_batches(a, rows=10, count=3)
-    kept = fuse(states, [0.5, 0.5], bench(a, batches))
-    assert same(kept, fuse(states, [0.5, 0.5], bench(a, batches, threads=2)))
+    kept = fuse(states, [0.5, 0.5], context(a, batches))
+    assert same(kept, fuse(states, [0.5, 0.5], context(a, batches, threads=2)))
     for size in (30, 4):
-        other = fuse(states, [0.5, 0.5], bench(a, cut(batches, size)))
+        other = fuse(states, [0.5, 0.5], context(a, cut(batches, size)))
         for tensor, value in kept.items():
             assert_close(other[tensor], value, rtol=1e-6, atol=1e-7)
     monkeypatch.setattr(targets, "KEPT_BYTES", 0)
-    assert same(kept, fuse(states, [0.5, 0.5], bench(a, batches)))
+    assert same(kept, fuse(states, [0.5, 0.5], context(a, batches)))
     monkeypatch.setattr(rows, "CHUNK_BYTES", 1)
-    for tensor, value in fuse(states, [0.5, 0.5], bench(a, batches)).items():
+    for tensor, value in fuse(states, [0.5, 0.5], context(a, batches)).items():
         assert_close(kept[tensor], value, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", ["resnet-basic-widening", "resnet-bottleneck", "mlp_head-batch"])
 def test_running_statistics_are_those_of_the_merged_model(name):
     a, b = pair(name)
-    work = bench(a, probe_batches(a, rows=12))
+    work = context(a, probe_batches(a, rows=12))
     fused = fuse([a.state_dict(), b.state_dict()], [0.5, 0.5], work)
     found = channel_statistics(work, fused, batch_norms(a), look_at_input=True)
     assert found
@@ -164,7 +164,7 @@ def test_tensors_keep_name_shape_and_type_and_a_stock_model_loads_them(dtype, tm
     for name in ("vit-deep-no-qkv-bias", "resnet-basic"):
         a, b = pair(name, dtype)
         batches = probe_batches(a, dtype=dtype)
-        fused = fuse([a.state_dict(), b.state_dict()], [0.5, 0.5], bench(a, batches))
+        fused = fuse([a.state_dict(), b.state_dict()], [0.5, 0.5], context(a, batches))
         assert {t: (v.dtype, v.shape) for t, v in fused.items()} == {
             t: (v.dtype, v.shape) for t, v in a.state_dict().items()
         }
@@ -189,7 +189,7 @@ def test_it_is_the_closed_form_numpy_gives(activation, monkeypatch):
     models = [MlpHeadForClassification(config).double().eval() for _ in range(2)]
     a, b = (model.state_dict() for model in models)
     x = torch.randn(40, 6).double() + 1
-    work = bench(models[0], cut([ProbeBatch({"features": x})], 15))
+    work = context(models[0], cut([ProbeBatch({"features": x})], 15))
     found = fuse([a, b], [0.25, 0.75], work)
 
     def affine(state, layer, rows):
@@ -226,7 +226,7 @@ def test_layers_fitted_together_are_one_regression(monkeypatch):
     """Shortcut and last convolution of a block, against numpy on their inputs side by side."""
     monkeypatch.setattr(equations, "RIDGES", (1e-9,))
     a, b = pair("resnet-basic-widening")
-    work = bench(a, probe_batches(a, rows=90, count=2))
+    work = context(a, probe_batches(a, rows=90, count=2))
     fused = fuse([a.state_dict(), b.state_dict()], [0.5, 0.5], work)
     block = "resnet.encoder.stages.2.layers.0"
     inputs = {k: torch.cat([x.inputs[k] for x in work.batches]) for k in work.batches[0].inputs}
@@ -265,7 +265,10 @@ def test_it_beats_the_average_on_trained_strangers():
     batches = cut([ProbeBatch({"pixel_values": images})], 100)
     states = [model.state_dict() for model in models]
     scores = [accuracy(course, model, splits["test"]) for model in models]
-    for state in (average(states, [0.5, 0.5]), fuse(states, [0.5, 0.5], bench(models[0], batches))):
+    for state in (
+        average(states, [0.5, 0.5]),
+        fuse(states, [0.5, 0.5], context(models[0], batches)),
+    ):
         models[0].load_state_dict(state)
         scores.append(accuracy(course, models[0], splits["test"]))
     *parents, averaged, fused = scores
@@ -279,7 +282,7 @@ def test_tensors_with_several_uses_stay_averaged_and_tied():
     for model in models:
         model.layers[1].linear.weight = model.layers[0].linear.weight
     states = [model.state_dict() for model in models]
-    fused = fuse(states, [0.5, 0.5], bench(models[0], probe_batches(models[0])))
+    fused = fuse(states, [0.5, 0.5], context(models[0], probe_batches(models[0])))
     first, second = (f"layers.{i}.linear.weight" for i in (0, 1))
     assert torch.equal(fused[first], fused[second])
     assert torch.equal(fused[first], average(states, [0.5, 0.5])[first])
@@ -291,7 +294,7 @@ def test_tensors_with_several_uses_stay_averaged_and_tied():
 def test_three_models_can_be_fused():
     models = [generic("mlp_head-none", seed) for seed in (0, 1, 2)]
     states = [model.state_dict() for model in models]
-    work = bench(models[0], probe_batches(models[0], rows=60))
+    work = context(models[0], probe_batches(models[0], rows=60))
     fused = fuse(states, [0.2, 0.3, 0.5], work)
     inputs = probe(models[0], rows=50, seed=5)
     made = [
@@ -304,7 +307,7 @@ def test_three_models_can_be_fused():
 def test_without_images_it_is_refused():
     a, b = pair("mlp_head-none")
     with pytest.raises(RecipeError, match="needs calibration rows"):
-        fuse([a.state_dict(), b.state_dict()], [0.5, 0.5], bench(a, NoBatches()))
+        fuse([a.state_dict(), b.state_dict()], [0.5, 0.5], context(a, NoBatches()))
 
 
 def test_the_registry_says_what_needs_data_and_what_lies_on_the_path():

@@ -8,7 +8,7 @@ import torch
 from hubmerge.fuse import Given, find_fusion
 from hubmerge.fuse.methods import dare
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers
 from tests.fuse.mergekit_merges import (
@@ -42,9 +42,9 @@ def test_what_we_make_is_what_mergekit_made(method, merges, monkeypatch):
     if method == "slerp":
         names, weights = ["a", "b"], [0.7, 0.3]
     config = MlpHeadConfig(input_size=2, hidden_sizes=[2], num_labels=2)
-    bench = Bench(None, MlpHeadForClassification(config), NoBatches(), Workers(threads=1))
+    context = MethodContext(None, MlpHeadForClassification(config), NoBatches(), Workers(threads=1))
     given = Given(base=merges["base"], options=OPTIONS.get(method, {}))
-    found = find_fusion(method).fuse([merges[name] for name in names], weights, bench, given)
+    found = find_fusion(method).fuse([merges[name] for name in names], weights, context, given)
     assert found.keys() == merges[method].keys()
     for name, value in merges[method].items():
         assert not torch.equal(value, merges["base"][name])

@@ -14,7 +14,7 @@ import hubmerge as hm
 from hubmerge.data.batches import Batches
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
-from hubmerge.pipeline.auto_fuse import candidates, halves
+from hubmerge.pipeline.auto_fuse import candidates, split_validation
 from hubmerge.pipeline.choices import check_names, resolved_match
 from hubmerge.pipeline.fusing import is_a_run
 from hubmerge.pipeline.parents import SHARED, closeness
@@ -141,7 +141,7 @@ def test_auto_keeps_the_best_on_validation_rows_and_shows_what_it_tried(past, me
 
 def test_what_fusions_choose_on_is_not_what_they_are_compared_on(past):
     rows = Batches(lambda indices: {}, tuple(range(40, 51)), torch.arange(11))
-    chosen, compared = halves(rows)
+    chosen, compared = split_validation(rows)
     assert (chosen.indices, compared.indices) == (tuple(range(40, 46)), tuple(range(46, 51)))
     assert torch.equal(torch.cat([chosen.labels, compared.labels]), rows.labels)
 

@@ -164,14 +164,14 @@ def test_two_heads_over_the_trunk_of_the_first(models, merge):
 def test_a_head_that_was_cut_in_two_is_put_together(models, merge, tmp_path):
     """Both halves stand on one trunk, which stays; each says of its own labels what it did."""
     whole = run.taught(NAMES, seed=4)
-    halves = {}
+    split_validation = {}
     for name, names in (("first", LOW), ("second", HIGH)):
         model = zoo.mlp(zoo.labelled(names))
         rows = [NAMES.index(label) for label in names]
         state = {k: v[rows] if "classifier" in k else v for k, v in whole.state_dict().items()}
         model.load_state_dict(state)
-        halves[name] = str(zoo.write_model(tmp_path / name, model, "mlp"))
-    report, folder = merge(*halves.values(), match="none")
+        split_validation[name] = str(zoo.write_model(tmp_path / name, model, "mlp"))
+    report, folder = merge(*split_validation.values(), match="none")
     merged = tensors(folder)
     assert all(torch.equal(v, merged[k]) for k, v in whole.state_dict().items() if "layers" in k)
     for part in report.heads.known:

@@ -13,7 +13,7 @@ from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.methods.fisher import information
 from hubmerge.models import shaken
 from hubmerge.models.joint_head import APART, JOIN, heads_of
-from hubmerge.models.method_context import Bench, Head
+from hubmerge.models.method_context import Head, MethodContext
 from hubmerge.pipeline.lift_heads import filled, head_axes, head_module, lifted
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.workers import Workers
@@ -117,7 +117,7 @@ def bench_of(name: str):
     heads, own, up, spec = lifted_of(name, JOIN)
     known = torch.tensor([[row is not None for row in rows] for rows in heads.rows])
     full = filled(spec, [model.state_dict() for model in up], heads.rows, (1 / 3, 1 / 3, 1 / 3))
-    work = Bench(
+    work = MethodContext(
         None,
         up[0],
         probe_batches(own[0]),
@@ -130,7 +130,7 @@ def bench_of(name: str):
 def test_the_information_of_a_parent_is_that_of_its_own_predictions():
     own, full, work = bench_of("mlp_head-none")
     for number, model in enumerate(own):
-        alone = Bench(None, copy.deepcopy(model), work.batches, work.workers)
+        alone = MethodContext(None, copy.deepcopy(model), work.batches, work.workers)
         wanted = information(model.state_dict(), alone)
         found = information(full[number], work, known=work.head.known[number])
         for key in wanted:

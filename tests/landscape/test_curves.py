@@ -12,8 +12,8 @@ from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
 from hubmerge.landscape.curves import curves, find_curve
 from hubmerge.landscape.geometry.chain import Chain, hats
-from hubmerge.landscape.path_trainer import Teacher
-from hubmerge.models.method_context import Bench
+from hubmerge.landscape.path_trainer import PathTrainer
+from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import permute, random_permutation
 from hubmerge.utils.workers import Workers
@@ -25,14 +25,14 @@ STEPS = 150
 
 
 @pytest.fixture(scope="module")
-def bench():
+def context():
     """A trained model, and labelled rows of which it has seen the first kind."""
     splits, course = zoo.rows(), zoo.course(FAMILY)
     images, labels = pixels(course, splits["train"])
     shown, wanted = pixels(course, splits["test"].select(range(150)))
     model = trained(fresh(1), images, labels, seed=1, epochs=6)
     rows, held = rows_of(images[:400], labels[:400]), rows_of(shown, wanted)
-    return Bench(spec_of(model), model, rows, Workers(threads=1), held)
+    return MethodContext(spec_of(model), model, rows, Workers(threads=1), held)
 
 
 def rows_of(images, labels):
@@ -43,29 +43,29 @@ def rows_of(images, labels):
 
 
 @pytest.fixture(scope="module")
-def ends(bench):
+def ends(context):
     """The model, and a copy of it whose units stand in another order."""
-    first = copy.deepcopy(bench.scratch.state_dict())
-    order = random_permutation(bench.spec, 3)
-    return first, permute(bench.spec, first, order)
+    first = copy.deepcopy(context.scratch.state_dict())
+    order = random_permutation(context.spec, 3)
+    return first, permute(context.spec, first, order)
 
 
-def found(name, ends, bench, steps=STEPS):
+def found(name, ends, context, steps=STEPS):
     kind = find_curve(name)
-    teacher = Teacher(bench, steps=steps, seed=0)
+    teacher = PathTrainer(context, steps=steps, seed=0)
     return teacher, kind.function(*ends, kind.checked(None), teacher)
 
 
 @pytest.mark.parametrize("name", BENT)
-def test_to_a_symmetric_copy_it_is_flat_once_lined_up(name, ends, bench):
+def test_to_a_symmetric_copy_it_is_flat_once_lined_up(name, ends, context):
     first, _ = ends
-    teacher, chain = found(name, (first, first), bench, steps=50)
+    teacher, chain = found(name, (first, first), context, steps=50)
     assert teacher.worst(chain) <= teacher.worst(Chain((first, first), hats))
 
 
 @pytest.mark.parametrize("name", BENT)
-def test_to_a_symmetric_copy_it_goes_around_the_barrier(name, ends, bench):
-    teacher, chain = found(name, ends, bench)
+def test_to_a_symmetric_copy_it_goes_around_the_barrier(name, ends, context):
+    teacher, chain = found(name, ends, context)
     flat = teacher.worst(Chain((ends[0], ends[0]), hats))
     barrier = teacher.worst(Chain(ends, hats)) - flat
     assert barrier > 0.3
@@ -76,14 +76,14 @@ def test_to_a_symmetric_copy_it_goes_around_the_barrier(name, ends, bench):
 
 
 @pytest.mark.parametrize("name", BENT)
-def test_the_same_path_is_found_again(name, ends, bench):
-    one, two = (found(name, ends, bench, steps=50)[1] for _ in range(2))
+def test_the_same_path_is_found_again(name, ends, context):
+    one, two = (found(name, ends, context, steps=50)[1] for _ in range(2))
     for here, there in zip(one.bends, two.bends, strict=True):
         assert all(torch.equal(value, there[n]) for n, value in here.items())
 
 
-def test_a_line_learns_nothing(ends, bench):
-    _, chain = found("line", ends, bench)
+def test_a_line_learns_nothing(ends, context):
+    _, chain = found("line", ends, context)
     assert chain.bends == ()
 
 

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from hubmerge.matching.learned.registry import find_method, learners
 from hubmerge.matching.methods.learned import match_learned
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.pipeline.align import doubled
 from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.training import trainer as course
-from hubmerge.training.batch_sampler import Lessons
+from hubmerge.training.batch_sampler import BatchSampler
 from hubmerge.training.precision import single
 from hubmerge.training.targets import divergence, mean_prediction
 from hubmerge.training.trainer import between
-from hubmerge.utils.checkpoint_store import Shelf
+from hubmerge.utils.checkpoint_store import CheckpointStore
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe
 
@@ -54,29 +54,31 @@ def rows_for(model, seed, count=2, rows=20, labelled=True):
     return found
 
 
-def bench_for(name, *, threads=1, shelf=None, labelled=True):
+def bench_for(name, *, threads=1, checkpoints=None, labelled=True):
     model = copy.deepcopy(generic(name)).float()
     workers = Workers(threads=threads)
     calibration, validation = (rows_for(model, seed, labelled=labelled) for seed in (1, 2))
-    return Bench(spec_of(model).unflipped, model, calibration, workers, validation, shelf)
+    return MethodContext(
+        spec_of(model).unflipped, model, calibration, workers, validation, checkpoints
+    )
 
 
 def strangers(name):
     return [copy.deepcopy(generic(name, seed)).float().state_dict() for seed in (0, 1)]
 
 
-def run(method, name, bench, *, steps=STEPS, seed=0, states=None):
+def run(method, name, context, *, steps=STEPS, seed=0, states=None):
     first, last = states or strangers(name)
     function = find_method(method).function
-    return function(bench.spec, first, last, bench=bench, seed=seed, steps=steps)
+    return function(context.spec, first, last, context=context, seed=seed, steps=steps)
 
 
 @every_model
 @every_learner
 def test_both_parents_keep_their_functions(name, method, often):
-    bench = bench_for(name)
+    context = bench_for(name)
     states = strangers(name)
-    match = run(method, name, bench)
+    match = run(method, name, context)
     inputs = probe(generic(name))
     model = copy.deepcopy(generic(name)).double()
     moved = (match.anchored(states[0]), match.apply(states[1]))
@@ -121,12 +123,12 @@ def test_work_that_was_stopped_goes_on_to_the_same_end(name, method, often, tmp_
 
     stopped = []
     monkeypatch.setattr(course.Midpoint, "slope", counted)
-    bench = bench_for(name, shelf=Shelf(tmp_path))
+    context = bench_for(name, checkpoints=CheckpointStore(tmp_path))
     with pytest.raises(KeyboardInterrupt):
-        run(method, name, bench)
+        run(method, name, context)
     assert len(list(tmp_path.iterdir())) == 1
     steps.clear()
-    resumed = run(method, name, bench_for(name, shelf=Shelf(tmp_path)))
+    resumed = run(method, name, bench_for(name, checkpoints=CheckpointStore(tmp_path)))
     assert len(steps) == STEPS - 2  # the first two were kept
     assert resumed.outcome == whole.outcome
     assert_same(resumed.permutation, whole.permutation)
@@ -134,41 +136,41 @@ def test_work_that_was_stopped_goes_on_to_the_same_end(name, method, often, tmp_
 
 
 def test_other_rows_or_options_are_other_work(often, tmp_path):
-    shelf = Shelf(tmp_path)
-    run("learned", "vit", bench_for("vit", shelf=shelf))
-    run("learned", "vit", bench_for("vit", shelf=shelf), seed=1)
-    run("learned", "vit", bench_for("vit", shelf=shelf), states=strangers("vit")[::-1])
-    bench = bench_for("vit", shelf=shelf)
-    inputs = bench.batches[1].inputs["pixel_values"].clone()
+    checkpoints = CheckpointStore(tmp_path)
+    run("learned", "vit", bench_for("vit", checkpoints=checkpoints))
+    run("learned", "vit", bench_for("vit", checkpoints=checkpoints), seed=1)
+    run("learned", "vit", bench_for("vit", checkpoints=checkpoints), states=strangers("vit")[::-1])
+    context = bench_for("vit", checkpoints=checkpoints)
+    inputs = context.batches[1].inputs["pixel_values"].clone()
     inputs[3, 0, 0, 0] += 1e-3
-    rows = [bench.batches[0], LabelledBatch({"pixel_values": inputs}, bench.batches[1].labels)]
-    run("learned", "vit", replace(bench, batches=[*rows, rows[0]]))
-    run("learned", "vit", replace(bench, batches=[rows[0], *bench.batches[1:], rows[0]]))
+    rows = [context.batches[0], LabelledBatch({"pixel_values": inputs}, context.batches[1].labels)]
+    run("learned", "vit", replace(context, batches=[*rows, rows[0]]))
+    run("learned", "vit", replace(context, batches=[rows[0], *context.batches[1:], rows[0]]))
     assert len(list(tmp_path.iterdir())) == 5
 
 
 @pytest.mark.parametrize("name", ["vit", "vit-deep-no-qkv-bias"])
 def test_learning_brings_the_midpoint_closer_to_what_the_parents_say(name):
     """On rows it neither learned from nor was chosen on."""
-    bench = bench_for(name)
+    context = bench_for(name)
     states = strangers(name)
 
     def distance(match):
-        model = copy.deepcopy(bench.scratch).eval()
+        model = copy.deepcopy(context.scratch).eval()
         inputs = probe(model, 200, 77, torch.float32)
         first, last = single(match.anchored(states[0])), single(match.apply(states[1]))
         parents = mean_prediction(*(outputs(model, state, inputs) for state in states))
         return float(divergence(outputs(model, between(first, last, 0.5), inputs), parents))
 
-    learned = match_learned(bench.spec, *states, bench=bench, steps=120)
-    start = match_learned(bench.spec, *states, bench=bench, steps=0)
+    learned = match_learned(context.spec, *states, context=context, steps=120)
+    start = match_learned(context.spec, *states, context=context, steps=0)
     assert distance(learned) < 0.9 * distance(start)
 
 
 def test_learning_that_brings_nothing_slows_down_and_stops(often):
-    bench, states = bench_for("mlp_head-batch"), strangers("mlp_head-batch")
-    lessons = Lessons(bench, None, 0)
-    found = course.learn(Still(states[1]), states[0], lessons, bench, steps=60, seed=0)
+    context, states = bench_for("mlp_head-batch"), strangers("mlp_head-batch")
+    sampler = BatchSampler(context, None, 0)
+    found = course.learn(Still(states[1]), states[0], sampler, context, steps=60, seed=0)
     assert found.outcome.startswith("learned for 24 steps, stopped by itself")
 
 

@@ -11,14 +11,14 @@ import torch
 
 from hubmerge.errors import RecipeError
 from hubmerge.matching.learned.choice import chosen, scores_for, straight_through
-from hubmerge.matching.learned.parametrization import Freedom, can_be_chosen, cayley
-from hubmerge.models.method_context import Bench
+from hubmerge.matching.learned.parametrization import Parametrization, can_be_chosen, cayley
+from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import Symmetry, random_symmetry, transform
 from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.training.adam import Adam
 from hubmerge.training.augmentation import View, inputs_of, rows_of
-from hubmerge.training.batch_sampler import Lessons
+from hubmerge.training.batch_sampler import BatchSampler
 from hubmerge.training.midpoint_loss import Midpoint, Parents
 from hubmerge.training.precision import single
 from hubmerge.training.targets import divergence, mean_prediction
@@ -28,12 +28,12 @@ from tests.conformance.tiny import TINY, ProbeBatch, generic, probe
 every_model = pytest.mark.parametrize("name", TINY)
 
 
-def far_off(freedom, seed=0):
+def far_off(parametrization, seed=0):
     """Numbers a long way from the start."""
     generator = torch.Generator().manual_seed(seed)
     return {
         name: value + 0.3 * torch.randn(value.shape, generator=generator)
-        for name, value in freedom.parameters().items()
+        for name, value in parametrization.parameters().items()
     }
 
 
@@ -42,8 +42,8 @@ def test_wherever_learning_stands_the_function_is_the_same(name):
     model = generic(name)
     spec = spec_of(model).unflipped
     form = canonical(spec, model.state_dict()) if spec.mapped_spaces() else model.state_dict()
-    freedom = Freedom(spec, form, random_symmetry(spec, 3))
-    element = freedom.element(far_off(freedom))
+    parametrization = Parametrization(spec, form, random_symmetry(spec, 3))
+    element = parametrization.element(far_off(parametrization))
     inputs = probe(model)
     moved = outputs(model, transform(spec, form, element), inputs)
     assert deviation(outputs(model, form, inputs), moved) < 1e-9
@@ -54,10 +54,10 @@ def test_what_is_learned_on_is_what_the_element_does(name):
     model = generic(name)
     spec = spec_of(model).unflipped
     form = canonical(spec, model.state_dict()) if spec.mapped_spaces() else model.state_dict()
-    freedom = Freedom(spec, form, random_symmetry(spec, 3))
-    numbers = far_off(freedom, 1)
-    exact = single(transform(spec, form, freedom.element(numbers)))
-    for tensor, value in freedom.moved(numbers).items():
+    parametrization = Parametrization(spec, form, random_symmetry(spec, 3))
+    numbers = far_off(parametrization, 1)
+    exact = single(transform(spec, form, parametrization.element(numbers)))
+    for tensor, value in parametrization.moved(numbers).items():
         torch.testing.assert_close(value, exact[tensor], rtol=1e-3, atol=1e-4, msg=tensor)
 
 
@@ -65,8 +65,8 @@ def test_what_is_learned_on_is_what_the_element_does(name):
 def test_learning_begins_at_the_start(name):
     spec = spec_of(generic(name)).unflipped
     start = random_symmetry(spec, 4)
-    freedom = Freedom(spec, generic(name).state_dict(), start)
-    element = freedom.element(freedom.parameters())
+    parametrization = Parametrization(spec, generic(name).state_dict(), start)
+    element = parametrization.element(parametrization.parameters())
     assert all(torch.equal(element.permutation[s], i) for s, i in start.permutation.items())
     for space, matrix in start.maps.items():
         torch.testing.assert_close(element.maps[space], matrix)
@@ -79,11 +79,11 @@ def test_a_start_stands_whatever_the_units_are_like():
     generator = torch.Generator().manual_seed(0)
     shapes = {name: spec.index_shape(name) for name in spec.free_spaces()}
     alike = {n: torch.rand(*shape, *shape, generator=generator) for n, shape in shapes.items()}
-    freedom = Freedom(spec, generic("vit").state_dict(), start, alike)
-    numbers = freedom.parameters()
-    element = freedom.element(numbers)
+    parametrization = Parametrization(spec, generic("vit").state_dict(), start, alike)
+    numbers = parametrization.parameters()
+    element = parametrization.element(numbers)
     assert all(torch.equal(element.permutation[s], i) for s, i in start.permutation.items())
-    name = next(name for name in freedom.permuted if spec.ancestors(name))
+    name = next(name for name in parametrization.permuted if spec.ancestors(name))
     outer, inner = start.permutation[spec.ancestors(name)[0]], start.permutation[name]
     scores = numbers[name]
     assert scores[1, 0, 1] == alike[name][1, 0, outer[1], inner[1, 1]]
@@ -186,8 +186,8 @@ def test_images_are_moved_and_other_inputs_are_not():
 def test_every_row_is_seen_once_an_epoch():
     model = generic("vit")
     batches = [ProbeBatch(probe(model, rows, k)) for k, rows in enumerate((60, 60, 7))]
-    bench = Bench(spec_of(model), model, batches, Workers(threads=1), batches)
-    order = Lessons(bench, None, 0).order()
+    context = MethodContext(spec_of(model), model, batches, Workers(threads=1), batches)
+    order = BatchSampler(context, None, 0).order()
     for view in (0, 1):
         seen = []
         while len(seen) < 127:
@@ -204,17 +204,17 @@ def test_a_step_has_rows_that_batch_norms_can_normalise(name, rows):
     model = copy.deepcopy(generic(name)).float()
     batches = [ProbeBatch(probe(model, n, k, torch.float32)) for k, n in enumerate(rows)]
     workers, state = Workers(threads=1), single(model.state_dict())
-    bench = Bench(spec_of(model), model, batches, workers, batches)
+    context = MethodContext(spec_of(model), model, batches, workers, batches)
     midpoint = Midpoint(model, workers)
-    lessons = Lessons(bench, Parents(model, state, state, workers), 0)
-    seen, order = 0, lessons.order()
+    sampler = BatchSampler(context, Parents(model, state, state, workers), 0)
+    seen, order = 0, sampler.order()
     while seen < sum(rows):
         lesson = next(order)
-        slope = midpoint.slope(state, lessons.inputs(lesson), lessons.wanted(lesson))
+        slope = midpoint.slope(state, sampler.inputs(lesson), sampler.wanted(lesson))
         assert all(value.isfinite().all() for value in slope.gradient.values())
         seen += len(lesson.rows)
     assert seen == sum(rows)
-    assert math.isfinite(midpoint.loss(state, batches, lessons.held_out()))
+    assert math.isfinite(midpoint.loss(state, batches, sampler.held_out()))
 
 
 @pytest.mark.parametrize("name", ["mlp_head-batch", "resnet-basic-widening"])
@@ -234,9 +234,9 @@ def test_a_single_row_that_cannot_be_normalised_is_refused(missing):
         [ProbeBatch(probe(model, 1 if missing == what else 2))]
         for what in ("calibration", "validation")
     )
-    bench = Bench(spec_of(model), model, calibration, Workers(threads=1), validation)
+    context = MethodContext(spec_of(model), model, calibration, Workers(threads=1), validation)
     with pytest.raises(RecipeError, match=f"one {missing} row"):
-        Lessons(bench, None, 0)
+        BatchSampler(context, None, 0)
 
 
 @pytest.mark.parametrize("missing", ["calibration", "validation"])
@@ -246,21 +246,23 @@ def test_learning_without_rows_is_refused(missing):
     calibration, validation = (
         [] if missing == what else rows for what in ("calibration", "validation")
     )
-    bench = Bench(spec_of(model), model, calibration, Workers(threads=1), validation)
+    context = MethodContext(spec_of(model), model, calibration, Workers(threads=1), validation)
     with pytest.raises(RecipeError, match=missing):
-        Lessons(bench, None, 0)
+        BatchSampler(context, None, 0)
 
 
 def test_learning_from_labels_needs_some():
     model = generic("vit")
     rows = [ProbeBatch(probe(model))]
-    lessons = Lessons(Bench(spec_of(model), model, rows, Workers(threads=1), rows), None, 0)
+    sampler = BatchSampler(
+        MethodContext(spec_of(model), model, rows, Workers(threads=1), rows), None, 0
+    )
     with pytest.raises(RecipeError, match="labels"):
-        lessons.held_out()
+        sampler.held_out()
 
 
 def test_a_start_may_name_few_spaces():
     spec = spec_of(generic("vit"))
-    freedom = Freedom(spec, generic("vit").state_dict(), Symmetry({}))
-    assert set(freedom.start.permutation) == set(spec.free_spaces())
-    assert set(freedom.start.maps) == set(spec.mapped_spaces())
+    parametrization = Parametrization(spec, generic("vit").state_dict(), Symmetry({}))
+    assert set(parametrization.start.permutation) == set(spec.free_spaces())
+    assert set(parametrization.start.maps) == set(spec.mapped_spaces())

@@ -10,7 +10,7 @@ import torch
 
 from hubmerge.errors import RecipeError
 from hubmerge.matching import Learner, Match, Matcher, find_matcher
-from hubmerge.matching.multi import Gathering, between, find_together, ways_together
+from hubmerge.matching.multi import MultiMatchProblem, between, find_multi_matcher, multi_matchers
 from hubmerge.matching.multi.coordinate_ascent import agreement, climb_weights, worth
 from hubmerge.matching.multi.methods.cycle_consistent import votes
 from hubmerge.matching.solvers.group_assignment import best_element
@@ -30,11 +30,11 @@ from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, generic, probe, probe_batches
 
 every_model = pytest.mark.parametrize("name", TINY)
-every_way = pytest.mark.parametrize("way", ways_together())
+every_way = pytest.mark.parametrize("way", multi_matchers())
 MODELS = ("vit", "resnet-bottleneck", "mlp_head-layer")
 
 
-def gathering(spec, states, method="weights", models=None, seed=0):
+def problem(spec, states, method="weights", models=None, seed=0):
     moments, matcher = {}, find_matcher(method)
     if models is not None:
         workers = Workers(threads=1)
@@ -43,7 +43,7 @@ def gathering(spec, states, method="weights", models=None, seed=0):
             (p, q): matcher.observe(spec, models[p], models[q], batches, workers)
             for p, q in combinations(range(len(models)), 2)
         }
-    return Gathering(spec, states, matcher, moments, seed)
+    return MultiMatchProblem(spec, states, matcher, moments, seed)
 
 
 def holding(model, state):
@@ -68,7 +68,7 @@ def test_planted_symmetries_of_one_model_are_recovered(name, way):
     spec, state = spec_of(model).permutations_only, model.state_dict()
     elements = [random_permutation(spec, seed) for seed in (7, 8, 9)]
     states = [permute(spec, state, element) for element in elements]
-    matches = find_together(way).function(gathering(spec, states))
+    matches = find_multi_matcher(way).function(problem(spec, states))
     for element, match in zip(elements[1:], matches, strict=True):
         wanted = compose(spec, invert(spec, element), elements[0])
         for space, index in wanted.items():
@@ -86,7 +86,7 @@ def test_planted_symmetries_are_recovered_from_what_the_units_do(name, method):
     elements = [random_permutation(spec, seed) for seed in (7, 8, 9)]
     models = [holding(model, permute(spec, state, element)) for element in elements]
     states = [each.state_dict() for each in models]
-    matches = find_together("universe").function(gathering(spec, states, method, models))
+    matches = find_multi_matcher("universe").function(problem(spec, states, method, models))
     right = total = 0
     for element, match in zip(elements[1:], matches, strict=True):
         wanted = compose(spec, invert(spec, element), elements[0])
@@ -101,7 +101,7 @@ def test_planted_rotations_are_recovered_from_what_the_units_do():
     elements = [random_symmetry(spec, seed) for seed in (1, 2, 3)]
     models = [holding(model, transform(spec, form, element)) for element in elements]
     states = [each.state_dict() for each in models]
-    matches = find_together("universe").function(gathering(spec, states, "activations", models))
+    matches = find_multi_matcher("universe").function(problem(spec, states, "activations", models))
     anchor = canonical(spec, states[0])
     inputs = probe(model)
     for state, match in zip(states[1:], matches, strict=True):
@@ -121,8 +121,8 @@ def test_every_cycle_closes(name, data):
     universe = [Symmetry(random_permutation(spec, s)) for s in range(3)]
     via = compose_symmetries(spec, between(spec, universe, 1, 2), between(spec, universe, 0, 1))
     assert_same(via, between(spec, universe, 0, 2))
-    found = find_together("universe").function(
-        gathering(spec, states, method, models if data else None)
+    found = find_multi_matcher("universe").function(
+        problem(spec, states, method, models if data else None)
     )
     a_b, a_c = (match.symmetry for match in found)
     b_c = between(spec, [Symmetry(identity(spec)), a_b, a_c], 1, 2)
@@ -133,7 +133,7 @@ def test_every_cycle_closes(name, data):
 
 def test_cycles_of_pairs_do_not_close_by_themselves():
     spec, _, states = independent("vit")
-    given = gathering(spec, states)
+    given = problem(spec, states)
     a_b, a_c, b_c = (given.match(*pair).symmetry for pair in ((0, 1), (0, 2), (1, 2)))
     via = compose_symmetries(spec, b_c, a_b)
     assert any(not torch.equal(via.permutation[s], i) for s, i in a_c.permutation.items())
@@ -149,12 +149,12 @@ def assert_same(left, right):
 def test_the_universe_agrees_better_than_any_star_and_no_single_move_betters_it(name):
     spec, _, states = independent(name)
     reached = {
-        way: agreement(spec, lined_up(states, found.function(gathering(spec, states))))
-        for way, found in ways_together().items()
+        way: agreement(spec, lined_up(states, found.function(problem(spec, states))))
+        for way, found in multi_matchers().items()
     }
     assert reached["universe"] >= reached["star"] - 1e-9
     assert reached["merge-many"] > agreement(spec, states)
-    matches = find_together("universe").function(gathering(spec, states))
+    matches = find_multi_matcher("universe").function(problem(spec, states))
     for seed in range(5):
         for space, index in random_permutation(spec, seed).items():
             for number in range(2):
@@ -188,9 +188,9 @@ def test_a_climb_never_goes_down(name):
 def test_two_models_are_matched_as_a_pair_is(name, data):
     spec, models, states = independent(name, 2)
     method = "activations" if data else "weights"
-    given = gathering(spec, states, method, models if data else None)
+    given = problem(spec, states, method, models if data else None)
     pair = given.match(0, 1)
-    (found,) = find_together("universe").function(given)
+    (found,) = find_multi_matcher("universe").function(given)
     for space, index in pair.permutation.items():
         assert torch.equal(found.permutation[space], index)
     assert [s.correlation for s in found.spaces] == pytest.approx(
@@ -201,7 +201,7 @@ def test_two_models_are_matched_as_a_pair_is(name, data):
 @every_way
 def test_copies_of_one_model_stay_as_they_are(way):
     spec, _, states = independent("resnet-basic", 1)
-    matches = find_together(way).function(gathering(spec, [states[0]] * 4))
+    matches = find_multi_matcher(way).function(problem(spec, [states[0]] * 4))
     assert len(matches) == 3
     for match in matches:
         assert all(space.moved == 0 for space in match.spaces)
@@ -210,7 +210,9 @@ def test_copies_of_one_model_stay_as_they_are(way):
 @every_way
 def test_the_same_models_give_the_same_match(way):
     spec, _, states = independent("vit", 4)
-    once, again = (find_together(way).function(gathering(spec, states, seed=3)) for _ in range(2))
+    once, again = (
+        find_multi_matcher(way).function(problem(spec, states, seed=3)) for _ in range(2)
+    )
     for left, right in zip(once, again, strict=True):
         assert_same(left.symmetry, right.symmetry)
         assert left.outcome == right.outcome
@@ -220,7 +222,7 @@ def test_the_same_models_give_the_same_match(way):
 def test_inputs_are_left_alone(way):
     spec, _, states = independent("mlp_head-layer", 3)
     before = [{k: v.clone() for k, v in state.items()} for state in states]
-    find_together(way).function(gathering(spec, states))
+    find_multi_matcher(way).function(problem(spec, states))
     for state, kept in zip(states, before, strict=True):
         assert all(torch.equal(state[key], value) for key, value in kept.items())
 
@@ -229,7 +231,7 @@ def test_inputs_are_left_alone(way):
 def test_a_match_leaves_the_function_alone(way):
     spec, models, states = independent("resnet-basic", 3)
     inputs = probe(models[0])
-    matches = find_together(way).function(gathering(spec, states))
+    matches = find_multi_matcher(way).function(problem(spec, states))
     for model, state, match in zip(models[1:], states[1:], matches, strict=True):
         moved = outputs(model, match.apply(state), inputs)
         assert deviation(outputs(model, state, inputs), moved) < 1e-12
@@ -237,7 +239,7 @@ def test_a_match_leaves_the_function_alone(way):
 
 def test_an_unknown_way_is_refused_with_the_names_there_are():
     with pytest.raises(RecipeError, match="'unvierse'") as refused:
-        find_together("unvierse")
+        find_multi_matcher("unvierse")
     assert "universe" in (refused.value.found or "")
 
 
@@ -262,12 +264,12 @@ def test_a_matcher_that_learns_is_asked_for_every_model_after_the_first():
     spec, _, states = independent("mlp_head-layer")
     asked = []
 
-    def learn(spec, anchor, other, *, bench, seed):
+    def learn(spec, anchor, other, *, context, seed):
         asked.append([k for k, s in enumerate(states) if s is anchor or s is other])
         return Match("learn", spec, identity(spec), f"learned {seed}", ())
 
-    given = Gathering(spec, states, Learner("learn", learn, "here", False), {}, 7, object())
-    matches = find_together("star").function(given)
+    given = MultiMatchProblem(spec, states, Learner("learn", learn, "here", False), {}, 7, object())
+    matches = find_multi_matcher("star").function(given)
     assert asked == [[0, 1], [0, 2]]
     assert [match.outcome for match in matches] == ["learned 7"] * 2
 
@@ -288,7 +290,7 @@ def test_planted_rotations_are_recovered_from_weights_alone():
         return Match("nearly", spec, right.permutation, "", (), wrong)
 
     matcher = Matcher("nearly", nearly, "here", "nothing", None)
-    matches = find_together("universe").function(Gathering(spec, states, matcher, {}))
+    matches = find_multi_matcher("universe").function(MultiMatchProblem(spec, states, matcher, {}))
     for state, match in zip(states[1:], matches, strict=True):
         moved = match.apply(state)
         anchor = match.anchored(states[0])

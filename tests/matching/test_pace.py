@@ -5,27 +5,27 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubmerge.training.schedule import WARM, Pace
+from hubmerge.training.schedule import WARM, LRSchedule
 
 
 def test_the_rate_rises_is_full_and_falls_to_nothing():
-    pace = Pace.over(300)
-    rates = [pace.rate(step) for step in range(pace.end)]
+    schedule = LRSchedule.over(300)
+    rates = [schedule.rate(step) for step in range(schedule.end)]
     assert rates[0] < rates[5] < rates[WARM]
     assert set(rates[WARM:200]) == {1.0}
     assert rates[200:] == sorted(rates[200:], reverse=True)
     assert 0 < rates[-1] < 0.01
-    assert pace.rate(pace.end) == 0
+    assert schedule.rate(schedule.end) == 0
 
 
 @given(st.integers(0, 5000), st.integers(0, 6000))
 def test_a_course_that_slows_down_early_is_over_before_its_steps_are(steps, step):
-    pace = Pace.over(steps)
-    slower = pace.falling(step)
+    schedule = LRSchedule.over(steps)
+    slower = schedule.falling(step)
     assert slower.end <= steps
     assert 0 <= slower.fall <= slower.end
-    if step < pace.fall:
+    if step < schedule.fall:
         assert (slower.fall, slower.end) == (step, step + step // 2)
         assert slower.falling(step + 1) == slower  # it falls but once
     else:
-        assert slower == pace
+        assert slower == schedule

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hubmerge.matching.similarity.bfloat16 import ROUNDING, lengths, surely_best
+from hubmerge.matching.similarity.bfloat16 import ROUNDING, is_certified_optimal, lengths
 from hubmerge.matching.similarity.weights import group_similarities
 from hubmerge.matching.solvers.group_assignment import best_element
 from hubmerge.symmetry.laws import spec_of
@@ -47,7 +47,9 @@ def test_what_is_sure_is_what_exact_products_choose(problem):
         rough, exact = (products(problem, group, d) for d in (torch.bfloat16, torch.float64))
         before = {space: values.clone() for space, values in rough.items()}
         best = best_element(spec, group, rough).permutation
-        answers.append(surely_best(spec, group, rough, best, lengths(spec, group, anchor, other)))
+        answers.append(
+            is_certified_optimal(spec, group, rough, best, lengths(spec, group, anchor, other))
+        )
         assert all(torch.equal(rough[space], values) for space, values in before.items())
         if answers[-1]:
             wanted = best_element(spec, group, exact).permutation
@@ -67,6 +69,6 @@ def test_a_match_is_sure_where_units_are_nothing_alike(problem):
         undone = invert(spec, own)
         assert all(torch.equal(best[space], undone[space]) for space in undone)
         longest = lengths(spec, group, drawn, moved)
-        assert surely_best(spec, group, rough, best, longest)
+        assert is_certified_optimal(spec, group, rough, best, longest)
         wrong = {n: i.roll(1, -1) for n, i in best.items()}
-        assert not surely_best(spec, group, rough, wrong, longest)
+        assert not is_certified_optimal(spec, group, rough, wrong, longest)

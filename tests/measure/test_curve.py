@@ -14,7 +14,7 @@ from hubmerge.data.rows import choose_rows
 from hubmerge.evaluation.curve import (
     GRID,
     PATH_POINTS,
-    Sight,
+    EvalSet,
     choose_lambda,
     measure_curve,
     measure_curves,
@@ -129,8 +129,8 @@ def test_further_rows_are_shown_the_same_points_and_change_nothing(parents, sets
     workers = Workers()
     validation, evaluation = sets
     others = evaluation.first(120)
-    held = Sight(validation, ends(parents, validation, workers))
-    seen = [Sight(rows, ends(parents, rows, workers)) for rows in (evaluation, others)]
+    held = EvalSet(validation, ends(parents, validation, workers))
+    seen = [EvalSet(rows, ends(parents, rows, workers)) for rows in (evaluation, others)]
     both = measure_curves(line(*parents), seen, held, workers)
     alone = measure_curves(line(*parents), seen[:1], held, workers)
     assert both[0] == alone[0]

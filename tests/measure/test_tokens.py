@@ -12,7 +12,7 @@ from hubmerge.data.batches import Batches
 from hubmerge.data.texts import IGNORED
 from hubmerge.evaluation import evaluate as evaluating
 from hubmerge.evaluation.comparison import compare
-from hubmerge.evaluation.evaluate import Together, outputs
+from hubmerge.evaluation.evaluate import ParentEnsemble, outputs
 from hubmerge.evaluation.outputs import ClassOutputs
 from hubmerge.evaluation.score import score
 from hubmerge.evaluation.temperature import fit_temperature
@@ -121,7 +121,7 @@ def test_the_same_figures_on_any_number_of_threads_and_near_any_number_of_rows(m
 
 def test_the_ensemble_is_the_mean_of_probabilities():
     models, rows = [model(0), model(1), model(2)], blocks(20)
-    said = outputs(Together(models), rows, Workers(threads=1))
+    said = outputs(ParentEnsemble(models), rows, Workers(threads=1))
     ids = rows[0].inputs["input_ids"]
     assert not any(each.training for each in models), "members are left as they were"
     with torch.inference_mode():

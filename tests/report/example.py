@@ -23,10 +23,10 @@ from hubmerge.reporting.schema.report import (
 )
 from hubmerge.reporting.schema.survey_results import (
     PathSeen,
-    Place,
     PlanePoint,
     PlaneSeen,
     SimplexMeasured,
+    SimplexPoint,
     SimplexSeen,
 )
 from hubmerge.reporting.schema.surveys import Surveys
@@ -248,9 +248,9 @@ def plane_seen() -> PlaneSeen:
 def simplex_seen(models: int = 3) -> SimplexSeen:
     """Two simplexes of so many models: of joint and of star-like lining up."""
 
-    def place(kind: str, shares: list[float]) -> Place:
+    def place(kind: str, shares: list[float]) -> SimplexPoint:
         rise = 0.0 if kind == "vertex" else 0.4 * (1 - max(shares))
-        return Place(
+        return SimplexPoint(
             kind=kind,
             shares=shares,
             loss=0.5 + rise,

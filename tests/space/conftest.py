@@ -17,7 +17,7 @@ from huggingface_hub import constants
 from hubmerge.demo.train import train
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from hubmerge.recipe import Recipe, make_recipe
-from spaces_app.service.jobs import Desk, Look
+from spaces_app.service.jobs import JobService, Look
 from spaces_app.service.limits import Limits
 from spaces_app.service.visitors import Person, user, visitor
 from spaces_app.service.worker import Worker
@@ -83,10 +83,10 @@ def somebody(request: pytest.FixtureRequest) -> Person:
 
 
 @pytest.fixture
-def desk(hub: EmbeddedHub, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path / "desk", Limits(per_person=3, keep_seconds=3600))
-    yield desk
-    desk.close()
+def jobs(hub: EmbeddedHub, tmp_path: Path) -> Iterator[JobService]:
+    jobs = JobService(tmp_path / "desk", Limits(per_person=3, keep_seconds=3600))
+    yield jobs
+    jobs.close()
 
 
 class Workers:
@@ -182,7 +182,7 @@ def until(happened: Callable[[], bool], patience: float = PATIENCE) -> None:
         time.sleep(0.01)
 
 
-def ended(desk: Desk, person: Person, number: str) -> Look:
+def ended(jobs: JobService, person: Person, number: str) -> Look:
     """The job, once it has ended."""
-    until(lambda: desk.look(person, number).job.has_ended)
-    return desk.look(person, number)
+    until(lambda: jobs.look(person, number).job.has_ended)
+    return jobs.look(person, number)

@@ -147,7 +147,7 @@ def test_stop_in_the_middle(visit: Callable[..., Visitor], app: Running, workers
     somebody.page.locator("#stop").click()
     somebody.see("#progress", "Nothing of it is left")
     somebody.photograph("9-stopped", "#watch")
-    assert not app.context.desk.folders.result(job).exists()
+    assert not app.context.jobs.folders.result(job).exists()
     assert not somebody.page.locator("#look").is_visible()
 
 

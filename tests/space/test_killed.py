@@ -17,7 +17,7 @@ from hubmerge.localhub import EmbeddedHub, embedded_hub
 from hubmerge.reporting.schema.report import Report
 from spaces_app.service.job import Refused, State
 from spaces_app.service.job_progress import STAGES
-from spaces_app.service.jobs import Desk
+from spaces_app.service.jobs import JobService
 from spaces_app.service.visitors import Person, user
 from spaces_app.ui import progress_view as watch_view
 from spaces_app.ui import publish_view
@@ -34,54 +34,54 @@ serve(Path(sys.argv[1]), int(sys.argv[2]))
 WHOLE = {"config.json", "model.safetensors", "report.json", "README.md", "hubmerge.yaml"}
 
 
-def shown(desk: Desk, person: Person, number: str) -> str:
+def shown(jobs: JobService, person: Person, number: str) -> str:
     """What the page says of a job once it has ended."""
-    return str(watch_view.render(ended(desk, person, number)))
+    return str(watch_view.render(ended(jobs, person, number)))
 
 
-def hashes(desk: Desk, person: Person, number: str) -> dict[str, str]:
-    return Report.read(desk.result(person, number)).weights_sha256
+def hashes(jobs: JobService, person: Person, number: str) -> dict[str, str]:
+    return Report.read(jobs.result(person, number)).weights_sha256
 
 
 def test_a_worker_killed_in_every_stage_and_the_same_merge_started_again(
-    desk: Desk, somebody: Person, workers: Workers
+    jobs: JobService, somebody: Person, workers: Workers
 ) -> None:
     """Each start gets one stage further than the one before, and the last one to the end."""
     recipe = quick(fuse="least-squares")
     for stage in STAGES:
         workers.on[stage] = workers.kill
-        job = desk.submit(somebody, recipe)
-        seen = shown(desk, somebody, job.id)
+        job = jobs.submit(somebody, recipe)
+        seen = shown(jobs, somebody, job.id)
         assert not workers.on, f"{stage} was never begun"
         assert "The process that worked on this was killed" in seen
         assert "you can start it again" in seen
-        assert desk.look(somebody, job.id).job.state is State.FAILED
-        assert desk.is_healthy()
-        until(lambda: not any(desk.folders.jobs.iterdir()))
-    killed_no_more = desk.submit(somebody, recipe)
-    assert "Done" in shown(desk, somebody, killed_no_more.id)
-    undisturbed = desk.submit(somebody, recipe)
-    ended(desk, somebody, undisturbed.id)
-    assert hashes(desk, somebody, killed_no_more.id) == hashes(desk, somebody, undisturbed.id)
+        assert jobs.look(somebody, job.id).job.state is State.FAILED
+        assert jobs.is_healthy()
+        until(lambda: not any(jobs.folders.jobs.iterdir()))
+    killed_no_more = jobs.submit(somebody, recipe)
+    assert "Done" in shown(jobs, somebody, killed_no_more.id)
+    undisturbed = jobs.submit(somebody, recipe)
+    ended(jobs, somebody, undisturbed.id)
+    assert hashes(jobs, somebody, killed_no_more.id) == hashes(jobs, somebody, undisturbed.id)
 
 
 def test_short_work_that_is_killed_is_told_and_can_be_done_again(
-    desk: Desk, somebody: Person, workers: Workers
+    jobs: JobService, somebody: Person, workers: Workers
 ) -> None:
     def killed(act: Callable[[], object]) -> None:
         workers.killed_at_once = True
         with pytest.raises(Refused) as refused:
             act()
         assert refused.value.refusal.kind == "WorkerKilled"
-        assert desk.is_healthy()
+        assert jobs.is_healthy()
 
-    killed(lambda: desk.plan(somebody, quick()))
-    job = desk.submit(somebody, quick())
-    assert ended(desk, somebody, job.id).job.state is State.DONE
-    killed(lambda: desk.packed(somebody, job.id))
-    assert desk.packed(somebody, job.id).is_file()
+    killed(lambda: jobs.plan(somebody, quick()))
+    job = jobs.submit(somebody, quick())
+    assert ended(jobs, somebody, job.id).job.state is State.DONE
+    killed(lambda: jobs.packed(somebody, job.id))
+    assert jobs.packed(somebody, job.id).is_file()
     picture = zoo.rows()["test"][0]["image"].tobytes()
-    killed(lambda: desk.attempt(somebody, job.id, picture))
+    killed(lambda: jobs.attempt(somebody, job.id, picture))
 
 
 def kill_when(happened: threading.Event, workers: Workers) -> None:
@@ -90,19 +90,19 @@ def kill_when(happened: threading.Event, workers: Workers) -> None:
 
 
 @pytest.fixture
-def merged(desk: Desk, me: Person) -> str:
-    job = desk.submit(me, quick())
-    assert ended(desk, me, job.id).job.state is State.DONE
+def merged(jobs: JobService, me: Person) -> str:
+    job = jobs.submit(me, quick())
+    assert ended(jobs, me, job.id).job.state is State.DONE
     return job.id
 
 
 def test_an_upload_killed_at_any_moment_is_completed_by_the_next(
-    desk: Desk, hub: EmbeddedHub, me: Person, merged: str, workers: Workers, monkeypatch: Any
+    jobs: JobService, hub: EmbeddedHub, me: Person, merged: str, workers: Workers, monkeypatch: Any
 ) -> None:
     def publish(repo: str) -> dict[str, Any]:
-        return desk.publish(me, merged, {"push": repo, "private": False})
+        return jobs.publish(me, merged, {"push": repo, "private": False})
 
-    left = {path.name for path in desk.folders.job(merged).iterdir()}
+    left = {path.name for path in jobs.folders.job(merged).iterdir()}
     publish("me/killed-no-upload")  # from now on the Hub has the weights
     with gate(hub.url, "down", 1 << 40) as counted:
         monkeypatch.setenv("HF_ENDPOINT", counted.url)
@@ -131,8 +131,8 @@ def test_an_upload_killed_at_any_moment_is_completed_by_the_next(
         assert set(hub.api().list_repo_files(repo)) >= WHOLE
         assert len(hub.api().list_repo_commits(repo)) == 2
     assert stood == [False, False, False, True]
-    assert {path.name for path in desk.folders.jobs.iterdir()} == {merged}
-    assert {path.name for path in desk.folders.job(merged).iterdir()} == left
+    assert {path.name for path in jobs.folders.jobs.iterdir()} == {merged}
+    assert {path.name for path in jobs.folders.job(merged).iterdir()} == left
 
 
 class OwnHub:
@@ -174,30 +174,30 @@ def own_hub(root: Path, folders: dict[str, Path]) -> Iterator[OwnHub]:
 
 @pytest.mark.slow
 def test_a_hub_that_is_killed_is_named_and_the_same_again_completes(
-    desk: Desk, folders: dict[str, Path], workers: Workers, tmp_path: Path, monkeypatch: Any
+    jobs: JobService, folders: dict[str, Path], workers: Workers, tmp_path: Path, monkeypatch: Any
 ) -> None:
     with own_hub(tmp_path / "hub", folders) as own:
         monkeypatch.setenv("HF_ENDPOINT", own.url)
         me = user("me", own.token)
         workers.on["load"] = own.kill
-        job = desk.submit(me, quick())
-        seen = shown(desk, me, job.id)
+        job = jobs.submit(me, quick())
+        seen = shown(jobs, me, job.id)
         assert "the Hub did not answer" in seen
         assert "start it again later" in seen
         own.start()
-        again = desk.submit(me, quick()).id
-        assert "Done" in shown(desk, me, again)
+        again = jobs.submit(me, quick()).id
+        assert "Done" in shown(jobs, me, again)
         own.kill()
         with pytest.raises(Refused) as refused:
-            desk.publish(me, again, {"push": "me/both", "private": False})
+            jobs.publish(me, again, {"push": "me/both", "private": False})
         assert "Publishing was cut off" in publish_view.unpublished(refused.value.refusal)
         own.start()
-        assert desk.publish(me, again, {"push": "me/both", "private": False})["changed"]
+        assert jobs.publish(me, again, {"push": "me/both", "private": False})["changed"]
 
 
 @pytest.mark.slow
 def test_a_hub_that_is_killed_and_soon_back_is_waited_for(
-    desk: Desk, folders: dict[str, Path], workers: Workers, tmp_path: Path, monkeypatch: Any
+    jobs: JobService, folders: dict[str, Path], workers: Workers, tmp_path: Path, monkeypatch: Any
 ) -> None:
     with own_hub(tmp_path / "hub", folders) as own:
         monkeypatch.setenv("HF_ENDPOINT", own.url)
@@ -208,6 +208,6 @@ def test_a_hub_that_is_killed_and_soon_back_is_waited_for(
             own.start()
 
         workers.on["load"] = kill_and_start
-        job = desk.submit(me, quick())
-        assert "Done" in shown(desk, me, job.id)
+        job = jobs.submit(me, quick())
+        assert "Done" in shown(jobs, me, job.id)
         assert not workers.on

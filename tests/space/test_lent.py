@@ -43,7 +43,7 @@ def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_elsewhere_nothing_of_it_is_imported(hub: EmbeddedHub, tmp_path: Path) -> None:
     with serving(Host(tmp_path)) as app:
-        assert app.context.desk.is_healthy()
+        assert app.context.jobs.is_healthy()
     assert "spaces" not in sys.modules
 
 

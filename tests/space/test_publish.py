@@ -13,7 +13,7 @@ from hubmerge.hub.compare import JOINED
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.reporting.schema.report import Report
 from spaces_app.service.job import Refused, State
-from spaces_app.service.jobs import Desk
+from spaces_app.service.jobs import JobService
 from spaces_app.service.visitors import Person
 from spaces_app.ui import plan_view, publish_view
 from spaces_app.ui.wording import OTHER_CLASSES, here
@@ -24,14 +24,14 @@ TERMINAL = re.compile(r"--\w|`hf |HF_TOKEN|command")
 
 
 @pytest.fixture(scope="module")
-def office(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    desk = Desk(tmp_path_factory.mktemp("office"))
-    yield desk
-    desk.close()
+def office(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobService]:
+    jobs = JobService(tmp_path_factory.mktemp("office"))
+    yield jobs
+    jobs.close()
 
 
 @pytest.fixture(scope="module")
-def merged(office: Desk, me: Person) -> str:
+def merged(office: JobService, me: Person) -> str:
     job = office.submit(me, quick())
     assert ended(office, me, job.id).job.state is State.DONE
     return job.id
@@ -62,7 +62,7 @@ def head(hub: EmbeddedHub, repo: str, revision: str = "main") -> str:
 
 
 def test_an_existing_repository_is_left_alone_until_somebody_says_so(
-    office: Desk, hub: EmbeddedHub, me: Person, merged: str, taken: str
+    office: JobService, hub: EmbeddedHub, me: Person, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
     said = told(lambda: office.publish(me, merged, to(taken)))
@@ -75,7 +75,7 @@ def test_an_existing_repository_is_left_alone_until_somebody_says_so(
 
 
 def test_a_pull_request_is_opened_once(
-    office: Desk, hub: EmbeddedHub, guest: Person, merged: str, taken: str
+    office: JobService, hub: EmbeddedHub, guest: Person, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
     done = office.publish(guest, merged, to(taken, create_pr=True))
@@ -89,7 +89,7 @@ def test_a_pull_request_is_opened_once(
 
 
 def test_what_cannot_be_published_is_said_in_the_words_of_the_page(
-    office: Desk, hub: EmbeddedHub, guest: Person, me: Person, merged: str, taken: str
+    office: JobService, hub: EmbeddedHub, guest: Person, me: Person, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
     assert "is public" in told(lambda: office.publish(me, merged, to(taken, private=True)))
@@ -103,7 +103,7 @@ def test_what_cannot_be_published_is_said_in_the_words_of_the_page(
 
 
 def test_a_gated_parent_is_explained_and_respected(
-    office: Desk, hub: EmbeddedHub, folders: dict[str, Path], guest: Person, somebody: Person
+    office: JobService, hub: EmbeddedHub, folders: dict[str, Path], guest: Person, somebody: Person
 ) -> None:
     gated = zoo.push(hub, "guest/gated", folders["me/mlp-a"])
     hub.api().update_repo_settings(gated, gated="manual")
@@ -123,7 +123,9 @@ def test_a_gated_parent_is_explained_and_respected(
     told(lambda: office.result(somebody, job.id))
 
 
-def test_a_private_model_is_told_of_without_a_terminal(office: Desk, somebody: Person) -> None:
+def test_a_private_model_is_told_of_without_a_terminal(
+    office: JobService, somebody: Person
+) -> None:
     recipe = quick(models=("guest/secret-a", "me/mlp-b"))
     assert "sign in on this page" in told(lambda: office.plan(somebody, recipe))
 

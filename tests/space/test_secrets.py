@@ -12,7 +12,7 @@ import pytest
 
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.service.job import Refused
-from spaces_app.service.jobs import Desk
+from spaces_app.service.jobs import JobService
 from spaces_app.service.log import log, scrubbed
 from spaces_app.service.visitors import Person, Sessions, user
 from tests.space.browser import Visitor, a_browser
@@ -39,7 +39,7 @@ def shown_below(secret: str, pid: int | None = None) -> list[int]:
 
 
 def test_a_token_is_nowhere(
-    desk: Desk,
+    jobs: JobService,
     hub: EmbeddedHub,
     guest: Person,
     workers: Workers,
@@ -47,29 +47,29 @@ def test_a_token_is_nowhere(
 ) -> None:
     assert guest.token is not None
     recipe = quick(models=("guest/secret-a", "me/mlp-b"))
-    answers = [desk.plan(guest, recipe).plan]
+    answers = [jobs.plan(guest, recipe).plan]
     workers.halt(begins("measure"))
-    job = desk.submit(guest, recipe)
+    job = jobs.submit(guest, recipe)
     workers.halted()
     assert not shown_below(guest.token)
-    assert not holding(desk.folders.root, guest.token)
+    assert not holding(jobs.folders.root, guest.token)
     workers.go_on()
-    until(lambda: desk.look(guest, job.id).job.has_ended)
-    answers.append(desk.look(guest, job.id).job.model_dump())
-    answers.append(desk.publish(guest, job.id, {"push": "guest/marked", "private": True}))
-    packed = desk.packed(guest, job.id)
+    until(lambda: jobs.look(guest, job.id).job.has_ended)
+    answers.append(jobs.look(guest, job.id).job.model_dump())
+    answers.append(jobs.publish(guest, job.id, {"push": "guest/marked", "private": True}))
+    packed = jobs.packed(guest, job.id)
     with pytest.raises(Refused) as refused:
-        desk.publish(guest, job.id, {"push": "me/not-mine", "private": True})
+        jobs.publish(guest, job.id, {"push": "me/not-mine", "private": True})
     answers.append(refused.value.refusal.model_dump())
     assert guest.token not in json.dumps(answers, default=str)
     assert guest.token.encode() not in packed.read_bytes()
-    assert not holding(desk.folders.root, guest.token)
+    assert not holding(jobs.folders.root, guest.token)
     assert not holding(hub.root / "repos", guest.token)
     written = capfd.readouterr()
     assert guest.token not in written.out + written.err
     assert '"event": "published"' in written.err
     assert guest.token not in repr(guest)
-    assert not desk._crew._tokens
+    assert not jobs._crew._tokens
 
 
 def test_tokens_are_nowhere_after_the_whole_path_through_the_app(
@@ -122,11 +122,13 @@ def test_tokens_are_nowhere_after_the_whole_path_through_the_app(
             assert not holding(place, token)
 
 
-def test_a_broken_token_is_not_said_aloud(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_token_is_not_said_aloud(
+    jobs: JobService, capfd: pytest.CaptureFixture[str]
+) -> None:
     stranger = user("stranger", "hf_MARKEDMARKEDMARKED")
     recipe = quick(models=("guest/secret-a", "me/mlp-b"))
     with pytest.raises(Refused) as refused:
-        desk.plan(stranger, recipe)
+        jobs.plan(stranger, recipe)
     assert "MARKED" not in refused.value.refusal.model_dump_json()
     assert "MARKED" not in capfd.readouterr().err
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hubmerge.reporting.next_steps import LONGER
 from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.schema.base import RowSet
-from hubmerge.reporting.schema.fusion import Ledger, SoupStep
+from hubmerge.reporting.schema.fusion import SoupRecord, SoupStep
 from hubmerge.reporting.survey_kinds import kind_of
-from spaces_app.service.gallery import Exhibit, exhibit
+from spaces_app.service.gallery import GalleryEntry, gallery_entry
 from spaces_app.service.job import Refusal
 from spaces_app.ui import (
     curve_view,
@@ -62,7 +62,7 @@ def test_no_text_changes_the_markup_around_it(text: str) -> None:
         lambda said: markup.refusal(Refusal(kind="k", what=said, found="f", hint="h")),
         lambda said: attempt_view.render({said: [(said, 0.5)]}),
         lambda said: gallery_view.render(
-            [Exhibit(said, (said, said), said, said, 0.1, 0.1, 5, said)]
+            [GalleryEntry(said, (said, said), said, said, 0.1, 0.1, 5, said)]
         ),
         lambda said: offer("pick-a", [said]),
         lambda said: markup.on_hub(said),
@@ -97,7 +97,7 @@ cards = values | st.fixed_dictionaries(
 
 @given(st.fixed_dictionaries({}, optional={"id": values, "cardData": cards, "private": values}))
 def test_whatever_a_card_says_the_gallery_stands(said: dict) -> None:
-    shown = exhibit(said)
+    shown = gallery_entry(said)
     rows = [row for row in shape(gallery_view.render([shown])) if row[0] == "tr"]
     assert len(rows) == 2
     assert "nan" not in str(gallery_view.render([shown])) or "nan" in str(said).lower()
@@ -107,7 +107,7 @@ def test_whatever_a_card_says_the_gallery_stands(said: dict) -> None:
 def test_what_is_no_figure_is_shown_as_none(value: object) -> None:
     metrics = [{"type": "accuracy", "value": value}]
     result = {"dataset": {"args": {"rows": value}}, "metrics": metrics}
-    shown = exhibit({"cardData": {"model-index": [{"results": [result]}]}})
+    shown = gallery_entry({"cardData": {"model-index": [{"results": [result]}]}})
     assert (shown.accuracy, shown.rows) == (None, None)
 
 
@@ -123,8 +123,8 @@ def test_a_card_is_told_as_it_is() -> None:
         "model-index": [{"name": "m", "results": [result]}],
     }
     said = {"id": "o/m", "cardData": card, "lastModified": "2024-05-06T00:00:00.000Z"}
-    wanted = Exhibit("o/m", ("o/a", "o/b"), "o/d", "worse", 0.9, 0.1, 400, "2024-05-06")
-    assert exhibit(said) == wanted
+    wanted = GalleryEntry("o/m", ("o/a", "o/b"), "o/d", "worse", 0.9, 0.1, 400, "2024-05-06")
+    assert gallery_entry(said) == wanted
     (address,) = re.findall(r'href="./\?([^"]+)"', html.unescape(again(wanted)))
     assert Pick.asked(dict(parse_qsl(address))) == ["o/a", "o/b", "", "o/d"]
 
@@ -163,7 +163,7 @@ def test_the_ledger_of_a_soup_is_shown_step_by_step() -> None:
         SoupStep(ingredient="parent_a", alone=0.8, soup=0.85, taken=False),
     ]
     method = example().method.model_copy(
-        update={"ledger": Ledger(metric="accuracy", steps=steps), "ingredients": [0.0, 1.0]}
+        update={"ledger": SoupRecord(metric="accuracy", steps=steps), "ingredients": [0.0, 1.0]}
     )
     shown = str(survey_view.ledger(example(method=method)))
     assert shown.index("parent B") < shown.index("parent A")

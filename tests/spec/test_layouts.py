@@ -306,16 +306,21 @@ LAYOUTS = {
 @pytest.fixture(params=LAYOUTS)
 def layout(request, tmp_path):
     """Model in float64, spec, inputs, expected freedom."""
-    text, build, inputs, freedom = LAYOUTS[request.param]
+    text, build, inputs, parametrization = LAYOUTS[request.param]
     torch.manual_seed(0)
     model = shaken(build()).double().eval()
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    return model, bind(family(tmp_path, text, request.param), model.config, shapes), inputs, freedom
+    return (
+        model,
+        bind(family(tmp_path, text, request.param), model.config, shapes),
+        inputs,
+        parametrization,
+    )
 
 
 def test_the_language_says_it(layout):
-    model, spec, inputs, freedom = layout
-    assert spec.free_spaces() == freedom
+    model, spec, inputs, parametrization = layout
+    assert spec.free_spaces() == parametrization
     state = model.state_dict()
     reference = outputs(model, state, inputs)
     for seed in range(3):

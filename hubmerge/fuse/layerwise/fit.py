@@ -19,8 +19,8 @@ from hubmerge.fuse.layerwise.normal_equations import (
 from hubmerge.fuse.layerwise.observe import observing, run
 from hubmerge.fuse.layerwise.rows import System, rows, systems
 from hubmerge.fuse.layerwise.targets import Targets
-from hubmerge.fuse.layerwise.trace import Group, Place, Stage
-from hubmerge.models.method_context import Bench
+from hubmerge.fuse.layerwise.trace import Group, Stage, TracePoint
+from hubmerge.models.method_context import MethodContext
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,18 @@ class Fit:
     shift: Tensor | None
 
 
-def fitted(stage: Stage, model: nn.Module, targets: Targets, bench: Bench) -> dict[Group, Fit]:
+def fitted(
+    stage: Stage, model: nn.Module, targets: Targets, context: MethodContext
+) -> dict[Group, Fit]:
     """What has to be added to each layer of `stage`; `model` holds what is merged so far."""
     same = systems(stage)
-    reads = {w.reads: Place(w.name, entering=True) for group in stage for w in group.writers}
+    reads = {w.reads: TracePoint(w.name, entering=True) for group in stage for w in group.writers}
     places = [*(group.place for group in stage), *reads.values()]
-    whole = len(bench.batches[0])
+    whole = len(context.batches[0])
 
     def one(number: int) -> dict[str, Tensor]:
-        batch = bench.batches[number]
-        inputs = {name: value.to(bench.workers.device) for name, value in batch.inputs.items()}
+        batch = context.batches[number]
+        inputs = {name: value.to(context.workers.device) for name, value in batch.inputs.items()}
         images = number * whole + torch.arange(len(batch))
         total: dict[str, Tensor] = {}
         with torch.inference_mode():
@@ -70,14 +72,14 @@ def fitted(stage: Stage, model: nn.Module, targets: Targets, bench: Bench) -> di
         return total
 
     with observing(model, places) as seen:
-        total = bench.workers.sum(one, range(len(bench.batches)), "least squares")
+        total = context.workers.sum(one, range(len(context.batches)), "least squares")
     jobs = [(k, number) for k, system in enumerate(same) for number in range(len(system.groups))]
 
     def solved(job: tuple[int, int]) -> Fit:
         k, number = job
         return _solved(same[k], number, [_named(total, f"{k}:{fold}:") for fold in (0, 1)])
 
-    fits = bench.workers.map(solved, jobs, "least squares")
+    fits = context.workers.map(solved, jobs, "least squares")
     return {same[k].groups[number]: fit for (k, number), fit in zip(jobs, fits, strict=True)}
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from torch import Tensor, nn
 
-from hubmerge.fuse.layerwise.trace import Place
+from hubmerge.fuse.layerwise.trace import TracePoint
 from hubmerge.utils.hooks import Seen, entering, leaving
 
 
@@ -16,11 +16,11 @@ class _Enough(Exception):
 
 
 @contextmanager
-def observing(model: nn.Module, places: Sequence[Place]) -> Iterator[Seen]:
+def observing(model: nn.Module, places: Sequence[TracePoint]) -> Iterator[Seen]:
     """Inside, a pass through `run` leaves the value at every place under that place."""
     seen = Seen()
 
-    def keep(place: Place, value: Tensor) -> None:
+    def keep(place: TracePoint, value: Tensor) -> None:
         # Cloned, because a model may go on to add to it in place.
         seen.values.setdefault(place, value.clone())
         if len(seen.values) == len(places):
@@ -37,7 +37,7 @@ def observing(model: nn.Module, places: Sequence[Place]) -> Iterator[Seen]:
         yield seen
 
 
-def run(model: nn.Module, inputs: Mapping[str, Tensor], seen: Seen) -> dict[Place, Tensor]:
+def run(model: nn.Module, inputs: Mapping[str, Tensor], seen: Seen) -> dict[TracePoint, Tensor]:
     """What stands at every place observed; the pass ends where the last of them is seen."""
     with suppress(_Enough):
         model(**inputs)

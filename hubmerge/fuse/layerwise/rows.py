@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hubmerge.fuse.layerwise.trace import Group, Place, Stage
+from hubmerge.fuse.layerwise.trace import Group, Stage, TracePoint
 
 PLACES = 64
 """Places of an image that become rows, at most: the ones between them would say nearly the same."""
@@ -53,7 +53,7 @@ def rows(
     system: System,
     images: Tensor,
     given: Sequence[Tensor],
-    missing: Mapping[Place, Tensor],
+    missing: Mapping[TracePoint, Tensor],
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Fold (0, or 1 if held out), X and R, some images at a time.
 
@@ -87,7 +87,7 @@ def folds_of(images: Tensor) -> Iterator[tuple[int, Tensor]]:
             yield fold, which
 
 
-def _wanted(system: System, images: int, missing: Mapping[Place, Tensor]) -> Tensor:
+def _wanted(system: System, images: int, missing: Mapping[TracePoint, Tensor]) -> Tensor:
     """What the groups have to reach: [groups of channels, images, places, outputs]."""
     layer = system.groups[0].writers[0].layer
     each = []

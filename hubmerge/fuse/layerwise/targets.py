@@ -15,21 +15,21 @@ import torch
 from torch import Tensor, nn
 
 from hubmerge.fuse.layerwise.observe import observing, run
-from hubmerge.fuse.layerwise.trace import Place, Stage
-from hubmerge.models.method_context import Bench
+from hubmerge.fuse.layerwise.trace import Stage, TracePoint
+from hubmerge.models.method_context import MethodContext
 
 KEPT_BYTES = 2**30
 """Targets that are kept (1 GiB), so that the parents run once for several stages."""
 
 
-def windows(plan: Sequence[Stage], bench: Bench) -> list[list[Stage]]:
+def windows(plan: Sequence[Stage], context: MethodContext) -> list[list[Stage]]:
     """Consecutive stages whose targets, on all images together, fit into `KEPT_BYTES`.
 
     Decides how often the parents run and nothing else. With very many images every stage stands
     alone, and nothing is kept.
     """
-    images = len(bench.batches) * len(bench.batches[0])
-    itemsize = next(bench.scratch.parameters()).element_size()
+    images = len(context.batches) * len(context.batches[0])
+    itemsize = next(context.scratch.parameters()).element_size()
     found: list[list[Stage]] = []
     room = 0
     for stage in plan:
@@ -42,19 +42,21 @@ def windows(plan: Sequence[Stage], bench: Bench) -> list[list[Stage]]:
     return found
 
 
-def heard_by(weights: Sequence[float], used: Sequence[int], bench: Bench) -> dict[str, Tensor]:
+def heard_by(
+    weights: Sequence[float], used: Sequence[int], context: MethodContext
+) -> dict[str, Tensor]:
     """What each of the parents `used` weighs in outputs that only some of them know.
 
     Returns: the module of the head -> [parents, 1, outputs], each column summing to 1; what none of
     those used knows is as it is made up for all alike. Empty where all know all.
     """
-    if bench.head is None:
+    if context.head is None:
         return {}
     own = torch.tensor(weights, dtype=torch.float64).unsqueeze(1)
-    known = own * bench.head.known[list(used)]
+    known = own * context.head.known[list(used)]
     total = known.sum(0)
     shares = torch.where(total > 0, known / total.clamp_min(1e-300), own)
-    return {bench.head.module: shares.unsqueeze(1)}
+    return {context.head.module: shares.unsqueeze(1)}
 
 
 class Targets:
@@ -65,16 +67,16 @@ class Targets:
         parents: Sequence[nn.Module],
         weights: Sequence[float],
         window: Sequence[Stage],
-        bench: Bench,
+        context: MethodContext,
         heard: Mapping[str, Tensor] | None = None,
     ) -> None:
         """heard: module -> what each parent weighs in each of its outputs, see `heard_by`."""
         self._heard = heard or {}
-        self._parents, self._weights, self._bench = parents, weights, bench
+        self._parents, self._weights, self._bench = parents, weights, context
         groups = [group for stage in window for group in stage]
         self._places = [group.place for group in groups]
         self._rectified = {group.place: group.rectified for group in groups}
-        self._kept: dict[int, dict[Place, Tensor]] = {}
+        self._kept: dict[int, dict[TracePoint, Tensor]] = {}
         self._keeps = len(window) > 1
 
     @contextmanager
@@ -87,7 +89,7 @@ class Targets:
             yield self
         self._kept.clear()
 
-    def of(self, number: int, inputs: dict[str, Tensor]) -> dict[Place, Tensor]:
+    def of(self, number: int, inputs: dict[str, Tensor]) -> dict[TracePoint, Tensor]:
         """The means for batch `number`, whose inputs are given. Safe to call from any thread."""
         if number in self._kept:
             return self._kept[number]
@@ -102,7 +104,7 @@ class Targets:
             self._kept[number] = mean
         return mean
 
-    def _target(self, place: Place, values: Sequence[Tensor]) -> Tensor:
+    def _target(self, place: TracePoint, values: Sequence[Tensor]) -> Tensor:
         if place.module in self._heard and not place.entering:
             return torch.stack([*values]).mul(self._heard[place.module].to(values[0])).sum(0)
         mean = self._mean(values)

@@ -32,8 +32,8 @@ from hubmerge.fuse.layerwise.normal_equations import (
 from hubmerge.fuse.layerwise.observe import observing, run
 from hubmerge.fuse.layerwise.rows import folds_of, sampled
 from hubmerge.fuse.layerwise.targets import Targets
-from hubmerge.fuse.layerwise.trace import Group, Place, shared_modules
-from hubmerge.models.method_context import Bench
+from hubmerge.fuse.layerwise.trace import Group, TracePoint, shared_modules
+from hubmerge.models.method_context import MethodContext
 
 SAME = 1e-5
 """Relative error up to which a module counts as its gain times something, plus its bias."""
@@ -48,9 +48,9 @@ class TiedHead:
     biased: bool
 
     @property
-    def place(self) -> Place:
+    def place(self) -> TracePoint:
         """Where the head's work shows."""
-        return Place(self.head, entering=False)
+        return TracePoint(self.head, entering=False)
 
 
 def tied_head(model: nn.Module, inputs: Mapping[str, Tensor]) -> TiedHead | None:
@@ -102,18 +102,18 @@ def refitted_norm(
     model: nn.Module,
     parents: Sequence[nn.Module],
     weights: Sequence[float],
-    bench: Bench,
+    context: MethodContext,
 ) -> dict[str, Tensor]:
     """Gain and bias of the norm before a tied head; `model` holds what is merged so far."""
     norm = plain(model.get_submodule(tied.norm))
     matrix = model.get_submodule(tied.head).get_parameter("weight").detach()
-    whole = len(bench.batches[0])
-    entering = Place(tied.norm, entering=True)
+    whole = len(context.batches[0])
+    entering = TracePoint(tied.norm, entering=True)
     stage = (Group(tied.place, (), 0),)
 
     def one(number: int) -> dict[str, Tensor]:
-        batch = bench.batches[number]
-        inputs = {name: value.to(bench.workers.device) for name, value in batch.inputs.items()}
+        batch = context.batches[number]
+        inputs = {name: value.to(context.workers.device) for name, value in batch.inputs.items()}
         images = number * whole + torch.arange(len(batch))
         total: dict[str, Tensor] = {}
         with torch.inference_mode():
@@ -127,10 +127,10 @@ def refitted_norm(
         return total
 
     with (
-        Targets(parents, weights, [stage], bench).watched() as targets,
+        Targets(parents, weights, [stage], context).watched() as targets,
         observing(model, [entering, tied.place]) as seen,
     ):
-        total = bench.workers.sum(one, range(len(bench.batches)), "least squares")
+        total = context.workers.sum(one, range(len(context.batches)), "least squares")
     folds = [
         {key[2:]: value for key, value in total.items() if key.startswith(f"{fold}:")}
         for fold in (0, 1)

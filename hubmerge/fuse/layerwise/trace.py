@@ -34,7 +34,7 @@ COPIES = {
 
 
 @dataclass(frozen=True)
-class Place:
+class TracePoint:
     """Where an activation can be seen: what enters or leaves a module."""
 
     module: str
@@ -71,7 +71,7 @@ class Group:
     reads them.
     """
 
-    place: Place
+    place: TracePoint
     writers: tuple[Writer, ...]
     values: int
     rectified: bool = False
@@ -143,7 +143,7 @@ class _Trace:
     """
 
     nodes: list[_Node] = field(default_factory=list)
-    places: dict[int, list[Place]] = field(default_factory=dict)
+    places: dict[int, list[TracePoint]] = field(default_factory=dict)
     norms: dict[int, tuple[str, float, int]] = field(default_factory=dict)
     calls: list[_Call] = field(default_factory=list)
     bits: dict[str, int] = field(default_factory=dict)
@@ -154,17 +154,17 @@ class _Trace:
 class _Found:
     writer: Writer
     node: int
-    place: Place
+    place: TracePoint
 
 
 def _followed(trace: _Trace, call: _Call) -> _Found:
     """The last node that shows nothing but the layer's work and sums, where a hook can see it."""
     writer = Writer(call.name, call.layer, call.reads)
-    node, place = call.leaves, Place(call.name, entering=False)
+    node, place = call.leaves, TracePoint(call.name, entering=False)
     if len(trace.nodes[node].users) == 1 and node in trace.norms:
         norm, eps, node = trace.norms[node]
         writer = replace(writer, norm=norm, eps=eps)
-        place = Place(norm, entering=False)
+        place = TracePoint(norm, entering=False)
     found = _Found(writer, node, place)
     while len(trace.nodes[node].users) == 1:
         node = trace.nodes[node].users[0]
@@ -279,7 +279,7 @@ def _reported(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
             trace.runs[name] += 1
             entered[name] = recorder.node(first_tensor(given)) if given else None
             if (node := entered[name]) is not None:
-                trace.places.setdefault(node, []).append(Place(name, entering=True))
+                trace.places.setdefault(node, []).append(TracePoint(name, entering=True))
 
         return hook
 
@@ -288,7 +288,7 @@ def _reported(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
             before, after = entered.get(name), recorder.node(first_tensor(output))
             if before is None or after is None:
                 return
-            trace.places.setdefault(after, []).append(Place(name, entering=False))
+            trace.places.setdefault(after, []).append(TracePoint(name, entering=False))
             if (layer := as_layer(module)) is not None:
                 bit = trace.bits.setdefault(name, 1 << len(trace.bits))
                 recorder.mark(after, bit)

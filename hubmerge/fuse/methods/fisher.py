@@ -19,10 +19,10 @@ from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, UNITY
 from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
-from hubmerge.utils.workers import LANES
+from hubmerge.utils.workers import PARTIAL_SUMS
 
 FLOOR = 1e-6
 """Share of the mean Fisher information of all weights that each one has at least, so that what no
@@ -42,7 +42,7 @@ def fisher(
     states: Sequence[State],
     weights: Sequence[float],
     *,
-    bench: Bench,
+    context: MethodContext,
     seed: int,
     draws: Annotated[int, Says("classes drawn per row; 0 takes all, as likely as they are", 0)] = 1,
 ) -> dict[str, Tensor]:
@@ -58,12 +58,12 @@ def fisher(
     used = [n for n, weight in enumerate(weights) if weight]
     if len(used) == 1:
         return merged
-    if not len(bench.batches):
+    if not len(context.batches):
         raise RecipeError("--fuse fisher needs calibration rows", found="none are left for it")
-    with bench.workers.single_threaded_ops():
-        known = [None if bench.head is None else bench.head.known[n] for n in used]
+    with context.workers.single_threaded_ops():
+        known = [None if context.head is None else context.head.known[n] for n in used]
         found = [
-            information(states[n], bench, draws=draws, seed=seed, known=own)
+            information(states[n], context, draws=draws, seed=seed, known=own)
             for n, own in zip(used, known, strict=True)
         ]
     least = FLOOR * _mean(found)
@@ -87,29 +87,34 @@ def _mean(found: Sequence[State]) -> float:
 
 
 def information(
-    state: State, bench: Bench, *, draws: int = 0, seed: int = 0, known: Tensor | None = None
+    state: State,
+    context: MethodContext,
+    *,
+    draws: int = 0,
+    seed: int = 0,
+    known: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """The diagonal of the Fisher information of every trained tensor, float64, per example.
 
        draws: as the fusion's option. known: bool [classes], those it predicts; None: all.
     Batch norms work with their running statistics.
     """
-    model, workers = bench.scratch, bench.workers
+    model, workers = context.scratch, context.workers
     model.load_state_dict(dict(state))
     # Gradients are taken by putting tensors into a model: every lane has one of its own.
-    lanes = [model.eval(), *(copy.deepcopy(model) for _ in range(LANES - 1))]
+    lanes = [model.eval(), *(copy.deepcopy(model) for _ in range(PARTIAL_SUMS - 1))]
 
     def one(number: int) -> dict[str, Tensor]:
-        batch = bench.batches[number]
+        batch = context.batches[number]
         inputs = {name: value.to(workers.device) for name, value in batch.inputs.items()}
         return {
             "": torch.tensor(float(len(batch)), dtype=torch.float64),
-            **_squares(lanes[number % LANES], inputs, draws, f"{seed}:{number}", known),
+            **_squares(lanes[number % PARTIAL_SUMS], inputs, draws, f"{seed}:{number}", known),
         }
 
     # The fused kernels of attention know no gradients of single examples.
     with placed(workers.device, *lanes), sdpa_kernel(SDPBackend.MATH):
-        sums = workers.sum(one, range(len(bench.batches)), "Fisher information")
+        sums = workers.sum(one, range(len(context.batches)), "Fisher information")
     count = sums.pop("")
     return {name: value / count for name, value in sums.items()}
 

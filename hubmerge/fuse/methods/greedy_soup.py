@@ -9,8 +9,8 @@ from hubmerge.fuse.laws import EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS, UNIT
 from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.fuse.result import Fused, Ledger, Step
-from hubmerge.fuse.validation_scorer import Judge
+from hubmerge.fuse.result import Fused, SoupRecord, Step
+from hubmerge.fuse.validation_scorer import ValidationScorer
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
 
@@ -25,7 +25,7 @@ def greedy_soup(
     states: Sequence[State],
     weights: Sequence[float],
     *,
-    judge: Judge,
+    scorer: ValidationScorer,
     metric: Annotated[
         Literal["loss", "accuracy", "robust-accuracy"],
         Says("what must not get worse; robust is under noise on the inputs"),
@@ -46,7 +46,7 @@ def greedy_soup(
     with track(2 * count - 1, "greedy soup") as bar:
 
         def figures(members: Sequence[int]) -> tuple[float, float]:
-            found = judge.figures(metric, *soup(members))
+            found = scorer.figures(metric, *soup(members))
             bar.update(1)
             return found
 
@@ -61,7 +61,7 @@ def greedy_soup(
             if found >= best:
                 members, best = [*members, n], found
     told = -1.0 if metric == "loss" else 1.0
-    ledger = Ledger(
+    ledger = SoupRecord(
         metric, tuple(Step(n, told * alone[n], told * found, taken) for n, found, taken in steps)
     )
     state, own = soup(members)

@@ -13,7 +13,7 @@ from hubmerge.fuse.laws import EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS, UNIT
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.result import Fused
-from hubmerge.fuse.validation_scorer import Judge
+from hubmerge.fuse.validation_scorer import ValidationScorer
 from hubmerge.symmetry.permutation import State
 
 
@@ -27,7 +27,7 @@ def learned_soup(
     states: Sequence[State],
     weights: Sequence[float],
     *,
-    judge: Judge,
+    scorer: ValidationScorer,
     epochs: Annotated[int, Says("passes over the validation rows", 1)] = 5,
     rate: Annotated[float, Says("learning rate", 0)] = 0.1,
 ) -> Fused:
@@ -38,8 +38,8 @@ def learned_soup(
     start = torch.zeros(len(states), dtype=torch.float64)
     found = learned(
         states,
-        judge,
-        judge.rows,
+        scorer,
+        scorer.rows,
         start,
         lambda free: free.softmax(0),
         epochs=epochs,

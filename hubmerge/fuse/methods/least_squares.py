@@ -30,7 +30,7 @@ from hubmerge.fuse.layerwise.tied_norm import refitted_norm, tied_head
 from hubmerge.fuse.layerwise.trace import Group, stages
 from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.registry import fusion
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
 from hubmerge.utils.progress import track
@@ -46,7 +46,7 @@ PROBE = 2
     sets_statistics=True,
 )
 def least_squares(
-    states: Sequence[State], weights: Sequence[float], *, bench: Bench
+    states: Sequence[State], weights: Sequence[float], *, context: MethodContext
 ) -> dict[str, Tensor]:
     """Refit every layer to the parents' mean output there, on unlabelled calibration images.
 
@@ -58,14 +58,14 @@ def least_squares(
     used = [number for number, weight in enumerate(weights) if weight]
     if len(used) == 1:
         return merged
-    if not len(bench.batches):
+    if not len(context.batches):
         raise RecipeError(
             "--fuse least-squares needs calibration rows",
             found="none are left for it",
             hint="--fuse average needs none",
         )
-    with bench.workers.single_threaded_ops():
-        return _refitted(merged, states, weights, used, bench)
+    with context.workers.single_threaded_ops():
+        return _refitted(merged, states, weights, used, context)
 
 
 def _refitted(
@@ -73,13 +73,13 @@ def _refitted(
     every: Sequence[State],
     shares: Sequence[float],
     used: Sequence[int],
-    bench: Bench,
+    context: MethodContext,
 ) -> dict[str, Tensor]:
     states, weights = [every[number] for number in used], [shares[number] for number in used]
-    heard = heard_by(weights, used, bench)
-    model = bench.scratch
+    heard = heard_by(weights, used, context)
+    model = context.scratch
     model.load_state_dict(dict(average))
-    probe = {name: value[:PROBE] for name, value in bench.batches[0].inputs.items()}
+    probe = {name: value[:PROBE] for name, value in context.batches[0].inputs.items()}
     plan = stages(model.eval(), probe)
     writers = [writer for stage in plan for group in stage for writer in group.writers]
     maps = {w.name: mean_of([folded(state, w) for state in states], weights) for w in writers}
@@ -87,17 +87,17 @@ def _refitted(
     for writer in writers:
         merged |= plainly(writer, average, maps[writer.name])
     parents = [_holding(model, state) for state in states]
-    with placed(bench.workers.device, model, *parents), track(len(plan), "least squares") as bar:
-        for window in windows(plan, bench):
-            with Targets(parents, weights, window, bench, heard).watched() as targets:
+    with placed(context.workers.device, model, *parents), track(len(plan), "least squares") as bar:
+        for window in windows(plan, context):
+            with Targets(parents, weights, window, context, heard).watched() as targets:
                 for stage in window:
                     model.load_state_dict(merged)
-                    for group, fit in fitted(stage, model, targets, bench).items():
+                    for group, fit in fitted(stage, model, targets, context).items():
                         merged |= _corrected(average, group, fit, maps)
                     bar.update(1)
         if (tied := tied_head(model, probe)) is not None:
             model.load_state_dict(merged)
-            merged |= refitted_norm(tied, model, parents, weights, bench)
+            merged |= refitted_norm(tied, model, parents, weights, context)
     return merged
 
 

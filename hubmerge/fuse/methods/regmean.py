@@ -13,11 +13,11 @@ from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.normal_equations import Moments, scales, solve, sums
 from hubmerge.fuse.layerwise.observe import observing, run
 from hubmerge.fuse.layerwise.rows import sampled
-from hubmerge.fuse.layerwise.trace import Place, Writer, stages
+from hubmerge.fuse.layerwise.trace import TracePoint, Writer, stages
 from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
 
@@ -40,7 +40,7 @@ def regmean(
     states: Sequence[State],
     weights: Sequence[float],
     *,
-    bench: Bench,
+    context: MethodContext,
     ridge: Annotated[
         float, Says("pull towards the average, by the inputs' mean square", 1e-9)
     ] = 0.1,
@@ -54,14 +54,14 @@ def regmean(
     used = [n for n, weight in enumerate(weights) if weight]
     if len(used) == 1:
         return merged
-    if not len(bench.batches):
+    if not len(context.batches):
         raise RecipeError("--fuse regmean needs calibration rows", found="none are left for it")
-    model = bench.scratch
+    model = context.scratch
     model.load_state_dict(merged)
-    probe = {name: value[:PROBE] for name, value in bench.batches[0].inputs.items()}
-    with bench.workers.single_threaded_ops():
+    probe = {name: value[:PROBE] for name, value in context.batches[0].inputs.items()}
+    with context.workers.single_threaded_ops():
         for window in _windows(_layers(stages(model.eval(), probe))):
-            found = [_products(states[n], window, bench) for n in used]
+            found = [_products(states[n], window, context) for n in used]
             for k, same in enumerate(window):
                 products = [each[k] for each in found]
                 for writer in same:
@@ -98,15 +98,15 @@ def _windows(layers: Sequence[Same]) -> Iterator[list[Same]]:
         yield window
 
 
-def _products(state: State, window: Sequence[Same], bench: Bench) -> list[Tensor]:
+def _products(state: State, window: Sequence[Same], context: MethodContext) -> list[Tensor]:
     """Mean product of a parent's own inputs about 0, float64 [groups, inputs, inputs] a layer."""
-    model, workers = bench.scratch, bench.workers
+    model, workers = context.scratch, context.workers
     model.load_state_dict(dict(state))
-    places = {k: Place(same[0].name, entering=True) for k, same in enumerate(window)}
-    whole = len(bench.batches[0])
+    places = {k: TracePoint(same[0].name, entering=True) for k, same in enumerate(window)}
+    whole = len(context.batches[0])
 
     def one(number: int) -> dict[str, Tensor]:
-        batch = bench.batches[number]
+        batch = context.batches[number]
         inputs = {name: value.to(workers.device) for name, value in batch.inputs.items()}
         images = number * whole + torch.arange(len(batch))
         total: dict[str, Tensor] = {}
@@ -122,7 +122,7 @@ def _products(state: State, window: Sequence[Same], bench: Bench) -> list[Tensor
         return total
 
     with placed(workers.device, model), observing(model, [*dict.fromkeys(places.values())]) as eyes:
-        total = workers.sum(one, range(len(bench.batches)), "products of inputs")
+        total = workers.sum(one, range(len(context.batches)), "products of inputs")
     return [total[f"{k}:xx"] / total[f"{k}:n"] for k in range(len(window))]
 
 

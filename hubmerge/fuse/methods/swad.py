@@ -9,8 +9,8 @@ from hubmerge.fuse._training_run import mean_of
 from hubmerge.fuse.laws import IDENTITY, PERMUTATIONS, ROTATIONS, UNITY
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.fuse.result import Fused, Ledger, Step
-from hubmerge.fuse.validation_scorer import Judge
+from hubmerge.fuse.result import Fused, SoupRecord, Step
+from hubmerge.fuse.validation_scorer import ValidationScorer
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
 
@@ -26,7 +26,7 @@ def swad(
     states: Sequence[State],
     weights: Sequence[float],
     *,
-    judge: Judge,
+    scorer: ValidationScorer,
     patience: Annotated[int, Says("checkpoints no better than the window's first", 1)] = 3,
     overfit: Annotated[int, Says("checkpoints above the tolerance that end the window", 1)] = 6,
     tolerance: Annotated[
@@ -39,12 +39,12 @@ def swad(
     with track(count, "swad") as bar:
         for n, state in enumerate(states):
             own = [float(n == m) for m in range(count)]
-            losses.append(judge.loss(state, own))
+            losses.append(scorer.loss(state, own))
             bar.update(1)
     start, stop = window(losses, patience, overfit, tolerance)
     steps = tuple(Step(n, loss, None, start <= n < stop) for n, loss in enumerate(losses))
     made = mean_of(states, range(start, stop))
-    return Fused(made.state, made.weights, Ledger("loss", steps))
+    return Fused(made.state, made.weights, SoupRecord("loss", steps))
 
 
 def window(

@@ -16,7 +16,7 @@ from hubmerge.fuse.laws import EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS, UNIT
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.result import Fused
-from hubmerge.fuse.validation_scorer import Judge
+from hubmerge.fuse.validation_scorer import ValidationScorer
 from hubmerge.symmetry.permutation import State
 
 FLAT = 1e-10
@@ -33,8 +33,8 @@ def twa(
     states: Sequence[State],
     weights: Sequence[float],
     *,
-    judge: Judge,
-    lessons: Batches,
+    scorer: ValidationScorer,
+    sampler: Batches,
     epochs: Annotated[int, Says("passes over the calibration rows", 1)] = 5,
     rate: Annotated[
         float, Says("learning rate, in distances of the models to their mean", 0)
@@ -55,8 +55,8 @@ def twa(
     start = torch.zeros(len(axes), dtype=torch.float64)
     found = learned(
         states,
-        judge,
-        lessons,
+        scorer,
+        sampler,
         start,
         lambda free: mean + free @ axes,
         epochs=epochs,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from hubmerge.errors import RecipeError
 from hubmerge.landscape.geometry.chain import Chain
-from hubmerge.landscape.path_trainer import Teacher
+from hubmerge.landscape.path_trainer import PathTrainer
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown
 
@@ -16,7 +16,7 @@ from hubmerge.utils.suggestions import unknown
 class CurveFunction(Protocol):
     """Finds a path between two aligned states, with so many bends."""
 
-    def __call__(self, first: State, last: State, bends: int, teacher: Teacher) -> Chain: ...
+    def __call__(self, first: State, last: State, bends: int, teacher: PathTrainer) -> Chain: ...
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ Parameters = dict[str, Tensor]
 positions [outer..., n / 2, 2]: the logarithm of every pair's factor, real and imaginary part."""
 
 
-class Freedom:
+class Parametrization:
     """The symmetries of one model (in canonical form, if anything is mapped) around a start."""
 
     def __init__(

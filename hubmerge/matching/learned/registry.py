@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from hubmerge.matching.registry import Matcher, matchers
 from hubmerge.matching.result import Match
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.batch_sampler import ROWS
@@ -16,13 +16,13 @@ from hubmerge.utils.suggestions import unknown
 
 
 class LearnFunction(Protocol):
-    """Inputs untouched, seed passed in; what `bench.scratch` holds does not matter.
+    """Inputs untouched, seed passed in; what `context.scratch` holds does not matter.
 
     Called by all processes alike.
     """
 
     def __call__(
-        self, spec: Spec, anchor: State, other: State, *, bench: Bench, seed: int = 0
+        self, spec: Spec, anchor: State, other: State, *, context: MethodContext, seed: int = 0
     ) -> Match: ...
 
 

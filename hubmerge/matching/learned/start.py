@@ -17,12 +17,12 @@ from hubmerge.matching.registry import find_matcher
 from hubmerge.matching.similarity.activations import matched_correlations, similarities_of
 from hubmerge.matching.similarity.moments import Moments, measure_moments
 from hubmerge.matching.solvers.relaxed import relax_symmetry
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import Symmetry
 from hubmerge.symmetry.permutation import State
-from hubmerge.training.batch_sampler import Lessons
+from hubmerge.training.batch_sampler import BatchSampler
 from hubmerge.training.midpoint_loss import Parents
 from hubmerge.utils.checkpoint_store import fingerprint
 from hubmerge.utils.input_batches import InputBatch, InputBatches
@@ -42,7 +42,7 @@ class Beginning:
     first: State
     last: State
     symmetry: Symmetry
-    lessons: Lessons
+    sampler: BatchSampler
     alike: dict[str, Tensor]
 
     def correlations(self, symmetry: Symmetry) -> dict[str, tuple[float, float]]:
@@ -54,7 +54,7 @@ def begin(
     spec: Spec,
     anchor: State,
     other: State,
-    bench: Bench,
+    context: MethodContext,
     start: Start,
     seed: int,
     *,
@@ -64,11 +64,11 @@ def begin(
 
     Raises: RecipeError without calibration or validation rows; CanonicalError.
     """
-    workers = bench.workers
-    parents = None if labelled else Parents(bench.scratch, anchor, other, workers)
-    lessons = Lessons(bench, parents, seed)
-    a, b = _holding(bench.scratch, anchor), _holding(bench.scratch, other)
-    moments = measure_moments(spec, a, b, Some(bench.batches, LOOKED_AT), workers)
+    workers = context.workers
+    parents = None if labelled else Parents(context.scratch, anchor, other, workers)
+    sampler = BatchSampler(context, parents, seed)
+    a, b = _holding(context.scratch, anchor), _holding(context.scratch, other)
+    moments = measure_moments(spec, a, b, Some(context.batches, LOOKED_AT), workers)
     matcher = find_matcher(start)
 
     first, last = anchor, other
@@ -84,7 +84,7 @@ def begin(
             return matcher.function(spec, anchor, other, moments=given, seed=seed).symmetry, alike
 
     symmetry, alike = workers.on_main(search)
-    return Beginning(spec, first, last, symmetry, lessons, alike)
+    return Beginning(spec, first, last, symmetry, sampler, alike)
 
 
 @dataclass(frozen=True)
@@ -102,25 +102,25 @@ class Some:
 
 
 def name_of(
-    words: Iterable[str], bench: Bench, beginning: Beginning, rates: Mapping[str, float]
+    words: Iterable[str], context: MethodContext, beginning: Beginning, rates: Mapping[str, float]
 ) -> str:
     """The name of this piece of work: other models, rows, starts, rates or words are another.
 
     Every row is read for it, which learning will do anyway. Empty where there is no shelf on which
     work could be found under its name. Called by all processes alike.
     """
-    if bench.shelf is None:
+    if context.checkpoints is None:
         return ""
-    counts = (str(len(bench.batches)), str(len(bench.validation)))
+    counts = (str(len(context.batches)), str(len(context.validation)))
     versions = (hubmerge.__version__, torch.__version__)
     start = (beginning.symmetry.permutation, beginning.symmetry.maps)
 
     def name() -> str:
-        rows = chain(_tensors(bench.batches), _tensors(bench.validation))
+        rows = chain(_tensors(context.batches), _tensors(context.validation))
         states = chain((beginning.first, beginning.last, *start), rows)
         return fingerprint((*words, *counts, *versions, str(rates)), states)
 
-    return bench.workers.on_main(name)
+    return context.workers.on_main(name)
 
 
 def _tensors(batches: InputBatches) -> Iterator[dict[str, Tensor]]:

@@ -10,7 +10,13 @@ from torch import Tensor
 
 from hubmerge.matching.registry import matcher
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.matching.similarity.bfloat16 import Lengths, device_of, lengths, rough, surely_best
+from hubmerge.matching.similarity.bfloat16 import (
+    Lengths,
+    device_of,
+    is_certified_optimal,
+    lengths,
+    rough,
+)
 from hubmerge.matching.similarity.cosine import correlations
 from hubmerge.matching.similarity.moments import Moments
 from hubmerge.matching.similarity.weights import (
@@ -194,7 +200,7 @@ class _Search:
         if group.root not in self.lengths:
             self.lengths[group.root] = lengths(self.spec, group, self.anchor, self.other)
         longest = self.lengths[group.root]
-        sure = surely_best(self.spec, group, similarities, best.permutation, longest)
+        sure = is_certified_optimal(self.spec, group, similarities, best.permutation, longest)
         self.rough_pays += 1 if sure else -1
         return sure
 

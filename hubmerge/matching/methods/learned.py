@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from hubmerge.matching.learned.parametrization import Freedom
+from hubmerge.matching.learned.parametrization import Parametrization
 from hubmerge.matching.learned.registry import learner
 from hubmerge.matching.learned.start import Start, begin, name_of
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.precision import single
@@ -24,7 +24,7 @@ def match_learned(
     anchor: State,
     other: State,
     *,
-    bench: Bench,
+    context: MethodContext,
     seed: int = 0,
     start: Start = "activations-weights",
     steps: int = STEPS,
@@ -39,7 +39,7 @@ def match_learned(
     Returns: Match, of the best midpoint on validation rows.
     Raises: RecipeError without calibration or validation rows; CanonicalError.
     """
-    return _learned("learned", spec, anchor, other, bench, seed, start, steps, labelled=False)
+    return _learned("learned", spec, anchor, other, context, seed, start, steps, labelled=False)
 
 
 @learner("learned-labels", source="arXiv:2506.22712, section 4.2", labelled=True)
@@ -48,7 +48,7 @@ def match_learned_on_labels(
     anchor: State,
     other: State,
     *,
-    bench: Bench,
+    context: MethodContext,
     seed: int = 0,
     start: Start = "activations-weights",
     steps: int = STEPS,
@@ -58,7 +58,9 @@ def match_learned_on_labels(
     As `learned`, but on the cross-entropy of the rows' labels, which parents that know their
     training rows by heart say less about.
     """
-    return _learned("learned-labels", spec, anchor, other, bench, seed, start, steps, labelled=True)
+    return _learned(
+        "learned-labels", spec, anchor, other, context, seed, start, steps, labelled=True
+    )
 
 
 def _learned(
@@ -66,28 +68,28 @@ def _learned(
     spec: Spec,
     anchor: State,
     other: State,
-    bench: Bench,
+    context: MethodContext,
     seed: int,
     start: Start,
     steps: int,
     *,
     labelled: bool,
 ) -> Match:
-    steps = bench.steps or steps
-    beginning = begin(spec, anchor, other, bench, start, seed, labelled=labelled)
-    freedom = Freedom(spec, beginning.last, beginning.symmetry, beginning.alike)
+    steps = context.steps or steps
+    beginning = begin(spec, anchor, other, context, start, seed, labelled=labelled)
+    parametrization = Parametrization(spec, beginning.last, beginning.symmetry, beginning.alike)
     words = (method, str(spec), start, str(steps), str(seed))
     learnt = learn(
-        freedom,
+        parametrization,
         single(beginning.first),
-        beginning.lessons,
-        bench,
+        beginning.sampler,
+        context,
         steps=steps,
         seed=seed,
-        name=name_of(words, bench, beginning, freedom.rates()),
+        name=name_of(words, context, beginning, parametrization.rates()),
     )
     with torch.no_grad():
-        symmetry = freedom.element(learnt.parameters)
+        symmetry = parametrization.element(learnt.parameters)
     found = beginning.correlations(symmetry)
     spaces = describe_spaces(spec, symmetry, found)
     return Match(method, spec, symmetry.permutation, learnt.outcome, spaces, symmetry.maps)

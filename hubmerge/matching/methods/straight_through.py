@@ -13,7 +13,7 @@ from hubmerge.matching.learned.registry import learner
 from hubmerge.matching.learned.start import Start, begin, name_of
 from hubmerge.matching.methods.descent import descend
 from hubmerge.matching.result import Match, describe_spaces
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.element import Symmetry
 from hubmerge.symmetry.permutation import Permutation, State, permute
@@ -33,7 +33,7 @@ def match_straight_through(
     anchor: State,
     other: State,
     *,
-    bench: Bench,
+    context: MethodContext,
     seed: int = 0,
     start: Start = "weights",
     steps: int = STEPS,
@@ -47,18 +47,18 @@ def match_straight_through(
     Returns: Match, of the best midpoint on validation rows.
     Raises: RecipeError without calibration or validation rows, or without labels.
     """
-    spec, steps = spec.unmapped, bench.steps or steps
-    beginning = begin(spec, anchor, other, bench, start, seed, labelled=True)
+    spec, steps = spec.unmapped, context.steps or steps
+    beginning = begin(spec, anchor, other, context, start, seed, labelled=True)
     drawn = Drawn(spec, anchor, other, beginning.symmetry.permutation)
     words = ("straight-through", str(spec), start, str(steps), str(seed))
     learnt = learn(
         drawn,
         single(anchor),
-        beginning.lessons,
-        bench,
+        beginning.sampler,
+        context,
         steps=steps,
         seed=seed,
-        name=name_of(words, bench, beginning, drawn.rates()),
+        name=name_of(words, context, beginning, drawn.rates()),
     )
     symmetry = Symmetry(drawn.permutation(learnt.parameters))
     spaces = describe_spaces(spec, symmetry, beginning.correlations(symmetry))

@@ -5,7 +5,18 @@ from hubmerge.matching.multi.methods import (  # noqa: F401  (importing register
     merge_many,
     star,
 )
-from hubmerge.matching.multi.registry import Gathering, Together, find_together, ways_together
+from hubmerge.matching.multi.registry import (
+    MultiMatcher,
+    MultiMatchProblem,
+    find_multi_matcher,
+    multi_matchers,
+)
 from hubmerge.matching.multi.to_anchor import between
 
-__all__ = ["Gathering", "Together", "between", "find_together", "ways_together"]
+__all__ = [
+    "MultiMatchProblem",
+    "MultiMatcher",
+    "between",
+    "find_multi_matcher",
+    "multi_matchers",
+]

@@ -12,7 +12,7 @@ from hubmerge.matching.learned.registry import Learner
 from hubmerge.matching.registry import Matcher
 from hubmerge.matching.result import Match
 from hubmerge.matching.similarity.moments import Moments
-from hubmerge.models.method_context import Bench
+from hubmerge.models.method_context import MethodContext
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.suggestions import unknown
@@ -20,12 +20,12 @@ from hubmerge.utils.workers import Workers
 
 
 @dataclass(frozen=True)
-class Gathering:
+class MultiMatchProblem:
     """Several models of one spec, and what any two of them are matched by.
 
     moments: (p, q), p < q -> what was seen of models p and q, where the matcher looks at
     activations: of every pair, or of those with the first alone for a way that asks for no more.
-    bench: for a matcher that learns. workers: for one that spreads its work over processes.
+    context: for a matcher that learns. workers: for one that spreads its work over processes.
     """
 
     spec: Spec
@@ -33,15 +33,15 @@ class Gathering:
     matcher: Matcher | Learner
     moments: Mapping[tuple[int, int], Moments]
     seed: int = 0
-    bench: Bench | None = None
+    context: MethodContext | None = None
     workers: Workers | None = None
 
     def match(self, p: int, q: int) -> Match:
         """Model q brought to model p by the matcher; p < q."""
         if isinstance(self.matcher, Learner):
-            assert self.bench is not None
+            assert self.context is not None
             return self.matcher.function(
-                self.spec, self.states[p], self.states[q], bench=self.bench, seed=self.seed
+                self.spec, self.states[p], self.states[q], context=self.context, seed=self.seed
             )
         return self.matcher.function(
             self.spec,
@@ -65,11 +65,11 @@ class Gathering:
 class TogetherFunction(Protocol):
     """A pure function: one match for every model after the first, which stays as it is."""
 
-    def __call__(self, gathering: Gathering) -> list[Match]: ...
+    def __call__(self, problem: MultiMatchProblem) -> list[Match]: ...
 
 
 @dataclass(frozen=True)
-class Together:
+class MultiMatcher:
     """A registered way to bring several models together, and whether it looks at every pair."""
 
     name: str
@@ -88,10 +88,10 @@ class Together:
         return (self.function.__doc__ or "").strip().splitlines()[0]
 
 
-_ways: dict[str, Together] = {}
+_ways: dict[str, MultiMatcher] = {}
 
 
-def together(
+def multi_matcher(
     name: str, *, source: str, all_pairs: bool = False, without_data: bool = False
 ) -> Callable[[TogetherFunction], TogetherFunction]:
     """Registers the decorated function under `name`; `source` is where it is described.
@@ -101,18 +101,18 @@ def together(
     """
 
     def register(function: TogetherFunction) -> TogetherFunction:
-        _ways[name] = Together(name, function, source, all_pairs, without_data)
+        _ways[name] = MultiMatcher(name, function, source, all_pairs, without_data)
         return function
 
     return register
 
 
-def ways_together() -> dict[str, Together]:
+def multi_matchers() -> dict[str, MultiMatcher]:
     """Every registered way, by name."""
     return dict(_ways)
 
 
-def find_together(name: str) -> Together:
+def find_multi_matcher(name: str) -> MultiMatcher:
     """The way called `name`. Raises RecipeError with the names there are."""
     if name in _ways:
         return _ways[name]

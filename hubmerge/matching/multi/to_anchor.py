@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hubmerge.matching.multi.coordinate_ascent import part_of
-from hubmerge.matching.multi.registry import Gathering
+from hubmerge.matching.multi.registry import MultiMatchProblem
 from hubmerge.matching.result import Match, describe_spaces
 from hubmerge.matching.similarity.activations import matched_correlations, similarities_of
 from hubmerge.matching.similarity.cosine import correlations
@@ -21,31 +21,31 @@ def between(spec: Spec, universe: Sequence[Symmetry], p: int, q: int) -> Symmetr
 
 
 def matches_towards_first(
-    gathering: Gathering, universe: Sequence[Symmetry], outcome: str
+    problem: MultiMatchProblem, universe: Sequence[Symmetry], outcome: str
 ) -> list[Match]:
     """One match per model after the first, which stays as it is.
 
     universe: one element per model, into an order common to all.
     """
     return [
-        _match(gathering, q, between(gathering.spec, universe, 0, q), outcome)
+        _match(problem, q, between(problem.spec, universe, 0, q), outcome)
         for q in range(1, len(universe))
     ]
 
 
-def _match(gathering: Gathering, q: int, symmetry: Symmetry, outcome: str) -> Match:
-    spec, method = gathering.spec, gathering.matcher.name
-    spaces = describe_spaces(spec, symmetry, _correlations(gathering, q, symmetry))
+def _match(problem: MultiMatchProblem, q: int, symmetry: Symmetry, outcome: str) -> Match:
+    spec, method = problem.spec, problem.matcher.name
+    spaces = describe_spaces(spec, symmetry, _correlations(problem, q, symmetry))
     return Match(method, spec, symmetry.permutation, outcome, spaces, symmetry.maps)
 
 
 def _correlations(
-    gathering: Gathering, q: int, symmetry: Symmetry
+    problem: MultiMatchProblem, q: int, symmetry: Symmetry
 ) -> Mapping[str, tuple[float, float]]:
     """Space -> mean correlation of model q's units with the first's: as matched, as they came."""
-    spec, first, other = gathering.spec, gathering.states[0], gathering.states[q]
-    if (0, q) in gathering.moments:
-        similarities = similarities_of(spec, gathering.moments[0, q], first, other)
+    spec, first, other = problem.spec, problem.states[0], problem.states[q]
+    if (0, q) in problem.moments:
+        similarities = similarities_of(spec, problem.moments[0, q], first, other)
         return matched_correlations(spec, similarities, symmetry)
     if symmetry.maps:
         return _in_canonical_form(spec, canonical(spec, first), canonical(spec, other), symmetry)

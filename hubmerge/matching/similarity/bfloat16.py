@@ -1,7 +1,8 @@
 """Products in bfloat16: where the processor multiplies it natively, and rounding cannot matter.
 
 Half the bits cost less than half the time. A search that only picks where to begin may use them
-as they are; a final assignment only if its rounding provably changes nothing (`surely_best`).
+as they are; a final assignment only if its rounding provably changes nothing
+(`is_certified_optimal`).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def device_of(state: State) -> str:
     return next(iter(state.values())).device.type
 
 
-def surely_best(
+def is_certified_optimal(
     spec: Spec,
     group: Group,
     similarities: Mapping[str, Tensor],

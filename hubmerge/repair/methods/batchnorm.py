@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from hubmerge.errors import RecipeError
 from hubmerge.models.batch_norm_rows import normalisable
-from hubmerge.repair.registry import Bench, Repairer, repair
+from hubmerge.repair.registry import MethodContext, Repairer, repair
 from hubmerge.repair.statistics import channel_statistics
 from hubmerge.symmetry.permutation import State
 
@@ -26,7 +26,7 @@ def batch_norms(model: nn.Module) -> list[str]:
 
 
 @repair("batchnorm", source="arXiv:2211.08403, section 4; arXiv:1803.05407, section 3")
-def reestimate_batch_norm(bench: Bench, parents: Sequence[State]) -> Repairer:
+def reestimate_batch_norm(context: MethodContext, parents: Sequence[State]) -> Repairer:
     """Running means and variances measured anew on calibration images.
 
     Every batch is normalised by its own statistics, as in training, so that one pass measures all
@@ -35,14 +35,16 @@ def reestimate_batch_norm(bench: Bench, parents: Sequence[State]) -> Repairer:
 
     Raises: RecipeError, if the model has no batch norm, or one that cannot normalise the only row.
     """
-    modules = batch_norms(bench.scratch)
+    modules = batch_norms(context.scratch)
     if not modules:
         raise RecipeError(
             "--repair batchnorm re-estimates batch norms",
             found="the model has none that keep running statistics",
             hint="--repair repair works on any family with a spec",
         )
-    bench = replace(bench, batches=normalisable(bench.batches, bench.scratch, "calibration"))
+    context = replace(
+        context, batches=normalisable(context.batches, context.scratch, "calibration")
+    )
 
     def by_batch(module: nn.Module, given: Tensor, output: Tensor) -> Tensor:
         assert isinstance(module, _BatchNorm)
@@ -52,7 +54,7 @@ def reestimate_batch_norm(bench: Bench, parents: Sequence[State]) -> Repairer:
 
     def apply(state: State, weights: Sequence[float]) -> dict[str, Tensor]:
         found = channel_statistics(
-            bench, state, modules, look_at_input=True, replace=dict.fromkeys(modules, by_batch)
+            context, state, modules, look_at_input=True, replace=dict.fromkeys(modules, by_batch)
         )
         repaired = dict(state)
         for name, statistics in found.items():

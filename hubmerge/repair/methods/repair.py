@@ -10,7 +10,7 @@ from transformers.pytorch_utils import Conv1D
 
 from hubmerge.errors import RecipeError
 from hubmerge.repair.methods.batchnorm import batch_norms, reestimate_batch_norm
-from hubmerge.repair.registry import Bench, Repairer, repair
+from hubmerge.repair.registry import MethodContext, Repairer, repair
 from hubmerge.repair.statistics import ChannelStatistics, channel_axis, channel_statistics
 from hubmerge.symmetry.permutation import State
 
@@ -19,7 +19,7 @@ TINY = 1e-12
 
 
 @repair("repair", source="arXiv:2211.08403, section 4")
-def rescale(bench: Bench, parents: Sequence[State]) -> Repairer:
+def rescale(context: MethodContext, parents: Sequence[State]) -> Repairer:
     """Per-channel mean and standard deviation of every hidden layer, averaged over the parents.
 
     Measured before the activation on calibration images, behind already repaired layers, then
@@ -28,38 +28,38 @@ def rescale(bench: Bench, parents: Sequence[State]) -> Repairer:
 
     Raises: RecipeError without a spec, which says what the hidden layers are.
     """
-    if batch_norms(bench.scratch):
-        return reestimate_batch_norm(bench, parents)
-    if bench.spec is None:
+    if batch_norms(context.scratch):
+        return reestimate_batch_norm(context, parents)
+    if context.spec is None:
         raise RecipeError(
             "--repair repair needs a spec for this family",
             hint="--repair none, or write a spec (docs/spec.md)",
         )
-    modules = hidden_layers(bench)
-    own = [channel_statistics(bench, state, modules) for state in parents]
+    modules = hidden_layers(context)
+    own = [channel_statistics(context, state, modules) for state in parents]
 
     def apply(state: State, weights: Sequence[float]) -> dict[str, Tensor]:
         targets = {name: _between([each[name] for each in own], weights) for name in modules}
         replace = {name: _toward(*targets[name]) for name in modules}
-        found = channel_statistics(bench, state, modules, replace=replace)
+        found = channel_statistics(context, state, modules, replace=replace)
         repaired = dict(state)
         for name in modules:
-            axis = _out(bench.scratch.get_submodule(name))
+            axis = _out(context.scratch.get_submodule(name))
             repaired |= _folded(repaired, name, axis, found[name], *targets[name])
         return repaired
 
     return apply
 
 
-def hidden_layers(bench: Bench) -> list[str]:
+def hidden_layers(context: MethodContext) -> list[str]:
     """Linear and convolution modules whose output channels are units of a free space."""
-    assert bench.spec is not None
-    free = set(bench.spec.free_spaces())
+    assert context.spec is not None
+    free = set(context.spec.free_spaces())
     return [
         name
-        for name, module in bench.scratch.named_modules()
+        for name, module in context.scratch.named_modules()
         if isinstance(module, nn.Linear | nn.Conv2d | Conv1D)
-        and free.intersection(bench.spec.tensors[f"{name}.weight"].axes[_out(module)].names())
+        and free.intersection(context.spec.tensors[f"{name}.weight"].axes[_out(module)].names())
     ]
 
 

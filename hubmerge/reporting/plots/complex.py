@@ -10,7 +10,7 @@ from matplotlib.patches import Polygon
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.plots.canvas import BLUE, FAINT, FONT, GREY, INK, blank, to_png
 from hubmerge.reporting.schema.survey_results import ComplexFound
-from hubmerge.utils.parent_names import letters
+from hubmerge.utils.parent_names import parent_letters
 
 SIZE = (6.4, 6.4)
 
@@ -43,7 +43,7 @@ def draw_complex(found: ComplexFound) -> bytes:
                 linewidth=1.8 if is_low else 0.7,
                 zorder=2,
             )
-    for (x, y), name in zip(places, letters(count), strict=True):
+    for (x, y), name in zip(places, parent_letters(count), strict=True):
         axes.plot([x], [y], marker="o", markersize=9, color=INK, zorder=3)
         axes.text(1.13 * x, 1.13 * y, name, size=12, ha="center", va="center", color=INK, **FONT)
     title = "\n".join(wrap(one_line(found.sentence), 72))

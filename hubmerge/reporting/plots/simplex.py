@@ -27,8 +27,8 @@ from hubmerge.reporting.plots.canvas import (
     blank,
     to_png,
 )
-from hubmerge.reporting.schema.survey_results import Place, SimplexMeasured, SimplexSeen
-from hubmerge.utils.parent_names import letters
+from hubmerge.reporting.schema.survey_results import SimplexMeasured, SimplexPoint, SimplexSeen
+from hubmerge.utils.parent_names import parent_letters
 
 LOOKS = ((BLUE, "o"), (GREEN, "^"), (VERMILION, "s"))
 """Colour and mark of the first simplex, the second, ..."""
@@ -90,7 +90,7 @@ def _triangle(axes: Axes, simplex: SimplexMeasured, colours: ScalarMappable) -> 
             zorder=2 if inside else 3,
         )
         if not inside:
-            label = letters(3)[place.shares.index(1.0)] if vertex else figure(rise, 2)
+            label = parent_letters(3)[place.shares.index(1.0)] if vertex else figure(rise, 2)
             low, high = colours.get_clim()
             dark = rise - (low or 0.0) > DARK * ((high or 0.0) - (low or 0.0))
             look = {"size": 10 if vertex else 7, "color": PAPER if dark else INK, **FONT}
@@ -134,11 +134,11 @@ def _columns(seen: SimplexSeen, title: str, models: int) -> bytes:
     return to_png(canvas)
 
 
-def _column(place: Place, models: int) -> int:
+def _column(place: SimplexPoint, models: int) -> int:
     """Points inside stand last; faces before them, by how many models they mix."""
     mixed = sum(share > 0 for share in place.shares)
     return models - 1 if place.kind == INSIDE else mixed - 2
 
 
-def _rise(place: Place) -> float:
+def _rise(place: SimplexPoint) -> float:
     return place.excess if place.calibrated_excess is None else place.calibrated_excess

@@ -19,7 +19,7 @@ class SoupStep(Part):
     """Whether it stayed in."""
 
 
-class Ledger(Part):
+class SoupRecord(Part):
     """Which ingredient came in at which step, by which figure on validation rows."""
 
     metric: str

@@ -16,7 +16,7 @@ from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.evaluation.results import Comparison, Score
 from hubmerge.reporting.schema.barriers import Barriers
 from hubmerge.reporting.schema.base import Count, Part, RowSet, is_finite
-from hubmerge.reporting.schema.fusion import FUSED, FusionTried, Ledger
+from hubmerge.reporting.schema.fusion import FUSED, FusionTried, SoupRecord
 from hubmerge.reporting.schema.heads import Heads
 from hubmerge.reporting.schema.surveys import Surveys
 from hubmerge.utils.parent_names import MOST, roles
@@ -162,7 +162,7 @@ class Method(Part):
     """All options of the fusion, as they were."""
     ingredients: list[float] | None = None
     """What each parent weighs, where the fusion found that out itself."""
-    ledger: Ledger | None = None
+    ledger: SoupRecord | None = None
     fusions_tried: list[FusionTried] | None = None
     """What was tried to choose the fusion; None where it was given."""
     part: str | None = None

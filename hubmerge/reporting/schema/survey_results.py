@@ -81,7 +81,7 @@ class PlaneFound(PlaneSeen, Surveyed):
     """A survey of a plane."""
 
 
-class Place(Result):
+class SimplexPoint(Result):
     """A point of a simplex: what each vertex weighs, and its excess over their losses' mixture."""
 
     kind: str
@@ -100,7 +100,7 @@ class SimplexMeasured(Result):
     """
 
     together: str
-    places: list[Place]
+    places: list[SimplexPoint]
     barrier: Barrier
     calibrated_barrier: Barrier | None
     vertices_ensemble: float | None
@@ -129,7 +129,7 @@ class Simplex(Result):
     barrier: Barrier
 
 
-class Way(Result):
+class ComplexPath(Result):
     """The lowest route from the first of these models to the last.
 
     height: the largest excess on its edges, on validation rows. low: whether that is low.
@@ -152,6 +152,6 @@ class ComplexFound(Surveyed):
     exhausted: bool
     simplexes: list[Simplex]
     alone: list[int]
-    routes: list[Way]
+    routes: list[ComplexPath]
     n: int
     sentence: str

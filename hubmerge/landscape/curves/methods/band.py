@@ -8,12 +8,12 @@ from torch import Tensor
 
 from hubmerge.landscape.curves.registry import curve
 from hubmerge.landscape.geometry.chain import Chain, difference, hats, inner, straight
-from hubmerge.landscape.path_trainer import Teacher
+from hubmerge.landscape.path_trainer import PathTrainer
 from hubmerge.symmetry.permutation import State
 
 
 @curve("band", source="arXiv:1803.00885, section 3.1", bends=5)
-def band(first: State, last: State, bends: int, teacher: Teacher) -> Chain:
+def band(first: State, last: State, bends: int, teacher: PathTrainer) -> Chain:
     """The nudged elastic band: pivots slide downhill across the path and stay spread along it.
 
     Of the loss only what is at right angles to the path moves a pivot; along it, pivots are kept

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hubmerge.landscape.curves.registry import curve
 from hubmerge.landscape.geometry.chain import Chain, hats, straight
-from hubmerge.landscape.path_trainer import Teacher
+from hubmerge.landscape.path_trainer import PathTrainer
 from hubmerge.symmetry.permutation import State
 
 
 @curve("polygon", source="arXiv:1802.10026, section 3.2", bends=1)
-def polygon(first: State, last: State, bends: int, teacher: Teacher) -> Chain:
+def polygon(first: State, last: State, bends: int, teacher: PathTrainer) -> Chain:
     """Straight pieces over bends that are trained at random places along them.
 
     Every piece takes as much of the way as any other. It begins as the straight line.

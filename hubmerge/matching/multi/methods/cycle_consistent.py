@@ -16,7 +16,7 @@ from hubmerge.matching.multi.coordinate_ascent import (
     joined,
     moved_rows,
 )
-from hubmerge.matching.multi.registry import Gathering, together
+from hubmerge.matching.multi.registry import MultiMatchProblem, multi_matcher
 from hubmerge.matching.multi.to_anchor import matches_towards_first
 from hubmerge.matching.result import Match
 from hubmerge.matching.similarity.activations import similarities_of
@@ -34,8 +34,8 @@ SURELY = 1e-9
 """Relative rise of a sum of float64 products below which two universes count as equally good."""
 
 
-@together("universe", source="arXiv:2405.17897, section 3.2", all_pairs=True)
-def universe(gathering: Gathering) -> list[Match]:
+@multi_matcher("universe", source="arXiv:2405.17897, section 3.2", all_pairs=True)
+def universe(problem: MultiMatchProblem) -> list[Match]:
     """All pairs are matched at once: each model has one place in a common universe.
 
     Raises the sum over all pairs of what the matcher raises for one: the inner product of the
@@ -45,30 +45,30 @@ def universe(gathering: Gathering) -> list[Match]:
     them) and climbs by coordinate ascent, so it is never worse than any star.
     P_AC = P_BC P_AB by construction.
     """
-    if not gathering.moments:
-        found, outcome = _by_weights(gathering)
-    elif gathering.matcher.name in CORRELATIONS:
-        found, outcome = _by_similarities(gathering, _correlated(gathering))
+    if not problem.moments:
+        found, outcome = _by_weights(problem)
+    elif problem.matcher.name in CORRELATIONS:
+        found, outcome = _by_similarities(problem, _correlated(problem))
     else:
-        found, outcome = _by_similarities(gathering, _matched(gathering))
-    count = len(gathering.states)
-    return matches_towards_first(gathering, found, f"universe of {count} models: {outcome}")
+        found, outcome = _by_similarities(problem, _matched(problem))
+    count = len(problem.states)
+    return matches_towards_first(problem, found, f"universe of {count} models: {outcome}")
 
 
-def _correlated(gathering: Gathering) -> Pairs:
+def _correlated(problem: MultiMatchProblem) -> Pairs:
     """How alike the units of each pair are by what they do."""
-    spec, states = gathering.spec, gathering.states
+    spec, states = problem.spec, problem.states
     return {
         (p, q): similarities_of(spec, moments, states[p], states[q])
-        for (p, q), moments in gathering.moments.items()
+        for (p, q), moments in problem.moments.items()
     }
 
 
-def _matched(gathering: Gathering) -> Pairs:
+def _matched(problem: MultiMatchProblem) -> Pairs:
     """What the matcher itself says of each pair, as votes for the units it brings together."""
-    spec = gathering.spec
-    pairs = combinations(range(len(gathering.states)), 2)
-    found = {(p, q): gathering.match(p, q).symmetry for p, q in pairs}
+    spec = problem.spec
+    pairs = combinations(range(len(problem.states)), 2)
+    found = {(p, q): problem.match(p, q).symmetry for p, q in pairs}
     return {
         pair: {space: votes(spec, space, symmetry) for space in spec.free_spaces()}
         for pair, symmetry in found.items()
@@ -85,9 +85,9 @@ def votes(spec: Spec, space: str, symmetry: Symmetry) -> Tensor:
     return moved_rows(spec, space, still, symmetry)
 
 
-def _by_similarities(gathering: Gathering, pairs: Pairs) -> tuple[list[Symmetry], str]:
+def _by_similarities(problem: MultiMatchProblem, pairs: Pairs) -> tuple[list[Symmetry], str]:
     """Group by group: the best of the climbs from every star."""
-    spec, count = gathering.spec, len(gathering.states)
+    spec, count = problem.spec, len(problem.states)
     parts = []
     for group in spec.groups:
         best, reached = climb_similarities(spec, group, pairs, _star(spec, group, pairs, count, 0))
@@ -116,18 +116,16 @@ def _star(spec: Spec, group: Group, pairs: Pairs, count: int, centre: int) -> li
     return found
 
 
-def _by_weights(gathering: Gathering) -> tuple[list[Symmetry], str]:
+def _by_weights(problem: MultiMatchProblem) -> tuple[list[Symmetry], str]:
     """The best star of pairwise matches, and the climb from it."""
-    spec, count = gathering.spec, len(gathering.states)
+    spec, count = problem.spec, len(problem.states)
     matched = {
-        (p, q): gathering.match(p, q).symmetry for p in range(count) for q in range(p + 1, count)
+        (p, q): problem.match(p, q).symmetry for p in range(count) for q in range(p + 1, count)
     }
     mapped = any(symmetry.maps for symmetry in matched.values())
     if not mapped:  # the matcher only reorders, and what it did not look for is not climbed
         spec = spec.permutations_only
-    states: list[State] = [
-        canonical(spec, state) if mapped else state for state in gathering.states
-    ]
+    states: list[State] = [canonical(spec, state) if mapped else state for state in problem.states]
     stars = [
         [_towards(spec, matched, centre, q) for q in range(count)]
         for centre in range(count if count > 2 else 1)
@@ -137,7 +135,7 @@ def _by_weights(gathering: Gathering) -> tuple[list[Symmetry], str]:
         value = _reached(spec, states, star)
         if value > reached + SURELY * abs(reached):
             best, reached = star, value
-    return climb_weights(spec, states, best, seed=gathering.seed)
+    return climb_weights(spec, states, best, seed=problem.seed)
 
 
 def _towards(spec: Spec, matched: dict[tuple[int, int], Symmetry], centre: int, q: int) -> Symmetry:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hubmerge.matching.methods.descent import PROGRESS
 from hubmerge.matching.multi.coordinate_ascent import agreement, sum_of
-from hubmerge.matching.multi.registry import Gathering, together
+from hubmerge.matching.multi.registry import MultiMatchProblem, multi_matcher
 from hubmerge.matching.multi.to_anchor import matches_towards_first
 from hubmerge.matching.result import Match
 from hubmerge.symmetry.element import Symmetry, compose, transform
@@ -20,26 +20,26 @@ ROUNDS = 100
 """Times every model is visited, at most."""
 
 
-@together("merge-many", source="arXiv:2209.04836, Algorithm 3", without_data=True)
-def merge_many(gathering: Gathering) -> list[Match]:
+@multi_matcher("merge-many", source="arXiv:2209.04836, Algorithm 3", without_data=True)
+def merge_many(problem: MultiMatchProblem) -> list[Match]:
     """Each model in turn is matched to the mean of all the others; by permutations alone.
 
     In an order drawn from the seed. A match is kept if it raises the sum over all pairs of the
     parameters' inner products, which the paper's coordinate descent cannot lower; so it ends.
     The mean of models in canonical form is not in that form: nothing is rotated or mapped.
     """
-    gathering = replace(gathering, spec=gathering.spec.unmapped)
-    spec = gathering.spec
-    found = [Symmetry({}) for _ in gathering.states]
-    moved: list[State] = list(gathering.states)
-    order = np.random.default_rng(gathering.seed)
+    problem = replace(problem, spec=problem.spec.unmapped)
+    spec = problem.spec
+    found = [Symmetry({}) for _ in problem.states]
+    moved: list[State] = list(problem.states)
+    order = np.random.default_rng(problem.seed)
     reached = agreement(spec, moved)
     outcome = f"out of rounds: {ROUNDS} were not enough"
     for round_ in range(ROUNDS):
         changed = False
         for p in map(int, order.permutation(len(moved))):
             others = mean_of([state for q, state in enumerate(moved) if q != p])
-            step = gathering.match_states(others, moved[p]).symmetry
+            step = problem.match_states(others, moved[p]).symmetry
             there = transform(spec, moved[p], step)
             then = agreement(spec, [*moved[:p], there, *moved[p + 1 :]])
             if then > reached + PROGRESS * abs(reached):
@@ -49,7 +49,7 @@ def merge_many(gathering: Gathering) -> list[Match]:
             outcome = f"converged after {round_ + 1} rounds"
             break
     whole = f"{len(found)} models, each towards the mean of the others: {outcome}"
-    return matches_towards_first(gathering, found, whole)
+    return matches_towards_first(problem, found, whole)
 
 
 def mean_of(states: Sequence[State]) -> dict[str, Tensor]:
