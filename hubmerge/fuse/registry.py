@@ -75,14 +75,14 @@ class Fusion:
     @property
     def needs(self) -> Mark:
         """What of a data set it looks at."""
-        if "judge" in self.asks:
+        if "scorer" in self.asks:
             return "labelled"
-        return "label-free" if "bench" in self.asks else "data-free"
+        return "label-free" if "context" in self.asks else "data-free"
 
     @property
     def learns(self) -> bool:
         """Whether it trains on labelled calibration rows."""
-        return "lessons" in self.asks
+        return "sampler" in self.asks
 
     @property
     def needs_data(self) -> bool:
@@ -110,9 +110,9 @@ class Fusion:
             raise RecipeError(f"--fuse {self.name} needs the models' common base", hint=BASE_HINT)
         finish = given.finish or (lambda state, weights: state)
         offered: dict[str, Any] = {
-            "bench": context,
-            "lessons": _lessons(self.name, context) if self.learns else None,
-            "judge": ValidationScorer(context, finish, given.seed),
+            "context": context,
+            "sampler": _sampler(self.name, context) if self.learns else None,
+            "scorer": ValidationScorer(context, finish, given.seed),
             "base": given.base,
             "seed": given.seed,
         }
@@ -133,7 +133,7 @@ class Fusion:
         return self.make(states, weights, context, given).state
 
 
-def _lessons(name: str, context: MethodContext) -> Batches:
+def _sampler(name: str, context: MethodContext) -> Batches:
     """The calibration rows with their labels. Raises: RecipeError, if there are none."""
     rows = context.batches
     if not isinstance(rows, Batches) or not len(rows) or rows.labels is None:
@@ -154,7 +154,7 @@ def _tied(state: dict[str, Tensor], context: MethodContext) -> dict[str, Tensor]
 
 
 BASE_HINT = "--base ID: the model they were all made from"
-ASKED = frozenset({"bench", "judge", "lessons", "base", "seed"})
+ASKED = frozenset({"context", "scorer", "sampler", "base", "seed"})
 
 _fusions: dict[str, Fusion] = {}
 F = TypeVar("F", bound=Callable[..., Any])
