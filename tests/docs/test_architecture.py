@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
-from tests.docs.pages import ROOT
+from tests.helpers.pages import ROOT
 
 
 def contract() -> list[set[str]]:
