@@ -38,7 +38,7 @@ RISKED = 2
 """Rough products that may be in vain before no more are made, if none is of use."""
 
 
-@matcher("descent", source="arXiv:2209.04836, section 3.2, Algorithm 1")
+@matcher(source="arXiv:2209.04836, section 3.2, Algorithm 1")
 def match_descent(
     spec: Spec,
     anchor: State,
