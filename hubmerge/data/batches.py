@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -23,6 +22,9 @@ from hubmerge.data.labels import LabelMap
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError, LabelError
 from hubmerge.models.label_outputs import Answers
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 BATCH_SIZE = 100
 """Rows in a batch. Part of every figure's last bits: never made to depend on the machine."""
@@ -189,7 +191,7 @@ def _is_finite(value: float | None) -> bool:
     return value is not None and bool(torch.tensor(value, dtype=torch.float32).isfinite())
 
 
-Reader = Callable[[Dataset, str, Sequence[int]], Inputs]
+Reader = Callable[["Dataset", str, Sequence[int]], Inputs]
 
 
 def _reader(data: Data, model: PreTrainedModel, processor: Any | None) -> tuple[str, Reader]:
