@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from hubmerge.errors import INTERRUPTED, exit_codes
 from hubmerge.recipe import DataRecipe, Recipe
-from tests.docs.pages import README, ROOT, blocks, table
+from tests.helpers.pages import README, ROOT, blocks, table
 
 
 def test_generated_parts_are_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,9 +57,3 @@ def test_the_family_shown_is_the_one_that_ships() -> None:
 def test_the_wheel_of_torch_is_the_one_everything_is_tested_with() -> None:
     (wanted,) = re.findall(r"torch==([\d.]+)", README.read_text(encoding="utf-8"))
     assert f"torch=={wanted}\n" in (ROOT / "constraints.txt").read_text(encoding="utf-8")
-
-
-def test_every_room_is_in_the_plan_of_the_house() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    rooms = [path.parent.name for path in (ROOT / "hubmerge").glob("*/__init__.py")]
-    assert [room for room in rooms if f"`{room}/`" not in page] == []
