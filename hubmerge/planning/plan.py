@@ -140,7 +140,7 @@ class _Parent:
             private=source.private,
             weight_bytes=self.header.bytes,
             download_bytes=self.download,
-            dtype=dtype_name(self.header.dtype),
+            dtype=self.header.dtype,
             parameters=parameters,
         )
 
@@ -217,7 +217,7 @@ def make_plan(
         instead = stand_in(config, processor, match=match, repaired=repaired, fitted=fitted)
     spec = None if match == "none" else bind_config(model.config, shapes)
     both = _architecture(descriptions[: len(models)], labels, spec, joined)
-    dtype = reduce(torch.promote_types, (header.dtype for header in headers))
+    dtype = reduce(torch.promote_types, (getattr(torch, header.dtype) for header in headers))
     total = sum(downloads) + (data.download_bytes if data else 0)
     plans = [
         _Parent(*fields).plan(size)
