@@ -16,6 +16,7 @@ from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse._draws import drawing
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
+from hubmerge.utils.wording import option
 
 NOISE = 0.25
 """Deviation of the noise robust accuracy is measured under, in deviations of the batch's inputs."""
@@ -79,7 +80,8 @@ def perturbed(rows: Batches, seed: int) -> Batches:
         raise RecipeError(
             "robust accuracy is that under noise on the inputs",
             found=f"{', '.join(first)}: whole numbers, to which none can be added",
-            hint="--fuse-option metric=loss",
+            hint=option("fuse_options.metric", "loss"),
+            field="fuse_options",
         )
 
     def read(indices: Sequence[int]) -> Inputs:

@@ -34,6 +34,7 @@ from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
 from hubmerge.tasks.task import LANGUAGE, task_of
 from hubmerge.utils.progress import is_quiet
+from hubmerge.utils.wording import option
 
 SHOWN = 5
 """Tensor names quoted in an error."""
@@ -288,7 +289,8 @@ def _refuse_code(fields: dict[str, Any], name: str, ref: str, trust_remote_code:
         raise RemoteCodeError(
             f"{ref} wants to run code of its own",
             found=f"{name}: auto_map {fields['auto_map']}",
-            hint="read that code first; if you trust it: --trust-remote-code",
+            hint=f"read that code first; if you trust it: {option('trust_remote_code', True)}",
+            field="trust_remote_code",
         )
 
 

@@ -19,6 +19,7 @@ from hubmerge.localhub.application import application
 from hubmerge.localhub.disk import Disk
 from hubmerge.localhub.links import Links
 from hubmerge.localhub.store import Store
+from hubmerge.utils.wording import option
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -194,7 +195,8 @@ def _listen(port: int) -> socket.socket:
         raise RecipeError(
             f"cannot serve on {LOOPBACK}:{port}",
             found=str(error),
-            hint="another --port, or --port 0 for any free one",
+            hint=f"another port, or {option('port', 0)} for any free one",
+            field="port",
         ) from None
     listener.listen(128)
     return listener

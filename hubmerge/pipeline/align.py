@@ -32,6 +32,7 @@ from hubmerge.symmetry.unit_scales import level
 from hubmerge.utils.checkpoint_store import CheckpointStore
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 from hubmerge.utils.progress import track
+from hubmerge.utils.wording import action, option
 from hubmerge.utils.workers import Workers
 
 UNFINISHED = "hubmerge-courses"
@@ -221,8 +222,9 @@ def _refuse_ill_formed(model: PreTrainedModel, state: State, form: State) -> Non
         raise CanonicalError(
             f"a parent's canonical form moves its outputs by {moved:.1e} of their size",
             found="gains or heads of very different sizes, which float64 cannot hold together, or "
-            "a spec that allows what the model does not: hubmerge specs check MODEL",
-            hint="--symmetry permutations needs no canonical form",
+            f"a spec that allows what the model does not: {action('check spec')}",
+            hint=f"{option('symmetry', 'permutations')} needs no canonical form",
+            field="symmetry",
         )
 
 
@@ -240,9 +242,10 @@ def refuse_changed(model: PreTrainedModel, before: State, after: State, what: st
     if moved > TOLERANCE:
         raise LawError(
             f"{what} moved the outputs by {moved:.1e} of their size",
-            hint="--symmetry permutations leaves scales, signs, rotations and maps out; hubmerge "
-            "specs check MODEL says which space moves the outputs; if the spec came with hubmerge, "
-            "please report this, with the two models",
+            hint=f"{option('symmetry', 'permutations')} leaves scales, signs, rotations and maps "
+            f"out; {action('check spec')}; if the spec came with hubmerge, please report this, "
+            "with the two models",
+            field="symmetry",
         )
 
 

@@ -34,6 +34,7 @@ from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
+from hubmerge.utils.wording import option
 from hubmerge.utils.workers import Workers
 
 
@@ -103,9 +104,10 @@ def _found(
     batches = matching_of(splits)
     if find_method(method).needs_data and not len(batches):
         raise RecipeError(
-            f"--match {method} needs calibration rows",
+            f"{option('match', method)} needs calibration rows",
             found="none are left for it",
-            hint="--match weights needs none",
+            hint=f"{option('match', 'weights')} needs none",
+            field="match",
         )
     return match_all(
         parents,

@@ -20,6 +20,7 @@ from hubmerge.pipeline.fusing import check_fusing, fuses_a_run
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
 from hubmerge.specs.spec import PERMUTATIONS, SCALED
+from hubmerge.utils.wording import action, add, option
 
 
 def check_names(recipe: Recipe) -> None:
@@ -31,25 +32,31 @@ def check_names(recipe: Recipe) -> None:
         find_repair(recipe.repair)
         if recipe.dataset is None:
             raise RecipeError(
-                f"--repair {recipe.repair} needs calibration data", hint="add --dataset"
+                f"{option('repair', recipe.repair)} needs calibration data",
+                hint=add("dataset"),
+                field="repair",
             )
     if recipe.alignment and not Path(recipe.alignment).exists():
         raise NotFoundError(
-            f"there is no alignment {recipe.alignment!r}", hint="hubmerge match A B -o DIR"
+            f"there is no alignment {recipe.alignment!r}",
+            hint=action("save alignment"),
+            field="alignment",
         )
     _check_together(recipe)
     if recipe.learning_steps is not None and resolved_match(recipe) not in learners():
         raise RecipeError(
-            "--learning-steps is for a matcher that learns",
-            found=f"--match {recipe.match}",
-            hint=f"--match {', '.join(learners())}",
+            f"{option('learning_steps')} is for a matcher that learns",
+            found=option("match", recipe.match),
+            hint=option("match", *learners()),
+            field="learning_steps",
         )
     if recipe.match in ("auto", "none"):
         return
     if find_method(recipe.match).needs_data and recipe.dataset is None:
         raise RecipeError(
-            f"--match {recipe.match} needs calibration data",
-            hint="add --dataset, or --match weights, which needs none",
+            f"{option('match', recipe.match)} needs calibration data",
+            hint=f"{add('dataset')}, or {option('match', 'weights')}, which needs none",
+            field="match",
         )
 
 
@@ -62,9 +69,10 @@ def heads_for(recipe: Recipe, models: Sequence[LoadedModel]) -> Heads | None:
     method = resolved_match(recipe)
     if heads is not None and method in learners():
         raise RecipeError(
-            f"--match {method} learns from what a model between the parents says of a row",
-            found="parents that know other labels, so that no one model says the same as both",
-            hint="--match activations-weights, or auto",
+            f"{option('match', method)} learns from the outputs of a model between the parents",
+            found="parents with different labels, whose outputs no one model can match",
+            hint=option("match", "activations-weights", "auto"),
+            field="match",
         )
     return heads
 
@@ -78,15 +86,17 @@ def _check_together(recipe: Recipe) -> None:
     if isinstance(found, Learner):
         if way.name != "star":
             raise RecipeError(
-                f"--together {way.name} cannot learn",
-                found=f"--match {method}, which learns for one pair at a time",
-                hint="--together star, or a matcher that does not learn",
+                f"{option('together', way.name)} cannot learn",
+                found=f"{option('match', method)}, which learns for one pair at a time",
+                hint=f"{option('together', 'star')}, or a matcher that does not learn",
+                field="together",
             )
     elif way.without_data and found.looks_at != NOTHING:
         raise RecipeError(
-            f"--together {way.name} matches means of models, which have no activations",
-            found=f"--match {method}",
-            hint="--match weights, or --together universe",
+            f"{option('together', way.name)} matches means of models, which have no activations",
+            found=option("match", method),
+            hint=f"{option('match', 'weights')}, or {option('together', 'universe')}",
+            field="together",
         )
 
 
@@ -185,6 +195,8 @@ def resolved_repair(recipe: Recipe, a: LoadedModel, splits: DataSplits | None) -
         return None
     if not splits.calibration.rows:
         raise RecipeError(
-            f"--repair {recipe.repair} needs calibration rows", found="none are left for it"
+            f"{option('repair', recipe.repair)} needs calibration rows",
+            found="none are left for it",
+            field="repair",
         )
     return find_repair(recipe.repair)

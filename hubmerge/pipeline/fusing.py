@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Fusion, Given, find_fusion, fusions
 from hubmerge.fuse.options import settled
-from hubmerge.fuse.registry import BASE_HINT
+from hubmerge.fuse.registry import base_missing
 from hubmerge.fuse.subset import Part
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches, is_labelled
+from hubmerge.utils.wording import add, leave_out, option
 
 AUTO = "auto"
 """The best of the fusions that what is given allows, on validation rows."""
@@ -38,34 +39,40 @@ def check_fusing(recipe: Recipe) -> None:
     if recipe.base is not None and recipe.together not in (AUTO, "star"):
         raise RecipeError(
             "models with a common base are each matched to it",
-            found=f"--together {recipe.together}",
+            found=option("together", recipe.together),
+            field="together",
         )
     if recipe.fuse == AUTO:
         if recipe.fuse_options:
             raise RecipeError(
-                "--fuse auto tries every fusion with its default options",
+                f"{option('fuse', 'auto')} tries every fusion with its default options",
                 found=", ".join(recipe.fuse_options),
-                hint="name a fusion, or leave out --fuse-option",
+                hint=f"name a fusion, or {leave_out('fuse_options')}",
+                field="fuse_options",
             )
         return
     fusion = find_fusion(recipe.fuse)
     settled(fusion.name, fusion.options, recipe.fuse_options)
     if fusion.needs_base and recipe.base is None:
-        raise RecipeError(f"--fuse {fusion.name} needs the models' common base", hint=BASE_HINT)
+        raise base_missing(fusion.name)
     if recipe.base is not None and not fusion.needs_base:
         raise RecipeError(
-            f"--fuse {fusion.name} takes no base",
-            found=f"--base {recipe.base}",
-            hint=f"--fuse {', '.join(f.name for f in _based())}, or leave out --base",
+            f"{option('fuse', fusion.name)} takes no base",
+            found=option("base", recipe.base),
+            hint=f"{option('fuse', *(f.name for f in _based()))}, or {leave_out('base')}",
+            field="base",
         )
     if fusion.needs == "labelled" and recipe.dataset is None:
         raise RecipeError(
-            f"--fuse {fusion.name} chooses on labelled validation rows", hint="add --dataset"
+            f"{option('fuse', fusion.name)} chooses on labelled validation rows",
+            hint=add("dataset"),
+            field="fuse",
         )
     if not fusion.weighs and (recipe.lam != MIDDLE or recipe.weights or recipe.best):
         raise RecipeError(
-            f"--fuse {fusion.name} finds itself what each model weighs",
-            hint="leave out --lambda, --weights and --best",
+            f"{option('fuse', fusion.name)} finds the weights of the models by itself",
+            hint=leave_out("lam", "weights", "best"),
+            field="fuse",
         )
 
 
@@ -81,7 +88,10 @@ def check_rows(recipe: Recipe, statistics: InputBatches, validation: InputBatche
     else:
         found = "no calibration rows, and synthetic images cannot be made for these models"
     raise RecipeError(
-        f"--fuse {fusion.name} needs data", found=found, hint="add --dataset, or --fuse average"
+        f"{option('fuse', fusion.name)} needs data",
+        found=found,
+        hint=f"{add('dataset')}, or {option('fuse', 'average')}",
+        field="fuse",
     )
 
 

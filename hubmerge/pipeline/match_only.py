@@ -30,6 +30,7 @@ from hubmerge.pipeline.resolve import pin
 from hubmerge.pipeline.save import arriving_whole
 from hubmerge.recipe import Recipe
 from hubmerge.utils.parent_names import parent_letters, roles
+from hubmerge.utils.wording import option
 from hubmerge.utils.workers import Workers
 
 
@@ -44,7 +45,11 @@ def find_matches(
     """
     check_names(recipe)
     if resolved_match(recipe) == "none":
-        raise RecipeError("--match none finds nothing", hint="weights, activations or auto")
+        raise RecipeError(
+            f"{option('match', 'none')} finds nothing",
+            hint=option("match", "weights", "activations", "auto"),
+            field="match",
+        )
     workers = workers or Workers()
     if out is not None:
         check_folder(out)

@@ -17,6 +17,7 @@ from hubmerge.pipeline.save import weight_hashes
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.schema.report import Report
+from hubmerge.utils.wording import action
 
 CARD = "README.md"
 
@@ -64,7 +65,7 @@ def publish_folder(folder: Path, destination: Destination) -> Published:
         raise ConflictError(
             f"the weights in {folder} are not those its report speaks of",
             found=f"changed: {', '.join(changed)}",
-            hint="merge again: hubmerge merge --recipe " + str(folder / RECIPE_FILE),
+            hint=f"merge again: {action('merge again', folder / RECIPE_FILE)}",
         )
     repo = destination.push or ""
     hidden = (

@@ -57,6 +57,7 @@ from hubmerge.reporting.write import write_report
 from hubmerge.surveys.of_merge import check_survey, run_surveys
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.stopwatch import Stopwatch
+from hubmerge.utils.wording import option
 from hubmerge.utils.workers import Workers
 
 
@@ -242,9 +243,10 @@ def _lambda(
         return recipe.lam, False
     if splits is None or not splits.validation.rows:
         raise RecipeError(
-            "--best chooses lambda on validation rows",
+            f"{option('best')} chooses lambda on validation rows",
             found="none are left for it",
-            hint="ask for fewer --samples, or give --lambda",
+            hint=f"ask for fewer rows by {option('samples')}, or give {option('lam')}",
+            field="best",
         )
     part = part_of(recipe)
 

@@ -40,6 +40,7 @@ from hubmerge.planning.resources import Kind, Needs, measure_needs, memory_neede
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import ALL, Spec
 from hubmerge.tasks.task import CLASSIFICATION, task_of
+from hubmerge.utils.wording import option
 
 SAMPLES = 1000
 """Rows a measurement takes by default, and the most a curve does."""
@@ -376,9 +377,10 @@ def _refuse_too_few(card: DataCard, split: str | None, samples: int) -> None:
     known = [n for n in rows if n is not None]
     if rows and len(known) == len(rows) and samples > max(known):
         raise DataError(
-            f"--samples {samples:,} is more than there is",
+            f"{option('samples', samples)} is more than there is",
             found=", ".join(f"{name}: {n:,}" for name, n in card.splits.items()),
-            hint="fewer, or: --samples all",
+            hint=f"fewer, or all: {option('samples', 'all')}",
+            field="samples",
         )
 
 

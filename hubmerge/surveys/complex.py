@@ -17,6 +17,7 @@ from hubmerge.surveys.mixtures import rises_of
 from hubmerge.surveys.write import write_survey
 from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.progress import track
+from hubmerge.utils.wording import action
 from hubmerge.utils.workers import Workers
 
 LIMIT = 0.02
@@ -46,7 +47,7 @@ def survey_complex(
         raise RecipeError(
             "a complex is of three models or more",
             found=f"{len(recipe.models)} models",
-            hint="hubmerge path takes two",
+            hint=action("survey path"),
         )
     if out is not None:
         check_folder(out)

@@ -26,6 +26,7 @@ from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
+from hubmerge.utils.wording import add, option
 from hubmerge.utils.workers import Workers
 
 TAUGHT = 15_000
@@ -149,11 +150,12 @@ def field_of(
 def check_surveyable(recipe: Recipe) -> None:
     """Raises: RecipeError, if nothing off the straight line can be looked at."""
     if recipe.dataset is None:
-        raise RecipeError("a loss is measured on data", hint="add --dataset")
+        raise RecipeError("a loss is measured on data", hint=add("dataset"), field="dataset")
     if recipe.repair == "repair":
         raise RecipeError(
-            "--repair repair is defined between models, on the straight line alone",
-            hint="--repair auto, batchnorm or none",
+            f"{option('repair', 'repair')} is defined between models, on the straight line alone",
+            hint=option("repair", "auto", "batchnorm", "none"),
+            field="repair",
         )
 
 
@@ -163,7 +165,8 @@ def check_splits(splits: DataSplits) -> None:
         raise RecipeError(
             "what is chosen is chosen on validation rows",
             found="none are left for it",
-            hint="ask for fewer --samples",
+            hint=f"ask for fewer rows by {option('samples')}",
+            field="samples",
         )
 
 

@@ -20,6 +20,7 @@ from hubmerge.reporting.schema.survey_results import PathFound, PathSeen
 from hubmerge.surveys.inputs import Field, about, take_field
 from hubmerge.surveys.write import write_survey
 from hubmerge.symmetry.permutation import State
+from hubmerge.utils.wording import action
 from hubmerge.utils.workers import Workers
 
 BENDS = "bends.safetensors"
@@ -51,7 +52,7 @@ def find_path(
         raise RecipeError(
             "a path leads from one model to another",
             found=f"{len(recipe.models)} models",
-            hint="hubmerge simplex and hubmerge complex take more",
+            hint=action("survey more"),
         )
     if out is not None:
         check_folder(out)

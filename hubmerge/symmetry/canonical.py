@@ -22,6 +22,7 @@ from hubmerge.symmetry.element import Maps, apply_maps, fixes_one, rows_of
 from hubmerge.symmetry.permutation import State
 from hubmerge.symmetry.rotary import factors_in, matrix_of
 from hubmerge.symmetry.unit_scales import level
+from hubmerge.utils.wording import option
 
 SMALLEST_GAIN = 1e-6
 """Share of a norm's largest gain below which its bias cannot be divided by it."""
@@ -83,7 +84,8 @@ def _divided(norm: Norm, bias: Tensor, gain: Tensor) -> Tensor:
             f"{norm.module} cannot be brought into canonical form",
             found=f"{int(small.sum())} of its gains are 0 or nearly so, where its bias is not, and "
             "a layer that reads it has no bias to take that over",
-            hint="--symmetry permutations needs no canonical form",
+            hint=f"{option('symmetry', 'permutations')} needs no canonical form",
+            field="symmetry",
         )
     return torch.where(bias == 0, bias, bias / torch.where(bias == 0, torch.ones_like(gain), gain))
 

@@ -10,6 +10,7 @@ from hubmerge.reporting.schema.base import RowSet
 from hubmerge.reporting.schema.report import Attempt, Published, Report
 from hubmerge.reporting.text import render_text
 from hubmerge.reporting.write import write_report
+from hubmerge.utils.wording import PYTHON, render
 from tests.report.example import bounded, curve, example, parent, unmeasured
 
 
@@ -148,7 +149,7 @@ PERMUTED = Attempt(
 def test_a_merge_that_lost_says_what_it_has_not_used(method, steps):
     assert next_steps(worse(**method)) == steps
     text = render_text(worse(**method))
-    assert all(f"\n- {step}" in text for step in steps)
+    assert all(f"\n- {render(step, PYTHON)}" in text for step in steps)
     assert ("What may help" in text) == bool(steps)
 
 

@@ -12,6 +12,7 @@ from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.result import Fused
 from hubmerge.symmetry.permutation import State
+from hubmerge.utils.wording import option
 
 
 @fusion(
@@ -46,8 +47,9 @@ def _sizes(runs: str, count: int) -> list[int]:
     sizes = [int(part) for part in parts if part.strip().isdigit()]
     if len(sizes) != len(parts) or 0 in sizes or sum(sizes) != count:
         raise RecipeError(
-            f"fuse option runs = {runs}",
+            option("fuse_options.runs", runs),
             found=f"{count} checkpoints",
             hint="how many each run has, such as 3+2",
+            field="fuse_options",
         )
     return sizes

@@ -34,6 +34,7 @@ from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
 from hubmerge.utils.progress import track
+from hubmerge.utils.wording import option
 
 PROBE = 2
 """Images that are enough to see how the model is built."""
@@ -60,9 +61,10 @@ def least_squares(
         return merged
     if not len(context.batches):
         raise RecipeError(
-            "--fuse least-squares needs calibration rows",
+            f"{option('fuse', 'least-squares')} needs calibration rows",
             found="none are left for it",
-            hint="--fuse average needs none",
+            hint=f"{option('fuse', 'average')} needs none",
+            field="fuse",
         )
     with context.workers.single_threaded_ops():
         return _refitted(merged, states, weights, used, context)

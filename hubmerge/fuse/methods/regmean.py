@@ -20,6 +20,7 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
+from hubmerge.utils.wording import option
 
 PROBE = 2
 """Rows that are enough to see how the model is built."""
@@ -55,7 +56,11 @@ def regmean(
     if len(used) == 1:
         return merged
     if not len(context.batches):
-        raise RecipeError("--fuse regmean needs calibration rows", found="none are left for it")
+        raise RecipeError(
+            f"{option('fuse', 'regmean')} needs calibration rows",
+            found="none are left for it",
+            field="fuse",
+        )
     model = context.scratch
     model.load_state_dict(merged)
     probe = {name: value[:PROBE] for name, value in context.batches[0].inputs.items()}
