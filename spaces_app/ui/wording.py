@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hubmerge.models.joint_head import APART, JOIN, SAME
+from hubmerge.recipe import APART, JOIN, SAME
 from hubmerge.utils.wording import RECIPE_FILE, Value, Wording, listed
 
 LABELS = {

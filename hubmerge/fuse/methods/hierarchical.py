@@ -16,7 +16,6 @@ from hubmerge.utils.wording import option
 
 
 @fusion(
-    "hierarchical",
     source="arXiv:2204.11776, section 3",
     laws=(IDENTITY, UNITY, PERMUTATIONS, ROTATIONS),
     weighs=False,

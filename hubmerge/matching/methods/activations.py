@@ -14,8 +14,8 @@ from hubmerge.matching.similarity.activations import (
     mean_correlations,
     similarities_of,
 )
+from hubmerge.matching.similarity.keys import belonging, names_along
 from hubmerge.matching.similarity.moments import Moments
-from hubmerge.matching.solvers.coupled_spaces import belonging, names_along
 from hubmerge.matching.solvers.group_assignment import best_element
 from hubmerge.specs.spec import Group, Spec
 from hubmerge.symmetry.element import Symmetry
@@ -29,7 +29,7 @@ Refine = Callable[[Symmetry], tuple[Symmetry, str]]
 """Makes a better symmetry of one, and a sentence on how."""
 
 
-@matcher("activations", source="arXiv:2209.04836, section 3.1", looks_at=CALIBRATION)
+@matcher(source="arXiv:2209.04836, section 3.1", looks_at=CALIBRATION)
 def match_activations(
     spec: Spec,
     anchor: State,

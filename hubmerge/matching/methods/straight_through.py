@@ -11,8 +11,8 @@ from torch.autograd.function import FunctionCtx
 
 from hubmerge.matching.learned.registry import learner
 from hubmerge.matching.learned.start import Start, begin, name_of
-from hubmerge.matching.methods.descent import descend
 from hubmerge.matching.result import Match, describe_spaces
+from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.models.method_context import MethodContext
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.element import Symmetry
@@ -27,7 +27,7 @@ RATE = 0.01
 """How far one step moves a weight, in standard deviations of its tensor."""
 
 
-@learner("straight-through", source="arXiv:2209.04836, section 3.3, Algorithm 2", labelled=True)
+@learner(source="arXiv:2209.04836, section 3.3, Algorithm 2", labelled=True)
 def match_straight_through(
     spec: Spec,
     anchor: State,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from hubmerge.matching.methods.descent import descend
 from hubmerge.matching.registry import matcher
 from hubmerge.matching.result import Match, describe_spaces
 from hubmerge.matching.similarity.cosine import correlations
 from hubmerge.matching.similarity.moments import Moments
+from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.matching.solvers.frank_wolfe import STEPS, alone, relax
 from hubmerge.matching.solvers.refine import SWEEPS
 from hubmerge.matching.solvers.relaxed import STEPS as MAPPED_STEPS
@@ -20,7 +20,6 @@ from hubmerge.utils.workers import Workers
 
 
 @matcher(
-    "weights",
     source="arXiv:2209.04836, section 3.2; arXiv:2405.17897, section 3.2; arXiv:2506.22712, 4.1",
     spreads=True,
 )
