@@ -15,7 +15,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from hubmerge.errors import RecipeError
-from hubmerge.utils.wording import option
+from hubmerge.errors.wording import option
 from spaces_app.host import Host
 from spaces_app.service.forkserver import nursery, warm_up
 from spaces_app.service.jobs import JobService
@@ -49,7 +49,7 @@ def serving(
     nursery()
     if is_lent():
         marked()
-    context = Context(JobService(host.root, limits or Limits.of()), host)
+    context = Context(JobService(host.root, limits), host)
     page = build(context)
     page.queue(default_concurrency_limit=16)
     options: dict[str, Any] = {

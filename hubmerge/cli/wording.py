@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from hubmerge.utils.wording import Value, Wording, listed
+from hubmerge.errors.wording import Value, Wording, listed
 
 NAMES = {
     "dataset.config": "dataset-config",

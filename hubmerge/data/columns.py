@@ -11,7 +11,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset, Features, Image, LargeList, List, Value
 
 from hubmerge.errors import DataError
-from hubmerge.utils.wording import action, option
+from hubmerge.errors.wording import action, option
 
 LABELS = ("label", "labels", "fine_label", "class", "target")
 """Names of a label column, most usual first; where several fit, the first one is taken."""

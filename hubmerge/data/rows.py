@@ -18,7 +18,7 @@ from typing import Literal
 
 from hubmerge.data.dataset import Data
 from hubmerge.errors import DataError, RecipeError
-from hubmerge.utils.wording import leave_out, option
+from hubmerge.errors.wording import leave_out, option
 
 RULE = "hubmerge rows v1"
 """Part of the hash: another rule is another name."""

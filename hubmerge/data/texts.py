@@ -21,8 +21,8 @@ from hubmerge.data.batches import Batches, Inputs
 from hubmerge.data.dataset import Data
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError
+from hubmerge.errors.wording import option
 from hubmerge.models.token_outputs import IGNORED
-from hubmerge.utils.wording import option
 
 TOKENS = 128
 """Tokens of a block where nobody says how many, and the model takes so many."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import action
+from hubmerge.errors.wording import option as mention
 from hubmerge.utils.suggestions import did_you_mean
-from hubmerge.utils.wording import action
-from hubmerge.utils.wording import option as mention
 
 Value = bool | int | float | str
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hubmerge.data.batches import Batches
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.fuse.laws import LAWS
 from hubmerge.fuse.options import Option, Value, options_of, settled
 from hubmerge.fuse.result import Fused
@@ -18,7 +19,6 @@ from hubmerge.fuse.validation_scorer import Finish, ValidationScorer
 from hubmerge.models.method_context import MethodContext
 from hubmerge.registry import registry
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.wording import option
 
 DATA_FREE, LABEL_FREE, LABELLED = "data-free", "label-free", "labelled"
 """Marks: no row is looked at; calibration rows without labels; labelled rows: of validation for

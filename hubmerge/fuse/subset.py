@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.wording import option
 
 
 @dataclass(frozen=True)

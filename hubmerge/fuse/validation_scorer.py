@@ -11,12 +11,12 @@ from torch import Tensor
 
 from hubmerge.data.batches import Batches, Inputs
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse._draws import drawing
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.wording import option
 
 NOISE = 0.25
 """Deviation of the noise robust accuracy is measured under, in deviations of the batch's inputs."""

@@ -37,8 +37,8 @@ from hubmerge.errors import (
     RecipeError,
     ResourceError,
 )
+from hubmerge.errors.wording import action
 from hubmerge.utils.progress import is_quiet
-from hubmerge.utils.wording import action
 
 R = TypeVar("R")
 RepoType = Literal["model", "dataset"]

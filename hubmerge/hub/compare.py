@@ -9,12 +9,12 @@ from typing import Any, Literal, Protocol
 from transformers import PreTrainedConfig
 
 from hubmerge.errors import LabelError, MismatchError, RecipeError
+from hubmerge.errors.wording import leave_out, option
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
 from hubmerge.models.joint_head import MADE_UP, Heads, heads_of
 from hubmerge.recipe import SAME
-from hubmerge.utils.wording import leave_out, option
 
 FREE_FIELDS: dict[str, tuple[str, ...]] = {
     "names and provenance": (

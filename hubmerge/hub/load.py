@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 import hubmerge.models  # noqa: F401  registers the MLP head with the Auto classes
 from hubmerge.errors import FamilyError, NotFoundError, RemoteCodeError, WeightsError
+from hubmerge.errors.wording import option
 from hubmerge.hub.fetch import fetch, fetch_file, file_sizes
 from hubmerge.hub.layout import (
     CONFIG,
@@ -34,7 +35,6 @@ from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
 from hubmerge.tasks.task import LANGUAGE, task_of
 from hubmerge.utils.progress import is_quiet
-from hubmerge.utils.wording import option
 
 SHOWN = 5
 """Tensor names quoted in an error."""

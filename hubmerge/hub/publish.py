@@ -20,6 +20,7 @@ from hubmerge.errors import (
     TargetError,
     VerificationError,
 )
+from hubmerge.errors.wording import option
 from hubmerge.hub.client import ask, bars, client, endpoint
 from hubmerge.hub.layout import INDEX, WEIGHTS
 from hubmerge.hub.proposals import Proposal, own_proposals, withdraw
@@ -33,7 +34,6 @@ from hubmerge.hub.target import (
     refuse_disclosure,
     refuse_overwriting,
 )
-from hubmerge.utils.wording import option
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from huggingface_hub.errors import (
 from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import AccessError, NotFoundError, RecipeError, TargetError
+from hubmerge.errors.wording import action, leave_out, option
 from hubmerge.hub.client import ask, client, endpoint, signed_in
 from hubmerge.hub.source import check_revision, parse_repo_id
-from hubmerge.utils.wording import action, leave_out, option
 
 FRESH = frozenset({".gitattributes"})
 """Files of a repository nobody has written to yet."""

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
+from platformdirs import user_cache_path
 
 from hubmerge.errors import HubUnavailableError, RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.localhub.accounts import OWNER, Accounts, Role
 from hubmerge.localhub.application import application
 from hubmerge.localhub.disk import Disk
 from hubmerge.localhub.links import Links
 from hubmerge.localhub.store import Store
-from hubmerge.utils.wording import option
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -33,9 +34,8 @@ server that hangs up first, or in that very moment, resets a request that is und
 
 
 def default_root() -> Path:
-    """Where `hubmerge hub serve` keeps its data: `$XDG_CACHE_HOME/hubmerge/hub`."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "hubmerge" / "hub"
+    """Where `hubmerge hub serve` keeps its data: `hubmerge/hub` in the user's cache folder."""
+    return user_cache_path("hubmerge", appauthor=False) / "hub"
 
 
 class EmbeddedHub:

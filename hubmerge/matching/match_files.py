@@ -10,13 +10,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.errors.wording import action, option
 from hubmerge.matching.result import Match, SpaceMatch
 from hubmerge.matching.text import match_json, match_summary
 from hubmerge.specs.spec import FLIP, ROTARY, TWO_SIDED, Spec
 from hubmerge.symmetry.element import fixes_one
 from hubmerge.symmetry.rotary import is_rotary
 from hubmerge.utils.tensor_files import store
-from hubmerge.utils.wording import action, option
 
 MAP = "map:"
 """What stands before a space's name where the file holds its map."""

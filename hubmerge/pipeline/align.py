@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.data.synthetic.batches import synthetic_batches
 from hubmerge.errors import CanonicalError, LabelError, LawError
+from hubmerge.errors.wording import action, option
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.compare import has_classes, label_permutation
 from hubmerge.hub.fetch import fetch
@@ -32,7 +33,6 @@ from hubmerge.symmetry.unit_scales import level
 from hubmerge.utils.checkpoint_store import CheckpointStore
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 from hubmerge.utils.progress import track
-from hubmerge.utils.wording import action, option
 from hubmerge.utils.workers import Workers
 
 UNFINISHED = "hubmerge-courses"

@@ -9,6 +9,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.hub.fetch import fetch
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Match, find_method
@@ -34,7 +35,6 @@ from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
-from hubmerge.utils.wording import option
 from hubmerge.utils.workers import Workers
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hubmerge.data.synthetic.batches import can_be_shown
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.errors.wording import action, add, option
 from hubmerge.hub.compare import common_head
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Learner, find_method, learners
@@ -20,7 +21,6 @@ from hubmerge.pipeline.fusing import check_fusing, fuses_a_run
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
 from hubmerge.specs.spec import PERMUTATIONS, SCALED
-from hubmerge.utils.wording import action, add, option
 
 
 def check_names(recipe: Recipe) -> None:

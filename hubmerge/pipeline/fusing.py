@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import add, leave_out, option
 from hubmerge.fuse import Fusion, Given, find_fusion, fusions
 from hubmerge.fuse.options import settled
 from hubmerge.fuse.registry import base_missing
@@ -12,7 +13,6 @@ from hubmerge.fuse.subset import Part
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches, is_labelled
-from hubmerge.utils.wording import add, leave_out, option
 
 AUTO = "auto"
 """The best of the fusions that what is given allows, on validation rows."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.hub.fetch import fetch
 from hubmerge.hub.target import check_folder
@@ -29,7 +30,6 @@ from hubmerge.pipeline.resolve import pin
 from hubmerge.pipeline.save import arriving_whole
 from hubmerge.recipe import SAME, Recipe
 from hubmerge.utils.parent_names import parent_letters, roles
-from hubmerge.utils.wording import option
 from hubmerge.utils.workers import Workers
 
 

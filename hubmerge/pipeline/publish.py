@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.errors import ConflictError
+from hubmerge.errors.wording import action
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.publish import Published, publish
@@ -16,7 +17,6 @@ from hubmerge.pipeline.save import weight_hashes
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.schema.report import Report
-from hubmerge.utils.wording import action
 
 CARD = "README.md"
 

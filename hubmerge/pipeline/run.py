@@ -13,6 +13,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.evaluation.curve import choose_lambda
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.outputs import Outputs
@@ -56,7 +57,6 @@ from hubmerge.reporting.write import write_report
 from hubmerge.surveys.of_merge import check_survey, run_surveys
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.stopwatch import Stopwatch
-from hubmerge.utils.wording import option
 from hubmerge.utils.workers import Workers
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from hubmerge.errors import DataError, WeightsError
+from hubmerge.errors.wording import option
 from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.compare import (
@@ -41,7 +42,6 @@ from hubmerge.recipe import SAME
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import ALL, Spec
 from hubmerge.tasks.task import CLASSIFICATION, task_of
-from hubmerge.utils.wording import option
 
 SAMPLES = 1000
 """Rows a measurement takes by default, and the most a curve does."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from hubmerge.errors.wording import option
 from hubmerge.matching.learned.registry import learners
 from hubmerge.reporting.schema.report import Method, Report
 from hubmerge.specs.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
-from hubmerge.utils.wording import option
 
 WORSE = ("worse", "do not use")
 REFIT = (

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hubmerge.errors import FamilyError, SpecError
-from hubmerge.utils.wording import option
+from hubmerge.errors.wording import option
 
 SPECS_VARIABLE = "HUBMERGE_SPECS"
 """Environment variable naming further folders of spec files, separated as PATH is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import action
 from hubmerge.evaluation.curve import CURVE_ROWS
 from hubmerge.evaluation.results import Barrier
 from hubmerge.hub.target import check_folder
@@ -17,7 +18,6 @@ from hubmerge.surveys.mixtures import rises_of
 from hubmerge.surveys.write import write_survey
 from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.progress import track
-from hubmerge.utils.wording import action
 from hubmerge.utils.workers import Workers
 
 LIMIT = 0.02

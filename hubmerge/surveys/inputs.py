@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from hubmerge import __version__
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import add, option
 from hubmerge.evaluation.evaluate import Outputs, outputs
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.matching import Match
@@ -26,7 +27,6 @@ from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
-from hubmerge.utils.wording import add, option
 from hubmerge.utils.workers import Workers
 
 TAUGHT = 15_000

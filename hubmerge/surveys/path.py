@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import action
 from hubmerge.evaluation.curve import measure_curve
 from hubmerge.evaluation.results import Curve
 from hubmerge.hub.target import check_folder
@@ -20,7 +21,6 @@ from hubmerge.reporting.schema.survey_results import PathFound, PathSeen
 from hubmerge.surveys.inputs import Field, about, take_field
 from hubmerge.surveys.write import write_survey
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.wording import action
 from hubmerge.utils.workers import Workers
 
 BENDS = "bends.safetensors"

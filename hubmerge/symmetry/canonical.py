@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import CanonicalError
+from hubmerge.errors.wording import option
 from hubmerge.specs.spec import ROTARY, ROTATE, TWO_SIDED, Norm, Spec
 from hubmerge.symmetry.element import Maps, apply_maps, fixes_one, rows_of
 from hubmerge.symmetry.permutation import State
 from hubmerge.symmetry.rotary import factors_in, matrix_of
 from hubmerge.symmetry.unit_scales import level
-from hubmerge.utils.wording import option
 
 SMALLEST_GAIN = 1e-6
 """Share of a norm's largest gain below which its bias cannot be divided by it."""

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.models.batch_norm_rows import normalisable, sees_one_value
 from hubmerge.models.method_context import MethodContext
 from hubmerge.training.augmentation import VIEWS, View, inputs_of, mixed, rows_of
 from hubmerge.training.midpoint_loss import Parents
 from hubmerge.utils.input_batches import InputBatch
-from hubmerge.utils.wording import option
 
 ROWS = 25
 """Rows of one step: a quarter of a batch."""

@@ -13,8 +13,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from hubmerge.errors import HubmergeError
+from hubmerge.errors.wording import PYTHON, Wording, render
 from hubmerge.recipe import Recipe
-from hubmerge.utils.wording import PYTHON, Wording, render
 
 
 class State(StrEnum):

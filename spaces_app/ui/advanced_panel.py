@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.pipeline.fusing import same_run
 from hubmerge.recipe import MIDDLE, SAME
-from hubmerge.utils.wording import option
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels
 from spaces_app.ui.context import Context

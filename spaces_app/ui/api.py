@@ -6,9 +6,9 @@ from typing import Any
 
 import gradio as gr
 
+from hubmerge.errors.wording import RECIPE_FILE
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.report import Report
-from hubmerge.utils.wording import RECIPE_FILE
 from spaces_app.service.job import Refused, refusing
 from spaces_app.ui import recipe_text
 from spaces_app.ui.context import Context

@@ -6,6 +6,7 @@ from bisect import bisect
 
 from markupsafe import Markup
 
+from hubmerge.errors.wording import render
 from hubmerge.evaluation.results import Curve
 from hubmerge.reporting.barrier_text import (
     barrier_cell,
@@ -17,7 +18,6 @@ from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import MISSING, count, figure, rows, share, signed
 from hubmerge.reporting.schema.report import Method, Report
 from hubmerge.reporting.words import words_for
-from hubmerge.utils.wording import render
 from spaces_app.ui.markup import NONE, card, facts, join, on_hub, table, term, text
 from spaces_app.ui.method_choices import LOOKS_AT
 from spaces_app.ui.wording import PAGE

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hubmerge.errors.wording import RECIPE_FILE, Value, Wording, listed
 from hubmerge.recipe import APART, JOIN, SAME
-from hubmerge.utils.wording import RECIPE_FILE, Value, Wording, listed
 
 LABELS = {
     "dataset": "Data set",

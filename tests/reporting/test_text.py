@@ -2,6 +2,7 @@
 
 import pytest
 
+from hubmerge.errors.wording import PYTHON, render
 from hubmerge.reporting.barrier_text import barrier_sentence
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.next_steps import LEARN, LONGER, REFIT, next_steps
@@ -10,7 +11,6 @@ from hubmerge.reporting.schema.base import RowSet
 from hubmerge.reporting.schema.report import Attempt, Published, Report
 from hubmerge.reporting.text import render_text
 from hubmerge.reporting.write import write_report
-from hubmerge.utils.wording import PYTHON, render
 from tests.helpers.example_report import bounded, curve, example, parent, unmeasured
 
 

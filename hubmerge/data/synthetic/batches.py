@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 from hubmerge.data.batches import CACHE_BYTES, PIL_MODES, Batches, channels_of, keeping
 from hubmerge.data.synthetic.dead_leaves import dead_leaves
 from hubmerge.errors import DataError, RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.models.images import image_size
-from hubmerge.utils.wording import option
 
 IMAGES = 1000
 """Images a series has unless another number is asked for."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.fuse._training_run import weighed
 from hubmerge.fuse.laws import IDENTITY, PERMUTATIONS, ROTATIONS, UNITY
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.result import Fused
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.wording import option
 
 
 @fusion(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.normal_equations import Moments, scales, solve, sums
@@ -20,7 +21,6 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
-from hubmerge.utils.wording import option
 
 PROBE = 2
 """Rows that are enough to see how the model is built."""

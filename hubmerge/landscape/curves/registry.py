@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.landscape.geometry.chain import Chain
 from hubmerge.landscape.path_trainer import PathTrainer
 from hubmerge.registry import registry
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.wording import option
 
 
 class CurveFunction(Protocol):

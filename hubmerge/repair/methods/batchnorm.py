@@ -10,11 +10,11 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.models.batch_norm_rows import normalisable
 from hubmerge.repair.registry import MethodContext, Repairer, repair
 from hubmerge.repair.statistics import channel_statistics
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.wording import option
 
 
 def batch_norms(model: nn.Module) -> list[str]:

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.repair.methods.batchnorm import batch_norms, reestimate_batch_norm
 from hubmerge.repair.registry import MethodContext, Repairer, repair
 from hubmerge.repair.statistics import ChannelStatistics, channel_axis, channel_statistics
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.wording import option
 
 Targets = dict[str, tuple[Tensor, Tensor]]
 TINY = 1e-12

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from hubmerge.errors.wording import add, leave_out, option, render
 from hubmerge.hub.compare import JOINED
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.reporting.schema.report import Report
-from hubmerge.utils.wording import add, leave_out, option, render
 from spaces_app.service.job import Refused, State
 from spaces_app.service.jobs import JobService
 from spaces_app.service.visitors import Person

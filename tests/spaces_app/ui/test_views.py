@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubmerge.errors.wording import render
 from hubmerge.reporting.next_steps import LONGER
 from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.schema.base import RowSet
 from hubmerge.reporting.schema.fusion import SoupRecord, SoupStep
 from hubmerge.reporting.survey_kinds import kind_of
-from hubmerge.utils.wording import render
 from spaces_app.service.gallery import GalleryEntry, gallery_entry
 from spaces_app.service.job import Refusal
 from spaces_app.ui import (

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass, replace
 
-from hubmerge.utils.wording import PYTHON, Wording, render
+from hubmerge.errors.wording import PYTHON, Wording, render
 
 
 @dataclass(frozen=True, kw_only=True)
