@@ -27,7 +27,7 @@ from hubmerge.hub import load
 from hubmerge.hub.source import resolve
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub
-from hubmerge.pipeline.run import plan as plan_of
+from hubmerge.pipeline.plan import plan as plan_of
 from hubmerge.planning.plan import Plan, make_plan, measurements, skeleton
 from hubmerge.planning.resources import WORKING, human, measure_needs, memory_needed
 from hubmerge.planning.text import free_spaces, render_plan
