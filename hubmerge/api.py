@@ -19,7 +19,7 @@ from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.load import load as load
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
-from hubmerge.models.joint_head import SAME, Heads
+from hubmerge.models.joint_head import Heads
 from hubmerge.models.states import with_state
 from hubmerge.pipeline.align import paths_between
 from hubmerge.pipeline.apply_matches import apply_matches
@@ -39,7 +39,7 @@ from hubmerge.pipeline.parents import (
 )
 from hubmerge.pipeline.repair import choose_repair
 from hubmerge.pipeline.save import read_back, write_model
-from hubmerge.recipe import Recipe, make_recipe
+from hubmerge.recipe import SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.atomic_folder import atomic_folder

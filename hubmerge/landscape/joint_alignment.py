@@ -18,7 +18,7 @@ from hubmerge.evaluation.evaluate import outputs
 from hubmerge.landscape.geometry.chain import mixed
 from hubmerge.landscape.geometry.simplex import centroid, drawn, excess, faces
 from hubmerge.landscape.inputs import SurveyInputs
-from hubmerge.matching.methods.descent import descend
+from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.element import Symmetry, compose
 from hubmerge.symmetry.permutation import State, permute

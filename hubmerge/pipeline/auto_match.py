@@ -120,9 +120,9 @@ def best_match(
     """The matches whose merge has the least calibrated loss on `validation`, and all attempts.
 
     match: finds the matches of a config. merge: makes the model they give, valid until the next
-    call. then: what to try as well, given the best of the `first`. A config whose canonical form these
-    weights do not allow is left out. The earlier config wins ties; where there is one
-    config, or no validation row, the first is taken and nothing measured.
+    call. then: what to try as well, given the best of the `first`. A config whose canonical form
+    these weights do not allow is left out. The earlier config wins ties; where there is one config,
+    or no validation row, the first is taken and nothing measured.
     Raises: CanonicalError, if no config is left.
     """
     alone = len(first) == 1 and not then(first[0])

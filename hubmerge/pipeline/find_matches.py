@@ -13,7 +13,6 @@ from hubmerge.hub.target import check_folder
 from hubmerge.matching import Match, match_json, match_text
 from hubmerge.matching.alignment_files import save_matches
 from hubmerge.matching.text import match_summary
-from hubmerge.models.joint_head import SAME
 from hubmerge.pipeline.align import match_configs
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.load import MergeInputs, joint_head, load_source, merge_inputs
@@ -22,7 +21,7 @@ from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import prepare_parents
 from hubmerge.pipeline.resolve import resolve
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import SAME, Recipe
 from hubmerge.utils.atomic_folder import atomic_folder
 from hubmerge.utils.parent_names import parent_letters, roles
 from hubmerge.utils.workers import Workers

@@ -35,9 +35,9 @@ from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_i
 from hubmerge.hub.source import Source
 from hubmerge.hub.target import Target, check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
-from hubmerge.models.joint_head import SAME, Heads, with_labels
+from hubmerge.models.joint_head import Heads, with_labels
 from hubmerge.planning.resources import Kind, Needs, measure_needs, memory_needed
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import SAME, Recipe
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import Spec
 from hubmerge.tasks.task import CLASSIFICATION, task_of

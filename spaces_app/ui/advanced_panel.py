@@ -8,9 +8,8 @@ from typing import Any
 import gradio as gr
 
 from hubmerge.errors import RecipeError
-from hubmerge.models.joint_head import APART, JOIN, SAME
-from hubmerge.pipeline.fusing import same_run
-from hubmerge.recipe import MIDDLE
+from hubmerge.pipeline.methods import is_training_run
+from hubmerge.recipe import APART, JOIN, MIDDLE, SAME
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels
 from spaces_app.ui.context import Context
@@ -164,7 +163,7 @@ def _offer(
     given = allowed.Given(
         data=bool(data and data.strip()) and level != levels.QUICK,
         base=bool(base and base.strip()),
-        run=len(names) > 1 and same_run(names),
+        run=len(names) > 1 and is_training_run(names),
         many=len(names) > 2,
     )
     around = allowed.surveys(given)
