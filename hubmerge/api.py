@@ -23,12 +23,11 @@ from hubmerge.models.joint_head import Heads
 from hubmerge.models.states import with_state
 from hubmerge.pipeline.align import paths_between
 from hubmerge.pipeline.apply_matches import apply_matches
-from hubmerge.pipeline.check import check_recipe
+from hubmerge.pipeline.check import checked_methods
 from hubmerge.pipeline.context import Run, Sources
 from hubmerge.pipeline.find_matches import match_models
 from hubmerge.pipeline.fuse import fuse as fuse_aligned
 from hubmerge.pipeline.load import check_rows, joint_head, merge_inputs
-from hubmerge.pipeline.methods import methods_of
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import (
     AlignmentInputs,
@@ -205,8 +204,7 @@ def merge(
 
 def _run(recipe: Recipe, models: Sequence[LoadedModel], base: LoadedModel | None = None) -> Run:
     """What the steps get for models in memory."""
-    methods = methods_of(recipe)
-    check_recipe(recipe, methods)
+    methods = checked_methods(recipe)
     return Run(
         recipe=recipe,
         written=recipe,

@@ -11,16 +11,19 @@ from hubmerge.fuse.registry import BASE_HINT
 from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.multi import find_multi_matcher
 from hubmerge.matching.registry import NOTHING
-from hubmerge.pipeline.methods import ALIGNMENT, AUTO, NO_MATCH, Methods
+from hubmerge.pipeline.methods import ALIGNMENT, AUTO, NO_MATCH, Methods, methods_of
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.repair import find_repair
 from hubmerge.utils.input_batches import InputBatches, is_labelled
 
 
-def check_recipe(recipe: Recipe, methods: Methods) -> None:
-    """Raises: RecipeError, if a method is unknown or cannot work with what is given;
-    NotFoundError, if there is no such alignment.
+def checked_methods(recipe: Recipe) -> Methods:
+    """The methods of `recipe`, which are known and go together.
+
+    Raises: RecipeError, if a method is unknown or cannot work with what is given; NotFoundError, if
+    there is no such alignment.
     """
+    methods = methods_of(recipe)
     _check_fusion(recipe, methods.fusion)
     _check_repair(recipe)
     if recipe.alignment and not Path(recipe.alignment).exists():
@@ -29,6 +32,7 @@ def check_recipe(recipe: Recipe, methods: Methods) -> None:
         )
     _check_multi_match(recipe, methods)
     _check_matcher(recipe, methods)
+    return methods
 
 
 def _check_fusion(recipe: Recipe, fusion: Fusion | None) -> None:

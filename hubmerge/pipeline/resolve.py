@@ -9,9 +9,8 @@ from hubmerge.hub.destination import Destination
 from hubmerge.hub.source import Source
 from hubmerge.hub.source import resolve as resolve_source
 from hubmerge.matching.alignment_files import FOLDER
-from hubmerge.pipeline.check import check_recipe
+from hubmerge.pipeline.check import checked_methods
 from hubmerge.pipeline.context import BASE, DATASET, Run, Sources
-from hubmerge.pipeline.methods import methods_of
 from hubmerge.recipe import Recipe
 from hubmerge.utils.parent_names import roles
 from hubmerge.utils.workers import Workers
@@ -26,8 +25,7 @@ def resolve(
     HubUnavailableError; ConflictError, if the recipe recorded another commit.
     """
     destination, workers = destination or Destination(), workers or Workers()
-    methods = methods_of(recipe)
-    check_recipe(recipe, methods)
+    methods = checked_methods(recipe)
     sources = workers.on_main(lambda: pin_sources(recipe))
     written = pinned_recipe(recipe, sources)
     if destination.push is not None:

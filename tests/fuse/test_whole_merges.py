@@ -16,7 +16,7 @@ from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
 from hubmerge.models.states import cosine
 from hubmerge.pipeline.auto_fuse import candidates, split_validation
-from hubmerge.pipeline.check import check_recipe
+from hubmerge.pipeline.check import checked_methods
 from hubmerge.pipeline.methods import is_training_run, methods_of
 from hubmerge.pipeline.parents import SHARED
 from hubmerge.reporting.text import render_text
@@ -216,8 +216,7 @@ def test_only_a_part_is_merged_and_the_rest_is_parent_a_s(past, merge):
 )
 def test_what_cannot_be_fused_is_refused_with_what_there_is(fields, said):
     with pytest.raises(RecipeError) as refused:
-        recipe = hm.Recipe(models=("me/a", "me/b"), **fields)
-        check_recipe(recipe, methods_of(recipe))
+        checked_methods(hm.Recipe(models=("me/a", "me/b"), **fields))
     assert said in str(refused.value)
 
 

@@ -1,7 +1,8 @@
 """A plan says everything that can be known, downloads no weights and writes nothing."""
 
-from __future__ import dataclasses
+from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path

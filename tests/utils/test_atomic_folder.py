@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from hubmerge.errors import TargetError
-from hubmerge.pipeline import save
-from hubmerge.pipeline.save import SharedAtomicFolder, atomic_folder
+from hubmerge.utils import atomic_folder as module
+from hubmerge.utils.atomic_folder import SharedAtomicFolder, atomic_folder
 from hubmerge.utils.workers import Workers
 
-WATCHED = {save.__file__, contextlib.__file__}
+WATCHED = {module.__file__, contextlib.__file__}
 MOST = 2_000
 
 
@@ -31,7 +31,7 @@ def struck_at(step: int) -> Iterator[Callable[[], bool]]:
         if frame.f_code.co_filename not in WATCHED:
             return None
         # These only clear up after others, which the next run does again.
-        if frame.f_code.co_name in ("_sweep", "_is_disk_full"):
+        if frame.f_code.co_name in ("_remove_leftovers", "_is_disk_full"):
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":
