@@ -66,7 +66,7 @@ def test_what_comes_next_depends_on_the_best_and_must_beat_it(scored):
 
     found, attempts = chosen({"a": 0.5, "b": 0.3, "b+": 0.2}, then=then)
     assert found == ("b+",)
-    assert [each.told for each in attempts] == ["a", "b", "b+, inputs of batch norms scaled"]
+    assert [each.description for each in attempts] == ["a", "b", "b+, inputs of batch norms scaled"]
     assert [each.chosen for each in attempts] == [False, False, True]
     assert chosen({"a": 0.5, "b": 0.3, "b+": 0.3}, then=then)[0] == ("b",)
     assert chosen({"a": 0.2, "a+": None}, then=then)[0] == ("a",)
