@@ -135,7 +135,7 @@ PYTHON = Wording(
         "check spec": "`hubmerge specs check MODEL` in a shell says which space moves the outputs",
         "list methods": "hubmerge.reporting.methods.methods() lists what each of them means",
         "merge again": 'hubmerge.run(hubmerge.read_recipe("{}"))',
-        "save alignment": "hubmerge.pipeline.match_only.find_matches(recipe, folder) saves one",
+        "save alignment": "hubmerge.pipeline.find_matches.find_matches(recipe, folder) saves one",
         "show all": "to_json() has all",
         "sign in": "sign in with huggingface_hub.login(), or set HF_TOKEN",
         "sign in again": "sign in again with huggingface_hub.login(), or unset HF_TOKEN for what "
