@@ -30,6 +30,7 @@ NOT_CHECKED = (
     "the family's spec against the tensors",
     "methods and their options",
     "columns and splits of a data set",
+    "hashes that a recipe recorded",
     "memory and disk",
 )
 """What `make_plan` looks at and this does not."""
@@ -97,7 +98,7 @@ def quick_plan(recipe: Recipe, destination: Destination | None = None) -> QuickP
     """
     destination = destination or Destination()
     refs = [*recipe.models] if recipe.base is None else [*recipe.models, recipe.base]
-    sources = [_located(ref, recipe.shas.get(ref)) for ref in refs]
+    sources = [_located(ref) for ref in refs]
     data = None if recipe.dataset is None else parse_ref(recipe.dataset.id, "dataset")
     if data is not None and data.folder is None:
         resolve(data.ref, "dataset")
@@ -142,12 +143,10 @@ def differences(headers: Mapping[str, WeightsHeader]) -> list[TensorDifference]:
     return found
 
 
-def _located(ref: str, pinned: str | None) -> Source:
+def _located(ref: str) -> Source:
     """As `resolve`, but that the content of a folder is not hashed."""
     parsed = parse_ref(ref)
-    if parsed.folder is not None:
-        return Source(**vars(parsed))
-    return resolve(ref if pinned is None or "@" in ref else f"{ref}@{pinned}")
+    return resolve(ref) if parsed.folder is None else Source(**vars(parsed))
 
 
 def _model(source: Source, header: WeightsHeader) -> QuickModel:

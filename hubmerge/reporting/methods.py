@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from hubmerge.fuse import fusions
 from hubmerge.fuse.options import Option
 from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED
-from hubmerge.landscape.curves import curves
 from hubmerge.matching import learners, matchers
 from hubmerge.matching.multi import multi_matchers
+from hubmerge.registry import registry
 from hubmerge.repair import repairs
 from hubmerge.utils.tables import columns
 
@@ -92,7 +92,7 @@ def methods() -> list[Method]:
     ]
     return found + [
         Method("curve", c.name, LABELLED if c.bends else DATA_FREE, c.summary, c.source)
-        for c in curves().values()
+        for c in registry("curves").all().values()
     ]
 
 
