@@ -361,6 +361,11 @@ def _path(models: int) -> str:
     return "from parent A to the mixture of all parents"
 
 
+def _dtype(parent: _Parent) -> torch.dtype:
+    stored: torch.dtype = getattr(torch, parent.header.dtype)
+    return stored
+
+
 def dtype_name(dtype: torch.dtype) -> str:
     """As configurations write it: float16."""
     return str(dtype).removeprefix("torch.")

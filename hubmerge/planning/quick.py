@@ -21,7 +21,7 @@ from hubmerge.hub.licence import LicenceDecision, merged_licence
 from hubmerge.hub.source import Source, parse_ref, resolve
 from hubmerge.hub.target import Target, check_target
 from hubmerge.recipe import Recipe
-from hubmerge.specs.family import load_registry
+from hubmerge.specs.family import load_families
 from hubmerge.utils.parent_names import parent_letters
 
 NOT_CHECKED = (
@@ -191,7 +191,7 @@ def _config(source: Source) -> dict[str, Any]:
 def _families(model_type: str | None) -> list[str]:
     """The families whose [match] names that model type; other fields are not compared."""
     wanted = {
-        name: family.match.get("model_type") for name, family in load_registry().families.items()
+        name: family.match.get("model_type") for name, family in load_families().families.items()
     }
     return [
         name
