@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from hubmerge.errors import FamilyError, NotFoundError, TargetError, WeightsError
 from hubmerge.hub.destination import Destination
 from hubmerge.localhub import EmbeddedHub
-from hubmerge.pipeline.run import plan
+from hubmerge.pipeline.plan import plan
 from hubmerge.planning.quick import NOT_CHECKED, quick_plan
 from hubmerge.planning.quick_text import render_quick_plan
 from hubmerge.recipe import Recipe
