@@ -19,8 +19,8 @@ from hubmerge.errors import (
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
-from hubmerge.pipeline.context import DATASET
 from hubmerge.pipeline.run import MergeResult, run
+from hubmerge.pipeline.sources import DATASET
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report
