@@ -8,7 +8,7 @@ from pathlib import Path
 from hubmerge.errors import ConflictError
 from hubmerge.hub.source import Source, resolve
 from hubmerge.matching.alignment_files import FOLDER
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import ARITHMETIC, Recipe
 from hubmerge.utils.parent_names import roles
 
 DATASET, BASE = "dataset", "base"
@@ -56,6 +56,7 @@ def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
     beside = FOLDER if len(sources.models) > 2 or sources.base else "alignment.safetensors"
     given = sources.by_role()
     update: dict[str, object] = {
+        "arithmetic": ARITHMETIC,
         "models": tuple(map(ref, sources.models)),
         "shas": {role: source.sha for role, source in given.items() if source.kind == "local"},
         "alignment": beside if recipe.alignment else None,
