@@ -12,6 +12,9 @@ from datasets import ClassLabel, Dataset, Features, Image, LargeList, List, Valu
 
 from hubmerge.errors import DataError
 
+IMAGE, FEATURE, TEXT = "image", "feature", "text"
+"""Kinds of columns that hold inputs."""
+
 LABELS = ("label", "labels", "fine_label", "class", "target")
 """Names of a label column, most usual first; where several fit, the first one is taken."""
 
@@ -58,7 +61,7 @@ def find_inputs(
         raise DataError(
             f"{ref} has neither an image column nor a column of float lists",
             found=_typed(features),
-            hint="hubmerge measures image classification, or classification of features",
+            hint="these models are measured on images, or on lists of numbers",
         )
     return image, vector
 
@@ -97,7 +100,7 @@ def find_text(features: Features, asked: str | None, ref: str) -> str:
         raise DataError(
             f"{ref} has no text column one could be sure of",
             found=_typed(features),
-            hint="name the text column: a language model is measured on texts",
+            hint="name the text column: these models are measured on texts",
         )
     return found
 

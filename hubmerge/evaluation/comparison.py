@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from hubmerge.evaluation.bootstrap import bounds, resampled_means
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Comparison
+from hubmerge.models.outputs import Outputs
 
 Z = 1.6448536269514722
 """95% point of the normal distribution, one-sided."""

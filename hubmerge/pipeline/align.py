@@ -15,20 +15,20 @@ from hubmerge.data.synthetic.batches import synthetic_batches
 from hubmerge.errors import CanonicalError, LabelError, LawError
 from hubmerge.hub import fetch, load
 from hubmerge.hub.client import cache_folder
-from hubmerge.hub.compare import has_classes, label_permutation
+from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.source import Source
 from hubmerge.matching import Learner, Match, find_method
 from hubmerge.matching.multi import MultiMatchProblem, find_multi_matcher
 from hubmerge.matching.registry import NOTHING, SYNTHETIC
 from hubmerge.models.method_context import MethodContext
-from hubmerge.models.probe import probe_inputs
 from hubmerge.recipe import Recipe
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.element import transform
 from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs, prove, spec_of
 from hubmerge.symmetry.permutation import State, permute
 from hubmerge.symmetry.unit_scales import level
+from hubmerge.tasks import has_classes, probe_for
 from hubmerge.utils.checkpoint_store import CheckpointStore
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 from hubmerge.utils.progress import track
@@ -113,7 +113,7 @@ def gather(
     if spec is not None:
         spec = spec.allowing(symmetry)
         precise = copy.deepcopy(b.model).double()
-        prove(precise, spec, probe_inputs(precise), elements=1, mapped=False)
+        prove(precise, spec, probe_for(precise), elements=1, mapped=False)
     return Parents(tuple(models), spec, tuple(states))
 
 
@@ -229,7 +229,7 @@ def _refuse_ill_formed(model: PreTrainedModel, state: State, form: State) -> Non
 def _deviation(model: PreTrainedModel, before: State, after: State) -> float:
     """How far apart the outputs of two states are on a probe batch, in float64."""
     precise = copy.deepcopy(model).double()
-    inputs = probe_inputs(precise)
+    inputs = probe_for(precise)
     reference = outputs(precise, doubled(before), inputs)
     return deviation(reference, outputs(precise, doubled(after), inputs))
 

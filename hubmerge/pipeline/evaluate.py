@@ -9,24 +9,24 @@ from transformers import PreTrainedModel
 
 from hubmerge.data.batches import Batches
 from hubmerge.data.dataset import Data, open_data
-from hubmerge.data.reading import Reading, answers_of, read_for, refuse_size
+from hubmerge.data.reading import ReadFor, Reading, answers_of, refuse_size
 from hubmerge.data.rows import Rows, RowSet, choose_rows, training_rows
 from hubmerge.data.synthetic.batches import can_be_shown, synthetic_batches
 from hubmerge.errors import LabelError
 from hubmerge.evaluation.comparison import compare
 from hubmerge.evaluation.curve import EvalSet, measure_curves
 from hubmerge.evaluation.evaluate import ParentEnsemble, outputs
-from hubmerge.evaluation.outputs import ClassOutputs, Outputs
 from hubmerge.evaluation.results import Comparison, Curve, Score
-from hubmerge.evaluation.score import ensemble, score
+from hubmerge.evaluation.score import score
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import learners
 from hubmerge.models.joint_head import Heads
 from hubmerge.models.label_outputs import Answers
+from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.label_coverage import Known, knowing, known_scores
 from hubmerge.pipeline.merge_path import Path
 from hubmerge.recipe import Recipe
-from hubmerge.tasks.task import LANGUAGE, task_of
+from hubmerge.tasks import Task, require_task
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 from hubmerge.utils.parent_names import roles, told
 from hubmerge.utils.workers import Workers
@@ -45,6 +45,8 @@ class DataSplits:
     reading: Reading
     learning: Batches
     """What a matcher may look at: the calibration rows, and more of their kind if it learns."""
+    task: Task
+    """What the models are measured by."""
     training: Training | None = None
 
 
@@ -132,10 +134,11 @@ def open_splits(
     """Opens the fetched data set in `folder` for models like `a`, or with one head for all parents.
 
     labelled: whether rows without labels are refused.
-    Raises: DataError, LabelError.
+    Raises: DataError, LabelError; RecipeError, if no task accepts `a`.
     """
     wanted = recipe.dataset
     assert wanted is not None
+    task = require_task(a.config, a.source.ref)
     data = open_data(
         folder,
         ref=wanted.id,
@@ -146,18 +149,21 @@ def open_splits(
         feature_column=wanted.feature_column,
         label_column=wanted.label_column,
         text_column=wanted.text_column,
-        texts=task_of(a.config) is LANGUAGE,
+        inputs=task.inputs,
+        labels=task.labelled,
         labelled=labelled,
     )
-    reading = read_for(
+    reading = task.read(
         data,
-        a.model,
-        a.processor,
-        a.tokenizer,
-        labels=a.id2label,
-        by_index=recipe.labels == "by-index",
-        tokens=wanted.tokens,
-        heads=heads,
+        ReadFor(
+            model=a.model,
+            processor=a.processor,
+            tokenizer=a.tokenizer,
+            labels=a.id2label,
+            by_index=recipe.labels == "by-index",
+            tokens=wanted.tokens,
+            heads=heads,
+        ),
     )
     rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
     calibration = reading.batches(rows.calibration, False)
@@ -180,6 +186,7 @@ def open_splits(
         (*notes, *reading.notes),
         reading,
         learning,
+        task,
         training,
     )
 
@@ -238,13 +245,13 @@ def evaluate_contenders(
         "naive": stand("naive average", naive.model(lam)),
         "merge": stand("merge", merge),
     }
-    kept = [[o for o in said if isinstance(o, ClassOutputs)] for said in (ends, held_out)]
-    if all(len(said) == len(own) for said in kept):
+    task = splits.task
+    if task.combine is not None:
         known = None if heads is None else knowing(heads)
         contender_outputs["ensemble"] = ContenderOutputs(
-            *(ensemble(*said, known=known) for said in kept)
+            *(task.combine(said, known) for said in (ends, held_out))
         )
-    else:  # not all logits were kept: the parents are asked again, together
+    elif task.ensemble:  # too little is kept of their outputs: the parents are run together
         contender_outputs["ensemble"] = stand("ensemble", ParentEnsemble(parents))
 
     eval_sets = [EvalSet(splits.evaluation, ends)]

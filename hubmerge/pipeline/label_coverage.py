@@ -15,9 +15,9 @@ from transformers import PreTrainedModel
 
 from hubmerge.data.batches import Batches
 from hubmerge.evaluation.evaluate import logits
-from hubmerge.evaluation.outputs import ClassOutputs
 from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
+from hubmerge.models.class_outputs import ClassOutputs
 from hubmerge.models.joint_head import Heads
 from hubmerge.reporting.schema import heads as told
 from hubmerge.utils.parent_names import roles

@@ -15,8 +15,8 @@ import hubmerge
 from hubmerge.data.rows import RowSet as Rows
 from hubmerge.fuse import Fused, Fusion
 from hubmerge.fuse.laws import ENDS
-from hubmerge.hub.compare import has_classes
 from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.processors import auto_processor
 from hubmerge.hub.source import Source
 from hubmerge.matching import Match
 from hubmerge.matching.alignment_files import matched_roles
@@ -37,9 +37,8 @@ from hubmerge.reporting.label_coverage import partial
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.verdict import judge
-from hubmerge.reporting.words import words_for
 from hubmerge.surveys.of_merge import LandscapeResults
-from hubmerge.tasks.task import task_of
+from hubmerge.tasks import Tolerances, Words, has_classes, hub_names, why_unmeasured
 from hubmerge.utils.parent_names import listed, roles, told
 
 LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")
@@ -82,12 +81,15 @@ def tell(
     heads = None
     if results.heads is not None:
         heads = heads_record(results.heads, evaluation.known if evaluation else ())
+    merge, task = results.merge, results.merge.task
     verdict = judge(
         contenders,
         comparisons,
         unit=_unit(results),
         finite=evaluation.finite if evaluation else True,
-        words=words_for(task_of(results.merge.model.config).name),
+        words=task.words if task else Words(),
+        tolerances=task.tolerances if task else Tolerances(),
+        unmeasured=why_unmeasured(task, type(merge.model).__name__),
         remark=partial(heads.labels, heads.known_by) if heads else "",
     )
     return schema.Report(
@@ -155,14 +157,14 @@ def _base(results: RunResults) -> schema.Parent | None:
 
 def _merged(results: RunResults) -> schema.Merged:
     model = results.merge.model
-    task = task_of(model.config)
-    prepared = results.merge.processor or results.merge.tokenizer
+    names = hub_names(model.config)
     return schema.Merged(
         model_type=model.config.model_type,
         architecture=type(model).__name__,
-        auto_class=task.auto_class,
-        auto_processor=task.auto_processor if prepared is not None else None,
-        pipeline_tag=task.name,
+        task=names.task,
+        auto_class=names.auto_class,
+        auto_processor=auto_processor(results.merge),
+        pipeline_tag=names.pipeline_tag,
         dtype=_dtype(merged_dtype(results.parents)),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         labels=list(results.merge.id2label.values()) if has_classes(model.config) else [],
@@ -292,7 +294,8 @@ def _all_rows(rows: Rows) -> schema.RowSet:
 def _limits(results: RunResults) -> list[str]:
     limits = []
     if results.evaluation is None:
-        limits.append("Nothing was measured: no data set was given.")
+        why = why_unmeasured(results.merge.task, type(results.merge.model).__name__)
+        limits.append(f"Nothing was measured: {why}.")
     else:
         limits.append(
             f"Measured on {results.splits.evaluation.rows:,} {_unit(results)} of one data set; "

@@ -15,13 +15,13 @@ from transformers import PreTrainedModel
 from hubmerge.errors import RecipeError
 from hubmerge.evaluation.curve import choose_lambda
 from hubmerge.evaluation.evaluate import outputs
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse import Fused, Fusion, find_fusion
 from hubmerge.hub import publish
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.publish import Published
 from hubmerge.matching.alignment_files import FOLDER, save_matches
+from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.align import Parents, loaded
 from hubmerge.pipeline.alignment import matched, paths_of, splits_for
 from hubmerge.pipeline.auto_fuse import Trial, best_fusion, split_validation

@@ -22,7 +22,6 @@ from hubmerge.hub.client import cache_folder
 from hubmerge.hub.compare import (
     check_mergeable,
     common_head,
-    has_classes,
     label_permutation,
     processor_fields,
 )
@@ -39,7 +38,7 @@ from hubmerge.models.joint_head import SAME, Heads, with_labels
 from hubmerge.planning.resources import Kind, Needs, measure_needs, memory_needed
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import ALL, Spec
-from hubmerge.tasks.task import CLASSIFICATION, task_of
+from hubmerge.tasks import Words, has_classes, require_task, task_of, why_unmeasured
 
 SAMPLES = 1000
 """Rows a measurement takes by default, and the most a curve does."""
@@ -180,6 +179,9 @@ def make_plan(
     everyone = [*models] if base is None else [*models, base]
     sources = [ref if isinstance(ref, Source) else resolve(ref) for ref in everyone]
     descriptions = [describe(s, trust_remote_code=trust_remote_code) for s in sources]
+    task = task_of(descriptions[0].config)
+    if dataset is not None:
+        require_task(descriptions[0].config, sources[0].ref)
     check_mergeable(*descriptions, other_labels=heads != SAME)
     joined = common_head(heads, descriptions[: len(models)])
     licences = [parent_licence(source) for source in sources]
@@ -234,7 +236,8 @@ def make_plan(
             samples,
             calibration_samples,
             models=len(models),
-            scores=task_of(config).scores,
+            words=task.words if task else Words(),
+            **({} if task else {"without": why_unmeasured(task, both.architecture)}),
             instead=instead,
         ),
         dtype=dtype_name(dtype),
@@ -274,13 +277,14 @@ def measurements(
     calibration_samples: int | None,
     *,
     models: int = 2,
-    scores: str = CLASSIFICATION.scores,
+    words: Words = Words(),
+    without: str = "no data set is given",
     instead: tuple[str, str] | None = None,
 ) -> list[Measurement]:
-    """What will be measured on what; without data, what cannot be, and what is done `instead`."""
+    """What will be measured on what; `without` data, why nothing is, and what is done `instead`."""
     if not data:
         shown = [] if instead is None else [Measurement(what=instead[0], rows=instead[1])]
-        return [Measurement(what="nothing: no data set is given", rows="none"), *shown]
+        return [Measurement(what=f"nothing: {without}", rows="none"), *shown]
     if samples is None:
         evaluation = f"evaluation rows: {SAMPLES:,}, or all if there are fewer"
     else:
@@ -288,7 +292,7 @@ def measurements(
     calibration = "" if calibration_samples is None else f": {calibration_samples:,}"
     return [
         Measurement(
-            what=f"{scores} of {'both' if models == 2 else 'all'} "
+            what=f"{words.measured} of {'both' if models == 2 else 'all'} "
             "parents, the naive average, the merge and the parents' ensemble",
             rows=evaluation,
         ),

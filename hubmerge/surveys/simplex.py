@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hubmerge.evaluation.outputs import ClassOutputs, Outputs
-from hubmerge.evaluation.score import ensemble
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.geometry.simplex import (
     INSIDE,
@@ -18,6 +16,7 @@ from hubmerge.landscape.geometry.simplex import (
     kind_of,
     simplex_barrier,
 )
+from hubmerge.models.outputs import Outputs
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.numbers import count as counted
 from hubmerge.reporting.numbers import interval
@@ -129,8 +128,8 @@ def measured_simplex(field: Field, together: str, samples: int) -> SimplexMeasur
         places=places,
         barrier=simplex_barrier(rise),
         calibrated_barrier=None if calibrated is None else simplex_barrier(calibrated),
-        vertices_ensemble=_together(ends),
-        drawn_ensemble=_together(sampled[:count]),
+        vertices_ensemble=_ensemble(field, ends),
+        drawn_ensemble=_ensemble(field, sampled[:count]),
         n=len(ends[0]),
     )
 
@@ -148,7 +147,7 @@ def _place(
     )
 
 
-def _together(members: Sequence[Outputs]) -> float | None:
-    """Accuracy of the members' mean prediction; None where predictions are not kept."""
-    classes = [each for each in members if isinstance(each, ClassOutputs)]
-    return float(ensemble(*classes).right.mean()) if classes else None
+def _ensemble(field: Field, members: Sequence[Outputs]) -> float | None:
+    """Accuracy of the members' ensemble; None where too little is kept of their outputs."""
+    combine = field.splits.task.combine
+    return float(combine(members, None).right.mean()) if combine else None

@@ -1,1 +1,34 @@
-"""What kinds of models there are: their auto classes, pipeline tags and scores."""
+"""What kinds of models there are, and all that is done differently for each: one file, one task."""
+
+from hubmerge.tasks._task import Example, Task, Tolerances, Words
+from hubmerge.tasks.registry import (
+    NO_DATA,
+    companion_files,
+    find_task,
+    has_classes,
+    hub_names,
+    probe_for,
+    register,
+    require_task,
+    task_of,
+    tasks,
+    why_unmeasured,
+)
+
+__all__ = [
+    "NO_DATA",
+    "Example",
+    "Task",
+    "Tolerances",
+    "Words",
+    "companion_files",
+    "find_task",
+    "has_classes",
+    "hub_names",
+    "probe_for",
+    "register",
+    "require_task",
+    "task_of",
+    "tasks",
+    "why_unmeasured",
+]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from hubmerge.evaluation.outputs import ClassOutputs
 from hubmerge.evaluation.score import ensemble
+from hubmerge.models.class_outputs import ClassOutputs
 from hubmerge.models.label_outputs import Answers
 
 

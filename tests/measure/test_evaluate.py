@@ -9,7 +9,7 @@ from hubmerge.data.dataset import open_data
 from hubmerge.data.labels import match_labels
 from hubmerge.data.rows import choose_rows
 from hubmerge.evaluation.evaluate import logits, outputs
-from hubmerge.evaluation.outputs import ClassOutputs
+from hubmerge.models.class_outputs import ClassOutputs
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers
 

@@ -8,9 +8,8 @@ import torch
 from scipy.special import softmax
 from torch.nn import functional as F
 
-from hubmerge.evaluation.outputs import ClassOutputs
 from hubmerge.evaluation.score import ensemble, score, temperature_of
-from hubmerge.models.class_outputs import calibration_error, correct, cross_entropy
+from hubmerge.models.class_outputs import ClassOutputs, calibration_error, correct, cross_entropy
 
 
 def drawn(rows: int, seed: int = 0, scale: float = 2.0) -> ClassOutputs:

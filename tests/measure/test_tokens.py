@@ -13,9 +13,9 @@ from hubmerge.data.texts import IGNORED
 from hubmerge.evaluation import evaluate as evaluating
 from hubmerge.evaluation.comparison import compare
 from hubmerge.evaluation.evaluate import ParentEnsemble, outputs
-from hubmerge.evaluation.outputs import ClassOutputs
 from hubmerge.evaluation.score import score
-from hubmerge.evaluation.temperature import fit_temperature
+from hubmerge.models.class_outputs import ClassOutputs
+from hubmerge.models.temperature import fit_temperature
 from hubmerge.models.token_outputs import TEMPERATURES, TokenOutputs, figures_of
 from hubmerge.utils.workers import Workers
 

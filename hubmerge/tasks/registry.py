@@ -1,0 +1,123 @@
+"""The tasks there are, and which one a model is for: one file of this package is one task.
+
+What no task accepts is merged, but measured by nothing, and never called what it is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from hubmerge.errors import FamilyError, RecipeError
+from hubmerge.tasks._architectures import architecture, auto_class_of, pipeline_tag_of
+from hubmerge.tasks._task import Task
+from hubmerge.utils.suggestions import unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+NO_DATA = "no data set was given"
+
+_FILES = ("feature_classification", "image_classification", "text_generation")
+_registered: dict[str, Task] = {}
+
+
+def register(task: Task) -> Task:
+    """Makes `task` one of those there are; its name replaces one of the same name."""
+    _registered[task.name] = task
+    return task
+
+
+def tasks() -> dict[str, Task]:
+    """Every task, by name. Imports no torch."""
+    own = (import_module(f"hubmerge.tasks.{file}").TASK for file in _FILES)
+    return {task.name: task for task in own} | _registered
+
+
+def find_task(name: str) -> Task:
+    """The task called `name`. Raises: RecipeError with the names there are."""
+    known = tasks()
+    if name not in known:
+        raise unknown("task", name, known)
+    return known[name]
+
+
+def task_of(config: PreTrainedConfig) -> Task | None:
+    """The task that accepts `config`; None where nothing measures such a model.
+
+    Raises: FamilyError, if several accept it.
+    """
+    found = [task for task in tasks().values() if task.accepts(config)]
+    if len(found) > 1:
+        raise FamilyError(
+            f"several tasks accept a {architecture(config)}",
+            found=", ".join(task.name for task in found),
+            hint="a task accepts what no other one does: remove one of the packages they are from",
+        )
+    return found[0] if found else None
+
+
+def require_task(config: PreTrainedConfig, ref: str) -> Task:
+    """The task that accepts `config`. Raises: RecipeError, with what can be measured."""
+    task = task_of(config)
+    if task is None:
+        known = "\n".join(f"{each.name}: {each.summary}" for each in tasks().values())
+        raise RecipeError(
+            f"{ref} cannot be measured: no task accepts a {architecture(config)}",
+            found=f"tasks:\n{known}",
+            hint="merge without --dataset and with --match none: nothing is measured then",
+        )
+    return task
+
+
+@dataclass(frozen=True)
+class HubNames:
+    """What a card calls a model: its task, auto class and pipeline tag; None where there is none."""
+
+    task: str | None
+    auto_class: str | None
+    pipeline_tag: str | None
+
+
+def hub_names(config: PreTrainedConfig) -> HubNames:
+    """What the model is called: by its task, else by what transformers says of its architecture."""
+    task = task_of(config)
+    if task is not None:
+        return HubNames(task.name, task.auto_class, task.pipeline_tag)
+    return HubNames(None, auto_class_of(config), pipeline_tag_of(config))
+
+
+def why_unmeasured(task: Task | None, model: str) -> str:
+    """Why there are no figures of models of this `task` and architecture, where there are none."""
+    return NO_DATA if task is not None else f"no task accepts a {model}"
+
+
+def has_classes(config: PreTrainedConfig) -> bool:
+    """Whether outputs of the model stand for labels, so that label names mean something.
+
+    Where no task says so, the name of the architecture does: transformers calls what tells classes
+    apart `...Classification`.
+    """
+    task = task_of(config)
+    if task is not None:
+        return task.has_classes
+    return architecture(config).endswith("Classification")
+
+
+def probe_for(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Inputs in float64 to try `model` on: those of its task, else by its main input.
+
+    Raises: FamilyError, if nothing is known that the model takes.
+    """
+    from hubmerge.models.probe import probe_inputs
+
+    task = task_of(model.config)
+    probe = probe_inputs if task is None else task.probe
+    return probe(model, rows, seed)
+
+
+def companion_files() -> set[str]:
+    """Files of any task that belong to a model beside its weights."""
+    return {name for task in tasks().values() for name in task.companion_files}
