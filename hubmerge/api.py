@@ -14,13 +14,13 @@ import torch
 
 from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse.options import Value
-from hubmerge.hub import fetch
-from hubmerge.hub import load as load
 from hubmerge.hub.compare import check_mergeable
+from hubmerge.hub.fetch import fetch
 from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.load import load as load
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
-from hubmerge.models.joint_head import SAME, Heads
+from hubmerge.models.joint_head import Heads
 from hubmerge.models.method_context import MethodContext
 from hubmerge.pipeline.align import PAIR, Parents, aligned, gather, match_all, with_state
 from hubmerge.pipeline.alignment import chosen_on
@@ -44,7 +44,7 @@ from hubmerge.pipeline.merge_path import Path
 from hubmerge.pipeline.parents import prepare_parents, without_base
 from hubmerge.pipeline.run import fused
 from hubmerge.pipeline.save import arriving_whole, read_back, write_model
-from hubmerge.recipe import Recipe, make_recipe
+from hubmerge.recipe import SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.workers import Workers

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.models.joint_head import SAME, Kind
 from hubmerge.utils.parent_names import MOST
 from hubmerge.utils.suggestions import did_you_mean
 
@@ -22,6 +21,13 @@ PATH_POINTS = 8
 
 
 SurveyName = Literal["path", "plane", "simplex"]
+
+HeadKind = Literal["same", "join", "apart"]
+"""One label set for all; one output per label of any; all outputs of all parents."""
+JointHead = Literal["join", "apart"]
+SAME: Final = "same"
+JOIN: Final = "join"
+APART: Final = "apart"
 
 
 class Part(BaseModel):
@@ -100,7 +106,7 @@ class Recipe(Part):
     learning_steps: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     labels: Literal["by-name", "by-index"] = "by-name"
-    heads: Kind = SAME
+    heads: HeadKind = SAME
     alignment: str | None = None
     trust_remote_code: bool = False
     shas: dict[str, str] = Field(default_factory=dict)

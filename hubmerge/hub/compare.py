@@ -12,7 +12,8 @@ from hubmerge.errors import LabelError, MismatchError, RecipeError
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
-from hubmerge.models.joint_head import MADE_UP, SAME, Heads, heads_of
+from hubmerge.models.joint_head import MADE_UP, Heads, heads_of
+from hubmerge.recipe import SAME
 from hubmerge.tasks import has_classes
 
 FREE_FIELDS: dict[str, tuple[str, ...]] = {

@@ -168,7 +168,7 @@ def _no_weights(names: Collection[str], ref: str) -> WeightsError:
             f"{ref} has no safetensors weights",
             found=", ".join(others[:5]) + ": pickled weights can run code, so they are not opened",
             hint="convert once, where you trust the file:\n"
-            "CLASS.from_pretrained(ID).save_pretrained(DIR), with the CLASS that its card loads it by\n"
+            "CLASS.from_pretrained(ID).save_pretrained(DIR), CLASS being the one its card names\n"
             "or ask for it at https://huggingface.co/spaces/safetensors/convert",
         )
     return WeightsError(

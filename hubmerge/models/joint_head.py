@@ -13,20 +13,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 from hubmerge.errors import LabelError
+from hubmerge.recipe import APART, JOIN, SAME, JointHead
 from hubmerge.utils.parent_names import parent_letters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
-
-Kind = Literal["same", "join", "apart"]
-"""One label set for all; one output per label of any; all outputs of all parents."""
-Several = Literal["join", "apart"]
-SAME: Final = "same"
-JOIN: Final = "join"
-APART: Final = "apart"
 
 MADE_UP = re.compile(r"LABEL_\d+")
 """What transformers calls a class nobody has named."""
@@ -46,7 +40,7 @@ class Heads:
     each parent, which of its own outputs each output is; None where it has no such output.
     """
 
-    kind: Several
+    kind: JointHead
     outputs: tuple[str, ...]
     labels: tuple[str, ...]
     stands_for: tuple[int, ...]

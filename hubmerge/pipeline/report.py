@@ -38,7 +38,7 @@ from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.verdict import judge
 from hubmerge.surveys.of_merge import LandscapeResults
-from hubmerge.tasks import Tolerances, Words, has_classes, hub_names, why_unmeasured
+from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS, has_classes, hub_names, why_unmeasured
 from hubmerge.utils.parent_names import listed, roles, told
 
 LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")
@@ -87,8 +87,8 @@ def tell(
         comparisons,
         unit=_unit(results),
         finite=evaluation.finite if evaluation else True,
-        words=task.words if task else Words(),
-        tolerances=task.tolerances if task else Tolerances(),
+        words=task.words if task else DEFAULT_WORDS,
+        tolerances=task.tolerances if task else DEFAULT_TOLERANCES,
         unmeasured=why_unmeasured(task, type(merge.model).__name__),
         remark=partial(heads.labels, heads.known_by) if heads else "",
     )

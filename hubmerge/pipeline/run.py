@@ -16,10 +16,9 @@ from hubmerge.errors import RecipeError
 from hubmerge.evaluation.curve import choose_lambda
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.fuse import Fused, Fusion, find_fusion
-from hubmerge.hub import publish
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.load import LoadedModel
-from hubmerge.hub.publish import Published
+from hubmerge.hub.publish import Published, publish
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.align import Parents, loaded

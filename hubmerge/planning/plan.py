@@ -34,12 +34,14 @@ from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_i
 from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import Target, check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
-from hubmerge.models.joint_head import SAME, Heads, with_labels
+from hubmerge.models.joint_head import Heads, with_labels
 from hubmerge.planning.resources import Kind, Needs, measure_needs, memory_needed
+from hubmerge.recipe import SAME
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import ALL, Spec
-from hubmerge.tasks import Words, has_classes, require_task, task_of, why_unmeasured
+from hubmerge.tasks import DEFAULT_WORDS, Words, has_classes, require_task, task_of, why_unmeasured
 
+NO_DATA = "no data set is given"
 SAMPLES = 1000
 """Rows a measurement takes by default, and the most a curve does."""
 
@@ -236,8 +238,8 @@ def make_plan(
             samples,
             calibration_samples,
             models=len(models),
-            words=task.words if task else Words(),
-            **({} if task else {"without": why_unmeasured(task, both.architecture)}),
+            words=task.words if task else DEFAULT_WORDS,
+            without=why_unmeasured(task, both.architecture, NO_DATA),
             instead=instead,
         ),
         dtype=dtype_name(dtype),
@@ -277,8 +279,8 @@ def measurements(
     calibration_samples: int | None,
     *,
     models: int = 2,
-    words: Words = Words(),
-    without: str = "no data set is given",
+    words: Words = DEFAULT_WORDS,
+    without: str = NO_DATA,
     instead: tuple[str, str] | None = None,
 ) -> list[Measurement]:
     """What will be measured on what; `without` data, why nothing is, and what is done `instead`."""

@@ -13,10 +13,10 @@ from __future__ import annotations
 from hubmerge.evaluation.results import Barrier
 from hubmerge.reporting.numbers import count, interval
 from hubmerge.reporting.schema.survey_results import Settled
-from hubmerge.tasks import Tolerances
+from hubmerge.tasks import DEFAULT_TOLERANCES, Tolerances
 
 
-def settle(barrier: Barrier | None, tolerances: Tolerances = Tolerances()) -> Settled:
+def settle(barrier: Barrier | None, tolerances: Tolerances = DEFAULT_TOLERANCES) -> Settled:
     """The rule above; what has no temperatures cannot be told."""
     if barrier is None:
         return "cannot tell"

@@ -15,11 +15,11 @@ worse                      against some parent the accuracy is surely lower (upp
                            0) or the calibrated loss surely higher (lower bound above 0)
 cannot tell                otherwise
 
-The limits are those of most tasks; a task may have others (`Tolerances`). Without temperatures (no validation rows) the calibrated loss is unknown, so only "do not use",
-"worse" and "cannot tell" remain; without data only "cannot tell". A merge that improves, all
-else equal, never gets a lower verdict. "Each parent" makes the good verdicts strict (at most 5%
-are wrong); "some parent" asks up to two questions per parent at 5% each, so "worse" errs towards
-warning.
+Limits are those of most tasks; a task may have others (`Tolerances`). Without temperatures (no
+validation rows) the calibrated loss is unknown, so only "do not use", "worse" and "cannot tell"
+remain; without data only "cannot tell". A merge that improves, all else equal, never gets a lower
+verdict. "Each parent" makes the good verdicts strict (at most 5% are wrong); "some parent" asks up
+to two questions per parent at 5% each, so "worse" errs towards warning.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hubmerge.evaluation.results import Comparison
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.numbers import count, everyone, figure
 from hubmerge.reporting.schema.report import Contenders, VerdictName
-from hubmerge.tasks import NO_DATA, Tolerances, Words
+from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS, NO_DATA, Tolerances, Words
 from hubmerge.utils.parent_names import listed, told
 
 NOTHING = Tolerances(accuracy=0.0, loss=0.0)
@@ -83,8 +83,8 @@ def judge(
     *,
     unit: str = "images",
     finite: bool = True,
-    words: Words = Words(),
-    tolerances: Tolerances = Tolerances(),
+    words: Words = DEFAULT_WORDS,
+    tolerances: Tolerances = DEFAULT_TOLERANCES,
     unmeasured: str = NO_DATA,
     remark: str = "",
 ) -> Verdict:
@@ -92,7 +92,8 @@ def judge(
 
     `comparisons` are read where `other` is a parent, such as "parent_b"; `unit` is the plural word
     for a row; `finite` is whether every output of the merge was; `words` and `tolerances` are those
-    of the task; `unmeasured` is why there are no figures, where there are none; `remark` is added to what was measured.
+    of the task; `unmeasured` is why there are no figures, where there are none; `remark` is added
+    to what was measured.
     """
     parents = [each for each in comparisons if each.other.startswith("parent_")]
     if not finite:

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from hubmerge.reporting.schema.report import Report
-from hubmerge.tasks import Example, Task, Tolerances, Words, find_task, why_unmeasured
+from hubmerge.tasks import (
+    DEFAULT_TOLERANCES,
+    DEFAULT_WORDS,
+    Example,
+    Task,
+    Tolerances,
+    Words,
+    find_task,
+    why_unmeasured,
+)
 
 
 def task_in(report: Report) -> Task | None:
@@ -14,13 +23,13 @@ def task_in(report: Report) -> Task | None:
 def words_of(report: Report) -> Words:
     """The words for the report's figures."""
     task = task_in(report)
-    return Words() if task is None else task.words
+    return DEFAULT_WORDS if task is None else task.words
 
 
 def tolerances_of(report: Report) -> Tolerances:
     """What the verdict lets pass."""
     task = task_in(report)
-    return Tolerances() if task is None else task.tolerances
+    return DEFAULT_TOLERANCES if task is None else task.tolerances
 
 
 def example_of(report: Report) -> Example:

@@ -1,6 +1,13 @@
 """What kinds of models there are, and all that is done differently for each: one file, one task."""
 
-from hubmerge.tasks._task import Example, Task, Tolerances, Words
+from hubmerge.tasks._task import (
+    DEFAULT_TOLERANCES,
+    DEFAULT_WORDS,
+    Example,
+    Task,
+    Tolerances,
+    Words,
+)
 from hubmerge.tasks.registry import (
     NO_DATA,
     companion_files,
@@ -16,6 +23,8 @@ from hubmerge.tasks.registry import (
 )
 
 __all__ = [
+    "DEFAULT_TOLERANCES",
+    "DEFAULT_WORDS",
     "NO_DATA",
     "Example",
     "Task",

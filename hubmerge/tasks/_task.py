@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ class Tolerances:
     collapse: float = 0.10
 
 
+DEFAULT_WORDS, DEFAULT_TOLERANCES = Words(), Tolerances()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Example:
     """What the code on a card needs beside the class that loads the model.
@@ -128,9 +131,9 @@ class Task:
     calibrated: bool = True
     ensemble: bool = True
     combine: Combine | None = None
-    tolerances: Tolerances = field(default_factory=Tolerances)
-    words: Words = field(default_factory=Words)
-    example: Example = field(default_factory=Example)
+    tolerances: Tolerances = DEFAULT_TOLERANCES
+    words: Words = DEFAULT_WORDS
+    example: Example = Example()
 
     @property
     def has_classes(self) -> bool:

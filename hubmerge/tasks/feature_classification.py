@@ -1,7 +1,7 @@
 """Feature classification: one label for a row of numbers, such as a frozen embedding.
 
-The models are MLP heads (`hubmerge/models/mlp_head.py`), which take images as well: through an image
-processor, as one long row of numbers.
+The models are MLP heads (`hubmerge/models/mlp_head.py`), which take images as well: through an
+image processor, as one long row of numbers.
 """
 
 from __future__ import annotations

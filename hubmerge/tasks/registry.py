@@ -74,7 +74,7 @@ def require_task(config: PreTrainedConfig, ref: str) -> Task:
 
 @dataclass(frozen=True)
 class HubNames:
-    """What a card calls a model: its task, auto class and pipeline tag; None where there is none."""
+    """What a card calls a model; None where there is no such name."""
 
     task: str | None
     auto_class: str | None
@@ -89,9 +89,9 @@ def hub_names(config: PreTrainedConfig) -> HubNames:
     return HubNames(None, auto_class_of(config), pipeline_tag_of(config))
 
 
-def why_unmeasured(task: Task | None, model: str) -> str:
-    """Why there are no figures of models of this `task` and architecture, where there are none."""
-    return NO_DATA if task is not None else f"no task accepts a {model}"
+def why_unmeasured(task: Task | None, architecture: str, no_data: str = NO_DATA) -> str:
+    """Why there are no figures of models of this `task` and `architecture`, if there are none."""
+    return no_data if task is not None else f"no task accepts a {architecture}"
 
 
 def has_classes(config: PreTrainedConfig) -> bool:

@@ -15,8 +15,8 @@ from transformers import (
 
 from hubmerge.matching import find_matcher, matchers, measure_moments
 from hubmerge.matching.methods.activations import mean_correlations
-from hubmerge.matching.methods.descent import descend
 from hubmerge.matching.registry import NOTHING
+from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.matching.solvers.frank_wolfe import relax
 from hubmerge.matching.solvers.relaxed import by_module
 from hubmerge.models import shaken
@@ -27,7 +27,7 @@ from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import invert, permute, random_permutation
 from hubmerge.symmetry.unit_scales import level
 from hubmerge.utils.workers import Workers
-from tests.conformance.tiny import TINY, fresh, generic, probe_batches
+from tests.helpers.tiny import TINY, fresh, generic, probe_batches
 
 every_model = pytest.mark.parametrize("name", TINY)
 MAPPED = [n for n in TINY if LINEAR in spec_of(generic(n)).mapped_spaces().values()]
