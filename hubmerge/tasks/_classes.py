@@ -9,10 +9,17 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hubmerge.models.class_outputs import ClassOutputs
-    from hubmerge.models.outputs import Outputs
+    from hubmerge.models.outputs import Outputs, RowStatistics
 
 LABEL_AXES = {"logits": 1}
 """Logits are [rows, classes]."""
+
+
+def class_statistics() -> RowStatistics:
+    """See `hubmerge.models.class_outputs.ClassStatistics`."""
+    from hubmerge.models.class_outputs import ClassStatistics
+
+    return ClassStatistics()
 
 
 def mean_of_parents(members: Sequence[Outputs], known: np.ndarray | None = None) -> Outputs:

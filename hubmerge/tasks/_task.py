@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hubmerge.data.dataset import Data
     from hubmerge.data.reading import ReadFor, Reading
-    from hubmerge.models.outputs import Outputs
+    from hubmerge.models.outputs import Outputs, RowStatistics
 
     Probe = Callable[[PreTrainedModel, int, int], dict[str, Tensor]]
     """Model, rows, seed -> inputs in float64, by the names its forward takes."""
@@ -108,9 +108,9 @@ class Task:
         probe: inputs to try a model on.
         inputs: kinds of columns such models read, of which one is enough: `hubmerge.data.columns`.
         labelled: whether a column of labels says what is right.
-        read: how the rows of a data set become batches, and what evaluation keeps of answers to
-            them (`RowStatistics`), from which every score is made.
-        calibrated: whether one temperature is fitted to each contender.
+        read: how the rows of a data set become batches.
+        statistics: makes what evaluation keeps of answers to labelled rows; from it come the loss
+            of each row, every score, and the temperature, where one applies.
         combine: how outputs of the parents become those of their ensemble; None where too little is
             kept of them, so that the parents are run together.
         ensemble: whether there is an ensemble of the parents at all.
@@ -128,7 +128,7 @@ class Task:
     inputs: tuple[str, ...]
     labelled: bool
     read: Callable[[Data, ReadFor], Reading]
-    calibrated: bool = True
+    statistics: Callable[[], RowStatistics]
     ensemble: bool = True
     combine: Combine | None = None
     tolerances: Tolerances = DEFAULT_TOLERANCES

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubmerge.tasks._classes import LABEL_AXES, mean_of_parents
+from hubmerge.tasks._classes import LABEL_AXES, class_statistics, mean_of_parents
 from hubmerge.tasks._task import Example, Task
 
 if TYPE_CHECKING:
@@ -40,14 +40,13 @@ def read(data: Data, wanted: ReadFor) -> Reading:
     """
     from hubmerge.data.batches import feature_reader, image_reader
     from hubmerge.data.reading import read_labelled
-    from hubmerge.models.class_outputs import ClassStatistics
 
     size = wanted.model.config.input_size
     if data.feature_column is not None:
         reader, unit = feature_reader(data, size), "rows"
     else:
         reader, unit = image_reader(data, wanted.model, wanted.processor, size), "images"
-    return read_labelled(data, wanted, reader, ClassStatistics(), unit)
+    return read_labelled(data, wanted, reader, class_statistics(), unit)
 
 
 TASK = Task(
@@ -63,6 +62,7 @@ TASK = Task(
     inputs=("image", "feature"),
     labelled=True,
     read=read,
+    statistics=class_statistics,
     combine=mean_of_parents,
     example=Example(
         before=(f'import hubmerge  # first: it teaches transformers the family "{MODEL_TYPE}"',),

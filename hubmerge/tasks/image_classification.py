@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubmerge.tasks import feature_classification
 from hubmerge.tasks._architectures import loads
-from hubmerge.tasks._classes import LABEL_AXES, mean_of_parents
+from hubmerge.tasks._classes import LABEL_AXES, class_statistics, mean_of_parents
 from hubmerge.tasks._task import Task
 
 if TYPE_CHECKING:
@@ -35,10 +35,9 @@ def read(data: Data, wanted: ReadFor) -> Reading:
     """Images through the processor; all logits are kept. Raises: DataError, LabelError."""
     from hubmerge.data.batches import image_reader
     from hubmerge.data.reading import read_labelled
-    from hubmerge.models.class_outputs import ClassStatistics
 
     reader = image_reader(data, wanted.model, wanted.processor)
-    return read_labelled(data, wanted, reader, ClassStatistics(), "images")
+    return read_labelled(data, wanted, reader, class_statistics(), "images")
 
 
 TASK = Task(
@@ -54,5 +53,6 @@ TASK = Task(
     inputs=("image", "feature"),
     labelled=True,
     read=read,
+    statistics=class_statistics,
     combine=mean_of_parents,
 )

@@ -36,6 +36,13 @@ def read(data: Data, wanted: ReadFor) -> Reading:
     return read_texts(data, wanted)
 
 
+def statistics() -> RowStatistics:
+    """Figures of each block of tokens: logits over a vocabulary would not fit into memory."""
+    from hubmerge.models.token_outputs import TokenStatistics
+
+    return TokenStatistics()
+
+
 TASK = Task(
     name="text-generation",
     summary="causal language models",
@@ -62,6 +69,7 @@ TASK = Task(
     inputs=("text",),
     labelled=False,
     read=read,
+    statistics=statistics,
     words=Words(
         accuracy="next-token accuracy",
         loss="perplexity",

@@ -16,7 +16,7 @@ from hubmerge.evaluation.evaluate import ParentEnsemble, outputs
 from hubmerge.evaluation.score import score
 from hubmerge.models.class_outputs import ClassOutputs
 from hubmerge.models.temperature import fit_temperature
-from hubmerge.models.token_outputs import TEMPERATURES, TokenOutputs, figures_of
+from hubmerge.models.token_outputs import TEMPERATURES, TokenOutputs, TokenStatistics, figures_of
 from hubmerge.utils.workers import Workers
 
 ROWS, TOKENS, WORDS = 12, 7, 9
@@ -109,7 +109,12 @@ def model(seed: int) -> GPT2LMHeadModel:
 def blocks(rows: int = 130) -> Batches:
     ids = torch.randint(WORDS, (rows, TOKENS), generator=torch.Generator().manual_seed(0))
     labels = F.pad(ids[:, 1:], (0, 1), value=IGNORED)
-    return Batches(lambda numbers: {"input_ids": ids[list(numbers)]}, tuple(range(rows)), labels)
+    return Batches(
+        lambda numbers: {"input_ids": ids[list(numbers)]},
+        tuple(range(rows)),
+        labels,
+        statistics=TokenStatistics(),
+    )
 
 
 def test_the_same_figures_on_any_number_of_threads_and_near_any_number_of_rows(monkeypatch):
