@@ -48,7 +48,7 @@ def serving(
     nursery()
     if is_lent():
         marked()
-    context = Context(JobService(host.root, limits or Limits.of()), host)
+    context = Context(JobService(host.root, limits), host)
     page = build(context)
     page.queue(default_concurrency_limit=16)
     options: dict[str, Any] = {

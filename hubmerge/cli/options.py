@@ -10,6 +10,7 @@ import typer
 
 from hubmerge.errors import RecipeError
 from hubmerge.utils.progress import be_quiet
+from hubmerge.utils.silence import silence_libraries
 
 if TYPE_CHECKING:
     from hubmerge.hub.destination import Destination
@@ -253,13 +254,8 @@ def say(text: str) -> None:
 
 def settle(*, quiet: bool, json: bool) -> None:
     """Silences everything but the result, where that was asked for."""
-    import logging
-    import warnings
-
     be_quiet(quiet or not is_main_process())
-    for name in ("transformers", "huggingface_hub", "datasets", "accelerate"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
+    silence_libraries()
 
 
 def recipe_of(

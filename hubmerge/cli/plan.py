@@ -16,7 +16,7 @@ NAME = "plan"
 
 def _plan(recipe: Recipe, destination: Destination, json: bool) -> None:
     """Say what merge would do and need, or why it cannot; no weights are downloaded."""
-    from hubmerge.pipeline.run import plan
+    from hubmerge.pipeline.plan import plan
     from hubmerge.planning.text import render_plan
 
     found = plan(recipe, destination)

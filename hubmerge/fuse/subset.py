@@ -12,7 +12,7 @@ from hubmerge.symmetry.permutation import State
 
 
 @dataclass(frozen=True)
-class Part:
+class Subset:
     """only: beginnings of names of what alone is merged (all, if there are none). keep: of what
     is not. Beginnings end where a name has a dot: `layers.1` is no beginning of `layers.10.bias`.
     """
@@ -45,16 +45,16 @@ class Part:
                         found=f"names begin with: {', '.join(_beginnings(known, each))}",
                     )
         if not any(self.merges(name) for name in known):
-            raise RecipeError("nothing is left to merge", found=f"{self.told}")
+            raise RecipeError("nothing is left to merge", found=f"{self.description}")
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """In words."""
         said = [f"only {', '.join(self.only)}"] if self.only else []
         return "; ".join([*said, *([f"{', '.join(self.keep)} kept from A"] if self.keep else [])])
 
 
-WHOLE = Part()
+WHOLE = Subset()
 
 
 def _begins(name: str, beginning: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
+from platformdirs import user_cache_path
 
 from hubmerge.errors import HubUnavailableError, RecipeError
 from hubmerge.localhub.accounts import OWNER, Accounts, Role
@@ -32,9 +33,8 @@ server that hangs up first, or in that very moment, resets a request that is und
 
 
 def default_root() -> Path:
-    """Where `hubmerge hub serve` keeps its data: `$XDG_CACHE_HOME/hubmerge/hub`."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "hubmerge" / "hub"
+    """Where `hubmerge hub serve` keeps its data: `hubmerge/hub` in the user's cache folder."""
+    return user_cache_path("hubmerge", appauthor=False) / "hub"
 
 
 class EmbeddedHub:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from textwrap import wrap
+from textwrap import indent, wrap
 
 from hubmerge.planning.plan import ModelPlan, Plan
 from hubmerge.planning.resources import human
 from hubmerge.utils.parent_names import listed, parent_letters
+from hubmerge.utils.tables import columns
 
 WIDTH = 96
 LABEL_WIDTH = 24
@@ -29,29 +30,17 @@ def render_plan(plan: Plan) -> str:
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Left-aligned columns, two spaces apart, indented by two."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-    return "\n".join("  " + line.rstrip() for line in lines)
-
-
 def _rows(pairs: Iterable[tuple[str, str]]) -> str:
     """Label and wrapped value; long labels stand on lines of their own."""
     pairs = list(pairs)
     longest = max(len(label) for label, _ in pairs)
-    indent = min(longest, LABEL_WIDTH) + 2
-    lines = []
-    for label, value in pairs:
-        first, *rest = wrap(value, WIDTH - indent)
-        if longest > LABEL_WIDTH:
-            lines += [label, *(f"    {line}" for line in (first, *rest))]
-        else:
-            lines += [f"{label:<{indent}}{first}", *(" " * indent + line for line in rest)]
-    return "\n".join("  " + line for line in lines)
+    wrapped = [
+        (label, "\n".join(wrap(value, WIDTH - 2 - min(longest, LABEL_WIDTH))))
+        for label, value in pairs
+    ]
+    if longest <= LABEL_WIDTH:
+        return columns(wrapped, indent=2)
+    return "\n".join(indent(f"{label}\n{indent(value, '    ')}", "  ") for label, value in wrapped)
 
 
 def free_spaces(sizes: Mapping[str, int]) -> str:
@@ -72,7 +61,7 @@ def _models(models: Sequence[ModelPlan], base: ModelPlan | None) -> str:
         "dtype",
         "parameters",
     ]
-    return table(
+    return columns(
         [
             head,
             *(
@@ -92,7 +81,8 @@ def _models(models: Sequence[ModelPlan], base: ModelPlan | None) -> str:
                     *([("base", base)] if base else []),
                 ]
             ),
-        ]
+        ],
+        indent=2,
     )
 
 

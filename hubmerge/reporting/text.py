@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from hubmerge.reporting import (
@@ -21,6 +20,7 @@ from hubmerge.reporting.schema.report import Method, Report
 from hubmerge.reporting.words import words_of
 from hubmerge.tasks import Words
 from hubmerge.utils.parent_names import told
+from hubmerge.utils.tables import columns, right_of_first
 
 
 def render_text(report: Report, folder: Path | None = None) -> str:
@@ -70,22 +70,11 @@ def _table(report: Report) -> str:
         )
         for row in figures.rows(report)
     ]
-    return _columns(lines)
+    return right_of_first(lines)
 
 
 def _known(report: Report) -> str:
-    return "\n".join(["Accuracy", _columns(known.table(report)), *known.sentences(report)])
-
-
-def _columns(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    return "\n".join(["Accuracy", right_of_first(known.table(report)), *known.sentences(report)])
 
 
 def _method(report: Report) -> str:
@@ -144,7 +133,7 @@ def _next(report: Report) -> str:
 def _places(report: Report, folder: Path | None) -> str:
     places = []
     if folder is not None:
-        places += [f"model and card   {folder}", f"every figure     {folder / 'report.json'}"]
+        places += [("model and card", str(folder)), ("report", str(folder / "report.json"))]
     if report.published is not None:
-        places.append(f"published        {one_line(report.published.url)}")
-    return "\n".join(places)
+        places.append(("published", one_line(report.published.url)))
+    return columns(places)

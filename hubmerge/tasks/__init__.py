@@ -1,14 +1,6 @@
 """What kinds of models there are, and all that is done differently for each: one file, one task."""
 
-from hubmerge.tasks._task import (
-    DEFAULT_TOLERANCES,
-    DEFAULT_WORDS,
-    Example,
-    Task,
-    Tolerances,
-    Words,
-)
-from hubmerge.tasks.registry import (
+from hubmerge.tasks._registry import (
     NO_DATA,
     companion_files,
     find_task,
@@ -20,6 +12,14 @@ from hubmerge.tasks.registry import (
     task_of,
     tasks,
     why_unmeasured,
+)
+from hubmerge.tasks._task import (
+    DEFAULT_TOLERANCES,
+    DEFAULT_WORDS,
+    Example,
+    Task,
+    Tolerances,
+    Words,
 )
 
 __all__ = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubmerge.tasks._classes import LABEL_AXES, class_statistics, mean_of_parents
+from hubmerge.tasks._registry import register
 from hubmerge.tasks._task import Example, Task
 
 if TYPE_CHECKING:
@@ -49,24 +50,28 @@ def read(data: Data, wanted: ReadFor) -> Reading:
     return read_labelled(data, wanted, reader, class_statistics(), unit)
 
 
-TASK = Task(
-    name="feature-classification",
-    summary="MLP heads on feature vectors, or on images as one row of numbers",
-    pipeline_tag="image-classification",
-    auto_class="AutoModelForImageClassification",
-    auto_processor="AutoImageProcessor",
-    accepts=accepts,
-    label_axes=LABEL_AXES,
-    companion_files=("preprocessor_config.json", "processor_config.json"),
-    probe=probe,
-    inputs=("image", "feature"),
-    labelled=True,
-    read=read,
-    statistics=class_statistics,
-    combine=mean_of_parents,
-    example=Example(
-        before=(f'import hubmerge  # first: it teaches transformers the family "{MODEL_TYPE}"',),
-        note=f"The family `{MODEL_TYPE}` is not part of transformers: `pip install hubmerge`, and "
-        "`import hubmerge` before loading.",
-    ),
+TASK = register(
+    Task(
+        name="feature-classification",
+        summary="MLP heads on feature vectors, or on images as one row of numbers",
+        pipeline_tag="image-classification",
+        auto_class="AutoModelForImageClassification",
+        auto_processor="AutoImageProcessor",
+        accepts=accepts,
+        label_axes=LABEL_AXES,
+        companion_files=("preprocessor_config.json", "processor_config.json"),
+        probe=probe,
+        inputs=("image", "feature"),
+        labelled=True,
+        read=read,
+        statistics=class_statistics,
+        combine=mean_of_parents,
+        example=Example(
+            before=(
+                f'import hubmerge  # first: it teaches transformers the family "{MODEL_TYPE}"',
+            ),
+            note=f"The family `{MODEL_TYPE}` is not part of transformers: `pip install hubmerge`, "
+            "and `import hubmerge` before loading.",
+        ),
+    )
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hubmerge.tasks import feature_classification
 from hubmerge.tasks._architectures import loads
 from hubmerge.tasks._classes import LABEL_AXES, class_statistics, mean_of_parents
+from hubmerge.tasks._registry import register
 from hubmerge.tasks._task import Task
 
 if TYPE_CHECKING:
@@ -40,19 +41,21 @@ def read(data: Data, wanted: ReadFor) -> Reading:
     return read_labelled(data, wanted, reader, class_statistics(), "images")
 
 
-TASK = Task(
-    name="image-classification",
-    summary="image classifiers",
-    pipeline_tag="image-classification",
-    auto_class=AUTO_CLASS,
-    auto_processor="AutoImageProcessor",
-    accepts=accepts,
-    label_axes=LABEL_AXES,
-    companion_files=("preprocessor_config.json", "processor_config.json"),
-    probe=probe,
-    inputs=("image", "feature"),
-    labelled=True,
-    read=read,
-    statistics=class_statistics,
-    combine=mean_of_parents,
+TASK = register(
+    Task(
+        name="image-classification",
+        summary="image classifiers",
+        pipeline_tag="image-classification",
+        auto_class=AUTO_CLASS,
+        auto_processor="AutoImageProcessor",
+        accepts=accepts,
+        label_axes=LABEL_AXES,
+        companion_files=("preprocessor_config.json", "processor_config.json"),
+        probe=probe,
+        inputs=("image", "feature"),
+        labelled=True,
+        read=read,
+        statistics=class_statistics,
+        combine=mean_of_parents,
+    )
 )

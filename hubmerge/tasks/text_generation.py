@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubmerge.tasks._architectures import loads
+from hubmerge.tasks._registry import register
 from hubmerge.tasks._task import Example, Task, Words
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from hubmerge.data.dataset import Data
     from hubmerge.data.reading import ReadFor, Reading
+    from hubmerge.models.outputs import RowStatistics
 
 AUTO_CLASS = "AutoModelForCausalLM"
 
@@ -43,40 +45,42 @@ def statistics() -> RowStatistics:
     return TokenStatistics()
 
 
-TASK = Task(
-    name="text-generation",
-    summary="causal language models",
-    pipeline_tag="text-generation",
-    auto_class=AUTO_CLASS,
-    auto_processor="AutoTokenizer",
-    accepts=accepts,
-    label_axes={},
-    companion_files=(
-        "generation_config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "vocab.json",
-        "vocab.txt",
-        "merges.txt",
-        "tokenizer.model",
-        "spiece.model",
-        "sentencepiece.bpe.model",
-        "chat_template.jinja",
-    ),
-    probe=probe,
-    inputs=("text",),
-    labelled=False,
-    read=read,
-    statistics=statistics,
-    words=Words(
-        accuracy="next-token accuracy",
-        loss="perplexity",
-        nats="nats per token",
-        scale="perplexity is the exponential of the mean loss of a token in nats",
-        measured="perplexity, next-token accuracy and calibration error",
-        exponential=True,
-    ),
-    example=Example(processor="tokenizer"),
+TASK = register(
+    Task(
+        name="text-generation",
+        summary="causal language models",
+        pipeline_tag="text-generation",
+        auto_class=AUTO_CLASS,
+        auto_processor="AutoTokenizer",
+        accepts=accepts,
+        label_axes={},
+        companion_files=(
+            "generation_config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
+            "vocab.json",
+            "vocab.txt",
+            "merges.txt",
+            "tokenizer.model",
+            "spiece.model",
+            "sentencepiece.bpe.model",
+            "chat_template.jinja",
+        ),
+        probe=probe,
+        inputs=("text",),
+        labelled=False,
+        read=read,
+        statistics=statistics,
+        words=Words(
+            accuracy="next-token accuracy",
+            loss="perplexity",
+            nats="nats per token",
+            scale="perplexity is the exponential of the mean loss of a token in nats",
+            measured="perplexity, next-token accuracy and calibration error",
+            exponential=True,
+        ),
+        example=Example(processor="tokenizer"),
+    )
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hubmerge.reporting.escape import one_line
+from hubmerge.utils.tables import columns
 from hubmerge.verification.result import Check, Outcome, Verification, worst
 
 SHOWN = 25
@@ -46,9 +47,8 @@ def _parts(verification: Verification) -> str:
     parts: dict[str, list[Check]] = {}
     for check in verification.checks:
         parts.setdefault(check.part, []).append(check)
-    width = max(map(len, parts), default=0)
-    return "\n".join(
-        f"{part:<{width}}  {worst([check.outcome for check in checks]):<13}  {_extent(checks)}"
+    return columns(
+        (part, worst([check.outcome for check in checks]).value, _extent(checks))
         for part, checks in parts.items()
     )
 

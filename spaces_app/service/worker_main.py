@@ -104,7 +104,8 @@ def _settle(place: Path, cache: Path, hub: str) -> None:
     """Work in an empty folder, so that no name of a repository is taken for a folder here."""
     import datasets
 
-    from hubmerge.cli.options import settle
+    from hubmerge.utils.progress import be_quiet
+    from hubmerge.utils.silence import silence_libraries
 
     here, scratch = place / "here", place / "scratch"
     here.mkdir()
@@ -114,7 +115,8 @@ def _settle(place: Path, cache: Path, hub: str) -> None:
     os.environ |= {"HF_HUB_CACHE": str(cache), "HF_ENDPOINT": hub}
     datasets.config.HF_DATASETS_CACHE = scratch / "datasets"
     datasets.disable_progress_bars()
-    settle(quiet=True, json=False)
+    be_quiet()
+    silence_libraries()
     quiet = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(quiet, descriptor)

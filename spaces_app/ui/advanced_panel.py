@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from hubmerge.errors import RecipeError
-from hubmerge.pipeline.fusing import same_run
+from hubmerge.pipeline.methods import is_training_run
 from hubmerge.recipe import APART, JOIN, MIDDLE, SAME
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels
@@ -163,7 +163,7 @@ def _offer(
     given = allowed.Given(
         data=bool(data and data.strip()) and level != levels.QUICK,
         base=bool(base and base.strip()),
-        run=len(names) > 1 and same_run(names),
+        run=len(names) > 1 and is_training_run(names),
         many=len(names) > 2,
     )
     around = allowed.surveys(given)

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from hubmerge.reporting.pictures import PICTURES
 from spaces_app.service.job import Refused
+from spaces_app.service.metrics import CONTENT_TYPE
 from spaces_app.ui.context import Context
 
 FILES = ("report.json", "hubmerge.yaml", "README.md", *PICTURES)
@@ -51,8 +52,8 @@ def routes(context: Context) -> list[Route]:
         return JSONResponse({"healthy": well}, status_code=200 if well else 503)
 
     async def metrics(request: Request) -> Response:
-        text = context.jobs.metrics.render(context.jobs.gauges())
-        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+        text = await run_in_threadpool(context.jobs.metrics.render)
+        return Response(text, media_type=CONTENT_TYPE)
 
     return [
         Route("/jobs/{job}/{name}", file),

@@ -6,13 +6,12 @@ What no task accepts is merged, but measured by nothing, and never called what i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from hubmerge.errors import FamilyError, RecipeError
+from hubmerge.registry import registry
 from hubmerge.tasks._architectures import architecture, auto_class_of, pipeline_tag_of
 from hubmerge.tasks._task import Task
-from hubmerge.utils.suggestions import unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,28 +19,25 @@ if TYPE_CHECKING:
 
 NO_DATA = "no data set was given"
 
-_FILES = ("feature_classification", "image_classification", "text_generation")
-_registered: dict[str, Task] = {}
-
 
 def register(task: Task) -> Task:
-    """Makes `task` one of those there are; its name replaces one of the same name."""
-    _registered[task.name] = task
+    """Makes `task` one of those there are, for the file that its `accepts` is defined in.
+
+    Raises: ValueError, if it is not called as the file.
+    """
+    registry("tasks").add(task.accepts, lambda name: task, task.name)
     return task
 
 
 def tasks() -> dict[str, Task]:
-    """Every task, by name. Imports no torch."""
-    own = (import_module(f"hubmerge.tasks.{file}").TASK for file in _FILES)
-    return {task.name: task for task in own} | _registered
+    """Every task, by name. Imports no torch, but what plugins import."""
+    return registry("tasks").all()
 
 
 def find_task(name: str) -> Task:
-    """The task called `name`. Raises: RecipeError with the names there are."""
-    known = tasks()
-    if name not in known:
-        raise unknown("task", name, known)
-    return known[name]
+    """The task called `name`. Raises: RecipeError with the nearest names."""
+    found: Task = registry("tasks").get(name)
+    return found
 
 
 def task_of(config: PreTrainedConfig) -> Task | None:
