@@ -10,10 +10,10 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from hubmerge.data.batches import Batches
 from hubmerge.data.texts import IGNORED
-from hubmerge.evaluation import evaluate as evaluating
 from hubmerge.evaluation.comparison import compare
 from hubmerge.evaluation.evaluate import ParentEnsemble, outputs
 from hubmerge.evaluation.score import score
+from hubmerge.models import token_outputs
 from hubmerge.models.class_outputs import ClassOutputs
 from hubmerge.models.temperature import fit_temperature
 from hubmerge.models.token_outputs import TEMPERATURES, TokenOutputs, TokenStatistics, figures_of
@@ -120,7 +120,7 @@ def blocks(rows: int = 130) -> Batches:
 def test_the_same_figures_on_any_number_of_threads_and_near_any_number_of_rows(monkeypatch):
     one, two = (outputs(model(0), blocks(), Workers(threads=n)).figures for n in (1, 2))
     assert np.array_equal(one, two)
-    monkeypatch.setattr(evaluating, "rows_at_once", lambda tokens, words: 3)
+    monkeypatch.setattr(token_outputs, "rows_at_once", lambda tokens, words: 3)
     assert np.allclose(outputs(model(0), blocks(), Workers(threads=1)).figures, one, atol=1e-6)
 
 
