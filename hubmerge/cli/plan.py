@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubmerge.cli import options as o
 from hubmerge.cli.merging import merging
+from hubmerge.cli.wording import COMMAND_LINE
 
 if TYPE_CHECKING:
     from hubmerge.hub.destination import Destination
@@ -20,7 +21,7 @@ def _plan(recipe: Recipe, destination: Destination, json: bool) -> None:
     from hubmerge.planning.text import render_plan
 
     found = plan(recipe, destination)
-    o.say(found.model_dump_json(indent=2) if json else render_plan(found))
+    o.say(found.model_dump_json(indent=2) if json else render_plan(found, COMMAND_LINE))
 
 
 command = merging(_plan)

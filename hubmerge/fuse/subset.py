@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.symmetry.permutation import State
 
 
@@ -37,12 +38,13 @@ class Subset:
     def check(self, names: Iterable[str]) -> None:
         """Raises: RecipeError, if a beginning fits none of `names`, or nothing is left to merge."""
         known = list(names)
-        for option, given in (("--only", self.only), ("--keep", self.keep)):
+        for field, given in (("only", self.only), ("keep", self.keep)):
             for each in given:
                 if not any(_begins(name, each) for name in known):
                     raise RecipeError(
-                        f"{option} {each}: no tensor is called so",
+                        f"{option(field, each)}: no tensor has a name that begins so",
                         found=f"names begin with: {', '.join(_beginnings(known, each))}",
+                        field=field,
                     )
         if not any(self.merges(name) for name in known):
             raise RecipeError("nothing is left to merge", found=f"{self.description}")

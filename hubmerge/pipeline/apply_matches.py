@@ -9,6 +9,7 @@ from typing import Protocol
 from transformers import PreTrainedModel
 
 from hubmerge.errors import CanonicalError, LawError
+from hubmerge.errors.wording import action, option
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Match
 from hubmerge.models.states import in_dtypes_of, in_float64
@@ -53,9 +54,10 @@ def refuse_changed(model: PreTrainedModel, before: State, after: State, what: st
     if moved > TOLERANCE:
         raise LawError(
             f"{what} moved the outputs by {moved:.1e} of their size",
-            hint="--symmetry permutations leaves scales, signs, rotations and maps out; hubmerge "
-            "specs check MODEL says which space moves the outputs; if the spec came with hubmerge, "
-            "please report this, with the two models",
+            hint=f"{option('symmetry', 'permutations')} leaves scales, signs, rotations and maps "
+            f"out; {action('check spec')}; if the spec came with hubmerge, please report this, "
+            "with the two models",
+            field="symmetry",
         )
 
 
@@ -66,8 +68,9 @@ def _refuse_ill_formed(model: PreTrainedModel, state: State, form: State) -> Non
         raise CanonicalError(
             f"a parent's canonical form moves its outputs by {moved:.1e} of their size",
             found="gains or heads of very different sizes, which float64 cannot hold together, or "
-            "a spec that allows what the model does not: hubmerge specs check MODEL",
-            hint="--symmetry permutations needs no canonical form",
+            f"a spec that allows what the model does not: {action('check spec')}",
+            hint=f"{option('symmetry', 'permutations')} needs no canonical form",
+            field="symmetry",
         )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.errors.wording import action, add, leave_out, option
 from hubmerge.fuse import Fusion, fusions
 from hubmerge.fuse.options import settled
-from hubmerge.fuse.registry import BASE_HINT
+from hubmerge.fuse.registry import base_missing
 from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.multi import find_multi_matcher
 from hubmerge.matching.registry import NOTHING
@@ -28,7 +29,9 @@ def checked_methods(recipe: Recipe) -> Methods:
     _check_repair(recipe)
     if recipe.alignment and not Path(recipe.alignment).exists():
         raise NotFoundError(
-            f"there is no alignment {recipe.alignment!r}", hint="hubmerge match A B -o DIR"
+            f"there is no alignment {recipe.alignment!r}",
+            hint=action("save alignment"),
+            field="alignment",
         )
     _check_multi_match(recipe, methods)
     _check_matcher(recipe, methods)
@@ -39,34 +42,40 @@ def _check_fusion(recipe: Recipe, fusion: Fusion | None) -> None:
     if recipe.base is not None and recipe.together not in (AUTO, "star"):
         raise RecipeError(
             "models with a common base are each matched to it",
-            found=f"--together {recipe.together}",
+            found=option("together", recipe.together),
+            field="together",
         )
     if fusion is None:
         if recipe.fuse_options:
             raise RecipeError(
-                "--fuse auto tries every fusion with its default options",
+                f"{option('fuse', 'auto')} tries every fusion with its default options",
                 found=", ".join(recipe.fuse_options),
-                hint="name a fusion, or leave out --fuse-option",
+                hint=f"name a fusion, or {leave_out('fuse_options')}",
+                field="fuse_options",
             )
         return
     settled(fusion.name, fusion.options, recipe.fuse_options)
     if fusion.needs_base and recipe.base is None:
-        raise RecipeError(f"--fuse {fusion.name} needs the models' common base", hint=BASE_HINT)
+        raise base_missing(fusion.name)
     if recipe.base is not None and not fusion.needs_base:
-        takes = ", ".join(each.name for each in fusions().values() if each.needs_base)
+        takes = [each.name for each in fusions().values() if each.needs_base]
         raise RecipeError(
-            f"--fuse {fusion.name} takes no base",
-            found=f"--base {recipe.base}",
-            hint=f"--fuse {takes}, or leave out --base",
+            f"{option('fuse', fusion.name)} takes no base",
+            found=option("base", recipe.base),
+            hint=f"{option('fuse', *takes)}, or {leave_out('base')}",
+            field="base",
         )
     if fusion.needs == "labelled" and recipe.dataset is None:
         raise RecipeError(
-            f"--fuse {fusion.name} chooses on labelled validation rows", hint="add --dataset"
+            f"{option('fuse', fusion.name)} chooses on labelled validation rows",
+            hint=add("dataset"),
+            field="fuse",
         )
     if not fusion.weighs and (recipe.lam != MIDDLE or recipe.weights or recipe.best):
         raise RecipeError(
-            f"--fuse {fusion.name} finds itself what each model weighs",
-            hint="leave out --lambda, --weights and --best",
+            f"{option('fuse', fusion.name)} finds the weights of the models by itself",
+            hint=leave_out("lam", "weights", "best"),
+            field="fuse",
         )
 
 
@@ -75,7 +84,11 @@ def _check_repair(recipe: Recipe) -> None:
         return
     find_repair(recipe.repair)
     if recipe.dataset is None:
-        raise RecipeError(f"--repair {recipe.repair} needs calibration data", hint="add --dataset")
+        raise RecipeError(
+            f"{option('repair', recipe.repair)} needs calibration data",
+            hint=add("dataset"),
+            field="repair",
+        )
 
 
 def _check_multi_match(recipe: Recipe, methods: Methods) -> None:
@@ -86,31 +99,35 @@ def _check_multi_match(recipe: Recipe, methods: Methods) -> None:
     if isinstance(found, Learner):
         if way.name != "star":
             raise RecipeError(
-                f"--together {way.name} cannot learn",
-                found=f"--match {method}, which learns for one pair at a time",
-                hint="--together star, or a matcher that does not learn",
+                f"{option('together', way.name)} cannot learn",
+                found=f"{option('match', method)}, which learns for one pair at a time",
+                hint=f"{option('together', 'star')}, or a matcher that does not learn",
+                field="together",
             )
     elif way.without_data and found.looks_at != NOTHING:
         raise RecipeError(
-            f"--together {way.name} matches means of models, which have no activations",
-            found=f"--match {method}",
-            hint="--match weights, or --together universe",
+            f"{option('together', way.name)} matches means of models, which have no activations",
+            found=option("match", method),
+            hint=f"{option('match', 'weights')}, or {option('together', 'universe')}",
+            field="together",
         )
 
 
 def _check_matcher(recipe: Recipe, methods: Methods) -> None:
     if recipe.learning_steps is not None and methods.match not in learners():
         raise RecipeError(
-            "--learning-steps is for a matcher that learns",
-            found=f"--match {recipe.match}",
-            hint=f"--match {', '.join(learners())}",
+            f"{option('learning_steps')} is for a matcher that learns",
+            found=option("match", recipe.match),
+            hint=option("match", *learners()),
+            field="learning_steps",
         )
     if recipe.match in (AUTO, NO_MATCH):
         return
     if find_method(recipe.match).needs_data and recipe.dataset is None:
         raise RecipeError(
-            f"--match {recipe.match} needs calibration data",
-            hint="add --dataset, or --match weights, which needs none",
+            f"{option('match', recipe.match)} needs calibration data",
+            hint=f"{add('dataset')}, or {option('match', 'weights')}, which needs none",
+            field="match",
         )
 
 
@@ -127,7 +144,10 @@ def check_fusion_rows(
     else:
         found = "no calibration rows, and synthetic images cannot be made for these models"
     raise RecipeError(
-        f"--fuse {fusion.name} needs data", found=found, hint="add --dataset, or --fuse average"
+        f"{option('fuse', fusion.name)} needs data",
+        found=found,
+        hint=f"{add('dataset')}, or {option('fuse', 'average')}",
+        field="fuse",
     )
 
 

@@ -1,4 +1,4 @@
-"""Match the models of a recipe without merging them: `hubmerge match`."""
+"""Match the models of a recipe without merging them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.target import check_folder
@@ -40,7 +41,11 @@ def find_matches(
         check_folder(out)
     run = resolve(recipe, Destination(out=out), workers)
     if run.methods.match == NO_MATCH:
-        raise RecipeError("--match none finds nothing", hint="weights, activations or auto")
+        raise RecipeError(
+            f"{option('match', 'none')} finds nothing",
+            hint=option("match", "weights", "activations", "auto"),
+            field="match",
+        )
     found = match_models(run, _load(run))
 
     def save() -> None:

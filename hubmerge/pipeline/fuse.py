@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedModel
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.evaluation.curve import choose_lambda
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.fuse import Fused, Fusion, Given, find_fusion
@@ -78,9 +79,10 @@ def _lambda(run: Run, inputs: MergeInputs, alignment: Alignment) -> tuple[float,
     validation = inputs.validation
     if validation is None or not validation.rows:
         raise RecipeError(
-            "--best chooses lambda on validation rows",
+            f"{option('best')} chooses lambda on validation rows",
             found="none are left for it",
-            hint="ask for fewer --samples, or give --lambda",
+            hint=f"ask for fewer rows by {option('samples')}, or give {option('lam')}",
+            field="best",
         )
 
     def point(lam: float) -> PreTrainedModel:

@@ -9,6 +9,7 @@ from hubmerge.data.batches import Batches
 from hubmerge.data.splits import DataSplits
 from hubmerge.data.synthetic.batches import can_be_shown, synthetic_batches
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.hub.compare import common_head
 from hubmerge.hub.fetch import fetch
 from hubmerge.hub.load import LoadedModel
@@ -100,9 +101,10 @@ def joint_head(run: Run, models: Sequence[LoadedModel]) -> Heads | None:
     method = run.methods.match
     if heads is not None and method in learners():
         raise RecipeError(
-            f"--match {method} learns from what a model between the parents says of a row",
-            found="parents that know other labels, so that no one model says the same as both",
-            hint="--match activations-weights, or auto",
+            f"{option('match', method)} learns from the outputs of a model between the parents",
+            found="parents with other labels than each other, whose outputs no one model can match",
+            hint=option("match", "activations-weights", "auto"),
+            field="match",
         )
     return heads
 
@@ -134,7 +136,8 @@ def check_validation_rows(splits: DataSplits) -> None:
         raise RecipeError(
             "what is chosen is chosen on validation rows",
             found="none are left for it",
-            hint="ask for fewer --samples",
+            hint=f"ask for fewer rows by {option('samples')}",
+            field="samples",
         )
 
 

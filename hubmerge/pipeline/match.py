@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hubmerge.data.synthetic.batches import synthetic_batches
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.hub.client import cache_folder
 from hubmerge.matching import Learner, Match, Matcher, find_method
 from hubmerge.matching.multi import MultiMatcher, MultiMatchProblem, find_multi_matcher
@@ -61,9 +62,10 @@ def match_parents(
     found = find_method(settings.matcher)
     if found.needs_data and not len(rows.batches):
         raise RecipeError(
-            f"--match {settings.matcher} needs calibration rows",
+            f"{option('match', settings.matcher)} needs calibration rows",
             found="none are left for it",
-            hint="--match weights needs none",
+            hint=f"{option('match', 'weights')} needs none",
+            field="match",
         )
     parents = parents.level()
     way = find_multi_matcher(settings.multi_match if len(parents.loaded) > 2 else PAIR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.errors import ConflictError
+from hubmerge.errors.wording import action
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.publish import Published
@@ -84,7 +85,7 @@ def publish_folder(folder: Path, destination: Destination) -> Published:
         raise ConflictError(
             f"the weights in {folder} are not those its report speaks of",
             found=f"changed: {', '.join(changed)}",
-            hint="merge again: hubmerge merge --recipe " + str(folder / RECIPE_FILE),
+            hint=f"merge again: {action('merge again', folder / RECIPE_FILE)}",
         )
     repo = destination.push or ""
     hidden = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.methods import AUTO
@@ -24,5 +25,9 @@ def choose_repair(run: Run, inputs: MergeInputs) -> Repair | None:
     if splits is None:
         return None
     if not splits.calibration.rows:
-        raise RecipeError(f"--repair {name} needs calibration rows", found="none are left for it")
+        raise RecipeError(
+            f"{option('repair', name)} needs calibration rows",
+            found="none are left for it",
+            field="repair",
+        )
     return find_repair(name)

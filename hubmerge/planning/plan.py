@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from hubmerge.errors import DataError, WeightsError
+from hubmerge.errors.wording import option
 from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.compare import (
@@ -432,9 +433,10 @@ def _refuse_too_few(card: DataCard, split: str | None, samples: int) -> None:
     known = [n for n in rows if n is not None]
     if rows and len(known) == len(rows) and samples > max(known):
         raise DataError(
-            f"--samples {samples:,} is more than there is",
+            f"{option('samples', samples)} is more than there is",
             found=", ".join(f"{name}: {n:,}" for name, n in card.splits.items()),
-            hint="fewer, or: --samples all",
+            hint=f"fewer, or all: {option('samples', 'all')}",
+            field="samples",
         )
 
 

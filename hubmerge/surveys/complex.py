@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import action
 from hubmerge.evaluation.curve import CURVE_ROWS
 from hubmerge.evaluation.results import Barrier
 from hubmerge.hub.target import check_folder
@@ -47,7 +48,7 @@ def survey_complex(
         raise RecipeError(
             "a complex is of three models or more",
             found=f"{len(recipe.models)} models",
-            hint="hubmerge path takes two",
+            hint=action("survey path"),
         )
     if out is not None:
         check_folder(out)

@@ -104,7 +104,8 @@ def advice(relation: Relation, *, data: bool, images: bool) -> tuple[str, str, s
             "none",
             "average",
             "They share a basin: their units stand in one order already, and matching could only "
-            "disturb that. With their base at hand, --fuse ties or task-arithmetic --base ID.",
+            "disturb that. If their common base is given, the fusions ties and task-arithmetic can "
+            "be used.",
         )
     if relation == "copies":
         return (
@@ -128,5 +129,5 @@ def advice(relation: Relation, *, data: bool, images: bool) -> tuple[str, str, s
             if images
             else "the weights are all there is to go by. "
         )
-        + "With --dataset more can be done.",
+        + "A data set allows more.",
     )

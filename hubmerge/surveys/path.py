@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import action
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.curves import find_curve
 from hubmerge.landscape.geometry.chain import Chain
@@ -45,7 +46,7 @@ def find_path(
         raise RecipeError(
             "a path leads from one model to another",
             found=f"{len(recipe.models)} models",
-            hint="hubmerge simplex and hubmerge complex take more",
+            hint=action("survey more"),
         )
     if out is not None:
         check_folder(out)

@@ -7,6 +7,7 @@ from typing import Any
 
 from hubmerge import __version__
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import add, option
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.landscape.inputs import SurveyInputs
@@ -65,11 +66,12 @@ def survey_inputs(recipe: Recipe, workers: Workers | None = None) -> SurveyInput
 def check_surveyable(recipe: Recipe) -> None:
     """Raises: RecipeError, if nothing off the straight line can be measured."""
     if recipe.dataset is None:
-        raise RecipeError("a loss is measured on data", hint="add --dataset")
+        raise RecipeError("a loss is measured on data", hint=add("dataset"), field="dataset")
     if recipe.repair == "repair":
         raise RecipeError(
-            "--repair repair is defined between models, on the straight line alone",
-            hint="--repair auto, batchnorm or none",
+            f"{option('repair', 'repair')} is defined between models, on the straight line alone",
+            hint=option("repair", "auto", "batchnorm", "none"),
+            field="repair",
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubmerge.errors import FamilyError, RecipeError
+from hubmerge.errors.wording import leave_out, option
 from hubmerge.registry import registry
 from hubmerge.tasks._architectures import architecture, auto_class_of, pipeline_tag_of
 from hubmerge.tasks._task import Task
@@ -63,7 +64,8 @@ def require_task(config: PreTrainedConfig, ref: str) -> Task:
         raise RecipeError(
             f"{ref} cannot be measured: no task accepts a {architecture(config)}",
             found=f"tasks:\n{known}",
-            hint="merge without --dataset and with --match none: nothing is measured then",
+            hint=f"{leave_out('dataset')}, with {option('match', 'none')}: then nothing is measured",
+            field="dataset",
         )
     return task
 

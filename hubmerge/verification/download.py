@@ -51,7 +51,7 @@ def download_merge(ref: str) -> Merge:
         raise NotFoundError(
             f"{ref} is no merge that can be checked",
             found=f"it holds no {' and no '.join(missing)}",
-            hint="name what `hubmerge merge` published, or its folder",
+            hint="name a published merge, or the folder of one",
         )
     companions = companion_files()
     names = tuple(name for name in there if name in OWN or name in companions or _is_ours(name))

@@ -199,7 +199,7 @@ def test_only_a_part_is_merged_and_the_rest_is_parent_a_s(past, merge):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"fuse": "ties"}, "--base ID"),
+        ({"fuse": "ties"}, 'base="ID"'),
         ({"fuse": "average", "base": "me/base"}, "takes no base"),
         ({"fuse": "auto", "base": "b", "together": "universe"}, "each matched to it"),
         ({"fuse": "slurp"}, "fusions: auto, average"),
@@ -209,8 +209,8 @@ def test_only_a_part_is_merged_and_the_rest_is_parent_a_s(past, merge):
         ({"fuse": "ties", "base": "b", "fuse_options": {"density": 10**400}}, "a number"),
         ({"fuse": "lawa", "fuse_options": {"last": 1.5}}, "a whole number"),
         ({"fuse": "greedy-soup", "dataset": "d", "fuse_options": {"metric": "f1"}}, "accuracy"),
-        ({"fuse": "greedy-soup"}, "add --dataset"),
-        ({"fuse": "swa", "lam": 0.3}, "leave out --lambda"),
+        ({"fuse": "greedy-soup"}, "add dataset="),
+        ({"fuse": "swa", "lam": 0.3}, "leave out lam="),
         ({"fuse": "auto", "fuse_options": {"density": 0.2}}, "default options"),
     ],
 )
