@@ -64,7 +64,7 @@ def require_task(config: PreTrainedConfig, ref: str) -> Task:
         raise RecipeError(
             f"{ref} cannot be measured: no task accepts a {architecture(config)}",
             found=f"tasks:\n{known}",
-            hint=f"{leave_out('dataset')}, with {option('match', 'none')}: then nothing is measured",
+            hint=f"merge without measuring: {leave_out('dataset')}, {option('match', 'none')}",
             field="dataset",
         )
     return task
