@@ -14,6 +14,9 @@ from hubmerge.errors.wording import action, option
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
+IMAGE, FEATURE, TEXT = "image", "feature", "text"
+"""Kinds of columns that hold inputs."""
+
 LABELS = ("label", "labels", "fine_label", "class", "target")
 """Names of a label column, most usual first; where several fit, the first one is taken."""
 
@@ -63,7 +66,7 @@ def find_inputs(
         raise DataError(
             f"{ref} has neither an image column nor a column of float lists",
             found=_typed(features),
-            hint="hubmerge measures image classification, or classification of features",
+            hint="these models are measured on images, or on lists of numbers",
         )
     return image, vector
 
@@ -105,8 +108,7 @@ def find_text(features: Features, asked: str | None, ref: str) -> str:
         raise DataError(
             f"{ref} has no column that is clearly the text",
             found=_typed(features),
-            hint=f"name it by {option('dataset.text_column')}: a language model is measured on "
-            "texts",
+            hint=f"name it by {option('dataset.text_column')}: these models are measured on texts",
             field="dataset.text_column",
         )
     return found
