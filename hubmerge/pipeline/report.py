@@ -36,6 +36,7 @@ from hubmerge.repair import Repair, batch_norms
 from hubmerge.reporting.label_coverage import partial
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.barriers import OnTraining
+from hubmerge.reporting.schema.plugins import used_plugins
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
 from hubmerge.surveys.of_merge import LandscapeResults
@@ -109,7 +110,7 @@ def tell(
             training=_training(results),
         ),
         surveys=results.around.surveys if results.around else None,
-        method=_method(results),
+        method=_with_plugins(results, _method(results)),
         data=_data(results),
         limits=_limits(results),
         licence=schema.Licence(**results.plan.licence.model_dump()),
@@ -205,6 +206,23 @@ def _method(results: RunResults) -> schema.Method:
         ],
         unrepaired=_unrepaired(results),
     )
+
+
+def _with_plugins(results: RunResults, method: schema.Method) -> schema.Method:
+    """`method`, and what in it came from plugins."""
+    surveys = results.around.surveys if results.around else None
+    curve = surveys.path.curve if surveys and surveys.path else None
+    named = (
+        ("matchers", results.method),
+        *(("matchers", attempt.match) for attempt in method.tried),
+        ("multi_matchers", method.together),
+        ("fusions", method.fuse),
+        *(("fusions", trial.fuse) for trial in method.fusions_tried or ()),
+        ("repairs", method.repair),
+        ("families", method.family),
+        ("curves", curve),
+    )
+    return method.model_copy(update={"plugins": used_plugins(named) or None})
 
 
 def _together(results: RunResults) -> str | None:

@@ -24,6 +24,7 @@ from hubmerge.pipeline.parents import AlignmentInputs, prepare_parents
 from hubmerge.pipeline.resolve import pin, pinned_recipe
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
+from hubmerge.reporting.schema.plugins import used_plugins
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import Workers
@@ -167,9 +168,16 @@ def check_splits(splits: DataSplits) -> None:
         )
 
 
-def about(field: Field) -> dict[str, Any]:
-    """What every survey says about itself: the fields of `Surveyed`."""
+def about(field: Field, curve: str | None = None) -> dict[str, Any]:
+    """What every survey says about itself: the fields of `Surveyed`. curve: what it looked for."""
     splits = field.splits
+    families = {match.spec.family for match in field.matches}
+    named = (
+        ("matchers", field.method),
+        ("repairs", field.repair.name if field.repair else None),
+        ("curves", curve),
+        *(("families", name) for name in sorted(families)),
+    )
     return {
         "hubmerge": __version__,
         "models": list(field.recipe.models),
@@ -181,4 +189,5 @@ def about(field: Field) -> dict[str, Any]:
             "evaluation": splits.evaluation.rows,
         },
         "unit": splits.reading.unit,
+        "plugins": used_plugins(named),
     }

@@ -57,7 +57,7 @@ def find_path(
         check_folder(out)
     field = take_field(recipe, workers or Workers())
     seen, chain = path_in(field, curve=curve, bends=count, steps=steps)
-    found = PathFound(**about(field), **dict(seen))
+    found = PathFound(**about(field, curve), **dict(seen))
     field.workers.on_main(lambda: write_survey(found, field, out, _bends(chain)))
     return found
 
