@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hubmerge.errors import FamilyError, SpecError
+from hubmerge.errors.wording import option
 from hubmerge.registry import registry
 
 SPECS_VARIABLE = "HUBMERGE_SPECS"
@@ -259,7 +260,8 @@ class Families:
         raise FamilyError(
             f"no spec describes model_type {getattr(config, 'model_type', None)!r}",
             found=f"families: {', '.join(sorted(self.families))}",
-            hint="--match none needs no spec; or write one TOML file (docs/spec.md) and name its "
+            hint=f"{option('match', 'none')} needs no spec; or write one TOML file "
+            "(docs/spec.md) and name its "
             f"folder in {SPECS_VARIABLE}",
         )
 
