@@ -90,10 +90,10 @@ class Block(_Table):
 class TinyModel(_Table):
     """A model of the family, small enough for tests; the first of a file has all of `config`.
 
-    name: what sets it apart from the file's others. model_class: a class of transformers that takes
-    a configuration, or an Auto class, such as "AutoModelForCausalLM". config: fields of the configuration; what is not given is as in the
-    first. free: every space that must be found free, with its size; {0,1} in a name stands for
-    both.
+    name: what sets it apart from the file's others. model_class: a class of transformers that
+    takes a configuration, or an Auto class, such as "AutoModelForCausalLM". config: fields of the
+    configuration; what is not given is as in the first. free: every space that must be found free,
+    with its size; {0,1} in a name stands for both.
     """
 
     name: str | None = None
