@@ -20,7 +20,7 @@ from hubmerge.hub.compare import check_mergeable
 from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
-from hubmerge.models.joint_head import SAME, Heads
+from hubmerge.models.joint_head import Heads
 from hubmerge.models.method_context import MethodContext
 from hubmerge.pipeline.align import PAIR, Parents, aligned, gather, match_all, with_state
 from hubmerge.pipeline.alignment import chosen_on
@@ -44,7 +44,7 @@ from hubmerge.pipeline.merge_path import Path
 from hubmerge.pipeline.parents import prepare_parents, without_base
 from hubmerge.pipeline.run import fused
 from hubmerge.pipeline.save import arriving_whole, read_back, write_model
-from hubmerge.recipe import Recipe, make_recipe
+from hubmerge.recipe import SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.workers import Workers
@@ -121,7 +121,7 @@ def match(
     by: str = "weights",
     *,
     dataset: str | None = None,
-    labels: str = "by-name",
+    align_labels: str = "name",
     symmetry: str = "auto",
     seed: int = 0,
     heads: str = SAME,
@@ -130,8 +130,8 @@ def match(
 
     by: a registered matcher, or "auto": `activations` on a `dataset` (Hub id or folder), which
     those that look at activations need; without one `synthetic` for models that images can be made
-    for, else `weights`. symmetry: "all" the family allows, "scaled" (also "auto"), "unscaled" or
-    "permutations". heads: as the recipe's: "same", "join" or "apart".
+    for, else `weights`. symmetry: "all" the family allows, "scales" (also "auto"), "maps" or
+    "permutations". heads: as the recipe's: "same", "join" or "concat".
     Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
     """
     check_mergeable(a, b, other_labels=heads != SAME)
@@ -139,7 +139,7 @@ def match(
         models=(a.source.ref, b.source.ref),
         match=by,
         dataset=dataset,
-        labels=labels,
+        align_labels=align_labels,
         seed=seed,
         symmetry=symmetry,
         heads=heads,
@@ -148,7 +148,7 @@ def match(
     workers = Workers()
     one = heads_for(recipe, (a, b))
     based = prepare_parents(
-        (a, b), None, labels=labels, matched=True, symmetry=resolved_symmetry(recipe), heads=one
+        (a, b), None, labels=align_labels, matched=True, symmetry=resolved_symmetry(recipe), heads=one
     )
     labelled = matches_by_labels(recipe)
     splits = _ground(a, dataset, recipe, one, labelled) if dataset else None
@@ -183,7 +183,7 @@ def merge(
     base: the model A and B were made from, as it came or lined up with A as B is.
     repair: needs a `dataset` for its statistics; "auto" without one repairs batch norm on
         synthetic images.
-    heads: "same", "join" or "apart"; where `b` was lined up, as it was. A base goes with "same".
+    heads: "same", "join" or "concat"; where `b` was lined up, as it was. A base goes with "same".
     Raises: MismatchError, also where `b` or `base` was lined up with another model than `a`.
     """
     others = (b,) if base is None else (b, base)
@@ -209,11 +209,11 @@ def merge(
     matched = repair == "repair"
     if isinstance(b, Aligned) or not several:
         own = b.heads if isinstance(b, Aligned) else None
-        based = without_base(gather((a, *others), labels="by-name", matched=matched), own)
+        based = without_base(gather((a, *others), labels="name", matched=matched), own)
     else:
         one = heads_for(recipe, (a, b))
         based = prepare_parents(
-            (a, b), None, labels="by-name", matched=matched, symmetry=ALL, heads=one
+            (a, b), None, labels="name", matched=matched, symmetry=ALL, heads=one
         )
     a, parents = based.parents.a, based.parents
     labelled = fuses_by_labels(recipe)

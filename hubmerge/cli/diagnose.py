@@ -14,7 +14,7 @@ NAME = "diagnose"
 
 def command(
     models: o.Models = None,
-    labels: o.Labels = "by-name",
+    labels: o.Labels = "name",
     seed: o.Seed = 0,
     trust_remote_code: o.TrustRemoteCode = False,
     dataset: o.Dataset = None,

@@ -13,7 +13,7 @@ def command(
     match: o.MatchName = "auto",
     symmetry: o.Symmetry = "auto",
     together: o.TogetherName = "auto",
-    labels: o.Labels = "by-name",
+    labels: o.Labels = "name",
     heads: o.HeadsName = "same",
     learning_steps: o.LearningSteps = None,
     seed: o.Seed = 0,

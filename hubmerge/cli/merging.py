@@ -42,7 +42,7 @@ def merging(act: Act) -> Callable[..., None]:
         lam: o.Lambda = 0.5,
         weights: o.Weights = None,
         best: o.Best = False,
-        labels: o.Labels = "by-name",
+        labels: o.Labels = "name",
         heads: o.HeadsName = "same",
         learning_steps: o.LearningSteps = None,
         seed: o.Seed = 0,

@@ -25,7 +25,7 @@ def shared(
     symmetry: o.Symmetry = "auto",
     together: o.TogetherName = "auto",
     repair: o.RepairName = "auto",
-    labels: o.Labels = "by-name",
+    labels: o.Labels = "name",
     learning_steps: o.LearningSteps = None,
     seed: o.Seed = 0,
     alignment: o.Alignment = None,

@@ -12,7 +12,7 @@ from hubmerge.errors import LabelError, MismatchError, RecipeError
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
-from hubmerge.models.joint_head import MADE_UP, SAME, Heads, heads_of
+from hubmerge.models.joint_head import MADE_UP, Heads, heads_of
 
 FREE_FIELDS: dict[str, tuple[str, ...]] = {
     "names and provenance": (
@@ -168,7 +168,7 @@ def label_permutation(
         raise LabelError(f"A has {len(a)} classes, B has {len(b)}")
     if by == "index":
         return list(range(len(a)))
-    by_index = "if both models number the same classes alike: --labels by-index"
+    by_index = "if both models number the same classes alike: --align-labels index"
     if nothing := next((name for name in [*a, *b] if MADE_UP.fullmatch(name)), None):
         raise LabelError("the label names say nothing", found=repr(nothing), hint=by_index)
     if a == b:

@@ -16,17 +16,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from hubmerge.errors import LabelError
+from hubmerge.recipe import SAME
 from hubmerge.utils.parent_names import parent_letters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-Kind = Literal["same", "join", "apart"]
-"""One label set for all; one output per label of any; all outputs of all parents."""
-Several = Literal["join", "apart"]
-SAME: Final = "same"
+Several = Literal["join", "concat"]
 JOIN: Final = "join"
-APART: Final = "apart"
+CONCAT: Final = "concat"
 
 MADE_UP = re.compile(r"LABEL_\d+")
 """What transformers calls a class nobody has named."""
@@ -101,7 +99,7 @@ def heads_of(kind: str, names: Sequence[Sequence[str]]) -> Heads | None:
         for parent in range(len(own))
     )
     stands_for = tuple(number[own[parent][row]] for parent, row in owners)
-    return Heads(APART, _marked(names, owners, stands_for), spelled, stands_for, rows)
+    return Heads(CONCAT, _marked(names, owners, stands_for), spelled, stands_for, rows)
 
 
 def with_labels(config: PreTrainedConfig, names: Sequence[str]) -> PreTrainedConfig:

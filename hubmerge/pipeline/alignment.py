@@ -18,7 +18,7 @@ from hubmerge.models.method_context import MethodContext
 from hubmerge.pipeline.align import Parents, match_all
 from hubmerge.pipeline.auto_fuse import split_validation
 from hubmerge.pipeline.auto_match import NO_MATCHING, Attempt, MatchConfig, best_way, scalings
-from hubmerge.pipeline.choices import resolved_symmetry, resolved_together, tries, ways_of
+from hubmerge.pipeline.choices import resolved_symmetry, resolved_multi_match, tries, ways_of
 from hubmerge.pipeline.evaluate import (
     DataSplits,
     matching_of,
@@ -88,7 +88,7 @@ def matched(
 
     def merge(matches: tuple[Match, ...]) -> PreTrainedModel:
         naive, path, _ = paths_of(recipe, based, matches, repair, splits, workers)
-        return (path or naive).model(1.0 if recipe.mixture is not None else recipe.lam)
+        return (path or naive).model(1.0 if recipe.mixture is not None else recipe.first_lambda)
 
     validation = splits.validation if splits else None
     then = partial(scalings, parents.spec, symmetry=recipe.symmetry)
@@ -110,7 +110,7 @@ def _found(
     return match_all(
         parents,
         method,
-        resolved_together(recipe),
+        resolved_multi_match(recipe),
         batches,
         workers,
         seed=recipe.seed,

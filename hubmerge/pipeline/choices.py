@@ -19,7 +19,7 @@ from hubmerge.pipeline.evaluate import DataSplits
 from hubmerge.pipeline.fusing import check_fusing, fuses_a_run
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair, batch_norms, find_repair
-from hubmerge.specs.spec import PERMUTATIONS, SCALED
+from hubmerge.specs.spec import PERMUTATIONS, SCALES
 
 
 def check_names(recipe: Recipe) -> None:
@@ -71,22 +71,22 @@ def heads_for(recipe: Recipe, models: Sequence[LoadedModel]) -> Heads | None:
 
 def _check_together(recipe: Recipe) -> None:
     """Raises: RecipeError, if the way is unknown or cannot work with the matcher."""
-    way, method = find_multi_matcher(resolved_together(recipe)), resolved_match(recipe)
+    way, method = find_multi_matcher(resolved_multi_match(recipe)), resolved_match(recipe)
     if len(recipe.models) == 2 or method in ("none", "alignment"):
         return
     found = find_method(method)
     if isinstance(found, Learner):
         if way.name != "star":
             raise RecipeError(
-                f"--together {way.name} cannot learn",
+                f"--multi-match {way.name} cannot learn",
                 found=f"--match {method}, which learns for one pair at a time",
-                hint="--together star, or a matcher that does not learn",
+                hint="--multi-match star, or a matcher that does not learn",
             )
     elif way.without_data and found.looks_at != NOTHING:
         raise RecipeError(
-            f"--together {way.name} matches means of models, which have no activations",
+            f"--multi-match {way.name} matches means of models, which have no activations",
             found=f"--match {method}",
-            hint="--match weights, or --together universe",
+            hint="--match weights, or --multi-match cycle-consistent",
         )
 
 
@@ -114,7 +114,7 @@ def resolved_symmetry(recipe: Recipe) -> str:
     """
     if recipe.symmetry != AUTO:
         return recipe.symmetry
-    return SCALED if recipe.base is None else PERMUTATIONS
+    return SCALES if recipe.base is None else PERMUTATIONS
 
 
 def tries(recipe: Recipe) -> bool:
@@ -125,7 +125,7 @@ def tries(recipe: Recipe) -> bool:
 
 def without_data(recipe: Recipe) -> bool:
     """Whether the matcher is still to be chosen, by what can be shown to the models alone."""
-    return tries(recipe) and recipe.dataset is None and resolved_together(recipe) != "merge-many"
+    return tries(recipe) and recipe.dataset is None and resolved_multi_match(recipe) != "merge-many"
 
 
 def takes_images(model: LoadedModel) -> bool:
@@ -141,7 +141,7 @@ def ways_of(
     found = ways(
         parents.spec,
         calibration=bool(splits and splits.calibration.rows),
-        images=takes_images(parents.a) and resolved_together(recipe) != "merge-many",
+        images=takes_images(parents.a) and resolved_multi_match(recipe) != "merge-many",
         many=len(parents.loaded) > 2,
         symmetry=recipe.symmetry,
     )
@@ -155,15 +155,15 @@ def settled_match(recipe: Recipe, parents: Parents, splits: DataSplits | None) -
     return resolved_match(recipe)
 
 
-def resolved_together(recipe: Recipe) -> str:
+def resolved_multi_match(recipe: Recipe) -> str:
     """The way "auto" stands for: the universe, or the star for a matcher that learns."""
     if recipe.base is not None:
         return "star"
-    if recipe.together != "auto":
-        return recipe.together
+    if recipe.multi_match != "auto":
+        return recipe.multi_match
     method = resolved_match(recipe)
     learns = method not in ("none", "alignment") and isinstance(find_method(method), Learner)
-    return "star" if learns else "universe"
+    return "star" if learns else "cycle-consistent"
 
 
 def needs_spec(recipe: Recipe, method: str) -> bool:

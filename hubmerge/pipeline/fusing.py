@@ -35,10 +35,10 @@ def fuses_a_run(recipe: Recipe) -> bool:
 
 def check_fusing(recipe: Recipe) -> None:
     """Raises: RecipeError, if the fusion is unknown or cannot work with what is given."""
-    if recipe.base is not None and recipe.together not in (AUTO, "star"):
+    if recipe.base is not None and recipe.multi_match not in (AUTO, "star"):
         raise RecipeError(
             "models with a common base are each matched to it",
-            found=f"--together {recipe.together}",
+            found=f"--multi-match {recipe.multi_match}",
         )
     if recipe.fuse == AUTO:
         if recipe.fuse_options:
@@ -62,10 +62,10 @@ def check_fusing(recipe: Recipe) -> None:
         raise RecipeError(
             f"--fuse {fusion.name} chooses on labelled validation rows", hint="add --dataset"
         )
-    if not fusion.weighs and (recipe.lam != MIDDLE or recipe.weights or recipe.best):
+    if not fusion.weighs and (recipe.lam != MIDDLE or recipe.weights):
         raise RecipeError(
             f"--fuse {fusion.name} finds itself what each model weighs",
-            hint="leave out --lambda, --weights and --best",
+            hint="leave out --lambda and --weights",
         )
 
 

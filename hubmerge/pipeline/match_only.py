@@ -13,7 +13,6 @@ from hubmerge.hub.target import check_folder
 from hubmerge.matching import Match, match_json, match_text
 from hubmerge.matching.alignment_files import save_matches
 from hubmerge.matching.text import match_summary
-from hubmerge.models.joint_head import SAME
 from hubmerge.pipeline.align import loaded, match_all
 from hubmerge.pipeline.choices import (
     check_names,
@@ -21,7 +20,7 @@ from hubmerge.pipeline.choices import (
     matches_by_labels,
     resolved_match,
     resolved_symmetry,
-    resolved_together,
+    resolved_multi_match,
     settled_match,
 )
 from hubmerge.pipeline.evaluate import matching_of, open_splits, validation_of
@@ -53,7 +52,7 @@ def find_matches(
     check_mergeable(*models, other_labels=recipe.heads != SAME)
     heads = heads_for(recipe, models)
     parents = prepare_parents(
-        models, None, labels=recipe.labels, matched=True, symmetry=recipe.symmetry, heads=heads
+        models, None, labels=recipe.align_labels, matched=True, symmetry=recipe.symmetry, heads=heads
     ).parents
     parents = parents.with_symmetry(resolved_symmetry(recipe))
     splits = None
@@ -65,7 +64,7 @@ def find_matches(
     found = match_all(
         parents,
         settled_match(recipe, parents, splits),
-        resolved_together(recipe),
+        resolved_multi_match(recipe),
         matching_of(splits),
         workers,
         seed=recipe.seed,

@@ -24,7 +24,7 @@ from hubmerge.models.images import image_size
 from hubmerge.models.joint_head import Heads
 from hubmerge.pipeline.auto_fuse import Trial
 from hubmerge.pipeline.auto_match import Attempt
-from hubmerge.pipeline.choices import resolved_together
+from hubmerge.pipeline.choices import resolved_multi_match
 from hubmerge.pipeline.evaluate import DataSplits, Evaluation
 from hubmerge.pipeline.fusing import part_of
 from hubmerge.pipeline.fusion_record import fusion_record
@@ -176,7 +176,7 @@ def _method(results: RunResults) -> schema.Method:
     return schema.Method(
         family=matches[0].spec.family if matches else None,
         match=found.method if found else "none",
-        together=_together(results),
+        multi_match=_multi_match(results),
         **fusion_record(results.recipe, results.fusion, results.made, results.trials),
         repair=results.repair.name if results.repair and not _sets_statistics(results) else "none",
         lam=None if many else results.lam,
@@ -207,11 +207,11 @@ def _method(results: RunResults) -> schema.Method:
     )
 
 
-def _together(results: RunResults) -> str | None:
-    """How more than two models were brought together, if they were here."""
+def _multi_match(results: RunResults) -> str | None:
+    """How more than two models were matched, if they were here."""
     if results.recipe.mixture is None or not results.matches or results.recipe.alignment:
         return None
-    return resolved_together(results.recipe)
+    return resolved_multi_match(results.recipe)
 
 
 def _sets_statistics(results: RunResults) -> bool:

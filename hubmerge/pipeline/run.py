@@ -101,7 +101,7 @@ def run(
         based = prepare_parents(
             models,
             loaded(sources.base, recipe, workers) if sources.base else None,
-            labels=recipe.labels,
+            labels=recipe.align_labels,
             matched=needs_spec(recipe, method),
             symmetry=recipe.symmetry,
             heads=heads,
@@ -187,7 +187,7 @@ def _plan(recipe: Recipe, sources: Sources, destination: Destination, out: Path)
         symmetry=resolved_symmetry(recipe),
         repair=recipe.repair,
         fitted=recipe.fuse != AUTO and find_fusion(recipe.fuse).needs == "label-free",
-        labels="index" if recipe.labels == "by-index" else "names",
+        labels="index" if recipe.align_labels == "index" else "names",
         heads=recipe.heads,
         samples=recipe.samples,
         calibration_samples=recipe.calibration_samples,
@@ -238,13 +238,13 @@ def _lambda(
     """
     if recipe.mixture is not None:
         return 1.0, False
-    if not recipe.best:
+    if recipe.lam != AUTO:
         return recipe.lam, False
     if splits is None or not splits.validation.rows:
         raise RecipeError(
-            "--best chooses lambda on validation rows",
+            "--lambda auto chooses on validation rows",
             found="none are left for it",
-            hint="ask for fewer --samples, or give --lambda",
+            hint="ask for fewer --samples, or give --lambda a number",
         )
     part = part_of(recipe)
 

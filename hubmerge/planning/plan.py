@@ -35,7 +35,7 @@ from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_i
 from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import Target, check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
-from hubmerge.models.joint_head import SAME, Heads, with_labels
+from hubmerge.models.joint_head import Heads, with_labels
 from hubmerge.planning.resources import Kind, Needs, measure_needs, memory_needed
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import ALL, Spec

@@ -22,7 +22,7 @@ from hubmerge.pipeline.choices import takes_images
 from hubmerge.pipeline.parents import SHARED, closeness
 from hubmerge.pipeline.resolve import pin
 from hubmerge.recipe import Recipe
-from hubmerge.specs.spec import SCALED
+from hubmerge.specs.spec import SCALES
 from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers
 
@@ -62,7 +62,7 @@ def diagnose(recipe: Recipe, workers: Workers | None = None) -> Diagnosis:
     sources = workers.on_main(lambda: pin(recipe))
     models = [loaded(source, recipe, workers) for source in sources.models]
     check_mergeable(*models)
-    parents = gather(models, labels=recipe.labels, matched=True, symmetry=SCALED)
+    parents = gather(models, labels=recipe.align_labels, matched=True, symmetry=SCALES)
     before = closeness(*parents.states)
     (match,) = match_all(parents, "weights", PAIR, NoBatches(), workers, seed=recipe.seed)
     after = closeness(*aligned(parents, [match]))

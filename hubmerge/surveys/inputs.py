@@ -98,7 +98,7 @@ def take_field(recipe: Recipe, workers: Workers) -> Field:
     check_splits(splits)
     matching = needs_spec(recipe, method)
     based = prepare_parents(
-        models, None, labels=recipe.labels, matched=matching, symmetry=recipe.symmetry
+        models, None, labels=recipe.align_labels, matched=matching, symmetry=recipe.symmetry
     )
     parents = based.parents
     repair = resolved_repair(recipe, parents.a, splits)

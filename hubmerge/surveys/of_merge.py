@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from hubmerge.errors import RecipeError
 from hubmerge.matching import Match
-from hubmerge.pipeline.choices import resolved_together
+from hubmerge.pipeline.choices import resolved_multi_match
 from hubmerge.pipeline.evaluate import DataSplits, Evaluation
 from hubmerge.pipeline.parents import AlignmentInputs
 from hubmerge.recipe import Recipe
@@ -33,7 +33,7 @@ class LandscapeResults(NamedTuple):
 
 
 def _simplex(field: Field) -> Seen:
-    return simplex_in(field, resolved_together(field.recipe) if field.matches else "none")
+    return simplex_in(field, resolved_multi_match(field.recipe) if field.matches else "none")
 
 
 LOOKS: dict[str, Callable[[Field], Seen]] = {

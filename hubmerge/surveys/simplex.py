@@ -34,9 +34,9 @@ from hubmerge.surveys.mixtures import ends_of, look_at, rise_over, rises_of
 from hubmerge.surveys.write import write_survey
 from hubmerge.utils.workers import Workers
 
-WAYS = ("universe", "star")
+WAYS = ("cycle-consistent", "star")
 """How models are brought together, to be compared."""
-REFINED = "universe, refined"
+REFINED = "cycle-consistent, refined"
 SAMPLES = 20
 """Points drawn from the inside, if nobody says how many."""
 
@@ -52,17 +52,17 @@ def find_simplex(
 
     What is refined, and which way is best, is chosen on validation rows; all are measured on the
     reported rows, the best first. With
-    `recipe.together` only that way is taken. out: a new folder for the figures and the alignment
+    `recipe.multi_match` only that way is taken. out: a new folder for the figures and the alignment
     of the best. Called by all processes alike.
     Raises: RecipeError without data; TargetError; whatever stops a merge before it is made.
     """
     if out is not None:
         check_folder(out)
     workers = workers or Workers()
-    ways = WAYS if recipe.together == "auto" else (recipe.together,)
+    ways = WAYS if recipe.multi_match == "auto" else (recipe.multi_match,)
     fields: list[tuple[str, Field]] = []
     for way in ways:
-        field = take_field(recipe.model_copy(update={"together": way}), workers)
+        field = take_field(recipe.model_copy(update={"multi_match": way}), workers)
         fields.append((way, field))
         if way == WAYS[0] and field.matches:
             fields.append((REFINED, refined(field)))
@@ -70,15 +70,15 @@ def find_simplex(
     measured = [measured_simplex(field, way, samples) for way, field in fields]
     _, field = fields[0]
     # What makes all of it again, not the best alone.
-    asked = replace(field, recipe=field.recipe.model_copy(update={"together": recipe.together}))
+    asked = replace(field, recipe=field.recipe.model_copy(update={"multi_match": recipe.multi_match}))
     found = SimplexFound(**about(asked), **dict(simplex_seen(measured, field.splits.reading.unit)))
     workers.on_main(lambda: write_survey(found, asked, out))
     return found
 
 
-def simplex_in(field: Field, together: str, *, samples: int = SAMPLES) -> SimplexSeen:
-    """The simplex of models that are lined up already. together: how, in a word."""
-    measured = [measured_simplex(field, together, samples)]
+def simplex_in(field: Field, multi_match: str, *, samples: int = SAMPLES) -> SimplexSeen:
+    """The simplex of models that are lined up already. multi_match: how."""
+    measured = [measured_simplex(field, multi_match, samples)]
     return simplex_seen(measured, field.splits.reading.unit)
 
 
@@ -87,7 +87,7 @@ def simplex_seen(measured: list[SimplexMeasured], unit: str) -> SimplexSeen:
     best = measured[0]
     return SimplexSeen(
         simplexes=measured,
-        sentence=f"Brought together by {best.together}, the loss inside the simplex rises by at "
+        sentence=f"Matched by {best.multi_match}, the loss inside the simplex rises by at "
         f"most {interval(barrier_of(best))} nats above the models' own on {counted(best.n)} test "
         f"{unit}.",
     )
@@ -99,7 +99,7 @@ def _judged(field: Field) -> float:
     return rises_of(field, [centroid(f, count) for f in faces(count)], reported=False).value
 
 
-def measured_simplex(field: Field, together: str, samples: int) -> SimplexMeasured:
+def measured_simplex(field: Field, multi_match: str, samples: int) -> SimplexMeasured:
     """Vertices, the middle of every face, and points drawn from the inside."""
     count = len(field.states)
     inner = [(kind_of(face), centroid(face, count)) for face in faces(count)]
@@ -125,7 +125,7 @@ def measured_simplex(field: Field, together: str, samples: int) -> SimplexMeasur
     ]
     sampled = [each for (kind, _), (each, _) in zip(inner, seen, strict=True) if kind == INSIDE]
     return SimplexMeasured(
-        together=together,
+        multi_match=multi_match,
         places=places,
         barrier=simplex_barrier(rise),
         calibrated_barrier=None if calibrated is None else simplex_barrier(calibrated),

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from hubmerge.errors import RecipeError
-from hubmerge.models.joint_head import APART, JOIN, SAME
+from hubmerge.models.joint_head import CONCAT, JOIN, SAME
 from hubmerge.pipeline.fusing import same_run
 from hubmerge.recipe import MIDDLE
 from spaces_app.ui import method_choices as allowed
@@ -69,8 +69,8 @@ class Fold:
                 info="Some models may be rotated, too, without changing what they compute.",
             )
             self.labels = gr.Radio(
-                [("by name", "by-name"), ("by number", "by-index")],
-                value="by-name",
+                [("by name", "name"), ("by number", "index")],
+                value="name",
                 label="Classes",
                 info="How the two models' classes are brought together.",
             )
@@ -78,7 +78,7 @@ class Fold:
                 [
                     ("refused", SAME),
                     ("all in one list", JOIN),
-                    ("side by side", APART),
+                    ("side by side", CONCAT),
                 ],
                 value=SAME,
                 label=OTHER_CLASSES,

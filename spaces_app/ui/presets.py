@@ -32,7 +32,7 @@ class Advanced:
     base: str | None = None
     repair: str = "auto"
     symmetry: str = "auto"
-    labels: str = "by-name"
+    labels: str = "name"
     heads: str = SAME
     lam: float = MIDDLE
     samples: int | None = None

@@ -17,7 +17,7 @@ DEEP = 4
 OPTIONS = {
     "match": "--match",
     "symmetry": "--symmetry",
-    "together": "--together",
+    "multi_match": "--multi-match",
     "fuse": "--fuse",
     "base": "--base",
     "repair": "--repair",

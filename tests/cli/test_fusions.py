@@ -53,7 +53,7 @@ def test_methods_are_listed_with_marks_options_and_sources(hubmerge: CommandLine
     told = hubmerge("methods", "--json").succeeded().json
     kinds = {
         "match": {*matchers(), *learners()},
-        "together": set(multi_matchers()),
+        "multi_match": set(multi_matchers()),
         "fuse": set(fusions()),
         "repair": set(repairs()),
     }

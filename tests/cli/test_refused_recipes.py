@@ -32,11 +32,11 @@ def of_three(*options: Any) -> Arguments:
     Row("matcher", RecipeError, ("'weigths'", "weights"), given("--match", "weigths")),
     Row("fusion", RecipeError, ("'avrage'", "average"), given("--fuse", "avrage"), "merge"),
     Row("repair", RecipeError, ("'repare'", "batchnorm, repair"), given("--repair", "repare")),
-    Row("labels", RecipeError, ("labels = 'by-guess'", "by-name"), given("--labels", "by-guess")),
+    Row("labels", RecipeError, ("labels = 'by-guess'", "name"), given("--labels", "by-guess")),
     Row(
         "lambda", RecipeError, ("lambda", "less than or equal to 1"), given("--lambda", 2), "merge"
     ),
-    Row("together", RecipeError, ("'unvierse'", "universe"), given("--together", "unvierse")),
+    Row("multi_match", RecipeError, ("'unvierse'", "cycle-consistent"), given("--multi-match", "unvierse")),
     Row(
         "weights of two",
         RecipeError,
@@ -84,14 +84,14 @@ def of_three(*options: Any) -> Arguments:
     Row(
         "means have no activations",
         RecipeError,
-        ("--together merge-many", "--match activations", "--match weights"),
-        of_three("--dataset", "me/digits", "--together", "merge-many"),
+        ("--multi-match merge-many", "--match activations", "--match weights"),
+        of_three("--dataset", "me/digits", "--multi-match", "merge-many"),
     ),
     Row(
         "learning for all at once",
         RecipeError,
-        ("--together universe cannot learn", "--match learned", "--together star"),
-        of_three("--dataset", "me/digits", "--together", "universe", "--match", "learned"),
+        ("--multi-match cycle-consistent cannot learn", "--match learned", "--multi-match star"),
+        of_three("--dataset", "me/digits", "--multi-match", "cycle-consistent", "--match", "learned"),
     ),
     Row("seed", RecipeError, ("seed = -1", "or equal to 0"), given("--seed", -1), "merge"),
     Row("samples", RecipeError, ("--samples many", "all"), given("--samples", "many")),

@@ -113,8 +113,8 @@ def test_a_simplex_is_measured_in_every_way_of_lining_up(
     done = hubmerge("simplex", *three, *DATA, "--points", 3, "-o", out).succeeded()
     said = found(out, "simplex")
     assert said["sentence"] in done.out
-    ways = {each["together"]: each for each in said["simplexes"]}
-    assert set(ways) == {"universe", "universe, refined", "star"}
+    ways = {each["multi_match"]: each for each in said["simplexes"]}
+    assert set(ways) == {"cycle-consistent", "cycle-consistent, refined", "star"}
     for each in ways.values():
         kinds = [place["kind"] for place in each["places"]]
         assert [kinds.count(k) for k in ("vertex", "edge", "face", "inside")] == [3, 3, 1, 3]

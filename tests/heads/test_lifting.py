@@ -12,7 +12,7 @@ from hubmerge.fuse.layerwise.targets import heard_by
 from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.methods.fisher import information
 from hubmerge.models import shaken
-from hubmerge.models.joint_head import APART, JOIN, heads_of
+from hubmerge.models.joint_head import CONCAT, JOIN, heads_of
 from hubmerge.models.method_context import Head, MethodContext
 from hubmerge.pipeline.lift_heads import filled, head_axes, head_module, lifted
 from hubmerge.symmetry.laws import spec_of
@@ -22,7 +22,7 @@ from tests.conformance.tiny import TINY, fresh, generic, probe, probe_batches
 NAMES = (["a", "b", "c"], ["d", "b", "e"], ["c", "b", "f"])
 CLASSIFIERS = [name for name in TINY if "label" in spec_of(generic(name)).spaces]
 every_classifier = pytest.mark.parametrize("name", CLASSIFIERS)
-every_kind = pytest.mark.parametrize("kind", [JOIN, APART])
+every_kind = pytest.mark.parametrize("kind", [JOIN, CONCAT])
 
 
 def parents(name: str) -> list:

@@ -31,13 +31,13 @@ chosen = st.builds(
     base=st.none() | names,
     repair=st.sampled_from(["auto", "none"]),
     symmetry=st.sampled_from(["auto", "all", "permutations"]),
-    labels=st.sampled_from(["by-name", "by-index"]),
-    heads=st.sampled_from(["same", "join", "apart"]),
+    labels=st.sampled_from(["name", "index"]),
+    heads=st.sampled_from(["same", "join", "concat"]),
     lam=st.sampled_from([0.0, 0.25, 0.5, 1.0]),
     samples=st.none() | st.integers(1, 500),
     calibration_samples=st.none() | st.integers(0, 500),
     seed=st.integers(0, 9),
-).filter(lambda fields: fields.heads == "same" or fields.labels == "by-name")
+).filter(lambda fields: fields.heads == "same" or fields.labels == "name")
 recipes = st.builds(
     levels.to_recipe,
     st.lists(names, min_size=2, max_size=2),
@@ -108,7 +108,7 @@ def test_the_levels_differ_in_what_they_need() -> None:
 
 
 def test_one_model_is_no_recipe_yet() -> None:
-    words = ["quick", *["auto"] * 2, "", *["auto"] * 2, "by-name", "same"]
+    words = ["quick", *["auto"] * 2, "", *["auto"] * 2, "name", "same"]
     assert recipe_of("o/a", " ", "", None, None, *words, 0.5, "", "", "") is None
 
 
