@@ -14,10 +14,10 @@ import torch
 
 from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse.options import Value
-from hubmerge.hub import fetch
-from hubmerge.hub import load as load
 from hubmerge.hub.compare import check_mergeable
+from hubmerge.hub.fetch import fetch
 from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.load import load as load
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
 from hubmerge.models.joint_head import Heads

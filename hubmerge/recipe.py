@@ -39,10 +39,13 @@ MIDDLE = 0.5
 """The lambda that weighs two parents alike."""
 PATH_POINTS = 8
 """Default number of points that may be added to a path's 11 around its highest ones."""
+HeadKind = Literal["same", "join", "concat"]
+"""One label set for all; one output per label of any; all outputs of all parents."""
+JointHead = Literal["join", "concat"]
 SAME: Final = "same"
-"""The heads of parents that all have one label set."""
+JOIN: Final = "join"
+CONCAT: Final = "concat"
 
-HeadsName = Literal["same", "join", "concat"]
 SurveyName = Literal["path", "plane", "simplex"]
 
 MERGEKIT = {"linear": "average", "dare-linear": "dare"}
@@ -391,7 +394,7 @@ class Recipe(Part):
         ),
     ] = "name"
     heads: Annotated[
-        HeadsName,
+        HeadKind,
         Option(
             "What is made of parents that know other classes.",
             group=MODELS,

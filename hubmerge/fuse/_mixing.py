@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.data.batches import Batches
-from hubmerge.fuse.methods.average import average
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.validation_scorer import ValidationScorer
 from hubmerge.models.batch_norm_rows import normalisable
 from hubmerge.symmetry.permutation import State
@@ -53,7 +53,7 @@ def learned(
         mixture = Midpoint(context.scratch, workers)
         for step in range(steps):
             weights, batch = weigh(free), batches[step % len(batches)]
-            here = _single(average(states, weights.tolist()))
+            here = _single(weighted_mean(states, weights.tolist()))
             gradient = mixture.slope(here, batch.inputs, labels_of(batch)).gradient
             adam.zero_grad()
             weights.backward(along(states, gradient))
@@ -61,7 +61,7 @@ def learned(
             falls.step()
             bar.update(1)
         before, found = weigh(start).tolist(), weigh(free).tolist()
-        losses = [scorer.loss(average(states, each), each) for each in (before, found)]
+        losses = [scorer.loss(weighted_mean(states, each), each) for each in (before, found)]
     return found if losses[1] < losses[0] else before
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse._running_statistics import is_statistic
-from hubmerge.fuse.methods.average import average
 from hubmerge.symmetry.permutation import State
 
 Combine = Callable[[str, Tensor, Tensor], Tensor]
@@ -21,9 +21,9 @@ def onto(
     """The base with every floating tensor changed by what `combine` makes of the task vectors.
 
     Done in the tensor's own precision, float32 at least. Running statistics are averaged, counters
-    come from the first state. Raises: ValueError as `average` does.
+    come from the first state. Raises: ValueError as `weighted_mean` does.
     """
-    fused = average(states, weights)
+    fused = weighted_mean(states, weights)
     for name, start in base.items():
         if not start.is_floating_point() or is_statistic(name):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hubmerge.errors import RecipeError
-from hubmerge.fuse.methods.average import average
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.result import Fused
 from hubmerge.symmetry.permutation import State
 
@@ -18,7 +18,7 @@ def mean_of(states: Sequence[State], chosen: Sequence[int]) -> Fused:
 
 def weighed(states: Sequence[State], weights: Sequence[float]) -> Fused:
     """The weighted mean, by weights the fusion found itself."""
-    return Fused(average(states, weights), tuple(weights))
+    return Fused(weighted_mean(states, weights), tuple(weights))
 
 
 def refuse_none(chosen: Sequence[int], what: str, count: int) -> None:

@@ -13,6 +13,7 @@ from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
 from hubmerge.models.joint_head import MADE_UP, Heads, heads_of
+from hubmerge.recipe import SAME
 
 FREE_FIELDS: dict[str, tuple[str, ...]] = {
     "names and provenance": (

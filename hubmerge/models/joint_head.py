@@ -13,18 +13,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 from hubmerge.errors import LabelError
-from hubmerge.recipe import SAME
+from hubmerge.recipe import CONCAT, JOIN, SAME, JointHead
 from hubmerge.utils.parent_names import parent_letters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
-
-Several = Literal["join", "concat"]
-JOIN: Final = "join"
-CONCAT: Final = "concat"
 
 MADE_UP = re.compile(r"LABEL_\d+")
 """What transformers calls a class nobody has named."""
@@ -44,7 +40,7 @@ class Heads:
     each parent, which of its own outputs each output is; None where it has no such output.
     """
 
-    kind: Several
+    kind: JointHead
     outputs: tuple[str, ...]
     labels: tuple[str, ...]
     stands_for: tuple[int, ...]

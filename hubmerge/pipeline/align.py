@@ -13,10 +13,10 @@ from transformers import PreTrainedModel
 
 from hubmerge.data.synthetic.batches import synthetic_batches
 from hubmerge.errors import CanonicalError, LabelError, LawError
-from hubmerge.hub import fetch, load
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.compare import has_classes, label_permutation
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.fetch import fetch
+from hubmerge.hub.load import LoadedModel, load
 from hubmerge.hub.source import Source
 from hubmerge.matching import Learner, Match, find_method
 from hubmerge.matching.multi import MultiMatchProblem, find_multi_matcher

@@ -9,7 +9,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from hubmerge.errors import RecipeError
-from hubmerge.hub import fetch
+from hubmerge.hub.fetch import fetch
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Match, find_method
 from hubmerge.matching.alignment_files import load_matches

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from transformers import AutoConfig, PreTrainedModel
 
-from hubmerge.hub import load
-from hubmerge.hub.load import load_config, model_class
+from hubmerge.hub.load import load, load_config, model_class
 from hubmerge.hub.source import resolve
 from hubmerge.models.probe import probe_inputs, shaken
 from hubmerge.specs.spec import PERMUTE

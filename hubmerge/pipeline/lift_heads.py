@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.errors import LabelError
-from hubmerge.fuse.methods.average import average
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.models.joint_head import with_labels
 from hubmerge.pipeline.align import LABELS
 from hubmerge.specs.spec import Spec
@@ -90,7 +90,7 @@ def filled(
         for owners, outputs in sources.items():
             index = torch.tensor(outputs)
             own = [{name: states[parent][name].index_select(axis, index)} for parent in owners]
-            mean = average(own, _shares([weights[parent] for parent in owners]))[name]
+            mean = weighted_mean(own, _shares([weights[parent] for parent in owners]))[name]
             for state, known in zip(full, rows, strict=True):
                 missing = torch.tensor([known[output] is None for output in outputs])
                 state[name] = state[name].index_copy(

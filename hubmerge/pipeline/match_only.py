@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubmerge.errors import RecipeError
-from hubmerge.hub import fetch
 from hubmerge.hub.compare import check_mergeable
+from hubmerge.hub.fetch import fetch
 from hubmerge.hub.target import check_folder
 from hubmerge.matching import Match, match_json, match_text
 from hubmerge.matching.alignment_files import save_matches
@@ -27,7 +27,7 @@ from hubmerge.pipeline.evaluate import matching_of, open_splits, validation_of
 from hubmerge.pipeline.parents import prepare_parents
 from hubmerge.pipeline.resolve import pin
 from hubmerge.pipeline.save import arriving_whole
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import SAME, Recipe
 from hubmerge.utils.parent_names import parent_letters, roles
 from hubmerge.utils.workers import Workers
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.errors import ConflictError
-from hubmerge.hub import publish
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.fetch import fetch_file, file_sizes
-from hubmerge.hub.publish import Published
+from hubmerge.hub.publish import Published, publish
 from hubmerge.hub.source import resolve
 from hubmerge.hub.target import check_target
 from hubmerge.pipeline.existing import REPORT, bring_finished, finished, title_of

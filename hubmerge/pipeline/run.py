@@ -17,10 +17,9 @@ from hubmerge.evaluation.curve import choose_lambda
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse import Fused, Fusion, find_fusion
-from hubmerge.hub import publish
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.load import LoadedModel
-from hubmerge.hub.publish import Published
+from hubmerge.hub.publish import Published, publish
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.pipeline.align import Parents, loaded
 from hubmerge.pipeline.alignment import matched, paths_of, splits_for

@@ -37,6 +37,7 @@ from hubmerge.hub.target import Target, check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
 from hubmerge.models.joint_head import Heads, with_labels
 from hubmerge.planning.resources import Kind, Needs, measure_needs, memory_needed
+from hubmerge.recipe import SAME
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import ALL, Spec
 from hubmerge.tasks.task import CLASSIFICATION, task_of

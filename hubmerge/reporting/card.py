@@ -20,8 +20,8 @@ from hubmerge.reporting import (
 from hubmerge.reporting import (
     numbers as figures,
 )
+from hubmerge.reporting.pictures import PLOT
 from hubmerge.reporting.plots.barrier import can_plot
-from hubmerge.reporting.plots.pictures import PLOT
 from hubmerge.reporting.schema.report import Data, Report, RowSet
 from hubmerge.reporting.schema.surveys import Seen
 from hubmerge.reporting.survey_kinds import Kind, kind_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.plots.pictures import pictures
+from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema.report import Report
 
 

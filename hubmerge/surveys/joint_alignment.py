@@ -17,7 +17,7 @@ from hubmerge.evaluation.curve import CURVE_VALIDATION_ROWS
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.landscape.geometry.chain import mixed
 from hubmerge.landscape.geometry.simplex import centroid, drawn, excess, faces
-from hubmerge.matching.methods.descent import descend
+from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.specs.spec import Spec
 from hubmerge.surveys.inputs import Field
 from hubmerge.symmetry.element import Symmetry, compose

@@ -11,7 +11,7 @@ import yaml
 import hubmerge
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.label_coverage import remark
-from hubmerge.reporting.plots.pictures import pictures
+from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for

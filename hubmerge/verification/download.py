@@ -13,7 +13,7 @@ from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY, TENSORS
 from hubmerge.pipeline.existing import REPORT
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
-from hubmerge.reporting.plots.pictures import PICTURES
+from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report
 from hubmerge.verification.claims import CARD
 

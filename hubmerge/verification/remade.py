@@ -13,7 +13,7 @@ from hubmerge.matching.match_files import SUMMARY
 from hubmerge.pipeline.existing import REPORT
 from hubmerge.pipeline.save import weight_hashes
 from hubmerge.recipe import RECIPE_FILE
-from hubmerge.reporting.plots.pictures import PICTURES
+from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report
 from hubmerge.verification.claims import CARD
 from hubmerge.verification.download import Merge

@@ -22,7 +22,7 @@ from hubmerge.hub.destination import Destination
 from hubmerge.pipeline.resolve import DATASET
 from hubmerge.pipeline.run import MergeResult, run
 from hubmerge.recipe import Recipe
-from hubmerge.reporting.plots.pictures import PICTURES
+from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_card, check_pictures, check_verdict

@@ -53,7 +53,7 @@ def merge(request: Mapping[str, Any]) -> Answer:
 
 
 def _note_contenders(folder: Path, recipe: Any, repair: str) -> None:
-    from hubmerge.hub import fetch
+    from hubmerge.hub.fetch import fetch
     from hubmerge.hub.source import resolve
     from hubmerge.utils.parent_names import parent_letters
 
@@ -86,7 +86,7 @@ def attempt(request: Mapping[str, Any]) -> Answer:
     """What every contender says about one image: name -> [[label, probability], ...]."""
     import torch
 
-    from hubmerge.hub import load
+    from hubmerge.hub.load import load
 
     image = opened(base64.b64decode(request["image"]))
     noted = Path(request["folder"]) / CONTENDERS

@@ -8,9 +8,8 @@ from typing import Any
 import gradio as gr
 
 from hubmerge.errors import RecipeError
-from hubmerge.models.joint_head import CONCAT, JOIN, SAME
 from hubmerge.pipeline.fusing import same_run
-from hubmerge.recipe import MIDDLE
+from hubmerge.recipe import CONCAT, JOIN, MIDDLE, SAME
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels
 from spaces_app.ui.context import Context

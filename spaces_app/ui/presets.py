@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubmerge.fuse import find_fusion
-from hubmerge.models.joint_head import SAME
 from hubmerge.pipeline.fusing import AUTO
-from hubmerge.recipe import MIDDLE, Recipe, make_recipe
+from hubmerge.recipe import MIDDLE, SAME, Recipe, make_recipe
 
 QUICK, STANDARD, BEST = "quick", "standard", "best"
 AS_CHOSEN = "as chosen above"

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from hubmerge.hub.source import folder_files
 from hubmerge.planning.resources import human
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.plots.pictures import PICTURES
+from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report
 from spaces_app.service.job import Refusal
 from spaces_app.service.jobs import CUT_OFF

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from hubmerge.reporting.plots.pictures import PICTURES
+from hubmerge.reporting.pictures import PICTURES
 from spaces_app.service.job import Refused
 from spaces_app.ui.context import Context
 

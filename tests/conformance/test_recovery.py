@@ -15,8 +15,8 @@ from transformers import (
 
 from hubmerge.matching import find_matcher, matchers, measure_moments
 from hubmerge.matching.methods.activations import mean_correlations
-from hubmerge.matching.methods.descent import descend
 from hubmerge.matching.registry import NOTHING
+from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.matching.solvers.frank_wolfe import relax
 from hubmerge.matching.solvers.relaxed import by_module
 from hubmerge.models import shaken

@@ -6,9 +6,9 @@ import pytest
 
 from hubmerge.data.reading import answers_of
 from hubmerge.errors import LabelError
-from hubmerge.models.joint_head import CONCAT, JOIN, heads_of
-from hubmerge.recipe import SAME
+from hubmerge.models.joint_head import heads_of
 from hubmerge.models.label_outputs import Answers
+from hubmerge.recipe import CONCAT, JOIN, SAME
 
 CATS, DOGS = ["cat", "lion", "lynx"], ["fox", "lion", "dog"]
 

@@ -12,9 +12,10 @@ from hubmerge.fuse.layerwise.targets import heard_by
 from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.methods.fisher import information
 from hubmerge.models import shaken
-from hubmerge.models.joint_head import CONCAT, JOIN, heads_of
+from hubmerge.models.joint_head import heads_of
 from hubmerge.models.method_context import Head, MethodContext
 from hubmerge.pipeline.lift_heads import filled, head_axes, head_module, lifted
+from hubmerge.recipe import CONCAT, JOIN
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.workers import Workers
 from tests.conformance.tiny import TINY, fresh, generic, probe, probe_batches

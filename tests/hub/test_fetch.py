@@ -13,8 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from hubmerge.errors import HubUnavailableError, WeightsError
 from hubmerge.hub import client as hub_client
-from hubmerge.hub import fetch
-from hubmerge.hub.fetch import _download, download_bytes, needed_files
+from hubmerge.hub.fetch import _download, download_bytes, fetch, needed_files
 from hubmerge.hub.headers import weights_header
 from hubmerge.hub.source import resolve
 from hubmerge.localhub import EmbeddedHub, embedded_hub

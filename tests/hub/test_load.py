@@ -15,8 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from hubmerge.errors import FamilyError, NotFoundError, RemoteCodeError, WeightsError
-from hubmerge.hub import load
-from hubmerge.hub.load import SHOWN, labels_of, load_config
+from hubmerge.hub.load import SHOWN, labels_of, load, load_config
 from hubmerge.hub.source import resolve
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification

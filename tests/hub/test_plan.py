@@ -23,7 +23,7 @@ from hubmerge.errors import (
     TargetError,
     WeightsError,
 )
-from hubmerge.hub import load
+from hubmerge.hub.load import load
 from hubmerge.hub.source import resolve
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub

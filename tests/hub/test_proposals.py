@@ -12,8 +12,8 @@ import pytest
 from huggingface_hub import HfApi
 
 from hubmerge.errors import NotFoundError
-from hubmerge.hub import load, publish
-from hubmerge.hub.publish import Published
+from hubmerge.hub.load import load
+from hubmerge.hub.publish import Published, publish
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub
 from tests.hub.tiny import push, save, tiny_vit

@@ -19,7 +19,8 @@ from hubmerge.errors import (
     TargetError,
     VerificationError,
 )
-from hubmerge.hub import load, publish
+from hubmerge.hub.load import load
+from hubmerge.hub.publish import publish
 from hubmerge.hub.source import folder_files
 from hubmerge.hub.target import check_target, look_at
 from hubmerge.localhub import EmbeddedHub, embedded_hub

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from hubmerge.matching import find_matcher, measure_moments
+from hubmerge.matching.similarity.keys import couples, seen_through, shape_of
 from hubmerge.matching.similarity.weights import group_similarities
-from hubmerge.matching.solvers.coupled_spaces import couples, seen_through, shape_of, solve_couples
+from hubmerge.matching.solvers.coupled_spaces import solve_couples
 from hubmerge.matching.solvers.group_assignment import best_element, worth
 from hubmerge.matching.solvers.space_assignment import assign_nested
 from hubmerge.symmetry.canonical import canonical

@@ -9,7 +9,7 @@ import math
 import pytest
 
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.plots.pictures import PICTURES, pictures
+from hubmerge.reporting.pictures import PICTURES, pictures
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.schema.surveys import Surveys, is_sound
 from hubmerge.reporting.survey_kinds import as_text, kind_of

@@ -8,7 +8,7 @@ import pytest
 
 import hubmerge
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.plots.pictures import pictures
+from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema.report import Report
 from hubmerge.verification.claims import check_card, check_pictures, check_verdict
 from hubmerge.verification.result import Check, Outcome

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import LAWS
 from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
@@ -24,28 +24,4 @@ def average(states: Sequence[State], weights: Sequence[float]) -> dict[str, Tens
     weights: one per state, summing to 1. Counters and other integers come from the first state.
     Raises: ValueError if the weights do not sum to 1 or their number is wrong.
     """
-    if len(states) != len(weights) or abs(sum(weights) - 1) > 1e-6:
-        raise ValueError(f"{len(states)} models need as many weights, summing to 1: {weights}")
-    return {
-        name: _mean([state[name] for state in states], weights)
-        if tensor.is_floating_point()
-        else tensor.clone()
-        for name, tensor in states[0].items()
-    }
-
-
-def _mean(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Exactly the first tensor of any weight where all the others agree with it."""
-    (first, _), *others = ((t, w) for t, w in zip(tensors, weights, strict=True) if w)
-    mean = first.clone()
-    for tensor, weight in others:
-        mean += weight * (tensor - first)
-    if torch.isfinite(mean).all():
-        return mean
-    return torch.where(torch.isfinite(mean), mean, _by_terms(tensors, weights))
-
-
-def _by_terms(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """The same mean term by term, which does not overflow where a difference would."""
-    terms = [weight * tensor for tensor, weight in zip(tensors, weights, strict=True) if weight]
-    return torch.stack(terms).sum(0)
+    return weighted_mean(states, weights)

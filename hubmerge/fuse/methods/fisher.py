@@ -15,8 +15,8 @@ from transformers import PreTrainedModel
 
 from hubmerge.errors import RecipeError
 from hubmerge.fuse._draws import drawing
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, UNITY
-from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
@@ -54,7 +54,7 @@ def fisher(
     averaged.
     Raises: RecipeError without calibration batches.
     """
-    merged = average(states, weights)
+    merged = weighted_mean(states, weights)
     used = [n for n, weight in enumerate(weights) if weight]
     if len(used) == 1:
         return merged

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS, UNITY
-from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.fuse.result import Fused, SoupRecord, Step
@@ -41,7 +41,7 @@ def greedy_soup(
 
     def soup(members: Sequence[int]) -> tuple[dict, list[float]]:
         own = [1 / len(members) if n in members else 0.0 for n in range(count)]
-        return average(states, own), own
+        return weighted_mean(states, own), own
 
     with track(2 * count - 1, "greedy soup") as bar:
 

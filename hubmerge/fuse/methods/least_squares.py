@@ -22,13 +22,13 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from hubmerge.errors import RecipeError
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.fit import Fit, fitted
 from hubmerge.fuse.layerwise.folding import Affine, folded, in_stock_form, mean_of, plainly
 from hubmerge.fuse.layerwise.targets import Targets, heard_by, windows
 from hubmerge.fuse.layerwise.tied_norm import refitted_norm, tied_head
 from hubmerge.fuse.layerwise.trace import Group, stages
-from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
@@ -52,9 +52,9 @@ def least_squares(
 
     weights: one per state, summing to 1. What is no layer (norms by themselves, class tokens,
     position embeddings, tensors with several uses) is averaged.
-    Raises: ValueError as `average` does; RecipeError without calibration batches.
+    Raises: ValueError as `weighted_mean` does; RecipeError without calibration batches.
     """
-    merged = average(states, weights)
+    merged = weighted_mean(states, weights)
     used = [number for number, weight in enumerate(weights) if weight]
     if len(used) == 1:
         return merged

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import RecipeError
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.normal_equations import Moments, scales, solve, sums
 from hubmerge.fuse.layerwise.observe import observing, run
 from hubmerge.fuse.layerwise.rows import sampled
 from hubmerge.fuse.layerwise.trace import TracePoint, Writer, stages
-from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
@@ -50,7 +50,7 @@ def regmean(
     Layer by layer the W for which sum_i w_i |X_i W - X_i W_i|^2 + ridge |W - average|^2 is least.
     Biases, norms and all else are averaged. Raises: RecipeError without calibration batches.
     """
-    merged = average(states, weights)
+    merged = weighted_mean(states, weights)
     used = [n for n, weight in enumerate(weights) if weight]
     if len(used) == 1:
         return merged

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse._running_statistics import is_statistic
 from hubmerge.fuse.laws import LAWS, UNITY
-from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
 
@@ -31,7 +31,7 @@ def slerp(states: Sequence[State], weights: Sequence[float]) -> dict[str, Tensor
     Of two that is sin((1 - t) θ) / sin θ times the first plus sin(t θ) / sin θ times the second.
     Tensors that point the same or the opposite way, or are 0, are averaged.
     """
-    fused = average(states, weights)
+    fused = weighted_mean(states, weights)
     used = [n for n, weight in enumerate(weights) if weight]
     if len(used) == 1:
         return fused

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from hubmerge.fuse._draws import drawing
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse._running_statistics import is_statistic
-from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
@@ -38,7 +38,7 @@ def swag(
     Half of the covariance is diagonal, half of it spanned by the last checkpoints' deviations from
     the mean up to each of them. Running statistics and counters are not drawn.
     """
-    mean = average(states, [1 / len(states)] * len(states))
+    mean = weighted_mean(states, [1 / len(states)] * len(states))
     count = min(rank, len(states) - 1)
     along = torch.randn(count, generator=drawing(f"{seed}"), dtype=torch.float64)
     for name, centre in mean.items():

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from hubmerge.matching.learned.choice import chosen, scores_for, straight_through
 from hubmerge.matching.similarity.activations import with_coupled
-from hubmerge.matching.solvers.group_assignment import matched_blocks
+from hubmerge.matching.similarity.matched import matched_blocks
 from hubmerge.specs.spec import ROTARY, ROTATE, Layout, Spec
 from hubmerge.symmetry import permutation as permuting
 from hubmerge.symmetry.element import Symmetry, dual_of, fixes_one, map_tensor

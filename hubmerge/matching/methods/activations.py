@@ -14,8 +14,8 @@ from hubmerge.matching.similarity.activations import (
     mean_correlations,
     similarities_of,
 )
+from hubmerge.matching.similarity.keys import belonging, names_along
 from hubmerge.matching.similarity.moments import Moments
-from hubmerge.matching.solvers.coupled_spaces import belonging, names_along
 from hubmerge.matching.solvers.group_assignment import best_element
 from hubmerge.specs.spec import Group, Spec
 from hubmerge.symmetry.element import Symmetry

@@ -11,8 +11,8 @@ from torch.autograd.function import FunctionCtx
 
 from hubmerge.matching.learned.registry import learner
 from hubmerge.matching.learned.start import Start, begin, name_of
-from hubmerge.matching.methods.descent import descend
 from hubmerge.matching.result import Match, describe_spaces
+from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.models.method_context import MethodContext
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.element import Symmetry

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from hubmerge.matching.methods.descent import descend
 from hubmerge.matching.registry import matcher
 from hubmerge.matching.result import Match, describe_spaces
 from hubmerge.matching.similarity.cosine import correlations
 from hubmerge.matching.similarity.moments import Moments
+from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.matching.solvers.frank_wolfe import STEPS, alone, relax
 from hubmerge.matching.solvers.refine import SWEEPS
 from hubmerge.matching.solvers.relaxed import STEPS as MAPPED_STEPS

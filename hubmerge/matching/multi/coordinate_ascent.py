@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hubmerge.matching.methods.descent import PROGRESS
-from hubmerge.matching.similarity.weights import group_similarities, matched_index, parameters
-from hubmerge.matching.solvers.coupled_spaces import belonging, innermost, shape_of, spread
+from hubmerge.matching.similarity.keys import belonging, innermost, shape_of, spread
+from hubmerge.matching.similarity.matched import matched_index
+from hubmerge.matching.similarity.weights import group_similarities, parameters
+from hubmerge.matching.solvers.coordinate_descent import PROGRESS
 from hubmerge.matching.solvers.group_assignment import best_element, joined, part_of, worth
 from hubmerge.specs.spec import Group, Spec
 from hubmerge.symmetry.element import Symmetry, dual_of, map_tensor

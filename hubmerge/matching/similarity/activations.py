@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from hubmerge.matching.similarity.moments import Joint, Moments
-from hubmerge.matching.similarity.weights import matched_entries
-from hubmerge.matching.solvers.coupled_spaces import (
+from hubmerge.matching.similarity.keys import (
     couple_on,
     innermost,
     is_couple,
@@ -23,7 +21,8 @@ from hubmerge.matching.solvers.coupled_spaces import (
     shape_of,
     spread,
 )
-from hubmerge.matching.solvers.group_assignment import inner_product
+from hubmerge.matching.similarity.matched import inner_product, matched_entries
+from hubmerge.matching.similarity.moments import Joint, Moments
 from hubmerge.specs.notation import Segment
 from hubmerge.specs.spec import FLIP, LINEAR, ROTATE, TWO_SIDED, Spec
 from hubmerge.symmetry.canonical import canonical_form

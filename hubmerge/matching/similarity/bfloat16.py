@@ -13,7 +13,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from hubmerge.matching.similarity.weights import matched_index, speaking, unit_rows
+from hubmerge.matching.similarity.matched import matched_index
+from hubmerge.matching.similarity.weights import speaking, unit_rows
 from hubmerge.specs.spec import Group, Spec
 from hubmerge.symmetry.permutation import Permutation, State
 

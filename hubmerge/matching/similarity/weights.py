@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from math import prod
 
 import torch
 from torch import Tensor
 
-from hubmerge.matching.solvers.coupled_spaces import (
-    couples,
-    innermost,
-    names_along,
-    outermost,
-    shape_of,
-)
+from hubmerge.matching.similarity.keys import couples, innermost, outermost, shape_of
 from hubmerge.specs.spec import Group, Layout, Spec
 from hubmerge.symmetry.element import Maps, dual_of, fixes_one, map_tensor
 from hubmerge.symmetry.permutation import (
@@ -246,37 +240,3 @@ def parameters(spec: Spec, spaces: tuple[str, ...]) -> list[str]:
 def speaking(spec: Spec, spaces: tuple[str, ...]) -> list[str]:
     """`parameters` but for those that maps do not mix, such as the gains of norms: 1 by then."""
     return [tensor for tensor in parameters(spec, spaces) if tensor not in spec.unsigned]
-
-
-def matched_entries(spec: Spec, space: str, similarity: Tensor, permutation: Permutation) -> Tensor:
-    """similarity[i, p[i]] for every unit of `space`, in the shape of its permutation."""
-    return similarity[matched_index(spec, space, permutation)]
-
-
-def matched_index(spec: Spec, space: str, permutation: Permutation) -> tuple[Tensor, ...]:
-    """Index of the matched pairs in a similarity [outer..., n, outer..., n]."""
-    names = names_along(spec, space)
-    shape = shape_of(spec, space)
-    here = [
-        torch.arange(size).view([-1 if k == depth else 1 for k in range(len(shape))])
-        for depth, size in enumerate(shape)
-    ]
-    there = [
-        permutation[name].reshape(
-            *permutation[name].shape, *[1] * (len(shape) - permutation[name].ndim)
-        )
-        if name in permutation and spec.ancestors(name) == names[:depth]
-        else here[depth]
-        for depth, name in enumerate(names)
-    ]
-    return tuple(index.expand(shape) for index in (*here, *there))
-
-
-def total_similarity(
-    spec: Spec, similarities: Mapping[str, Tensor], permutation: Permutation
-) -> float:
-    """Summed similarity of the matched pairs."""
-    return sum(
-        float(matched_entries(spec, space, values, permutation).sum(dtype=torch.float64))
-        for space, values in similarities.items()
-    )

@@ -27,14 +27,14 @@ import torch
 from torch import Tensor
 
 from hubmerge.matching.similarity.bfloat16 import device_of, rough
+from hubmerge.matching.similarity.keys import innermost, names_along, shape_of, spread
+from hubmerge.matching.similarity.matched import matched_index
 from hubmerge.matching.similarity.weights import (
     group_similarities,
-    matched_index,
     share_moved,
     speaking,
     updated_similarities,
 )
-from hubmerge.matching.solvers.coupled_spaces import innermost, names_along, shape_of, spread
 from hubmerge.matching.solvers.group_assignment import best_element, joined, worth
 from hubmerge.matching.solvers.space_assignment import Warm
 from hubmerge.specs.spec import Group, Spec

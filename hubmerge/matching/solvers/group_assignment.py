@@ -14,14 +14,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from hubmerge.matching.similarity.weights import matched_entries
-from hubmerge.matching.solvers.coupled_spaces import (
-    belonging,
-    innermost,
-    is_couple,
-    names_along,
-    spread,
-)
+from hubmerge.matching.similarity.keys import belonging, innermost, is_couple
+from hubmerge.matching.similarity.matched import inner_product, matched_blocks, matched_entries
 from hubmerge.matching.solvers.space_assignment import Warm, assign_nested
 from hubmerge.specs.spec import FLIP, Group, Spec
 from hubmerge.symmetry.element import Symmetry, nearest_map, signed
@@ -91,32 +85,3 @@ def joined(parts: Sequence[Symmetry]) -> Symmetry:
         {space: index for part in parts for space, index in part.permutation.items()},
         {space: matrix for part in parts for space, matrix in part.maps.items()},
     )
-
-
-def inner_product(
-    spec: Spec, similarities: Mapping[str, Tensor], symmetry: Symmetry, space: str
-) -> Tensor:
-    """Summed similarity of a mapped `space` under `symmetry`, per outer unit: [outer sizes...].
-
-    space: or a couple of which one is mapped.
-    """
-    blocks = matched_blocks(spec, space, similarities[space], symmetry.permutation)
-    maps = symmetry.maps[innermost(space)].to(device=blocks.device)
-    return (blocks * spread(space, maps)).sum((-2, -1))
-
-
-def matched_blocks(
-    spec: Spec, space: str, similarity: Tensor, permutation: Mapping[str, Tensor]
-) -> Tensor:
-    """[outer..., n, n]: every new outer unit of the anchor against the one matched to it."""
-    outer = names_along(spec, space)[:-1]
-    if not outer:
-        return similarity
-    blocks = similarity.movedim(len(outer), -2)
-    here = torch.meshgrid(*(torch.arange(spec.sizes[o]) for o in outer), indexing="ij")
-    there = []
-    for depth, name in enumerate(outer):
-        index = permutation.get(name, here[depth])
-        shape = (*index.shape, *[1] * (len(outer) - index.ndim))
-        there.append(index.reshape(shape).expand_as(here[depth]))
-    return blocks[(*here, *there)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubmerge.matching.methods.descent import descend
+from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import Symmetry

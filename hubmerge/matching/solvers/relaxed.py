@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from hubmerge.matching.methods.descent import descend
+from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.matching.solvers.frank_wolfe import relax
 from hubmerge.matching.solvers.refine import SWEEPS
 from hubmerge.specs.spec import Spec

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from hubmerge import assignment
 from hubmerge.assignment import Assignment
-from hubmerge.matching.solvers.coupled_spaces import innermost, is_couple, outermost, solve_couples
+from hubmerge.matching.similarity.keys import innermost, is_couple, outermost
+from hubmerge.matching.solvers.coupled_spaces import solve_couples
 from hubmerge.specs.spec import ROTARY, Spec
 from hubmerge.symmetry.element import worth_of_nearest
 

@@ -20,7 +20,7 @@ from hubmerge.matching.multi.registry import MultiMatchProblem, multi_matcher
 from hubmerge.matching.multi.to_anchor import matches_towards_first
 from hubmerge.matching.result import Match
 from hubmerge.matching.similarity.activations import similarities_of
-from hubmerge.matching.solvers.coupled_spaces import belonging
+from hubmerge.matching.similarity.keys import belonging
 from hubmerge.matching.solvers.group_assignment import best_element
 from hubmerge.specs.spec import Group, Spec
 from hubmerge.symmetry.canonical import canonical

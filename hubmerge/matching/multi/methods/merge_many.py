@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from hubmerge.matching.methods.descent import PROGRESS
 from hubmerge.matching.multi.coordinate_ascent import agreement, sum_of
 from hubmerge.matching.multi.registry import MultiMatchProblem, multi_matcher
 from hubmerge.matching.multi.to_anchor import matches_towards_first
 from hubmerge.matching.result import Match
+from hubmerge.matching.solvers.coordinate_descent import PROGRESS
 from hubmerge.symmetry.element import Symmetry, compose, transform
 from hubmerge.symmetry.permutation import State
 
