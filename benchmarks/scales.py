@@ -17,7 +17,7 @@ from pathlib import Path
 import common
 
 from hubmerge.reporting.schema.report import Report
-from hubmerge.specs.spec import ALL, SCALES, MAPS
+from hubmerge.specs.spec import ALL, MAPS, SCALES
 from hubmerge.utils.progress import be_quiet
 
 FAMILIES = ("resnet", "mlp")

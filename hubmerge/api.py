@@ -148,7 +148,12 @@ def match(
     workers = Workers()
     one = heads_for(recipe, (a, b))
     based = prepare_parents(
-        (a, b), None, labels=align_labels, matched=True, symmetry=resolved_symmetry(recipe), heads=one
+        (a, b),
+        None,
+        labels=align_labels,
+        matched=True,
+        symmetry=resolved_symmetry(recipe),
+        heads=one,
     )
     labelled = matches_by_labels(recipe)
     splits = _ground(a, dataset, recipe, one, labelled) if dataset else None

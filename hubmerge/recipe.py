@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -80,6 +80,9 @@ class Part(BaseModel):
         cls.__doc__ = f"{said.partition('Parameters:')[0].strip()}\n\n{parameters_text(options)}"
 
 
+P = TypeVar("P", bound=Part)
+
+
 class DataRecipe(Part):
     """Which data set, and where in it to look; what is None is detected."""
 
@@ -124,7 +127,9 @@ class DataRecipe(Part):
     ] = None
     feature_column: Annotated[
         str | None,
-        Option("Column of lists of floats. Default: detected.", group=DATA, also=MATCHING, label=""),
+        Option(
+            "Column of lists of floats. Default: detected.", group=DATA, also=MATCHING, label=""
+        ),
     ] = None
     label_column: Annotated[
         str | None,
@@ -513,8 +518,13 @@ class Recipe(Part):
 
 def make_recipe(**fields: Any) -> Recipe:
     """A recipe from its fields. Raises RecipeError that names the field."""
+    return make(Recipe, fields)
+
+
+def make(kind: type[P], fields: dict[str, Any]) -> P:
+    """Options of one kind from its fields. Raises: RecipeError that names the field."""
     try:
-        return Recipe(**fields)
+        return kind(**fields)
     except ValidationError as error:
         raise _wrong("the recipe", error) from error
 

@@ -113,8 +113,6 @@ def test_parents_can_be_restricted_to_permutations():
     spec = spec_of(generic("vit"))
     parents = Parents((), spec, ())
     assert parents.with_symmetry("all").spec is spec
-    assert (
-        not Parents((), spec_of(generic("resnet-basic")), ()).with_symmetry("maps").spec.scales
-    )
+    assert not Parents((), spec_of(generic("resnet-basic")), ()).with_symmetry("maps").spec.scales
     assert not parents.with_symmetry("permutations").spec.mapped_spaces()
     assert Parents((), None, ()).with_symmetry("permutations").spec is None

@@ -45,9 +45,9 @@ def test_every_name_is_found_again_behind_a_slip(
     ("fields", "name"),
     [
         ({"match": "activation"}, "activations"),
-        ({"fuse": "least_squares"}, "least-squares"),
+        ({"fuse": "least-square"}, "least-squares"),
         ({"repair": "batch-norm", "dataset": "o/d"}, "batchnorm"),
-        ({"multi_match": "univers"}, "cycle-consistent"),
+        ({"multi_match": "cycle-consistant"}, "cycle-consistent"),
         ({"fuse": "ties", "base": "o/b", "fuse_options": {"densty": 0.1}}, "density"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from hubmerge.hub.destination import Destination
 from hubmerge.recipe import Recipe
 from hubmerge.surveys import options as surveys
 from hubmerge.utils.option import MODELS, OUTPUT, DeclaredOption, Option, options_of
+from hubmerge.utils.progress import be_quiet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +54,25 @@ def option_name(field: str) -> str:
         if field in (option.field, option.name, option.field.rpartition(".")[2]):
             return option.flag
     return field
+
+
+def is_main_process() -> bool:
+    """Whether this process may print: the first one, under accelerate or torchrun."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def say(text: str) -> None:
+    """Prints a result once, however many processes there are."""
+    if is_main_process():
+        print(text, flush=True)
+
+
+def settle(*, quiet: bool, json: bool) -> None:
+    """Silences everything but the result, where that was asked for."""
+    import logging
+    import warnings
+
+    be_quiet(quiet or not is_main_process())
+    for name in ("transformers", "huggingface_hub", "datasets", "accelerate"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")

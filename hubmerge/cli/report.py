@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from hubmerge.cli import options as o
+from hubmerge.cli.command import Json
 
 NAME = "report"
 
 
 def command(
     merge: Annotated[str, typer.Argument(metavar="MERGE", help="A merge's folder, or its Hub id.")],
-    json: o.Json = False,
+    json: Json = False,
 ) -> None:
     """Show the report of a merge that is already made."""
     o.settle(quiet=True, json=json)

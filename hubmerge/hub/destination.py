@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from hubmerge.utils.option import TARGET, Option
+from hubmerge.utils.option import MATCH, PUSH, SURVEY, TARGET, Option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,7 @@ class Destination:
             group=TARGET,
             flags="-o --out",
             top=True,
+            also=(MATCH, SURVEY),
         ),
     ] = None
     push: Annotated[
@@ -31,12 +32,16 @@ class Destination:
             "Visibility. Default: what the licences ask for.",
             group=TARGET,
             flags="--private/--public",
+            also=(PUSH,),
         ),
     ] = None
     create_pr: Annotated[
-        bool, Option("Open a pull request in a repository that exists.", group=TARGET)
+        bool,
+        Option("Open a pull request in a repository that exists.", group=TARGET, also=(PUSH,)),
     ] = False
-    revision: Annotated[str | None, Option("Branch to publish to.", group=TARGET)] = None
+    revision: Annotated[str | None, Option("Branch to publish to.", group=TARGET, also=(PUSH,))] = (
+        None
+    )
     exist_ok: Annotated[
-        bool, Option("Add a commit to a repository that exists.", group=TARGET)
+        bool, Option("Add a commit to a repository that exists.", group=TARGET, also=(PUSH,))
     ] = False

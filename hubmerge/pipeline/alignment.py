@@ -18,7 +18,7 @@ from hubmerge.models.method_context import MethodContext
 from hubmerge.pipeline.align import Parents, match_all
 from hubmerge.pipeline.auto_fuse import split_validation
 from hubmerge.pipeline.auto_match import NO_MATCHING, Attempt, MatchConfig, best_way, scalings
-from hubmerge.pipeline.choices import resolved_symmetry, resolved_multi_match, tries, ways_of
+from hubmerge.pipeline.choices import resolved_multi_match, resolved_symmetry, tries, ways_of
 from hubmerge.pipeline.evaluate import (
     DataSplits,
     matching_of,

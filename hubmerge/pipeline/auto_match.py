@@ -13,7 +13,7 @@ from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
 from hubmerge.matching import Match
-from hubmerge.specs.spec import ALL, PERMUTATIONS, SCALES, MAPS, Spec
+from hubmerge.specs.spec import ALL, MAPS, PERMUTATIONS, SCALES, Spec
 from hubmerge.utils.workers import Workers
 
 AUTO = "auto"

@@ -19,8 +19,8 @@ from hubmerge.pipeline.choices import (
     heads_for,
     matches_by_labels,
     resolved_match,
-    resolved_symmetry,
     resolved_multi_match,
+    resolved_symmetry,
     settled_match,
 )
 from hubmerge.pipeline.evaluate import matching_of, open_splits, validation_of
@@ -52,7 +52,12 @@ def find_matches(
     check_mergeable(*models, other_labels=recipe.heads != SAME)
     heads = heads_for(recipe, models)
     parents = prepare_parents(
-        models, None, labels=recipe.align_labels, matched=True, symmetry=recipe.symmetry, heads=heads
+        models,
+        None,
+        labels=recipe.align_labels,
+        matched=True,
+        symmetry=recipe.symmetry,
+        heads=heads,
     ).parents
     parents = parents.with_symmetry(resolved_symmetry(recipe))
     splits = None

@@ -238,7 +238,7 @@ def _lambda(
     if recipe.mixture is not None:
         return 1.0, False
     if recipe.lam != AUTO:
-        return recipe.lam, False
+        return recipe.first_lambda, False
     if splits is None or not splits.validation.rows:
         raise RecipeError(
             "--lambda auto chooses on validation rows",

@@ -14,15 +14,12 @@ from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.survey_results import ComplexFound, ComplexPath, Simplex
 from hubmerge.surveys.inputs import Field, about, take_field
 from hubmerge.surveys.mixtures import rises_of
+from hubmerge.surveys.options import BUDGET, LIMIT
 from hubmerge.surveys.write import write_survey
 from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.progress import track
 from hubmerge.utils.workers import Workers
 
-LIMIT = 0.02
-"""Nats of calibrated excess a low face has at most, if nobody says how many."""
-BUDGET = 100
-"""Faces that are tried, if nobody says how many."""
 INSIDE = 2
 """Points drawn from the inside of a face that is tried, beside its middle."""
 

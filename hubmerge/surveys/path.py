@@ -13,18 +13,17 @@ from hubmerge.evaluation.results import Curve
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.curves import find_curve
 from hubmerge.landscape.geometry.chain import Chain, distance, hats
-from hubmerge.landscape.path_trainer import STEPS, PathTrainer
+from hubmerge.landscape.path_trainer import PathTrainer
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.path_verdict import settle, told
 from hubmerge.reporting.schema.survey_results import PathFound, PathSeen
 from hubmerge.surveys.inputs import Field, about, take_field
+from hubmerge.surveys.options import CURVE, STEPS
 from hubmerge.surveys.write import write_survey
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.workers import Workers
 
 BENDS = "bends.safetensors"
-CURVE = "bezier"
-"""What is bent if nobody says."""
 KEPT = " It is the straight path: nothing lower was found on validation rows."
 
 

@@ -14,13 +14,12 @@ from hubmerge.recipe import Recipe
 from hubmerge.reporting.numbers import count, figure
 from hubmerge.reporting.schema.survey_results import PlaneFound, PlanePoint, PlaneSeen
 from hubmerge.surveys.inputs import Field, about, take_field
+from hubmerge.surveys.options import GRID
 from hubmerge.surveys.write import write_survey
 from hubmerge.utils.parent_names import listed
 from hubmerge.utils.progress import track
 from hubmerge.utils.workers import Workers
 
-GRID = 15
-"""Points along each side, if nobody says how many."""
 CORNERS = ("A", "B as it came", "B lined up")
 
 

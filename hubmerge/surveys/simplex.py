@@ -31,20 +31,19 @@ from hubmerge.reporting.schema.survey_results import (
 from hubmerge.surveys.inputs import Field, about, take_field
 from hubmerge.surveys.joint_alignment import refined
 from hubmerge.surveys.mixtures import ends_of, look_at, rise_over, rises_of
+from hubmerge.surveys.options import POINTS
 from hubmerge.surveys.write import write_survey
 from hubmerge.utils.workers import Workers
 
 WAYS = ("cycle-consistent", "star")
 """How models are brought together, to be compared."""
 REFINED = "cycle-consistent, refined"
-SAMPLES = 20
-"""Points drawn from the inside, if nobody says how many."""
 
 
 def find_simplex(
     recipe: Recipe,
     *,
-    samples: int = SAMPLES,
+    samples: int = POINTS,
     out: Path | None = None,
     workers: Workers | None = None,
 ) -> SimplexFound:
@@ -70,13 +69,15 @@ def find_simplex(
     measured = [measured_simplex(field, way, samples) for way, field in fields]
     _, field = fields[0]
     # What makes all of it again, not the best alone.
-    asked = replace(field, recipe=field.recipe.model_copy(update={"multi_match": recipe.multi_match}))
+    asked = replace(
+        field, recipe=field.recipe.model_copy(update={"multi_match": recipe.multi_match})
+    )
     found = SimplexFound(**about(asked), **dict(simplex_seen(measured, field.splits.reading.unit)))
     workers.on_main(lambda: write_survey(found, asked, out))
     return found
 
 
-def simplex_in(field: Field, multi_match: str, *, samples: int = SAMPLES) -> SimplexSeen:
+def simplex_in(field: Field, multi_match: str, *, samples: int = POINTS) -> SimplexSeen:
     """The simplex of models that are lined up already. multi_match: how."""
     measured = [measured_simplex(field, multi_match, samples)]
     return simplex_seen(measured, field.splits.reading.unit)

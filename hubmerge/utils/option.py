@@ -13,6 +13,7 @@ import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import annotated_types
@@ -25,9 +26,10 @@ MODELS, DATA, MEASURING = "Models and method", "Data", "Measuring"
 TARGET, OUTPUT = "Where it goes", "Output"
 GROUPS = (MODELS, DATA, MEASURING, TARGET, OUTPUT)
 """In the order in which they are shown."""
-MATCH, DIAGNOSE, SURVEY, PATH = "match", "diagnose", "survey", "path"
-COMMANDS = (MATCH, DIAGNOSE, SURVEY, PATH)
-"""Commands that take some of a recipe's options: SURVEY is path, plane, simplex and complex."""
+MATCH, DIAGNOSE, SURVEY, PATH, PUSH = "match", "diagnose", "survey", "path", "push"
+COMMANDS = (MATCH, DIAGNOSE, SURVEY, PATH, PUSH)
+"""Commands that take some of the options of `hubmerge merge`: SURVEY is path, plane, simplex and
+complex."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,14 @@ class DeclaredOption:
         )
 
     @property
+    def typed(self) -> Any:
+        """What the command line takes for it: a type, or text that is read afterwards."""
+        if self.repeats:
+            return list[str]
+        (kind,) = self.types if len(self.types) == 1 else (str,)
+        return kind if kind in (bool, int, float, Path) else str
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """Its names on the command line, the long one first; none where it has no place there."""
         if self.option.flags is None:
@@ -124,13 +134,19 @@ class DeclaredOption:
         meant = {word: self.option.choices.get(word, "") for word in self.words}
         return {**names, **self.option.choices, **meant}
 
-    def described(self, *, named: bool = True) -> str:
-        """Its help with its choices and its range. named: also the names of its registry."""
+    def described(self, *, named: bool = True, mark: str = "") -> str:
+        """Its help with its choices and its range.
+
+        Parameters:
+            named: whether the names of its registry are listed.
+            mark: what stands on both sides of every choice.
+        """
         said, explained = [self.option.help], self.option.choices
         choices = self.choices() if named or not self.option.registry else {**explained}
         if choices:
             shown = [
-                f"{name} ({explained[name]})" if explained.get(name) else name for name in choices
+                f"{mark}{name}{mark}" + (f" ({explained[name]})" if explained.get(name) else "")
+                for name in choices
             ]
             said.append(f"Choices: {', '.join(shown)}.")
         ends = [
@@ -179,7 +195,7 @@ def _fields(kind: type) -> dict[str, tuple[str, Any, bool]]:
         }
     return {
         each.name: (each.name, each.default, each.default is dataclasses.MISSING)
-        for each in dataclasses.fields(kind)
+        for each in dataclasses.fields(kind)  # type: ignore[arg-type]
     }
 
 

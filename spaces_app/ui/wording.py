@@ -21,7 +21,7 @@ _PHRASES = (
     (r"add --dataset", "name a data set"),
     (r"--base ID: (.*)", r"Advanced, “Common base”: \1"),
     (r", or leave out --base", ", or “Common base” left empty"),
-    (r"leave out --lambda, --weights and --best", "λ at 0.5, and a level below “Best”"),
+    (r"leave out --lambda and --weights", "λ at 0.5, and a level below “Best”"),
     (r"see docs/recipe\.md", "a recipe as this page shows it"),
     (r"--match ([\w-]+)", rf"{MATCHING} “\1”"),
     (r"--fuse ([\w-]+)", rf"{FUSION} “\1”"),

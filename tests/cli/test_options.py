@@ -138,7 +138,7 @@ def test_best_lambda_is_chosen_on_validation_rows(
 ) -> None:
     out, again = tmp_path / "out", tmp_path / "again"
     data = ("--dataset", "me/digits", *FEW)
-    hubmerge("merge", "me/mlp-a", "me/mlp-b", "--best", *data, "-o", out).succeeded()
+    hubmerge("merge", "me/mlp-a", "me/mlp-b", "--lambda", "auto", *data, "-o", out).succeeded()
     method = report(out)["method"]
     assert method["lam_chosen"] == "on validation rows"
     assert 0 <= method["lam"] <= 1

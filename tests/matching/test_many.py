@@ -101,7 +101,9 @@ def test_planted_rotations_are_recovered_from_what_the_units_do():
     elements = [random_symmetry(spec, seed) for seed in (1, 2, 3)]
     models = [holding(model, transform(spec, form, element)) for element in elements]
     states = [each.state_dict() for each in models]
-    matches = find_multi_matcher("cycle-consistent").function(problem(spec, states, "activations", models))
+    matches = find_multi_matcher("cycle-consistent").function(
+        problem(spec, states, "activations", models)
+    )
     anchor = canonical(spec, states[0])
     inputs = probe(model)
     for state, match in zip(states[1:], matches, strict=True):
@@ -290,7 +292,9 @@ def test_planted_rotations_are_recovered_from_weights_alone():
         return Match("nearly", spec, right.permutation, "", (), wrong)
 
     matcher = Matcher("nearly", nearly, "here", "nothing", None)
-    matches = find_multi_matcher("cycle-consistent").function(MultiMatchProblem(spec, states, matcher, {}))
+    matches = find_multi_matcher("cycle-consistent").function(
+        MultiMatchProblem(spec, states, matcher, {})
+    )
     for state, match in zip(states[1:], matches, strict=True):
         moved = match.apply(state)
         anchor = match.anchored(states[0])

@@ -133,7 +133,10 @@ def test_a_private_model_is_told_of_without_a_terminal(
 @pytest.mark.parametrize(
     ("hint", "said"),
     [
-        ("--match weights, or --multi-match cycle-consistent", "Matching “weights”, or --multi-match cycle-consistent"),
+        (
+            "--match weights, or --multi-match star",
+            "Matching “weights”, or --multi-match star",
+        ),
         ("add --dataset, or --fuse average", "name a data set, or Fusion “average”"),
         ("fewer --samples, or give --lambda", "fewer rows to measure on, or give λ"),
         ("OWNER/NAME", "OWNER/NAME"),
