@@ -22,7 +22,7 @@ COLOURS = 96
 def main() -> int:
     """Exit code of the tests; pictures are kept only if all of them passed."""
     with tempfile.TemporaryDirectory() as place:
-        command = [sys.executable, "-m", "pytest", "-q", "tests/space/test_browser.py"]
+        command = [sys.executable, "-m", "pytest", "-q", "tests/spaces_app/ui/test_browser.py"]
         environment = {**os.environ, "HUBMERGE_PICTURES": place}
         code = subprocess.run(command, cwd=ROOT, env=environment).returncode
         if code == 0:

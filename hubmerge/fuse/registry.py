@@ -1,4 +1,4 @@
-"""The ways of combining aligned models. Each is one file in this folder that registers one."""
+"""What a fusion is. Each is one file in `methods/`, or a plugin's, that registers one function."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hubmerge.fuse.options import Option, Value, options_of, settled
 from hubmerge.fuse.result import Fused
 from hubmerge.fuse.validation_scorer import Finish, ValidationScorer
 from hubmerge.models.method_context import MethodContext
+from hubmerge.registry import registry
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.suggestions import unknown
 
 DATA_FREE, LABEL_FREE, LABELLED = "data-free", "label-free", "labelled"
 """Marks: no row is looked at; calibration rows without labels; labelled rows: of validation for
@@ -156,12 +156,11 @@ def _tied(state: dict[str, Tensor], context: MethodContext) -> dict[str, Tensor]
 BASE_HINT = "--base ID: the model they were all made from"
 ASKED = frozenset({"context", "scorer", "sampler", "base", "seed"})
 
-_fusions: dict[str, Fusion] = {}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def fusion(
-    name: str,
+    name: str | None = None,
     *,
     source: str,
     laws: Sequence[str] = (),
@@ -171,26 +170,31 @@ def fusion(
     random: bool = False,
     sets_statistics: bool = False,
 ) -> Callable[[F], F]:
-    """Registers the decorated function under `name`; `source` is where it is described."""
-    unknown = set(laws) - set(LAWS)
+    """Registers the decorated function under its file's name; `source`: where it is described.
+
+    Raises: ValueError, if it declares a law that is not in `LAWS`.
+    """
+    unknown = sorted(set(laws) - set(LAWS))
     if unknown:
-        raise ValueError(f"{name} declares laws nobody knows: {', '.join(sorted(unknown))}")
+        raise ValueError(f"no laws: {', '.join(unknown)}; there are {', '.join(LAWS)}")
 
     def register(function: F) -> F:
-        asks = ASKED & set(inspect.signature(function).parameters)
-        _fusions[name] = Fusion(
-            name,
-            function,
-            source,
-            frozenset(laws),
-            linear,
-            weighs,
-            of_a_run,
-            random,
-            sets_statistics,
-            frozenset(asks),
-            options_of(function),
-        )
+        def make(called: str) -> Fusion:
+            return Fusion(
+                called,
+                function,
+                source,
+                frozenset(laws),
+                linear,
+                weighs,
+                of_a_run,
+                random,
+                sets_statistics,
+                frozenset(ASKED & set(inspect.signature(function).parameters)),
+                options_of(function),
+            )
+
+        registry("fusions").add(function, make, name)
         return function
 
     return register
@@ -198,11 +202,10 @@ def fusion(
 
 def fusions() -> dict[str, Fusion]:
     """Every registered fusion, by name."""
-    return dict(_fusions)
+    return registry("fusions").all()
 
 
 def find_fusion(name: str) -> Fusion:
     """The fusion called `name`. Raises RecipeError with the names there are."""
-    if name in _fusions:
-        return _fusions[name]
-    raise unknown("fusion", name, ("auto", *_fusions))
+    found: Fusion = registry("fusions").get(name)
+    return found

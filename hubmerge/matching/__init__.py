@@ -2,18 +2,6 @@
 
 from hubmerge.matching.learned.registry import Learner, find_method, learners
 from hubmerge.matching.match_files import load_match, save_match
-from hubmerge.matching.methods import (  # noqa: F401  (importing registers them)
-    activations,
-    activations_distance,
-    activations_information,
-    activations_transport,
-    activations_weights,
-    descent,
-    learned,
-    straight_through,
-    synthetic,
-    weights,
-)
 from hubmerge.matching.registry import Matcher, find_matcher, matchers
 from hubmerge.matching.result import Match, SpaceMatch
 from hubmerge.matching.similarity.moments import Moments, measure_moments

@@ -1,4 +1,4 @@
-"""The matchers there are. A matcher is one file in this folder that registers one function."""
+"""What a matcher is. Each is one file in `methods/`, or a plugin's, that registers one function."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import nn
 
 from hubmerge.matching.result import Match
 from hubmerge.matching.similarity.moments import Moments, measure_moments
+from hubmerge.registry import registry
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
-from hubmerge.utils.suggestions import unknown
 from hubmerge.utils.workers import Workers
 
 NOTHING, CALIBRATION, SYNTHETIC = "nothing", "calibration", "synthetic"
@@ -74,33 +74,35 @@ class Matcher:
         return (self.function.__doc__ or "").strip().splitlines()[0]
 
 
-_matchers: dict[str, Matcher] = {}
-
-
 def matcher(
-    name: str,
+    name: str | None = None,
     *,
     source: str,
     looks_at: str = NOTHING,
     observe: Observe = measure_moments,
     spreads: bool = False,
 ) -> Callable[[MatchFunction], MatchFunction]:
-    """Registers the decorated function under `name`; `source` is where it is described."""
+    """Registers the decorated function under its file's name; `source`: where it is described."""
 
     def register(function: MatchFunction) -> MatchFunction:
-        _matchers[name] = Matcher(name, function, source, looks_at, observe, spreads)
+        def make(called: str) -> Matcher:
+            return Matcher(called, function, source, looks_at, observe, spreads)
+
+        registry("matchers").add(function, make, name)
         return function
 
     return register
 
 
 def matchers() -> dict[str, Matcher]:
-    """Every registered matcher that aligns something, by name."""
-    return dict(_matchers)
+    """Every registered matcher that does not learn, by name."""
+    found = registry("matchers").all()
+    return {name: each for name, each in found.items() if isinstance(each, Matcher)}
 
 
 def find_matcher(name: str) -> Matcher:
     """The matcher called `name`. Raises RecipeError with the names there are."""
-    if name in _matchers:
-        return _matchers[name]
-    raise unknown("matcher", name, ("auto", "none", *_matchers))
+    found = registry("matchers").get(name)
+    if isinstance(found, Matcher):
+        return found
+    raise registry("matchers").unknown(name, matchers())

@@ -1,6 +1,5 @@
 """Repairing what averaging weights does to activations."""
 
-from hubmerge.repair.methods import repair as _rescale  # noqa: F401  (importing registers both)
 from hubmerge.repair.methods.batchnorm import batch_norms
 from hubmerge.repair.registry import Repair, Repairer, find_repair, repairs
 

@@ -9,8 +9,8 @@ from typing import Protocol
 from torch import Tensor
 
 from hubmerge.models.method_context import MethodContext
+from hubmerge.registry import registry
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.suggestions import unknown
 
 
 class Repairer(Protocol):
@@ -39,14 +39,11 @@ class Repair:
         return (self.function.__doc__ or "").strip().splitlines()[0]
 
 
-_repairs: dict[str, Repair] = {}
-
-
-def repair(name: str, *, source: str) -> Callable[[RepairFunction], RepairFunction]:
-    """Registers the decorated function under `name`; `source` is where it is described."""
+def repair(name: str | None = None, *, source: str) -> Callable[[RepairFunction], RepairFunction]:
+    """Registers the decorated function under its file's name; `source`: where it is described."""
 
     def register(function: RepairFunction) -> RepairFunction:
-        _repairs[name] = Repair(name, function, source)
+        registry("repairs").add(function, lambda called: Repair(called, function, source), name)
         return function
 
     return register
@@ -54,11 +51,10 @@ def repair(name: str, *, source: str) -> Callable[[RepairFunction], RepairFuncti
 
 def repairs() -> dict[str, Repair]:
     """Every registered repair, by name."""
-    return dict(_repairs)
+    return registry("repairs").all()
 
 
 def find_repair(name: str) -> Repair:
     """The repair called `name`. Raises RecipeError with the names there are."""
-    if name in _repairs:
-        return _repairs[name]
-    raise unknown("repair", name, ("auto", "none", *_repairs))
+    found: Repair = registry("repairs").get(name)
+    return found

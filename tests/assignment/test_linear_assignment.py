@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
 from hubmerge.assignment import Assignment, linear_assignment, optimality_gap, solver
-from tests.assignment.matrices import KINDS
+from tests.helpers.matrices import KINDS
 
 PRECISIONS = (np.float32, np.float64)
 

@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from hubmerge.demo.digits import NAMES, write_digits
-from tests.report.example import example
+from tests.helpers.example_report import example
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

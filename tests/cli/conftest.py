@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from huggingface_hub import constants
 
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from hubmerge.utils.progress import be_quiet
-from tests.cli import zoo
-from tests.cli.command_line import CommandLine, Done
-from tests.cli.refusals import Kit
-
-
-@dataclass(frozen=True)
-class Merged:
-    """What `hubmerge merge A B --dataset D --push C -o DIR --json` left."""
-
-    family: str
-    folder: Path
-    repo: str
-    done: Done
-
-    @property
-    def report(self) -> dict[str, Any]:
-        """The content of `report.json`."""
-        return json.loads((self.folder / "report.json").read_text())
+from tests.helpers import zoo
+from tests.helpers.command_line import CommandLine
+from tests.helpers.merged import Merged
+from tests.helpers.refusals import Kit
 
 
 @pytest.fixture(scope="session")

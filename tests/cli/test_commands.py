@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 import hubmerge as package
 from hubmerge.errors import FamilyError, exit_codes
 from hubmerge.localhub import EmbeddedHub
-from tests.cli import zoo
-from tests.cli.command_line import CommandLine
+from tests.helpers import zoo
+from tests.helpers.command_line import CommandLine
 
 COMMANDS = ("merge", "match", "plan", "report", "push", "verify", "specs", "hub", "demo")
 

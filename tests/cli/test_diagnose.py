@@ -13,9 +13,9 @@ from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import permute, random_permutation
-from tests.cli import zoo
-from tests.cli.command_line import CommandLine
-from tests.fuse.run import trained
+from tests.helpers import zoo
+from tests.helpers.command_line import CommandLine
+from tests.helpers.training_history import trained
 
 WAYS = (("none", "average"), ("weights", "average"), ("auto", "average"), ("auto", "least-squares"))
 DATA = ("--dataset", "me/digits", "--samples", 200, "--calibration-samples", 200)

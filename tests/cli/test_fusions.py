@@ -17,8 +17,8 @@ from hubmerge.localhub import EmbeddedHub
 from hubmerge.matching import learners, matchers
 from hubmerge.matching.multi import multi_matchers
 from hubmerge.repair import repairs
-from tests.cli import zoo
-from tests.cli.command_line import CommandLine
+from tests.helpers import zoo
+from tests.helpers.command_line import CommandLine
 
 MODELS = ("me/mlp-a", "me/mlp-b")
 FEW = ("--dataset", "me/digits", "--samples", "60", "--calibration-samples", "60")

@@ -15,9 +15,9 @@ import pytest
 
 from hubmerge.errors import INTERRUPTED, HubUnavailableError
 from hubmerge.localhub import EmbeddedHub
-from tests.cli.command_line import CommandLine, Done, Running
-from tests.cli.gate import Gate, gate
-from tests.localhub.flaky import relay
+from tests.helpers.command_line import CommandLine, Done, Running
+from tests.helpers.flaky_relay import relay
+from tests.helpers.gate import Gate, gate
 
 PATIENCE = 120
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)

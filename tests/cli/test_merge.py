@@ -15,9 +15,9 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from hubmerge.errors import TargetError
 from hubmerge.localhub import EmbeddedHub
-from tests.cli import zoo
-from tests.cli.command_line import CommandLine, Done
-from tests.cli.conftest import Merged
+from tests.helpers import zoo
+from tests.helpers.command_line import CommandLine, Done
+from tests.helpers.merged import Merged
 
 FILES = {
     "README.md",

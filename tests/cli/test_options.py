@@ -19,8 +19,8 @@ from transformers import (
 
 from hubmerge.errors import FamilyError, LabelError
 from hubmerge.localhub import EmbeddedHub
-from tests.cli import zoo
-from tests.cli.command_line import CommandLine
+from tests.helpers import zoo
+from tests.helpers.command_line import CommandLine
 
 Plain = Callable[[str], Path]
 FEW = ("--samples", "60", "--calibration-samples", "60")

@@ -12,8 +12,8 @@ import pytest
 
 from hubmerge.errors import DataError, NotFoundError, TargetError
 from hubmerge.localhub import EmbeddedHub
-from tests.cli.command_line import CommandLine
-from tests.cli.conftest import Merged
+from tests.helpers.command_line import CommandLine
+from tests.helpers.merged import Merged
 
 LIMIT = 300
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node", "2")

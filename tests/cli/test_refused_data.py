@@ -9,9 +9,9 @@ from typing import Any
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from hubmerge.errors import AccessError, DataError, HubUnavailableError, LabelError, NotFoundError
-from tests.cli import zoo
-from tests.cli.command_line import CommandLine
-from tests.cli.refusals import Arguments, Kit, Row, check, table
+from tests.helpers import zoo
+from tests.helpers.command_line import CommandLine
+from tests.helpers.refusals import Arguments, Kit, Row, check, table
 
 MODELS = ["me/mlp-a", "me/mlp-b"]
 

@@ -25,9 +25,9 @@ from hubmerge.errors import (
     RemoteCodeError,
     WeightsError,
 )
-from tests.cli import zoo
-from tests.cli.command_line import CommandLine
-from tests.cli.refusals import Arguments, Kit, Row, check, table
+from tests.helpers import zoo
+from tests.helpers.command_line import CommandLine
+from tests.helpers.refusals import Arguments, Kit, Row, check, table
 
 A = "me/vit-a"
 

@@ -12,8 +12,8 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from hubmerge.errors import ConflictError, NotFoundError, RecipeError
-from tests.cli.command_line import CommandLine
-from tests.cli.refusals import Arguments, Kit, Row, check, table
+from tests.helpers.command_line import CommandLine
+from tests.helpers.refusals import Arguments, Kit, Row, check, table
 
 MODELS = ["me/mlp-a", "me/mlp-b"]
 

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from hubmerge.demo.train import train
 from hubmerge.errors import RecipeError, TargetError
 from hubmerge.matching.alignment_files import FOLDER
-from tests.cli import zoo
-from tests.cli.command_line import CommandLine
+from tests.helpers import zoo
+from tests.helpers.command_line import CommandLine
 
 DATA = ("--dataset", "me/digits", "--samples", 100, "--calibration-samples", 100)
 TWO = ("me/mlp-a", "me/mlp-b")

@@ -11,8 +11,8 @@ import pytest
 
 from hubmerge.demo.train import train
 from hubmerge.errors import RecipeError
-from tests.cli import zoo
-from tests.cli.command_line import CommandLine
+from tests.helpers import zoo
+from tests.helpers.command_line import CommandLine
 
 TWO = ("me/mlp-a", "me/mlp-b")
 FEW = ("--dataset", "me/digits", "--samples", 60, "--calibration-samples", 60)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.errors import DataError, RecipeError
-from tests.cli import zoo
-from tests.cli.command_line import CommandLine
+from tests.helpers import zoo
+from tests.helpers.command_line import CommandLine
 
 TWO = ("me/mlp-a", "me/mlp-b")
 DATA = ("--dataset", "me/digits", "--samples", 100, "--match", "weights")

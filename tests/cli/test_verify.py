@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from hubmerge.errors import NotFoundError, UncheckedError, VerificationError
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.pipeline.save import weight_hashes
-from tests.cli import zoo
-from tests.cli.checking import ended, replace, set_figure, wrong
-from tests.cli.command_line import CommandLine
-from tests.cli.conftest import Merged
+from tests.helpers import zoo
+from tests.helpers.checking import ended, replace, set_figure, wrong
+from tests.helpers.command_line import CommandLine
+from tests.helpers.merged import Merged
 
 
 @pytest.fixture

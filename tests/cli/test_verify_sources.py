@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from hubmerge.errors import UncheckedError
 from hubmerge.localhub import EmbeddedHub
-from tests.cli import zoo
-from tests.cli.checking import ended, replace, set_figure, wrong
-from tests.cli.command_line import CommandLine
+from tests.helpers import zoo
+from tests.helpers.checking import ended, replace, set_figure, wrong
+from tests.helpers.command_line import CommandLine
 
 MEASURED = {"n", "verdict", "contenders", "comparisons", "barrier", "method", "data", "limits"}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import zoo
+from tests.helpers import zoo
 
 REPOSITORY = Path(__file__).parents[2]
 SOURCES = ("hubmerge", "model_specs", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")

@@ -18,8 +18,8 @@ from hubmerge.symmetry.element import Symmetry, random_symmetry, transform
 from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.symmetry.permutation import identity, permute, random_permutation
 from hubmerge.utils.workers import Workers
-from tests.conformance.labelled import labelled
-from tests.conformance.tiny import generic, probe, probe_batches
+from tests.helpers.labelled import labelled
+from tests.helpers.tiny import generic, probe, probe_batches
 
 FEW = [
     "vit",

@@ -19,7 +19,7 @@ from hubmerge.symmetry.permutation import (
     permute_tensor,
     random_permutation,
 )
-from tests.conformance.tiny import TINY, generic, probe
+from tests.helpers.tiny import TINY, generic, probe
 
 every_model = pytest.mark.parametrize("name", TINY)
 

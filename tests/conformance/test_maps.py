@@ -26,7 +26,7 @@ from hubmerge.symmetry.element import (
 from hubmerge.symmetry.laws import deviation, outputs, prove, spec_of
 from hubmerge.symmetry.permutation import permute_tensor
 from hubmerge.symmetry.rotary import factors_in
-from tests.conformance.tiny import TINY, generic, probe
+from tests.helpers.tiny import TINY, generic, probe
 
 MAPPED = [name for name in TINY if LINEAR in spec_of(generic(name)).mapped_spaces().values()]
 ROTATED = [name for name in MAPPED if ROTATE in spec_of(generic(name)).mapped_spaces().values()]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hubmerge.utils.workers import Workers
-from tests.conformance.processes import METHODS, failures, results
+from tests.helpers.processes import METHODS, failures, results
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     finished = subprocess.run(
-        [*launch, "-m", "tests.conformance.processes", str(folder)],
+        [*launch, "-m", "tests.helpers.processes", str(folder)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,

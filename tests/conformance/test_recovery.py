@@ -27,7 +27,7 @@ from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import invert, permute, random_permutation
 from hubmerge.symmetry.unit_scales import level
 from hubmerge.utils.workers import Workers
-from tests.conformance.tiny import TINY, fresh, generic, probe_batches
+from tests.helpers.tiny import TINY, fresh, generic, probe_batches
 
 every_model = pytest.mark.parametrize("name", TINY)
 MAPPED = [n for n in TINY if LINEAR in spec_of(generic(n)).mapped_spaces().values()]

@@ -19,7 +19,7 @@ from hubmerge.symmetry.element import invert as undo
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import identity, invert, permute, random_permutation
 from hubmerge.utils.workers import Workers
-from tests.conformance.tiny import TINY, generic, probe_batches
+from tests.helpers.tiny import TINY, generic, probe_batches
 
 every_model = pytest.mark.parametrize("name", TINY)
 every_matcher = pytest.mark.parametrize("method", matchers())

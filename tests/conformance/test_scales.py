@@ -17,7 +17,7 @@ from hubmerge.symmetry.laws import deviation, outputs, prove, spec_of
 from hubmerge.symmetry.permutation import permute, random_permutation
 from hubmerge.symmetry.unit_scales import level, random_scales
 from hubmerge.utils.workers import Workers
-from tests.conformance.tiny import TINY, generic, probe, probe_batches, resnet
+from tests.helpers.tiny import TINY, generic, probe, probe_batches, resnet
 
 SCALED = [name for name in TINY if spec_of(generic(name)).scales]
 BATCHED = [name for name in TINY if any(norm.batch for norm in spec_of(generic(name)).behind)]

@@ -15,7 +15,7 @@ from hubmerge.demo.train import COURSES
 from hubmerge.localhub import embedded_hub
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.progress import be_quiet
-from tests.docs.pages import README, table
+from tests.helpers.pages import README, table
 
 NEAR = 0.05
 """How far accuracies on another kind of processor may lie from those in the README."""

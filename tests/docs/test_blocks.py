@@ -15,7 +15,7 @@ import typer
 import hubmerge
 from hubmerge.cli import app, main
 from hubmerge.errors import exit_codes
-from tests.docs.pages import ROOT, Block, all_blocks
+from tests.helpers.pages import ROOT, Block, all_blocks
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)

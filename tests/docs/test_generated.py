@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from hubmerge.errors import INTERRUPTED, exit_codes
 from hubmerge.recipe import DataRecipe, Recipe
-from tests.docs.pages import README, ROOT, blocks, table
+from tests.helpers.pages import README, ROOT, blocks, table
 
 
 def test_generated_parts_are_fresh(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES, README, ROOT, anchors, links
+from tests.helpers.pages import PAGES, README, ROOT, anchors, links
 
 ABSOLUTE = re.compile(r"(?<![\w.:/~-])/(?:home|root|Users|tmp|work|opt|usr|mnt|var)/\w")
 

@@ -21,7 +21,7 @@ from hubmerge.localhub import EmbeddedHub, embedded_hub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.progress import be_quiet
-from tests.docs.pages import ROOT, blocks
+from tests.helpers.pages import ROOT, blocks
 
 ROWS = {"train": 128, "test": 100}
 
@@ -61,7 +61,7 @@ def test_the_readme_can_be_played_to_its_end(
     with embedded_hub(tmp_path / "hub") as hub:
         _publish(hub, tmp_path)
         played = subprocess.run(
-            [sys.executable, "-m", "tests.docs.play"],
+            [sys.executable, "-m", "tests.helpers.play_readme"],
             cwd=ROOT,
             env=hub.environment(home=tmp_path / "home"),
             capture_output=True,

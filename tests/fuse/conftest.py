@@ -6,8 +6,8 @@ import pytest
 
 import hubmerge as hm
 from hubmerge.utils.progress import be_quiet
-from tests.fuse.run import history
-from tests.one_thread import one_thread
+from tests.helpers.one_thread import one_thread
+from tests.helpers.training_history import history
 
 __all__ = ["one_thread"]
 

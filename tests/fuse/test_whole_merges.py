@@ -19,8 +19,8 @@ from hubmerge.pipeline.choices import check_names, resolved_match
 from hubmerge.pipeline.fusing import is_a_run
 from hubmerge.pipeline.parents import SHARED, closeness
 from hubmerge.reporting.text import render_text
-from tests.cli import zoo
-from tests.fuse import run
+from tests.helpers import training_history as run
+from tests.helpers import zoo
 
 
 def tensors(folder):

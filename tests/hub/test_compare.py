@@ -13,7 +13,7 @@ from hubmerge.errors import LabelError, MismatchError, RecipeError
 from hubmerge.hub.compare import check_mergeable, label_permutation
 from hubmerge.hub.load import Description, describe
 from hubmerge.hub.source import resolve
-from tests.hub.tiny import ANIMALS, save, tiny_resnet, tiny_vit
+from tests.helpers.small_models import ANIMALS, save, tiny_resnet, tiny_vit
 
 VIT_FIELDS: dict[str, Any] = {
     "hidden_size": 32,

@@ -17,7 +17,7 @@ from hubmerge.hub.fetch import _download, download_bytes, fetch, needed_files
 from hubmerge.hub.headers import weights_header
 from hubmerge.hub.source import resolve
 from hubmerge.localhub import EmbeddedHub, embedded_hub
-from tests.hub.tiny import push, save, tiny_vit
+from tests.helpers.small_models import push, save, tiny_vit
 
 
 def cut(path: Path, bytes_: int) -> None:

@@ -19,7 +19,7 @@ from hubmerge.hub.load import SHOWN, labels_of, load, load_config
 from hubmerge.hub.source import resolve
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from tests.hub.tiny import ANIMALS, push, save, tiny_resnet, tiny_vit
+from tests.helpers.small_models import ANIMALS, push, save, tiny_resnet, tiny_vit
 
 
 def tiny_mlp(seed: int = 0) -> PreTrainedModel:

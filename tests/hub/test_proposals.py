@@ -16,7 +16,7 @@ from hubmerge.hub.load import load
 from hubmerge.hub.publish import Published, publish
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub
-from tests.hub.tiny import push, save, tiny_vit
+from tests.helpers.small_models import push, save, tiny_vit
 
 
 def test_a_pull_request_leaves_main_alone(hub: EmbeddedHub, result: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from hubmerge.hub.publish import publish
 from hubmerge.hub.source import folder_files
 from hubmerge.hub.target import check_target, look_at
 from hubmerge.localhub import EmbeddedHub, embedded_hub
-from tests.hub.tiny import push, save, tiny_vit
+from tests.helpers.small_models import push, save, tiny_vit
 
 
 def commits(hub: EmbeddedHub, repo: str, revision: str = "main") -> int:

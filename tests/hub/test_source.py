@@ -10,7 +10,7 @@ import pytest
 from hubmerge.errors import AccessError, HubUnavailableError, NotFoundError, RecipeError
 from hubmerge.hub.source import parse_ref, resolve
 from hubmerge.localhub import EmbeddedHub, embedded_hub
-from tests.hub.tiny import push, save, tiny_vit
+from tests.helpers.small_models import push, save, tiny_vit
 
 TRICKS = [
     "",

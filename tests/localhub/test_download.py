@@ -13,8 +13,7 @@ from huggingface_hub import HfApi
 from safetensors.numpy import save
 
 from hubmerge.localhub import EmbeddedHub, embedded_hub
-
-from .flaky import relay
+from tests.helpers.flaky_relay import relay
 
 BIG = os.urandom(3_000_000)
 

@@ -20,8 +20,8 @@ from transformers import (
 import hubmerge as hm
 from hubmerge.errors import DataError
 from hubmerge.models.images import image_size, misfit
-from tests.cli.zoo import write_data
-from tests.hub.tiny import ANIMALS, save, tiny_vit
+from tests.helpers.small_models import ANIMALS, save, tiny_vit
+from tests.helpers.zoo import write_data
 
 PLAIN = ResNetConfig()
 SQUARE = ViTConfig(image_size=8)

@@ -18,7 +18,7 @@ from hubmerge.repair.statistics import channel_statistics
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.hooks import leaving
 from hubmerge.utils.workers import Workers
-from tests.conformance.tiny import ProbeBatch, generic, probe, probe_batches
+from tests.helpers.tiny import ProbeBatch, generic, probe, probe_batches
 
 WITH_NORM = ["resnet-basic", "resnet-bottleneck", "mlp_head-batch"]
 WITHOUT_NORM = ["vit", "vit-deep-no-qkv-bias", "mlp_head-none", "mlp_head-layer"]

@@ -12,8 +12,7 @@ import hubmerge as hm
 from hubmerge.data.synthetic.batches import synthetic_batches
 from hubmerge.models import shaken
 from hubmerge.utils.progress import be_quiet
-from tests.cli import zoo
-from tests.repair.conftest import one_thread  # noqa: F401  (a fixture that every test here uses)
+from tests.helpers import zoo
 
 SYNTHETIC = "Batch norm was re-estimated on synthetic images of 16 x 16, because "
 AVERAGED = "which do not fit the merged weights: "

@@ -12,7 +12,7 @@ from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema.report import Report
 from hubmerge.verification.claims import check_card, check_pictures, check_verdict
 from hubmerge.verification.result import Check, Outcome
-from tests.report.example import example, of_other_labels, of_three, surveyed, unmeasured
+from tests.helpers.example_report import example, of_other_labels, of_three, surveyed, unmeasured
 
 
 def by_this_version(report: Report) -> Report:

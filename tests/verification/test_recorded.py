@@ -12,7 +12,7 @@ from hubmerge.reporting.schema.report import Report
 from hubmerge.verification.recorded import Replay, check_sources, recorded, replay
 from hubmerge.verification.result import Outcome
 from hubmerge.verification.sources import look_for
-from tests.report.example import example, parent
+from tests.helpers.example_report import example, parent
 
 A, B, D = f"org/left@{'a' * 40}", f"org/right@{'b' * 40}", f"org/pictures@{'d' * 40}"
 

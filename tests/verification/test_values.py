@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hubmerge.verification.remade import check_report, measured_parts
 from hubmerge.verification.result import Outcome
 from hubmerge.verification.values import RELATIVE, compare, tolerance
-from tests.report.example import example, of_other_labels, of_three, surveyed, unmeasured
+from tests.helpers.example_report import example, of_other_labels, of_three, surveyed, unmeasured
 
 ABOUT_A_RUN = {"run", "published", "schema_version", "weights_sha256", "verdict_sentence"}
 """Blocks that two runs of one recipe may differ in, or that are checked elsewhere."""

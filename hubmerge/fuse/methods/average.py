@@ -13,7 +13,6 @@ from hubmerge.symmetry.permutation import State
 
 
 @fusion(
-    "average",
     source="arXiv:2209.04836, section 2; arXiv:2203.05482, section 2",
     laws=tuple(LAWS),
     linear=True,

@@ -15,7 +15,7 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
 
 
-@fusion("breadcrumbs", source="arXiv:2312.06795, section 3", laws=(EXCHANGE, PERMUTATIONS))
+@fusion(source="arXiv:2312.06795, section 3", laws=(EXCHANGE, PERMUTATIONS))
 def breadcrumbs(
     states: Sequence[State],
     weights: Sequence[float],

@@ -14,7 +14,6 @@ from hubmerge.symmetry.permutation import State
 
 
 @fusion(
-    "ema",
     source="Polyak and Juditsky, SIAM J. Control Optim. 30 (1992); arXiv:1703.01780, section 3",
     laws=(IDENTITY, UNITY, PERMUTATIONS, ROTATIONS),
     weighs=False,

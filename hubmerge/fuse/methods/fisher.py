@@ -34,7 +34,6 @@ is asked of the system anew each time."""
 
 
 @fusion(
-    "fisher",
     source="arXiv:2111.09832, section 3.1",
     laws=(IDENTITY, EXCHANGE, ENDS, UNITY, PERMUTATIONS),
 )

@@ -16,7 +16,6 @@ from hubmerge.utils.progress import track
 
 
 @fusion(
-    "greedy-soup",
     source="arXiv:2203.05482, section 2, Recipe 1",
     laws=(IDENTITY, EXCHANGE, UNITY, PERMUTATIONS, ROTATIONS),
     weighs=False,

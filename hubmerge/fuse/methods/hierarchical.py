@@ -15,7 +15,6 @@ from hubmerge.symmetry.permutation import State
 
 
 @fusion(
-    "hierarchical",
     source="arXiv:2204.11776, section 3",
     laws=(IDENTITY, UNITY, PERMUTATIONS, ROTATIONS),
     weighs=False,

@@ -14,7 +14,6 @@ from hubmerge.symmetry.permutation import State
 
 
 @fusion(
-    "lawa",
     source="arXiv:2209.14981, section 2",
     laws=(IDENTITY, UNITY, PERMUTATIONS, ROTATIONS),
     weighs=False,

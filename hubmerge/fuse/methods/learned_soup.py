@@ -18,7 +18,6 @@ from hubmerge.symmetry.permutation import State
 
 
 @fusion(
-    "learned-soup",
     source="arXiv:2203.05482, appendix I",
     laws=(IDENTITY, EXCHANGE, UNITY, PERMUTATIONS, ROTATIONS),
     weighs=False,

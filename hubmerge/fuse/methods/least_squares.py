@@ -40,7 +40,6 @@ PROBE = 2
 
 
 @fusion(
-    "least-squares",
     source="arXiv:2212.09849, section 3.2 (RegMean); arXiv:2407.02447 (PLeaS), section 3",
     laws=(IDENTITY, EXCHANGE, ENDS, PERMUTATIONS, ROTATIONS),
     sets_statistics=True,

@@ -17,7 +17,6 @@ TINY = 1e-6
 
 
 @fusion(
-    "model-stock",
     source="arXiv:2403.19522, section 4",
     laws=(EXCHANGE, PERMUTATIONS, ROTATIONS),
     weighs=False,

@@ -32,7 +32,6 @@ Same = list[Writer]
 
 
 @fusion(
-    "regmean",
     source="arXiv:2212.09849, section 3.2",
     laws=(IDENTITY, EXCHANGE, ENDS, PERMUTATIONS, ROTATIONS),
 )

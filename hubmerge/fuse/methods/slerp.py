@@ -20,7 +20,6 @@ CLOSE = 1e-12
 
 
 @fusion(
-    "slerp",
     source="Shoemake, SIGGRAPH 1985; arXiv:2403.13257 (mergekit), section 3; for more than two, "
     "Buss and Fillmore, ACM TOG 20 (2001), section 3",
     laws=tuple(set(LAWS) - {UNITY}),

@@ -14,7 +14,6 @@ from hubmerge.symmetry.permutation import State
 
 
 @fusion(
-    "swa",
     source="arXiv:1803.05407, section 3.2, Algorithm 1",
     laws=(IDENTITY, UNITY, PERMUTATIONS, ROTATIONS),
     weighs=False,

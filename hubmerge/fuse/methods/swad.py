@@ -16,7 +16,6 @@ from hubmerge.utils.progress import track
 
 
 @fusion(
-    "swad",
     source="arXiv:2102.08604, section 3.3, Algorithm 1",
     laws=(IDENTITY, UNITY, PERMUTATIONS, ROTATIONS),
     weighs=False,

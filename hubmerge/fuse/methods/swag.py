@@ -17,7 +17,6 @@ from hubmerge.symmetry.permutation import State
 
 
 @fusion(
-    "swag",
     source="arXiv:1902.02476, section 3.2 and Algorithm 1",
     weighs=False,
     of_a_run=True,

@@ -15,7 +15,6 @@ from hubmerge.symmetry.permutation import State
 
 
 @fusion(
-    "task-arithmetic",
     source="arXiv:2212.04089, section 2",
     laws=tuple(LAWS),
 )

@@ -15,7 +15,7 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
 
 
-@fusion("ties", source="arXiv:2306.01708, section 3", laws=(EXCHANGE, PERMUTATIONS))
+@fusion(source="arXiv:2306.01708, section 3", laws=(EXCHANGE, PERMUTATIONS))
 def ties(
     states: Sequence[State],
     weights: Sequence[float],

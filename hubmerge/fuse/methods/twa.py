@@ -24,7 +24,6 @@ FLAT = 1e-10
 
 
 @fusion(
-    "twa",
     source="arXiv:2205.13104, section 3",
     laws=(IDENTITY, EXCHANGE, UNITY, PERMUTATIONS, ROTATIONS),
     weighs=False,

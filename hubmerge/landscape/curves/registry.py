@@ -1,4 +1,4 @@
-"""The curves between two models. Each is one file in this folder that registers one."""
+"""What a curve between models is. Each is one file in `methods/` that registers one function."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol
 from hubmerge.errors import RecipeError
 from hubmerge.landscape.geometry.chain import Chain
 from hubmerge.landscape.path_trainer import PathTrainer
+from hubmerge.registry import registry
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.suggestions import unknown
 
 
 class CurveFunction(Protocol):
@@ -43,14 +43,16 @@ class CurveKind:
         return wanted
 
 
-_curves: dict[str, CurveKind] = {}
-
-
-def curve(name: str, *, source: str, bends: int) -> Callable[[CurveFunction], CurveFunction]:
-    """Registers the decorated function under `name`; `source` is where it is described."""
+def curve(
+    name: str | None = None, *, source: str, bends: int
+) -> Callable[[CurveFunction], CurveFunction]:
+    """Registers the decorated function under its file's name; `source`: where it is described."""
 
     def register(function: CurveFunction) -> CurveFunction:
-        _curves[name] = CurveKind(name, function, source, bends)
+        def make(called: str) -> CurveKind:
+            return CurveKind(called, function, source, bends)
+
+        registry("curves").add(function, make, name)
         return function
 
     return register
@@ -58,11 +60,10 @@ def curve(name: str, *, source: str, bends: int) -> Callable[[CurveFunction], Cu
 
 def curves() -> dict[str, CurveKind]:
     """Every registered curve, by name."""
-    return dict(_curves)
+    return registry("curves").all()
 
 
 def find_curve(name: str) -> CurveKind:
     """The curve called `name`. Raises RecipeError with the names there are."""
-    if name in _curves:
-        return _curves[name]
-    raise unknown("curve", name, _curves)
+    found: CurveKind = registry("curves").get(name)
+    return found

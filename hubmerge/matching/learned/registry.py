@@ -1,4 +1,4 @@
-"""The matchers that learn. Each is one file in `hubmerge/matching/` that registers a function."""
+"""What a matcher that learns is. Each is one file among the matchers, with `@learner`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from hubmerge.matching.registry import Matcher, matchers
+from hubmerge.matching.registry import Matcher
 from hubmerge.matching.result import Match
 from hubmerge.models.method_context import MethodContext
+from hubmerge.registry import registry
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.batch_sampler import ROWS
-from hubmerge.utils.suggestions import unknown
 
 
 class LearnFunction(Protocol):
@@ -48,15 +48,17 @@ class Learner:
         return max(self.rows, ROWS * (steps or 0))
 
 
-_learners: dict[str, Learner] = {}
 F = TypeVar("F", bound=LearnFunction)
 
 
-def learner(name: str, *, source: str, labelled: bool = False) -> Callable[[F], F]:
-    """Registers the decorated function under `name`; `source` is where it is described."""
+def learner(name: str | None = None, *, source: str, labelled: bool = False) -> Callable[[F], F]:
+    """Registers the decorated function under its file's name; `source`: where it is described."""
 
     def register(function: F) -> F:
-        _learners[name] = Learner(name, function, source, labelled)
+        def make(called: str) -> Learner:
+            return Learner(called, function, source, labelled)
+
+        registry("matchers").add(function, make, name)
         return function
 
     return register
@@ -64,12 +66,11 @@ def learner(name: str, *, source: str, labelled: bool = False) -> Callable[[F], 
 
 def learners() -> dict[str, Learner]:
     """Every registered matcher that learns, by name."""
-    return dict(_learners)
+    found = registry("matchers").all()
+    return {name: each for name, each in found.items() if isinstance(each, Learner)}
 
 
 def find_method(name: str) -> Matcher | Learner:
     """The matcher called `name`, learning or not. Raises RecipeError with the names there are."""
-    known: dict[str, Matcher | Learner] = {**matchers(), **_learners}
-    if name in known:
-        return known[name]
-    raise unknown("matcher", name, ("auto", "none", *known))
+    found: Matcher | Learner = registry("matchers").get(name)
+    return found

@@ -29,7 +29,7 @@ Refine = Callable[[Symmetry], tuple[Symmetry, str]]
 """Makes a better symmetry of one, and a sentence on how."""
 
 
-@matcher("activations", source="arXiv:2209.04836, section 3.1", looks_at=CALIBRATION)
+@matcher(source="arXiv:2209.04836, section 3.1", looks_at=CALIBRATION)
 def match_activations(
     spec: Spec,
     anchor: State,

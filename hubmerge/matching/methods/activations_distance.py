@@ -13,7 +13,7 @@ from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 
 
-@matcher("activations-distance", source="arXiv:2209.04836, section 3.1", looks_at=CALIBRATION)
+@matcher(source="arXiv:2209.04836, section 3.1", looks_at=CALIBRATION)
 def match_distance(
     spec: Spec,
     anchor: State,

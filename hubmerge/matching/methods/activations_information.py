@@ -84,7 +84,6 @@ def strength(joint: Joint) -> Tensor:
 
 
 @matcher(
-    "activations-information",
     source="arXiv:1511.07543, section 3.2",
     looks_at=CALIBRATION,
     observe=measure_information,

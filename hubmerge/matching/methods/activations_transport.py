@@ -27,7 +27,7 @@ MARGIN = 1e-6
 """Largest deviation of a row's sum from 1 at which the scaling stops."""
 
 
-@matcher("activations-transport", source="arXiv:1910.05653, section 4", looks_at=CALIBRATION)
+@matcher(source="arXiv:1910.05653, section 4", looks_at=CALIBRATION)
 def match_transport(
     spec: Spec,
     anchor: State,

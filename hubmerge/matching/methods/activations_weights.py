@@ -15,7 +15,6 @@ from hubmerge.symmetry.permutation import State
 
 
 @matcher(
-    "activations-weights",
     source="arXiv:2209.04836, sections 3.1 and 3.2; arXiv:2506.22712, section 4.1",
     looks_at=CALIBRATION,
 )

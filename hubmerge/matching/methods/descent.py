@@ -11,7 +11,7 @@ from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 
 
-@matcher("descent", source="arXiv:2209.04836, section 3.2, Algorithm 1")
+@matcher(source="arXiv:2209.04836, section 3.2, Algorithm 1")
 def match_descent(
     spec: Spec,
     anchor: State,

@@ -27,7 +27,7 @@ RATE = 0.01
 """How far one step moves a weight, in standard deviations of its tensor."""
 
 
-@learner("straight-through", source="arXiv:2209.04836, section 3.3, Algorithm 2", labelled=True)
+@learner(source="arXiv:2209.04836, section 3.3, Algorithm 2", labelled=True)
 def match_straight_through(
     spec: Spec,
     anchor: State,

@@ -14,7 +14,7 @@ from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
 
 
-@matcher("synthetic", source="arXiv:2209.04836, section 3.1; arXiv:2106.05963", looks_at=SYNTHETIC)
+@matcher(source="arXiv:2209.04836, section 3.1; arXiv:2106.05963", looks_at=SYNTHETIC)
 def match_synthetic(
     spec: Spec,
     anchor: State,

@@ -20,7 +20,6 @@ from hubmerge.utils.workers import Workers
 
 
 @matcher(
-    "weights",
     source="arXiv:2209.04836, section 3.2; arXiv:2405.17897, section 3.2; arXiv:2506.22712, 4.1",
     spreads=True,
 )

@@ -25,7 +25,7 @@ def batch_norms(model: nn.Module) -> list[str]:
     ]
 
 
-@repair("batchnorm", source="arXiv:2211.08403, section 4; arXiv:1803.05407, section 3")
+@repair(source="arXiv:2211.08403, section 4; arXiv:1803.05407, section 3")
 def reestimate_batch_norm(context: MethodContext, parents: Sequence[State]) -> Repairer:
     """Running means and variances measured anew on calibration images.
 

@@ -18,7 +18,7 @@ Targets = dict[str, tuple[Tensor, Tensor]]
 TINY = 1e-12
 
 
-@repair("repair", source="arXiv:2211.08403, section 4")
+@repair(source="arXiv:2211.08403, section 4")
 def rescale(context: MethodContext, parents: Sequence[State]) -> Repairer:
     """Per-channel mean and standard deviation of every hidden layer, averaged over the parents.
 

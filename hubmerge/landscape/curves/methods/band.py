@@ -12,7 +12,7 @@ from hubmerge.landscape.path_trainer import PathTrainer
 from hubmerge.symmetry.permutation import State
 
 
-@curve("band", source="arXiv:1803.00885, section 3.1", bends=5)
+@curve(source="arXiv:1803.00885, section 3.1", bends=5)
 def band(first: State, last: State, bends: int, teacher: PathTrainer) -> Chain:
     """The nudged elastic band: pivots slide downhill across the path and stay spread along it.
 

@@ -8,7 +8,7 @@ from hubmerge.landscape.path_trainer import PathTrainer
 from hubmerge.symmetry.permutation import State
 
 
-@curve("line", source="arXiv:1412.6544, section 3", bends=0)
+@curve(source="arXiv:1412.6544, section 3", bends=0)
 def line(first: State, last: State, bends: int, teacher: PathTrainer) -> Chain:
     """The straight line between the models: nothing is learned."""
     return Chain(straight(first, last, bends), hats)

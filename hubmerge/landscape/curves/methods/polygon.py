@@ -8,7 +8,7 @@ from hubmerge.landscape.path_trainer import PathTrainer
 from hubmerge.symmetry.permutation import State
 
 
-@curve("polygon", source="arXiv:1802.10026, section 3.2", bends=1)
+@curve(source="arXiv:1802.10026, section 3.2", bends=1)
 def polygon(first: State, last: State, bends: int, teacher: PathTrainer) -> Chain:
     """Straight pieces over bends that are trained at random places along them.
 

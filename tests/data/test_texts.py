@@ -1,0 +1,102 @@
+"""Texts become blocks: disjoint, deterministic, all of one length."""
+
+from __future__ import annotations
+
+import pytest
+from datasets import Dataset, DatasetDict
+
+from hubmerge.data.dataset import open_data
+from hubmerge.data.reading import read_for
+from hubmerge.data.rows import choose_rows
+from hubmerge.data.texts import IGNORED, TOKENS
+from hubmerge.errors import DataError
+from tests.helpers import texts
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One split of numbered texts, each three tokens long and unlike all others."""
+    place = tmp_path_factory.mktemp("texts") / "data"
+    rows = {"story": [f"{WHO[k // 6]} {WHO[k % 6]} ." for k in range(36)], "page": range(36)}
+    DatasetDict({"test": Dataset.from_dict(rows)}).save_to_disk(str(place))
+    return place
+
+
+WHO = texts.WHO
+
+
+def reading(folder, tokens=None, cut=None, **columns):
+    data = open_data(folder, ref="me/texts", texts=True, **columns)
+    model = texts.gpt2(architectures=["GPT2LMHeadModel"])
+    found = read_for(data, model, None, cut or texts.tokenizer(), labels={}, tokens=tokens)
+    return data, found
+
+
+def test_a_block_is_texts_end_to_end(folder):
+    data, found = reading(folder, 10)
+    rows = choose_rows(data).evaluation
+    cut = texts.tokenizer()
+    told = [data.splits["test"][k]["story"] for k in rows.indices]
+    line = [token for text in told for token in [*cut(text)["input_ids"], 0]]
+    batches = found.batches(rows, True)
+    ids = batches[0].inputs["input_ids"]
+    assert ids.flatten().tolist() == line[: ids.numel()]
+    assert ids.shape == (len(line) // 10, 10)
+    assert batches.labels[:, :-1].equal(ids[:, 1:])
+    assert (batches.labels[:, -1] == IGNORED).all()
+    assert found.unit == "blocks of 10 tokens"
+    assert found.columns == {"text": "story"}
+
+
+def test_no_text_is_in_two_sets(folder):
+    data, found = reading(folder, 4)  # three tokens and an end: a block is a text
+    rows = choose_rows(data)
+    sets = [
+        {tuple(block) for block in found.batches(each, True)[0].inputs["input_ids"].tolist()}
+        for each in (rows.calibration, rows.validation, rows.evaluation)
+    ]
+    assert [len(each) for each in sets] == [
+        len(each) for each in (rows.calibration, rows.validation, rows.evaluation)
+    ]
+    assert sum(map(len, sets)) == len(set.union(*sets)) == 36
+
+
+def test_there_are_no_more_blocks_than_texts(folder):
+    data, found = reading(folder, 2)
+    rows = choose_rows(data).evaluation
+    assert found.batches(rows, True).rows == len(rows)
+
+
+def test_the_length_is_what_the_model_takes_at_most(folder):
+    assert texts.TOKENS < TOKENS
+    assert reading(folder)[1].unit == f"blocks of {texts.TOKENS} tokens"
+    with pytest.raises(DataError, match=r"17 tokens(.|\n)*takes 16"):
+        reading(folder, 17)
+
+
+def test_texts_that_cannot_be_read_are_refused(folder):
+    with pytest.raises(DataError, match=r"no column(.|\n)*story: string"):
+        reading(folder, text_column="text")
+    with pytest.raises(DataError, match=r"does not hold text"):
+        reading(folder, text_column="page")
+    strange = [*map(str, range(len(texts.WORDS))), *texts.WORDS]
+    data, found = reading(folder, cut=texts.tokenizer(strange))
+    with pytest.raises(DataError, match=r"holds a token the model does not know"):
+        found.batches(choose_rows(data).evaluation, True)
+
+
+def test_a_usual_name_goes_before_others(tmp_path):
+    rows = {"title": ["a"] * 9, "text": ["the cat ."] * 9}
+    Dataset.from_dict(rows).save_to_disk(str(tmp_path / "two"))
+    assert reading(tmp_path / "two")[0].text_column == "text"
+    rows = {"title": ["a"] * 9, "note": ["the cat ."] * 9}
+    Dataset.from_dict(rows).save_to_disk(str(tmp_path / "unsure"))
+    with pytest.raises(DataError, match="no text column one could be sure of"):
+        reading(tmp_path / "unsure")
+
+
+def test_what_is_no_text_is_refused(tmp_path):
+    Dataset.from_dict({"text": ["the cat .", None] * 5}).save_to_disk(str(tmp_path / "gaps"))
+    data, found = reading(tmp_path / "gaps")
+    with pytest.raises(DataError, match="holds no text"):
+        found.batches(choose_rows(data).evaluation, True)

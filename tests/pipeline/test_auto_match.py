@@ -1,0 +1,118 @@
+"""`--match auto` tries what the data allow, and keeps the best on validation rows."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from hubmerge.errors import CanonicalError
+from hubmerge.pipeline import auto_match as cascade
+from hubmerge.pipeline.auto_match import MatchConfig, best_way, scalings, ways
+from hubmerge.symmetry.laws import spec_of
+from tests.helpers.tiny import generic
+
+ROWS = SimpleNamespace(rows=10)
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    """A merge is worth the number it is; nothing is run."""
+    monkeypatch.setattr(cascade, "outputs", lambda model, *rest: model)
+    monkeypatch.setattr(
+        cascade,
+        "score",
+        lambda given, _: SimpleNamespace(loss=9.0, calibrated_loss=given, accuracy=1 - given),
+    )
+
+
+def chosen(losses, validation=ROWS, then=lambda best: ()):
+    """The way taken where every way's merge has the loss given, and the attempts."""
+    tried = [MatchConfig(name, "scales") for name in losses if "+" not in name]
+
+    def match(way):
+        if losses[way.match] is None:
+            raise CanonicalError("no form")
+        return (way.match,)
+
+    return best_way(tried, match, lambda matches: losses[matches[0]], validation, None, then)
+
+
+def test_the_least_loss_is_kept_and_all_are_told(scored):
+    found, attempts = chosen({"a": 0.5, "b": 0.2, "c": 0.3})
+    assert found == ("b",)
+    assert [(each.match, each.loss, each.chosen) for each in attempts] == [
+        ("a", 0.5, False),
+        ("b", 0.2, True),
+        ("c", 0.3, False),
+    ]
+
+
+def test_the_first_wins_a_tie(scored):
+    assert chosen({"a": 0.2, "b": 0.2})[0] == ("a",)
+
+
+def test_a_way_without_a_canonical_form_is_left_out(scored):
+    found, attempts = chosen({"a": None, "b": 0.2})
+    assert found == ("b",)
+    assert [each.match for each in attempts] == ["b"]
+    with pytest.raises(CanonicalError):
+        chosen({"a": None, "b": None})
+
+
+def test_what_comes_next_depends_on_the_best_and_must_beat_it(scored):
+    def then(best):
+        return [MatchConfig(best.match + "+", "all")]
+
+    found, attempts = chosen({"a": 0.5, "b": 0.3, "b+": 0.2}, then=then)
+    assert found == ("b+",)
+    assert [each.told for each in attempts] == ["a", "b", "b+, inputs of batch norms scaled"]
+    assert [each.chosen for each in attempts] == [False, False, True]
+    assert chosen({"a": 0.5, "b": 0.3, "b+": 0.3}, then=then)[0] == ("b",)
+    assert chosen({"a": 0.2, "a+": None}, then=then)[0] == ("a",)
+    assert chosen({"a": 0.2}) == (("a",), ())
+
+
+def test_scales_are_tried_where_there_are_any_and_nobody_decided():
+    vit, resnet = spec_of(generic("vit")), spec_of(generic("resnet-basic"))
+    mlp = spec_of(generic("mlp_head-none"))
+    best = MatchConfig("activations", "scales")
+    less, more = MatchConfig("activations", "maps"), MatchConfig("activations", "all")
+    assert scalings(resnet, best, "auto") == (less, more)
+    assert scalings(mlp, best, "auto") == (less,)
+    assert scalings(vit, best, "auto") == scalings(resnet, best, "scales") == ()
+
+
+def test_without_validation_rows_the_first_is_taken_unmeasured(scored):
+    assert chosen({"a": 0.5, "b": 0.2}, None) == (("a",), ())
+    assert chosen({"a": 0.5, "b": 0.2}, SimpleNamespace(rows=0)) == (("a",), ())
+
+
+def test_what_is_tried_depends_on_data_and_family():
+    vit, resnet = spec_of(generic("vit")), spec_of(generic("resnet-basic"))
+    assert [str(way) for way in ways(vit, calibration=True, images=True)] == [
+        "activations-weights",
+        "activations",
+        "activations, permutations only",
+    ]
+    assert len(ways(resnet, calibration=True, images=True)) == 2
+    assert len(ways(vit, calibration=True, images=True, symmetry="permutations")) == 2
+    assert MatchConfig("activations-weights", "all") not in ways(
+        vit, calibration=True, images=True, many=True
+    )
+    assert ways(vit, calibration=False, images=True) == (MatchConfig("synthetic", "scales"),)
+    assert ways(resnet, calibration=False, images=True, symmetry="all") == (
+        MatchConfig("synthetic", "all"),
+    )
+    assert ways(vit, calibration=False, images=False) == (MatchConfig("weights", "scales"),)
+
+
+def test_parents_can_be_restricted_to_permutations():
+    from hubmerge.pipeline.align import Parents
+
+    spec = spec_of(generic("vit"))
+    parents = Parents((), spec, ())
+    assert parents.with_symmetry("all").spec is spec
+    assert not Parents((), spec_of(generic("resnet-basic")), ()).with_symmetry("maps").spec.scales
+    assert not parents.with_symmetry("permutations").spec.mapped_spaces()
+    assert Parents((), None, ()).with_symmetry("permutations").spec is None

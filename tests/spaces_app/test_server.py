@@ -1,0 +1,103 @@
+"""The app as other programs meet it: its API, its plain addresses, its ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio_client import Client
+
+from hubmerge.errors import RecipeError
+from hubmerge.localhub import EmbeddedHub
+from spaces_app.host import Host
+from spaces_app.server import Running, serving
+from tests.helpers.app_process import an_app, free_port, is_there
+from tests.helpers.jobs import PATIENCE, quick, until
+
+
+@pytest.fixture(scope="module")
+def app(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving(Host(tmp_path_factory.mktemp("app"))) as running:
+        yield running
+
+
+def test_health_and_metrics(app: Running) -> None:
+    assert httpx.get(f"{app.url}/health").json() == {"healthy": True}
+    text = httpx.get(f"{app.url}/metrics").text
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r'hubmerge_\w+(\{[\w="+.,]+\})? [\d.e+]+', line) for line in lines)
+    assert "hubmerge_queue_length 0" in lines
+
+
+def test_the_same_job_by_api(app: Running) -> None:
+    client = Client(app.url, verbose=False)
+    offered = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(offered) == {"/plan", "/merge", "/status", "/stop"}
+    recipe = quick().to_yaml()
+    planned = client.predict(recipe, api_name="/plan")
+    assert planned["plan"]["both"]["family"] == "mlp_head"
+    job = client.predict(recipe, api_name="/merge")["job"]
+    until(lambda: client.predict(job, api_name="/status")["state"] in ("done", "failed"))
+    done = client.predict(job, api_name="/status")
+    assert done["report"]["n"] == 60
+    assert httpx.get(f"{app.url}/{done['files']}").status_code == 200
+    assert client.predict(job, api_name="/stop")["state"] == "done"
+    refused = client.predict("models: [me/mlp-a, me/vit-a]", api_name="/plan")
+    assert refused["error"]["kind"] == "MismatchError"
+    assert client.predict("nonsense", api_name="/merge")["error"]["kind"] == "RecipeError"
+    assert client.predict("../../x", api_name="/status")["error"]["kind"] == "NotFoundError"
+
+
+def test_a_port_that_is_taken_is_named(app: Running, tmp_path: Path) -> None:
+    port = int(app.url.rpartition(":")[2])
+    with pytest.raises(RecipeError, match=str(port)), serving(Host(tmp_path), port):
+        pass
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "jobs/x/merge.zip",
+        "jobs/x/model.safetensors",
+        "jobs/../jobs.sqlite",
+        "jobs/..%2f..%2f/report.json",
+        "jobs/%2e%2e/jobs.sqlite",
+        "gradio_api/file=/etc/passwd",
+    ],
+)
+def test_nothing_else_is_served(app: Running, path: str) -> None:
+    answer = httpx.get(f"{app.url}/{path}")
+    assert answer.status_code in (403, 404)
+    assert "root:" not in answer.text
+
+
+def test_every_browser_gets_a_name_of_its_own(app: Running) -> None:
+    first, second = (httpx.get(app.url).headers["set-cookie"] for _ in range(2))
+    assert first != second
+    assert "HttpOnly" in first
+    assert "SameSite=Lax" in first
+    name, _, value = first.partition(";")[0].partition("=")
+    assert "set-cookie" not in httpx.get(app.url, cookies={name: value}).headers
+
+
+@pytest.mark.slow
+def test_kill_and_terminate(hub: EmbeddedHub, tmp_path: Path) -> None:
+    port = free_port()
+    with an_app(tmp_path / "app", port=port) as app:
+        client = Client(app.url, verbose=False)
+        job = client.predict(quick("vit").to_yaml(), api_name="/merge")["job"]
+        until(lambda: client.predict(job, api_name="/status")["state"] == "running")
+        family = app.family()
+        assert len(family) > 1
+        app.process.kill()
+        app.process.wait()
+        until(lambda: not any(map(is_there, family)))
+    with an_app(tmp_path / "app", port=port) as app:
+        client = Client(app.url, verbose=False)
+        until(lambda: client.predict(job, api_name="/status")["state"] == "done")
+        app.process.send_signal(signal.SIGTERM)
+        assert app.process.wait(timeout=PATIENCE) == 0

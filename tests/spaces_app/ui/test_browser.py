@@ -1,0 +1,291 @@
+"""The Space as people use it: headless Chromium against the embedded Hub, models trained."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from hubmerge.localhub import EmbeddedHub
+from spaces_app.host import Example, Host
+from spaces_app.server import Running, serving
+from spaces_app.service.limits import Limits
+from tests.helpers import zoo
+from tests.helpers.browser import Visitor, a_browser
+from tests.helpers.jobs import Workers, begins
+
+
+@pytest.fixture(scope="module")
+def app(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    examples = (Example("two vision transformers", ("me/vit-a", "me/vit-b"), "me/digits"),)
+    host = Host(tmp_path_factory.mktemp("app"), examples, local_token=lambda: hub.token)
+    with serving(host, limits=Limits(heavy=2)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with a_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(app: Running, browser: Browser) -> Iterator[Callable[..., Visitor]]:
+    visitors: list[Visitor] = []
+
+    def visit(where: str = "", **options: object) -> Visitor:
+        visitors.append(Visitor(browser, app.url, **options))
+        return visitors[-1].arrives(where)
+
+    yield visit
+    for visitor in visitors:
+        visitor.leaves()
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "digit.png"
+    zoo.rows()["test"][0]["image"].resize((64, 64)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("family", ["vit", "resnet"])
+def test_the_whole_path(
+    visit: Callable[..., Visitor], hub: EmbeddedHub, workers: Workers, picture: Path, family: str
+) -> None:
+    me = visit()
+    if family == "vit":
+        me.photograph("1-pick")
+        me.page.get_by_role("button", name="Try: two vision").click()
+    else:
+        me.search("#pick-a", "resnet-a", "me/resnet-a")
+        me.search("#pick-b", "-b", "me/resnet-b")
+        me.search("#pick-data", "dig", "me/digits")
+    plan = me.see("#plan .hm-good", "Free spaces")
+    assert "apache-2.0" in plan.inner_text()
+    me.photograph(f"2-plan-{family}", "#plan")
+    workers.halt(lambda told: told["event"] == "Point" and told["path"] == "matched")
+    job = me.start()
+    me.see("#progress .hm-now")
+    me.see("#progress .hm-curve")
+    me.photograph(f"3-watch-{family}", "#watch")
+    workers.go_on()
+    verdict = me.see("#verdict .hm-verdict").inner_text()
+    assert re.search(r"accuracy 0\.\d+ against .* on \d+ test images", verdict)
+    assert me.page.locator("#contenders tbody tr").count() == 5
+    assert me.page.locator("#curve svg circle").count() >= 13
+    before = me.see("#reading").inner_text()
+    me.page.locator("#lambda input[type=number]").fill("0.33")
+    me.page.locator("#lambda input[type=number]").press("Tab")
+    me.see("#reading", "λ = 0.33")
+    assert me.see("#reading").inner_text() != before
+    me.page.locator("#try-image input[type=file]").set_input_files(picture)
+    me.see("#answers .hm-best")
+    assert me.page.locator("#answers h4").all_inner_texts() == [
+        "Parent A",
+        "Parent B",
+        "Naive average",
+        "This merge",
+    ]
+    me.photograph(f"4-look-{family}", "#look")
+    packed = me.context.request.get(f"{me.url}/jobs/{job}/merge.zip")
+    assert "model.safetensors" in zipfile.ZipFile(io.BytesIO(packed.body())).namelist()
+
+    repo = f"me/in-the-browser-{family}"
+    me.page.locator("#preview").click()
+    me.see("#published", "Sign in to publish")
+    assert me.page.locator("#go").is_disabled()
+    me.sign_in()
+    me.page.wait_for_function(
+        "document.querySelector('#repo textarea, #repo input').value.startsWith('me/')"
+    )
+    me.page.locator("#repo textarea, #repo input").fill(repo)
+    me.page.locator("#preview").click()
+    me.see("#previewed table", "model.safetensors")
+    me.see("#card", "Merge of me/")
+    assert not hub.api().repo_exists(repo)
+    me.photograph(f"5-preview-{family}", "#publish")
+    me.page.locator("#go:not([disabled])").click()
+    assert f"{hub.url}/{repo}" in me.see("#published .hm-good").inner_text()
+    me.photograph(f"6-published-{family}", "#published")
+    files = set(hub.api().list_repo_files(repo))
+    assert {"model.safetensors", "README.md", "report.json", "hubmerge.yaml"} <= files
+    me.page.get_by_role("link", name="Gallery").or_(
+        me.page.get_by_role("button", name="Gallery")
+    ).first.click()
+    me.see("#gallery tbody", repo)
+    me.photograph("7-gallery")
+    row = me.page.locator("#gallery tbody tr").filter(has_text=repo)
+    row.get_by_role("link", name="merge its parents").click()
+    me.see("#plan .hm-good", f"me/{family}-b")
+    assert me.page.locator("#pick-data input").input_value() == "me/digits"
+
+
+def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., Visitor]) -> None:
+    somebody = visit()
+    somebody.pick("me/mlp-a", "me/vit-a")
+    refused = somebody.see("#plan .hm-refused").inner_text()
+    assert "me/" in refused
+    assert somebody.page.locator("#start").is_disabled()
+    somebody.photograph("8-refused", "#plan")
+    somebody.pick("me/mlp-a", "<img src=x onerror=alert(1)>/x")
+    somebody.see("#plan .hm-refused", "<img src=x")
+    assert not somebody.page.locator("#plan img").count()
+
+
+def test_stop_in_the_middle(visit: Callable[..., Visitor], app: Running, workers: Workers) -> None:
+    somebody = visit()
+    somebody.pick("me/vit-a", "me/vit-b", "me/digits")
+    workers.halt(begins("measure"))
+    job = somebody.start()
+    somebody.see("#progress .hm-now", "Measuring")
+    somebody.page.locator("#stop").click()
+    somebody.see("#progress", "Nothing of it is left")
+    somebody.photograph("9-stopped", "#watch")
+    assert not app.context.jobs.folders.result(job).exists()
+    assert not somebody.page.locator("#look").is_visible()
+
+
+def test_a_reload_brings_it_back(
+    visit: Callable[..., Visitor], hub: EmbeddedHub, workers: Workers
+) -> None:
+    somebody = visit()
+    address = f"{hub.url}/datasets/me/digits"
+    somebody.pick("me/resnet-a", f"{hub.url}/me/resnet-b", address)
+    workers.halt(begins("measure"))
+    somebody.start()
+    somebody.see("#progress .hm-now")
+    somebody.page.reload()
+    somebody.see("#progress", "me/resnet-a and me/resnet-b")
+    somebody.see("#plan .hm-good", "me/resnet-a")
+    assert somebody.page.locator("#pick-b input").input_value() == f"{hub.url}/me/resnet-b"
+    workers.go_on()
+    somebody.see("#verdict .hm-verdict")
+
+
+def test_two_people_and_what_is_private(visit: Callable[..., Visitor], hub: EmbeddedHub) -> None:
+    guest, other = visit(), visit()
+    guest.sign_in(hub.add_user("guest"))
+    guest.pick("guest/secret-a", "me/mlp-b", "me/digits")
+    assert "private" in guest.see("#plan .hm-good").inner_text()
+    other.pick("guest/secret-a", "me/mlp-b", "me/digits")
+    other.see("#plan .hm-refused", "guest/secret-a")
+    job = guest.start()
+    other.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    other.see("#plan .hm-good")
+    own = other.start()
+    assert own != job
+    guest.see("#verdict .hm-verdict")
+    other.see("#verdict .hm-verdict")
+    curious = visit(f"/?job={job}")
+    curious.see("#progress .hm-refused", "There is no such merge")
+    assert "secret" not in curious.page.content()
+    for name in ("merge.zip", "report.json", "hubmerge.yaml"):
+        assert curious.context.request.get(f"{curious.url}/jobs/{job}/{name}").status == 404
+        assert guest.context.request.get(f"{guest.url}/jobs/{job}/{name}").status == 200
+    guest.page.reload()
+    guest.see("#verdict .hm-verdict")
+
+
+def test_on_a_phone_in_the_dark_by_keyboard(visit: Callable[..., Visitor]) -> None:
+    phone = {"width": 390, "height": 844}
+    somebody = visit("/?__theme=dark", viewport=phone, is_mobile=True, has_touch=True)
+    somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    somebody.see("#plan .hm-good")
+    somebody.page.locator("#start:not([disabled])").focus()
+    somebody.page.keyboard.press("Enter")
+    somebody.see("#verdict .hm-verdict")
+    fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    assert somebody.page.evaluate(fits)
+    reached = set()
+    somebody.page.locator("#pick-a input").focus()
+    for _ in range(40):
+        somebody.page.keyboard.press("Tab")
+        reached.add(somebody.page.evaluate("document.activeElement.closest('[id]')?.id"))
+    assert {"pick-b", "start"} <= reached
+    somebody.photograph("10-phone")
+
+
+def test_a_recipe_is_shown_and_can_be_dropped_in(
+    visit: Callable[..., Visitor], tmp_path: Path
+) -> None:
+    somebody = visit()
+    somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    somebody.see("#plan .hm-good")
+    somebody.fold("The recipe")
+    somebody.see("#recipe", "me/mlp-a")
+    somebody.page.get_by_role("tab", name="Command line").click()
+    somebody.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b --dataset me/digits")
+    somebody.photograph("11-recipe", "#recipe")
+    file = tmp_path / "hubmerge.yaml"
+    file.write_text("models: [me/resnet-a, me/resnet-b]\nmatch: weights\n")
+    somebody.page.locator("#recipe-file input[type=file]").set_input_files(file)
+    somebody.see("#plan", "me/resnet-a")
+    somebody.see("#recipe", "hubmerge merge me/resnet-a me/resnet-b --match weights")
+    somebody.see("#dropped .hm-warn", "Remove the file")
+    somebody.page.locator("#recipe-file").get_by_label("Clear").click()
+    somebody.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b")
+    file.write_text("models: [me/resnet-a, me/resnet-b]\nmatsch: weights\n")
+    somebody.page.locator("#recipe-file input[type=file]").set_input_files(file)
+    somebody.see("#dropped .hm-refused", "did you mean 'match'?")
+    somebody.see("#plan .hm-good", "me/mlp-a")
+
+
+def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., Visitor]) -> None:
+    somebody = visit()
+    somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    somebody.see("#plan .hm-good")
+    somebody.fold("Advanced")
+    somebody.fold("The recipe")
+    somebody.page.get_by_role("tab", name="Command line").click()
+    somebody.page.get_by_label("Seed").fill("7")
+    somebody.see("#recipe", "--dataset me/digits --match activations --seed 7")
+    offered = set(somebody.offered("#fuse"))
+    assert {"average", "greedy-soup", "auto"} <= offered
+    assert not {"ties", "swa"} & offered
+    somebody.search("#pick-base", "mlp", "me/mlp-a")
+    somebody.page.keyboard.press("Tab")
+    somebody.see("#plan", "Their base")
+    somebody.see("#recipe", "--fuse auto --base me/mlp-a")
+    offered = set(somebody.offered("#fuse"))
+    assert {"ties", "auto"} <= offered
+    assert "average" not in offered
+    somebody.page.locator("#level").get_by_label("Quick").check()
+    somebody.see("#recipe", "--match weights --fuse task-arithmetic --base me/mlp-a")
+    somebody.page.get_by_label("Rows to measure on").fill("many")
+    somebody.page.keyboard.press("Tab")
+    somebody.see("#plan .hm-refused", "rows to measure on: many")
+    somebody.photograph("13-advanced", "#advanced")
+
+
+def test_three_models_and_the_other_ways_to_publish(
+    visit: Callable[..., Visitor], hub: EmbeddedHub, third: str, folders: dict[str, Path]
+) -> None:
+    taken, other = (zoo.push(hub, f"me/taken-{number}", folders["me/mlp-a"]) for number in range(2))
+    me = visit()
+    me.sign_in()
+    me.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    me.fold("More than two models")
+    me.page.locator("#pick-more textarea").fill(third)
+    me.page.locator("#pick-more textarea").blur()
+    me.see("#plan .hm-good", "Parent C")
+    me.start()
+    me.see("#verdict .hm-verdict")
+    me.publish(taken, visible="public")
+    refused = me.see("#published .hm-refused", "exists already").inner_text()
+    assert "Nothing was published" in refused
+    assert "another way of publishing" in refused
+    me.photograph("12-taken", "#published")
+    me.publish(taken, way="a commit to one of mine")
+    me.see("#published .hm-good", "It stands on the Hub")
+    me.publish(taken)
+    me.see("#published .hm-good", "nothing was uploaded")
+    me.publish(other, way="a pull request")
+    me.see("#published .hm-good", "A pull request is open")
+    assert len(hub.api().list_repo_commits(taken)) == 3
+    assert len(hub.api().list_repo_commits(other)) == 2

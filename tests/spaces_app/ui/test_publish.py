@@ -1,0 +1,147 @@
+"""Publishing as a page tells it: refused, accepted, proposed, and what parents do not allow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubmerge.hub.compare import JOINED
+from hubmerge.localhub import EmbeddedHub
+from hubmerge.reporting.schema.report import Report
+from spaces_app.service.job import Refused, State
+from spaces_app.service.jobs import JobService
+from spaces_app.service.visitors import Person
+from spaces_app.ui import plan_view, publish_view
+from spaces_app.ui.wording import OTHER_CLASSES, here
+from tests.helpers import zoo
+from tests.helpers.jobs import ended, quick
+
+TERMINAL = re.compile(r"--\w|`hf |HF_TOKEN|command")
+
+
+@pytest.fixture(scope="module")
+def office(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobService]:
+    jobs = JobService(tmp_path_factory.mktemp("office"))
+    yield jobs
+    jobs.close()
+
+
+@pytest.fixture(scope="module")
+def merged(office: JobService, me: Person) -> str:
+    job = office.submit(me, quick())
+    assert ended(office, me, job.id).job.state is State.DONE
+    return job.id
+
+
+@pytest.fixture
+def taken(hub: EmbeddedHub, folders: dict[str, Path], request: pytest.FixtureRequest) -> str:
+    """A public repository that holds something else."""
+    name = request.node.name.replace("test_", "").replace("_", "-")[:60]
+    return zoo.push(hub, f"me/{name}", folders["me/mlp-a"])
+
+
+def told(act: Callable[[], object]) -> str:
+    """What the page says when it is refused, and never in the words of a terminal."""
+    with pytest.raises(Refused) as refused:
+        act()
+    said = str(publish_view.unpublished(refused.value.refusal))
+    assert not TERMINAL.search(said), said
+    return said
+
+
+def to(repo: str, **changes: Any) -> dict[str, Any]:
+    return {"push": repo, "private": False, "create_pr": False, "exist_ok": False, **changes}
+
+
+def head(hub: EmbeddedHub, repo: str, revision: str = "main") -> str:
+    return str(hub.api().model_info(repo, revision=revision).sha)
+
+
+def test_an_existing_repository_is_left_alone_until_somebody_says_so(
+    office: JobService, hub: EmbeddedHub, me: Person, merged: str, taken: str
+) -> None:
+    before = head(hub, taken)
+    said = told(lambda: office.publish(me, merged, to(taken)))
+    assert "Nothing was published" in said
+    assert "exists already" in said
+    assert head(hub, taken) == before
+    done = office.publish(me, merged, to(taken, exist_ok=True))
+    assert done["changed"]
+    assert head(hub, taken) == done["commit"] != before
+
+
+def test_a_pull_request_is_opened_once(
+    office: JobService, hub: EmbeddedHub, guest: Person, merged: str, taken: str
+) -> None:
+    before = head(hub, taken)
+    done = office.publish(guest, merged, to(taken, create_pr=True))
+    assert "A pull request is open" in publish_view.published(done)
+    assert done["pr_url"] in publish_view.published(done)
+    assert head(hub, taken) == before
+    assert head(hub, taken, "refs/pr/1") == done["commit"]
+    again = office.publish(guest, merged, to(taken, create_pr=True))
+    assert again["pr_url"] == done["pr_url"]
+    assert "nothing was uploaded" in publish_view.published(again)
+
+
+def test_what_cannot_be_published_is_said_in_the_words_of_the_page(
+    office: JobService, hub: EmbeddedHub, guest: Person, me: Person, merged: str, taken: str
+) -> None:
+    before = head(hub, taken)
+    assert "is public" in told(lambda: office.publish(me, merged, to(taken, private=True)))
+    nowhere = told(lambda: office.publish(me, merged, to("me/nowhere", create_pr=True)))
+    assert "“a new repository”" in nowhere
+    assert not hub.api().repo_exists("me/nowhere")
+    theirs = told(lambda: office.publish(guest, merged, to("me/not-the-guests")))
+    assert "guest/not-the-guests" in theirs
+    told(lambda: office.publish(guest, merged, to(taken, exist_ok=True)))
+    assert head(hub, taken) == before
+
+
+def test_a_gated_parent_is_explained_and_respected(
+    office: JobService, hub: EmbeddedHub, folders: dict[str, Path], guest: Person, somebody: Person
+) -> None:
+    gated = zoo.push(hub, "guest/gated", folders["me/mlp-a"])
+    hub.api().update_repo_settings(gated, gated="manual")
+    recipe = quick(models=(gated, "me/mlp-b"))
+    said = told(lambda: office.plan(somebody, recipe))
+    assert "gated: its owners decide who may download it" in said
+    assert "ask for access" in said
+    planned = office.plan(guest, recipe)
+    shown = plan_view.render(planned.plan, None)
+    assert "gated" in shown
+    assert "Published privately unless you decide otherwise" in shown
+    job = office.submit(guest, recipe)
+    assert ended(office, guest, job.id).job.state is State.DONE
+    report = Report.read(office.result(guest, job.id))
+    assert report.licence.private_by_default
+    assert "Private unless you decide otherwise" in publish_view.terms(report)
+    told(lambda: office.result(somebody, job.id))
+
+
+def test_a_private_model_is_told_of_without_a_terminal(
+    office: JobService, somebody: Person
+) -> None:
+    recipe = quick(models=("guest/secret-a", "me/mlp-b"))
+    assert "sign in on this page" in told(lambda: office.plan(somebody, recipe))
+
+
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [
+        (
+            "--match weights, or --multi-match star",
+            "Matching “weights”, or --multi-match star",
+        ),
+        ("add --dataset, or --fuse average", "name a data set, or Fusion “average”"),
+        ("fewer --samples, or give --lambda", "fewer rows to measure on, or give λ"),
+        ("OWNER/NAME", "OWNER/NAME"),
+        (JOINED, f"{OTHER_CLASSES} “all in one list” makes one head over the labels of all"),
+    ],
+)
+def test_options_become_fields(hint: str, said: str) -> None:
+    assert here(hint) == said

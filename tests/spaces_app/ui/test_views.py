@@ -1,0 +1,194 @@
+"""What others wrote is shown as what it is, and never acted upon."""
+
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubmerge.reporting.next_steps import LONGER
+from hubmerge.reporting.schema.barriers import OnTraining
+from hubmerge.reporting.schema.base import RowSet
+from hubmerge.reporting.schema.fusion import SoupRecord, SoupStep
+from hubmerge.reporting.survey_kinds import kind_of
+from spaces_app.service.gallery import GalleryEntry, gallery_entry
+from spaces_app.service.job import Refusal
+from spaces_app.ui import (
+    curve_view,
+    gallery_view,
+    markup,
+    report_view,
+    survey_view,
+)
+from spaces_app.ui import (
+    prediction_view as attempt_view,
+)
+from spaces_app.ui.gallery_view import again
+from spaces_app.ui.models_panel import Pick
+from spaces_app.ui.report_view import at
+from spaces_app.ui.search_field import offer
+from spaces_app.ui.wording import here
+from tests.helpers.example_report import curve, example, surveyed
+
+EVIL = "<script>alert(1)</script>\"' onload=x \x1b[31m\u202e"
+hostile = st.text(max_size=30) | st.just(EVIL)
+
+
+class Elements(HTMLParser):
+    """Names and attributes of what a browser would make of it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, tuple[str, ...]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, tuple(name for name, _ in attrs)))
+
+
+def shape(html: object) -> list[tuple[str, tuple[str, ...]]]:
+    return Elements(str(html)).found
+
+
+@given(hostile)
+def test_no_text_changes_the_markup_around_it(text: str) -> None:
+    plain = "x"
+    for view in (
+        lambda said: markup.refusal(Refusal(kind="k", what=said, found="f", hint="h")),
+        lambda said: attempt_view.render({said: [(said, 0.5)]}),
+        lambda said: gallery_view.render(
+            [GalleryEntry(said, (said, said), said, said, 0.1, 0.1, 5, said)]
+        ),
+        lambda said: offer("pick-a", [said]),
+        lambda said: markup.on_hub(said),
+    ):
+        assert shape(view(text)) == shape(view(plain))
+    assert "\x1b" not in markup.text(text)
+    assert "\u202e" not in markup.text(text)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | hostile,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+figures = st.fixed_dictionaries({"type": st.just("accuracy") | values, "value": values})
+results = st.fixed_dictionaries(
+    {
+        "dataset": values | st.fixed_dictionaries({"args": values}),
+        "metrics": values | st.lists(figures),
+    }
+)
+cards = values | st.fixed_dictionaries(
+    {},
+    optional={
+        "self": values,
+        "verdict": values,
+        "base_model": values,
+        "model-index": values | st.lists(st.fixed_dictionaries({"results": st.lists(results)})),
+    },
+)
+
+
+@given(st.fixed_dictionaries({}, optional={"id": values, "cardData": cards, "private": values}))
+def test_whatever_a_card_says_the_gallery_stands(said: dict) -> None:
+    shown = gallery_entry(said)
+    rows = [row for row in shape(gallery_view.render([shown])) if row[0] == "tr"]
+    assert len(rows) == 2
+    assert "nan" not in str(gallery_view.render([shown])) or "nan" in str(said).lower()
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("inf"), float("nan"), True, "1"])
+def test_what_is_no_figure_is_shown_as_none(value: object) -> None:
+    metrics = [{"type": "accuracy", "value": value}]
+    result = {"dataset": {"args": {"rows": value}}, "metrics": metrics}
+    shown = gallery_entry({"cardData": {"model-index": [{"results": [result]}]}})
+    assert (shown.accuracy, shown.rows) == (None, None)
+
+
+def test_a_card_is_told_as_it_is() -> None:
+    result = {
+        "dataset": {"args": {"rows": 400}},
+        "metrics": [{"type": "accuracy", "value": 0.9}, {"type": "loss_barrier", "value": 0.1}],
+    }
+    card = {
+        "base_model": ["o/a", "o/b"],
+        "datasets": ["o/d"],
+        "verdict": "worse",
+        "model-index": [{"name": "m", "results": [result]}],
+    }
+    said = {"id": "o/m", "cardData": card, "lastModified": "2024-05-06T00:00:00.000Z"}
+    wanted = GalleryEntry("o/m", ("o/a", "o/b"), "o/d", "worse", 0.9, 0.1, 400, "2024-05-06")
+    assert gallery_entry(said) == wanted
+    (address,) = re.findall(r'href="./\?([^"]+)"', html.unescape(again(wanted)))
+    assert Pick.asked(dict(parse_qsl(address))) == ["o/a", "o/b", "", "o/d"]
+
+
+def test_a_curve_has_no_line_where_nothing_was_measured() -> None:
+    whole = [(step / 10, 1.0) for step in range(11)]
+    assert str(curve_view.draw({"naive": whole})).count("<polyline") == 1
+    torn = [whole[0], whole[1], whole[10]]
+    assert str(curve_view.draw({"naive": torn})).count("<polyline") == 2
+
+
+def test_reading_between_points_is_on_the_line_and_says_so() -> None:
+    curve = example().barrier.detail.matched
+    assert curve is not None
+    for point in curve.points:
+        assert at(curve, point.lam) == (point.loss, point.accuracy, True)
+    left, right = sorted(curve.points, key=lambda point: point.lam)[:2]
+    loss, _, measured = at(curve, (left.lam + right.lam) / 2)
+    assert not measured
+    assert abs(loss - (left.loss + right.loss) / 2) < 1e-9
+
+
+def test_surveys_are_shown_with_pictures_that_say_what_is_to_be_seen() -> None:
+    report = surveyed()
+    shown = str(survey_view.surveys(report, "17"))
+    assert report.surveys is not None
+    for seen in report.surveys.seen:
+        assert html.escape(seen.sentence, quote=False) in html.unescape(shown)
+        assert f'src="jobs/17/{kind_of(seen).picture}" alt="{kind_of(seen).alt}"' in shown
+    assert survey_view.surveys(example(), "17") == markup.NONE
+
+
+def test_the_ledger_of_a_soup_is_shown_step_by_step() -> None:
+    steps = [
+        SoupStep(ingredient="parent_b", alone=0.9, soup=None, taken=True),
+        SoupStep(ingredient="parent_a", alone=0.8, soup=0.85, taken=False),
+    ]
+    method = example().method.model_copy(
+        update={"ledger": SoupRecord(metric="accuracy", steps=steps), "ingredients": [0.0, 1.0]}
+    )
+    shown = str(survey_view.ledger(example(method=method)))
+    assert shown.index("parent B") < shown.index("parent A")
+    for said in ("taken", "left out", "0.850", "accuracy alone", "weighs"):
+        assert said in shown
+    assert survey_view.ledger(example()) == markup.NONE
+
+
+def test_barriers_are_shown_on_test_and_on_training_rows() -> None:
+    plain = example()
+    rows = RowSet(split="train", rows=300, available=5000, fingerprint="4" * 16)
+    training = OnTraining.of(rows, 0, naive=curve(1.5, n=300), matched=curve(0.01, n=300))
+    bars = plain.barrier.model_copy(update={"training": training})
+    shown = str(report_view.barrier(example(barrier=bars)))
+    assert shown.count("<td>300 training</td>") == shown.count("<td>1,000 test</td>") == 2
+    assert "nothing in the verdict" in shown
+    assert "training" not in str(report_view.barrier(plain))
+
+
+def test_a_verdict_that_is_not_good_says_what_may_help_in_the_words_of_the_page():
+    shown = str(report_view.verdict(example(verdict="worse")))
+    assert "Fusion “least-squares”" in shown
+    assert "--fuse" not in shown
+    assert "What may help" not in str(report_view.verdict(example()))
+    assert here(LONGER) == (
+        "Matching “learned” with more `learning_steps` in a recipe: "
+        "a longer course, if this one was shorter"
+    )

@@ -1,0 +1,231 @@
+"""Reading spec files, and finding the one for a model."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from hubmerge.errors import FamilyError, SpecError
+from hubmerge.specs.family import SPECS_VARIABLE, load_registry, read_family
+from tests.helpers.families import bound, family, line_of
+
+MINIMAL = '[match]\nmodel_type = "toy"\n'
+
+
+def test_the_shipped_families_are_there():
+    assert {"vit", "resnet", "mlp_head"} <= set(load_registry().families)
+
+
+def test_every_shipped_line_can_be_found_again():
+    """So that errors quote the line."""
+    for shipped in load_registry().families.values():
+        blocks = [(None, shipped), *enumerate(shipped.block)]
+        for number, part in blocks:
+            for table in ("fixed", "space", "param", "buffer", "watch"):
+                for key in getattr(part, table):
+                    where = shipped.where(table, key, number)
+                    line = int(where.removeprefix(f"model_specs/{shipped.name}.toml, line "))
+                    assert key in shipped.text.splitlines()[line - 1]
+
+
+LINES = """\
+match.model_type = "toy"
+space.resid = 4
+param."a.weight" = "resid"   # a comment
+[[ block ]]
+at = "g.{n}"
+[[block]]  # the second
+at = "h.{n}"
+param.'b.weight' = "resid"
+[block.buffer]
+"b.weight" = "resid"
+[watch]
+"-> h.0" = "* resid"
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "block", "part"),
+    [
+        ("space", "resid", None, "space.resid"),
+        ("param", "a.weight", None, "a.weight"),
+        ("", "at", 1, 'at = "h'),
+        ("param", "b.weight", 1, "param.'b.weight'"),
+        ("buffer", "b.weight", 1, '"b.weight"'),
+        ("watch", "-> h.0", None, "-> h.0"),
+    ],
+)
+def test_lines_are_found_in_every_way_of_writing_them(tmp_path, table, key, block, part):
+    found = family(tmp_path, LINES).where(table, key, block)
+    assert found == f"specs/toy.toml, line {line_of(LINES, part)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("match = [", ["specs/toy.toml is not TOML", "docs/spec.md"]),
+        ("", ["is no family", "match: Field required"]),
+        ("[match]\n", ["is no family", "match: ", "at least 1 item"]),
+        (MINIMAL + "[params]\na = 'b'\n", ["params: Extra inputs are not permitted"]),
+        (MINIMAL + 'name = "x"\n[block]\n', ["is no family"]),
+        (MINIMAL + "[[block]]\n", ["block.0.at: Field required"]),
+        (MINIMAL + '[[block]]\nat = "h[0]"\n', ["block.0.at", 'such as "h.{layer}"']),
+        (MINIMAL + '[[block]]\nat = "h"\nstart = "x"\n', ["start without flow"]),
+        (
+            MINIMAL + '[[block]]\nat = "h"\nflow = "x -> y"\njoined_unless = "p"\n',
+            ['joined_unless = "p" needs a line "p?"'],
+        ),
+        (MINIMAL + "[space]\nx = { inside = 'y' }\n", ["inside"]),
+        (MINIMAL + "[param]\na = 3\n", ["param.a", "valid string"]),
+    ],
+)
+def test_malformed_files_are_refused_with_field_and_reason(tmp_path, text, quoted):
+    with pytest.raises(SpecError) as refused:
+        family(tmp_path, text)
+    said = str(refused.value)
+    assert "specs/toy.toml" in said
+    for part in quoted:
+        assert part in said
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "toy.toml").write_bytes(b"\xff\xfe[match]")
+    with pytest.raises(SpecError, match="is not TOML"):
+        read_family(tmp_path / "toy.toml")
+
+
+def test_folders_named_in_the_environment_are_read_too(tmp_path, monkeypatch):
+    family(tmp_path, MINIMAL)
+    monkeypatch.setenv(SPECS_VARIABLE, str(tmp_path / "specs"))
+    registry = load_registry()
+    assert registry.for_config(SimpleNamespace(model_type="toy")).name == "toy"
+    assert "vit" in registry.families
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    family(tmp_path, MINIMAL)
+    folders = [str(tmp_path / "specs"), str(tmp_path / "spces")]
+    monkeypatch.setenv(SPECS_VARIABLE, os.pathsep.join(folders))
+    with pytest.raises(SpecError, match="spces") as refused:
+        load_registry()
+    assert SPECS_VARIABLE in str(refused.value)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path, monkeypatch):
+    family(tmp_path, MINIMAL, "vit")
+    monkeypatch.setenv(SPECS_VARIABLE, str(tmp_path / "specs"))
+    with pytest.raises(SpecError, match=r"two spec files are called vit\.toml"):
+        load_registry()
+
+
+def test_two_families_for_one_model_are_refused(tmp_path, monkeypatch):
+    family(tmp_path, MINIMAL, "one")
+    family(tmp_path, MINIMAL, "two")
+    monkeypatch.setenv(SPECS_VARIABLE, str(tmp_path / "specs"))
+    with pytest.raises(SpecError, match="several families claim model_type 'toy'") as refused:
+        load_registry().for_config(SimpleNamespace(model_type="toy"))
+    assert "specs/one.toml, specs/two.toml" in str(refused.value)
+
+
+def test_a_model_no_family_describes_is_refused_with_the_ways_out():
+    with pytest.raises(FamilyError) as refused:
+        load_registry().for_config(SimpleNamespace(model_type="swin"))
+    said = str(refused.value)
+    for part in ("'swin'", "mlp_head, resnet, vit", "--match none", SPECS_VARIABLE, "docs/spec.md"):
+        assert part in said
+
+
+def test_an_unknown_family_name_is_refused_with_the_names_there_are():
+    with pytest.raises(FamilyError, match="'vitt'") as refused:
+        load_registry().named("vitt")
+    assert "vit" in (refused.value.found or "")
+
+
+BRANCHES = """\
+match.model_type = "toy"
+[[block]]
+at = "h.{n}"
+when = { kind = "wide" }
+space.mid = {}
+param."w" = "mid"
+[[block]]
+at = "h.{n}"
+when = { kind = ["thin", "flat"] }
+param."w" = "mid"
+fixed.mid = {}
+"""
+
+
+@pytest.mark.parametrize(("kind", "free"), [("wide", {"h.0.mid": 3}), ("thin", {}), ("flat", {})])
+def test_a_block_holds_for_the_values_it_names(tmp_path, kind, free):
+    assert bound(tmp_path, BRANCHES, {"h.0.w": (3,)}, kind=kind).free_spaces() == free
+
+
+FLOW = """\
+match.model_type = "toy"
+fixed.label = {}
+[param]
+"stem"  = "stem"
+"head"  = "label last"
+[[block]]
+at = "g.{n}"
+flow = "x -> y"
+start = "stem"
+end = "middle"
+joined_unless = "project"
+param."project?" = "y x"
+param."w" = "y x"
+[[block]]
+at = "h.{n}"
+flow = "a -> b"
+start = "middle"
+end = "last"
+param."w" = "b a"
+"""
+
+
+def test_a_flow_joins_where_nothing_projects_and_hands_on_to_the_next(tmp_path):
+    shapes = {
+        "stem": (4,),
+        "g.0.project": (5, 4),
+        "g.0.w": (5, 4),
+        "g.1.project": (6, 5),
+        "g.1.w": (6, 5),
+        "h.0.w": (7, 6),
+        "head": (2, 7),
+    }
+    spec = bound(tmp_path, FLOW, shapes)
+    assert spec.free_spaces() == {"stem": 4, "g.0.y": 5, "g.1.y": 6, "h.0.b": 7}
+    assert str(spec.tensors["h.0.w"]) == "h.0.b g.1.y"
+    assert str(spec.tensors["head"]) == "label h.0.b"
+
+
+def test_a_joined_flow_is_one_space_and_may_not_be_on_both_axes(tmp_path):
+    joined = {"stem": (4,), "g.0.w": (4, 4), "h.0.w": (7, 4), "head": (2, 7)}
+    with pytest.raises(SpecError, match="'stem' twice, on axes 0 and 1"):
+        bound(tmp_path, FLOW, joined)
+    thin = FLOW.replace('param."w" = "y x"', 'param."w" = "y"')
+    shapes = joined | {"g.0.w": (4,), "g.1.w": (4,)}
+    assert bound(tmp_path, thin, shapes).free_spaces() == {"stem": 4, "h.0.b": 7}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "quoted"),
+    [
+        ('flow = "a -> b"', 'flow = "a, b"', 'flow "a, b" does not thread a space'),
+        ('flow = "a -> b"', 'flow = "a -> a"', 'flow "a -> a" does not thread a space'),
+        ('flow = "a -> b"\nstart = "middle"', 'flow = "a -> b"', "start = None"),
+        ('end = "last"', 'end = "stem"', "space 'stem' is declared twice"),
+        ('flow = "a -> b"', 'flow = "label -> b"', "space 'label' is declared twice"),
+    ],
+)
+def test_a_bad_flow_is_refused(tmp_path, old, new, quoted):
+    text = FLOW.replace(old, new)
+    shapes = {"stem": (4,), "g.0.project": (5, 4), "g.0.w": (5, 4), "h.0.w": (7, 5), "head": (2, 7)}
+    with pytest.raises(SpecError) as refused:
+        bound(tmp_path, text, shapes)
+    assert quoted in str(refused.value)
+    assert "specs/toy.toml, line " in str(refused.value)
+    assert refused.value.hint

@@ -1,0 +1,3 @@
+from tests.helpers.one_thread import one_thread
+
+__all__ = ["one_thread"]
