@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.registry import registry
 from hubmerge.utils.option import (
     DATA,
     DIAGNOSE,
@@ -48,22 +49,12 @@ CONCAT: Final = "concat"
 
 SurveyName = Literal["path", "plane", "simplex"]
 
-MERGEKIT = {"linear": "average", "dare-linear": "dare"}
-"""Names of mergekit's that are others here. All but these are the same in both."""
+
+def _named_in(name: str) -> AfterValidator:
+    """Takes a method by any of its names in this registry for the one it is registered under."""
+    return AfterValidator(registry(name).canonical)
 
 
-def _registered(name: str) -> str:
-    """A method's name as it is registered: `dare_ties` is `dare-ties`."""
-    return name.replace("_", "-")
-
-
-def _fusion(name: str) -> str:
-    """A fusion's name as it is registered, by whichever name it is called."""
-    return MERGEKIT.get(_registered(name), _registered(name))
-
-
-MethodName = Annotated[str, AfterValidator(_registered)]
-FusionName = Annotated[str, AfterValidator(_fusion)]
 EVERYWHERE = (MATCH, DIAGNOSE, SURVEY)
 MATCHING = (MATCH, SURVEY)
 
@@ -176,7 +167,8 @@ class Recipe(Part):
         ),
     ]
     match: Annotated[
-        MethodName,
+        str,
+        _named_in("matchers"),
         Option(
             "How it is found which units of the models correspond.",
             group=MODELS,
@@ -210,7 +202,8 @@ class Recipe(Part):
         ),
     ] = AUTO
     multi_match: Annotated[
-        MethodName,
+        str,
+        _named_in("multi_matchers"),
         Option(
             "How more than two models are matched.",
             group=MODELS,
@@ -222,7 +215,8 @@ class Recipe(Part):
         ),
     ] = AUTO
     fuse: Annotated[
-        FusionName,
+        str,
+        _named_in("fusions"),
         Option(
             "How the matched models are combined; mergekit's names work, too.",
             group=MODELS,
@@ -273,7 +267,8 @@ class Recipe(Part):
         ),
     ] = ()
     repair: Annotated[
-        MethodName,
+        str,
+        _named_in("repairs"),
         Option(
             "How statistics that fusing spoils are corrected.",
             group=MODELS,

@@ -20,7 +20,7 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from hubmerge.utils.registered import registered
+from hubmerge.registry import registry
 
 MODELS, DATA, MEASURING = "Models and method", "Data", "Measuring"
 TARGET, OUTPUT = "Where it goes", "Output"
@@ -130,7 +130,8 @@ class DeclaredOption:
 
     def choices(self) -> dict[str, str]:
         """Every choice -> what it means: those of its registry, and its words."""
-        names = registered(self.option.registry) if self.option.registry else {}
+        known = registry(self.option.registry) if self.option.registry else None
+        names = {name: known.describe(name).summary for name in known} if known else {}
         meant = {word: self.option.choices.get(word, "") for word in self.words}
         return {**names, **self.option.choices, **meant}
 
