@@ -34,10 +34,11 @@ test-slow: setup ## the slow tests, but for those that run every benchmark
 test-all: test test-slow ## all of them
 	$(BIN)/python -m pytest -m benchmark -n 2 --dist worksteal $(PYTEST_ARGS)
 
-lint: setup ## style and types
+lint: setup ## style, types and the layers of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 clean: ## remove everything made here, .venv included
 	rm -rf $(VENV) $(OUT) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -31,6 +31,7 @@ from hubmerge.demo.train import COURSES, Course, write_parent
 from hubmerge.models.probe import shaken
 from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.progress import be_quiet
+from hubmerge.utils.tables import right_of_first
 
 HUBMERGE = (sys.executable, "-m", "hubmerge.cli")
 """The command line, as a user runs it."""
@@ -152,14 +153,7 @@ def push(environment: Mapping[str, str], folder: Path, kind: str) -> str:
 
 def show(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table with its first column to the left and the others to the right."""
-    table = [headings, *rows]
-    widths = [max(len(row[k]) for row in table) for k in range(len(headings))]
-    for row in table:
-        cells = [
-            c.rjust(w) if k else c.ljust(w)
-            for k, (c, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip(), flush=True)
+    print(right_of_first([headings, *rows]), flush=True)
 
 
 def held(field: str) -> int:

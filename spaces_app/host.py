@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from huggingface_hub import get_token
+from platformdirs import user_cache_path
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,10 @@ class Host:
 
 
 def default_root() -> Path:
-    """Where jobs and caches lie: on a Space's disk, else `$XDG_CACHE_HOME/hubmerge/app`."""
+    """Folder of jobs and caches: `$HUBMERGE_APP_ROOT`, else in the user's cache folder."""
     if named := os.environ.get("HUBMERGE_APP_ROOT"):
         return Path(named)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "hubmerge" / "app"
+    return user_cache_path("hubmerge", appauthor=False) / "app"
 
 
 def this_host() -> Host:

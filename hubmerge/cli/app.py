@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 from hubmerge.errors import NotFoundError
 
 NAME = "app"
+REQUIRED = ("gradio", "prometheus_client", "pydantic_settings")
+"""Packages that the extra `app` installs."""
 
 
 def command(
@@ -22,13 +25,13 @@ def command(
         Path | None, typer.Option("-o", "--out", help="Where jobs and caches lie.")
     ] = None,
 ) -> None:
-    """Merge in a browser, on this machine: pick, watch, look, publish."""
-    try:
-        import gradio  # noqa: F401
-    except ImportError:
+    """Serve the page on this machine: choose models, merge, read the result, publish."""
+    missing = [name for name in REQUIRED if find_spec(name) is None]
+    if missing:
         raise NotFoundError(
-            "the app needs gradio, which is not installed", hint="pip install 'hubmerge[app]'"
-        ) from None
+            f"the app needs {', '.join(missing)}, not installed here",
+            hint="pip install 'hubmerge[app]'",
+        )
 
     from spaces_app.start import run
 

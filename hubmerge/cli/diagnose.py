@@ -29,23 +29,29 @@ command = made(_diagnose, Recipe, o.Output, takes=(DIAGNOSE,))
 
 def _text(found: Diagnosis, dataset: str | None) -> str:
     from hubmerge.reporting.numbers import figure, signed
+    from hubmerge.utils.tables import right_of_first
 
     said = {
         "kin": "Kin: they share a basin, as fine-tunes of one base do",
         "copies": "Copies: one network in two orders of units, or nearly",
         "strangers": "Strangers: trained apart",
     }[found.relation]
+    rows = [
+        (
+            space["space"],
+            f"{space['size']:,}",
+            f"{space['moved']:,}",
+            figure(space["correlation"]),
+            signed(space["gain"]),
+        )
+        for space in found.spaces
+    ]
     lines = [
         f"{said} (cosine of their weights {figure(found.as_they_came)} as they came, "
         f"{figure(found.lined_up)} lined up).",
         "",
-        f"{'space':<24}  units   moved  alike   gained",
+        right_of_first([("space", "units", "moved", "alike", "gained"), *rows]),
     ]
-    for space in found.spaces:
-        lines.append(
-            f"{space['space']:<24}  {space['size']:>5,}  {space['moved']:>6,}  "
-            f"{figure(space['correlation']):>5}  {signed(space['gain']):>7}"
-        )
     data = f" --dataset {dataset}" if dataset else ""
     lines += ["", found.why, ""]
     lines += [f"hubmerge merge A B --match {found.match} --fuse {found.fuse}{data}"]

@@ -14,11 +14,11 @@ NAME = "match"
 
 def _match(recipe: Recipe, destination: Destination, output: o.Output) -> None:
     """Find the symmetries that line B (and C ...) up with A; reads only. -o is for --alignment."""
-    from hubmerge.pipeline.match_only import find_matches, told_json, told_text
+    from hubmerge.pipeline.find_matches import as_json, as_text, find_matches
 
     out = destination.out
     found = find_matches(recipe, out)
-    o.say(told_json(found) if output.json else told_text(found))
+    o.say(as_json(found) if output.json else as_text(found))
     if out is not None and not output.json:
         models_again = " ".join(parent_letters(len(recipe.models)))
         o.say(f"\nsaved in {out}; use it with: hubmerge merge {models_again} --alignment {out}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
+from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.hub.destination import Destination
 from hubmerge.recipe import Recipe
 
@@ -24,7 +25,7 @@ def _merge(recipe: Recipe, destination: Destination, output: o.Output) -> None:
     if output.json:
         o.say(result.report.to_json().rstrip())
         return
-    o.say(render_text(result.report, result.folder))
+    o.say(render_text(result.report, result.folder, COMMAND_LINE))
     if result.published is not None:
         published = result.published
         o.say(f"published        {published.pr_url or published.url}")

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 from hubmerge.hub.destination import Destination
+from hubmerge.landscape import options as surveys
 from hubmerge.recipe import Recipe
-from hubmerge.surveys import options as surveys
 from hubmerge.utils.option import MODELS, OUTPUT, DeclaredOption, Option, options_of
 from hubmerge.utils.progress import be_quiet
+from hubmerge.utils.silence import silence_libraries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +70,5 @@ def say(text: str) -> None:
 
 def settle(*, quiet: bool, json: bool) -> None:
     """Silences everything but the result, where that was asked for."""
-    import logging
-    import warnings
-
     be_quiet(quiet or not is_main_process())
-    for name in ("transformers", "huggingface_hub", "datasets", "accelerate"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
+    silence_libraries()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
+from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.hub.destination import Destination
 from hubmerge.recipe import Recipe
 
@@ -12,11 +13,11 @@ NAME = "plan"
 
 def _plan(recipe: Recipe, destination: Destination, output: o.Output) -> None:
     """Say what merge would do and need, or why it cannot; no weights are downloaded."""
-    from hubmerge.pipeline.run import plan
+    from hubmerge.pipeline.plan import plan
     from hubmerge.planning.text import render_plan
 
     found = plan(recipe, destination)
-    o.say(found.model_dump_json(indent=2) if output.json else render_plan(found))
+    o.say(found.model_dump_json(indent=2) if output.json else render_plan(found, COMMAND_LINE))
 
 
 command = made(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hubmerge.cli import options as o
 from hubmerge.cli.survey import say_found, survey_command
 from hubmerge.hub.destination import Destination
+from hubmerge.landscape.options import PlaneOptions
 from hubmerge.recipe import Recipe
-from hubmerge.surveys.options import PlaneOptions
 
 NAME = "plane"
 

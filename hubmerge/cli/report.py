@@ -8,6 +8,7 @@ import typer
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import Json
+from hubmerge.cli.wording import COMMAND_LINE
 
 NAME = "report"
 
@@ -23,4 +24,4 @@ def command(
     from hubmerge.reporting.text import render_text
 
     report = read_report(merge)
-    o.say(report.to_json().rstrip() if json else render_text(report))
+    o.say(report.to_json().rstrip() if json else render_text(report, wording=COMMAND_LINE))

@@ -10,12 +10,13 @@ bootstrap of `bootstrap.py`.
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtri
 
 from hubmerge.evaluation.bootstrap import bounds, resampled_means
 from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Comparison
 
-Z = 1.6448536269514722
+Z = float(ndtri(0.95))
 """95% point of the normal distribution, one-sided."""
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
+from platformdirs import user_cache_path
 
 from hubmerge.errors import HubUnavailableError, RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.localhub.accounts import OWNER, Accounts, Role
 from hubmerge.localhub.application import application
 from hubmerge.localhub.disk import Disk
@@ -32,9 +34,8 @@ server that hangs up first, or in that very moment, resets a request that is und
 
 
 def default_root() -> Path:
-    """Where `hubmerge hub serve` keeps its data: `$XDG_CACHE_HOME/hubmerge/hub`."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "hubmerge" / "hub"
+    """Where `hubmerge hub serve` keeps its data: `hubmerge/hub` in the user's cache folder."""
+    return user_cache_path("hubmerge", appauthor=False) / "hub"
 
 
 class EmbeddedHub:
@@ -194,7 +195,8 @@ def _listen(port: int) -> socket.socket:
         raise RecipeError(
             f"cannot serve on {LOOPBACK}:{port}",
             found=str(error),
-            hint="another --port, or --port 0 for any free one",
+            hint=f"another port, or {option('port', 0)} for any free one",
+            field="port",
         ) from None
     listener.listen(128)
     return listener

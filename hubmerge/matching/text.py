@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from hubmerge.matching.result import Match
+from hubmerge.utils.tables import right_of_first
 
 HEADINGS = ("space", "units", "moved", "correlation", "gained")
 
@@ -23,14 +24,7 @@ def match_text(match: Match) -> str:
         )
         for space in match.spaces
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    table = "\n".join(
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    table = right_of_first(rows)
     return f"{match.spec.family}, matched by {match.method}: {match.outcome}\n\n{table}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from transformers import AutoConfig, PreTrainedModel
@@ -10,8 +11,9 @@ from transformers import AutoConfig, PreTrainedModel
 from hubmerge.hub.load import load, load_config, model_class
 from hubmerge.hub.source import resolve
 from hubmerge.models.probe import probe_inputs, shaken
-from hubmerge.specs.spec import PERMUTE
+from hubmerge.specs.spec import PERMUTE, Space
 from hubmerge.symmetry.laws import TOLERANCE, Proof, prove, spec_of
+from hubmerge.utils.tables import columns
 
 ELEMENTS = 4
 """Random elements of all free spaces that a check applies."""
@@ -45,22 +47,28 @@ def _built(ref: str, trust_remote_code: bool) -> PreTrainedModel:
 def proof_text(proof: Proof, ref: str) -> str:
     """The proof in words, and every free space with its size."""
     free = proof.spec.free_spaces()
-    width = max((len(name) for name in free), default=0)
+    rows = [
+        (name, str(size), "  ".join(_restrictions(proof.spec.spaces[name])))
+        for name, size in free.items()
+    ]
     lines = [
         f"{ref}: family {proof.spec.family} ({proof.spec.source})",
         f"{proof.elements} random elements of all free spaces moved its outputs by at most "
         f"{proof.deviation:.1e} of their size (float64; {TOLERANCE:.0e} is allowed)",
         f"{len(free)} free spaces:",
-        *(
-            f"  {name:<{width}}  {size:>6}"
-            + (f"  may {may}" if (may := proof.spec.spaces[name].may) != PERMUTE else "")
-            + (f"  within {within}" if (within := proof.spec.spaces[name].within) else "")
-            for name, size in free.items()
-        ),
+        *([columns(rows, right=[1], indent=2)] if rows else []),
     ]
     if batch := sum(norm.batch for norm in proof.spec.behind):
         lines.append(f"what enters {batch} batch norms may be scaled, and its sign flipped")
     return "\n".join(lines)
+
+
+def _restrictions(space: Space) -> Iterator[str]:
+    """What `space` may do, where it is not any permutation."""
+    if space.may != PERMUTE:
+        yield f"may {space.may}"
+    if space.within:
+        yield f"within {space.within}"
 
 
 def proof_json(proof: Proof) -> str:

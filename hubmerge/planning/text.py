@@ -4,54 +4,44 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from textwrap import wrap
+from textwrap import indent, wrap
 
+from hubmerge.errors.wording import PYTHON, Wording, add, render
 from hubmerge.planning.plan import ModelPlan, Plan
 from hubmerge.planning.resources import human
 from hubmerge.utils.parent_names import listed, parent_letters
+from hubmerge.utils.tables import columns
 
 WIDTH = 96
 LABEL_WIDTH = 24
 LABELS_SHOWN = 10
 
 
-def render_plan(plan: Plan) -> str:
+def render_plan(plan: Plan, wording: Wording = PYTHON) -> str:
     """The whole plan, with a heading per part, safe to print whatever names the models chose."""
     parts = {
         "Models": _models(plan.models, plan.base),
         "Both are" if len(plan.models) == 2 else "All are": _rows(_architecture(plan)),
         "Data": _rows(_data(plan)),
         "Measured": _rows((m.what, m.rows) for m in plan.measurements),
-        "Result": _rows(_result(plan)),
+        "Result": _rows(_result(plan, wording)),
         "Needs": _rows(_needs(plan)),
     }
     text = "\n\n".join(f"{title}\n{body}" for title, body in parts.items())
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Left-aligned columns, two spaces apart, indented by two."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-    return "\n".join("  " + line.rstrip() for line in lines)
-
-
 def _rows(pairs: Iterable[tuple[str, str]]) -> str:
     """Label and wrapped value; long labels stand on lines of their own."""
     pairs = list(pairs)
     longest = max(len(label) for label, _ in pairs)
-    indent = min(longest, LABEL_WIDTH) + 2
-    lines = []
-    for label, value in pairs:
-        first, *rest = wrap(value, WIDTH - indent)
-        if longest > LABEL_WIDTH:
-            lines += [label, *(f"    {line}" for line in (first, *rest))]
-        else:
-            lines += [f"{label:<{indent}}{first}", *(" " * indent + line for line in rest)]
-    return "\n".join("  " + line for line in lines)
+    wrapped = [
+        (label, "\n".join(wrap(value, WIDTH - 2 - min(longest, LABEL_WIDTH))))
+        for label, value in pairs
+    ]
+    if longest <= LABEL_WIDTH:
+        return columns(wrapped, indent=2)
+    return "\n".join(indent(f"{label}\n{indent(value, '    ')}", "  ") for label, value in wrapped)
 
 
 def free_spaces(sizes: Mapping[str, int]) -> str:
@@ -72,7 +62,7 @@ def _models(models: Sequence[ModelPlan], base: ModelPlan | None) -> str:
         "dtype",
         "parameters",
     ]
-    return table(
+    return columns(
         [
             head,
             *(
@@ -92,7 +82,8 @@ def _models(models: Sequence[ModelPlan], base: ModelPlan | None) -> str:
                     *([("base", base)] if base else []),
                 ]
             ),
-        ]
+        ],
+        indent=2,
     )
 
 
@@ -156,7 +147,7 @@ def _data(plan: Plan) -> list[tuple[str, str]]:
     return rows
 
 
-def _result(plan: Plan) -> list[tuple[str, str]]:
+def _result(plan: Plan, wording: Wording) -> list[tuple[str, str]]:
     licence = plan.licence
     name = licence.license if isinstance(licence.license, str) else ", ".join(licence.license)
     if licence.license_name:
@@ -165,10 +156,10 @@ def _result(plan: Plan) -> list[tuple[str, str]]:
     rows = [
         ("dtype", plan.dtype),
         ("licence", f"{name}: {licence.reason}"),
-        ("written to", target.out or "nowhere: give -o DIR"),
+        ("written to", target.out or f"nowhere: {render(add('out'), wording)}"),
     ]
     if target.repo is None:
-        return [*rows, ("pushed to", "nowhere: give --push ID")]
+        return [*rows, ("pushed to", f"nowhere: {render(add('push'), wording)}")]
     state = "exists" if target.exists else "will be created"
     visibility = "private" if plan.private else "public"
     return [*rows, ("pushed to", f"{target.repo} ({state}, {visibility})")]

@@ -15,6 +15,7 @@ from hubmerge.landscape.curves import curves
 from hubmerge.matching import learners, matchers
 from hubmerge.matching.multi import multi_matchers
 from hubmerge.repair import repairs
+from hubmerge.utils.tables import columns
 
 
 @dataclass(frozen=True)
@@ -102,16 +103,13 @@ def methods_text(kind: str | None = None) -> str:
 
 def _section(kind: Kind) -> str:
     rows = [method for method in methods() if method.kind == kind.name]
-    wide = max(len(method.name) for method in rows)
-    marks = max(len(method.mark) for method in rows)
     also = f"; also {', '.join(kind.others)}" if kind.others else ""
-    lines = [f"--{kind.name}: {kind.does}{also}"]
-    for method in rows:
-        lines.append(f"  {method.name:<{wide}}  {method.mark:<{marks}}  {method.summary}")
-        indent = " " * (wide + marks + 6)
-        lines.append(f"{indent}{method.source}")
-        lines += [f"{indent}{option_text(option)}" for option in method.options]
-    return "\n".join(lines)
+    described = (
+        "\n".join([method.summary, method.source, *map(option_text, method.options)])
+        for method in rows
+    )
+    cells = [(m.name, m.mark, text) for m, text in zip(rows, described, strict=True)]
+    return f"--{kind.name}: {kind.does}{also}\n{columns(cells, indent=2)}"
 
 
 def option_text(option: Option) -> str:

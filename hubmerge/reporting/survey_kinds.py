@@ -17,6 +17,7 @@ from hubmerge.reporting.plots.plane import draw_plane
 from hubmerge.reporting.plots.simplex import INSIDE, draw_simplex
 from hubmerge.reporting.schema.survey_results import ComplexFound, PathSeen, PlaneSeen, SimplexSeen
 from hubmerge.utils.parent_names import parent_letters
+from hubmerge.utils.tables import right_of_first
 
 
 class Table(NamedTuple):
@@ -170,12 +171,4 @@ def kind_of(seen: object) -> Kind:
 
 def as_text(table: Table) -> str:
     """The table in columns, for a terminal."""
-    lines = [table.head, *table.rows]
-    widths = [max(len(line[k]) for line in lines) for k in range(len(table.head))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if k else cell.ljust(width)
-            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    return right_of_first([table.head, *table.rows])

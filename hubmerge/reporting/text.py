@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from hubmerge.errors.wording import PYTHON, Wording, render
 from hubmerge.reporting import (
     barrier_text as heights,
 )
@@ -20,9 +20,10 @@ from hubmerge.reporting.numbers import figure, share
 from hubmerge.reporting.schema.report import Method, Report
 from hubmerge.reporting.words import Words, words_for
 from hubmerge.utils.parent_names import told
+from hubmerge.utils.tables import columns, right_of_first
 
 
-def render_text(report: Report, folder: Path | None = None) -> str:
+def render_text(report: Report, folder: Path | None = None, wording: Wording = PYTHON) -> str:
     """Verdict, contenders, barrier, what may help, and where the files lie if `folder` is given."""
     blocks = [
         one_line(report.verdict_sentence),
@@ -35,7 +36,7 @@ def render_text(report: Report, folder: Path | None = None) -> str:
         else "",
         _method(report),
         _limits(report),
-        _next(report),
+        _next(report, wording),
         _places(report, folder),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -69,22 +70,11 @@ def _table(report: Report) -> str:
         )
         for row in figures.rows(report)
     ]
-    return _columns(lines)
+    return right_of_first(lines)
 
 
 def _known(report: Report) -> str:
-    return "\n".join(["Accuracy", _columns(known.table(report)), *known.sentences(report)])
-
-
-def _columns(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    return "\n".join(["Accuracy", right_of_first(known.table(report)), *known.sentences(report)])
 
 
 def _method(report: Report) -> str:
@@ -135,15 +125,15 @@ def _limits(report: Report) -> str:
     return "\n".join(["Known limits", *(f"- {one_line(limit)}" for limit in report.limits)])
 
 
-def _next(report: Report) -> str:
-    steps = next_steps(report)
+def _next(report: Report, wording: Wording) -> str:
+    steps = [render(step, wording) for step in next_steps(report)]
     return "\n".join(["What may help", *(f"- {step}" for step in steps)]) if steps else ""
 
 
 def _places(report: Report, folder: Path | None) -> str:
     places = []
     if folder is not None:
-        places += [f"model and card   {folder}", f"every figure     {folder / 'report.json'}"]
+        places += [("model and card", str(folder)), ("report", str(folder / "report.json"))]
     if report.published is not None:
-        places.append(f"published        {one_line(report.published.url)}")
-    return "\n".join(places)
+        places.append(("published", one_line(report.published.url)))
+    return columns(places)

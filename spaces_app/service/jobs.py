@@ -15,7 +15,7 @@ from spaces_app.service.folders import HOUR, Folders
 from spaces_app.service.job import Job, Refusal, Refused, State, refusing
 from spaces_app.service.job_progress import Seen
 from spaces_app.service.job_store import Store
-from spaces_app.service.limits import Limits
+from spaces_app.service.limits import Limits, read_limits
 from spaces_app.service.log import log
 from spaces_app.service.metrics import Metrics
 from spaces_app.service.planner import PAST, Planned, Planner
@@ -54,10 +54,15 @@ class JobService:
     """One service on one folder. What people ask for may raise Refused."""
 
     def __init__(self, root: Path, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+        self.limits = limits or read_limits()
         self.folders = Folders(root)
         self.store = Store(self.folders.base)
-        self.metrics = Metrics()
+        self.metrics = Metrics(
+            {
+                "queue_length": ("Merges that wait.", lambda: len(self.store.waiting())),
+                "running": ("Merges that run.", lambda: len(self.store.running())),
+            }
+        )
         self._short = Short(self.folders, self.limits, self.metrics)
         self._planner = Planner(self._short, self.folders, self.store, self.limits)
         self._crew = Scheduler(self.folders, self.store, self.limits, self.metrics)
@@ -140,13 +145,6 @@ class JobService:
             raise
         log("published", job=number[:6], owner=person.key)
         return published
-
-    def gauges(self) -> dict[str, tuple[str, float]]:
-        """What stands now, for the metrics."""
-        return {
-            "queue_length": ("Merges that wait.", len(self.store.waiting())),
-            "running": ("Merges under way.", len(self.store.running())),
-        }
 
     def is_healthy(self) -> bool:
         """Whether everything that should run does."""

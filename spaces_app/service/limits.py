@@ -1,11 +1,12 @@
-"""What one machine gives to many people, and how to say no before the long work."""
+"""Limits of a shared machine, and the checks that refuse a job before it starts."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any
+
+from pydantic import NonNegativeInt, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hubmerge.errors import RecipeError, ResourceError
 from hubmerge.planning.resources import human
@@ -15,75 +16,84 @@ PREFIX = "HUBMERGE_APP_"
 """Environment variables that replace a limit: HUBMERGE_APP_PER_PERSON=5."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Numbers a host may want to change."""
+RECIPE_BYTES = 64_000
+"""Default size limit of an uploaded recipe."""
 
-    heavy: int = 1
-    """Merges carried out at once."""
-    light: int = 2
-    """Plans, trials and uploads at once, each kind."""
-    waiting: int = 200
-    """Merges in the queue; those of people who have not signed in fill half of it at most."""
-    per_person: int = 3
-    """Unfinished merges of one person."""
-    kept_per_person: int = 12
-    """Finished merges of one person that are kept; older ones make room."""
-    models: int = 6
+
+class Limits(BaseSettings):
+    """Limits of one installation; the environment replaces their defaults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+    heavy: NonNegativeInt = 1
+    """Merges that run at the same time."""
+    light: NonNegativeInt = 2
+    """Plans, predictions, archives and uploads that run at the same time, each."""
+    waiting: NonNegativeInt = 200
+    """Length of the queue; visitors who are not signed in may fill half of it."""
+    per_person: NonNegativeInt = 3
+    """Unfinished merges of one visitor."""
+    kept_per_person: NonNegativeInt = 12
+    """Finished merges that are kept for one visitor; the oldest are removed."""
+    models: NonNegativeInt = 6
     """Parents of one merge."""
-    parameters: int = 120_000_000
+    parameters: NonNegativeInt = 120_000_000
     """Weights of one parent."""
-    download: int = 8_000_000_000
-    """Bytes of models and data one merge may bring."""
-    rows: int = 20_000
-    """Rows a recipe may ask to be measured, or calibrated, on."""
-    steps: int = 2_000
-    """Steps a matcher may learn for, and the most that a fusion's option may be if it counts."""
-    points: int = 40
-    """Points a path may be refined by."""
-    merge_seconds: int = 3 * 3600
-    light_seconds: int = 180
-    """Longest a merge, and anything else, may take."""
-    gpu_seconds: int = 120
-    """How long a GPU is asked for, where GPUs are lent per merge."""
-    keep_seconds: int = 24 * 3600
-    """How long a result stays."""
-    cache: int = 30_000_000_000
-    """Bytes of public models and data kept for the next job."""
-    image: int = 10_000_000
-    """Bytes of an image somebody tries."""
-    recipe: int = 64_000
-    """Bytes of a recipe somebody drops in."""
-    memory: int = 0
-    """Bytes one process may allocate; 0 leaves it to the system."""
+    download: NonNegativeInt = 8_000_000_000
+    """Bytes of models and data that one merge may download."""
+    rows: NonNegativeInt = 20_000
+    """Rows that a recipe may measure or calibrate on."""
+    steps: NonNegativeInt = 2_000
+    """Learning steps of a matcher, and upper bound of a fusion's integer options."""
+    points: NonNegativeInt = 40
+    """Points by which a path may be refined."""
+    merge_seconds: NonNegativeInt = 3 * 3600
+    """Longest duration of a merge."""
+    light_seconds: NonNegativeInt = 180
+    """Longest duration of a plan, a prediction or an archive."""
+    gpu_seconds: NonNegativeInt = 120
+    """Duration for which a merge requests a GPU on ZeroGPU."""
+    keep_seconds: NonNegativeInt = 24 * 3600
+    """How long a result is kept."""
+    cache: NonNegativeInt = 30_000_000_000
+    """Bytes of public models and data that are kept in the shared cache."""
+    image: NonNegativeInt = 10_000_000
+    """Bytes of an uploaded image."""
+    recipe: NonNegativeInt = RECIPE_BYTES
+    """Bytes of an uploaded recipe."""
+    memory: NonNegativeInt = 0
+    """Bytes that one process may allocate; 0 sets no limit."""
 
-    @classmethod
-    def of(cls, environment: Mapping[str, str] = os.environ) -> Limits:
-        """The defaults, with what the environment replaces. Raises: RecipeError."""
-        given = {}
-        for field in fields(cls):
-            text = environment.get(PREFIX + field.name.upper())
-            if text is not None:
-                if not text.isdecimal():
-                    raise RecipeError(f"{PREFIX}{field.name.upper()}={text}", hint="a whole number")
-                given[field.name] = int(text)
-        return cls(**given)
+
+def read_limits() -> Limits:
+    """The defaults and what the environment replaces. Raises: RecipeError."""
+    try:
+        return Limits()
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = PREFIX + str(first["loc"][0]).upper()
+        raise RecipeError(
+            f"{variable}={first['input']}",
+            hint="a whole number that is not negative",
+        ) from None
 
 
 def check_recipe(recipe: Recipe, limits: Limits) -> None:
-    """Raises: RecipeError, ResourceError, for what nobody may ask of a shared machine."""
+    """Refuse what a shared machine does not run. Raises: RecipeError, ResourceError."""
     if recipe.trust_remote_code:
         raise RecipeError(
-            "code that a model brings along is not run here", hint="run hubmerge on your machine"
+            "code from a model's repository is not run here", hint="run hubmerge on your machine"
         )
     if recipe.alignment:
-        raise RecipeError("an alignment lies in a folder, and there are none here")
+        raise RecipeError("an alignment is read from a folder, and the Space has none")
     if len(recipe.models) > limits.models:
         raise ResourceError(f"{len(recipe.models)} models", found=f"at most {limits.models} here")
     named = (*recipe.models, recipe.base, recipe.dataset.id if recipe.dataset else None)
     for ref in filter(None, named):
         if ref.startswith(("/", ".", "~")) or ref.count("/") < 1:
-            raise RecipeError(f"{ref!r} is no name on the Hub", hint="OWNER/NAME, or its address")
+            raise RecipeError(f"{ref!r} is not an id on the Hub", hint="OWNER/NAME, or its URL")
     for what, rows in (
         ("rows to measure on", recipe.samples),
         ("rows to calibrate on", recipe.calibration_samples),
@@ -106,17 +116,17 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
 
 
 def check_plan(plan: Mapping[str, Any], limits: Limits) -> None:
-    """Raises: ResourceError, if the models are larger than this machine takes."""
+    """Refuse models that are too large for this machine. Raises: ResourceError."""
     for model in (*plan["models"], *filter(None, [plan.get("base")])):
         if model["parameters"] > limits.parameters:
             raise ResourceError(
                 f"{model['id']} is too large for this Space",
                 found=f"{model['parameters']:,} weights, at most {limits.parameters:,} here",
-                hint="run hubmerge on a machine of your own: the recipe below does the same there",
+                hint="run hubmerge on your own machine: the recipe below gives the same result",
             )
     if (needed := plan["needs"]["download"]) > limits.download:
         raise ResourceError(
-            "this is too much to download for this Space",
+            "the download is too large for this Space",
             found=f"{human(needed)}, at most {human(limits.download)} here",
-            hint="a smaller data set, or hubmerge on a machine of your own",
+            hint="use a smaller data set, or run hubmerge on your own machine",
         )

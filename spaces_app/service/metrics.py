@@ -1,57 +1,47 @@
-"""Figures about the service in Prometheus' text form.
-
-Format: https://prometheus.io/docs/instrumenting/exposition_formats/
-"""
+"""Figures about the service, in the text format of Prometheus."""
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 BUCKETS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 """Upper bounds of the histogram of durations, in seconds."""
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+"""Media type of what `Metrics.render` returns."""
 
 
 class Metrics:
-    """Counts since the program began."""
+    """Counts since the service started, in a registry of its own.
 
-    def __init__(self) -> None:
-        self._outcomes: Counter[tuple[str, str]] = Counter()
-        self._buckets: Counter[tuple[str, float]] = Counter()
-        self._seconds: Counter[str] = Counter()
-        self._lock = threading.Lock()
+    Parameters:
+        gauges: name -> (description, function that returns the current value).
+    """
 
-    def ended(self, kind: str, outcome: str, seconds: float) -> None:
-        """A piece of work of `kind` ended as `outcome` after so long."""
-        with self._lock:
-            self._outcomes[kind, outcome] += 1
-            self._seconds[kind] += seconds  # type: ignore[assignment]
-            for bound in (*BUCKETS, float("inf")):
-                if seconds <= bound:
-                    self._buckets[kind, bound] += 1
+    def __init__(self, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
+        disable_created_metrics()
+        self._registry = CollectorRegistry()
+        self._outcomes = Counter(
+            "hubmerge_jobs", "Finished tasks.", ["kind", "outcome"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "hubmerge_job_seconds",
+            "Duration of finished tasks.",
+            ["kind"],
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        for name, (description, value) in gauges.items():
+            gauge = Gauge(f"hubmerge_{name}", description, registry=self._registry)
+            gauge.set_function(value)
 
-    def render(self, gauges: Mapping[str, tuple[str, float]]) -> str:
-        """All of it as text. gauges: name -> (what it is, its value now)."""
-        with self._lock:
-            lines = _head("jobs_total", "Pieces of work by kind and outcome.", "counter")
-            for (kind, outcome), number in sorted(self._outcomes.items()):
-                lines.append(f'hubmerge_jobs_total{{kind="{kind}",outcome="{outcome}"}} {number}')
-            lines += _head("job_seconds", "How long they took.", "histogram")
-            for kind in sorted({kind for kind, _ in self._buckets}):
-                for bound in (*BUCKETS, float("inf")):
-                    number = self._buckets[kind, bound]
-                    limit = "+Inf" if bound == float("inf") else f"{bound:g}"
-                    lines.append(
-                        f'hubmerge_job_seconds_bucket{{kind="{kind}",le="{limit}"}} {number}'
-                    )
-                total = self._buckets[kind, float("inf")]
-                lines.append(f'hubmerge_job_seconds_sum{{kind="{kind}"}} {self._seconds[kind]:.3f}')
-                lines.append(f'hubmerge_job_seconds_count{{kind="{kind}"}} {total}')
-        for name, (what, value) in gauges.items():
-            lines += [*_head(name, what, "gauge"), f"hubmerge_{name} {value:g}"]
-        return "\n".join(lines) + "\n"
+    def record(self, kind: str, outcome: str, seconds: float) -> None:
+        """Count a task of `kind` (merge, plan, ...) that ended as `outcome` after `seconds`."""
+        self._outcomes.labels(kind, outcome).inc()
+        self._seconds.labels(kind).observe(seconds)
 
-
-def _head(name: str, what: str, kind: str) -> list[str]:
-    return [f"# HELP hubmerge_{name} {what}", f"# TYPE hubmerge_{name} {kind}"]
+    def render(self) -> bytes:
+        """All figures as text."""
+        return generate_latest(self._registry)

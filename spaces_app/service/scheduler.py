@@ -161,7 +161,7 @@ class Scheduler:
             log("worker_not_heard", error=repr(error))
             ended = job.failed(Refusal(kind=type(error).__name__, what="Something went wrong"))
         ended = self._settle(ended)
-        self._metrics.ended("merge", str(ended.state), time.monotonic() - begun)
+        self._metrics.record("merge", str(ended.state), time.monotonic() - begun)
 
     def _settle(self, ended: Job) -> Job:
         """Write down how a job ended, unless its owner or the program ended it before."""

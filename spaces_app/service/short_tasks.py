@@ -50,7 +50,7 @@ class Short:
                 outcome = "done"
                 return answer
             finally:
-                self._metrics.ended(act, outcome, time.monotonic() - begun)
+                self._metrics.record(act, outcome, time.monotonic() - begun)
                 self._folders.remove(work.name)
 
 

@@ -59,9 +59,9 @@ def answer(request: dict[str, Any], deliver: Deliver) -> None:
     try:
         send({"done": _carry_out(request, send)})
     except HubmergeError as error:
-        kind = type(error).__name__
-        fields = {"what": error.what, "found": error.found, "hint": error.hint}
-        send({"refused": {"kind": kind, **fields}})
+        from spaces_app.service.job import Refusal
+
+        send({"refused": Refusal.of(error).model_dump()})
     except MemoryError:
         send({"refused": {"kind": "ResourceError", "what": "this took more memory than there is"}})
     except Exception as error:
@@ -104,7 +104,8 @@ def _settle(place: Path, cache: Path, hub: str) -> None:
     """Work in an empty folder, so that no name of a repository is taken for a folder here."""
     import datasets
 
-    from hubmerge.cli.options import settle
+    from hubmerge.utils.progress import be_quiet
+    from hubmerge.utils.silence import silence_libraries
 
     here, scratch = place / "here", place / "scratch"
     here.mkdir()
@@ -114,7 +115,8 @@ def _settle(place: Path, cache: Path, hub: str) -> None:
     os.environ |= {"HF_HUB_CACHE": str(cache), "HF_ENDPOINT": hub}
     datasets.config.HF_DATASETS_CACHE = scratch / "datasets"
     datasets.disable_progress_bars()
-    settle(quiet=True, json=False)
+    be_quiet()
+    silence_libraries()
     quiet = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(quiet, descriptor)

@@ -122,8 +122,8 @@ def recipe_of(
         labels,
         heads,
         float(lam),
-        whole("rows to measure on", samples),
-        whole("rows to match on", calibration),
+        whole("samples", samples),
+        whole("calibration_samples", calibration),
         whole("seed", seed) or 0,
         tuple(survey or ()),
     )

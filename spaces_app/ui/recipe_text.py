@@ -9,7 +9,7 @@ import yaml
 
 from hubmerge.errors import RecipeError
 from hubmerge.recipe import Recipe, make_recipe
-from spaces_app.service.limits import Limits
+from spaces_app.service.limits import RECIPE_BYTES
 
 DEEP = 4
 """Levels a recipe has, at most: lists and mappings within each other, and one to spare."""
@@ -85,7 +85,7 @@ def as_python(recipe: Recipe) -> str:
     return "\n".join([*program, "print(result.report.verdict_sentence)"])
 
 
-def from_yaml(text: str, most: int = Limits.recipe) -> Recipe:
+def from_yaml(text: str, most: int = RECIPE_BYTES) -> Recipe:
     """The recipe somebody sent, of `most` bytes. Raises: RecipeError."""
     if len(text.encode(errors="replace")) > most:
         raise RecipeError("this is too long for a recipe", found=f"at most {most:,} bytes")

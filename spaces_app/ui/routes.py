@@ -11,7 +11,9 @@ from starlette.routing import Route
 
 from hubmerge.reporting.pictures import PICTURES
 from spaces_app.service.job import Refused
+from spaces_app.service.metrics import CONTENT_TYPE
 from spaces_app.ui.context import Context
+from spaces_app.ui.wording import PAGE
 
 FILES = ("report.json", "hubmerge.yaml", "README.md", *PICTURES)
 PACKED = "merge.zip"
@@ -34,7 +36,7 @@ def routes(context: Context) -> list[Route]:
         try:
             path = await run_in_threadpool(find)
         except Refused as refused:
-            return PlainTextResponse(refused.refusal.what, status_code=404)
+            return PlainTextResponse(refused.refusal.worded(PAGE).what, status_code=404)
         headers = {
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "private, no-store",
@@ -51,8 +53,8 @@ def routes(context: Context) -> list[Route]:
         return JSONResponse({"healthy": well}, status_code=200 if well else 503)
 
     async def metrics(request: Request) -> Response:
-        text = context.jobs.metrics.render(context.jobs.gauges())
-        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+        text = await run_in_threadpool(context.jobs.metrics.render)
+        return Response(text, media_type=CONTENT_TYPE)
 
     return [
         Route("/jobs/{job}/{name}", file),

@@ -195,7 +195,7 @@ def moved_on(kit: Kit) -> list[Any]:
     Row(
         "models as well",
         RecipeError,
-        ("--recipe", "leave them out"),
+        ("--recipe", "leave one of the two out"),
         lambda kit: [*MODELS, *recipe({"models": MODELS})(kit)],
     ),
 )

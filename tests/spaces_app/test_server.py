@@ -30,7 +30,7 @@ def test_health_and_metrics(app: Running) -> None:
     text = httpx.get(f"{app.url}/metrics").text
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert all(re.fullmatch(r'hubmerge_\w+(\{[\w="+.,]+\})? [\d.e+]+', line) for line in lines)
-    assert "hubmerge_queue_length 0" in lines
+    assert "hubmerge_queue_length 0.0" in lines
 
 
 def test_the_same_job_by_api(app: Running) -> None:
