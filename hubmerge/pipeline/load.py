@@ -147,7 +147,7 @@ def _prepared(
     return prepare_parents(
         models,
         base,
-        labels=run.recipe.labels,
+        labels=run.recipe.align_labels,
         matched=run.methods.needs_spec,
         symmetry=run.recipe.symmetry,
         heads=heads,

@@ -64,7 +64,7 @@ def open_splits(
         a.processor,
         a.tokenizer,
         labels=a.id2label,
-        by_index=recipe.labels == "by-index",
+        by_index=recipe.align_labels == "index",
         tokens=wanted.tokens,
         heads=heads,
     )

@@ -24,7 +24,7 @@ def _names(results: RunResults, method: schema.Method) -> Iterator[tuple[str, st
     surveys = results.surveys.surveys if results.surveys else None
     yield "matchers", results.run.methods.match
     yield from (("matchers", trial.match) for trial in method.tried)
-    yield "multi_matchers", method.together
+    yield "multi_matchers", method.multi_match
     yield "fusions", method.fuse
     yield from (("fusions", trial.fuse) for trial in method.fusions_tried or ())
     yield "repairs", method.repair
@@ -39,7 +39,7 @@ def _method(results: RunResults) -> schema.Method:
     return schema.Method(
         family=matches[0].spec.family if matches else None,
         match=found.method if found else "none",
-        together=_multi_match(results),
+        multi_match=_multi_match(results),
         **fusion_record(results.run, fused),
         repair=repair.name if repair else "none",
         lam=None if recipe.mixture is not None else fused.lam,
