@@ -23,6 +23,7 @@ from hubmerge.fuse.laws import LAWS
 from hubmerge.reporting.methods import Method, option_text
 from hubmerge.reporting.methods import methods as all_methods
 from hubmerge.specs.family import Family, load_families
+from hubmerge.tasks import tasks
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 88
@@ -133,11 +134,27 @@ def laws() -> str:
     return table("law | what it says", [(name, meaning) for name, meaning in LAWS.items()])
 
 
+def every_task() -> str:
+    """Every task: the models it is for, what loads them, and what is measured of them."""
+    rows = [
+        (
+            f"`{task.name}`",
+            task.summary,
+            f"`{task.auto_class}`",
+            " or ".join(task.inputs) + (", with labels" if task.labelled else ""),
+            task.words.measured,
+        )
+        for task in tasks().values()
+    ]
+    return table("task | models | loaded by | columns | measured", rows)
+
+
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "families", families),
     ("README.md", "methods", methods),
     ("docs/fusions.md", "laws", laws),
     ("docs/fusions.md", "fusions", every_fusion),
+    ("docs/tasks.md", "tasks", every_task),
     ("docs/cli.md", "commands", commands),
     ("docs/errors.md", "codes", codes),
 )
