@@ -39,9 +39,10 @@ with ThreadPoolExecutor(3) as pool:
 """
 
 SERVER = """
-import sys
+import signal, sys
 from pathlib import Path
 from hubmerge.localhub import serve
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
 serve(Path(sys.argv[1]), int(sys.argv[2]))
 """
 
