@@ -48,7 +48,7 @@ from hubmerge.utils.workers import Workers
 HALVES = (0.5, 0.5)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Aligned(LoadedModel):
     """Model B aligned with model A, and A in the form it was aligned with.
 
