@@ -14,6 +14,8 @@ from hubmerge.utils.parent_names import MOST
 from hubmerge.utils.suggestions import did_you_mean
 
 RECIPE_FILE = "hubmerge.yaml"
+ARITHMETIC = 1
+"""Version of the arithmetic. Another one gives other bytes for the same recipe."""
 MIDDLE = 0.5
 """The lambda that weighs two parents alike."""
 PATH_POINTS = 8
@@ -82,6 +84,7 @@ class Recipe(Part):
         "apart": the outputs of all, side by side.
     weights: of more than two, what each of them weighs; None weighs all alike.
     shas: what models and data set resolved to; given, anything else is refused.
+    arithmetic: version of the arithmetic that made a merge; written beside it.
     """
 
     models: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST)]
@@ -110,6 +113,7 @@ class Recipe(Part):
     alignment: str | None = None
     trust_remote_code: bool = False
     shas: dict[str, str] = Field(default_factory=dict)
+    arithmetic: int | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -21,7 +21,8 @@ from hubmerge.data.batches import Batches, Inputs
 from hubmerge.data.dataset import Data
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError
-from hubmerge.models.token_outputs import IGNORED
+from hubmerge.errors.wording import option
+from hubmerge.models.token_outputs import IGNORED, TokenStatistics
 
 TOKENS = 128
 """Tokens of a block where nobody says how many, and the model takes so many."""
@@ -55,7 +56,8 @@ def cut_for(
         raise DataError(
             f"blocks of {wanted:,} tokens were asked for",
             found=f"the model takes {most:,} at once",
-            hint=f"--tokens {most} or fewer",
+            hint=f"{option('dataset.tokens', most)} or fewer",
+            field="dataset.tokens",
         )
     return Cut(tokenizer, wanted, model.config.vocab_size)
 
@@ -72,7 +74,7 @@ def text_batches(data: Data, rows: RowSet, cut: Cut) -> Batches:
 
     following = torch.full_like(blocks, IGNORED)
     following[:, :-1] = blocks[:, 1:]
-    return Batches(read, tuple(range(len(blocks))), following)
+    return Batches(read, tuple(range(len(blocks))), following, statistics=TokenStatistics())
 
 
 def _blocks(data: Data, rows: RowSet, cut: Cut) -> Tensor:

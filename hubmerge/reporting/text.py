@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hubmerge.errors.wording import PYTHON, Wording, render
 from hubmerge.reporting import (
     barrier_text as heights,
 )
@@ -17,12 +18,13 @@ from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import figure, share
 from hubmerge.reporting.schema.report import Method, Report
-from hubmerge.reporting.words import Words, words_for
+from hubmerge.reporting.words import words_of
+from hubmerge.tasks import Words
 from hubmerge.utils.parent_names import told
 from hubmerge.utils.tables import columns, right_of_first
 
 
-def render_text(report: Report, folder: Path | None = None) -> str:
+def render_text(report: Report, folder: Path | None = None, wording: Wording = PYTHON) -> str:
     """Verdict, contenders, barrier, what may help, and where the files lie if `folder` is given."""
     blocks = [
         one_line(report.verdict_sentence),
@@ -35,7 +37,7 @@ def render_text(report: Report, folder: Path | None = None) -> str:
         else "",
         _method(report),
         _limits(report),
-        _next(report),
+        _next(report, wording),
         _places(report, folder),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -57,7 +59,7 @@ def _training(report: Report) -> str:
 
 
 def _table(report: Report) -> str:
-    words = words_for(report.merged.pipeline_tag)
+    words = words_of(report)
     headings = ("", words.accuracy, words.loss, "calibrated", "calib. error")
     lines = [headings] + [
         (
@@ -94,7 +96,7 @@ def _method(report: Report) -> str:
     lines = [f"{matched}; fused by {method.fuse}{needs}{lam}; repair {method.repair}."]
     if method.part:
         lines.append(f"Merged: {one_line(method.part)}.")
-    return "\n".join([*lines, *_chosen(method, words_for(report.merged.pipeline_tag))])
+    return "\n".join([*lines, *_chosen(method, words_of(report))])
 
 
 def _chosen(method: Method, words: Words) -> list[str]:
@@ -124,8 +126,8 @@ def _limits(report: Report) -> str:
     return "\n".join(["Known limits", *(f"- {one_line(limit)}" for limit in report.limits)])
 
 
-def _next(report: Report) -> str:
-    steps = next_steps(report)
+def _next(report: Report, wording: Wording) -> str:
+    steps = [render(step, wording) for step in next_steps(report)]
     return "\n".join(["What may help", *(f"- {step}" for step in steps)]) if steps else ""
 
 

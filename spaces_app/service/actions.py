@@ -32,7 +32,7 @@ PACKED = "merge.zip"
 def plan(request: Mapping[str, Any]) -> Answer:
     """What the merge would do."""
     from hubmerge.hub.destination import Destination
-    from hubmerge.pipeline.run import plan as look
+    from hubmerge.pipeline.plan import plan as look
     from hubmerge.recipe import Recipe
 
     recipe = Recipe.model_validate(request["recipe"])

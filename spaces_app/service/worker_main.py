@@ -59,9 +59,9 @@ def answer(request: dict[str, Any], deliver: Deliver) -> None:
     try:
         send({"done": _carry_out(request, send)})
     except HubmergeError as error:
-        kind = type(error).__name__
-        fields = {"what": error.what, "found": error.found, "hint": error.hint}
-        send({"refused": {"kind": kind, **fields}})
+        from spaces_app.service.job import Refusal
+
+        send({"refused": Refusal.of(error).model_dump()})
     except MemoryError:
         send({"refused": {"kind": "ResourceError", "what": "this took more memory than there is"}})
     except Exception as error:

@@ -14,6 +14,7 @@ from spaces_app.ui import plan_view
 from spaces_app.ui.context import Context
 from spaces_app.ui.search_field import Search
 from spaces_app.ui.steps import QUIET, heading
+from spaces_app.ui.wording import LABELS
 
 FIELDS = ("a", "b", "more", "data")
 """What the page's address calls the fields: ?a=OWNER/A&b=OWNER/B&data=OWNER/D fills them in."""
@@ -40,7 +41,7 @@ class Pick:
         with gr.Row():
             first = Search(context, "Model A", "pick-a")
             second = Search(context, "Model B", "pick-b")
-        rows = "Data set (without one, nothing is measured)"
+        rows = f"{LABELS['dataset']} (without one, nothing is measured)"
         data = Search(context, rows, "pick-data", "dataset")
         self._searches = (first, second, data)
         self.a, self.b, self.data = (each.field for each in self._searches)

@@ -12,6 +12,7 @@ from spaces_app.ui import markup
 from spaces_app.ui import progress_view as watch_view
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET, heading
+from spaces_app.ui.wording import PAGE
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -64,7 +65,7 @@ class Watch:
             try:
                 self._context.jobs.stop(self._context.person(request), job or "")
             except Refused as refused:
-                raise gr.Error(str(markup.text(refused.refusal.what))) from None
+                raise gr.Error(str(markup.text(refused.refusal.worded(PAGE).what))) from None
 
         self.timer.tick(refresh, self.job, outputs, queue=False, **QUIET)
         self.stop.click(stop, self.job, None, **QUIET).then(

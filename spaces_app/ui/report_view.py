@@ -6,6 +6,7 @@ from bisect import bisect
 
 from markupsafe import Markup
 
+from hubmerge.errors.wording import render
 from hubmerge.evaluation.results import Curve
 from hubmerge.reporting.barrier_text import (
     barrier_cell,
@@ -16,10 +17,10 @@ from hubmerge.reporting.barrier_text import (
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import MISSING, count, figure, rows, share, signed
 from hubmerge.reporting.schema.report import Method, Report
-from hubmerge.reporting.words import words_for
+from hubmerge.reporting.words import words_of
 from spaces_app.ui.markup import NONE, card, facts, join, on_hub, table, term, text
 from spaces_app.ui.method_choices import LOOKS_AT
-from spaces_app.ui.wording import here
+from spaces_app.ui.wording import PAGE
 
 LOSS = (
     "Mean cross-entropy in nats: how surprised the model is by the right answers. Lower is better."
@@ -57,7 +58,7 @@ def verdict(report: Report) -> Markup:
         text(report.verdict_sentence), text(rests)
     )
     if steps := next_steps(report):
-        items = join(Markup("<li>{}</li>").format(text(here(step))) for step in steps)
+        items = join(Markup("<li>{}</li>").format(text(render(step, PAGE))) for step in steps)
         body += Markup("<h4>What may help, under Advanced</h4><ul>{}</ul>").format(items)
     return card("Verdict", body, look.get(report.verdict, "hm-good"))
 
@@ -100,7 +101,7 @@ def _paths(report: Report) -> Markup:
 def reading(report: Report, lam: float) -> Markup:
     """What both curves say at `lam`, between measured points by a straight line."""
     said = []
-    right = words_for(report.merged.pipeline_tag).accuracy
+    right = words_of(report).accuracy
     unit = report.data.unit if report.data else "rows"
     for name, curve in (
         ("matched", report.barrier.detail.matched),
@@ -151,7 +152,7 @@ def contenders(report: Report) -> Markup:
         )
         for row in rows(report)
     ]
-    said = words_for(report.merged.pipeline_tag)
+    said = words_of(report)
     head = (
         "",
         said.accuracy,

@@ -46,6 +46,7 @@ def example(**changes: Any) -> Report:
         "merged": Merged(
             model_type="resnet",
             architecture="ResNetForImageClassification",
+            task="image-classification",
             auto_class="AutoModelForImageClassification",
             auto_processor="AutoImageProcessor",
             pipeline_tag="image-classification",
@@ -94,6 +95,7 @@ def example(**changes: Any) -> Report:
             processes=1,
             threads_per_process=2,
             intra_op_threads=1,
+            arithmetic=1,
             device="cpu",
         ),
     }

@@ -118,7 +118,7 @@ def _run(request: dict[str, Any]) -> int:
 
 
 def _mount(source: str, at: str, kind: str, options: str) -> None:
-    """Mounts in a namespace of the child's own: nobody else sees it, and it ends with the child."""
+    """Mounts in a namespace of the child's own, unseen elsewhere; it ends with the child."""
     libc = ctypes.CDLL(None, use_errno=True)
     uid, gid = os.getuid(), os.getgid()
     if Path("/proc/self/uid_map").read_text().split()[2] != "1":

@@ -117,7 +117,7 @@ def wait_for(port: int) -> None:
 
 
 class Halting(io.BytesIO):
-    """Bytes of which, once it is told to `halt`, only the first half comes until it may `go_on`."""
+    """Bytes of which, once it is set to `halt`, only the first half comes until it may `go_on`."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)

@@ -1,4 +1,4 @@
-"""Handing out work: the same answer in the same order, whoever computes it."""
+"""Handing out work: the same answer in the same order, whichever process computes it."""
 
 from __future__ import annotations
 

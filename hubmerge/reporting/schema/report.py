@@ -54,11 +54,15 @@ class Merged(Part):
 
     model_type: str
     architecture: Identifier
-    auto_class: Identifier
-    """The transformers class that loads it, such as "AutoModelForImageClassification"."""
+    task: str | None
+    """The registered task that accepts it; None where nothing measures such a model."""
+    auto_class: Identifier | None
+    """The auto class of transformers that loads it, such as "AutoModelForImageClassification"; None
+    if there is none, so that the architecture itself does."""
     auto_processor: Identifier | None
     """The transformers class that loads its processor; None if it has none."""
-    pipeline_tag: str
+    pipeline_tag: str | None
+    """None where neither a task nor transformers says one."""
     dtype: str
     parameters: Count
     labels: list[str]
@@ -236,6 +240,8 @@ class Run(Part):
     seconds: dict[str, float]
     """Stage -> wall time."""
     versions: dict[str, str]
+    arithmetic: int
+    """Version of the arithmetic; merges of another one are not made again to the same bytes."""
     processes: int
     threads_per_process: int
     intra_op_threads: int
@@ -297,7 +303,7 @@ class Report(Part):
             raise NotFoundError(
                 f"no report in {folder}",
                 found=f"there is no {path.name}",
-                hint="give a folder that `hubmerge merge -o` wrote",
+                hint="give a folder that a merge was written to",
             ) from None
         except (ValidationError, UnicodeDecodeError) as error:
             raise RecipeError(

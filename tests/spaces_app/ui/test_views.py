@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubmerge.errors.wording import render
 from hubmerge.reporting.next_steps import LONGER
 from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.schema.base import RowSet
@@ -32,7 +33,7 @@ from spaces_app.ui.gallery_view import again
 from spaces_app.ui.models_panel import Pick
 from spaces_app.ui.report_view import at
 from spaces_app.ui.search_field import offer
-from spaces_app.ui.wording import here
+from spaces_app.ui.wording import PAGE
 from tests.helpers.example_report import curve, example, surveyed
 
 EVIL = "<script>alert(1)</script>\"' onload=x \x1b[31m\u202e"
@@ -111,7 +112,7 @@ def test_what_is_no_figure_is_shown_as_none(value: object) -> None:
     assert (shown.accuracy, shown.rows) == (None, None)
 
 
-def test_a_card_is_told_as_it_is() -> None:
+def test_a_card_is_shown_as_it_is() -> None:
     result = {
         "dataset": {"args": {"rows": 400}},
         "metrics": [{"type": "accuracy", "value": 0.9}, {"type": "loss_barrier", "value": 0.1}],
@@ -136,7 +137,7 @@ def test_a_curve_has_no_line_where_nothing_was_measured() -> None:
     assert str(curve_view.draw({"naive": torn})).count("<polyline") == 2
 
 
-def test_reading_between_points_is_on_the_line_and_says_so() -> None:
+def test_a_value_between_points_is_on_the_line_and_marked_as_interpolated() -> None:
     curve = example().barrier.detail.matched
     assert curve is not None
     for point in curve.points:
@@ -188,7 +189,6 @@ def test_a_verdict_that_is_not_good_says_what_may_help_in_the_words_of_the_page(
     assert "Fusion “least-squares”" in shown
     assert "--fuse" not in shown
     assert "What may help" not in str(report_view.verdict(example()))
-    assert here(LONGER) == (
-        "Matching “learned” with more `learning_steps` in a recipe: "
-        "a longer course, if this one was shorter"
+    assert render(LONGER, PAGE) == (
+        "Matching “learned” with `learning_steps: 3600` in a recipe: more steps, if this took fewer"
     )
