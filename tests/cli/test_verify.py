@@ -73,6 +73,28 @@ def test_a_merge_without_data_is_checked_whole(
     assert ("weights", "model.safetensors: made again") in ended(done, "identical")
 
 
+def test_a_merge_by_another_arithmetic_is_measured_and_not_made_again(
+    merged: Merged, copy: Path, hubmerge: CommandLine
+) -> None:
+    set_figure(copy, "run", "arithmetic", to=0)
+    done = hubmerge("verify", copy, "--json")
+    assert done.code == UncheckedError.exit_code
+    assert not ended(done, "does not hold")
+    held = ended(done, "identical")
+    for check in (
+        ("weights", "model.safetensors: its hash in the report"),
+        ("weights", "loaded as published"),
+        ("contenders", "contenders.merge.loss"),
+        ("contenders", "contenders.merge.accuracy"),
+    ):
+        assert check in held
+    assert ("weights", "everything in weights") in ended(done, "not checked")
+    assert "not settled: made by version" in done.out
+    set_figure(copy, "contenders", "merge", "accuracy", to=0.123)
+    spoiled = hubmerge("verify", copy, "--json")
+    assert ("contenders", "contenders.merge.accuracy") in ended(spoiled, "does not hold")
+
+
 def test_a_tampered_weight(
     merged: Merged, copy: Path, hubmerge: CommandLine, hub: EmbeddedHub, repo: str
 ) -> None:

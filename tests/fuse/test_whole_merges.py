@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 
 import hubmerge as hm
 from hubmerge.data.batches import Batches
+from hubmerge.data.splits import split_validation
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
 from hubmerge.models.states import cosine
-from hubmerge.pipeline.auto_fuse import candidates, split_validation
+from hubmerge.pipeline.auto_fuse import candidates
 from hubmerge.pipeline.check import checked_methods
 from hubmerge.pipeline.methods import is_training_run, methods_of
 from hubmerge.pipeline.parents import SHARED

@@ -336,7 +336,7 @@ def test_a_plan_for_three_looks_at_all_of_them(tmp_path: Path) -> None:
         str(save(tmp_path / "b", tiny_vit(1), "apache-2.0")),
         str(save(tmp_path / "c", tiny_vit(2, id2label=names).half())),
     ]
-    plan, of_two = make_plan(*refs, match="activations"), make_plan(*refs[:2], match="activations")
+    plan, of_two = make_plan(*refs, match="synthetic"), make_plan(*refs[:2], match="synthetic")
     assert [model.ref for model in plan.models] == refs
     assert plan.licence.license == ["apache-2.0", "mit"]
     assert plan.dtype == "float32"
