@@ -86,7 +86,7 @@ def load(run: Run) -> MergeInputs:
     alignment = prepare_parents(
         models,
         base,
-        labels=run.recipe.labels,
+        labels=run.recipe.align_labels,
         matched=run.methods.needs_spec,
         symmetry=run.recipe.symmetry,
         heads=heads,

@@ -19,7 +19,7 @@ def method_of(results: RunResults) -> schema.Method:
     return schema.Method(
         family=matches[0].spec.family if matches else None,
         match=found.method if found else "none",
-        together=_multi_match(results),
+        multi_match=_multi_match(results),
         spaces=_spaces(results),
         **fusion_record(results.run, fused),
         repair=repair.name if repair else "none",

@@ -38,7 +38,7 @@ def survey_inputs(recipe: Recipe, workers: Workers | None = None) -> SurveyInput
     alignment = prepare_parents(
         models,
         None,
-        labels=recipe.labels,
+        labels=recipe.align_labels,
         matched=run.methods.needs_spec,
         symmetry=recipe.symmetry,
     )

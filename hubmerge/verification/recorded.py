@@ -129,7 +129,6 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         "fuse": method.fuse,
         "fuse_options": method.fuse_options or {},
         "lam": MIDDLE if method.lam is None else method.lam,
-        "best": False,
         "dataset": None,
         "samples": None,
         "calibration_samples": None,

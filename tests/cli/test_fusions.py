@@ -53,7 +53,7 @@ def test_methods_are_listed_with_marks_options_and_sources(hubmerge: CommandLine
     reported = hubmerge("methods", "--json").succeeded().json
     kinds = {
         "match": {*matchers(), *learners()},
-        "together": set(multi_matchers()),
+        "multi-match": set(multi_matchers()),
         "fuse": set(fusions()),
         "repair": set(repairs()),
     }
@@ -71,7 +71,7 @@ def test_methods_are_listed_with_marks_options_and_sources(hubmerge: CommandLine
     text = hubmerge("methods", "fuse").succeeded().out
     assert all(name in text and fusion.source in text for name, fusion in fusions().items())
     assert "--match" not in text
-    hubmerge("methods", "fusion").refused(RecipeError, "match, together, fuse, repair")
+    hubmerge("methods", "fusion").refused(RecipeError, "match, multi-match, fuse, repair")
 
 
 def test_a_merge_on_a_base_is_planned_published_and_verified(

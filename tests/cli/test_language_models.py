@@ -21,7 +21,7 @@ from hubmerge.errors import DataError, MismatchError
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.models import shaken
-from hubmerge.specs.spec import PERMUTE, ROTARY, SCALED
+from hubmerge.specs.spec import PERMUTE, ROTARY, SCALES
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import random_symmetry, transform
 from hubmerge.symmetry.laws import spec_of
@@ -183,7 +183,7 @@ def test_a_planted_symmetry_is_found_and_undone(speakers, hubmerge, family, tmp_
 def test_turning_queries_and_keys_under_rotary_positions_is_worth_it(speakers, method):
     """The midpoint of two trained llamas, with all symmetries and with all but that one."""
     a, b = (AutoModelForCausalLM.from_pretrained(speakers[f"llama-{x}"]) for x in "ab")
-    whole = spec_of(a).allowing(SCALED)
+    whole = spec_of(a).allowing(SCALES)
     kept = {
         name: replace(space, may=PERMUTE, fixed=True) if space.may == ROTARY else space
         for name, space in whole.spaces.items()

@@ -96,10 +96,10 @@ def test_labels_without_names_go_by_index(
         model.config.id2label, model.config.label2id = names["id2label"], names["label2id"]
         nameless.append(zoo.write_model(tmp_path / letter, model, "mlp"))
     out = tmp_path / "out"
-    hubmerge("merge", *nameless, "-o", out).refused(LabelError, "LABEL_0", "--labels by-index")
+    hubmerge("merge", *nameless, "-o", out).refused(LabelError, "LABEL_0", "--align-labels index")
     assert not out.exists()
     data = ("--dataset", "me/digits", *FEW)
-    done = hubmerge("merge", *nameless, "--labels", "by-index", *data, "-o", out).succeeded()
+    done = hubmerge("merge", *nameless, "--align-labels", "index", *data, "-o", out).succeeded()
     assert report(out)["contenders"]["parent_a"]["accuracy"] > 0.8
     assert "by index" in (out / "README.md").read_text()
     assert done.out
@@ -138,7 +138,7 @@ def test_best_lambda_is_chosen_on_validation_rows(
 ) -> None:
     out, again = tmp_path / "out", tmp_path / "again"
     data = ("--dataset", "me/digits", *FEW)
-    hubmerge("merge", "me/mlp-a", "me/mlp-b", "--best", *data, "-o", out).succeeded()
+    hubmerge("merge", "me/mlp-a", "me/mlp-b", "--lambda", "auto", *data, "-o", out).succeeded()
     method = report(out)["method"]
     assert method["lam_chosen"] == "on validation rows"
     assert 0 <= method["lam"] <= 1

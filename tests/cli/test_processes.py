@@ -41,7 +41,17 @@ def test_every_other_choice_on_two_processes(
     hubmerge: CommandLine, parents: dict[str, dict], tmp_path: Path
 ) -> None:
     few = ("--samples", 60, "--calibration-samples", 70, "--json")
-    options = ("--dataset", "me/digits", "--best", "--repair", "repair", "--match", "weights", *few)
+    options = (
+        "--dataset",
+        "me/digits",
+        "--lambda",
+        "auto",
+        "--repair",
+        "repair",
+        "--match",
+        "weights",
+        *few,
+    )
     one, two = (
         hubmerge("merge", "me/mlp-a", "me/mlp-b", *options, "-o", tmp_path / str(n), processes=n)
         .succeeded()

@@ -70,7 +70,7 @@ def test_three_models_carry_their_simplex(
     wanted = (*TWO, folder, *BY_WEIGHTS, "--survey", "simplex")
     done = hubmerge("merge", *wanted, "-o", out).succeeded()
     (simplex,) = carries(out, done.out, "simplex")["simplex"]["simplexes"]
-    assert simplex["together"] == "universe"
+    assert simplex["multi_match"] == "cycle-consistent"
     (middle,) = (place for place in simplex["places"] if place["kind"] == "face")
     assert middle["loss"] == pytest.approx(reported(out)["contenders"]["merge"]["loss"], abs=1e-5)
 

@@ -202,7 +202,7 @@ def test_only_a_part_is_merged_and_the_rest_is_parent_a_s(past, merge):
     [
         ({"fuse": "ties"}, 'base="ID"'),
         ({"fuse": "average", "base": "me/base"}, "takes no base"),
-        ({"fuse": "auto", "base": "b", "together": "universe"}, "each matched to it"),
+        ({"fuse": "auto", "base": "b", "multi_match": "cycle-consistent"}, "each matched to it"),
         ({"fuse": "slurp"}, "fusions: auto, average"),
         ({"fuse": "ties", "base": "b", "fuse_options": {"densty": 0.2}}, "density, scale"),
         ({"fuse": "ties", "base": "b", "fuse_options": {"density": 1.2}}, "at most 1"),

@@ -248,7 +248,7 @@ def test_a_card_of_three_names_all_of_them_and_says_what_the_curve_is():
         "Ensemble of all parents",
         "from parent A to this mixture of all parents",
         "the same mixture of the untouched parents' own figures",
-        "together by universe",
+        "activations, cycle-consistent",
         "weights 0.5, 0.3, 0.2",
         "| parent C | <code>stages",
         "**better than all parents**",

@@ -124,7 +124,7 @@ def test_read_says_what_is_wrong(tmp_path):
 def test_a_report_of_two_holds_nothing_of_more():
     content = json.loads(example().to_json())
     assert set(content["contenders"]) == set(CONTENDERS)
-    assert not {"together", "weights"} & set(content["method"])
+    assert not {"multi_match", "weights"} & set(content["method"])
     assert all("parent" not in space for space in content["method"]["spaces"])
 
 

@@ -152,13 +152,13 @@ class Attempt(Part):
 class Method(Part):
     """How the merge was made."""
 
-    OF_MANY = ("together", "weights", *FUSED)
+    OF_MANY = ("multi_match", "weights", *FUSED)
 
     family: str | None
     """The spec used; None where nothing was matched."""
     match: str
-    together: str | None = None
-    """How more than two models were brought together."""
+    multi_match: str | None = None
+    """How more than two models were matched."""
     fuse: str
     needs: str | None = None
     """Which rows the fusion looks at: data-free, label-free or labelled."""

@@ -133,8 +133,8 @@ def test_a_private_model_is_reported_without_a_terminal(office: JobService, pers
     ("hint", "said"),
     [
         (
-            f"{option('match', 'weights')}, or {option('together', 'universe')}",
-            "Matching “weights”, or `together: universe` in a recipe",
+            f"{option('match', 'weights')}, or {option('multi_match', 'star')}",
+            "Matching “weights”, or `multi_match: star` in a recipe",
         ),
         (
             f"{add('dataset')}, or {option('fuse', 'average')}",
