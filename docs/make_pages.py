@@ -15,15 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import typer
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from hubmerge.cli import app
 from hubmerge.errors import exit_codes
 from hubmerge.fuse import fusions
 from hubmerge.fuse.laws import LAWS
+from hubmerge.recipe import DataRecipe, Recipe
 from hubmerge.reporting.methods import Method, option_text
 from hubmerge.reporting.methods import methods as all_methods
 from hubmerge.specs.family import Family, load_families
 from hubmerge.tasks import tasks
+from hubmerge.utils.option import options_of
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 88
@@ -60,6 +65,29 @@ def commands() -> str:
             yield from sections(inner, (*path, name))
 
     return "\n\n".join(sections(typer.main.get_command(app), ("hubmerge",)))
+
+
+def fields(kind: type[BaseModel]) -> str:
+    """Every field of a recipe, or of its data set: default, option, meaning."""
+    options = options_of(kind)
+
+    def row(name: str, info: FieldInfo) -> tuple[str, ...]:
+        option = options.get(name) or options[f"{name}.id"]
+        default = info.get_default(call_default_factory=True)  # type: ignore[call-overload]
+        required = info.is_required()
+        shown = f"`{yaml.safe_dump(None if required else default).splitlines()[0]}`"
+        shown = "required" if required else "none" if default is None else shown
+        offered = option.flags or option.option.positional
+        more = f" ([more]({option.option.see}))" if option.option.see else ""
+        return (
+            f"`{info.alias or name}`",
+            shown,
+            f"`{option.flag}`" if offered else "",
+            f"{option.described(mark='`')}{more}",
+        )
+
+    rows = [row(name, info) for name, info in kind.model_fields.items()]
+    return table("field | default | option | what it means", rows)
 
 
 def codes() -> str:
@@ -157,6 +185,8 @@ PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("docs/tasks.md", "tasks", every_task),
     ("docs/cli.md", "commands", commands),
     ("docs/errors.md", "codes", codes),
+    ("docs/recipe.md", "fields", lambda: fields(Recipe)),
+    ("docs/recipe.md", "data-fields", lambda: fields(DataRecipe)),
 )
 
 

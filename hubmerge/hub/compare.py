@@ -161,13 +161,15 @@ def label_permutation(
     are not the same on both sides, or are ambiguous.
     """
     if by not in ("names", "index"):
-        raise RecipeError(f"labels {by!r} is unknown", hint='"names" or "index"', field="labels")
+        raise RecipeError(
+            f"labels {by!r} is unknown", hint='"names" or "index"', field="align_labels"
+        )
     a, b = ([labels[i] for i in sorted(labels)] for labels in (a_id2label, b_id2label))
     if len(a) != len(b):
         raise LabelError(f"A has {len(a)} classes, B has {len(b)}")
     if by == "index":
         return list(range(len(a)))
-    by_index = f"if both models number the same classes alike: {option('labels', 'by-index')}"
+    by_index = f"if both models number the same classes alike: {option('align_labels', 'index')}"
     if nothing := next((name for name in [*a, *b] if MADE_UP.fullmatch(name)), None):
         raise LabelError("the label names say nothing", found=repr(nothing), hint=by_index)
     if a == b:

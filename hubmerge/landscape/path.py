@@ -9,12 +9,11 @@ from hubmerge.evaluation.results import Curve
 from hubmerge.landscape.curves import find_curve
 from hubmerge.landscape.geometry.chain import Chain, distance, hats
 from hubmerge.landscape.inputs import SurveyInputs
-from hubmerge.landscape.path_trainer import STEPS, PathTrainer
+from hubmerge.landscape.options import CURVE, STEPS
+from hubmerge.landscape.path_trainer import PathTrainer
 from hubmerge.reporting.path_verdict import settle, told
 from hubmerge.reporting.schema.survey_results import PathSeen
 
-CURVE = "bezier"
-"""The default curve."""
 KEPT = " It is the straight path: nothing lower was found on validation rows."
 
 

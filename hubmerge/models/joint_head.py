@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubmerge.errors import LabelError
-from hubmerge.recipe import APART, JOIN, SAME, JointHead
+from hubmerge.recipe import CONCAT, JOIN, SAME, JointHead
 from hubmerge.utils.parent_names import parent_letters
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def heads_of(kind: str, names: Sequence[Sequence[str]]) -> Heads | None:
         for parent in range(len(own))
     )
     stands_for = tuple(number[own[parent][row]] for parent, row in owners)
-    return Heads(APART, _marked(names, owners, stands_for), spelled, stands_for, rows)
+    return Heads(CONCAT, _marked(names, owners, stands_for), spelled, stands_for, rows)
 
 
 def with_labels(config: PreTrainedConfig, names: Sequence[str]) -> PreTrainedConfig:

@@ -19,7 +19,8 @@ def method_of(results: RunResults) -> schema.Method:
     return schema.Method(
         family=matches[0].spec.family if matches else None,
         match=found.method if found else "none",
-        together=_multi_match(results),
+        multi_match=_multi_match(results),
+        spaces=_spaces(results),
         **fusion_record(results.run, fused),
         repair=repair.name if repair else "none",
         lam=None if recipe.mixture is not None else fused.lam,
@@ -31,7 +32,6 @@ def method_of(results: RunResults) -> schema.Method:
             for trial in results.alignment.trials
         ],
         outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
-        spaces=_spaces(results),
         unrepaired=unrepaired(results),
     )
 

@@ -226,7 +226,7 @@ def make_plan(run: PlannedRun) -> Plan:
     match = match or run.methods.match
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     spec = None if match == "none" else bind_config(model.config, shapes)
-    by: Literal["names", "index"] = "index" if recipe.labels == "by-index" else "names"
+    by: Literal["names", "index"] = "index" if recipe.align_labels == "index" else "names"
     both = _architecture(descriptions[: len(sources.models)], by, spec, heads)
     plans = [parent.plan(size) for parent, size in zip(parents, sizes, strict=True)]
     download = sum(parent.download for parent in parents) + (data.download_bytes if data else 0)

@@ -52,7 +52,7 @@ class Kind:
 
 KINDS = (
     Kind("match", "lines units up", ("auto", "none")),
-    Kind("together", "brings more than two models together", ("auto",)),
+    Kind("multi-match", "brings more than two models together", ("auto",)),
     Kind("fuse", "makes one model of aligned ones", ("auto",)),
     Kind("repair", "mends statistics that fusing spoils", ("auto", "none")),
     Kind("curve", "leads from one model to another (hubmerge path)"),
@@ -70,7 +70,7 @@ def methods() -> list[Method]:
         for m in learners().values()
     ]
     found += [
-        Method("together", way.name, "as its matcher", way.summary, way.source)
+        Method("multi-match", way.name, "as its matcher", way.summary, way.source)
         for way in multi_matchers().values()
     ]
     found += [

@@ -85,13 +85,13 @@ def _method(report: Report) -> str:
         lam = f", lambda {share(method.lam)} ({method.lam_chosen})"
     if method.weights is not None:
         lam = f", weights {', '.join(map(share, method.weights))}"
-    together = f" ({method.together})" if method.together else ""
+    jointly = f" ({method.multi_match})" if method.multi_match else ""
     moved = sum(space.moved for space in method.spaces)
     units = sum(space.size for space in method.spaces)
     found = (
         f", {figures.count(moved)} of {figures.count(units)} units moved" if method.spaces else ""
     )
-    matched = f"Matched by {method.match}{together}{found}"
+    matched = f"Matched by {method.match}{jointly}{found}"
     needs = f" ({method.needs})" if method.needs else ""
     lines = [f"{matched}; fused by {method.fuse}{needs}{lam}; repair {method.repair}."]
     if method.part:

@@ -38,11 +38,11 @@ def survey_inputs(recipe: Recipe, workers: Workers | None = None) -> SurveyInput
     alignment = prepare_parents(
         models,
         None,
-        labels=recipe.labels,
+        labels=recipe.align_labels,
         matched=run.methods.needs_spec,
         symmetry=recipe.symmetry,
     )
-    inputs = merge_inputs(run, models, alignment, splits)
+    inputs = merge_inputs(models, alignment, splits, run.methods, recipe.seed)
     repair = choose_repair(run, inputs)
     matches, _ = find_alignment(run, inputs, repair)
     states, _ = alignment.aligned(matches)

@@ -8,7 +8,7 @@ from pathlib import Path
 from hubmerge.fuse import find_fusion
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.matching.match_files import TENSORS
-from hubmerge.pipeline.context import BASE, DATASET
+from hubmerge.pipeline.sources import BASE, DATASET
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.reporting.schema.report import Data, Parent, Report
 from hubmerge.utils.parent_names import roles
@@ -129,7 +129,6 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         "fuse": method.fuse,
         "fuse_options": method.fuse_options or {},
         "lam": MIDDLE if method.lam is None else method.lam,
-        "best": False,
         "dataset": None,
         "samples": None,
         "calibration_samples": None,

@@ -72,7 +72,7 @@ def _naive(folder: Path, recipe: Any, repair: str) -> Path | None:
     from hubmerge.reporting.schema.report import Report
 
     lam = Report.read(folder / "merge").method.lam
-    if lam is None or recipe.match == "none" or recipe.labels == "by-index":
+    if lam is None or recipe.match == "none" or recipe.align_labels == "index":
         return None
     a, b = (hm.load(ref) for ref in recipe.models)
     data = recipe.dataset.id if recipe.dataset else None

@@ -65,9 +65,9 @@ class Fold:
                 info="Some models may be rotated, too, without changing what they compute.",
             )
             self.labels = gr.Radio(
-                choices("labels"),
-                value="by-name",
-                label=LABELS["labels"],
+                choices("align_labels"),
+                value="name",
+                label=LABELS["align_labels"],
                 info="How the two models' classes are brought together.",
             )
             self.heads = gr.Radio(

@@ -15,7 +15,6 @@ from spaces_app.ui import presets as levels
 from spaces_app.ui.advanced_panel import Fold, whole
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET, heading
-from spaces_app.ui.wording import LABELS
 
 EMPTY = ("", "", "")
 IN_USE = "Its models and options are used, and what stands in the fields above is not."
@@ -30,7 +29,7 @@ class Choose:
         self.level = gr.Radio(
             list(levels.LEVELS.items()),
             value=levels.STANDARD,
-            label=LABELS["best"],
+            label="How thorough?",
             elem_id="level",
         )
         self.fold = Fold(context)

@@ -31,7 +31,7 @@ class Advanced:
     base: str | None = None
     repair: str = "auto"
     symmetry: str = "auto"
-    labels: str = "by-name"
+    align_labels: str = "name"
     heads: str = SAME
     lam: float = MIDDLE
     samples: int | None = None
@@ -64,16 +64,16 @@ def to_recipe(
         "base": base,
         "repair": advanced.repair,
         "symmetry": advanced.symmetry,
-        "labels": advanced.labels,
+        "align_labels": advanced.align_labels,
         "heads": advanced.heads,
         "samples": advanced.samples if data else None,
         "calibration_samples": advanced.calibration_samples if data else None,
         "seed": advanced.seed,
         "survey": advanced.survey if data else (),
-        "best": level == BEST and pair and weighs and data is not None and advanced.lam == MIDDLE,
     }
     if pair:
-        fields["lam"] = advanced.lam
+        chooses = level == BEST and weighs and data is not None and advanced.lam == MIDDLE
+        fields["lam"] = "auto" if chooses else advanced.lam
     return make_recipe(**fields)
 
 

@@ -17,12 +17,12 @@ DEEP = 4
 OPTIONS = {
     "match": "--match",
     "symmetry": "--symmetry",
-    "together": "--together",
+    "multi_match": "--multi-match",
     "fuse": "--fuse",
     "base": "--base",
     "repair": "--repair",
     "lambda": "--lambda",
-    "labels": "--labels",
+    "align_labels": "--align-labels",
     "heads": "--heads",
     "learning_steps": "--learning-steps",
     "seed": "--seed",
@@ -65,8 +65,6 @@ def as_command(recipe: Recipe) -> str:
     for option, given_names in repeated:
         for name in given_names:
             words += [option, name]
-    if recipe.best:
-        words.append("--best")
     return shlex.join(words)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hubmerge.errors.wording import RECIPE_FILE, Value, Wording, listed
-from hubmerge.recipe import APART, JOIN, SAME
+from hubmerge.recipe import CONCAT, JOIN, SAME
 
 LABELS = {
     "dataset": "Data set",
@@ -15,10 +15,9 @@ LABELS = {
     "repair": "Repair",
     "base": "Common base",
     "symmetry": "Symmetries",
-    "labels": "Classes",
+    "align_labels": "Classes",
     "heads": "Models that know other classes",
     "lam": "λ, the share of model B",
-    "best": "How thorough?",
     "samples": "Rows to measure on",
     "calibration_samples": "Rows to match on",
     "seed": "Seed",
@@ -39,12 +38,11 @@ CHOICES: Mapping[str, Mapping[Value, str]] = {
         "all": "all the family allows",
         "permutations": "reordering alone",
     },
-    "labels": {"by-name": "by name", "by-index": "by number"},
-    "heads": {SAME: "refused", JOIN: "all in one list", APART: "side by side"},
+    "align_labels": {"name": "by name", "index": "by number"},
+    "heads": {SAME: "refused", JOIN: "all in one list", CONCAT: "side by side"},
     "create_pr": {False: NEW, True: "a pull request to one that exists"},
     "exist_ok": {False: NEW, True: "a commit to one of mine that exists"},
     "private": {True: "private", False: "public"},
-    "best": {True: "Best", False: "Standard"},
 }
 """Field -> value -> what its control shows; other controls show the value."""
 
@@ -77,7 +75,7 @@ def left_out(field: str) -> str:
     if field == "lam":
         return "set λ to 0.5"
     if field in CHOICES:
-        default = {"symmetry": "auto", "labels": "by-name", "heads": SAME}.get(field, False)
+        default = {"symmetry": "auto", "align_labels": "name", "heads": SAME}.get(field, False)
         return f"choose {option_text(field, [default])}"
     return f"leave `{field}` out of the recipe"
 

@@ -116,4 +116,4 @@ def find_multi_matcher(name: str) -> MultiMatcher:
     """The way called `name`. Raises RecipeError with the names there are."""
     if name in _ways:
         return _ways[name]
-    raise unknown("way together", name, ("auto", *_ways))
+    raise unknown("multi-match", name, ("auto", *_ways))

@@ -22,7 +22,7 @@ class Known(Part):
 class Heads(Part):
     """One head for parents with other labels, and over which labels everybody was measured."""
 
-    kind: Literal["join", "apart"]
+    kind: Literal["join", "concat"]
     """One output per label, or all outputs of all parents."""
     labels: int
     """That are told apart, each once: all contenders are measured on these."""

@@ -152,13 +152,13 @@ class Attempt(Part):
 class Method(Part):
     """How the merge was made."""
 
-    OF_MANY = ("together", "weights", *FUSED)
+    OF_MANY = ("multi_match", "weights", *FUSED)
 
     family: str | None
     """The spec used; None where nothing was matched."""
     match: str
-    together: str | None = None
-    """How more than two models were brought together."""
+    multi_match: str | None = None
+    """How more than two models were matched."""
     fuse: str
     needs: str | None = None
     """Which rows the fusion looks at: data-free, label-free or labelled."""
@@ -240,6 +240,8 @@ class Run(Part):
     seconds: dict[str, float]
     """Stage -> wall time."""
     versions: dict[str, str]
+    arithmetic: int
+    """Version of the arithmetic; merges of another one are not made again to the same bytes."""
     processes: int
     threads_per_process: int
     intra_op_threads: int

@@ -95,11 +95,11 @@ class SimplexPoint(Result):
 class SimplexMeasured(Result):
     """A simplex whose vertices are lined-up models.
 
-    together: how they were brought together. ensemble: accuracy of the mean prediction of the
+    multi_match: how they were matched. ensemble: accuracy of the mean prediction of the
     vertices, and of as many points drawn from inside.
     """
 
-    together: str
+    multi_match: str
     places: list[SimplexPoint]
     barrier: Barrier
     calibrated_barrier: Barrier | None

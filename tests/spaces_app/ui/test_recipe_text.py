@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import hubmerge
 from hubmerge.cli import options
-from hubmerge.cli.merging import merging
+from hubmerge.cli.command import command as made
 from hubmerge.errors import RecipeError
 from hubmerge.pipeline.check import checked_methods
 from hubmerge.recipe import Recipe
@@ -31,13 +31,13 @@ chosen = st.builds(
     base=st.none() | names,
     repair=st.sampled_from(["auto", "none"]),
     symmetry=st.sampled_from(["auto", "all", "permutations"]),
-    labels=st.sampled_from(["by-name", "by-index"]),
-    heads=st.sampled_from(["same", "join", "apart"]),
+    align_labels=st.sampled_from(["name", "index"]),
+    heads=st.sampled_from(["same", "join", "concat"]),
     lam=st.sampled_from([0.0, 0.25, 0.5, 1.0]),
     samples=st.none() | st.integers(1, 500),
     calibration_samples=st.none() | st.integers(0, 500),
     seed=st.integers(0, 9),
-).filter(lambda fields: fields.heads == "same" or fields.labels == "by-name")
+).filter(lambda fields: fields.heads == "same" or fields.align_labels == "name")
 recipes = st.builds(
     levels.to_recipe,
     st.lists(names, min_size=2, max_size=2),
@@ -50,7 +50,7 @@ recipes = st.builds(
 def parsed(command: str) -> Recipe:
     """What the command line makes of it."""
     app, got = typer.Typer(), []
-    app.command()(merging(lambda recipe, destination, json: got.append(recipe)))
+    app.command()(made(lambda recipe: got.append(recipe), Recipe))
     words = shlex.split(command)
     assert words[:2] == ["hubmerge", "merge"]
     app(words[2:], standalone_mode=False)
@@ -104,16 +104,16 @@ def test_the_levels_differ_in_what_they_need() -> None:
     assert quick.dataset is None
     assert quick.match == "weights"
     assert standard.match == "activations"
-    assert (best.match, best.fuse, best.best) == ("auto", "least-squares", True)
+    assert (best.match, best.fuse, best.lam) == ("auto", "least-squares", "auto")
 
 
 def test_one_model_is_no_recipe_yet() -> None:
-    words = ["quick", *["auto"] * 2, "", *["auto"] * 2, "by-name", "same"]
+    words = ["quick", *["auto"] * 2, "", *["auto"] * 2, "name", "same"]
     assert recipe_of("o/a", " ", "", None, None, *words, 0.5, "", "", "") is None
 
 
 @given(st.integers(0, 10**15 - 1))
-def test_numbers_are_read_as_people_write_them(number: int) -> None:
+def test_numbers_are_read_as_they_are_commonly_written(number: int) -> None:
     assert whole("rows", f" {number:,} ") == whole("rows", str(number)) == number
     assert whole("rows", None) is whole("rows", " ") is None
 
