@@ -27,6 +27,7 @@ from hubmerge.recipe import DataRecipe, Recipe
 from hubmerge.reporting.methods import Method, option_text
 from hubmerge.reporting.methods import methods as registered
 from hubmerge.specs.family import Family, load_families
+from hubmerge.tasks import tasks
 from hubmerge.utils.option import options_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -167,11 +168,27 @@ def laws() -> str:
     return table("law | what it says", [(name, meaning) for name, meaning in LAWS.items()])
 
 
+def every_task() -> str:
+    """Every task: the models it is for, what loads them, and what is measured of them."""
+    rows = [
+        (
+            f"`{task.name}`",
+            task.summary,
+            f"`{task.auto_class}`",
+            " or ".join(task.inputs) + (", with labels" if task.labelled else ""),
+            task.words.measured,
+        )
+        for task in tasks().values()
+    ]
+    return table("task | models | loaded by | columns | measured", rows)
+
+
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "families", families),
     ("README.md", "methods", methods),
     ("docs/fusions.md", "laws", laws),
     ("docs/fusions.md", "fusions", every_fusion),
+    ("docs/tasks.md", "tasks", every_task),
     ("docs/cli.md", "commands", commands),
     ("docs/errors.md", "codes", codes),
     ("docs/recipe.md", "fields", lambda: fields(Recipe)),

@@ -24,7 +24,7 @@ from hubmerge.models.states import with_state
 from hubmerge.pipeline.align import paths_between
 from hubmerge.pipeline.apply_matches import apply_matches
 from hubmerge.pipeline.check import checked_methods
-from hubmerge.pipeline.context import Run, Sources
+from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.find_matches import match_models
 from hubmerge.pipeline.fuse import fuse as fuse_aligned
 from hubmerge.pipeline.load import check_rows, joint_head, merge_inputs
@@ -38,6 +38,7 @@ from hubmerge.pipeline.parents import (
 )
 from hubmerge.pipeline.repair import choose_repair
 from hubmerge.pipeline.save import read_back, write_model
+from hubmerge.pipeline.sources import Sources
 from hubmerge.recipe import SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
@@ -47,7 +48,7 @@ from hubmerge.utils.workers import Workers
 HALVES = (0.5, 0.5)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Aligned(LoadedModel):
     """Model B aligned with model A, and A in the form it was aligned with.
 
@@ -145,7 +146,7 @@ def match(
         (a, b), None, labels=align_labels, matched=True, symmetry=run.methods.symmetry, heads=joint
     )
     splits = open_data_splits(run, a, joint, labelled=run.methods.matcher_uses_labels)
-    (found,) = match_models(run, merge_inputs(run, (a, b), alignment, splits))
+    (found,) = match_models(run, merge_inputs((a, b), alignment, splits, run.methods, recipe.seed))
     return Found(alignment.parents, found, joint)
 
 
@@ -194,8 +195,8 @@ def merge(
     alignment = _as_given(run, a, b, base, several)
     a = alignment.parents.a
     splits = open_data_splits(run, a, alignment.heads, labelled=run.methods.fusion_uses_labels)
-    inputs = merge_inputs(run, (a, b), alignment, splits)
-    check_rows(run, inputs)
+    inputs = merge_inputs((a, b), alignment, splits, run.methods, recipe.seed)
+    check_rows(run.methods, inputs)
     chosen = choose_repair(run, inputs)
     model = fuse_aligned(run, inputs, paths_between(run, inputs, chosen, ()))
     repaired = chosen.name if chosen else "none"

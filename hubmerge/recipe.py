@@ -36,6 +36,8 @@ from hubmerge.utils.suggestions import did_you_mean
 
 RECIPE_FILE = "hubmerge.yaml"
 AUTO: Final = "auto"
+ARITHMETIC = 1
+"""Version of the arithmetic. Another one gives other bytes for the same recipe."""
 MIDDLE = 0.5
 """The lambda that weighs two parents alike."""
 PATH_POINTS = 8
@@ -438,6 +440,15 @@ class Recipe(Part):
             label="",
         ),
     ] = Field(default_factory=dict)
+    arithmetic: Annotated[
+        int | None,
+        Option(
+            "Version of the arithmetic that made a merge; written beside it.",
+            group=MODELS,
+            flags="",
+            label="",
+        ),
+    ] = None
 
     @model_validator(mode="before")
     @classmethod

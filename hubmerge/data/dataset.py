@@ -38,7 +38,7 @@ TRAIN = ("train", "training")
 """Split names by what they are for, most usual first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Data:
     """An opened data set and the place of everything in it."""
 

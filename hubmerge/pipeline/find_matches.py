@@ -86,7 +86,7 @@ def _load(run: Run) -> MergeInputs:
         heads=heads,
     ).with_symmetry(run.methods.symmetry)
     splits = open_data_splits(run, models[0], heads, labelled=run.methods.matcher_uses_labels)
-    return merge_inputs(run, models, alignment, splits)
+    return merge_inputs(models, alignment, splits, run.methods, recipe.seed)
 
 
 def as_text(matches: Sequence[Match]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
+from hubmerge.data.splits import split_validation
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.evaluation.curve import choose_lambda
@@ -13,7 +14,7 @@ from hubmerge.evaluation.evaluate import outputs
 from hubmerge.fuse import Fused, Fusion, Given, find_fusion
 from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.align import Alignment
-from hubmerge.pipeline.auto_fuse import FusionTrial, best_fusion, split_validation
+from hubmerge.pipeline.auto_fuse import FusionTrial, best_fusion
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import LINEAR

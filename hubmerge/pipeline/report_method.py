@@ -29,6 +29,7 @@ def _names(results: RunResults, method: schema.Method) -> Iterator[tuple[str, st
     yield from (("fusions", trial.fuse) for trial in method.fusions_tried or ())
     yield "repairs", method.repair
     yield "families", method.family
+    yield "tasks", results.merge.task.name if results.merge.task else None
     yield "curves", surveys.path.curve if surveys and surveys.path else None
 
 
@@ -40,6 +41,7 @@ def _method(results: RunResults) -> schema.Method:
         family=matches[0].spec.family if matches else None,
         match=found.method if found else "none",
         multi_match=_multi_match(results),
+        spaces=_spaces(results),
         **fusion_record(results.run, fused),
         repair=repair.name if repair else "none",
         lam=None if recipe.mixture is not None else fused.lam,
@@ -51,7 +53,6 @@ def _method(results: RunResults) -> schema.Method:
             for trial in results.alignment.trials
         ],
         outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
-        spaces=_spaces(results),
         unrepaired=unrepaired(results),
     )
 

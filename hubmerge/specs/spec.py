@@ -174,7 +174,7 @@ class Group:
         return (self.root, *self.children)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Spec:
     """What each axis of each tensor of one model is.
 

@@ -43,7 +43,7 @@ def survey_inputs(recipe: Recipe, workers: Workers | None = None) -> SurveyInput
         matched=run.methods.needs_spec,
         symmetry=recipe.symmetry,
     )
-    inputs = merge_inputs(run, models, alignment, splits)
+    inputs = merge_inputs(models, alignment, splits, run.methods, recipe.seed)
     repair = choose_repair(run, inputs)
     matches, _ = find_alignment(run, inputs, repair)
     states, _ = alignment.aligned(matches)

@@ -57,7 +57,7 @@ class Learner(Protocol):
         """The other model's tensors, differentiable in the numbers."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingState:
     """Where learning stands, the best it has been, and the running mean of all looks."""
 
@@ -84,7 +84,17 @@ class TrainingState:
     @classmethod
     def at(cls, start: dict[str, Tensor], loss: float, steps: int) -> TrainingState:
         """Before the first of at most `steps`."""
-        return cls(Adam.at(start), start, loss, 0, loss, loss, loss, 0, LRSchedule.over(steps))
+        return cls(
+            adam=Adam.at(start),
+            best=start,
+            best_loss=loss,
+            best_step=0,
+            first_loss=loss,
+            mean=loss,
+            least_mean=loss,
+            least_step=0,
+            schedule=LRSchedule.over(steps),
+        )
 
     def seen(self, loss: float, patience: int) -> TrainingState:
         """After a look. patience: steps that need not have brought anything."""
@@ -229,4 +239,5 @@ def taken_up(context: MethodContext, name: str) -> TrainingState | None:
         parts.setdefault(part, {})[space] = value
     adam = Adam(parts["parameters"], parts["first"], parts["second"], taken)
     kept = dict(zip(STEPS, steps, strict=True))
-    return TrainingState(adam, parts["best"], schedule=LRSchedule(fall, end), **losses, **kept)
+    schedule = LRSchedule(fall, end)
+    return TrainingState(adam=adam, best=parts["best"], schedule=schedule, **losses, **kept)

@@ -8,7 +8,7 @@ from pathlib import Path
 from hubmerge.fuse import find_fusion
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.matching.match_files import TENSORS
-from hubmerge.pipeline.context import BASE, DATASET
+from hubmerge.pipeline.sources import BASE, DATASET
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.reporting.schema.report import Data, Parent, Report
 from hubmerge.utils.parent_names import roles

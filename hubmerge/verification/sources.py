@@ -8,7 +8,7 @@ from pathlib import Path
 from hubmerge.errors import AccessError, HubmergeError, NotFoundError, WeightsError
 from hubmerge.hub.client import RepoType
 from hubmerge.hub.source import resolve
-from hubmerge.pipeline.context import BASE, DATASET
+from hubmerge.pipeline.sources import BASE, DATASET
 from hubmerge.recipe import Recipe
 from hubmerge.utils.parent_names import roles, told
 

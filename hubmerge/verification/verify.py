@@ -19,15 +19,16 @@ from hubmerge.errors import (
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
-from hubmerge.pipeline.context import DATASET
 from hubmerge.pipeline.run import MergeResult, run
-from hubmerge.recipe import Recipe
+from hubmerge.pipeline.sources import DATASET
+from hubmerge.recipe import ARITHMETIC, Recipe
 from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.plugins import UsedPlugin, missing_plugins
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_card, check_pictures, check_verdict
 from hubmerge.verification.download import Merge, download_merge
+from hubmerge.verification.published import check_as_published
 from hubmerge.verification.recorded import check_sources, recorded, replay
 from hubmerge.verification.remade import (
     PLAIN,
@@ -111,6 +112,8 @@ def _made_again(
             f"recipe and report of {merge.source.ref} are of different merges",
             found=f"{len(wanted.models)} parents, {len(merge.report.models)} in the report",
         )
+    if merge.report.run.arithmetic != ARITHMETIC:
+        return _as_published(merge, wanted, found, weights_only, workers)
     if missing := missing_plugins(merge.report.method.plugins or ()):
         measured = () if weights_only else measured_parts(merge.report)
         parts = ("weights", "configuration", *PLAIN, *measured)
@@ -125,6 +128,19 @@ def _made_again(
     if not weights_only:
         remade.checks += not_checked(measured_parts(merge.report), found.gone[DATASET])
     return remade
+
+
+def _as_published(
+    merge: Merge, wanted: Recipe, found: Found, weights_only: bool, workers: Workers
+) -> _Remade:
+    """A merge by another version of the arithmetic: loaded and measured, not made again."""
+    run = merge.report.run
+    why = (
+        f"not settled: made by version {run.versions.get('hubmerge', 'unknown')} of hubmerge, "
+        f"whose arithmetic is number {run.arithmetic}; the installed one's is number {ARITHMETIC}"
+    )
+    measured = not (weights_only or DATASET in found.gone)
+    return _Remade(check_as_published(merge, wanted, why, measured=measured, workers=workers))
 
 
 def _needs(missing: Sequence[UsedPlugin]) -> str:

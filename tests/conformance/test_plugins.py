@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from transformers import ViTConfig
 
 from hubmerge.fuse import fusions
 from hubmerge.landscape.curves import curves
@@ -11,6 +14,7 @@ from hubmerge.matching.multi import multi_matchers
 from hubmerge.registry import allow_plugins
 from hubmerge.repair import repairs
 from hubmerge.specs.family import load_families
+from hubmerge.tasks import task_of
 from hubmerge.utils.workers import Workers
 from tests.conformance import test_fusions, test_laws, test_registered
 from tests.helpers import plugin
@@ -81,6 +85,14 @@ def test_its_family_conforms(deit):
     test_laws.test_every_space_matters(deit)
     test_laws.test_activations_live_where_the_spec_watches_them(deit)
     test_laws.test_every_free_space_is_watched(deit)
+
+
+def test_its_task_accepts_its_models():
+    own = SimpleNamespace(model_type="small_cnn", architectures=["SmallCnnForImageClassification"])
+    assert task_of(own).name == "small-cnn-classification"
+    assert task_of(ViTConfig(architectures=["ViTForImageClassification"])).pipeline_tag == (
+        "image-classification"
+    )
 
 
 def test_everything_it_registers_says_what_it_is_and_where_it_is_from():

@@ -95,6 +95,7 @@ def example(**changes: Any) -> Report:
             processes=1,
             threads_per_process=2,
             intra_op_threads=1,
+            arithmetic=1,
             device="cpu",
         ),
     }

@@ -58,7 +58,7 @@ TINY: dict[str, Tiny] = {
 
 @dataclass(frozen=True)
 class ProbeBatch:
-    """Random input in the shape of the measuring room's batches."""
+    """Random input in the shape of the evaluation's batches."""
 
     inputs: dict[str, Tensor]
 

@@ -243,6 +243,8 @@ class Run(Part):
     seconds: dict[str, float]
     """Stage -> wall time."""
     versions: dict[str, str]
+    arithmetic: int
+    """Version of the arithmetic; merges of another one are not made again to the same bytes."""
     processes: int
     threads_per_process: int
     intra_op_threads: int
