@@ -95,7 +95,7 @@ def why_unmeasured(task: Task | None, architecture: str, no_data: str = NO_DATA)
 def has_classes(config: PreTrainedConfig) -> bool:
     """Whether outputs of the model stand for labels, so that label names mean something.
 
-    Where no task says so, the name of the architecture does: transformers calls what tells classes
+    Where no task says so, the name of the architecture does: transformers calls what distinguishes classes
     apart `...Classification`.
     """
     task = task_of(config)
