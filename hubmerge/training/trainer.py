@@ -129,8 +129,9 @@ def learn(
 ) -> TrainingResult:
     """Takes `steps` steps of a learner, or as many as the validation loss is worth.
 
-    anchor: the model at weight 0, float32. name: under which unfinished training is kept in
-    the context's checkpoint store and continued; the result is the same. Called by all processes alike.
+    anchor: the model at weight 0, float32. name: under which unfinished training is kept in the
+    context's checkpoint store and continued; the result is the same.
+    Called by all processes alike.
     """
     midpoint, held_out = Midpoint(context.scratch, context.workers), sampler.held_out()
     patience = max(PATIENCE * CHECK, steps // SHARE)
