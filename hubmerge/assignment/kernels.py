@@ -8,8 +8,9 @@ gets there in three stages, and prices only ever rise on the way:
 1. Every row in turn takes a column it wants, if one is free (`_assign_wanted`).
 2. A row left over bids (`_bid`): it takes the column it wants from the row that has it, and raises
    the price until its second choice is as good, and a little more; the row thrown out bids in
-   turn. The little more (Bertsekas 1988, doi:10.1007/BF02186476) keeps rows from outbidding one another in
-   tiny steps; rows it left on a column they do not quite want are free again, and bid without it.
+   turn. The little more (Bertsekas 1988, doi:10.1007/BF02186476) keeps rows from outbidding one
+   another in tiny steps; rows it left on a column they do not quite want are free again, and bid
+   without it.
 3. For each row still left over, Dijkstra's search finds the cheapest chain of rows that move over
    by one column each, the last to a free one (`_augment`). Where that takes long, prices are first
    brought about where they belong by bids in large steps (`_settle_roughly`).
