@@ -52,8 +52,8 @@ def test_what_was_matched_apart_is_merged_apart(
         "match", *split_validation, *heads, "--match", "weights", "-o", tmp_path / "found"
     ).succeeded()
     given = ("--alignment", tmp_path / "found", "-o", tmp_path / "concat")
-    told = hubmerge("merge", *split_validation, *heads, *given).succeeded().out
-    assert "Nothing was measured" in told
+    reported = hubmerge("merge", *split_validation, *heads, *given).succeeded().out
+    assert "Nothing was measured" in reported
     assert AutoConfig.from_pretrained(tmp_path / "concat").num_labels == 10
 
 

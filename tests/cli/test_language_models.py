@@ -73,12 +73,12 @@ def evaluation_blocks(tokenizer) -> torch.Tensor:
     def key(row: int) -> bytes:
         return hashlib.blake2b(f"hubmerge rows v1:{row}".encode(), digest_size=8).digest()
 
-    told = texts.sentences(160, 3)
+    reported = texts.sentences(160, 3)
     line = []
-    for row in sorted(range(len(told)), key=key):
-        line += [*tokenizer(told[row])["input_ids"], tokenizer.eos_token_id]
+    for row in sorted(range(len(reported)), key=key):
+        line += [*tokenizer(reported[row])["input_ids"], tokenizer.eos_token_id]
     blocks = [line[k : k + texts.TOKENS] for k in range(0, len(line), texts.TOKENS)]
-    return torch.tensor([b for b in blocks if len(b) == texts.TOKENS][: len(told)])
+    return torch.tensor([b for b in blocks if len(b) == texts.TOKENS][: len(reported)])
 
 
 @every_family

@@ -111,10 +111,10 @@ def test_real_launchers(
     two, one = tmp_path / "two", tmp_path / "one"
     done = run(*arguments, "--samples", "60", "-o", str(two))
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["run"]["processes"] == 2
+    reported = json.loads(done.stdout)
+    assert reported["run"]["processes"] == 2
     alone = hubmerge(*arguments, "--samples", "60", "-o", one).succeeded()
-    assert but_for_the_run(told) == but_for_the_run(alone.json)
+    assert but_for_the_run(reported) == but_for_the_run(alone.json)
     refused = run("merge", "me/resnet-a", "me/nothing", "-o", str(tmp_path / "no"))
     assert refused.returncode != 0
     assert refused.stderr.count("NotFoundError: ") == 1

@@ -37,7 +37,7 @@ def both(ref: str) -> Arguments:
 
 
 def private(token: str) -> Arguments:
-    """Asked for by somebody who must not know it exists."""
+    """Asked for by a user who must not know it exists."""
 
     def make(kit: Kit) -> list[Any]:
         kit.token = kit.hub.add_user("guest") if token == "guest" else token

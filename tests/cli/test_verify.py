@@ -60,9 +60,9 @@ def test_a_good_merge_holds(merged: Merged, hubmerge: CommandLine) -> None:
 
 
 def test_the_publishers_folder_can_be_checked(merged: Merged, hubmerge: CommandLine) -> None:
-    told = hubmerge("verify", merged.folder).succeeded().out
-    assert "Holds: everything came out identical." in told
-    assert "Same versions as published with." in told
+    reported = hubmerge("verify", merged.folder).succeeded().out
+    assert "Holds: everything came out identical." in reported
+    assert "Same versions as published with." in reported
 
 
 def test_a_merge_without_data_is_checked_whole(
@@ -130,9 +130,9 @@ def test_a_tampered_figure(vit: Path, hubmerge: CommandLine, hub: EmbeddedHub, r
     assert wrong(done) == {("contenders", "contenders.naive.loss")}
     (check,) = [c for c in done.json["checks"] if c["what"] == "contenders.naive.loss"]
     assert (check["said"], check["found"]) == (before + 0.5, before)
-    told = hubmerge("verify", repo)
-    told.refused(VerificationError, "contenders: contenders.naive.loss")
-    assert f"said {before + 0.5}, found {before}" in told.out
+    reported = hubmerge("verify", repo)
+    reported.refused(VerificationError, "contenders: contenders.naive.loss")
+    assert f"said {before + 0.5}, found {before}" in reported.out
 
 
 def test_a_figure_tampered_in_the_card_alone(vit: Path, hubmerge: CommandLine) -> None:

@@ -38,7 +38,7 @@ def chosen(losses, validation=ROWS, then=lambda best: ()):
     return best_match(tried, match, lambda matches: losses[matches[0]], validation, None, then)
 
 
-def test_the_least_loss_is_kept_and_all_are_told(scored):
+def test_the_least_loss_is_kept_and_all_are_reported(scored):
     found, attempts = chosen({"a": 0.5, "b": 0.2, "c": 0.3})
     assert found == ("b",)
     assert [(each.match, each.loss, each.chosen) for each in attempts] == [
@@ -73,7 +73,7 @@ def test_what_comes_next_depends_on_the_best_and_must_beat_it(scored):
     assert chosen({"a": 0.2}) == (("a",), ())
 
 
-def test_scales_are_tried_where_there_are_any_and_nobody_decided():
+def test_scales_are_tried_where_there_are_any_and_none_were_chosen():
     vit, resnet = spec_of(generic("vit")), spec_of(generic("resnet-basic"))
     mlp = spec_of(generic("mlp_head-none"))
     best = MatchConfig("activations", "scales")

@@ -82,7 +82,7 @@ def test_disjoint_halves_become_one_classifier(models, merge):
     assert (said == labels).float().mean() > 0.75
 
 
-def test_the_report_says_over_which_labels_everybody_was_measured(merge):
+def test_the_report_names_the_labels_that_all_contenders_were_measured_on(merge):
     report, folder = merge("low", "high", match="weights")
     assert (report.heads.kind, report.heads.labels, report.heads.shared) == ("join", 10, 0)
     assert report.verdict_sentence.endswith(" Of the 10 labels the parents know 5 and 5.")

@@ -318,7 +318,7 @@ def test_memory_grows_with_the_model_and_with_activations(
     ("size", "said"),
     [(0, "0 B"), (999, "999 B"), (8_724_644, "8.7 MB"), (125e9, "125 GB"), (3e12, "3.0 TB")],
 )
-def test_sizes_as_people_read_them(size: float, said: str) -> None:
+def test_sizes_are_readable(size: float, said: str) -> None:
     assert human(size) == said
 
 

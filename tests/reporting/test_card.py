@@ -263,7 +263,7 @@ def metadata_of(text):
     return yaml.safe_load(text.split("---\n")[1])
 
 
-def test_a_card_says_over_which_labels_everybody_was_measured():
+def test_a_card_names_the_labels_that_all_contenders_were_measured_on():
     card = render_card(of_other_labels())
     assert "of 5 labels the parents know 3, 4; 2 are known to several" in card
     assert "3 labels, 700 rows" in card

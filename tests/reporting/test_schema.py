@@ -140,6 +140,6 @@ def test_a_report_of_three_has_what_a_report_of_two_has_and_a_third_parent():
 
 
 @pytest.mark.parametrize("name", ["parent_d", "parent_x", "uncle"])
-def test_contenders_nobody_knows_are_refused(name):
+def test_unknown_contenders_are_refused(name):
     with pytest.raises(ValidationError, match=name):
         contenders(**{name: (0.5, 0.5)})

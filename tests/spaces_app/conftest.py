@@ -70,7 +70,7 @@ def guest(hub: EmbeddedHub) -> Person:
 
 
 @pytest.fixture
-def somebody(request: pytest.FixtureRequest) -> Person:
+def person(request: pytest.FixtureRequest) -> Person:
     return visitor(request.node.name)
 
 

@@ -1,4 +1,4 @@
-"""A recipe somebody else wrote decides what is merged, and nothing about this machine."""
+"""A published recipe decides what is merged, and nothing about this machine."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_another_source_is_named_by_its_role(changes: dict[str, Any], role: str)
     assert wrong == [role]
 
 
-def test_folders_are_told_by_name_and_hash() -> None:
+def test_folders_are_reported_by_name_and_hash() -> None:
     sha = "local-" + "a" * 40
     report = example(models=[parent("left", "a", kind="local", sha=sha), example().models[1]])
     named = recipe(models=("left", B), shas={"model_a": sha})

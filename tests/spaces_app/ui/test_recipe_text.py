@@ -113,7 +113,7 @@ def test_one_model_is_no_recipe_yet() -> None:
 
 
 @given(st.integers(0, 10**15 - 1))
-def test_numbers_are_read_as_people_write_them(number: int) -> None:
+def test_numbers_are_read_as_they_are_commonly_written(number: int) -> None:
     assert whole("rows", f" {number:,} ") == whole("rows", str(number)) == number
     assert whole("rows", None) is whole("rows", " ") is None
 
