@@ -8,7 +8,6 @@ from typing import Annotated
 import gradio as gr
 import pytest
 import typer
-from tests.helpers.pages import ROOT
 from typer.testing import CliRunner
 
 import hubmerge as hm
@@ -19,6 +18,7 @@ from hubmerge.recipe import Recipe
 from hubmerge.registry import registry
 from hubmerge.utils.option import GROUPS, MODELS, Option, documented, options_of
 from spaces_app.ui.advanced_panel import panel_options, values_of
+from tests.helpers.pages import ROOT
 
 HELP = "How bright the merge shall shine."
 
