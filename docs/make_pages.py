@@ -25,7 +25,7 @@ from hubmerge.fuse import fusions
 from hubmerge.fuse.laws import LAWS
 from hubmerge.recipe import DataRecipe, Recipe
 from hubmerge.reporting.methods import Method, option_text
-from hubmerge.reporting.methods import methods as all_methods
+from hubmerge.reporting.methods import methods as registered
 from hubmerge.specs.family import Family, load_families
 from hubmerge.tasks import tasks
 from hubmerge.utils.option import options_of
@@ -101,6 +101,7 @@ def families() -> str:
     rows = [
         (f"[`{family.name}`]({_link(family)})", _first_comment(family.text))
         for family in load_families().families.values()
+        if family.path.is_relative_to(ROOT)
     ]
     return table("family | models", rows)
 
@@ -120,10 +121,15 @@ def _sources(text: str) -> str:
     return re.sub(r"arXiv:(\d{4}\.\d{5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
 
+def own_methods() -> list[Method]:
+    """Every method that comes with hubmerge, whatever plugins are installed."""
+    return [method for method in registered() if method.plugin is None]
+
+
 def methods() -> str:
     """Every registered matcher, way of bringing several together, fusion and repair."""
     rows = [
-        (f"`--{m.kind} {m.name}`", m.mark, m.summary, _sources(m.source)) for m in all_methods()
+        (f"`--{m.kind} {m.name}`", m.mark, m.summary, _sources(m.source)) for m in own_methods()
     ]
     return table("option | needs | what it does | source", rows)
 
@@ -148,7 +154,7 @@ def every_fusion() -> str:
         ]
         return "\n\n".join([*said, "\n".join(facts)])
 
-    return "\n\n".join(one(method) for method in all_methods() if method.kind == "fuse")
+    return "\n\n".join(one(method) for method in own_methods() if method.kind == "fuse")
 
 
 def _code_first(text: str) -> str:

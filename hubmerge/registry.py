@@ -332,6 +332,12 @@ def allow_plugins(packages: Iterable[str] | None) -> None:
     _located.cache_clear()
 
 
+def installed_plugins() -> tuple[str, ...]:
+    """Names of all installed packages that add to a registry, let in or not."""
+    points = (point for group in _entry_points().values() for point in group)
+    return tuple(sorted({point.dist.name for point in points if point.dist is not None}))
+
+
 def _is_allowed(package: str) -> bool:
     return _allowed is None or _normal(package) in _allowed
 

@@ -94,6 +94,11 @@ def _method(report: Report) -> str:
     matched = f"Matched by {method.match}{jointly}{found}"
     needs = f" ({method.needs})" if method.needs else ""
     lines = [f"{matched}; fused by {method.fuse}{needs}{lam}; repair {method.repair}."]
+    for plugin in method.plugins or []:
+        lines.append(
+            f"The {plugin.kind} {one_line(plugin.name)} is from the plugin "
+            f"{one_line(plugin.package)} {one_line(plugin.version)}."
+        )
     if method.part:
         lines.append(f"Merged: {one_line(method.part)}.")
     return "\n".join([*lines, *_chosen(method, words_of(report))])

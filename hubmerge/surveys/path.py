@@ -52,7 +52,7 @@ def find_path(
         check_folder(out)
     inputs = survey_inputs(recipe, workers)
     seen, chain = measure_path(inputs, curve=curve, bends=count, steps=steps)
-    found = PathFound(**survey_fields(inputs), **dict(seen))
+    found = PathFound(**survey_fields(inputs, curve), **dict(seen))
     inputs.workers.on_main(lambda: write_survey(found, inputs, out, _bends(chain)))
     return found
 

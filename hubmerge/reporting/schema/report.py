@@ -18,6 +18,7 @@ from hubmerge.reporting.schema.barriers import Barriers
 from hubmerge.reporting.schema.base import Count, Part, RowSet, is_finite
 from hubmerge.reporting.schema.fusion import FUSED, FusionTried, SoupRecord
 from hubmerge.reporting.schema.heads import Heads
+from hubmerge.reporting.schema.plugins import UsedPlugin
 from hubmerge.reporting.schema.surveys import Surveys
 from hubmerge.utils.parent_names import MOST, roles
 
@@ -152,7 +153,7 @@ class Attempt(Part):
 class Method(Part):
     """How the merge was made."""
 
-    OF_MANY = ("multi_match", "weights", *FUSED)
+    OF_MANY = ("multi_match", "weights", *FUSED, "plugins")
 
     family: str | None
     """The spec used; None where nothing was matched."""
@@ -186,6 +187,8 @@ class Method(Part):
     spaces: list[SpaceMatch]
     unrepaired: str | None
     """What could not be repaired and why; None if nothing was left."""
+    plugins: list[UsedPlugin] | None = None
+    """What of the above is no part of hubmerge; None if all is."""
 
 
 class Data(Part):

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from hubmerge.evaluation.results import Barrier, Curve, Result
+from hubmerge.reporting.schema.plugins import UsedPlugin
 
 Settled = Literal["no barrier", "a barrier", "cannot tell"]
 
@@ -17,7 +20,7 @@ class Surveyed(Result):
     """What all surveys say about themselves.
 
     models: `id@sha` or folder, each. recipe: everything that decides what was found. rows: what
-    calibration, validation and evaluation hold.
+    calibration, validation and evaluation hold. plugins: what of this is no part of hubmerge.
     """
 
     hubmerge: str
@@ -26,6 +29,7 @@ class Surveyed(Result):
     method: str
     rows: dict[str, int]
     unit: str
+    plugins: list[UsedPlugin] = Field(default_factory=list)
     sentence: str
 
 

@@ -34,7 +34,7 @@ SURELY = 1e-9
 """Relative rise of a sum of float64 products below which two universes count as equally good."""
 
 
-@multi_matcher("cycle-consistent", source="arXiv:2405.17897, section 3.2", all_pairs=True)
+@multi_matcher(source="arXiv:2405.17897, section 3.2", all_pairs=True)
 def cycle_consistent(problem: MultiMatchProblem) -> list[Match]:
     """All pairs are matched at once: each model has one place in a common universe.
 
