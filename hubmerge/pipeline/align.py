@@ -96,7 +96,7 @@ def _best_alignment(
 
     def merge(matches: tuple[Match, ...]) -> PreTrainedModel:
         path = paths_between(run, inputs, repair, matches).path
-        return path.model(1.0 if recipe.mixture is not None else recipe.lam)
+        return path.model(1.0 if recipe.mixture is not None else recipe.first_lambda)
 
     return best_match(
         match_configs(run, inputs),

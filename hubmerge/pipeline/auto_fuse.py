@@ -43,7 +43,7 @@ def candidates(recipe: Recipe, statistics: InputBatches, validation: InputBatche
     """
 
     def fits(fusion: Fusion) -> bool:
-        weighed = recipe.lam != MIDDLE or bool(recipe.weights) or recipe.best
+        weighed = recipe.lam != MIDDLE or bool(recipe.weights)
         return (
             (not fusion.of_a_run or is_training_run(recipe.models))
             and not fusion.random

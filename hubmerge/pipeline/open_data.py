@@ -67,7 +67,7 @@ def open_splits(
             processor=a.processor,
             tokenizer=a.tokenizer,
             labels=a.id2label,
-            by_index=recipe.labels == "by-index",
+            by_index=recipe.align_labels == "index",
             tokens=wanted.tokens,
             heads=heads,
         ),

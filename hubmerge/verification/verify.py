@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from hubmerge.pipeline.run import MergeResult, run
 from hubmerge.pipeline.sources import DATASET
 from hubmerge.recipe import ARITHMETIC, Recipe
 from hubmerge.reporting.pictures import PICTURES
+from hubmerge.reporting.schema.plugins import UsedPlugin, missing_plugins
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_card, check_pictures, check_verdict
@@ -96,11 +97,11 @@ def _claims(merge: Merge) -> tuple[list[Check], list[str]]:
     report, folder = merge.report, merge.folder
     card = (folder / CARD).read_text("utf-8", "replace") if CARD in merge.names else ""
     there = {name: (folder / name).read_bytes() for name in PICTURES if name in merge.names}
-    told, first = check_card(card, report)
-    drawn, second = check_pictures(there, report)
+    on_card, first = check_card(card, report)
+    on_pictures, second = check_pictures(there, report)
     further = [f"not a merge's files, not looked at: {', '.join(merge.further)}"]
     checks = [*check_sources(merge.recipe, report), *check_hashes(merge), *check_verdict(report)]
-    return [*checks, *told, *drawn], [*first, *second, *(further if merge.further else [])]
+    return [*checks, *on_card, *on_pictures], [*first, *second, *(further if merge.further else [])]
 
 
 def _made_again(
@@ -113,6 +114,10 @@ def _made_again(
         )
     if merge.report.run.arithmetic != ARITHMETIC:
         return _as_published(merge, wanted, found, weights_only, workers)
+    if missing := missing_plugins(merge.report.method.plugins or ()):
+        measured = () if weights_only else measured_parts(merge.report)
+        parts = ("weights", "configuration", *PLAIN, *measured)
+        return _Remade(not_checked(parts, _needs(missing)))
     if found.gone_parents:
         measured = () if weights_only else measured_parts(merge.report)
         parts = ("weights", "configuration", *PLAIN, *measured)
@@ -136,6 +141,13 @@ def _as_published(
     )
     measured = not (weights_only or DATASET in found.gone)
     return _Remade(check_as_published(merge, wanted, why, measured=measured, workers=workers))
+
+
+def _needs(missing: Sequence[UsedPlugin]) -> str:
+    """Which plugins it takes to make the merge again, and how to get them."""
+    named = ", ".join(f"the {each.kind} {each.name} of {each.package}" for each in missing)
+    wanted = " ".join(dict.fromkeys(each.requirement for each in missing))
+    return f"it takes {named}, which is not installed here: pip install {wanted}"
 
 
 def _by_recipe(merge: Merge, wanted: Recipe, workers: Workers) -> _Remade:

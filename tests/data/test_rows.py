@@ -70,7 +70,7 @@ def test_fewer_rows_are_the_beginning_of_more(write):
         assert choose_rows(data, samples=samples).evaluation.indices == most[:samples]
 
 
-def test_a_large_number_takes_validation_rows_first_and_says_so(write):
+def test_a_large_number_takes_validation_rows_first_and_is_reported(write):
     data = open_data(write({"train": 100}), ref="d")
     some = choose_rows(data, samples=50)
     assert [len(s) for s in (some.calibration, some.validation)] == [40, 10]
