@@ -43,6 +43,7 @@ from hubmerge.recipe import SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.atomic_folder import atomic_folder
+from hubmerge.utils.option import documented
 from hubmerge.utils.workers import Workers
 
 HALVES = (0.5, 0.5)
@@ -57,7 +58,7 @@ class Aligned(LoadedModel):
 
     anchor: LoadedModel
     heads: Heads | None = None
-    """The one head of both, if they tell other classes apart."""
+    """The one head of both, if their label sets differ."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ class Merged:
         return target
 
 
+@documented(Recipe, by="match")
 def match(
     a: LoadedModel,
     b: LoadedModel,
@@ -124,10 +126,6 @@ def match(
 ) -> Found:
     """Finds the symmetry of B that aligns it with A.
 
-    by: a registered matcher, or "auto": `activations` on a `dataset` (Hub id or folder), which
-    those that look at activations need; without one `synthetic` for models that images can be made
-    for, else `weights`. symmetry: "all" the family allows, "scales" (also "auto"), "maps" or
-    "permutations". heads: as the recipe's: "same", "join" or "concat".
     Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
     """
     check_mergeable(a, b, other_labels=heads != SAME)
@@ -150,6 +148,7 @@ def match(
     return Found(alignment.parents, found, joint)
 
 
+@documented(Recipe, t="lam")
 def merge(
     a: LoadedModel,
     b: LoadedModel,
@@ -164,19 +163,15 @@ def merge(
 ) -> Merged:
     """(1 - t) A + t B, with B as `Found.apply` returned it (or as it came: the naive average).
 
-    fuse: a registered fusion, or "auto": the best of those that what is given allows, on
-        validation rows of the `dataset`.
-    base: the model A and B were made from, as it came or aligned with A as B is.
-    repair: needs a `dataset` for its statistics; "auto" without one repairs batch norm on
-        synthetic images.
-    heads: "same", "join" or "concat"; where `b` was aligned, as it was. A base goes with "same".
+    A base comes as it is, or aligned with A as B is; it goes with heads "same". Without a `dataset`
+    repair "auto" corrects batch norm on synthetic images.
     Raises: MismatchError, also where `b` or `base` was aligned with another model than `a`.
     """
     others = (b,) if base is None else (b, base)
     several = heads != SAME or any(isinstance(each, Aligned) and each.heads for each in others)
     if several and base is not None:
         raise RecipeError(
-            "in memory, models that tell other classes apart take no base",
+            "in memory, models with different label sets take no base",
             hint="hubmerge.run takes one",
         )
     check_mergeable(a, *others, other_labels=several)

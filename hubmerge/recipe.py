@@ -398,12 +398,12 @@ class Recipe(Part):
     heads: Annotated[
         HeadKind,
         Option(
-            "What is made of parents that know other classes.",
+            "What becomes of the outputs of parents that know other classes.",
             group=MODELS,
             choices={
                 "same": "refused",
-                "join": "one head over all classes, each once",
-                "concat": "one head with the outputs of all, side by side",
+                "join": "all in one list",
+                "concat": "side by side",
             },
             also=(MATCH,),
             label="Models that know other classes",

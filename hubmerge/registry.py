@@ -104,7 +104,7 @@ class Registry(Generic[T]):
         reader: "module:function" that makes one of them of a path, for files that are no Python.
         suffix: of the files.
         variable: environment variable that names further folders.
-        missing, broken: errors for a name nobody registers, and for a file that cannot be used.
+        missing, broken: errors for an unknown name, and for a file that cannot be used.
     """
 
     def __init__(

@@ -133,7 +133,7 @@ def test_a_model_no_family_describes_is_refused_with_the_ways_out():
     with pytest.raises(FamilyError) as refused:
         load_families().for_config(SimpleNamespace(model_type="swin"))
     said = str(refused.value)
-    for part in ("'swin'", "mlp_head, resnet, vit", "--match none", SPECS_VARIABLE, "docs/spec.md"):
+    for part in ("'swin'", "mlp_head, resnet, vit", 'match="none"', SPECS_VARIABLE, "docs/spec.md"):
         assert part in said
 
 
