@@ -12,7 +12,6 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from hubmerge.demo.train import train
 from hubmerge.errors import RecipeError, TargetError
 from hubmerge.matching.alignment_files import FOLDER
 from tests.helpers import zoo
@@ -25,7 +24,7 @@ PNG = b"\x89PNG"
 
 @pytest.fixture(scope="module")
 def three(parents: dict[str, dict], tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    third = train(zoo.course("mlp"), 3, zoo.rows()["train"])
+    third = zoo.trained("mlp", 3)
     folder = zoo.write_model(tmp_path_factory.mktemp("third") / "c", third, "mlp")
     return [*TWO, folder]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from hubmerge.demo.train import train
 from hubmerge.errors import RecipeError
 from tests.helpers import zoo
 from tests.helpers.command_line import CommandLine
@@ -65,7 +64,7 @@ def test_two_models_carry_path_and_plane_and_all_of_it_is_checked(
 def test_three_models_carry_their_simplex(
     hubmerge: CommandLine, parents: dict[str, dict], out: Path, tmp_path: Path
 ) -> None:
-    third = train(zoo.course("mlp"), 3, zoo.rows()["train"])
+    third = zoo.trained("mlp", 3)
     folder = zoo.write_model(tmp_path / "c", third, "mlp")
     wanted = (*TWO, folder, *BY_WEIGHTS, "--survey", "simplex")
     done = hubmerge("merge", *wanted, "-o", out).succeeded()

@@ -11,7 +11,6 @@ import yaml
 from huggingface_hub import metadata_load
 from safetensors.torch import load_file
 
-from hubmerge.demo.train import train
 from hubmerge.errors import RecipeError
 from tests.helpers import zoo
 from tests.helpers.command_line import CommandLine
@@ -24,7 +23,7 @@ DATA = ("--dataset", "me/digits", "--samples", 100, "--calibration-samples", 100
 def three(parents: dict[str, dict], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three trained MLPs; the third orders its classes differently."""
     place = tmp_path_factory.mktemp("third")
-    third = train(zoo.course("mlp"), 3, zoo.rows()["train"])
+    third = zoo.trained("mlp", 3)
     folder = zoo.write_model(place / "c", third, "mlp")
     return [*parents["mlp"].values(), zoo.shuffled_labels(folder, place / "shuffled", "mlp")]
 
