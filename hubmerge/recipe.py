@@ -88,7 +88,7 @@ class DataRecipe(Part):
             top=True,
             also=EVERYWHERE,
             label="",
-            see="measure.md#data",
+            see="evaluation.md#data",
         ),
     ]
     config: Annotated[
@@ -141,7 +141,7 @@ class DataRecipe(Part):
             group=DATA,
             also=MATCHING,
             label="",
-            see="measure.md#texts",
+            see="evaluation.md#texts",
         ),
     ] = None
 
@@ -213,7 +213,7 @@ class Recipe(Part):
             choices={"auto": "cycle-consistent, or star for a matcher that learns"},
             also=MATCHING,
             label="",
-            see="many.md",
+            see="multi-model.md",
         ),
     ] = AUTO
     fuse: Annotated[
@@ -306,7 +306,7 @@ class Recipe(Part):
             metavar="W,W,...",
             top=True,
             label="",
-            see="many.md",
+            see="multi-model.md",
         ),
     ] = None
     dataset: DataRecipe | None = None
@@ -319,7 +319,7 @@ class Recipe(Part):
             top=True,
             also=(SURVEY,),
             label="Rows to measure on",
-            see="measure.md#data",
+            see="evaluation.md#data",
         ),
     ] = None
     calibration_samples: Annotated[
@@ -330,7 +330,7 @@ class Recipe(Part):
             group=MEASURING,
             also=MATCHING,
             label="Rows to match on",
-            see="measure.md#data",
+            see="evaluation.md#data",
         ),
     ] = None
     train_samples: Annotated[
@@ -340,7 +340,7 @@ class Recipe(Part):
             "Training rows to measure the paths on as well; the verdict does not see them.",
             group=MEASURING,
             label="",
-            see="measure.md#the-path-and-its-barrier",
+            see="evaluation.md#the-path-and-its-barrier",
         ),
     ] = None
     path_points: Annotated[
@@ -351,7 +351,7 @@ class Recipe(Part):
             group=MEASURING,
             also=(PATH,),
             label="",
-            see="measure.md#the-path-and-its-barrier",
+            see="evaluation.md#the-path-and-its-barrier",
         ),
     ] = PATH_POINTS
     survey: Annotated[
@@ -376,7 +376,7 @@ class Recipe(Part):
             group=MODELS,
             also=MATCHING,
             label="",
-            see="learning.md",
+            see="learned-matching.md",
         ),
     ] = None
     seed: Annotated[
@@ -392,7 +392,7 @@ class Recipe(Part):
             choices={"name": "by name", "index": "by number"},
             also=EVERYWHERE,
             label="Classes",
-            see="measure.md#labels",
+            see="evaluation.md#labels",
         ),
     ] = "name"
     heads: Annotated[
