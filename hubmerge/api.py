@@ -58,7 +58,7 @@ class Aligned(LoadedModel):
 
     anchor: LoadedModel
     heads: Heads | None = None
-    """The one head of both, if they tell other classes apart."""
+    """The one head of both, if their label sets differ."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def merge(
     several = heads != SAME or any(isinstance(each, Aligned) and each.heads for each in others)
     if several and base is not None:
         raise RecipeError(
-            "in memory, models that tell other classes apart take no base",
+            "in memory, models with different label sets take no base",
             hint="hubmerge.run takes one",
         )
     check_mergeable(a, *others, other_labels=several)

@@ -113,7 +113,7 @@ def _check_pair(a: Mergeable, b: Mergeable, other_labels: bool) -> None:
     if has_classes(a.config) and classes[0] != classes[1] and not other_labels:
         raise LabelError(
             f"{a.source.ref} has {classes[0]} classes, {b.source.ref} has {classes[1]}",
-            hint=f"models merge if they tell the same classes apart; else {JOINED}",
+            hint=f"models merge if they have the same classes; else {JOINED}",
         )
     _compare(a, b, CONFIG, *(dict(_flat(m.config.to_dict(), _FREE)) for m in (a, b)))
     present = [m.processor is not None for m in (a, b)]
@@ -127,14 +127,14 @@ def _check_pair(a: Mergeable, b: Mergeable, other_labels: bool) -> None:
 
 
 def common_head(kind: str, models: Sequence[Mergeable]) -> Heads | None:
-    """The one head for models that tell other classes apart; None where they tell the same.
+    """The joint head for models with different label sets; None where they are the same.
 
     Raises: RecipeError, if they have no classes; LabelError, if names do not say which are one.
     """
     config = models[0].config
     if kind != SAME and not has_classes(config):
         raise RecipeError(
-            f"{option('heads', kind)} is for models that tell classes apart",
+            f"{option('heads', kind)} is for classifiers",
             found=f"{(config.architectures or [''])[0]}, whose outputs are no labelled classes",
             hint=leave_out("heads"),
             field="heads",

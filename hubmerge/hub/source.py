@@ -114,7 +114,7 @@ def resolve(ref: str, repo_type: RepoType = "model") -> Source:
     def look() -> Source:
         info = client().repo_info(parsed.id, repo_type=repo_type, revision=parsed.revision)
         gated, private = bool(info.gated), bool(info.private)
-        if gated:  # shown to everybody, downloaded by the chosen
+        if gated:  # visible to all, downloadable by users with access
             client().auth_check(parsed.id, repo_type=repo_type)
         return Source(**vars(parsed), sha=str(info.sha), gated=gated, private=private)
 

@@ -39,7 +39,7 @@ class MatchConfig:
 
 
 NO_MATCHING = MatchConfig("none", PERMUTATIONS)
-"""Units left in the order they have. Tried where the models tell other classes apart: what looks
+"""Units left in the order they have. Tried where the models' label sets differ: what looks
 for different things can be better off side by side."""
 
 

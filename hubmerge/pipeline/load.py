@@ -47,7 +47,7 @@ class MergeInputs:
 
     @property
     def heads(self) -> Heads | None:
-        """The one head of all, where the parents tell other classes apart."""
+        """The joint head, where the parents' label sets differ."""
         return self.alignment.heads
 
     @property
@@ -108,7 +108,7 @@ def load_source(source: Source, run: Run) -> LoadedModel:
 
 
 def joint_head(run: Run, models: Sequence[LoadedModel]) -> Heads | None:
-    """The one head for parents that tell other classes apart; None where they tell the same.
+    """The joint head for parents with different label sets; None where they are the same.
 
     Raises: as `common_head`; RecipeError, if the matcher cannot work on them.
     """

@@ -87,7 +87,7 @@ class ArchitecturePlan(Part):
     labels_moved: int | list[int]
     """How many of B's classifier rows change places; of more parents, of each after A."""
     known: list[int] | None = None
-    """How many of the labels each parent knows, where they tell other classes apart."""
+    """How many of the labels each parent knows, where their label sets differ."""
     processor: dict[str, Any]
     family: str | None
     """None if no spec is asked for and none describes the model."""
@@ -95,7 +95,7 @@ class ArchitecturePlan(Part):
 
 
 class DataPlan(Part):
-    """The data set, as far as its card and file list tell."""
+    """The data set, as far as its card and file list show."""
 
     ref: str
     id: str
@@ -149,7 +149,7 @@ class _Parent:
             private=source.private,
             weight_bytes=self.header.bytes,
             download_bytes=self.download,
-            dtype=dtype_name(self.header.dtype),
+            dtype=self.header.dtype,
             parameters=parameters,
         )
 
@@ -244,7 +244,9 @@ def make_plan(run: PlannedRun) -> Plan:
             without=why_unmeasured(task, both.architecture, NO_DATA),
             instead=instead,
         ),
-        dtype=dtype_name(reduce(torch.promote_types, (p.header.dtype for p in parents))),
+        dtype=dtype_name(
+            reduce(torch.promote_types, (getattr(torch, p.header.dtype) for p in parents))
+        ),
         licence=licence,
         private=hidden,
         target=target,
@@ -265,7 +267,7 @@ def make_plan(run: PlannedRun) -> Plan:
 
 
 def _described(run: PlannedRun) -> list[_Parent]:
-    """Parents and base, as far as configurations, headers and cards tell.
+    """Parents and base, as far as configurations, headers and cards show.
 
     Raises: MismatchError, if they cannot be merged with each other.
     """
@@ -318,7 +320,7 @@ def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTr
     """The model `config` describes, without memory for its weights.
 
     code_folder: where the model's own python files lie, if they may be run.
-    Raises: FamilyError, if nobody knows its class.
+    Raises: FamilyError, if its class is unknown.
     """
     kind = model_class(config, code_folder)
     with torch.device("meta"):
@@ -369,6 +371,11 @@ def _path(models: int) -> str:
     if models == 2:
         return "between the parents"
     return "from parent A to the mixture of all parents"
+
+
+def _dtype(parent: _Parent) -> torch.dtype:
+    stored: torch.dtype = getattr(torch, parent.header.dtype)
+    return stored
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -20,7 +20,7 @@ from hubmerge.reporting.numbers import figure, share
 from hubmerge.reporting.schema.report import Method, Report
 from hubmerge.reporting.words import words_of
 from hubmerge.tasks import Words
-from hubmerge.utils.parent_names import told
+from hubmerge.utils.parent_names import display_name
 from hubmerge.utils.tables import columns, right_of_first
 
 
@@ -121,7 +121,7 @@ def _chosen(method: Method, words: Words) -> list[str]:
         taken = "taken" if step.taken else "left out"
         metric = method.ledger.metric if method.ledger else ""
         alone = f"{metric} {figure(step.alone)} alone{soup}"
-        lines.append(f"  {number}. {told(step.ingredient)}: {alone}, {taken}")
+        lines.append(f"  {number}. {display_name(step.ingredient)}: {alone}, {taken}")
     return lines
 
 

@@ -117,7 +117,7 @@ def advice(relation: Relation, *, data: bool, images: bool) -> tuple[str, str, s
         return (
             AUTO,
             "least-squares",
-            "Trained apart: what units do on your rows tells best which belong together, and "
+            "Trained apart: what units do on your rows shows best which belong together, and "
             "refitting the layers on the same rows wins back most of what averaging loses.",
         )
     return (
@@ -125,7 +125,7 @@ def advice(relation: Relation, *, data: bool, images: bool) -> tuple[str, str, s
         "average",
         "Trained apart, and no data: "
         + (
-            "synthetic images tell more of the units than their weights alone. "
+            "synthetic images show more of the units than their weights alone. "
             if images
             else "the weights are all there is to go by. "
         )

@@ -63,7 +63,7 @@ def _in_recipe(recipe: Recipe) -> dict[str, str]:
 def recorded(recipe: Recipe, report: Report, folder: Path, *, trust_remote_code: bool) -> Recipe:
     """The recipe with every source at the commit the report records, its alignment in `folder`.
 
-    Code that models bring along runs only if whoever verifies allows it.
+    Code that models bring along runs only if the verifying user allows it.
     """
     pinned = _hub_sources(report)
     models = tuple(

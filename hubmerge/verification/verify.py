@@ -97,11 +97,11 @@ def _claims(merge: Merge) -> tuple[list[Check], list[str]]:
     report, folder = merge.report, merge.folder
     card = (folder / CARD).read_text("utf-8", "replace") if CARD in merge.names else ""
     there = {name: (folder / name).read_bytes() for name in PICTURES if name in merge.names}
-    told, first = check_card(card, report)
-    drawn, second = check_pictures(there, report)
+    on_card, first = check_card(card, report)
+    on_pictures, second = check_pictures(there, report)
     further = [f"not a merge's files, not looked at: {', '.join(merge.further)}"]
     checks = [*check_sources(merge.recipe, report), *check_hashes(merge), *check_verdict(report)]
-    return [*checks, *told, *drawn], [*first, *second, *(further if merge.further else [])]
+    return [*checks, *on_card, *on_pictures], [*first, *second, *(further if merge.further else [])]
 
 
 def _made_again(

@@ -267,7 +267,7 @@ class Report(Part):
     """The model the parents were made from, where the fusion takes it."""
     merged: Merged
     heads: Heads | None = None
-    """Where the parents tell other classes apart: what became of their heads."""
+    """How the heads were combined, where the parents' label sets differ."""
     contenders: Contenders
     comparisons: list[Comparison]
     barrier: Barriers
