@@ -24,11 +24,11 @@ from hubmerge.models.states import with_state
 from hubmerge.options.declared import documented
 from hubmerge.pipeline.align import paths_between
 from hubmerge.pipeline.apply_matches import apply_matches
-from hubmerge.pipeline.check import checked_methods
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.find_matches import match_models
 from hubmerge.pipeline.fuse import fuse as fuse_aligned
 from hubmerge.pipeline.load import check_rows, joint_head, merge_inputs
+from hubmerge.pipeline.methods import checked_methods
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import (
     AlignmentInputs,
