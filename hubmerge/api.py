@@ -42,6 +42,7 @@ from hubmerge.recipe import SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.atomic_folder import atomic_folder
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 
 HALVES = (0.5, 0.5)
@@ -110,6 +111,7 @@ class Merged:
         return target
 
 
+@checked
 def match(
     a: LoadedModel,
     b: LoadedModel,
@@ -149,6 +151,7 @@ def match(
     return Found(alignment.parents, found, joint)
 
 
+@checked
 def merge(
     a: LoadedModel,
     b: LoadedModel,
@@ -259,6 +262,7 @@ def _anchor(a: LoadedModel, others: Sequence[LoadedModel]) -> LoadedModel:
     return forms[0]
 
 
+@checked
 def report(merged: Merged, found: Found | None = None) -> str:
     """What was done and found, as text. What it is worth is measured by `hubmerge.run`."""
     lines = [

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubmerge.utils.checked_calls import checked
 
+
+@checked
 @dataclass(frozen=True)
 class Destination:
     """Where the result goes. None of this changes what it is.

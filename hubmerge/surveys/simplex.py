@@ -15,6 +15,7 @@ from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.survey_results import SimplexFound
 from hubmerge.surveys.prepare import survey_fields, survey_inputs
 from hubmerge.surveys.write import write_survey
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 
 WAYS = ("universe", "star")
@@ -22,6 +23,7 @@ WAYS = ("universe", "star")
 REFINED = "universe, refined"
 
 
+@checked
 def find_simplex(
     recipe: Recipe,
     *,

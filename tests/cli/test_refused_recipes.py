@@ -32,7 +32,7 @@ def of_three(*options: Any) -> Arguments:
     Row("matcher", RecipeError, ("'weigths'", "weights"), given("--match", "weigths")),
     Row("fusion", RecipeError, ("'avrage'", "average"), given("--fuse", "avrage"), "merge"),
     Row("repair", RecipeError, ("'repare'", "batchnorm, repair"), given("--repair", "repare")),
-    Row("labels", RecipeError, ("labels = 'by-guess'", "by-name"), given("--labels", "by-guess")),
+    Row("labels", RecipeError, ("--labels by-guess", "by-name"), given("--labels", "by-guess")),
     Row(
         "lambda", RecipeError, ("lambda", "less than or equal to 1"), given("--lambda", 2), "merge"
     ),
@@ -77,7 +77,7 @@ def of_three(*options: Any) -> Arguments:
     Row(
         "a negative weight",
         RecipeError,
-        ("weights.1 = -0.5",),
+        ("--weights -0.5 (item 2)",),
         of_three("--weights=.5,-.5,1"),
         "merge",
     ),
@@ -93,7 +93,7 @@ def of_three(*options: Any) -> Arguments:
         ("--together universe cannot learn", "--match learned", "--together star"),
         of_three("--dataset", "me/digits", "--together", "universe", "--match", "learned"),
     ),
-    Row("seed", RecipeError, ("seed = -1", "or equal to 0"), given("--seed", -1), "merge"),
+    Row("seed", RecipeError, ("--seed -1", "or equal to 0"), given("--seed", -1), "merge"),
     Row("samples", RecipeError, ("--samples many", "all"), given("--samples", "many")),
     Row(
         "no samples",
@@ -104,7 +104,7 @@ def of_three(*options: Any) -> Arguments:
     Row(
         "negative calibration samples",
         RecipeError,
-        ("calibration_samples",),
+        ("--calibration-samples -1",),
         given("--dataset", "me/digits", "--calibration-samples", -1),
     ),
     Row("best without data", RecipeError, ("dataset",), given("--best"), "merge"),
