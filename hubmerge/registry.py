@@ -476,6 +476,7 @@ _REGISTRIES: dict[str, Registry[Any]] = {
         Registry[Any](
             "curves", noun="curve", folder="landscape/curves/methods", decorators=("curve",)
         ),
+        Registry[Any]("tasks", noun="task", folder="tasks", decorators=("register",)),
         Registry[Any](
             "families",
             noun="family",

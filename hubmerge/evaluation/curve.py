@@ -10,9 +10,9 @@ from transformers import PreTrainedModel
 from hubmerge.data.batches import Batches
 from hubmerge.evaluation.curve_points import CurvePoints, PointOutputs
 from hubmerge.evaluation.evaluate import outputs
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Curve
 from hubmerge.evaluation.score import temperature_of
+from hubmerge.models.outputs import Outputs
 from hubmerge.utils.events import Point as PointMeasured
 from hubmerge.utils.events import emit, is_heard
 from hubmerge.utils.progress import track

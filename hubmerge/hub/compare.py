@@ -15,6 +15,7 @@ from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
 from hubmerge.models.joint_head import MADE_UP, Heads, heads_of
 from hubmerge.recipe import SAME
+from hubmerge.tasks import has_classes
 
 FREE_FIELDS: dict[str, tuple[str, ...]] = {
     "names and provenance": (
@@ -123,11 +124,6 @@ def _check_pair(a: Mergeable, b: Mergeable, other_labels: bool) -> None:
     _same(a, b, TOKENIZER, "the file", *("present" if p else _ABSENT for p in present))
     if all(present):
         check_same_tokens(a.tokenizer, b.tokenizer, a.source.ref, b.source.ref)
-
-
-def has_classes(config: PreTrainedConfig) -> bool:
-    """Whether the model tells classes apart, so that its label names mean something."""
-    return (config.architectures or [""])[0].endswith("Classification")
 
 
 def common_head(kind: str, models: Sequence[Mergeable]) -> Heads | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hubmerge.evaluation.outputs import ClassOutputs, Outputs
-from hubmerge.evaluation.score import ensemble
 from hubmerge.landscape.geometry.simplex import (
     INSIDE,
     VERTEX,
@@ -17,10 +15,12 @@ from hubmerge.landscape.geometry.simplex import (
 )
 from hubmerge.landscape.inputs import SurveyInputs
 from hubmerge.landscape.mixtures import ends_of, look_at, rise_over
+from hubmerge.models.outputs import Outputs
 from hubmerge.reporting.numbers import count as counted
 from hubmerge.reporting.numbers import interval
 from hubmerge.reporting.plots.simplex import barrier_of
 from hubmerge.reporting.schema.survey_results import SimplexMeasured, SimplexPoint, SimplexSeen
+from hubmerge.tasks import require_task
 
 SAMPLES = 20
 """Default number of points drawn from the inside."""
@@ -73,8 +73,8 @@ def measured_simplex(inputs: SurveyInputs, together: str, samples: int) -> Simpl
         places=places,
         barrier=simplex_barrier(rise),
         calibrated_barrier=None if calibrated is None else simplex_barrier(calibrated),
-        vertices_ensemble=_together(ends),
-        drawn_ensemble=_together(sampled[:count]),
+        vertices_ensemble=_ensemble(inputs, ends),
+        drawn_ensemble=_ensemble(inputs, sampled[:count]),
         n=len(ends[0]),
     )
 
@@ -92,7 +92,7 @@ def _place(
     )
 
 
-def _together(members: Sequence[Outputs]) -> float | None:
-    """Accuracy of the members' mean prediction; None where predictions are not kept."""
-    classes = [each for each in members if isinstance(each, ClassOutputs)]
-    return float(ensemble(*classes).right.mean()) if classes else None
+def _ensemble(inputs: SurveyInputs, members: Sequence[Outputs]) -> float | None:
+    """Accuracy of the members' ensemble; None where too little is kept of their outputs."""
+    combine = require_task(inputs.scratch.config, inputs.recipe.models[0]).combine
+    return float(combine(members, None).right.mean()) if combine else None

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from hubmerge.data.batches import Batches
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
 from hubmerge.fuse import Fused, Fusion, fusions
+from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.check import has_rows_for
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.load import MergeInputs

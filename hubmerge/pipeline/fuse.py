@@ -10,8 +10,8 @@ from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.evaluation.curve import choose_lambda
 from hubmerge.evaluation.evaluate import outputs
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse import Fused, Fusion, Given, find_fusion
+from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.align import Alignment
 from hubmerge.pipeline.auto_fuse import FusionTrial, best_fusion, split_validation
 from hubmerge.pipeline.context import Run

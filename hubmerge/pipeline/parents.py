@@ -11,12 +11,11 @@ import torch
 from transformers import PreTrainedModel
 
 from hubmerge.errors import LabelError
-from hubmerge.hub.compare import has_classes, label_permutation
+from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Match
 from hubmerge.models.joint_head import Heads
 from hubmerge.models.method_context import Head
-from hubmerge.models.probe import probe_inputs
 from hubmerge.models.states import cosine, in_dtypes_of, with_state
 from hubmerge.pipeline.apply_matches import apply_matches
 from hubmerge.pipeline.lift_heads import LABELS, Rows, fill_rows, head_module, lift_head
@@ -24,6 +23,7 @@ from hubmerge.specs.spec import ALL, Spec
 from hubmerge.symmetry.laws import prove, spec_of
 from hubmerge.symmetry.permutation import State, identity, permute
 from hubmerge.symmetry.unit_scales import level
+from hubmerge.tasks import has_classes, probe_for
 
 SHARED = 0.5
 """Cosine of the matrices of two models from which on they share a basin. Networks trained apart
@@ -200,7 +200,7 @@ def in_one_order(
     if spec is not None:
         spec = spec.allowing(symmetry)
         precise = copy.deepcopy(b.model).double()
-        prove(precise, spec, probe_inputs(precise), elements=1, mapped=False)
+        prove(precise, spec, probe_for(precise), elements=1, mapped=False)
     return Parents(tuple(models), spec, tuple(states))
 
 

@@ -8,6 +8,7 @@ from hubmerge.models.images import image_size
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import merged_dtype
 from hubmerge.repair import batch_norms
+from hubmerge.tasks import why_unmeasured
 from hubmerge.utils.parent_names import listed, roles, told
 
 
@@ -51,7 +52,8 @@ def _takes_images(results: RunResults) -> bool:
 def _measured(results: RunResults) -> str | None:
     splits = results.inputs.splits
     if results.evaluation is None or splits is None:
-        return "Nothing was measured: no data set was given."
+        merge = results.merge
+        return f"Nothing was measured: {why_unmeasured(merge.task, type(merge.model).__name__)}."
     return (
         f"Measured on {splits.evaluation.rows:,} {results.unit} of one data set; "
         "other data may rank the contenders differently."

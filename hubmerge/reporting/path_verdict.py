@@ -13,14 +13,14 @@ from __future__ import annotations
 from hubmerge.evaluation.results import Barrier
 from hubmerge.reporting.numbers import count, interval
 from hubmerge.reporting.schema.survey_results import Settled
-from hubmerge.reporting.verdict import TOLERANCE
+from hubmerge.tasks import DEFAULT_TOLERANCES, Tolerances
 
 
-def settle(barrier: Barrier | None) -> Settled:
+def settle(barrier: Barrier | None, tolerances: Tolerances = DEFAULT_TOLERANCES) -> Settled:
     """The rule above; what has no temperatures cannot be told."""
     if barrier is None:
         return "cannot tell"
-    if barrier.high < TOLERANCE:
+    if barrier.high < tolerances.loss:
         return "no barrier"
     return "a barrier" if barrier.low > 0 else "cannot tell"
 

@@ -27,6 +27,7 @@ def environment() -> Environment:
         "figure": figures.figure,
         "listed": _listed,
         "markdown_table": as_markdown,
+        "markup": Markup,
         "python_name": Markup,
         "python_string": escape.python_string,
         "share": figures.share,

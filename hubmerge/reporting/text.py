@@ -18,7 +18,8 @@ from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import figure, share
 from hubmerge.reporting.schema.report import Method, Report
-from hubmerge.reporting.words import Words, words_for
+from hubmerge.reporting.words import words_of
+from hubmerge.tasks import Words
 from hubmerge.utils.parent_names import told
 from hubmerge.utils.tables import columns, right_of_first
 
@@ -58,7 +59,7 @@ def _training(report: Report) -> str:
 
 
 def _table(report: Report) -> str:
-    words = words_for(report.merged.pipeline_tag)
+    words = words_of(report)
     headings = ("", words.accuracy, words.loss, "calibrated", "calib. error")
     lines = [headings] + [
         (
@@ -95,7 +96,7 @@ def _method(report: Report) -> str:
     lines = [f"{matched}; fused by {method.fuse}{needs}{lam}; repair {method.repair}."]
     if method.part:
         lines.append(f"Merged: {one_line(method.part)}.")
-    return "\n".join([*lines, *_chosen(method, words_for(report.merged.pipeline_tag))])
+    return "\n".join([*lines, *_chosen(method, words_of(report))])
 
 
 def _chosen(method: Method, words: Words) -> list[str]:

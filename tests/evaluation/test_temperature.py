@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubmerge.evaluation.temperature import HIGHEST, LOWEST, fit_temperature
 from hubmerge.models.class_outputs import cross_entropy
+from hubmerge.models.temperature import HIGHEST, LOWEST, fit_temperature
 
 
 def calibrated(rows, seed=0, classes=5):

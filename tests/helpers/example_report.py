@@ -46,6 +46,7 @@ def example(**changes: Any) -> Report:
         "merged": Merged(
             model_type="resnet",
             architecture="ResNetForImageClassification",
+            task="image-classification",
             auto_class="AutoModelForImageClassification",
             auto_processor="AutoImageProcessor",
             pipeline_tag="image-classification",

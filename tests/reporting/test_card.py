@@ -177,7 +177,8 @@ def test_the_code_names_the_place_and_the_mlp_head_is_imported_first():
     card = render_card(example(), "org/both")
     assert 'name = "org/both"' in card
     assert "import hubmerge" not in card
-    merged = example().merged.model_copy(update={"model_type": "mlp_head", "auto_processor": None})
+    heads = {"task": "feature-classification", "model_type": "mlp_head", "auto_processor": None}
+    merged = example().merged.model_copy(update=heads)
     code = render_card(example(merged=merged)).split("```python\n")[1].split("```")[0]
     assert code.index("import hubmerge") < code.index("from transformers")
     assert "rocessor" not in code

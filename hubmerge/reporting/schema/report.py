@@ -54,11 +54,15 @@ class Merged(Part):
 
     model_type: str
     architecture: Identifier
-    auto_class: Identifier
-    """The transformers class that loads it, such as "AutoModelForImageClassification"."""
+    task: str | None
+    """The registered task that accepts it; None where nothing measures such a model."""
+    auto_class: Identifier | None
+    """The auto class of transformers that loads it, such as "AutoModelForImageClassification"; None
+    if there is none, so that the architecture itself does."""
     auto_processor: Identifier | None
     """The transformers class that loads its processor; None if it has none."""
-    pipeline_tag: str
+    pipeline_tag: str | None
+    """None where neither a task nor transformers says one."""
     dtype: str
     parameters: Count
     labels: list[str]

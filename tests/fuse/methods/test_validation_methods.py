@@ -16,6 +16,7 @@ from hubmerge.fuse import Given, find_fusion
 from hubmerge.fuse._mixing import along
 from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.validation_scorer import METRICS, ValidationScorer, perturbed
+from hubmerge.models.class_outputs import ClassStatistics
 from hubmerge.models.method_context import MethodContext
 from hubmerge.training.midpoint_loss import Midpoint
 from hubmerge.utils.input_batches import NoBatches
@@ -44,7 +45,8 @@ def trip():
         return {"pixel_values": shown[list(indices)]}
 
     held, sampler = (
-        Batches(read, tuple(half), wanted[list(half)]) for half in (range(150), range(150, 300))
+        Batches(read, tuple(half), wanted[list(half)], statistics=ClassStatistics())
+        for half in (range(150), range(150, 300))
     )
     context = MethodContext(None, copy.deepcopy(first), sampler, Workers(threads=1), held)
     return [model.state_dict() for model in models], context

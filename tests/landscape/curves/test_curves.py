@@ -13,6 +13,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.landscape.curves import curves, find_curve
 from hubmerge.landscape.geometry.chain import Chain, hats
 from hubmerge.landscape.path_trainer import PathTrainer
+from hubmerge.models.class_outputs import ClassStatistics
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import permute, random_permutation
@@ -39,7 +40,7 @@ def rows_of(images, labels):
     def read(indices):
         return {"pixel_values": images[list(indices)]}
 
-    return Batches(read, tuple(range(len(labels))), labels)
+    return Batches(read, tuple(range(len(labels))), labels, statistics=ClassStatistics())
 
 
 @pytest.fixture(scope="module")
