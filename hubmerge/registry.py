@@ -104,7 +104,7 @@ class Registry(Generic[T]):
         reader: "module:function" that makes one of them of a path, for files that are no Python.
         suffix: of the files.
         variable: environment variable that names further folders.
-        missing, broken: errors for a name nobody registers, and for a file that cannot be used.
+        missing, broken: errors for an unknown name, and for a file that cannot be used.
     """
 
     def __init__(
@@ -330,6 +330,12 @@ def allow_plugins(packages: Iterable[str] | None) -> None:
     _allowed = None if packages is None else frozenset(_normal(each) for each in packages)
     _entry_points.cache_clear()
     _located.cache_clear()
+
+
+def installed_plugins() -> tuple[str, ...]:
+    """Names of all installed packages that add to a registry, let in or not."""
+    points = (point for group in _entry_points().values() for point in group)
+    return tuple(sorted({point.dist.name for point in points if point.dist is not None}))
 
 
 def _is_allowed(package: str) -> bool:

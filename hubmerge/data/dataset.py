@@ -38,7 +38,7 @@ TRAIN = ("train", "training")
 """Split names by what they are for, most usual first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Data:
     """An opened data set and the place of everything in it."""
 
@@ -179,7 +179,7 @@ class _Columns:
         return not self.labels or (self.label is not None and is_labelled(rows, self.label))
 
     def _label_in(self, features: Features, ref: str) -> str | None:
-        """The label column; None where there need be none and nobody named one."""
+        """The label column; None where none is needed and none was named."""
         try:
             return find_label(features, self.label, ref)
         except DataError:

@@ -25,7 +25,7 @@ from hubmerge.errors.wording import option
 from hubmerge.models.token_outputs import IGNORED, TokenStatistics
 
 TOKENS = 128
-"""Tokens of a block where nobody says how many, and the model takes so many."""
+"""Default number of tokens of a block, where the model takes so many."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Cut:
 def cut_for(
     data: Data, model: PreTrainedModel, tokenizer: Any | None, tokens: int | None = None
 ) -> Cut:
-    """How the texts of `data` are cut for `model`; tokens: of a block, if anybody says so.
+    """How the texts of `data` are cut for `model`; tokens: of a block; None: the default.
 
     Raises: DataError, if there is no tokenizer, or the model takes fewer tokens at once.
     """

@@ -1,7 +1,7 @@
 """`hubmerge demo`: the whole way on one machine, over real HTTP and with the real commands.
 
 An embedded Hub starts on loopback, two parents per family are trained on the digits and pushed to
-it with Hugging Face's own `hf upload`, and `hubmerge merge` does the rest as it would for anybody.
+it with Hugging Face's own `hf upload`, and `hubmerge merge` does the rest as for any user.
 What is there already is not made again, and every folder appears in one step, so the demo can be
 stopped at any point and started again.
 """

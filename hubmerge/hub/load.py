@@ -128,7 +128,7 @@ def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
 
 
 def _takes_texts(task: Task | None) -> bool:
-    """Whether a tokenizer belongs to such a model; where nobody knows, it may."""
+    """Whether a tokenizer belongs to such a model; where that is unknown, it may."""
     return task is None or TOKENIZER in task.companion_files
 
 
@@ -178,7 +178,7 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
     """The class `config.architectures` names: transformers', a registered one, or remote code.
 
     code_folder: where the model's own python files lie, if they may be run.
-    Raises: FamilyError, if nobody knows the name.
+    Raises: FamilyError, if the name is unknown.
     """
     name = (config.architectures or [""])[0]
     remote = [path for path in getattr(config, "auto_map", {}).values() if isinstance(path, str)]
@@ -192,7 +192,7 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
         if registered.__name__ == name:
             return registered
     raise FamilyError(
-        f"nobody knows the architecture {name!r}",
+        f"the architecture {name!r} is unknown",
         found=f'"architectures" in {CONFIG}, model_type {config.model_type!r}',
         hint="it is a class of transformers, or one registered with its Auto classes",
     )

@@ -26,7 +26,7 @@ def refuse_misfit(model: PreTrainedModel, processor: Any | None, ref: str) -> No
     height, width = sizes[1]
     raise WeightsError(
         f"the processor of {ref} makes images of {made}, its model takes {taken}",
-        found=f"{PROCESSOR} and {CONFIG} do not belong together, so that nobody knows what the "
+        found=f"{PROCESSOR} and {CONFIG} do not belong together, so that it is unknown what the "
         "model says of an image",
         hint=f'"size": {{"height": {height}, "width": {width}}} in {PROCESSOR}, if the model was '
         "trained with that",

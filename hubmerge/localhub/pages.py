@@ -31,7 +31,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-"""No scripts at all, and nothing from elsewhere: a card cannot even tell that it was read."""
+"""No scripts at all, and nothing from elsewhere: a card cannot even notice that it was read."""
 
 _FOLDER = Path(__file__).parent / "templates"
 

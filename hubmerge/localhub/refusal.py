@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 WRONG_TOKEN = "Invalid credentials in Authorization header"
-"""Exactly this text tells the client that the token, not the repository, is the matter."""
+"""By exactly this text the client knows that the token, not the repository, is at fault."""
 
 
 class Refusal(Exception):

@@ -78,7 +78,7 @@ class EmbeddedHub:
         return self.users.add(name, role)
 
     def api(self, token: str | bool | None = None) -> HfApi:
-        """A client for this Hub, signed in as its owner unless told otherwise (False: anonymous).
+        """A client for this Hub, signed in as its owner by default (False: anonymous).
 
         Enough for most calls; `ModelCard.push_to_hub`, `transformers` and `datasets` read
         `HF_ENDPOINT` when they are imported, so they need `environment()` and a process.

@@ -25,7 +25,7 @@ from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import MergePath
 from hubmerge.tasks import require_task
-from hubmerge.utils.parent_names import roles, told
+from hubmerge.utils.parent_names import display_name, roles
 from hubmerge.utils.workers import Workers
 
 
@@ -69,7 +69,7 @@ def evaluate(
 ) -> Evaluation | None:
     """Measures every contender and both curves; None without data. Called by all processes alike.
 
-    Where the parents tell other classes apart they are untouched, each with its own outputs, and a
+    Where the parents' label sets differ they are untouched, each with its own outputs, and a
     path has ends of its own: the parents with the rows that others have of what they do not know.
     """
     if inputs.splits is None:
@@ -132,7 +132,7 @@ class _Contenders:
         """Every contender by name."""
         names = roles("parent", len(self.parents))
         found = {
-            role: self._run(told(role), parent, _answers(self.heads, number))
+            role: self._run(display_name(role), parent, _answers(self.heads, number))
             for number, (role, parent) in enumerate(zip(names, self.parents, strict=True))
         }
         own = [*found.values()]

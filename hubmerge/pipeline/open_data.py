@@ -67,7 +67,7 @@ def open_splits(
             processor=a.processor,
             tokenizer=a.tokenizer,
             labels=a.id2label,
-            by_index=recipe.labels == "by-index",
+            by_index=recipe.align_labels == "index",
             tokens=wanted.tokens,
             heads=heads,
         ),
@@ -77,7 +77,13 @@ def open_splits(
     refuse_size(reading.batches(rows.evaluation, False), a.model, wanted.id)
     learning, notes, used = calibration, list(rows.notes), len(rows.calibration)
     if (learner := learners().get(recipe.match)) is not None:
-        learned = learning_rows(data, rows, recipe, learner.rows_for(recipe.learning_steps))
+        learned = learning_rows(
+            data,
+            rows,
+            learner.rows_for(recipe.learning_steps),
+            samples=recipe.samples,
+            asked=recipe.calibration_samples,
+        )
         learning, used = reading.batches(learned, learner.labelled), max(used, len(learned))
         notes.append(f'{len(learned):,} rows of split "{learned.split}" were learned from')
     training = None

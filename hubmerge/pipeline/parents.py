@@ -186,14 +186,14 @@ def in_one_order(
 ) -> Parents:
     """Brings all classes into A's order; proves the spec on B if anything will be `matched`.
 
-    labels: "by-name" or "by-index". symmetry: one of the spec's `SYMMETRIES`.
+    labels: "name" or "index". symmetry: one of the spec's `SYMMETRIES`.
     Raises: FamilyError, SpecError, LabelError; LawError, if a free space moves B's outputs.
     """
     a, b = models[:2]
     spec = spec_of(a.model) if matched else None
     states: list[State] = [model.model.state_dict() for model in models]
     if has_classes(a.config):
-        by: Literal["names", "index"] = "index" if labels == "by-index" else "names"
+        by: Literal["names", "index"] = "index" if labels == "index" else "names"
         for number, other in enumerate(models[1:], start=1):
             order = label_permutation(a.id2label, other.id2label, by=by)
             states[number] = _relabelled(a.model, spec, states[number], order)

@@ -22,7 +22,7 @@ from hubmerge.pipeline.report_method import method_of
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import merged_dtype, weight_hashes
 from hubmerge.planning.plan import ModelPlan
-from hubmerge.recipe import RECIPE_FILE
+from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
 from hubmerge.reporting.label_coverage import partial
 from hubmerge.reporting.schema import heads as heads_schema
 from hubmerge.reporting.schema import report as schema
@@ -96,8 +96,8 @@ def build_report(
             training=_training(results),
         ),
         surveys=results.surveys.surveys if results.surveys else None,
-        method=method_of(results),
         data=_data(results),
+        method=method_of(results),
         limits=limits_of(results),
         licence=schema.Licence(**results.plan.licence.model_dump()),
         weights_sha256=dict(weights),
@@ -211,4 +211,10 @@ def _run(seconds: Mapping[str, float], machine: Mapping[str, Any]) -> schema.Run
     versions = {"hubmerge": hubmerge.__version__, "python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in LIBRARIES}
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    return schema.Run(date=now.isoformat(), seconds=dict(seconds), versions=versions, **machine)
+    return schema.Run(
+        date=now.isoformat(),
+        seconds=dict(seconds),
+        versions=versions,
+        arithmetic=ARITHMETIC,
+        **machine,
+    )

@@ -9,7 +9,7 @@ from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import merged_dtype
 from hubmerge.repair import batch_norms
 from hubmerge.tasks import why_unmeasured
-from hubmerge.utils.parent_names import listed, roles, told
+from hubmerge.utils.parent_names import display_name, listed, roles
 
 
 def limits_of(results: RunResults) -> list[str]:
@@ -100,7 +100,7 @@ def _single_parent(results: RunResults) -> list[str]:
     weights = results.fused.fused.weights or ()
     if 1.0 not in weights or not results.run.methods.subset.whole:
         return []
-    alone = told(roles("parent", len(weights))[weights.index(1.0)])
+    alone = display_name(roles("parent", len(weights))[weights.index(1.0)])
     rows = ", with the others' rows for what it does not know" if results.inputs.heads else ""
     name = results.fused.fusion.name
     return [f"{name} took in {alone} alone: the merge is that model{rows}."]

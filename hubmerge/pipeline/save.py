@@ -89,7 +89,7 @@ def _as_stored(tensors: dict[str, Tensor], parents: Sequence[LoadedModel]) -> di
 
 
 def _correct_sizes(folder: Path) -> None:
-    """Makes the index of shards, if there is one, tell the bytes as they are stored."""
+    """Sets the total size in the index of shards, if there is one, to the bytes that are stored."""
     index = folder / INDEX
     if index.is_file():
         content = json.loads(index.read_text(encoding="utf-8"))

@@ -87,7 +87,7 @@ class ArchitecturePlan(Part):
     labels_moved: int | list[int]
     """How many of B's classifier rows change places; of more parents, of each after A."""
     known: list[int] | None = None
-    """How many of the labels each parent knows, where they tell other classes apart."""
+    """How many of the labels each parent knows, where their label sets differ."""
     processor: dict[str, Any]
     family: str | None
     """None if no spec is asked for and none describes the model."""
@@ -95,7 +95,7 @@ class ArchitecturePlan(Part):
 
 
 class DataPlan(Part):
-    """The data set, as far as its card and file list tell."""
+    """The data set, as far as its card and file list show."""
 
     ref: str
     id: str
@@ -226,7 +226,7 @@ def make_plan(run: PlannedRun) -> Plan:
     match = match or run.methods.match
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     spec = None if match == "none" else bind_config(model.config, shapes)
-    by: Literal["names", "index"] = "index" if recipe.labels == "by-index" else "names"
+    by: Literal["names", "index"] = "index" if recipe.align_labels == "index" else "names"
     both = _architecture(descriptions[: len(sources.models)], by, spec, heads)
     plans = [parent.plan(size) for parent, size in zip(parents, sizes, strict=True)]
     download = sum(parent.download for parent in parents) + (data.download_bytes if data else 0)
@@ -265,7 +265,7 @@ def make_plan(run: PlannedRun) -> Plan:
 
 
 def _described(run: PlannedRun) -> list[_Parent]:
-    """Parents and base, as far as configurations, headers and cards tell.
+    """Parents and base, as far as configurations, headers and cards show.
 
     Raises: MismatchError, if they cannot be merged with each other.
     """
@@ -318,7 +318,7 @@ def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTr
     """The model `config` describes, without memory for its weights.
 
     code_folder: where the model's own python files lie, if they may be run.
-    Raises: FamilyError, if nobody knows its class.
+    Raises: FamilyError, if its class is unknown.
     """
     kind = model_class(config, code_folder)
     with torch.device("meta"):

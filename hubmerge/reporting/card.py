@@ -133,7 +133,7 @@ def _eval_results(report: Report) -> list[EvalResult]:
 
 
 def _known(report: Report) -> tuple[list[list[str]], list[str]] | None:
-    """The table over everybody's labels, and how it is read; None where all have the same."""
+    """The table over all label sets, and how it is read; None where all have the same."""
     if report.heads is None or report.data is None:
         return None
     return known.table(report), known.sentences(report)

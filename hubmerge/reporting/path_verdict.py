@@ -17,7 +17,7 @@ from hubmerge.tasks import DEFAULT_TOLERANCES, Tolerances
 
 
 def settle(barrier: Barrier | None, tolerances: Tolerances = DEFAULT_TOLERANCES) -> Settled:
-    """The rule above; what has no temperatures cannot be told."""
+    """The rule above; without temperatures it cannot be decided."""
     if barrier is None:
         return "cannot tell"
     if barrier.high < tolerances.loss:
@@ -25,7 +25,7 @@ def settle(barrier: Barrier | None, tolerances: Tolerances = DEFAULT_TOLERANCES)
     return "a barrier" if barrier.low > 0 else "cannot tell"
 
 
-def told(what: str, barrier: Barrier | None, n: int, unit: str) -> str:
+def barrier_claim(what: str, barrier: Barrier | None, n: int, unit: str) -> str:
     """The rule's outcome for `what`, as a sentence with its figures."""
     rows = f"on {count(n)} test {unit}"
     if barrier is None:

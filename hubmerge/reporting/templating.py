@@ -14,7 +14,7 @@ from hubmerge.reporting import barrier_text as heights
 from hubmerge.reporting import escape
 from hubmerge.reporting import numbers as figures
 from hubmerge.reporting.survey_kinds import Table
-from hubmerge.utils.parent_names import listed, told
+from hubmerge.utils.parent_names import display_name, listed
 
 
 def environment() -> Environment:
@@ -34,7 +34,7 @@ def environment() -> Environment:
         "shell_word": escape.shell_word,
         "signed": figures.signed,
         "together": _together,
-        "told": told,
+        "display_name": display_name,
     }
     found = Environment(
         loader=PackageLoader("hubmerge.reporting"),

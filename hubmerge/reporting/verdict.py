@@ -33,7 +33,7 @@ from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.numbers import count, everyone, figure
 from hubmerge.reporting.schema.report import Contenders, VerdictName
 from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS, NO_DATA, Tolerances, Words
-from hubmerge.utils.parent_names import listed, told
+from hubmerge.utils.parent_names import display_name, listed
 
 NOTHING = Tolerances(accuracy=0.0, loss=0.0)
 """Nothing may be lost."""
@@ -174,7 +174,7 @@ def _worse_by(parents: Sequence[Comparison], words: Words) -> str:
 def _named(parents: Sequence[Comparison], count: int) -> str:
     if len(parents) == count:
         return everyone(count)
-    return listed([told(parent.other) for parent in parents])
+    return listed([display_name(parent.other) for parent in parents])
 
 
 def _what_it_takes(parents: Sequence[Comparison], unit: str, tolerances: Tolerances) -> str:

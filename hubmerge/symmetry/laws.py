@@ -101,7 +101,7 @@ def _floating(answer: Any) -> Iterator[Tensor]:
 
 
 class DoubleForSingle(TorchFunctionMode):
-    """Inside, whoever asks for float32 gets float64."""
+    """Inside, casts to float32 give float64."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None

@@ -95,8 +95,8 @@ def why_unmeasured(task: Task | None, architecture: str, no_data: str = NO_DATA)
 def has_classes(config: PreTrainedConfig) -> bool:
     """Whether outputs of the model stand for labels, so that label names mean something.
 
-    Where no task says so, the name of the architecture does: transformers calls what tells classes
-    apart `...Classification`.
+    Where no task says so, the name of the architecture does: transformers calls a classifier
+    `...Classification`.
     """
     task = task_of(config)
     if task is not None:

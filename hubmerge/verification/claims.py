@@ -29,7 +29,7 @@ def check_verdict(report: Report) -> list[Check]:
     judged = judge(
         report.contenders,
         report.comparisons,
-        unit=report.data.unit if report.data else "images",
+        unit=report.data.unit if report.data else "rows",
         finite=report.data is None or report.contenders.merge.loss is not None,
         words=words_of(report),
         tolerances=tolerances_of(report),

@@ -166,7 +166,7 @@ def test_ragged_features_are_refused(tmp_path, head):
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "told"),
+    ("value", "kind", "shown"),
     [
         (float("nan"), "float32", "nan"),
         (float("-inf"), "float16", "-inf"),
@@ -175,11 +175,11 @@ def test_ragged_features_are_refused(tmp_path, head):
     ],
 )
 @pytest.mark.parametrize("large", [False, True])
-def test_a_feature_that_is_no_finite_number_is_named(tmp_path, head, value, kind, told, large):
-    """Before any batch is read; rows that nobody asked for do not matter."""
+def test_a_feature_that_is_no_finite_number_is_named(tmp_path, head, value, kind, shown, large):
+    """Before any batch is read; rows that were not asked for do not matter."""
     values = [[0.5] * 64, [0.5] * 40 + [value] + [0.5] * 23]
     data, _ = _saved(tmp_path, "x", values, (LargeList if large else List)(Value(kind)))
-    named = rf'row 1 of split "train" of me/broken holds {told}\n.*number 41 of the 64(.|\n)*"x"'
+    named = rf'row 1 of split "train" of me/broken holds {shown}\n.*number 41 of the 64(.|\n)*"x"'
     with pytest.raises(DataError, match=named):
         batches_of(data, RowSet("train", (1, 0), 2), head, None, None)
     assert len(batches_of(data, RowSet("train", (0,), 2), head, None, None)[0]) == 1

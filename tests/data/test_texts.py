@@ -38,8 +38,8 @@ def test_a_block_is_texts_end_to_end(folder):
     data, found = reading(folder, 10)
     rows = choose_rows(data).evaluation
     cut = texts.tokenizer()
-    told = [data.splits["test"][k]["story"] for k in rows.indices]
-    line = [token for text in told for token in [*cut(text)["input_ids"], 0]]
+    reported = [data.splits["test"][k]["story"] for k in rows.indices]
+    line = [token for text in reported for token in [*cut(text)["input_ids"], 0]]
     batches = found.batches(rows, True)
     ids = batches[0].inputs["input_ids"]
     assert ids.flatten().tolist() == line[: ids.numel()]

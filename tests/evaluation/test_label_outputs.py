@@ -57,5 +57,5 @@ def test_an_ensemble_asks_those_who_know(said):
 def test_where_all_know_all_it_is_the_mean_of_all(said):
     labels = np.zeros(len(said), dtype=np.int64)
     members = [ClassOutputs(said, labels), ClassOutputs(-said, labels)]
-    everybody = mean_prediction(members, np.ones((2, 3), dtype=bool))
-    assert np.array_equal(everybody.logits, mean_prediction(members).logits)
+    all_members = mean_prediction(members, np.ones((2, 3), dtype=bool))
+    assert np.array_equal(all_members.logits, mean_prediction(members).logits)

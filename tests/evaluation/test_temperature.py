@@ -41,7 +41,7 @@ def test_a_faultless_contender_is_not_made_infinitely_sure():
     assert cross_entropy(logits, logits.argsort(axis=1)[:, -2], temperature).mean() < 20
 
 
-def test_a_contender_that_is_always_wrong_is_told_to_be_unsure():
+def test_a_contender_that_is_always_wrong_gets_a_high_temperature():
     logits, _ = calibrated(50)
     assert fit_temperature(logits * 10, logits.argmin(axis=1)) == pytest.approx(HIGHEST)
 

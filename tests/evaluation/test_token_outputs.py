@@ -87,7 +87,7 @@ def test_differences_are_paired_by_text():
     assert strange.accuracy_low < strange.accuracy_difference < strange.accuracy_high
 
 
-def test_what_is_no_number_is_told():
+def test_what_is_no_number_is_reported():
     logits, labels = drawn()
     logits[3, 2, 1] = float("nan")
     broken = TokenOutputs(figures_of(logits, labels).numpy(), labels.numpy())

@@ -1,4 +1,4 @@
-"""Labelled rows for tiny models, as the measuring room has them."""
+"""Labelled rows for tiny models, as the evaluation has them."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def test_sentences_are_plain(changes, sentence):
     assert verdict(changes).sentence == sentence
 
 
-def test_cannot_tell_says_how_many_rows_would():
+def test_the_verdict_cannot_tell_names_the_rows_needed():
     # Half as wide a bound as .02 fits into .01: four times the rows.
     wide = {"accuracy_low": -0.02, "accuracy_high": 0.02}
     assert "about 4,000 test images would settle it" in verdict(wide).sentence

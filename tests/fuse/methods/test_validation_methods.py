@@ -72,8 +72,8 @@ def test_a_greedy_soup_is_never_worse_than_the_best_model_by_its_own_metric(metr
     scorer = ValidationScorer(context, lambda state, weights: state)
     alone = [scorer.figures(metric, state, [1.0])[0] for state in states]
     assert scorer.figures(metric, fused.state, fused.weights)[0] >= max(alone)
-    told = [step.alone for step in fused.ledger.steps]
-    signed = [-figure for figure in told] if metric == "loss" else told
+    reported = [step.alone for step in fused.ledger.steps]
+    signed = [-figure for figure in reported] if metric == "loss" else reported
     assert signed == sorted(alone, reverse=True)
     assert fused.weights[2] in (0.0, 1.0), "a stranger comes alone or not at all"
     assert sum(fused.weights) == pytest.approx(1)

@@ -58,7 +58,7 @@ def found(name, ends, context, steps=STEPS):
 
 
 @pytest.mark.parametrize("name", BENT)
-def test_to_a_symmetric_copy_it_is_flat_once_lined_up(name, ends, context):
+def test_the_curve_to_a_symmetric_copy_is_flat_once_aligned(name, ends, context):
     first, _ = ends
     teacher, chain = found(name, (first, first), context, steps=50)
     assert teacher.worst(chain) <= teacher.worst(Chain((first, first), hats))

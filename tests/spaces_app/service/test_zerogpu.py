@@ -24,7 +24,7 @@ import json, sys
 import gradio
 from spaces_app.host import Host
 from spaces_app.server import serving
-from spaces_app.service.lent import Lent, marked
+from spaces_app.service.zerogpu import Lent, marked
 marked()
 heard = []
 done = Lent(json.loads(sys.argv[1])).run(heard.append)

@@ -69,7 +69,7 @@ def test_the_whole_path(
     plan = me.see("#plan .hm-good", "Free spaces")
     assert "apache-2.0" in plan.inner_text()
     me.photograph(f"2-plan-{family}", "#plan")
-    workers.halt(lambda told: told["event"] == "Point" and told["path"] == "matched")
+    workers.halt(lambda reported: reported["event"] == "Point" and reported["path"] == "matched")
     job = me.start()
     me.see("#progress .hm-now")
     me.see("#progress .hm-curve")
@@ -127,48 +127,48 @@ def test_the_whole_path(
 
 
 def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., Visitor]) -> None:
-    somebody = visit()
-    somebody.pick("me/mlp-a", "me/vit-a")
-    refused = somebody.see("#plan .hm-refused").inner_text()
+    person = visit()
+    person.pick("me/mlp-a", "me/vit-a")
+    refused = person.see("#plan .hm-refused").inner_text()
     assert "me/" in refused
-    assert somebody.page.locator("#start").is_disabled()
-    somebody.photograph("8-refused", "#plan")
-    somebody.pick("me/mlp-a", "<img src=x onerror=alert(1)>/x")
-    somebody.see("#plan .hm-refused", "<img src=x")
-    assert not somebody.page.locator("#plan img").count()
+    assert person.page.locator("#start").is_disabled()
+    person.photograph("8-refused", "#plan")
+    person.pick("me/mlp-a", "<img src=x onerror=alert(1)>/x")
+    person.see("#plan .hm-refused", "<img src=x")
+    assert not person.page.locator("#plan img").count()
 
 
 def test_stop_in_the_middle(visit: Callable[..., Visitor], app: Running, workers: Workers) -> None:
-    somebody = visit()
-    somebody.pick("me/vit-a", "me/vit-b", "me/digits")
+    person = visit()
+    person.pick("me/vit-a", "me/vit-b", "me/digits")
     workers.halt(begins("measure"))
-    job = somebody.start()
-    somebody.see("#progress .hm-now", "Measuring")
-    somebody.page.locator("#stop").click()
-    somebody.see("#progress", "Nothing of it is left")
-    somebody.photograph("9-stopped", "#watch")
+    job = person.start()
+    person.see("#progress .hm-now", "Measuring")
+    person.page.locator("#stop").click()
+    person.see("#progress", "Nothing of it is left")
+    person.photograph("9-stopped", "#watch")
     assert not app.context.jobs.folders.result(job).exists()
-    assert not somebody.page.locator("#look").is_visible()
+    assert not person.page.locator("#look").is_visible()
 
 
 def test_a_reload_brings_it_back(
     visit: Callable[..., Visitor], hub: EmbeddedHub, workers: Workers
 ) -> None:
-    somebody = visit()
+    person = visit()
     address = f"{hub.url}/datasets/me/digits"
-    somebody.pick("me/resnet-a", f"{hub.url}/me/resnet-b", address)
+    person.pick("me/resnet-a", f"{hub.url}/me/resnet-b", address)
     workers.halt(begins("measure"))
-    somebody.start()
-    somebody.see("#progress .hm-now")
-    somebody.page.reload()
-    somebody.see("#progress", "me/resnet-a and me/resnet-b")
-    somebody.see("#plan .hm-good", "me/resnet-a")
-    assert somebody.page.locator("#pick-b input").input_value() == f"{hub.url}/me/resnet-b"
+    person.start()
+    person.see("#progress .hm-now")
+    person.page.reload()
+    person.see("#progress", "me/resnet-a and me/resnet-b")
+    person.see("#plan .hm-good", "me/resnet-a")
+    assert person.page.locator("#pick-b input").input_value() == f"{hub.url}/me/resnet-b"
     workers.go_on()
-    somebody.see("#verdict .hm-verdict")
+    person.see("#verdict .hm-verdict")
 
 
-def test_two_people_and_what_is_private(visit: Callable[..., Visitor], hub: EmbeddedHub) -> None:
+def test_two_visitors_and_a_private_model(visit: Callable[..., Visitor], hub: EmbeddedHub) -> None:
     guest, other = visit(), visit()
     guest.sign_in(hub.add_user("guest"))
     guest.pick("guest/secret-a", "me/mlp-b", "me/digits")
@@ -194,73 +194,73 @@ def test_two_people_and_what_is_private(visit: Callable[..., Visitor], hub: Embe
 
 def test_on_a_phone_in_the_dark_by_keyboard(visit: Callable[..., Visitor]) -> None:
     phone = {"width": 390, "height": 844}
-    somebody = visit("/?__theme=dark", viewport=phone, is_mobile=True, has_touch=True)
-    somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
-    somebody.see("#plan .hm-good")
-    somebody.page.locator("#start:not([disabled])").focus()
-    somebody.page.keyboard.press("Enter")
-    somebody.see("#verdict .hm-verdict")
+    person = visit("/?__theme=dark", viewport=phone, is_mobile=True, has_touch=True)
+    person.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    person.see("#plan .hm-good")
+    person.page.locator("#start:not([disabled])").focus()
+    person.page.keyboard.press("Enter")
+    person.see("#verdict .hm-verdict")
     fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    assert somebody.page.evaluate(fits)
+    assert person.page.evaluate(fits)
     reached = set()
-    somebody.page.locator("#pick-a input").focus()
+    person.page.locator("#pick-a input").focus()
     for _ in range(40):
-        somebody.page.keyboard.press("Tab")
-        reached.add(somebody.page.evaluate("document.activeElement.closest('[id]')?.id"))
+        person.page.keyboard.press("Tab")
+        reached.add(person.page.evaluate("document.activeElement.closest('[id]')?.id"))
     assert {"pick-b", "start"} <= reached
-    somebody.photograph("10-phone")
+    person.photograph("10-phone")
 
 
 def test_a_recipe_is_shown_and_can_be_dropped_in(
     visit: Callable[..., Visitor], tmp_path: Path
 ) -> None:
-    somebody = visit()
-    somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
-    somebody.see("#plan .hm-good")
-    somebody.fold("The recipe")
-    somebody.see("#recipe", "me/mlp-a")
-    somebody.page.get_by_role("tab", name="Command line").click()
-    somebody.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b --dataset me/digits")
-    somebody.photograph("11-recipe", "#recipe")
+    person = visit()
+    person.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    person.see("#plan .hm-good")
+    person.fold("The recipe")
+    person.see("#recipe", "me/mlp-a")
+    person.page.get_by_role("tab", name="Command line").click()
+    person.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b --dataset me/digits")
+    person.photograph("11-recipe", "#recipe")
     file = tmp_path / "hubmerge.yaml"
     file.write_text("models: [me/resnet-a, me/resnet-b]\nmatch: weights\n")
-    somebody.page.locator("#recipe-file input[type=file]").set_input_files(file)
-    somebody.see("#plan", "me/resnet-a")
-    somebody.see("#recipe", "hubmerge merge me/resnet-a me/resnet-b --match weights")
-    somebody.see("#dropped .hm-warn", "Remove the file")
-    somebody.page.locator("#recipe-file").get_by_label("Clear").click()
-    somebody.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b")
+    person.page.locator("#recipe-file input[type=file]").set_input_files(file)
+    person.see("#plan", "me/resnet-a")
+    person.see("#recipe", "hubmerge merge me/resnet-a me/resnet-b --match weights")
+    person.see("#dropped .hm-warn", "Remove the file")
+    person.page.locator("#recipe-file").get_by_label("Clear").click()
+    person.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b")
     file.write_text("models: [me/resnet-a, me/resnet-b]\nmatsch: weights\n")
-    somebody.page.locator("#recipe-file input[type=file]").set_input_files(file)
-    somebody.see("#dropped .hm-refused", "did you mean 'match'?")
-    somebody.see("#plan .hm-good", "me/mlp-a")
+    person.page.locator("#recipe-file input[type=file]").set_input_files(file)
+    person.see("#dropped .hm-refused", "did you mean 'match'?")
+    person.see("#plan .hm-good", "me/mlp-a")
 
 
 def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., Visitor]) -> None:
-    somebody = visit()
-    somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
-    somebody.see("#plan .hm-good")
-    somebody.fold("Advanced")
-    somebody.fold("The recipe")
-    somebody.page.get_by_role("tab", name="Command line").click()
-    somebody.page.get_by_label("Seed").fill("7")
-    somebody.see("#recipe", "--dataset me/digits --match activations --seed 7")
-    offered = set(somebody.offered("#fuse"))
+    person = visit()
+    person.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    person.see("#plan .hm-good")
+    person.fold("Advanced")
+    person.fold("The recipe")
+    person.page.get_by_role("tab", name="Command line").click()
+    person.page.get_by_label("Seed").fill("7")
+    person.see("#recipe", "--dataset me/digits --match activations --seed 7")
+    offered = set(person.offered("#fuse"))
     assert {"average", "greedy-soup", "auto"} <= offered
     assert not {"ties", "swa"} & offered
-    somebody.search("#pick-base", "mlp", "me/mlp-a")
-    somebody.page.keyboard.press("Tab")
-    somebody.see("#plan", "Their base")
-    somebody.see("#recipe", "--fuse auto --base me/mlp-a")
-    offered = set(somebody.offered("#fuse"))
+    person.search("#pick-base", "mlp", "me/mlp-a")
+    person.page.keyboard.press("Tab")
+    person.see("#plan", "Their base")
+    person.see("#recipe", "--fuse auto --base me/mlp-a")
+    offered = set(person.offered("#fuse"))
     assert {"ties", "auto"} <= offered
     assert "average" not in offered
-    somebody.page.locator("#level").get_by_label("Quick").check()
-    somebody.see("#recipe", "--match weights --fuse task-arithmetic --base me/mlp-a")
-    somebody.page.get_by_label("Rows to measure on").fill("many")
-    somebody.page.keyboard.press("Tab")
-    somebody.see("#plan .hm-refused", "rows to measure on: many")
-    somebody.photograph("13-advanced", "#advanced")
+    person.page.locator("#level").get_by_label("Quick").check()
+    person.see("#recipe", "--match weights --fuse task-arithmetic --base me/mlp-a")
+    person.page.get_by_label("Rows to measure on").fill("many")
+    person.page.keyboard.press("Tab")
+    person.see("#plan .hm-refused", "rows to measure on: many")
+    person.photograph("13-advanced", "#advanced")
 
 
 def test_three_models_and_the_other_ways_to_publish(
