@@ -20,9 +20,7 @@ from pydantic import (
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.errors.wording import YAML
-from hubmerge.registry import registry
-from hubmerge.utils.checked_calls import checked
-from hubmerge.utils.option import (
+from hubmerge.options.declared import (
     DATA,
     DIAGNOSE,
     MATCH,
@@ -34,6 +32,8 @@ from hubmerge.utils.option import (
     options_of,
     parameters_text,
 )
+from hubmerge.registry import registry
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.parent_names import MOST
 from hubmerge.utils.problems import refusal
 

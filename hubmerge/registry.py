@@ -417,7 +417,18 @@ def _described(path: Path, decorators: tuple[str, ...]) -> Description:
                     {k.arg: _constant(k.value) for k in call.keywords if k.arg} if call else {},
                     _parameters(node),
                 )
-    return Description(_first_line(tree))
+    return Description(_stated(tree, decorators) or _first_line(tree))
+
+
+def _stated(tree: ast.Module, decorators: tuple[str, ...]) -> str:
+    """The `summary=` of what a file registers by a call instead of a decorator."""
+    calls = (node.value for node in tree.body if isinstance(node, ast.Assign | ast.Expr))
+    for call in calls:
+        if isinstance(call, ast.Call) and _name_of(call.func) in decorators:
+            for each in ast.walk(call):
+                if isinstance(each, ast.keyword) and each.arg == "summary":
+                    return str(_constant(each.value))
+    return ""
 
 
 def _name_of(node: ast.expr) -> str:

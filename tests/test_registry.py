@@ -50,7 +50,7 @@ def test_what_is_read_without_importing_is_what_importing_gives(each):
     for name, found in each.all().items():
         said = each.describe(name)
         assert said.summary
-        if hasattr(found, "function"):
+        if hasattr(found, "summary"):
             assert (said.summary, found.name) == (found.summary, name)
         if hasattr(found, "source"):
             assert said.source == found.source

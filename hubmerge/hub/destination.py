@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from hubmerge.options.declared import MATCH, PUSH, SURVEY, TARGET, Option
 from hubmerge.utils.checked_calls import checked
-from hubmerge.utils.option import MATCH, PUSH, SURVEY, TARGET, Option
 
 
 @checked

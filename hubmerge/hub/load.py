@@ -167,8 +167,8 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
         source,
         model,
         description.processor,
-        stored_dtype(tensors, source.ref),
-        {name: DTYPES[tensor.dtype] for name, tensor in tensors.items()},
+        getattr(torch, stored_dtype(tensors, source.ref)),
+        {name: getattr(torch, DTYPES[tensor.dtype]) for name, tensor in tensors.items()},
         folder,
         description.tokenizer,
     )
