@@ -21,6 +21,7 @@ from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
 from hubmerge.models.joint_head import Heads
 from hubmerge.models.states import with_state
+from hubmerge.options.declared import documented
 from hubmerge.pipeline.align import paths_between
 from hubmerge.pipeline.apply_matches import apply_matches
 from hubmerge.pipeline.check import checked_methods
@@ -43,7 +44,6 @@ from hubmerge.recipe import SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.atomic_folder import atomic_folder
-from hubmerge.utils.option import documented
 from hubmerge.utils.workers import Workers
 
 HALVES = (0.5, 0.5)

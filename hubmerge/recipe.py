@@ -18,8 +18,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.registry import registry
-from hubmerge.utils.option import (
+from hubmerge.options.declared import (
     DATA,
     DIAGNOSE,
     MATCH,
@@ -31,6 +30,7 @@ from hubmerge.utils.option import (
     options_of,
     parameters_text,
 )
+from hubmerge.registry import registry
 from hubmerge.utils.parent_names import MOST
 from hubmerge.utils.suggestions import did_you_mean
 

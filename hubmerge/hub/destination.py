@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from hubmerge.utils.option import MATCH, PUSH, SURVEY, TARGET, Option
+from hubmerge.options.declared import MATCH, PUSH, SURVEY, TARGET, Option
 
 
 @dataclass(frozen=True, kw_only=True)

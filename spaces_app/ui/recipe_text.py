@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from hubmerge.cli.values import written
 from hubmerge.errors import RecipeError
+from hubmerge.options.declared import options_of
+from hubmerge.options.written import written
 from hubmerge.recipe import Recipe, make_recipe
-from hubmerge.utils.option import options_of
 from spaces_app.service.limits import RECIPE_BYTES
 
 DEEP = 4

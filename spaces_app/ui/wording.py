@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hubmerge.errors.wording import RECIPE_FILE, Value, Wording, listed
+from hubmerge.options.declared import DeclaredOption, options_of
 from hubmerge.recipe import Recipe
-from hubmerge.utils.option import DeclaredOption, options_of
 
 OPTIONS = {name: option for name, option in options_of(Recipe).items() if "." not in name}
 """Field -> option, of a recipe."""
