@@ -18,7 +18,7 @@ from hubmerge.registry import Plugin, registry
 from hubmerge.utils.tables import columns
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Method:
     """One registered way of doing one step.
 
