@@ -1,6 +1,6 @@
 """Coordinate ascent on the sum over all pairs of models, every model in a common reference order.
 
-Model p has one symmetry P_p into the reference order, so that every pair is aligned by P_q^-1 P_p and
+Model p has one symmetry P_p into that order, so that every pair is aligned by P_q^-1 P_p and
 all cycles close. Given all models but one, the best element of one group of that one's spaces is
 solved exactly; no visit lowers the sum. For activations, where groups do not depend on each other,
 this is generalized Procrustes analysis (Gower, Psychometrika 40, 1975), each step one assignment

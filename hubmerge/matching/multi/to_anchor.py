@@ -16,7 +16,7 @@ from hubmerge.symmetry.permutation import State, identity
 
 
 def between(spec: Spec, reference: Sequence[Symmetry], p: int, q: int) -> Symmetry:
-    """What brings model q into model p's order: into the reference order, and out of it as p came in."""
+    """What brings model q into the order of model p, through the reference order."""
     return compose(spec, reference[q], invert(spec, reference[p]))
 
 

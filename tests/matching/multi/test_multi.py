@@ -1,4 +1,4 @@
-"""Three models and more: one reference order, closed cycles, planted symmetries found, nothing lost."""
+"""More than two models: one reference order, closed cycles, planted symmetries found."""
 
 from __future__ import annotations
 
