@@ -1,4 +1,4 @@
-"""The app beside a Hub of its own: two pairs of small models and their data are on it already."""
+"""The app with an embedded Hub that holds two pairs of small models and their data."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ TITLES = {"vit": "two vision transformers", "resnet": "two ResNets", "mlp": "two
 
 
 @contextmanager
-def beside_a_hub(root: Path, courses: Sequence[Course] | None = None) -> Iterator[Host]:
-    """A Hub in `root`, filled once; inside, this process's Hub is that one."""
+def with_embedded_hub(root: Path, courses: Sequence[Course] | None = None) -> Iterator[Host]:
+    """A Hub in `root`, filled once; inside the block it is the Hub of this process."""
     wanted = courses or [course for course in COURSES if course.name in FAMILIES]
     with embedded_hub(root / "hub") as hub:
         stage = Stage(root, hub)
@@ -38,7 +38,7 @@ def beside_a_hub(root: Path, courses: Sequence[Course] | None = None) -> Iterato
 
 
 def example(course: Course) -> Example:
-    """A pair that was trained for this."""
+    """The example of a pair of parents."""
     models = tuple(parent(course, letter) for letter in SEEDS)
     return Example(TITLES.get(course.name, course.name), models, DATASET)
 

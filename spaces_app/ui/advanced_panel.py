@@ -13,7 +13,7 @@ from hubmerge.recipe import APART, JOIN, MIDDLE, SAME
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels
 from spaces_app.ui.context import Context
-from spaces_app.ui.search_field import Search
+from spaces_app.ui.search_field import SearchField
 from spaces_app.ui.steps import QUIET
 from spaces_app.ui.wording import FUSION, MATCHING, OTHER_CLASSES, REPAIR, SYMMETRIES
 
@@ -49,7 +49,7 @@ class Fold:
                     info="What is done about statistics that averaging spoils.",
                 )
             gr.HTML(allowed.explained())
-            self._search = Search(context, "Common base", "pick-base", info=BASE)
+            self._search = SearchField(context, "Common base", "pick-base", info=BASE)
             self.base = self._search.field
             self._choices()
             self._numbers()

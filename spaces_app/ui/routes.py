@@ -23,12 +23,12 @@ def routes(context: Context) -> list[Route]:
 
     async def file(request: Request) -> Response:
         job, name = request.path_params["job"], request.path_params["name"]
-        person = context.person(request)
+        visitor = context.visitor(request)
 
         def find() -> Path:
             if name == PACKED:
-                return context.jobs.packed(person, job)
-            return context.jobs.result(person, job) / name
+                return context.jobs.archive(visitor, job)
+            return context.jobs.result(visitor, job) / name
 
         if name not in (*FILES, PACKED):
             return PlainTextResponse("There is no such file", status_code=404)

@@ -16,7 +16,7 @@ from spaces_app.service.limits import Limits
 from spaces_app.service.planner import plain
 from spaces_app.service.short_tasks import request
 from spaces_app.service.worker import Worker
-from spaces_app.service.zerogpu import ZERO, Lent, is_lent, worker_for
+from spaces_app.service.zerogpu import ZERO, ZeroGpuWorker, is_zerogpu, worker_for
 from tests.helpers.jobs import quick
 
 MERGE = """
@@ -24,10 +24,10 @@ import json, sys
 import gradio
 from spaces_app.host import Host
 from spaces_app.server import serving
-from spaces_app.service.lent import Lent, marked
-marked()
+from spaces_app.service.lent import ZeroGpuWorker, marked
+gpu_function()
 heard = []
-done = Lent(json.loads(sys.argv[1])).run(heard.append)
+done = ZeroGpuWorker(json.loads(sys.argv[1])).run(heard.append)
 with open(sys.argv[2], "w") as file:
     json.dump({"done": done, "heard": heard}, file)
 """
@@ -35,10 +35,10 @@ with open(sys.argv[2], "w") as file:
 
 def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ZERO, raising=False)
-    assert not is_lent()
+    assert not is_zerogpu()
     assert type(worker_for({})) is Worker
     monkeypatch.setenv(ZERO, "true")
-    assert type(worker_for({})) is Lent
+    assert type(worker_for({})) is ZeroGpuWorker
 
 
 def test_elsewhere_nothing_of_it_is_imported(hub: EmbeddedHub, tmp_path: Path) -> None:

@@ -13,15 +13,15 @@ from playwright.sync_api import Browser
 
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Example, Host
-from spaces_app.server import Running, serving
+from spaces_app.server import RunningApp, serving
 from spaces_app.service.limits import Limits
 from tests.helpers import zoo
-from tests.helpers.browser import Visitor, a_browser
+from tests.helpers.browser import PageVisitor, a_browser
 from tests.helpers.jobs import Workers, begins
 
 
 @pytest.fixture(scope="module")
-def app(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def app(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     examples = (Example("two vision transformers", ("me/vit-a", "me/vit-b"), "me/digits"),)
     host = Host(tmp_path_factory.mktemp("app"), examples, local_token=lambda: hub.token)
     with serving(host, limits=Limits(heavy=2)) as running:
@@ -35,11 +35,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(app: Running, browser: Browser) -> Iterator[Callable[..., Visitor]]:
-    visitors: list[Visitor] = []
+def visit(app: RunningApp, browser: Browser) -> Iterator[Callable[..., PageVisitor]]:
+    visitors: list[PageVisitor] = []
 
-    def visit(where: str = "", **options: object) -> Visitor:
-        visitors.append(Visitor(browser, app.url, **options))
+    def visit(where: str = "", **options: object) -> PageVisitor:
+        visitors.append(PageVisitor(browser, app.url, **options))
         return visitors[-1].arrives(where)
 
     yield visit
@@ -56,7 +56,11 @@ def picture(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("family", ["vit", "resnet"])
 def test_the_whole_path(
-    visit: Callable[..., Visitor], hub: EmbeddedHub, workers: Workers, picture: Path, family: str
+    visit: Callable[..., PageVisitor],
+    hub: EmbeddedHub,
+    workers: Workers,
+    picture: Path,
+    family: str,
 ) -> None:
     me = visit()
     if family == "vit":
@@ -126,7 +130,7 @@ def test_the_whole_path(
     assert me.page.locator("#pick-data input").input_value() == "me/digits"
 
 
-def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., Visitor]) -> None:
+def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., PageVisitor]) -> None:
     somebody = visit()
     somebody.pick("me/mlp-a", "me/vit-a")
     refused = somebody.see("#plan .hm-refused").inner_text()
@@ -138,21 +142,23 @@ def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., Visitor]) ->
     assert not somebody.page.locator("#plan img").count()
 
 
-def test_stop_in_the_middle(visit: Callable[..., Visitor], app: Running, workers: Workers) -> None:
+def test_stop_in_the_middle(
+    visit: Callable[..., PageVisitor], app: RunningApp, workers: Workers
+) -> None:
     somebody = visit()
     somebody.pick("me/vit-a", "me/vit-b", "me/digits")
     workers.halt(begins("measure"))
     job = somebody.start()
-    somebody.see("#progress .hm-now", "Measuring")
+    somebody.see("#progress .hm-now", "Evaluating")
     somebody.page.locator("#stop").click()
-    somebody.see("#progress", "Nothing of it is left")
+    somebody.see("#progress", "its files removed")
     somebody.photograph("9-stopped", "#watch")
     assert not app.context.jobs.folders.result(job).exists()
     assert not somebody.page.locator("#look").is_visible()
 
 
 def test_a_reload_brings_it_back(
-    visit: Callable[..., Visitor], hub: EmbeddedHub, workers: Workers
+    visit: Callable[..., PageVisitor], hub: EmbeddedHub, workers: Workers
 ) -> None:
     somebody = visit()
     address = f"{hub.url}/datasets/me/digits"
@@ -168,7 +174,9 @@ def test_a_reload_brings_it_back(
     somebody.see("#verdict .hm-verdict")
 
 
-def test_two_people_and_what_is_private(visit: Callable[..., Visitor], hub: EmbeddedHub) -> None:
+def test_two_people_and_what_is_private(
+    visit: Callable[..., PageVisitor], hub: EmbeddedHub
+) -> None:
     guest, other = visit(), visit()
     guest.sign_in(hub.add_user("guest"))
     guest.pick("guest/secret-a", "me/mlp-b", "me/digits")
@@ -192,7 +200,7 @@ def test_two_people_and_what_is_private(visit: Callable[..., Visitor], hub: Embe
     guest.see("#verdict .hm-verdict")
 
 
-def test_on_a_phone_in_the_dark_by_keyboard(visit: Callable[..., Visitor]) -> None:
+def test_on_a_phone_in_the_dark_by_keyboard(visit: Callable[..., PageVisitor]) -> None:
     phone = {"width": 390, "height": 844}
     somebody = visit("/?__theme=dark", viewport=phone, is_mobile=True, has_touch=True)
     somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
@@ -212,7 +220,7 @@ def test_on_a_phone_in_the_dark_by_keyboard(visit: Callable[..., Visitor]) -> No
 
 
 def test_a_recipe_is_shown_and_can_be_dropped_in(
-    visit: Callable[..., Visitor], tmp_path: Path
+    visit: Callable[..., PageVisitor], tmp_path: Path
 ) -> None:
     somebody = visit()
     somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
@@ -236,7 +244,7 @@ def test_a_recipe_is_shown_and_can_be_dropped_in(
     somebody.see("#plan .hm-good", "me/mlp-a")
 
 
-def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., Visitor]) -> None:
+def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., PageVisitor]) -> None:
     somebody = visit()
     somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
     somebody.see("#plan .hm-good")
@@ -264,7 +272,7 @@ def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., Vi
 
 
 def test_three_models_and_the_other_ways_to_publish(
-    visit: Callable[..., Visitor], hub: EmbeddedHub, third: str, folders: dict[str, Path]
+    visit: Callable[..., PageVisitor], hub: EmbeddedHub, third: str, folders: dict[str, Path]
 ) -> None:
     taken, other = (zoo.push(hub, f"me/taken-{number}", folders["me/mlp-a"]) for number in range(2))
     me = visit()
@@ -282,7 +290,7 @@ def test_three_models_and_the_other_ways_to_publish(
     assert "another way of publishing" in refused
     me.photograph("12-taken", "#published")
     me.publish(taken, way="a commit to one of mine")
-    me.see("#published .hm-good", "It stands on the Hub")
+    me.see("#published .hm-good", "The merge is on the Hub")
     me.publish(taken)
     me.see("#published .hm-good", "nothing was uploaded")
     me.publish(other, way="a pull request")

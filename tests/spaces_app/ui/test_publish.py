@@ -14,7 +14,7 @@ from hubmerge.localhub import EmbeddedHub
 from hubmerge.reporting.schema.report import Report
 from spaces_app.service.job import Refused, State
 from spaces_app.service.jobs import JobService
-from spaces_app.service.visitors import Person
+from spaces_app.service.visitors import Visitor
 from spaces_app.ui import plan_view, publish_view
 from spaces_app.ui.wording import OTHER_CLASSES, here
 from tests.helpers import zoo
@@ -31,7 +31,7 @@ def office(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def merged(office: JobService, me: Person) -> str:
+def merged(office: JobService, me: Visitor) -> str:
     job = office.submit(me, quick())
     assert ended(office, me, job.id).job.state is State.DONE
     return job.id
@@ -62,7 +62,7 @@ def head(hub: EmbeddedHub, repo: str, revision: str = "main") -> str:
 
 
 def test_an_existing_repository_is_left_alone_until_somebody_says_so(
-    office: JobService, hub: EmbeddedHub, me: Person, merged: str, taken: str
+    office: JobService, hub: EmbeddedHub, me: Visitor, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
     said = told(lambda: office.publish(me, merged, to(taken)))
@@ -75,7 +75,7 @@ def test_an_existing_repository_is_left_alone_until_somebody_says_so(
 
 
 def test_a_pull_request_is_opened_once(
-    office: JobService, hub: EmbeddedHub, guest: Person, merged: str, taken: str
+    office: JobService, hub: EmbeddedHub, guest: Visitor, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
     done = office.publish(guest, merged, to(taken, create_pr=True))
@@ -89,7 +89,7 @@ def test_a_pull_request_is_opened_once(
 
 
 def test_what_cannot_be_published_is_said_in_the_words_of_the_page(
-    office: JobService, hub: EmbeddedHub, guest: Person, me: Person, merged: str, taken: str
+    office: JobService, hub: EmbeddedHub, guest: Visitor, me: Visitor, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
     assert "is public" in told(lambda: office.publish(me, merged, to(taken, private=True)))
@@ -103,7 +103,11 @@ def test_what_cannot_be_published_is_said_in_the_words_of_the_page(
 
 
 def test_a_gated_parent_is_explained_and_respected(
-    office: JobService, hub: EmbeddedHub, folders: dict[str, Path], guest: Person, somebody: Person
+    office: JobService,
+    hub: EmbeddedHub,
+    folders: dict[str, Path],
+    guest: Visitor,
+    somebody: Visitor,
 ) -> None:
     gated = zoo.push(hub, "guest/gated", folders["me/mlp-a"])
     hub.api().update_repo_settings(gated, gated="manual")
@@ -124,7 +128,7 @@ def test_a_gated_parent_is_explained_and_respected(
 
 
 def test_a_private_model_is_told_of_without_a_terminal(
-    office: JobService, somebody: Person
+    office: JobService, somebody: Visitor
 ) -> None:
     recipe = quick(models=("guest/secret-a", "me/mlp-b"))
     assert "sign in on this page" in told(lambda: office.plan(somebody, recipe))

@@ -28,10 +28,10 @@ from spaces_app.ui import (
 from spaces_app.ui import (
     prediction_view as attempt_view,
 )
-from spaces_app.ui.gallery_view import again
-from spaces_app.ui.models_panel import Pick
+from spaces_app.ui.gallery_view import merge_again_link
+from spaces_app.ui.models_panel import ModelsPanel
 from spaces_app.ui.report_view import at
-from spaces_app.ui.search_field import offer
+from spaces_app.ui.search_field import suggestions
 from spaces_app.ui.wording import here
 from tests.helpers.example_report import curve, example, surveyed
 
@@ -64,7 +64,7 @@ def test_no_text_changes_the_markup_around_it(text: str) -> None:
         lambda said: gallery_view.render(
             [GalleryEntry(said, (said, said), said, said, 0.1, 0.1, 5, said)]
         ),
-        lambda said: offer("pick-a", [said]),
+        lambda said: suggestions("pick-a", [said]),
         lambda said: markup.on_hub(said),
     ):
         assert shape(view(text)) == shape(view(plain))
@@ -125,8 +125,8 @@ def test_a_card_is_told_as_it_is() -> None:
     said = {"id": "o/m", "cardData": card, "lastModified": "2024-05-06T00:00:00.000Z"}
     wanted = GalleryEntry("o/m", ("o/a", "o/b"), "o/d", "worse", 0.9, 0.1, 400, "2024-05-06")
     assert gallery_entry(said) == wanted
-    (address,) = re.findall(r'href="./\?([^"]+)"', html.unescape(again(wanted)))
-    assert Pick.asked(dict(parse_qsl(address))) == ["o/a", "o/b", "", "o/d"]
+    (address,) = re.findall(r'href="./\?([^"]+)"', html.unescape(merge_again_link(wanted)))
+    assert ModelsPanel.from_query(dict(parse_qsl(address))) == ["o/a", "o/b", "", "o/d"]
 
 
 def test_a_curve_has_no_line_where_nothing_was_measured() -> None:
