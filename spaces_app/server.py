@@ -130,6 +130,6 @@ def theme() -> gr.themes.Base:
 
 
 def _forget_tokens() -> None:
-    """Nothing here is done in the name of whoever started the program, unless they sign in."""
+    """Remove tokens from the environment: the app acts only for visitors who sign in."""
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN"):
         os.environ.pop(name, None)

@@ -84,7 +84,7 @@ class ResultPanel:
             report_view.verdict(report),
             gr.update(visible=measured),
             report_view.barrier(report),
-            curve_view.of_report(report, lam),
+            curve_view.from_report(report, lam),
             gr.update(value=lam, info=None if report.method.lam is not None else MORE_THAN_TWO),
             report_view.reading(report, lam) if measured else "",
             report_view.contenders(report),
@@ -113,7 +113,7 @@ class ResultPanel:
 
     def _read(self, job: str, lam: float, request: gr.Request) -> tuple[Markup, Markup]:
         report = self._report(job, request)
-        return curve_view.of_report(report, lam), report_view.reading(report, lam)
+        return curve_view.from_report(report, lam), report_view.reading(report, lam)
 
     def _predict(self, job: str, image: str | None, request: gr.Request) -> Markup:
         if image is None:

@@ -1,4 +1,4 @@
-"""Plain addresses beside the page: downloads, health, metrics."""
+"""Routes beside the page: downloads, health, metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKED = "merge.zip"
 
 
 def routes(context: Context) -> list[Route]:
-    """What the server answers itself."""
+    """Downloads, health and metrics."""
 
     async def file(request: Request) -> Response:
         job, name = request.path_params["job"], request.path_params["name"]

@@ -70,7 +70,7 @@ def guest(hub: EmbeddedHub) -> Visitor:
 
 
 @pytest.fixture
-def somebody(request: pytest.FixtureRequest) -> Visitor:
+def anonymous(request: pytest.FixtureRequest) -> Visitor:
     return anonymous_visitor(request.node.name)
 
 

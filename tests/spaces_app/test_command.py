@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hubmerge.demo.run import DATASET, parent
-from hubmerge.demo.train import COURSES
+from hubmerge.demo.train import PARENT_CONFIGS
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from spaces_app.embedded import FAMILIES
 from tests.helpers import zoo
@@ -23,7 +23,7 @@ def filled(hub: EmbeddedHub, folders: dict[str, Path], tmp_path: Path) -> Path:
     root = tmp_path / "app"
     with embedded_hub(root / "hub") as hub:
         zoo.push(hub, DATASET, folders["me/digits"], "dataset")
-        for course in COURSES:
+        for course in PARENT_CONFIGS:
             if course.name in FAMILIES:
                 for letter in "ab":
                     zoo.push(hub, parent(course, letter), folders[f"me/{course.name}-{letter}"])

@@ -67,8 +67,8 @@ def test_the_whole_path(jobs: JobService, hub: EmbeddedHub, me: Visitor) -> None
     assert jobs.plan(anonymous_visitor("x"), quick()).seconds is not None
 
 
-def test_publishing_needs_a_name(jobs: JobService, somebody: Visitor) -> None:
-    assert refused(lambda: jobs.publish(somebody, "any", {"push": "me/x"})) == "AccessError"
+def test_publishing_needs_a_name(jobs: JobService, anonymous: Visitor) -> None:
+    assert refused(lambda: jobs.publish(anonymous, "any", {"push": "me/x"})) == "AccessError"
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_publishing_needs_a_name(jobs: JobService, somebody: Visitor) -> None:
     ],
 )
 def test_refusals_come_with_the_plan(
-    jobs: JobService, somebody: Visitor, changes: dict, kind: str
+    jobs: JobService, anonymous: Visitor, changes: dict, kind: str
 ) -> None:
-    assert refused(lambda: jobs.submit(somebody, quick(**changes))) == kind
-    assert not jobs.jobs_of(somebody)
+    assert refused(lambda: jobs.submit(anonymous, quick(**changes))) == kind
+    assert not jobs.jobs_of(anonymous)
     assert not any(jobs.folders.jobs.iterdir())
 
 
@@ -104,15 +104,15 @@ def test_a_model_over_the_cap_is_refused(hub: EmbeddedHub, tmp_path: Path, me: V
 
 
 def test_one_person_may_not_fill_the_queue(
-    jobs: JobService, somebody: Visitor, workers: Workers
+    jobs: JobService, anonymous: Visitor, workers: Workers
 ) -> None:
     workers.halt(begins("plan"))
-    numbers = [jobs.submit(somebody, quick(seed=seed)).id for seed in range(3)]
-    assert refused(lambda: jobs.submit(somebody, quick(seed=9))) == "ResourceError"
+    numbers = [jobs.submit(anonymous, quick(seed=seed)).id for seed in range(3)]
+    assert refused(lambda: jobs.submit(anonymous, quick(seed=9))) == "ResourceError"
     other = anonymous_visitor("other")
     assert jobs.submit(other, quick()).state is State.WAITING
     for number in numbers:
-        jobs.stop(somebody, number)
+        jobs.stop(anonymous, number)
 
 
 def test_who_has_not_signed_in_may_not_fill_the_queue(
@@ -130,22 +130,22 @@ def test_who_has_not_signed_in_may_not_fill_the_queue(
         jobs.close()
 
 
-def test_stop_leaves_nothing(jobs: JobService, somebody: Visitor, workers: Workers) -> None:
+def test_stop_leaves_nothing(jobs: JobService, anonymous: Visitor, workers: Workers) -> None:
     workers.halt(begins("match"))
-    job = jobs.submit(somebody, quick())
+    job = jobs.submit(anonymous, quick())
     workers.halted()
-    assert jobs.status(somebody, job.id).progress.stage == "match"
-    jobs.stop(somebody, job.id)
-    assert jobs.status(somebody, job.id).job.state is State.STOPPED
+    assert jobs.status(anonymous, job.id).progress.stage == "match"
+    jobs.stop(anonymous, job.id)
+    assert jobs.status(anonymous, job.id).job.state is State.STOPPED
     until(lambda: not any(jobs.folders.jobs.iterdir()))
-    assert refused(lambda: jobs.result(somebody, job.id)) == "NotFoundError"
+    assert refused(lambda: jobs.result(anonymous, job.id)) == "NotFoundError"
     assert not list(jobs.folders.shared.rglob("*.incomplete"))
 
 
-def test_nobody_else_can_stop_it(jobs: JobService, somebody: Visitor) -> None:
-    job = jobs.submit(somebody, quick())
+def test_nobody_else_can_stop_it(jobs: JobService, anonymous: Visitor) -> None:
+    job = jobs.submit(anonymous, quick())
     assert refused(lambda: jobs.stop(anonymous_visitor("stranger"), job.id)) == "AccessError"
-    assert ended(jobs, somebody, job.id).job.state is State.DONE
+    assert ended(jobs, anonymous, job.id).job.state is State.DONE
 
 
 def test_memory_that_runs_out_is_an_error_of_its_own_job(
@@ -161,17 +161,17 @@ def test_memory_that_runs_out_is_an_error_of_its_own_job(
 
 
 def test_a_private_model_stays_with_its_owner(
-    jobs: JobService, guest: Visitor, me: Visitor, somebody: Visitor
+    jobs: JobService, guest: Visitor, me: Visitor, anonymous: Visitor
 ) -> None:
     recipe = quick(models=("guest/secret-a", "me/mlp-b"))
-    assert refused(lambda: jobs.plan(somebody, recipe)) == "NotFoundError"
+    assert refused(lambda: jobs.plan(anonymous, recipe)) == "NotFoundError"
     assert jobs.plan(guest, recipe).private
     job = jobs.submit(guest, recipe)
     assert ended(jobs, guest, job.id).job.state is State.DONE
     assert jobs.result(guest, job.id).is_dir()
-    assert refused(lambda: jobs.status(somebody, job.id)) == "NotFoundError"
+    assert refused(lambda: jobs.status(anonymous, job.id)) == "NotFoundError"
     assert refused(lambda: jobs.result(me, job.id)) == "NotFoundError"
-    assert refused(lambda: jobs.plan(somebody, recipe)) == "NotFoundError"
+    assert refused(lambda: jobs.plan(anonymous, recipe)) == "NotFoundError"
     held = list(jobs.folders.shared.rglob("*secret*"))
     assert not held
     assert any(jobs.folders.job(job.id).rglob("*secret*"))
@@ -179,16 +179,16 @@ def test_a_private_model_stays_with_its_owner(
 
 
 def test_results_expire(
-    jobs: JobService, somebody: Visitor, monkeypatch: pytest.MonkeyPatch
+    jobs: JobService, anonymous: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = jobs.submit(somebody, quick())
-    assert ended(jobs, somebody, job.id).job.state is State.DONE
+    job = jobs.submit(anonymous, quick())
+    assert ended(jobs, anonymous, job.id).job.state is State.DONE
     jobs.clean_up()
-    assert jobs.result(somebody, job.id).is_dir()
+    assert jobs.result(anonymous, job.id).is_dir()
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + jobs.limits.keep_seconds + 1)
     jobs.clean_up()
-    assert refused(lambda: jobs.status(somebody, job.id)) == "NotFoundError"
+    assert refused(lambda: jobs.status(anonymous, job.id)) == "NotFoundError"
     assert not any(jobs.folders.jobs.iterdir())
 
 
@@ -222,7 +222,7 @@ def test_what_cannot_be_tidied_now_is_tried_again(
 
     def fail(scheduler: Scheduler) -> None:
         tried.append(scheduler)
-        raise OSError("somebody holds it")
+        raise OSError("in use")
 
     monkeypatch.setattr(Scheduler, "tidy", fail)
     monkeypatch.setattr("spaces_app.service.scheduler.TIDY_EVERY", 0.01)
@@ -256,22 +256,22 @@ def test_who_asks_for_the_archive_while_it_is_packed_gets_it_too(
 
 
 def test_a_restart_forgets_nothing(
-    hub: EmbeddedHub, tmp_path: Path, somebody: Visitor, workers: Workers
+    hub: EmbeddedHub, tmp_path: Path, anonymous: Visitor, workers: Workers
 ) -> None:
     first = JobService(tmp_path)
-    done = first.submit(somebody, quick()).id
-    ended(first, somebody, done)
+    done = first.submit(anonymous, quick()).id
+    ended(first, anonymous, done)
     workers.halt(begins("load"))
-    under_way = first.submit(somebody, quick(seed=1)).id
-    waiting = first.submit(somebody, quick(seed=2)).id
+    under_way = first.submit(anonymous, quick(seed=1)).id
+    waiting = first.submit(anonymous, quick(seed=2)).id
     workers.halted()
-    assert first.status(somebody, under_way).job.state is State.RUNNING
+    assert first.status(anonymous, under_way).job.state is State.RUNNING
     first.close()
     second = JobService(tmp_path)
     try:
-        assert second.result(somebody, done).is_dir()
+        assert second.result(anonymous, done).is_dir()
         for number in (under_way, waiting):
-            assert ended(second, somebody, number).job.state is State.DONE
+            assert ended(second, anonymous, number).job.state is State.DONE
     finally:
         second.close()
 
@@ -290,7 +290,7 @@ def test_a_restart_forgets_tokens(hub: EmbeddedHub, tmp_path: Path, guest: Visit
 
 
 @pytest.mark.parametrize("content", [b"", b"<svg/>", image()[:40], b"GIF89a" + b"\0" * 30])
-def test_what_is_no_image_is_refused(jobs: JobService, somebody: Visitor, content: bytes) -> None:
+def test_what_is_no_image_is_refused(jobs: JobService, anonymous: Visitor, content: bytes) -> None:
     from hubmerge.errors import DataError
     from spaces_app.service.actions import opened
 

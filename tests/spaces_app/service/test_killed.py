@@ -44,29 +44,29 @@ def hashes(jobs: JobService, visitor: Visitor, number: str) -> dict[str, str]:
 
 
 def test_a_worker_killed_in_every_stage_and_the_same_merge_started_again(
-    jobs: JobService, somebody: Visitor, workers: Workers
+    jobs: JobService, anonymous: Visitor, workers: Workers
 ) -> None:
     """Each start gets one stage further than the one before, and the last one to the end."""
     recipe = quick(fuse="least-squares")
     for stage in STAGES:
         workers.on[stage] = workers.kill
-        job = jobs.submit(somebody, recipe)
-        seen = shown(jobs, somebody, job.id)
+        job = jobs.submit(anonymous, recipe)
+        seen = shown(jobs, anonymous, job.id)
         assert not workers.on, f"{stage} was never begun"
         assert "The process that worked on this was killed" in seen
         assert "you can start it again" in seen
-        assert jobs.status(somebody, job.id).job.state is State.FAILED
+        assert jobs.status(anonymous, job.id).job.state is State.FAILED
         assert jobs.is_healthy()
         until(lambda: not any(jobs.folders.jobs.iterdir()))
-    killed_no_more = jobs.submit(somebody, recipe)
-    assert "Done" in shown(jobs, somebody, killed_no_more.id)
-    undisturbed = jobs.submit(somebody, recipe)
-    ended(jobs, somebody, undisturbed.id)
-    assert hashes(jobs, somebody, killed_no_more.id) == hashes(jobs, somebody, undisturbed.id)
+    killed_no_more = jobs.submit(anonymous, recipe)
+    assert "Done" in shown(jobs, anonymous, killed_no_more.id)
+    undisturbed = jobs.submit(anonymous, recipe)
+    ended(jobs, anonymous, undisturbed.id)
+    assert hashes(jobs, anonymous, killed_no_more.id) == hashes(jobs, anonymous, undisturbed.id)
 
 
 def test_short_work_that_is_killed_is_told_and_can_be_done_again(
-    jobs: JobService, somebody: Visitor, workers: Workers
+    jobs: JobService, anonymous: Visitor, workers: Workers
 ) -> None:
     def killed(act: Callable[[], object]) -> None:
         workers.killed_at_once = True
@@ -75,13 +75,13 @@ def test_short_work_that_is_killed_is_told_and_can_be_done_again(
         assert refused.value.refusal.kind == "WorkerKilled"
         assert jobs.is_healthy()
 
-    killed(lambda: jobs.plan(somebody, quick()))
-    job = jobs.submit(somebody, quick())
-    assert ended(jobs, somebody, job.id).job.state is State.DONE
-    killed(lambda: jobs.archive(somebody, job.id))
-    assert jobs.archive(somebody, job.id).is_file()
+    killed(lambda: jobs.plan(anonymous, quick()))
+    job = jobs.submit(anonymous, quick())
+    assert ended(jobs, anonymous, job.id).job.state is State.DONE
+    killed(lambda: jobs.archive(anonymous, job.id))
+    assert jobs.archive(anonymous, job.id).is_file()
     picture = zoo.rows()["test"][0]["image"].tobytes()
-    killed(lambda: jobs.predict(somebody, job.id, picture))
+    killed(lambda: jobs.predict(anonymous, job.id, picture))
 
 
 def kill_when(happened: threading.Event, workers: Workers) -> None:

@@ -131,47 +131,47 @@ def test_the_whole_path(
 
 
 def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., PageVisitor]) -> None:
-    somebody = visit()
-    somebody.pick("me/mlp-a", "me/vit-a")
-    refused = somebody.see("#plan .hm-refused").inner_text()
+    visitor = visit()
+    visitor.pick("me/mlp-a", "me/vit-a")
+    refused = visitor.see("#plan .hm-refused").inner_text()
     assert "me/" in refused
-    assert somebody.page.locator("#start").is_disabled()
-    somebody.photograph("8-refused", "#plan")
-    somebody.pick("me/mlp-a", "<img src=x onerror=alert(1)>/x")
-    somebody.see("#plan .hm-refused", "<img src=x")
-    assert not somebody.page.locator("#plan img").count()
+    assert visitor.page.locator("#start").is_disabled()
+    visitor.photograph("8-refused", "#plan")
+    visitor.pick("me/mlp-a", "<img src=x onerror=alert(1)>/x")
+    visitor.see("#plan .hm-refused", "<img src=x")
+    assert not visitor.page.locator("#plan img").count()
 
 
 def test_stop_in_the_middle(
     visit: Callable[..., PageVisitor], app: RunningApp, workers: Workers
 ) -> None:
-    somebody = visit()
-    somebody.pick("me/vit-a", "me/vit-b", "me/digits")
+    visitor = visit()
+    visitor.pick("me/vit-a", "me/vit-b", "me/digits")
     workers.halt(begins("measure"))
-    job = somebody.start()
-    somebody.see("#progress .hm-now", "Evaluating")
-    somebody.page.locator("#stop").click()
-    somebody.see("#progress", "its files removed")
-    somebody.photograph("9-stopped", "#watch")
+    job = visitor.start()
+    visitor.see("#progress .hm-now", "Evaluating")
+    visitor.page.locator("#stop").click()
+    visitor.see("#progress", "its files removed")
+    visitor.photograph("9-stopped", "#watch")
     assert not app.context.jobs.folders.result(job).exists()
-    assert not somebody.page.locator("#look").is_visible()
+    assert not visitor.page.locator("#look").is_visible()
 
 
 def test_a_reload_brings_it_back(
     visit: Callable[..., PageVisitor], hub: EmbeddedHub, workers: Workers
 ) -> None:
-    somebody = visit()
+    visitor = visit()
     address = f"{hub.url}/datasets/me/digits"
-    somebody.pick("me/resnet-a", f"{hub.url}/me/resnet-b", address)
+    visitor.pick("me/resnet-a", f"{hub.url}/me/resnet-b", address)
     workers.halt(begins("measure"))
-    somebody.start()
-    somebody.see("#progress .hm-now")
-    somebody.page.reload()
-    somebody.see("#progress", "me/resnet-a and me/resnet-b")
-    somebody.see("#plan .hm-good", "me/resnet-a")
-    assert somebody.page.locator("#pick-b input").input_value() == f"{hub.url}/me/resnet-b"
+    visitor.start()
+    visitor.see("#progress .hm-now")
+    visitor.page.reload()
+    visitor.see("#progress", "me/resnet-a and me/resnet-b")
+    visitor.see("#plan .hm-good", "me/resnet-a")
+    assert visitor.page.locator("#pick-b input").input_value() == f"{hub.url}/me/resnet-b"
     workers.go_on()
-    somebody.see("#verdict .hm-verdict")
+    visitor.see("#verdict .hm-verdict")
 
 
 def test_two_people_and_what_is_private(
@@ -202,73 +202,73 @@ def test_two_people_and_what_is_private(
 
 def test_on_a_phone_in_the_dark_by_keyboard(visit: Callable[..., PageVisitor]) -> None:
     phone = {"width": 390, "height": 844}
-    somebody = visit("/?__theme=dark", viewport=phone, is_mobile=True, has_touch=True)
-    somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
-    somebody.see("#plan .hm-good")
-    somebody.page.locator("#start:not([disabled])").focus()
-    somebody.page.keyboard.press("Enter")
-    somebody.see("#verdict .hm-verdict")
+    visitor = visit("/?__theme=dark", viewport=phone, is_mobile=True, has_touch=True)
+    visitor.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    visitor.see("#plan .hm-good")
+    visitor.page.locator("#start:not([disabled])").focus()
+    visitor.page.keyboard.press("Enter")
+    visitor.see("#verdict .hm-verdict")
     fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    assert somebody.page.evaluate(fits)
+    assert visitor.page.evaluate(fits)
     reached = set()
-    somebody.page.locator("#pick-a input").focus()
+    visitor.page.locator("#pick-a input").focus()
     for _ in range(40):
-        somebody.page.keyboard.press("Tab")
-        reached.add(somebody.page.evaluate("document.activeElement.closest('[id]')?.id"))
+        visitor.page.keyboard.press("Tab")
+        reached.add(visitor.page.evaluate("document.activeElement.closest('[id]')?.id"))
     assert {"pick-b", "start"} <= reached
-    somebody.photograph("10-phone")
+    visitor.photograph("10-phone")
 
 
 def test_a_recipe_is_shown_and_can_be_dropped_in(
     visit: Callable[..., PageVisitor], tmp_path: Path
 ) -> None:
-    somebody = visit()
-    somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
-    somebody.see("#plan .hm-good")
-    somebody.fold("The recipe")
-    somebody.see("#recipe", "me/mlp-a")
-    somebody.page.get_by_role("tab", name="Command line").click()
-    somebody.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b --dataset me/digits")
-    somebody.photograph("11-recipe", "#recipe")
+    visitor = visit()
+    visitor.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    visitor.see("#plan .hm-good")
+    visitor.fold("The recipe")
+    visitor.see("#recipe", "me/mlp-a")
+    visitor.page.get_by_role("tab", name="Command line").click()
+    visitor.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b --dataset me/digits")
+    visitor.photograph("11-recipe", "#recipe")
     file = tmp_path / "hubmerge.yaml"
     file.write_text("models: [me/resnet-a, me/resnet-b]\nmatch: weights\n")
-    somebody.page.locator("#recipe-file input[type=file]").set_input_files(file)
-    somebody.see("#plan", "me/resnet-a")
-    somebody.see("#recipe", "hubmerge merge me/resnet-a me/resnet-b --match weights")
-    somebody.see("#dropped .hm-warn", "Remove the file")
-    somebody.page.locator("#recipe-file").get_by_label("Clear").click()
-    somebody.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b")
+    visitor.page.locator("#recipe-file input[type=file]").set_input_files(file)
+    visitor.see("#plan", "me/resnet-a")
+    visitor.see("#recipe", "hubmerge merge me/resnet-a me/resnet-b --match weights")
+    visitor.see("#dropped .hm-warn", "Remove the file")
+    visitor.page.locator("#recipe-file").get_by_label("Clear").click()
+    visitor.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b")
     file.write_text("models: [me/resnet-a, me/resnet-b]\nmatsch: weights\n")
-    somebody.page.locator("#recipe-file input[type=file]").set_input_files(file)
-    somebody.see("#dropped .hm-refused", "did you mean 'match'?")
-    somebody.see("#plan .hm-good", "me/mlp-a")
+    visitor.page.locator("#recipe-file input[type=file]").set_input_files(file)
+    visitor.see("#dropped .hm-refused", "did you mean 'match'?")
+    visitor.see("#plan .hm-good", "me/mlp-a")
 
 
 def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., PageVisitor]) -> None:
-    somebody = visit()
-    somebody.pick("me/mlp-a", "me/mlp-b", "me/digits")
-    somebody.see("#plan .hm-good")
-    somebody.fold("Advanced")
-    somebody.fold("The recipe")
-    somebody.page.get_by_role("tab", name="Command line").click()
-    somebody.page.get_by_label("Seed").fill("7")
-    somebody.see("#recipe", "--dataset me/digits --match activations --seed 7")
-    offered = set(somebody.offered("#fuse"))
+    visitor = visit()
+    visitor.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    visitor.see("#plan .hm-good")
+    visitor.fold("Advanced")
+    visitor.fold("The recipe")
+    visitor.page.get_by_role("tab", name="Command line").click()
+    visitor.page.get_by_label("Seed").fill("7")
+    visitor.see("#recipe", "--dataset me/digits --match activations --seed 7")
+    offered = set(visitor.offered("#fuse"))
     assert {"average", "greedy-soup", "auto"} <= offered
     assert not {"ties", "swa"} & offered
-    somebody.search("#pick-base", "mlp", "me/mlp-a")
-    somebody.page.keyboard.press("Tab")
-    somebody.see("#plan", "Their base")
-    somebody.see("#recipe", "--fuse auto --base me/mlp-a")
-    offered = set(somebody.offered("#fuse"))
+    visitor.search("#pick-base", "mlp", "me/mlp-a")
+    visitor.page.keyboard.press("Tab")
+    visitor.see("#plan", "Their base")
+    visitor.see("#recipe", "--fuse auto --base me/mlp-a")
+    offered = set(visitor.offered("#fuse"))
     assert {"ties", "auto"} <= offered
     assert "average" not in offered
-    somebody.page.locator("#level").get_by_label("Quick").check()
-    somebody.see("#recipe", "--match weights --fuse task-arithmetic --base me/mlp-a")
-    somebody.page.get_by_label("Rows to measure on").fill("many")
-    somebody.page.keyboard.press("Tab")
-    somebody.see("#plan .hm-refused", "rows to measure on: many")
-    somebody.photograph("13-advanced", "#advanced")
+    visitor.page.locator("#level").get_by_label("Quick").check()
+    visitor.see("#recipe", "--match weights --fuse task-arithmetic --base me/mlp-a")
+    visitor.page.get_by_label("Rows to measure on").fill("many")
+    visitor.page.keyboard.press("Tab")
+    visitor.see("#plan .hm-refused", "rows to measure on: many")
+    visitor.photograph("13-advanced", "#advanced")
 
 
 def test_three_models_and_the_other_ways_to_publish(

@@ -22,15 +22,13 @@ from spaces_app.ui import (
     curve_view,
     gallery_view,
     markup,
+    prediction_view,
     report_view,
     survey_view,
 )
-from spaces_app.ui import (
-    prediction_view as attempt_view,
-)
 from spaces_app.ui.gallery_view import merge_again_link
 from spaces_app.ui.models_panel import ModelsPanel
-from spaces_app.ui.report_view import at
+from spaces_app.ui.report_view import values_at
 from spaces_app.ui.search_field import suggestions
 from spaces_app.ui.wording import here
 from tests.helpers.example_report import curve, example, surveyed
@@ -60,7 +58,7 @@ def test_no_text_changes_the_markup_around_it(text: str) -> None:
     plain = "x"
     for view in (
         lambda said: markup.refusal(Refusal(kind="k", what=said, found="f", hint="h")),
-        lambda said: attempt_view.render({said: [(said, 0.5)]}),
+        lambda said: prediction_view.render({said: [(said, 0.5)]}),
         lambda said: gallery_view.render(
             [GalleryEntry(said, (said, said), said, said, 0.1, 0.1, 5, said)]
         ),
@@ -140,9 +138,9 @@ def test_reading_between_points_is_on_the_line_and_says_so() -> None:
     curve = example().barrier.detail.matched
     assert curve is not None
     for point in curve.points:
-        assert at(curve, point.lam) == (point.loss, point.accuracy, True)
+        assert values_at(curve, point.lam) == (point.loss, point.accuracy, True)
     left, right = sorted(curve.points, key=lambda point: point.lam)[:2]
-    loss, _, measured = at(curve, (left.lam + right.lam) / 2)
+    loss, _, measured = values_at(curve, (left.lam + right.lam) / 2)
     assert not measured
     assert abs(loss - (left.loss + right.loss) / 2) < 1e-9
 
