@@ -29,8 +29,8 @@ from hubmerge.demo.train import PARENT_CONFIGS
 from hubmerge.evaluation.evaluate import logits
 from hubmerge.fuse import Given, find_fusion, fusions
 from hubmerge.models.method_context import MethodContext
-from hubmerge.pipeline.evaluate import open_splits, statistics_of
-from hubmerge.pipeline.merge_path import Path as MergePath
+from hubmerge.pipeline.merge_path import MergePath
+from hubmerge.pipeline.open_data import open_splits
 from hubmerge.repair import batch_norms, find_repair
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers
@@ -55,7 +55,7 @@ def one(name: str, folders: list[str], data: str) -> None:
     splits, workers = open_splits(data, recipe, models[0]), Workers(threads=1)
     scratch = copy.deepcopy(models[0].model)
     states = [model.model.state_dict() for model in models]
-    shown = statistics_of(splits, models[0], recipe.seed, learns=find_fusion(name).learns)
+    shown = splits.labelled_calibration if find_fusion(name).learns else splits.calibration
     context = MethodContext(None, scratch, shown, workers, splits.validation)
     repair = find_repair("batchnorm") if batch_norms(scratch) else None
     path = MergePath(repair, context, states, [1 / len(states)] * len(states))

@@ -22,7 +22,7 @@ from hubmerge.fuse import fusions
 from hubmerge.fuse.laws import LAWS
 from hubmerge.reporting.methods import Method, option_text
 from hubmerge.reporting.methods import methods as all_methods
-from hubmerge.specs.family import Family, load_registry
+from hubmerge.specs.family import Family, load_families
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 88
@@ -71,7 +71,7 @@ def families() -> str:
     """Every family that ships, from the comment its file begins with."""
     rows = [
         (f"[`{family.name}`]({_link(family)})", _first_comment(family.text))
-        for family in load_registry().families.values()
+        for family in load_families().families.values()
     ]
     return table("family | models", rows)
 

@@ -26,7 +26,7 @@ _HOMES = {
     "Found": "hubmerge.api",
     "Merged": "hubmerge.api",
     "run": "hubmerge.pipeline.run",
-    "plan": "hubmerge.pipeline.run",
+    "plan": "hubmerge.pipeline.plan",
     "Destination": "hubmerge.hub.destination",
     "MergeResult": "hubmerge.pipeline.run",
     "Recipe": "hubmerge.recipe",

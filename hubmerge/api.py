@@ -5,7 +5,6 @@ They do what `hubmerge.run` does, step by step, without writing anything.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as Folder
@@ -15,38 +14,34 @@ import torch
 from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse.options import Value
 from hubmerge.hub.compare import check_mergeable
-from hubmerge.hub.fetch import fetch
+from hubmerge.hub.destination import Destination
 from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.load import load as load
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
 from hubmerge.models.joint_head import Heads
-from hubmerge.models.method_context import MethodContext
-from hubmerge.pipeline.align import PAIR, Parents, aligned, gather, match_all, with_state
-from hubmerge.pipeline.alignment import chosen_on
-from hubmerge.pipeline.choices import (
-    check_names,
-    heads_for,
-    matches_by_labels,
-    resolved_repair,
-    resolved_symmetry,
-    settled_match,
+from hubmerge.models.states import with_state
+from hubmerge.pipeline.align import paths_between
+from hubmerge.pipeline.apply_matches import apply_matches
+from hubmerge.pipeline.check import checked_methods
+from hubmerge.pipeline.context import Run, Sources
+from hubmerge.pipeline.find_matches import match_models
+from hubmerge.pipeline.fuse import fuse as fuse_aligned
+from hubmerge.pipeline.load import check_rows, joint_head, merge_inputs
+from hubmerge.pipeline.open_data import open_data_splits
+from hubmerge.pipeline.parents import (
+    AlignmentInputs,
+    Parents,
+    in_one_order,
+    prepare_parents,
+    without_base,
 )
-from hubmerge.pipeline.evaluate import (
-    DataSplits,
-    matching_of,
-    open_splits,
-    statistics_of,
-    validation_of,
-)
-from hubmerge.pipeline.fusing import check_rows, fuses_by_labels, learns
-from hubmerge.pipeline.merge_path import Path
-from hubmerge.pipeline.parents import prepare_parents, without_base
-from hubmerge.pipeline.run import fused
-from hubmerge.pipeline.save import arriving_whole, read_back, write_model
+from hubmerge.pipeline.repair import choose_repair
+from hubmerge.pipeline.save import read_back, write_model
 from hubmerge.recipe import SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
+from hubmerge.utils.atomic_folder import atomic_folder
 from hubmerge.utils.workers import Workers
 
 HALVES = (0.5, 0.5)
@@ -54,7 +49,7 @@ HALVES = (0.5, 0.5)
 
 @dataclass
 class Aligned(LoadedModel):
-    """Model B lined up with model A, and A in the form it was lined up with.
+    """Model B aligned with model A, and A in the form it was aligned with.
 
     anchor: A itself, or, where something was rotated or mapped, A in canonical form.
     """
@@ -73,7 +68,7 @@ class Found:
     heads: Heads | None = None
 
     def apply(self, b: LoadedModel) -> Aligned:
-        """`b` with its classes in A's order and its units lined up; its function is the same.
+        """`b` with its classes in A's order and its units aligned; its function is the same.
 
         Raises: MismatchError, if `b` is not the model that was matched.
         """
@@ -81,7 +76,7 @@ class Found:
         if b.source != wanted.source:
             raise MismatchError(f"this alignment is for {wanted.source.ref}", found=b.source.ref)
         (first, last), _ = without_base(self.parents, self.heads).filled(
-            aligned(self.parents, [self.match]), None, HALVES
+            apply_matches(self.parents, [self.match]), None, HALVES
         )
         holder = _holding(wanted, last, a)
         return Aligned(**vars(holder), anchor=_holding(a, first, a), heads=self.heads)
@@ -109,7 +104,7 @@ class Merged:
         """
         target = Folder(folder)
         state = self.model.state_dict()
-        with arriving_whole(target) as partial:
+        with atomic_folder(target) as partial:
             write_model(partial, (self.a, self.b), state)
             read_back(partial, (self.a, self.b), state)
         return target
@@ -126,7 +121,7 @@ def match(
     seed: int = 0,
     heads: str = SAME,
 ) -> Found:
-    """Finds the symmetry of B that lines it up with A.
+    """Finds the symmetry of B that aligns it with A.
 
     by: a registered matcher, or "auto": `activations` on a `dataset` (Hub id or folder), which
     those that look at activations need; without one `synthetic` for models that images can be made
@@ -144,24 +139,14 @@ def match(
         symmetry=symmetry,
         heads=heads,
     )
-    check_names(recipe)
-    workers = Workers()
-    one = heads_for(recipe, (a, b))
-    based = prepare_parents(
-        (a, b), None, labels=labels, matched=True, symmetry=resolved_symmetry(recipe), heads=one
+    run = _run(recipe, (a, b))
+    joint = joint_head(run, (a, b))
+    alignment = prepare_parents(
+        (a, b), None, labels=labels, matched=True, symmetry=run.methods.symmetry, heads=joint
     )
-    labelled = matches_by_labels(recipe)
-    splits = _ground(a, dataset, recipe, one, labelled) if dataset else None
-    (found,) = match_all(
-        based.parents,
-        settled_match(recipe, based.parents, splits),
-        PAIR,
-        matching_of(splits),
-        workers,
-        seed=seed,
-        validation=validation_of(splits),
-    )
-    return Found(based.parents, found, one)
+    splits = open_data_splits(run, a, joint, labelled=run.methods.matcher_uses_labels)
+    (found,) = match_models(run, merge_inputs(run, (a, b), alignment, splits))
+    return Found(alignment.parents, found, joint)
 
 
 def merge(
@@ -180,11 +165,11 @@ def merge(
 
     fuse: a registered fusion, or "auto": the best of those that what is given allows, on
         validation rows of the `dataset`.
-    base: the model A and B were made from, as it came or lined up with A as B is.
+    base: the model A and B were made from, as it came or aligned with A as B is.
     repair: needs a `dataset` for its statistics; "auto" without one repairs batch norm on
         synthetic images.
-    heads: "same", "join" or "apart"; where `b` was lined up, as it was. A base goes with "same".
-    Raises: MismatchError, also where `b` or `base` was lined up with another model than `a`.
+    heads: "same", "join" or "apart"; where `b` was aligned, as it was. A base goes with "same".
+    Raises: MismatchError, also where `b` or `base` was aligned with another model than `a`.
     """
     others = (b,) if base is None else (b, base)
     several = heads != SAME or any(isinstance(each, Aligned) and each.heads for each in others)
@@ -205,48 +190,69 @@ def merge(
         lam=t,
         heads=heads,
     )
-    check_names(recipe)
-    matched = repair == "repair"
-    if isinstance(b, Aligned) or not several:
-        own = b.heads if isinstance(b, Aligned) else None
-        based = without_base(gather((a, *others), labels="by-name", matched=matched), own)
-    else:
-        one = heads_for(recipe, (a, b))
-        based = prepare_parents(
-            (a, b), None, labels="by-name", matched=matched, symmetry=ALL, heads=one
-        )
-    a, parents = based.parents.a, based.parents
-    labelled = fuses_by_labels(recipe)
-    splits = _ground(a, dataset, recipe, based.heads, labelled) if dataset else None
-    chosen = resolved_repair(recipe, a, splits)
-    batches = statistics_of(splits, a, recipe.seed, learns=learns(recipe))
-    check_rows(recipe, batches, validation_of(splits))
-    workers, rows = Workers(), chosen_on(recipe, splits)
-    scratch = copy.deepcopy(a.model)
-    context = MethodContext(parents.spec, scratch, batches, workers, rows, head=based.head)
-    states, _ = based.filled(parents.states[:2], None, HALVES)
-    path = Path(chosen, context, states)
-    start = None if base is None else parents.states[2]
-    fusion, made, _ = fused(recipe, path, start, t, parents, splits, workers)
+    run = _run(recipe, (a, b), base)
+    alignment = _as_given(run, a, b, base, several)
+    a = alignment.parents.a
+    splits = open_data_splits(run, a, alignment.heads, labelled=run.methods.fusion_uses_labels)
+    inputs = merge_inputs(run, (a, b), alignment, splits)
+    check_rows(run, inputs)
+    chosen = choose_repair(run, inputs)
+    model = fuse_aligned(run, inputs, paths_between(run, inputs, chosen, ()))
     repaired = chosen.name if chosen else "none"
-    return Merged(with_state(a.model, made.state), a, b, t, repaired, fusion.name)
+    return Merged(with_state(a.model, model.state), a, b, t, repaired, model.fusion.name)
+
+
+def _run(recipe: Recipe, models: Sequence[LoadedModel], base: LoadedModel | None = None) -> Run:
+    """What the steps get for models in memory."""
+    methods = checked_methods(recipe)
+    return Run(
+        recipe=recipe,
+        written=recipe,
+        destination=Destination(),
+        sources=Sources(
+            tuple(model.source for model in models),
+            resolve(recipe.dataset.id, "dataset") if recipe.dataset else None,
+            base.source if base else None,
+        ),
+        methods=methods,
+        out=Folder(),
+        workers=Workers(),
+    )
+
+
+def _as_given(
+    run: Run, a: LoadedModel, b: LoadedModel, base: LoadedModel | None, several: bool
+) -> AlignmentInputs:
+    """Models in the order that they have, aligned before or not; their base behind them."""
+    matched = run.recipe.repair == "repair"
+    if several and not isinstance(b, Aligned):
+        joint = joint_head(run, (a, b))
+        return prepare_parents(
+            (a, b), None, labels="by-name", matched=matched, symmetry=ALL, heads=joint
+        )
+    joint = b.heads if isinstance(b, Aligned) else None
+    models = (a, b) if base is None else (a, b, base)
+    parents = in_one_order(models, labels="by-name", matched=matched)
+    if base is None:
+        return without_base(parents, joint)
+    return AlignmentInputs(parents.only([0, 1]), parents.only([2, 0, 1]), joint)
 
 
 def _anchor(a: LoadedModel, others: Sequence[LoadedModel]) -> LoadedModel:
-    """A in the form that all `others` are lined up with; A itself for those that came as they are.
+    """A in the form that all `others` are aligned with; A itself for those that came as they are.
 
-    Raises: MismatchError, if one was lined up with another model, or another form of A.
+    Raises: MismatchError, if one was aligned with another model, or another form of A.
     """
     forms = [other.anchor if isinstance(other, Aligned) else a for other in others]
     for other, form in zip(others, forms, strict=True):
         if form.source != a.source:
             raise MismatchError(
-                f"{other.source.ref} was lined up with {form.source.ref}", found=a.source.ref
+                f"{other.source.ref} was aligned with {form.source.ref}", found=a.source.ref
             )
     first, *rest = (form.model.state_dict() for form in forms)
     if any(not torch.equal(first[name], state[name]) for state in rest for name in first):
         raise MismatchError(
-            "what is merged is lined up with different forms of A",
+            "what is merged is aligned with different forms of A",
             found=", ".join(other.source.ref for other in others),
             hint='match(..., symmetry="permutations") leaves A as it is',
         )
@@ -263,13 +269,6 @@ def report(merged: Merged, found: Found | None = None) -> str:
         "both parents, the naive average and the ensemble",
     ]
     return "\n".join(lines)
-
-
-def _ground(
-    a: LoadedModel, dataset: str, recipe: Recipe, heads: Heads | None, labelled: bool
-) -> DataSplits:
-    folder = str(fetch(resolve(dataset, "dataset")))
-    return open_splits(folder, recipe, a, heads, labelled=labelled)
 
 
 def _holding(b: LoadedModel, state: State, a: LoadedModel) -> LoadedModel:

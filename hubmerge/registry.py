@@ -32,6 +32,7 @@ from hubmerge.errors import FamilyError, HubmergeError, RecipeError, SpecError
 from hubmerge.utils.suggestions import did_you_mean
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 ROOT = Path(__file__).resolve().parent
 GROUP = "hubmerge."
@@ -193,10 +194,10 @@ class Registry(Generic[T]):
         file registers nothing.
         """
         entry = self.entry(name)
+        if self.reader is not None:
+            return self._guarded(entry, lambda: self._read(entry))
         if entry.name not in self._registered:
-            loaded = self._load(entry)
-            if loaded is not None:
-                self._registered[entry.name] = loaded
+            self._guarded(entry, lambda: import_module(entry.module))
         if entry.name not in self._registered:
             raise self.broken(
                 f"{entry.place} registers no {self.noun} {entry.name!r}",
@@ -275,14 +276,18 @@ class Registry(Generic[T]):
         every = (*self._in_plugins(disallowed=True), *self._in_folders())
         return {entry.module: entry for entry in every}
 
-    def _load(self, entry: Entry) -> T | None:
+    def _read(self, entry: Entry) -> T:
+        assert self.reader is not None
+        if entry.path is None or not entry.path.is_file():
+            raise FileNotFoundError(f"there is no {entry.name}{self.suffix} in {entry.module}")
+        module, _, function = self.reader.partition(":")
+        read: T = getattr(import_module(module), function)(entry.path)
+        return read
+
+    def _guarded(self, entry: Entry, load: Callable[[], R]) -> R:
+        """What `load` makes. Raises: `broken`, if it fails for a plugin's entry."""
         try:
-            if self.reader is None:
-                import_module(entry.module)
-                return None
-            module, _, function = self.reader.partition(":")
-            read: T = getattr(import_module(module), function)(entry.path)
-            return read
+            return load()
         except HubmergeError:
             raise
         except Exception as error:

@@ -15,6 +15,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from spaces_app.host import Host
 from spaces_app.service.forkserver import forkserver, start_forkserver
 from spaces_app.service.jobs import JobService
@@ -80,7 +81,10 @@ def serving(
     except OSError as error:
         context.jobs.close()
         raise RecipeError(
-            f"cannot serve on {name}:{port}", found=str(error), hint="another --port, or --port 0"
+            f"cannot serve on {name}:{port}",
+            found=str(error),
+            hint=f"another port, or {option('port', 0)}",
+            field="port",
         ) from None
     threading.Thread(target=start_forkserver, name="warm-up", daemon=True).start()
     log("serving", url=url)

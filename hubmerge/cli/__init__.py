@@ -29,6 +29,7 @@ from hubmerge.cli import (
     specs,
     verify,
 )
+from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.errors import INTERRUPTED, HubmergeError
 
 STOPPED = "Stopped. Nothing half-made is left; the same command goes on from what is cached."
@@ -93,7 +94,7 @@ def main() -> None:
             sys.exit(INTERRUPTED)
         if not isinstance(end, HubmergeError):
             raise
-        _tell(end)
+        _print_error(end)
         sys.exit(end.exit_code)
 
 
@@ -113,13 +114,20 @@ class Interruption:
         raise KeyboardInterrupt
 
 
-def _tell(error: HubmergeError) -> None:
-    kind = type(error).__name__
+def _print_error(error: HubmergeError) -> None:
+    kind, message = type(error).__name__, error.message.worded(COMMAND_LINE)
     if "--json" in sys.argv:
-        fields = {"what": error.what, "found": error.found, "from": error.source, "try": error.hint}
-        said = {"type": kind, "exit_code": error.exit_code, **fields}
-        print(json.dumps({"error": said}, indent=2, ensure_ascii=False))
-    _say(f"{kind}: {error}")
+        fields = {
+            "type": kind,
+            "exit_code": error.exit_code,
+            "field": message.field,
+            "what": message.what,
+            "found": message.found,
+            "from": message.source,
+            "try": message.hint,
+        }
+        print(json.dumps({"error": fields}, indent=2, ensure_ascii=False))
+    _say(f"{kind}: {message}")
 
 
 def _say(text: str) -> None:

@@ -59,10 +59,10 @@ def command(
     recipe = o.recipe_of(models, None, given)
     o.settle(quiet=quiet, json=json)
 
-    from hubmerge.pipeline.match_only import find_matches, told_json, told_text
+    from hubmerge.pipeline.find_matches import as_json, as_text, find_matches
 
     found = find_matches(recipe, out)
-    o.say(told_json(found) if json else told_text(found))
+    o.say(as_json(found) if json else as_text(found))
     if out is not None and not json:
         models_again = " ".join(parent_letters(len(recipe.models)))
         o.say(f"\nsaved in {out}; use it with: hubmerge merge {models_again} --alignment {out}")

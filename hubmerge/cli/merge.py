@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubmerge.cli import options as o
 from hubmerge.cli.merging import merging
+from hubmerge.cli.wording import COMMAND_LINE
 
 if TYPE_CHECKING:
     from hubmerge.hub.destination import Destination
@@ -23,7 +24,7 @@ def _merge(recipe: Recipe, destination: Destination, json: bool) -> None:
     if json:
         o.say(result.report.to_json().rstrip())
         return
-    o.say(render_text(result.report, result.folder))
+    o.say(render_text(result.report, result.folder, COMMAND_LINE))
     if result.published is not None:
         published = result.published
         o.say(f"published        {published.pr_url or published.url}")

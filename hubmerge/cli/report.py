@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hubmerge.cli import options as o
+from hubmerge.cli.wording import COMMAND_LINE
 
 NAME = "report"
 
@@ -22,4 +23,4 @@ def command(
     from hubmerge.reporting.text import render_text
 
     report = read_report(merge)
-    o.say(report.to_json().rstrip() if json else render_text(report))
+    o.say(report.to_json().rstrip() if json else render_text(report, wording=COMMAND_LINE))

@@ -21,10 +21,10 @@ def list_families(json: o.Json = False) -> None:
     """Name every family, and the models it is for."""
     import json as jsonlib
 
-    from hubmerge.specs.family import load_registry
+    from hubmerge.specs.family import load_families
     from hubmerge.utils.tables import columns
 
-    families = load_registry().families.values()
+    families = load_families().families.values()
     if json:
         o.say(jsonlib.dumps({family.name: family.match for family in families}, indent=2))
         return
@@ -39,9 +39,9 @@ def list_families(json: o.Json = False) -> None:
 @app.command()
 def show(family: Annotated[str, typer.Argument(help="A name from `specs list`.")]) -> None:
     """Print a family's spec file."""
-    from hubmerge.specs.family import load_registry
+    from hubmerge.specs.family import load_families
 
-    o.say(load_registry().named(family).text.rstrip())
+    o.say(load_families().named(family).text.rstrip())
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hubmerge.cli import options as o
+from hubmerge.cli.wording import COMMAND_LINE
 
 NAME = "verify"
 
@@ -32,8 +33,9 @@ def command(
     from hubmerge.verification.text import render_text
 
     found = verify(merge, weights_only=weights_only, trust_remote_code=trust_remote_code)
-    o.say(found.to_json() if json else render_text(found))
+    o.say(found.to_json() if json else render_text(found, COMMAND_LINE))
     if found.error is not None:
         if o.is_main_process():
-            print(f"{type(found.error).__name__}: {found.error}", file=sys.stderr, flush=True)
+            message = found.error.message.worded(COMMAND_LINE)
+            print(f"{type(found.error).__name__}: {message}", file=sys.stderr, flush=True)
         raise typer.Exit(found.error.exit_code)

@@ -11,6 +11,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset, Features, Image, LargeList, List, Value
 
 from hubmerge.errors import DataError
+from hubmerge.errors.wording import action, option
 
 LABELS = ("label", "labels", "fine_label", "class", "target")
 """Names of a label column, most usual first; where several fit, the first one is taken."""
@@ -19,8 +20,8 @@ TEXTS = ("text", "content", "document", "story", "sentence")
 """Names of a text column, most usual first."""
 
 WITHOUT_LABELS = (
-    "name the label column; without labels, match by hubmerge match --match activations "
-    "--dataset D -o DIR, and merge without data by --alignment DIR"
+    f"name the label column by {option('dataset.label_column')}; without labels, "
+    + action("use alignment")
 )
 """What to try where labels are needed and there are none."""
 
@@ -51,7 +52,8 @@ def find_inputs(
                 raise DataError(
                     f"{ref} has several {kind} columns",
                     found=_typed(features, found),
-                    hint=f"choose the {kind} column",
+                    hint=f"choose one by {option(f'dataset.{kind}_column')}",
+                    field=f"dataset.{kind}_column",
                 )
         image, vector = next(iter(images), None), next(iter(vectors), None)
     if image is None and vector is None:
@@ -77,9 +79,10 @@ def find_label(features: Features, asked: str | None, ref: str) -> str:
     usual = first(LABELS, named or fitting)
     if usual is None:
         raise DataError(
-            f"{ref} has no label column one could be sure of",
+            f"{ref} has no column that is clearly the label",
             found=_typed(features),
             hint=WITHOUT_LABELS,
+            field="dataset.label_column",
         )
     return usual
 
@@ -95,9 +98,11 @@ def find_text(features: Features, asked: str | None, ref: str) -> str:
     found = first(TEXTS, fitting) or (fitting[0] if len(fitting) == 1 else None)
     if found is None:
         raise DataError(
-            f"{ref} has no text column one could be sure of",
+            f"{ref} has no column that is clearly the text",
             found=_typed(features),
-            hint="name the text column: a language model is measured on texts",
+            hint=f"name it by {option('dataset.text_column')}: a language model is measured on "
+            "texts",
+            field="dataset.text_column",
         )
     return found
 

@@ -18,6 +18,7 @@ from typing import Literal
 
 from hubmerge.data.dataset import Data
 from hubmerge.errors import DataError, RecipeError
+from hubmerge.errors.wording import leave_out, option
 
 RULE = "hubmerge rows v1"
 """Part of the hash: another rule is another name."""
@@ -98,11 +99,19 @@ def choose_rows(
         no sense.
     """
     if isinstance(samples, str) and samples != "all":
-        raise RecipeError(f'samples = "{samples}"', hint='give a number, or "all"')
+        raise RecipeError(
+            option("samples", samples), hint='give a number, or "all"', field="samples"
+        )
     if isinstance(samples, int) and samples < 1:
-        raise RecipeError(f"samples = {samples}", hint="evaluation needs at least one row")
+        raise RecipeError(
+            option("samples", samples), hint="evaluation needs at least one row", field="samples"
+        )
     if calibration_samples is not None and calibration_samples < 0:
-        raise RecipeError(f"calibration_samples = {calibration_samples}", hint="give 0 or more")
+        raise RecipeError(
+            option("calibration_samples", calibration_samples),
+            hint="give 0 or more",
+            field="calibration_samples",
+        )
     size = len(data.splits[data.split])
     order = hash_order(size)
     borrowed = 0 if data.calibration_split else CALIBRATION_FIFTHS * size // VALIDATION_SHARE
@@ -132,7 +141,9 @@ def training_rows(data: Data, wanted: int, used: int) -> tuple[RowSet, int]:
         raise DataError(
             f"{wanted:,} training rows were asked for",
             found=f'{data.ref} has no training split beside "{data.split}"',
-            hint="--calibration-split names one; or leave out --train-samples",
+            hint=f"name one by {option('dataset.calibration_split')}, or "
+            + leave_out("train_samples"),
+            field="train_samples",
         )
     order = hash_order(len(data.splits[split]))
     if wanted > len(order):
@@ -140,6 +151,7 @@ def training_rows(data: Data, wanted: int, used: int) -> tuple[RowSet, int]:
             f"{wanted:,} training rows were asked for",
             found=f'split "{split}" of {data.ref} has {len(order):,} rows',
             hint=f"ask for {len(order):,} or fewer",
+            field="train_samples",
         )
     taken = (order[used:] + order[:used][::-1])[:wanted]
     return RowSet(split, taken, len(order)), max(0, wanted - (len(order) - used))
@@ -154,7 +166,8 @@ def _evaluation_size(data: Data, samples: int | str | None, size: int, own: int)
         raise DataError(
             f"{samples:,} evaluation rows were asked for",
             found=f'split "{data.split}" of {data.ref} has {size:,} rows',
-            hint=f'ask for {own:,} or fewer, or for "all"',
+            hint=f"ask for {own:,} or fewer, or for all: {option('samples', 'all')}",
+            field="samples",
         )
     return samples
 
@@ -169,6 +182,7 @@ def _calibration(data: Data, asked: int | None, borrowed: tuple[int, ...]) -> Ro
             found=f'{len(order):,} rows of split "{split or data.split}" of {data.ref} are free '
             "for calibration",
             hint=f"ask for {len(order):,} or fewer",
+            field="calibration_samples",
         )
     n = min(DEFAULT_ROWS, len(order)) if asked is None else asked
     return RowSet(split or data.split, order[:n], len(order))

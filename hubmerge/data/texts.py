@@ -21,6 +21,7 @@ from hubmerge.data.batches import Batches, Inputs
 from hubmerge.data.dataset import Data
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError
+from hubmerge.errors.wording import option
 from hubmerge.models.token_outputs import IGNORED
 
 TOKENS = 128
@@ -55,7 +56,8 @@ def cut_for(
         raise DataError(
             f"blocks of {wanted:,} tokens were asked for",
             found=f"the model takes {most:,} at once",
-            hint=f"--tokens {most} or fewer",
+            hint=f"{option('dataset.tokens', most)} or fewer",
+            field="dataset.tokens",
         )
     return Cut(tokenizer, wanted, model.config.vocab_size)
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import action
+from hubmerge.errors.wording import option as mention
 from hubmerge.utils.suggestions import did_you_mean
 
 Value = bool | int | float | str
@@ -60,7 +62,10 @@ class Option:
         found = self._typed(value)
         if found is None or not self._fits(found):
             raise RecipeError(
-                f"fuse option {self.name} = {value}", found=self.says.meaning, hint=self.takes
+                mention(f"fuse_options.{self.name}", value),
+                found=self.says.meaning,
+                hint=self.takes,
+                field="fuse_options",
             )
         return found
 
@@ -107,14 +112,15 @@ def settled(
 ) -> dict[str, Any]:
     """All options of a fusion: those `given`, the others as they are by default.
 
-    Raises: RecipeError, for a value that is not to be had and a name nobody knows.
+    Raises: RecipeError, for a value that does not fit and for an unknown name.
     """
     for name in given:
         if name not in options:
             raise RecipeError(
-                f"--fuse {fusion} has no option {name!r}",
+                f"{mention('fuse', fusion)} has no option {name!r}",
                 found=f"options: {', '.join(options) or 'none'}",
-                hint=did_you_mean(name, options) or "hubmerge methods says what each of them means",
+                hint=did_you_mean(name, options) or action("list methods"),
+                field="fuse_options",
             )
     return {
         name: option.read(given[name]) if name in given else option.default

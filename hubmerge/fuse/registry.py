@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hubmerge.data.batches import Batches
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.fuse.laws import LAWS
 from hubmerge.fuse.options import Option, Value, options_of, settled
 from hubmerge.fuse.result import Fused
@@ -107,7 +108,7 @@ class Fusion:
         """
         given = given or Given()
         if self.needs_base and given.base is None:
-            raise RecipeError(f"--fuse {self.name} needs the models' common base", hint=BASE_HINT)
+            raise base_missing(self.name)
         finish = given.finish or (lambda state, weights: state)
         offered: dict[str, Any] = {
             "context": context,
@@ -138,7 +139,9 @@ def _sampler(name: str, context: MethodContext) -> Batches:
     rows = context.batches
     if not isinstance(rows, Batches) or not len(rows) or rows.labels is None:
         raise RecipeError(
-            f"--fuse {name} learns from labelled calibration rows", found="there are none"
+            f"{option('fuse', name)} learns from labelled calibration rows",
+            found="there are none",
+            field="fuse",
         )
     return rows
 
@@ -153,7 +156,15 @@ def _tied(state: dict[str, Tensor], context: MethodContext) -> dict[str, Tensor]
     return tied
 
 
-BASE_HINT = "--base ID: the model they were all made from"
+def base_missing(name: str) -> RecipeError:
+    """The error for a fusion that needs the models' common base."""
+    return RecipeError(
+        f"{option('fuse', name)} needs the models' common base",
+        hint=f"{option('base', 'ID')}: the model they were all made from",
+        field="base",
+    )
+
+
 ASKED = frozenset({"context", "scorer", "sampler", "base", "seed"})
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.symmetry.permutation import State
 
 
 @dataclass(frozen=True)
-class Part:
+class Subset:
     """only: beginnings of names of what alone is merged (all, if there are none). keep: of what
     is not. Beginnings end where a name has a dot: `layers.1` is no beginning of `layers.10.bias`.
     """
@@ -37,24 +38,25 @@ class Part:
     def check(self, names: Iterable[str]) -> None:
         """Raises: RecipeError, if a beginning fits none of `names`, or nothing is left to merge."""
         known = list(names)
-        for option, given in (("--only", self.only), ("--keep", self.keep)):
+        for field, given in (("only", self.only), ("keep", self.keep)):
             for each in given:
                 if not any(_begins(name, each) for name in known):
                     raise RecipeError(
-                        f"{option} {each}: no tensor is called so",
+                        f"{option(field, each)}: no tensor has a name that begins so",
                         found=f"names begin with: {', '.join(_beginnings(known, each))}",
+                        field=field,
                     )
         if not any(self.merges(name) for name in known):
-            raise RecipeError("nothing is left to merge", found=f"{self.told}")
+            raise RecipeError("nothing is left to merge", found=f"{self.description}")
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """In words."""
         said = [f"only {', '.join(self.only)}"] if self.only else []
         return "; ".join([*said, *([f"{', '.join(self.keep)} kept from A"] if self.keep else [])])
 
 
-WHOLE = Part()
+WHOLE = Subset()
 
 
 def _begins(name: str, beginning: str) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hubmerge.data.batches import Batches, Inputs
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse._draws import drawing
@@ -79,7 +80,8 @@ def perturbed(rows: Batches, seed: int) -> Batches:
         raise RecipeError(
             "robust accuracy is that under noise on the inputs",
             found=f"{', '.join(first)}: whole numbers, to which none can be added",
-            hint="--fuse-option metric=loss",
+            hint=option("fuse_options.metric", "loss"),
+            field="fuse_options",
         )
 
     def read(indices: Sequence[int]) -> Inputs:

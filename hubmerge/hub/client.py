@@ -37,6 +37,7 @@ from hubmerge.errors import (
     RecipeError,
     ResourceError,
 )
+from hubmerge.errors.wording import action
 from hubmerge.utils.progress import is_quiet
 
 R = TypeVar("R")
@@ -164,8 +165,8 @@ def _translated(error: Exception, ref: str, repo_type: RepoType) -> HubmergeErro
     if isinstance(error, GatedRepoError):
         return AccessError(
             f"{name} {ref} is gated: its owners decide who may download it",
-            hint=f"sign in with `hf auth login`, ask for access at {endpoint()}/"
-            f"{'datasets/' if repo_type == 'dataset' else ''}{ref.partition('@')[0]} and run this "
+            hint=f"{action('sign in')}, ask for access at {endpoint()}/"
+            f"{'datasets/' if repo_type == 'dataset' else ''}{ref.partition('@')[0]} and try "
             "again once it is granted",
         )
     if isinstance(error, RepositoryNotFoundError):
@@ -188,7 +189,7 @@ def _translated(error: Exception, ref: str, repo_type: RepoType) -> HubmergeErro
         return RecipeError(f"{ref!r} is no name of a {name}", found=_first_line(error))
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return ResourceError(
-            "the disk is full", found=str(error), hint="make room, then run this again: it resumes"
+            "the disk is full", found=str(error), hint="make room, then start it again: it resumes"
         )
     return None
 
@@ -197,15 +198,15 @@ def _missing(ref: str, name: str) -> HubmergeError:
     if signed_in():
         return NotFoundError(
             f"there is no {name} {ref} that your token may see",
-            found="missing, or private to somebody else",
+            found="missing, or private to another account",
             source=endpoint(),
-            hint="check the spelling; `hf auth whoami` says whose token it is",
+            hint=f"check the spelling; {action('whose token')}",
         )
     return NotFoundError(
         f"there is no {name} {ref} that can be seen without signing in",
         found="missing, or private",
         source=endpoint(),
-        hint="check the spelling; if it is private: sign in with `hf auth login` or set HF_TOKEN",
+        hint=f"check the spelling; if it is private: {action('sign in')}",
     )
 
 
@@ -213,7 +214,7 @@ def _unavailable(error: Exception, ref: str) -> HubmergeError:
     if isinstance(error, OfflineModeIsEnabled):
         hint = "HF_HUB_OFFLINE is set: unset it, or give a local folder"
     else:
-        hint = "run the same command again later: finished files are kept"
+        hint = f"{action('ask again')}: finished files are kept"
     return HubUnavailableError(
         f"the Hub did not answer about {ref}",
         found=f"{type(error).__name__}: {_first_line(error)}",
@@ -229,7 +230,7 @@ def _refused(error: HfHubHTTPError, ref: str, name: str) -> HubmergeError:
             "the Hub does not accept the token",
             found=said,
             source=endpoint(),
-            hint="sign in again with `hf auth login`, or unset HF_TOKEN for what is public",
+            hint=action("sign in again"),
         )
     if status in (402, 403):
         return AccessError(
@@ -243,7 +244,7 @@ def _refused(error: HfHubHTTPError, ref: str, name: str) -> HubmergeError:
             f"{name} {ref} changed while this was being published",
             found=said,
             source=endpoint(),
-            hint="look at what was changed there, then run this again",
+            hint="look at what was changed there, then publish again",
         )
     return RecipeError(
         f"the Hub refused a request about {name} {ref}",

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from transformers import PreTrainedConfig
 
 from hubmerge.errors import LabelError, MismatchError, RecipeError
+from hubmerge.errors.wording import leave_out, option
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
@@ -75,7 +76,7 @@ FREE_PROCESSOR_FIELDS = frozenset(
 BACKENDS = re.compile(r"(Fast|Pil)$|FeatureExtractor$")
 """What the class names of one processor differ in from backend to backend and age to age."""
 
-JOINED = "hubmerge merge --heads join makes one head over the labels of all"
+JOINED = f"{option('heads', 'join')} makes one head over the labels of all"
 """What to try with other label sets."""
 
 _ABSENT = "(absent)"
@@ -137,9 +138,10 @@ def common_head(kind: str, models: Sequence[Mergeable]) -> Heads | None:
     config = models[0].config
     if kind != SAME and not has_classes(config):
         raise RecipeError(
-            f"--heads {kind} is for models that tell classes apart",
+            f"{option('heads', kind)} is for models that tell classes apart",
             found=f"{(config.architectures or [''])[0]}, whose outputs are no labelled classes",
-            hint="leave out --heads",
+            hint=leave_out("heads"),
+            field="heads",
         )
     named: list[dict[int, str]] = [model.config.id2label or {} for model in models]  # type: ignore[misc]
     return heads_of(kind, [[labels[index] for index in sorted(labels)] for labels in named])
@@ -163,13 +165,13 @@ def label_permutation(
     are not the same on both sides, or are ambiguous.
     """
     if by not in ("names", "index"):
-        raise RecipeError(f"labels {by!r} is unknown", hint='"names" or "index"')
+        raise RecipeError(f"labels {by!r} is unknown", hint='"names" or "index"', field="labels")
     a, b = ([labels[i] for i in sorted(labels)] for labels in (a_id2label, b_id2label))
     if len(a) != len(b):
         raise LabelError(f"A has {len(a)} classes, B has {len(b)}")
     if by == "index":
         return list(range(len(a)))
-    by_index = "if both models number the same classes alike: --labels by-index"
+    by_index = f"if both models number the same classes alike: {option('labels', 'by-index')}"
     if nothing := next((name for name in [*a, *b] if MADE_UP.fullmatch(name)), None):
         raise LabelError("the label names say nothing", found=repr(nothing), hint=by_index)
     if a == b:

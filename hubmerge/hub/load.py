@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 import hubmerge.models  # noqa: F401  registers the MLP head with the Auto classes
 from hubmerge.errors import FamilyError, NotFoundError, RemoteCodeError, WeightsError
+from hubmerge.errors.wording import option
 from hubmerge.hub.fetch import fetch, fetch_file, file_sizes
 from hubmerge.hub.layout import (
     CONFIG,
@@ -288,7 +289,8 @@ def _refuse_code(fields: dict[str, Any], name: str, ref: str, trust_remote_code:
         raise RemoteCodeError(
             f"{ref} wants to run code of its own",
             found=f"{name}: auto_map {fields['auto_map']}",
-            hint="read that code first; if you trust it: --trust-remote-code",
+            hint=f"read that code first; if you trust it: {option('trust_remote_code', True)}",
+            field="trust_remote_code",
         )
 
 

@@ -20,6 +20,7 @@ from hubmerge.errors import (
     TargetError,
     VerificationError,
 )
+from hubmerge.errors.wording import option
 from hubmerge.hub.client import ask, bars, client, endpoint
 from hubmerge.hub.layout import INDEX, WEIGHTS
 from hubmerge.hub.proposals import Proposal, own_proposals, withdraw
@@ -234,7 +235,8 @@ class _Push:
                 f"{self.repo_id} does not hold what was pushed to it",
                 found=f"missing or different: {', '.join(wrong)}",
                 source=f"{endpoint()}/{self.repo_id}/tree/{revision}",
-                hint="push again with --exist-ok; if it stays so, tell the Hub's owner",
+                hint=f"publish again with {option('exist_ok', True)}; if it stays so, report it "
+                "to the owner of the Hub",
             )
 
     def _stands(self, repo: RemoteRepo) -> bool:

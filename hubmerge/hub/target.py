@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
 from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import AccessError, NotFoundError, RecipeError, TargetError
+from hubmerge.errors.wording import action, leave_out, option
 from hubmerge.hub.client import ask, client, endpoint, signed_in
 from hubmerge.hub.source import check_revision, parse_repo_id
 
@@ -101,7 +102,9 @@ def check_folder(out: Path) -> None:
     """Raises: TargetError, unless `out` is free (absent, or an empty folder) and writable."""
     if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
         raise TargetError(
-            f"{str(out)!r} exists already", hint="nothing is overwritten: name another folder"
+            f"{str(out)!r} exists already",
+            hint="nothing is overwritten: name another folder",
+            field="out",
         )
     above = out.absolute().parent
     while not above.exists():
@@ -110,6 +113,7 @@ def check_folder(out: Path) -> None:
         raise TargetError(
             f"{str(out)!r} cannot be written",
             found=f"{above} is {'not writable' if above.is_dir() else 'no folder'}",
+            field="out",
         )
 
 
@@ -117,20 +121,24 @@ def check_push_options(push: str, *, create_pr: bool, revision: str | None) -> s
     """The repository id to push to. Raises: RecipeError, AccessError if nobody is signed in."""
     repo_id = parse_repo_id(push)
     if "/" not in repo_id:
-        raise RecipeError(f"{push!r} names no account", hint=f"--push ACCOUNT/{repo_id}")
+        raise RecipeError(
+            f"{push!r} names no account", hint=option("push", f"ACCOUNT/{repo_id}"), field="push"
+        )
     if revision is not None:
         check_revision(revision, push)
         if create_pr and revision != "main":
             raise RecipeError(
                 "a pull request goes to the main branch",
-                found=f"--create-pr and --revision {revision}",
+                found=f"{option('create_pr', True)} and {option('revision', revision)}",
                 hint="leave out one of the two",
+                field="revision",
             )
     if not signed_in():
         raise AccessError(
             f"pushing to {repo_id} needs a token",
             source=endpoint(),
-            hint="sign in with `hf auth login`, or set HF_TOKEN",
+            hint=action("sign in"),
+            field="push",
         )
     return repo_id
 
@@ -172,13 +180,15 @@ def check_may_create(repo_id: str) -> None:
             f"your token may not create {repo_id}",
             found=f"it belongs to {me['name']}, who may write to "
             + ", ".join(sorted(name for name, role in roles.items() if role != "read")),
-            hint=f"--push {me['name']}/{repo_id.partition('/')[2]}",
+            hint=option("push", f"{me['name']}/{repo_id.partition('/')[2]}"),
+            field="push",
         )
     if me.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise AccessError(
             f"your token may only read, so it cannot create {repo_id}",
             source=endpoint(),
-            hint="sign in with a token of the write role: `hf auth login`",
+            hint=f"use a token with the write role: {action('sign in')}",
+            field="push",
         )
 
 
@@ -189,8 +199,9 @@ def refuse_overwriting(repo_id: str, found: RemoteRepo, *, exist_ok: bool, creat
             f"{repo_id} exists already",
             found=f"{len(found.files)} files at commit {found.head[:12]}",
             source=endpoint(),
-            hint="another name; or --create-pr to propose the merge there; or --exist-ok to add "
-            "a commit to it",
+            hint=f"another name; or {option('create_pr', True)} to propose the merge there; or "
+            f"{option('exist_ok', True)} to add a commit to it",
+            field="push",
         )
 
 
@@ -199,7 +210,8 @@ def refusal_to_propose(repo_id: str) -> NotFoundError:
     return NotFoundError(
         f"there is no {repo_id} to open a pull request in",
         source=endpoint(),
-        hint="leave out --create-pr: the repository is created by the push",
+        hint=f"{leave_out('create_pr')}: publishing creates the repository",
+        field="create_pr",
     )
 
 
@@ -209,7 +221,9 @@ def refuse_disclosure(repo_id: str, found: RemoteRepo, private: bool) -> None:
         raise TargetError(
             f"{repo_id} is public, and this merge is to be private",
             source=endpoint(),
-            hint="push to a private repository; or, if you decide that it may be public: --public",
+            hint="push to a private repository; or, if you decide that it may be public: "
+            + option("private", False),
+            field="private",
         )
 
 

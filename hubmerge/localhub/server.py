@@ -15,6 +15,7 @@ import uvicorn
 from platformdirs import user_cache_path
 
 from hubmerge.errors import HubUnavailableError, RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.localhub.accounts import OWNER, Accounts, Role
 from hubmerge.localhub.application import application
 from hubmerge.localhub.disk import Disk
@@ -193,7 +194,8 @@ def _listen(port: int) -> socket.socket:
         raise RecipeError(
             f"cannot serve on {LOOPBACK}:{port}",
             found=str(error),
-            hint="another --port, or --port 0 for any free one",
+            hint=f"another port, or {option('port', 0)} for any free one",
+            field="port",
         ) from None
     listener.listen(128)
     return listener

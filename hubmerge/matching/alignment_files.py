@@ -42,6 +42,7 @@ def load_matches(path: Path, spec: Spec, count: int, *, based: bool = False) -> 
             f"{str(path)!r} holds no alignment of {count + (not based)} models",
             found=", ".join(found) or "no folder",
             hint=f"folders {', '.join(wanted)} are needed, which merging or matching them leaves",
+            field="alignment",
         )
     return tuple(load_match(path / role, spec) for role in found)
 

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.errors.wording import action, option
 from hubmerge.matching.result import Match, SpaceMatch
 from hubmerge.matching.text import match_json, match_summary
 from hubmerge.specs.spec import FLIP, ROTARY, TWO_SIDED, Spec
@@ -52,7 +53,9 @@ def load_match(path: Path, spec: Spec) -> Match:
     file = path / TENSORS if path.is_dir() else path
     if not file.is_file():
         raise NotFoundError(
-            f"there is no alignment {str(file)!r}", hint="hubmerge match A B -o DIR"
+            f"there is no alignment {str(file)!r}",
+            hint=action("save alignment"),
+            field="alignment",
         )
     try:
         with safe_open(file, "pt") as opened:
@@ -61,7 +64,9 @@ def load_match(path: Path, spec: Spec) -> Match:
     except (SafetensorError, ValueError) as error:
         raise RecipeError(f"{str(file)!r} is no alignment", found=str(error)) from error
     if not isinstance(summary, dict):
-        raise RecipeError(f"{str(file)!r} was not written by hubmerge match")
+        raise RecipeError(
+            f"{str(file)!r} is no alignment", found="a file that hubmerge did not write"
+        )
     permutation = {name: value for name, value in tensors.items() if not name.startswith(MAP)}
     maps = {name.removeprefix(MAP): v for name, v in tensors.items() if name.startswith(MAP)}
     _check_permutation(file, spec, permutation)
@@ -82,7 +87,8 @@ def _as_made(file: Path, spec: Spec, wanted: str) -> Spec:
     if allowed.symmetry != wanted:
         raise RecipeError(
             f"{str(file)!r} was made with symmetry {wanted!r}",
-            found=f"the spec of these models, or --symmetry, allows {spec.symmetry!r}",
+            found=f"the spec of these models, or {option('symmetry')}, allows {spec.symmetry!r}",
+            field="symmetry",
         )
     return allowed
 
@@ -111,7 +117,9 @@ def _check_maps(file: Path, spec: Spec, maps: dict[str, Tensor]) -> None:
             raise RecipeError(
                 f"{str(file)!r} maps {name}",
                 found=f"spaces that may be mapped: {', '.join(kinds) or 'none'}",
-                hint="was it made with --symmetry all, and is this --symmetry permutations?",
+                hint=f"was it made with {option('symmetry', 'all')}, and is this "
+                f"{option('symmetry', 'permutations')}?",
+                field="symmetry",
             )
         shape = spec.index_shape(name)
         fits = matrix.dtype == torch.float64 and matrix.shape == (*shape, shape[-1])

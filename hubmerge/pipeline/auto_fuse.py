@@ -11,10 +11,13 @@ from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
 from hubmerge.fuse import Fused, Fusion, fusions
-from hubmerge.pipeline.fusing import allowed_by, is_a_run
+from hubmerge.pipeline.check import has_rows_for
+from hubmerge.pipeline.context import Run
+from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import LINEAR
+from hubmerge.pipeline.methods import is_training_run
 from hubmerge.recipe import MIDDLE, Recipe
-from hubmerge.utils.input_batches import InputBatches
+from hubmerge.utils.input_batches import InputBatches, NoBatches
 from hubmerge.utils.progress import track
 
 
@@ -31,8 +34,15 @@ def split_validation(validation: Batches) -> tuple[Batches, Batches]:
     )
 
 
+def selection_rows(run: Run, inputs: MergeInputs) -> InputBatches:
+    """The validation rows that a fusion may choose on: half of them, where fusions are compared."""
+    if inputs.validation is None:
+        return NoBatches()
+    return inputs.validation if run.methods.fusion else split_validation(inputs.validation)[0]
+
+
 @dataclass(frozen=True)
-class Trial:
+class FusionTrial:
     """What a fusion made, and what that is worth on validation rows, calibrated where it can be."""
 
     fusion: Fusion
@@ -57,11 +67,11 @@ def candidates(recipe: Recipe, statistics: InputBatches, validation: InputBatche
     def fits(fusion: Fusion) -> bool:
         weighed = recipe.lam != MIDDLE or bool(recipe.weights) or recipe.best
         return (
-            (not fusion.of_a_run or is_a_run(recipe))
+            (not fusion.of_a_run or is_training_run(recipe.models))
             and not fusion.random
             and not (fusion.needs_base and recipe.base is None)
             and (fusion.weighs or not weighed)
-            and allowed_by(fusion, statistics, validation)
+            and has_rows_for(fusion, statistics, validation)
         )
 
     return [fusion for fusion in fusions().values() if fits(fusion)]
@@ -73,7 +83,7 @@ def best_fusion(
     run: Callable[[Fused, str], Outputs],
     statistics: InputBatches,
     validation: Batches | None,
-) -> tuple[Fusion, Fused, tuple[Trial, ...]]:
+) -> tuple[Fusion, Fused, tuple[FusionTrial, ...]]:
     """The fusion whose merge has the least calibrated loss, what it made, and all trials.
 
     make: fuses and repairs. run: the outputs of what was made on the second half of the validation
@@ -83,12 +93,12 @@ def best_fusion(
     if validation is None or validation.rows < 2:
         plain = fusions()[LINEAR]
         return plain, make(plain), ()
-    tried: list[Trial] = []
+    tried: list[FusionTrial] = []
     best: Fused | None = None
     for fusion in track_each(candidates(recipe, statistics, validation)):
         made = make(fusion)
         given = run(made, f"trying {fusion.name}")
-        trial = Trial(fusion, score(given, given))
+        trial = FusionTrial(fusion, score(given, given))
         if best is None or trial.loss < min(each.loss for each in tried):
             best = made
         tried.append(trial)

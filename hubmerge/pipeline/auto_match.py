@@ -1,4 +1,4 @@
-"""`--match auto`: several ways to match are tried, and the best on validation rows is kept."""
+"""`match: auto`: several configurations are tried, and the best on validation rows is kept."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ for different things can be better off side by side."""
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """What the merge by one way is worth on validation rows.
+class MatchTrial:
+    """What the merge by one config is worth on validation rows.
 
     loss: mean cross-entropy in nats after one temperature fitted on the same rows.
     """
@@ -57,12 +57,12 @@ class Attempt:
     chosen: bool
 
     @property
-    def told(self) -> str:
-        """The way in words."""
+    def description(self) -> str:
+        """The configuration in words."""
         return str(MatchConfig(self.match, self.symmetry))
 
 
-def ways(
+def first_configs(
     spec: Spec, *, calibration: bool, images: bool, many: bool = False, symmetry: str = AUTO
 ) -> tuple[MatchConfig, ...]:
     """What to try first, the likeliest before others.
@@ -85,8 +85,8 @@ def ways(
 Matches = tuple[Match, ...]
 
 
-def scalings(spec: Spec, best: MatchConfig, symmetry: str) -> tuple[MatchConfig, ...]:
-    """What to try once the `best` way is known: the same with less or more scaled, if left open."""
+def scale_configs(spec: Spec, best: MatchConfig, symmetry: str) -> tuple[MatchConfig, ...]:
+    """What to try next to the `best` config: the same with less or more scaled, if left open."""
     if symmetry != AUTO or best.symmetry != SCALED:
         return ()
     others = (spec.allowing(other) for other in (UNSCALED, ALL))
@@ -96,9 +96,9 @@ def scalings(spec: Spec, best: MatchConfig, symmetry: str) -> tuple[MatchConfig,
 
 @dataclass(frozen=True)
 class _Tried:
-    """A way, what it found, and the score of its merge."""
+    """A config, what it found, and the score of its merge."""
 
-    way: MatchConfig
+    config: MatchConfig
     matches: Matches
     score: Score
 
@@ -109,53 +109,55 @@ class _Tried:
         return self.score.loss if fitted is None else fitted
 
 
-def best_way(
+def best_match(
     first: Sequence[MatchConfig],
     match: Callable[[MatchConfig], Matches],
     merge: Callable[[Matches], PreTrainedModel],
     validation: Batches | None,
     workers: Workers,
     then: Callable[[MatchConfig], Sequence[MatchConfig]] = lambda best: (),
-) -> tuple[Matches, tuple[Attempt, ...]]:
+) -> tuple[Matches, tuple[MatchTrial, ...]]:
     """The matches whose merge has the least calibrated loss on `validation`, and all attempts.
 
-    match: finds the matches of a way. merge: makes the model they give, valid until the next call.
-    then: what to try as well, given the best of the `first`. A way whose canonical form these
-    weights do not allow is left out. The earlier way wins ties; where there is one
-    way, or no validation row, the first is taken and nothing measured.
-    Raises: CanonicalError, if no way is left.
+    match: finds the matches of a config. merge: makes the model they give, valid until the next
+    call. then: what to try as well, given the best of the `first`. A config whose canonical form
+    these weights do not allow is left out. The earlier config wins ties; where there is one config,
+    or no validation row, the first is taken and nothing measured.
+    Raises: CanonicalError, if no config is left.
     """
     alone = len(first) == 1 and not then(first[0])
     if alone or validation is None or not validation.rows:
         return match(first[0]), ()
 
-    def measured(way: MatchConfig) -> _Tried:
-        matches = match(way)
-        given = outputs(merge(matches), validation, workers, f"trying {way}")
-        return _Tried(way, matches, score(given, given))
+    def measured(config: MatchConfig) -> _Tried:
+        matches = match(config)
+        given = outputs(merge(matches), validation, workers, f"trying {config}")
+        return _Tried(config, matches, score(given, given))
 
-    entered, refused = _entered(first, measured)
-    if not entered:
+    allowed, refused = _allowed(first, measured)
+    if not allowed:
         assert refused is not None
         raise refused
-    more, _ = _entered(then(min(entered, key=lambda each: each.loss).way), measured)
-    entered += more
-    best = min(entered, key=lambda each: each.loss)
+    more, _ = _allowed(then(min(allowed, key=lambda each: each.loss).config), measured)
+    allowed += more
+    best = min(allowed, key=lambda each: each.loss)
     attempts = tuple(
-        Attempt(each.way.match, each.way.symmetry, each.loss, each.score.accuracy, each is best)
-        for each in entered
+        MatchTrial(
+            each.config.match, each.config.symmetry, each.loss, each.score.accuracy, each is best
+        )
+        for each in allowed
     )
     return best.matches, attempts
 
 
-def _entered(
+def _allowed(
     tried: Sequence[MatchConfig], measured: Callable[[MatchConfig], _Tried]
 ) -> tuple[list[_Tried], CanonicalError | None]:
-    """The ways that these weights allow, and why the last of the others was refused."""
-    entered, refused = [], None
-    for way in tried:
+    """The configurations that these weights allow, and why the last of the others was refused."""
+    allowed, refused = [], None
+    for config in tried:
         try:
-            entered.append(measured(way))
+            allowed.append(measured(config))
         except CanonicalError as error:
             refused = error
-    return entered, refused
+    return allowed, refused

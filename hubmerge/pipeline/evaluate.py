@@ -1,96 +1,31 @@
-"""Measuring the merge against everything it has to be compared with, on the same rows."""
+"""Evaluate the merge, as reloaded from disk, beside everything it has to be compared with."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel
 
-from hubmerge.data.batches import Batches
-from hubmerge.data.dataset import Data, open_data
-from hubmerge.data.reading import Reading, answers_of, read_for, refuse_size
-from hubmerge.data.rows import Rows, RowSet, choose_rows, training_rows
-from hubmerge.data.synthetic.batches import can_be_shown, synthetic_batches
-from hubmerge.errors import LabelError
+from hubmerge.data.reading import answers_of
+from hubmerge.data.splits import DataSplits
 from hubmerge.evaluation.comparison import compare
 from hubmerge.evaluation.curve import EvalSet, measure_curves
 from hubmerge.evaluation.evaluate import ParentEnsemble, outputs
+from hubmerge.evaluation.label_coverage import LabelCoverage, coverage_of, known_labels
 from hubmerge.evaluation.outputs import ClassOutputs, Outputs
 from hubmerge.evaluation.results import Comparison, Curve, Score
 from hubmerge.evaluation.score import ensemble, score
 from hubmerge.hub.load import LoadedModel
-from hubmerge.matching import learners
 from hubmerge.models.joint_head import Heads
 from hubmerge.models.label_outputs import Answers
-from hubmerge.pipeline.label_coverage import Known, knowing, known_scores
-from hubmerge.pipeline.merge_path import Path
-from hubmerge.recipe import Recipe
-from hubmerge.tasks.task import LANGUAGE, task_of
-from hubmerge.utils.input_batches import InputBatches, NoBatches
+from hubmerge.pipeline.align import Alignment
+from hubmerge.pipeline.context import Run
+from hubmerge.pipeline.fuse import FusedModel
+from hubmerge.pipeline.load import MergeInputs
+from hubmerge.pipeline.merge_path import MergePath
 from hubmerge.utils.parent_names import roles, told
 from hubmerge.utils.workers import Workers
-
-
-@dataclass(frozen=True)
-class DataSplits:
-    """A data set opened and divided: disjoint sets of batches for one kind of model."""
-
-    data: Data
-    rows: Rows
-    calibration: Batches
-    validation: Batches
-    evaluation: Batches
-    notes: tuple[str, ...]
-    reading: Reading
-    learning: Batches
-    """What a matcher may look at: the calibration rows, and more of their kind if it learns."""
-    training: Training | None = None
-
-
-@dataclass(frozen=True)
-class Training:
-    """Training rows the paths are measured on beside the reported ones, if anybody asked for some.
-
-    used: those of the rows that are calibration rows as well, or were learned from.
-    """
-
-    rows: RowSet
-    used: int
-    batches: Batches
-
-
-def matching_of(splits: DataSplits | None) -> InputBatches:
-    """The batches matchers look at, none without data."""
-    return splits.learning if splits else NoBatches()
-
-
-def statistics_of(
-    splits: DataSplits | None, a: LoadedModel, seed: int, *, learns: bool = False
-) -> InputBatches:
-    """The batches repairs and fusions look at; without calibration rows, synthetic images if `a`
-    takes any.
-
-    learns: with their labels, where every row has one.
-    """
-    if splits is not None and splits.calibration.rows:
-        return _labelled(splits) if learns else splits.calibration
-    if not can_be_shown(a.model, a.processor):
-        return NoBatches()
-    return synthetic_batches(a.model, a.processor, seed=seed)
-
-
-def _labelled(splits: DataSplits) -> Batches:
-    try:
-        labels = splits.reading.batches(splits.rows.calibration, True).labels
-    except LabelError:
-        return splits.calibration
-    return replace(splits.calibration, labels=labels)
-
-
-def validation_of(splits: DataSplits | None) -> InputBatches:
-    """The validation batches, none without data."""
-    return splits.validation if splits else NoBatches()
 
 
 @dataclass(frozen=True)
@@ -106,184 +41,164 @@ class ContenderOutputs:
         return score(self.evaluation, self.validation)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """All contenders by name, how the merge compares, and the curves."""
+    """All contenders by name, how the merge compares, and the curves.
 
-    contender_outputs: dict[str, ContenderOutputs]
-    scores: dict[str, Score]
-    comparisons: list[Comparison]
+    on_training: the naive and the matched path on training rows. label_coverage: what contenders
+    are worth on each parent's own labels, where these are not the same.
+    """
+
+    outputs: Mapping[str, ContenderOutputs]
+    scores: Mapping[str, Score]
+    comparisons: Sequence[Comparison]
     naive: Curve
     matched: Curve
     on_training: tuple[Curve, Curve] | None = None
-    """The naive and the matched path on training rows."""
-    known: tuple[Known, ...] = ()
-    """What they are worth on each parent's own labels, where these are not the same."""
+    label_coverage: tuple[LabelCoverage, ...] = ()
 
     @property
     def finite(self) -> bool:
         """Whether every output of the merge is a number."""
-        return self.contender_outputs["merge"].evaluation.finite
+        return self.outputs["merge"].evaluation.finite
 
 
-def open_splits(
-    folder: str, recipe: Recipe, a: LoadedModel, heads: Heads | None = None, labelled: bool = True
-) -> DataSplits:
-    """Opens the fetched data set in `folder` for models like `a`, or with one head for all parents.
+def evaluate(
+    run: Run, inputs: MergeInputs, alignment: Alignment, fused: FusedModel, merge: LoadedModel
+) -> Evaluation | None:
+    """Measures every contender and both curves; None without data. Called by all processes alike.
 
-    labelled: whether rows without labels are refused.
-    Raises: DataError, LabelError.
+    Where the parents tell other classes apart they are untouched, each with its own outputs, and a
+    path has ends of its own: the parents with the rows that others have of what they do not know.
     """
-    wanted = recipe.dataset
-    assert wanted is not None
-    data = open_data(
-        folder,
-        ref=wanted.id,
-        config=wanted.config,
-        split=wanted.split,
-        calibration_split=wanted.calibration_split,
-        image_column=wanted.image_column,
-        feature_column=wanted.feature_column,
-        label_column=wanted.label_column,
-        text_column=wanted.text_column,
-        texts=task_of(a.config) is LANGUAGE,
-        labelled=labelled,
-    )
-    reading = read_for(
-        data,
-        a.model,
-        a.processor,
-        a.tokenizer,
-        labels=a.id2label,
-        by_index=recipe.labels == "by-index",
-        tokens=wanted.tokens,
-        heads=heads,
-    )
-    rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
-    calibration = reading.batches(rows.calibration, False)
-    refuse_size(reading.batches(rows.evaluation, False), a.model, wanted.id)
-    learning, notes, used = calibration, list(rows.notes), len(rows.calibration)
-    if (learner := learners().get(recipe.match)) is not None:
-        taught = learning_rows(data, rows, recipe, learner.rows_for(recipe.learning_steps))
-        learning, used = reading.batches(taught, learner.labelled), max(used, len(taught))
-        notes.append(f'{len(taught):,} rows of split "{taught.split}" were learned from')
-    training = None
-    if recipe.train_samples is not None:
-        trained, again = training_rows(data, recipe.train_samples, used)
-        training = Training(trained, again, reading.batches(trained, True))
-    return DataSplits(
-        data,
-        rows,
-        calibration,
-        reading.batches(rows.validation, True),
-        reading.batches(rows.evaluation, True),
-        (*notes, *reading.notes),
-        reading,
-        learning,
-        training,
+    if inputs.splits is None:
+        return None
+    contenders = _Contenders(inputs, inputs.splits, run.workers)
+    naive_average = alignment.naive.model(fused.lam)
+    found = contenders.measure(naive_average, merge.model)
+    curves = _Curves(run, contenders, found)
+    naive = curves.along(alignment.naive, "naive")
+    scores = {name: each.score for name, each in found.items()}
+    matched = naive if alignment.matched is None else curves.along(alignment.matched, "matched")
+    coverage: tuple[LabelCoverage, ...] = ()
+    if inputs.heads is not None:
+        lifted = {"naive": alignment.naive.model(fused.lam), "merge": merge.model}
+        coverage = coverage_of(
+            inputs.heads, inputs.splits.evaluation, contenders.parents, lifted, run.workers
+        )
+    return Evaluation(
+        outputs=found,
+        scores=scores,
+        comparisons=_comparisons(found, scores),
+        naive=naive[0],
+        matched=matched[0],
+        on_training=(naive[1], matched[1]) if naive[1:] else None,
+        label_coverage=coverage,
     )
 
 
-def learning_rows(data: Data, rows: Rows, recipe: Recipe, wanted: int) -> RowSet:
-    """The calibration rows; more of their kind, up to `wanted`, if no number was asked for."""
-    if recipe.calibration_samples is not None:
-        return rows.calibration
-    most = min(wanted, rows.calibration.available)
-    return choose_rows(data, samples=recipe.samples, calibration_samples=most).calibration
-
-
-def evaluate_contenders(
-    splits: DataSplits,
-    workers: Workers,
-    *,
-    parents: Sequence[PreTrainedModel],
-    merge: PreTrainedModel,
-    lam: float,
-    weights: Sequence[float] | None,
-    naive: Path,
-    matched: Path | None,
-    points: int,
-    heads: Heads | None = None,
-) -> Evaluation:
-    """Evaluates every contender and both curves.
-
-    parents: their classes in A's order. merge: as reloaded from disk. lam, weights: where on the
-    path it lies, and of more than two parents, what each weighs at the path's far end. matched:
-    None where nothing was matched, so that both paths are one. points: that may be added to a
-    path around its highest ones. heads: where the parents tell other classes apart. Then they are
-    untouched, each with its own outputs, and a path has ends of its own: the parents with the rows
-    that others have of what they do not know.
-    """
-
-    def stand(
-        name: str, model: PreTrainedModel | ParentEnsemble, answers: Answers | None = None
-    ) -> ContenderOutputs:
-        sets = (splits.evaluation, splits.validation)
-        rows, held = sets if answers is None else (replace(s, answers=answers) for s in sets)
-        return ContenderOutputs(
-            outputs(model, rows, workers, name),
-            outputs(model, held, workers, f"{name}, validation"),
-        )
-
-    own = {
-        role: stand(told(role), parent, None if heads is None else answers_of(heads, number))
-        for number, (role, parent) in enumerate(
-            zip(roles("parent", len(parents)), parents, strict=True)
-        )
-    }
-    ends = [outputs_of_contender.evaluation for outputs_of_contender in own.values()]
-    held_out = [outputs_of_contender.validation for outputs_of_contender in own.values()]
-    contender_outputs = {
-        **own,
-        "naive": stand("naive average", naive.model(lam)),
-        "merge": stand("merge", merge),
-    }
-    kept = [[o for o in said if isinstance(o, ClassOutputs)] for said in (ends, held_out)]
-    if all(len(said) == len(own) for said in kept):
-        known = None if heads is None else knowing(heads)
-        contender_outputs["ensemble"] = ContenderOutputs(
-            *(ensemble(*said, known=known) for said in kept)
-        )
-    else:  # not all logits were kept: the parents are asked again, together
-        contender_outputs["ensemble"] = stand("ensemble", ParentEnsemble(parents))
-
-    eval_sets = [EvalSet(splits.evaluation, ends)]
-    if (training := splits.training) is not None:
-        own_ends = [] if heads is not None else parents
-        said = [outputs(parent, training.batches, workers, "training rows") for parent in own_ends]
-        eval_sets.append(EvalSet(training.batches, said))
-    held = EvalSet(splits.validation, held_out)
-
-    def ended(path: Path, eval_set: EvalSet) -> EvalSet:
-        said = [outputs(path.holding(end), eval_set.rows, workers, "ends") for end in path.ends]
-        return EvalSet(eval_set.rows, said)
-
-    def curves(path: Path, what: str) -> list[Curve]:
-        seen, judged = eval_sets, held
-        if heads is not None:
-            seen, judged = [ended(path, eval_set) for eval_set in eval_sets], ended(path, held)
-        return measure_curves(path.model, seen, judged, workers, what, weights, points)
-
-    naive_curves = curves(naive, "naive")
-    scores = {
-        name: outputs_of_contender.score for name, outputs_of_contender in contender_outputs.items()
-    }
-    comparisons = [
+def _comparisons(
+    outputs: Mapping[str, ContenderOutputs], scores: Mapping[str, Score]
+) -> list[Comparison]:
+    """The merge against every other contender, row by row."""
+    return [
         compare(
-            contender_outputs["merge"].evaluation,
-            contender_outputs[other].evaluation,
+            outputs["merge"].evaluation,
+            outputs[other].evaluation,
             other,
             merge_temperature=scores["merge"].temperature,
             other_temperature=scores[other].temperature,
         )
-        for other in contender_outputs
+        for other in outputs
         if other != "merge"
     ]
-    matched_curves = naive_curves if matched is None else curves(matched, "matched")
-    both = list(zip(naive_curves, matched_curves, strict=True))
-    own_labels: tuple[Known, ...] = ()
-    if heads is not None:
-        lifted = {"naive": naive.model(lam), "merge": merge}
-        own_labels = known_scores(heads, splits.evaluation, parents, lifted, workers)
-    on_training = both[1] if both[1:] else None
-    return Evaluation(contender_outputs, scores, comparisons, *both[0], on_training, own_labels)
+
+
+class _Contenders:
+    """The parents, and how contenders are run on the reported and the validation rows."""
+
+    def __init__(self, inputs: MergeInputs, splits: DataSplits, workers: Workers) -> None:
+        self.splits, self.workers, self.heads = splits, workers, inputs.heads
+        aligned = [inputs.parents.model(number) for number in range(len(inputs.models))]
+        untouched = [model.model for model in inputs.models]
+        self.parents: list[PreTrainedModel] = aligned if self.heads is None else untouched
+
+    def measure(
+        self, naive: PreTrainedModel, merge: PreTrainedModel
+    ) -> dict[str, ContenderOutputs]:
+        """Every contender by name."""
+        names = roles("parent", len(self.parents))
+        found = {
+            role: self._run(told(role), parent, _answers(self.heads, number))
+            for number, (role, parent) in enumerate(zip(names, self.parents, strict=True))
+        }
+        own = [*found.values()]
+        found["naive"] = self._run("naive average", naive)
+        found["merge"] = self._run("merge", merge)
+        found["ensemble"] = self._ensemble(own)
+        return found
+
+    def _run(
+        self, name: str, model: PreTrainedModel | ParentEnsemble, answers: Answers | None = None
+    ) -> ContenderOutputs:
+        sets = (self.splits.evaluation, self.splits.validation)
+        rows, held = sets if answers is None else (replace(s, answers=answers) for s in sets)
+        return ContenderOutputs(
+            outputs(model, rows, self.workers, name),
+            outputs(model, held, self.workers, f"{name}, validation"),
+        )
+
+    def _ensemble(self, own: Sequence[ContenderOutputs]) -> ContenderOutputs:
+        """The parents' mean prediction: from their outputs, where all logits were kept."""
+        evaluation = [o.evaluation for o in own if isinstance(o.evaluation, ClassOutputs)]
+        validation = [o.validation for o in own if isinstance(o.validation, ClassOutputs)]
+        if len(evaluation) < len(own) or len(validation) < len(own):
+            return self._run("ensemble", ParentEnsemble(self.parents))
+        known = None if self.heads is None else known_labels(self.heads)
+        return ContenderOutputs(
+            ensemble(*evaluation, known=known), ensemble(*validation, known=known)
+        )
+
+
+class _Curves:
+    """Loss along paths, on the reported rows and, if asked for, on training rows."""
+
+    def __init__(
+        self, run: Run, contenders: _Contenders, found: Mapping[str, ContenderOutputs]
+    ) -> None:
+        self._run, self._heads, self._workers = run, contenders.heads, contenders.workers
+        splits, parents = contenders.splits, contenders.parents
+        own = [found[role] for role in roles("parent", len(parents))]
+        self._eval_sets = [EvalSet(splits.evaluation, [each.evaluation for each in own])]
+        if (training := splits.training) is not None:
+            ends = [] if self._heads is not None else parents
+            given = [outputs(end, training.batches, self._workers, "training rows") for end in ends]
+            self._eval_sets.append(EvalSet(training.batches, given))
+        self._validation = EvalSet(splits.validation, [each.validation for each in own])
+
+    def along(self, path: MergePath, what: str) -> list[Curve]:
+        """One curve per set of rows."""
+        eval_sets, validation = self._eval_sets, self._validation
+        if self._heads is not None:
+            eval_sets = [self._with_ends_of(path, each) for each in eval_sets]
+            validation = self._with_ends_of(path, validation)
+        recipe = self._run.recipe
+        return measure_curves(
+            path.model,
+            eval_sets,
+            validation,
+            self._workers,
+            what,
+            recipe.mixture,
+            recipe.path_points,
+        )
+
+    def _with_ends_of(self, path: MergePath, eval_set: EvalSet) -> EvalSet:
+        ends = [
+            outputs(path.holding(end), eval_set.rows, self._workers, "ends") for end in path.ends
+        ]
+        return EvalSet(eval_set.rows, ends)
+
+
+def _answers(heads: Heads | None, parent: int) -> Answers | None:
+    return None if heads is None else answers_of(heads, parent)

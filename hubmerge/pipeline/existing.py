@@ -1,4 +1,4 @@
-"""Whether the merge a recipe asks for stands already, here or on the Hub: then nothing is to do."""
+"""Find the result of a recipe that an earlier run left, here or on the Hub."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import RemoteRepo, check_folder, check_push_options, look_at
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import TENSORS
-from hubmerge.pipeline.save import arriving_whole, weight_hashes
+from hubmerge.pipeline.save import weight_hashes
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.schema.report import Report
+from hubmerge.utils.atomic_folder import atomic_folder
 
 REPORT = "report.json"
 
@@ -63,11 +64,11 @@ def bring_finished(out: Path, recipe: Recipe, destination: Destination) -> Publi
     if repo is None:
         return None
     url = f"{endpoint()}/{repo_id}"
-    stands: list[tuple[RemoteRepo, str | None]] = [(repo, None)] if repo.has_branch else []
+    places: list[tuple[RemoteRepo, str | None]] = [(repo, None)] if repo.has_branch else []
     if destination.create_pr:
         own = own_proposals(repo_id, title_of(recipe))
-        stands += [(each.repo, each.url) for each in own]
-    for there, pr_url in stands:
+        places += [(each.repo, each.url) for each in own]
+    for there, pr_url in places:
         source = resolve(f"{repo_id}@{there.head}")
         if {REPORT, RECIPE_FILE} <= set(there.files) and _is_result(source, there, recipe):
             _bring(source, there, out)
@@ -91,7 +92,7 @@ def _is_result(source: Source, there: RemoteRepo, recipe: Recipe) -> bool:
 
 def _bring(source: Source, there: RemoteRepo, out: Path) -> None:
     check_folder(out)
-    with arriving_whole(out) as partial:
+    with atomic_folder(out) as partial:
         for name in sorted(there.files):
             if not name.startswith((".", "/")) and ".." not in name:
                 (partial / name).parent.mkdir(parents=True, exist_ok=True)

@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
-from hubmerge.fuse import Fused, Fusion
 from hubmerge.fuse.options import settled
 from hubmerge.fuse.result import SoupRecord
-from hubmerge.pipeline.auto_fuse import Trial
-from hubmerge.pipeline.fusing import part_of
-from hubmerge.recipe import Recipe
+from hubmerge.pipeline.auto_fuse import FusionTrial
+from hubmerge.pipeline.context import Run
+from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.reporting.schema import fusion as fused
 from hubmerge.utils.parent_names import roles
 
 
-def fusion_record(
-    recipe: Recipe, fusion: Fusion, made: Fused, trials: Sequence[Trial]
-) -> dict[str, Any]:
+def fusion_record(run: Run, model: FusedModel) -> dict[str, Any]:
     """The fields of a report's method that are about its fusion."""
-    options = settled(fusion.name, fusion.options, recipe.fuse_options)
+    fusion, made, subset = model.fusion, model.fused, run.methods.subset
+    options = settled(fusion.name, fusion.options, run.recipe.fuse_options)
     return {
         "fuse": fusion.name,
         "needs": fusion.needs,
         "fuse_options": options or None,
         "ingredients": list(made.weights) if made.weights else None,
-        "ledger": _ledger(made.ledger, len(recipe.models)) if made.ledger else None,
-        "fusions_tried": [_trial(trial) for trial in trials] or None,
-        "part": None if part_of(recipe).whole else part_of(recipe).told,
+        "ledger": _soup(made.ledger, len(run.recipe.models)) if made.ledger else None,
+        "fusions_tried": [_trial(trial) for trial in model.trials] or None,
+        "part": None if subset.whole else subset.description,
     }
 
 
-def _ledger(ledger: SoupRecord, models: int) -> fused.SoupRecord:
+def _soup(soup: SoupRecord, models: int) -> fused.SoupRecord:
     names = roles("parent", models)
     return fused.SoupRecord(
-        metric=ledger.metric,
+        metric=soup.metric,
         steps=[
             fused.SoupStep(
                 ingredient=names[step.ingredient],
@@ -43,12 +40,12 @@ def _ledger(ledger: SoupRecord, models: int) -> fused.SoupRecord:
                 soup=step.soup,
                 taken=step.taken,
             )
-            for step in ledger.steps
+            for step in soup.steps
         ],
     )
 
 
-def _trial(trial: Trial) -> fused.FusionTried:
+def _trial(trial: FusionTrial) -> fused.FusionTried:
     return fused.FusionTried(
         fuse=trial.fusion.name,
         needs=trial.fusion.needs,

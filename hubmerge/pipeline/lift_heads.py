@@ -19,10 +19,12 @@ from transformers import PreTrainedModel
 from hubmerge.errors import LabelError
 from hubmerge.fuse._mean import weighted_mean
 from hubmerge.models.joint_head import with_labels
-from hubmerge.pipeline.align import LABELS
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import State
+
+LABELS = "label"
+"""Name of the fixed space that runs over classes, in every spec of a classifier."""
 
 Rows = Sequence[int | None]
 """Output of the common head -> a model's own output; None where it has none."""
@@ -50,7 +52,7 @@ def head_module(spec: Spec) -> str:
     return next(iter(head_axes(spec))).rpartition(".")[0]
 
 
-def lifted(model: PreTrainedModel, names: Sequence[str], rows: Rows) -> PreTrainedModel:
+def lift_head(model: PreTrainedModel, names: Sequence[str], rows: Rows) -> PreTrainedModel:
     """`model` with outputs of these names, output i its own `rows[i]` or 0.
 
     Its own outputs are as they were, but for one number added to all of them in a row. All but the
@@ -72,7 +74,7 @@ def lifted(model: PreTrainedModel, names: Sequence[str], rows: Rows) -> PreTrain
     return holder.eval()
 
 
-def filled(
+def fill_rows(
     spec: Spec, states: Sequence[State], rows: Sequence[Rows], weights: Sequence[float]
 ) -> list[State]:
     """Aligned states of lifted models, the rows that each does not have taken from others.

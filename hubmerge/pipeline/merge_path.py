@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.fuse import Fused, Fusion, Given, find_fusion
 from hubmerge.fuse.laws import ENDS
-from hubmerge.fuse.subset import WHOLE, Part
+from hubmerge.fuse.subset import WHOLE, Subset
 from hubmerge.models.method_context import MethodContext
 from hubmerge.repair import Repair, Repairer
 from hubmerge.symmetry.permutation import State
@@ -19,7 +19,7 @@ LINEAR = "average"
 """The fusion whose points are the path, whatever else makes the merge."""
 
 
-class Path:
+class MergePath:
     """(1 - lambda) first + lambda last, repaired in between; parents are left as they are.
 
     parents: aligned states. weights: of more than two, what each weighs at lambda = 1: the path
@@ -48,7 +48,7 @@ class Path:
         return self.fused(find_fusion(LINEAR), lam).state
 
     def fused(
-        self, fusion: Fusion, lam: float, given: Given | None = None, part: Part = WHOLE
+        self, fusion: Fusion, lam: float, given: Given | None = None, part: Subset = WHOLE
     ) -> Fused:
         """What `fusion` makes of the parents: a point of the path only if it is linear and whole.
 

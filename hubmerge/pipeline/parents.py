@@ -1,29 +1,78 @@
-"""Models with a common base: lined up with it, where they do not lie in its basin already.
-
-What a fine-tune adds to its base is a difference unit by unit, so all of them must stand in the
-base's order. A model trained from the base does; one that was trained apart is matched to it.
-"""
+"""Parents whose classes are in one order, as states that can be matched; and their base, if any."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
+from transformers import PreTrainedModel
 
+from hubmerge.errors import LabelError
+from hubmerge.hub.compare import has_classes, label_permutation
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Match
 from hubmerge.models.joint_head import Heads
 from hubmerge.models.method_context import Head
-from hubmerge.pipeline.align import Parents, aligned, gather
-from hubmerge.pipeline.lift_heads import Rows, filled, head_module, lifted
-from hubmerge.specs.spec import Spec
-from hubmerge.symmetry.laws import spec_of
-from hubmerge.symmetry.permutation import State, identity
+from hubmerge.models.probe import probe_inputs
+from hubmerge.models.states import cosine, in_dtypes_of, with_state
+from hubmerge.pipeline.apply_matches import apply_matches
+from hubmerge.pipeline.lift_heads import LABELS, Rows, fill_rows, head_module, lift_head
+from hubmerge.specs.spec import ALL, Spec
+from hubmerge.symmetry.laws import prove, spec_of
+from hubmerge.symmetry.permutation import State, identity, permute
+from hubmerge.symmetry.unit_scales import level
 
 SHARED = 0.5
 """Cosine of the matrices of two models from which on they share a basin. Networks trained apart
 have about 0 before they are matched; a fine-tune hardly leaves 1."""
+
+
+@dataclass(frozen=True)
+class Parents:
+    """Parents whose classes are in the same order, and what their tensors' axes are.
+
+    states: classifier rows in A's order. spec: None where nothing is matched and no family
+    describes the models. leveled: `states` are scaled, and not the loaded models' own.
+    """
+
+    loaded: tuple[LoadedModel, ...]
+    spec: Spec | None
+    states: tuple[State, ...]
+    leveled: bool = False
+
+    @property
+    def a(self) -> LoadedModel:
+        """The first, whose order all others are brought into."""
+        return self.loaded[0]
+
+    def with_symmetry(self, symmetry: str) -> Parents:
+        """The same, with one of the spec's `SYMMETRIES`."""
+        return self if self.spec is None else replace(self, spec=self.spec.allowing(symmetry))
+
+    def level(self) -> Parents:
+        """The same with every unit at its standard scale, if the spec allows scales."""
+        if self.spec is None or not self.spec.scales:
+            return self
+        states = tuple(in_dtypes_of(level(self.spec, each), each) for each in self.states)
+        return replace(self, states=states, leveled=True)
+
+    def model(self, number: int) -> PreTrainedModel:
+        """A parent as a model, its classes in A's order."""
+        if number == 0 and not self.leveled:
+            return self.a.model
+        return with_state(self.loaded[number].model, self.states[number])
+
+    def only(self, numbers: Sequence[int]) -> Parents:
+        """Some of them, in this order."""
+        return replace(
+            self,
+            loaded=tuple(self.loaded[n] for n in numbers),
+            states=tuple(self.states[n] for n in numbers),
+        )
+
 
 Find = Callable[[Parents], tuple[Match, ...]]
 """Matches every model after the first to the first."""
@@ -31,7 +80,7 @@ Find = Callable[[Parents], tuple[Match, ...]]
 
 @dataclass(frozen=True)
 class AlignmentInputs:
-    """Parents, and the same with their base, if they have one, standing first.
+    """Parents, and the same with their base, if they have one, as the first.
 
     heads: the one head that all were lifted to, if their label sets differ. rows: what each of
     them, the base last, has of it.
@@ -47,24 +96,26 @@ class AlignmentInputs:
         """The base as it was loaded."""
         return None if self.anchored is None else self.anchored.a
 
-    def matched(self, find: Find) -> tuple[Match, ...]:
+    def match_to_base(self, find: Find) -> tuple[Match, ...]:
         """One match per parent towards the base; none where all of them share its basin."""
         assert self.anchored is not None
         first, *others = self.anchored.states
-        strange = [n for n, state in enumerate(others, 1) if closeness(state, first) < SHARED]
-        if not strange:
+        apart = [n for n, state in enumerate(others, 1) if cosine(state, first) < SHARED]
+        if not apart:
             return ()
-        found = dict(zip(strange, find(_only(self.anchored, [0, *strange])), strict=True))
+        found = dict(zip(apart, find(self.anchored.only([0, *apart])), strict=True))
         spec = next(iter(found.values())).spec
-        return tuple(found.get(n) or unmoved(spec) for n in range(1, len(others) + 1))
+        return tuple(found.get(n) or _unmoved(spec) for n in range(1, len(others) + 1))
 
     def aligned(self, matches: Sequence[Match]) -> tuple[list[State], State | None]:
-        """The parents lined up with the base, or with the first of them; and the base's state."""
+        """The parents aligned with the base, or with the first of them; and the base's state."""
         if self.anchored is None:
-            return (aligned(self.parents, matches) if matches else [*self.parents.states]), None
+            return (
+                apply_matches(self.parents, matches) if matches else [*self.parents.states]
+            ), None
         if not matches:
             return [*self.parents.states], self.anchored.states[0]
-        base, *states = aligned(self.anchored, matches)
+        base, *states = apply_matches(self.anchored, matches)
         return states, base
 
     def with_symmetry(self, symmetry: str) -> AlignmentInputs:
@@ -90,8 +141,8 @@ class AlignmentInputs:
         """`states` and base in one order, with rows for every label; what each parent weighs."""
         if self.heads is None:
             return [*states], base
-        everyone = [*states] if base is None else [*states, base]
-        full = filled(self._spec, everyone, self.rows[: len(everyone)], weights)
+        models = [*states] if base is None else [*states, base]
+        full = fill_rows(self._spec, models, self.rows[: len(models)], weights)
         return full[: len(states)], None if base is None else full[-1]
 
 
@@ -104,24 +155,24 @@ def prepare_parents(
     symmetry: str,
     heads: Heads | None = None,
 ) -> AlignmentInputs:
-    """As `gather`, of parents and base: all classes in A's order, or lifted to one head.
+    """As `in_one_order`, of parents and base: all classes in A's order, or lifted to one head.
 
-    Raises: as `gather`, and as `lifted`.
+    Raises: as `in_one_order`, and as `lift_head`.
     """
-    everyone = [*models] if base is None else [*models, base]
+    all_models = [*models] if base is None else [*models, base]
     rows: tuple[Rows, ...] = ()
     if heads is not None:
         known = [] if base is None else [heads.rows_of(list(base.id2label.values()))]
         rows = (*heads.rows, *known)
-        everyone = [
-            replace(model, model=lifted(model.model, heads.outputs, own))
-            for model, own in zip(everyone, rows, strict=True)
+        all_models = [
+            replace(model, model=lift_head(model.model, heads.outputs, own))
+            for model, own in zip(all_models, rows, strict=True)
         ]
-    found = gather(everyone, labels=labels, matched=matched, symmetry=symmetry)
+    found = in_one_order(all_models, labels=labels, matched=matched, symmetry=symmetry)
     if base is None:
         return without_base(found, heads)
     count = len(models)
-    parents, anchored = _only(found, range(count)), _only(found, [count, *range(count)])
+    parents, anchored = found.only(range(count)), found.only([count, *range(count)])
     return AlignmentInputs(parents, anchored, heads, rows)
 
 
@@ -130,25 +181,48 @@ def without_base(parents: Parents, heads: Heads | None) -> AlignmentInputs:
     return AlignmentInputs(parents, None, heads, heads.rows if heads else ())
 
 
-def closeness(state: State, other: State) -> float:
-    """Cosine between the matrices and kernels of two models, all taken as one vector."""
-    names = [n for n, value in state.items() if value.ndim > 1 and value.is_floating_point()]
-    pairs = [(state[name].double(), other[name].double()) for name in names]
-    products = torch.stack(
-        [torch.stack([(x * y).sum(), (x * x).sum(), (y * y).sum()]) for x, y in pairs]
-    ).sum(0)
-    both, one, two = products.tolist()
-    return both / (one * two) ** 0.5 if one * two else 1.0
+def in_one_order(
+    models: Sequence[LoadedModel], *, labels: str, matched: bool, symmetry: str = ALL
+) -> Parents:
+    """Brings all classes into A's order; proves the spec on B if anything will be `matched`.
+
+    labels: "by-name" or "by-index". symmetry: one of the spec's `SYMMETRIES`.
+    Raises: FamilyError, SpecError, LabelError; LawError, if a free space moves B's outputs.
+    """
+    a, b = models[:2]
+    spec = spec_of(a.model) if matched else None
+    states: list[State] = [model.model.state_dict() for model in models]
+    if has_classes(a.config):
+        by: Literal["names", "index"] = "index" if labels == "by-index" else "names"
+        for number, other in enumerate(models[1:], start=1):
+            order = label_permutation(a.id2label, other.id2label, by=by)
+            states[number] = _relabelled(a.model, spec, states[number], order)
+    if spec is not None:
+        spec = spec.allowing(symmetry)
+        precise = copy.deepcopy(b.model).double()
+        prove(precise, spec, probe_inputs(precise), elements=1, mapped=False)
+    return Parents(tuple(models), spec, tuple(states))
 
 
-def unmoved(spec: Spec) -> Match:
+def _relabelled(
+    model: PreTrainedModel, spec: Spec | None, state: State, order: Sequence[int]
+) -> State:
+    """`state` with class i taken from class order[i].
+
+    Raises: LabelError, if the order changes and no spec says where the classes are.
+    """
+    if list(order) == list(range(len(order))):
+        return state
+    spec = spec or spec_of(model)
+    if LABELS not in spec.spaces:
+        raise LabelError(
+            "the two models order their classes differently",
+            found=f"the {spec.family} spec names no space {LABELS!r}",
+            source=spec.source,
+        )
+    return permute(spec, state, {LABELS: torch.tensor(order)})
+
+
+def _unmoved(spec: Spec) -> Match:
     """The match of a model that stays as it is."""
     return Match("none", spec, identity(spec), "what shares the base's basin was left as it is", ())
-
-
-def _only(parents: Parents, numbers: Sequence[int]) -> Parents:
-    return replace(
-        parents,
-        loaded=tuple(parents.loaded[n] for n in numbers),
-        states=tuple(parents.states[n] for n in numbers),
-    )

@@ -1,19 +1,23 @@
-"""Merges that are already made: reading their reports, publishing their folders."""
+"""Publish a merge that is written: this run's, an earlier run's, or a folder's; read reports."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from hubmerge.errors import ConflictError
+from hubmerge.errors.wording import action
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.fetch import fetch_file, file_sizes
-from hubmerge.hub.publish import Published, publish
+from hubmerge.hub.publish import Published
+from hubmerge.hub.publish import publish as publish_files
 from hubmerge.hub.source import resolve
 from hubmerge.hub.target import check_target
+from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.existing import REPORT, bring_finished, finished, title_of
 from hubmerge.pipeline.resolve import without_paths
 from hubmerge.pipeline.save import weight_hashes
-from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
+from hubmerge.planning.plan import Plan
+from hubmerge.recipe import RECIPE_FILE, read_recipe
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.schema.report import Report
 
@@ -31,19 +35,37 @@ def read_report(ref: str) -> Report:
     return Report.read(source.folder or Path(ref))
 
 
-def publish_standing(
-    out: Path, recipe: Recipe, destination: Destination
-) -> tuple[Report, Published] | None:
-    """Publishes the result of this pinned `recipe` that an earlier run left in `out`, or brings
-    there what it has published; None if it left nothing.
+def publish(run: Run, plan: Plan) -> Published | None:
+    """Publishes the folder that the run wrote, if that was asked for: one commit, or nothing."""
+    destination = run.destination
+    if destination.push is None:
+        return None
+    return publish_files(
+        run.out,
+        destination.push,
+        private=plan.private,
+        create_pr=destination.create_pr,
+        revision=destination.revision,
+        exist_ok=destination.exist_ok,
+        message=title_of(read_recipe(run.out)),
+        target=plan.target,
+    )
+
+
+def publish_existing(run: Run) -> tuple[Report, Published] | None:
+    """Publishes the result of this run's recipe that an earlier run left in its folder, or brings
+    there what it has published; None if it left nothing, or nothing is to be published.
 
     Raises: as `publish_folder` and `bring_finished`.
     """
-    done = finished(out, recipe)
+    if run.destination.push is None:
+        return None
+    wanted = run.written.model_copy(update={"alignment": run.recipe.alignment})
+    done = finished(run.out, wanted)
     if done is not None:
-        return done, publish_folder(out, destination)
-    published = bring_finished(out, recipe, destination)
-    return None if published is None else (Report.read(out), published)
+        return done, publish_folder(run.out, run.destination)
+    published = bring_finished(run.out, wanted, run.destination)
+    return None if published is None else (Report.read(run.out), published)
 
 
 def publish_folder(folder: Path, destination: Destination) -> Published:
@@ -63,7 +85,7 @@ def publish_folder(folder: Path, destination: Destination) -> Published:
         raise ConflictError(
             f"the weights in {folder} are not those its report speaks of",
             found=f"changed: {', '.join(changed)}",
-            hint="merge again: hubmerge merge --recipe " + str(folder / RECIPE_FILE),
+            hint=f"merge again: {action('merge again', folder / RECIPE_FILE)}",
         )
     repo = destination.push or ""
     hidden = (
@@ -80,7 +102,7 @@ def publish_folder(folder: Path, destination: Destination) -> Published:
     (folder / CARD).write_text(render_card(report, repo), encoding="utf-8")
     recipe = without_paths(read_recipe(folder), [parent.id for parent in report.models])
     _rewrite(folder / RECIPE_FILE, recipe.to_yaml())
-    return publish(
+    return publish_files(
         folder,
         repo,
         private=hidden,

@@ -1,91 +1,76 @@
-"""From everything a run found to the typed report: nothing is computed here, only told."""
+"""Report: everything that the steps found as one typed object, and the files made from it."""
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import importlib.metadata
+import math
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
-
-import torch
 
 import hubmerge
 from hubmerge.data.rows import RowSet as Rows
-from hubmerge.fuse import Fused, Fusion
-from hubmerge.fuse.laws import ENDS
+from hubmerge.evaluation.label_coverage import LabelCoverage
 from hubmerge.hub.compare import has_classes
 from hubmerge.hub.load import LoadedModel
-from hubmerge.hub.source import Source
-from hubmerge.matching import Match
-from hubmerge.matching.alignment_files import matched_roles
-from hubmerge.models.images import image_size
+from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.models.joint_head import Heads
-from hubmerge.pipeline.auto_fuse import Trial
-from hubmerge.pipeline.auto_match import Attempt
-from hubmerge.pipeline.choices import resolved_together
-from hubmerge.pipeline.evaluate import DataSplits, Evaluation
-from hubmerge.pipeline.fusing import part_of
-from hubmerge.pipeline.fusion_record import fusion_record
-from hubmerge.pipeline.label_coverage import heads_record
-from hubmerge.pipeline.save import merged_dtype
-from hubmerge.planning.plan import ModelPlan, Plan
-from hubmerge.recipe import Recipe
-from hubmerge.repair import Repair, batch_norms
+from hubmerge.pipeline.report_limits import dtype_name, limits_of
+from hubmerge.pipeline.report_method import method_of
+from hubmerge.pipeline.results import RunResults
+from hubmerge.pipeline.save import merged_dtype, weight_hashes
+from hubmerge.planning.plan import ModelPlan
+from hubmerge.recipe import RECIPE_FILE
 from hubmerge.reporting.label_coverage import partial
+from hubmerge.reporting.schema import heads as heads_schema
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import words_for
-from hubmerge.surveys.of_merge import LandscapeResults
+from hubmerge.reporting.write import write_report as write_report_files
 from hubmerge.tasks.task import task_of
-from hubmerge.utils.parent_names import listed, roles, told
+from hubmerge.utils.parent_names import roles
 
 LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")
 
 
-@dataclass(frozen=True)
-class RunResults:
-    """What a run found."""
+def write_report(results: RunResults, folder: Path, seconds: Mapping[str, float]) -> schema.Report:
+    """Writes alignment, recipe, report and card beside the weights in `folder`.
 
-    recipe: Recipe
-    method: str
-    plan: Plan
-    dataset: Source | None
-    parents: tuple[LoadedModel, ...]
-    base: LoadedModel | None
-    merge: LoadedModel
-    matches: tuple[Match, ...]
-    tried: tuple[Attempt, ...]
-    fusion: Fusion
-    made: Fused
-    trials: tuple[Trial, ...]
-    repair: Repair | None
-    lam: float
-    lam_chosen: bool
-    splits: DataSplits | None
-    evaluation: Evaluation | None
-    around: LandscapeResults | None = None
-    heads: Heads | None = None
+    seconds: wall time per stage.
+    """
+    run, matches = results.run, results.alignment.matches
+    if matches:
+        place = folder / FOLDER if len(matches) > 1 else folder
+        save_matches(matches, place, based=results.based)
+    (folder / RECIPE_FILE).write_text(run.written.to_yaml(), encoding="utf-8")
+    report = build_report(results, weight_hashes(folder), seconds, run.workers.describe())
+    write_report_files(report, folder, run.destination.push)
+    return report
 
 
-def tell(
-    results: RunResults, weights: dict[str, str], seconds: dict[str, float], machine: dict[str, Any]
+def build_report(
+    results: RunResults,
+    weights: Mapping[str, str],
+    seconds: Mapping[str, float],
+    machine: Mapping[str, Any],
 ) -> schema.Report:
     """The report. weights: file -> sha256; machine: what did the work."""
     evaluation = results.evaluation
-    unmeasured = dict.fromkeys(roles("parent", len(results.parents)), schema.Contender())
-    scores = evaluation.scores if evaluation else {}
-    contenders = schema.Contenders.model_validate({**unmeasured, **scores})
-    comparisons = evaluation.comparisons if evaluation else []
+    unmeasured = dict.fromkeys(roles("parent", len(results.inputs.models)), schema.Contender())
+    contenders = schema.Contenders.model_validate(
+        {**unmeasured, **(evaluation.scores if evaluation else {})}
+    )
+    comparisons = list(evaluation.comparisons) if evaluation else []
     heads = None
-    if results.heads is not None:
-        heads = heads_record(results.heads, evaluation.known if evaluation else ())
+    if results.inputs.heads is not None:
+        heads = _heads(results.inputs.heads, evaluation.label_coverage if evaluation else ())
     verdict = judge(
         contenders,
         comparisons,
-        unit=_unit(results),
+        unit=results.unit,
         finite=evaluation.finite if evaluation else True,
         words=words_for(task_of(results.merge.model.config).name),
         remark=partial(heads.labels, heads.known_by) if heads else "",
@@ -93,10 +78,10 @@ def tell(
     return schema.Report(
         verdict=verdict.name,
         verdict_sentence=verdict.sentence,
-        n=results.splits.evaluation.rows if results.splits else 0,
+        n=results.inputs.splits.evaluation.rows if results.inputs.splits else 0,
         models=[
             _parent(model, planned)
-            for model, planned in zip(results.parents, results.plan.models, strict=True)
+            for model, planned in zip(results.inputs.models, results.plan.models, strict=True)
         ],
         base=_base(results),
         merged=_merged(results),
@@ -108,30 +93,47 @@ def tell(
             matched=evaluation.matched if evaluation else None,
             training=_training(results),
         ),
-        surveys=results.around.surveys if results.around else None,
-        method=_method(results),
+        surveys=results.surveys.surveys if results.surveys else None,
+        method=method_of(results),
         data=_data(results),
-        limits=_limits(results),
+        limits=limits_of(results),
         licence=schema.Licence(**results.plan.licence.model_dump()),
-        weights_sha256=weights,
+        weights_sha256=dict(weights),
         run=_run(seconds, machine),
     )
 
 
+def _heads(heads: Heads, coverage: Sequence[LabelCoverage]) -> heads_schema.Heads:
+    """The part on label sets; no scores where nothing was measured."""
+    return heads_schema.Heads(
+        kind=heads.kind,
+        labels=len(heads.labels),
+        outputs=len(heads.outputs),
+        shared=heads.shared,
+        known_by=[len(heads.labels_of(parent)) for parent in range(len(heads.rows))],
+        known=[
+            heads_schema.Known(
+                parent=each.parent,
+                labels=each.labels,
+                rows=each.rows,
+                accuracy={name: found.accuracy for name, found in each.scores.items()},
+                loss={
+                    name: found.loss if math.isfinite(found.loss) else None
+                    for name, found in each.scores.items()
+                },
+            )
+            for each in coverage
+        ],
+    )
+
+
 def _training(results: RunResults) -> OnTraining | None:
-    training = results.splits.training if results.splits else None
-    if training is None or results.evaluation is None or results.evaluation.on_training is None:
+    training = results.inputs.splits.training if results.inputs.splits else None
+    curves = results.training_curves
+    if training is None or curves is None:
         return None
-    naive, matched = results.evaluation.on_training
+    naive, matched = curves
     return OnTraining.of(_all_rows(training.rows), training.used, naive=naive, matched=matched)
-
-
-def _unit(results: RunResults) -> str:
-    return "images" if results.splits is None else results.splits.reading.unit
-
-
-def _dtype(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 def _parent(model: LoadedModel, planned: ModelPlan) -> schema.Parent:
@@ -142,15 +144,16 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.Parent:
         revision=source.revision,
         kind=source.kind,
         license=licences[0] if len(licences) == 1 else (licences or None),
-        dtype=_dtype(model.dtype),
+        dtype=dtype_name(model.dtype),
         parameters=planned.parameters,
     )
 
 
 def _base(results: RunResults) -> schema.Parent | None:
-    if results.base is None or results.plan.base is None:
+    base = results.inputs.alignment.base
+    if base is None or results.plan.base is None:
         return None
-    return _parent(results.base, results.plan.base)
+    return _parent(base, results.plan.base)
 
 
 def _merged(results: RunResults) -> schema.Merged:
@@ -163,101 +166,14 @@ def _merged(results: RunResults) -> schema.Merged:
         auto_class=task.auto_class,
         auto_processor=task.auto_processor if prepared is not None else None,
         pipeline_tag=task.name,
-        dtype=_dtype(merged_dtype(results.parents)),
+        dtype=dtype_name(merged_dtype(results.inputs.models)),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         labels=list(results.merge.id2label.values()) if has_classes(model.config) else [],
     )
 
 
-def _method(results: RunResults) -> schema.Method:
-    matches, mixture = results.matches, results.recipe.mixture
-    many = mixture is not None
-    found = next((match for match in matches if match.spaces), None)
-    return schema.Method(
-        family=matches[0].spec.family if matches else None,
-        match=found.method if found else "none",
-        together=_together(results),
-        **fusion_record(results.recipe, results.fusion, results.made, results.trials),
-        repair=results.repair.name if results.repair and not _sets_statistics(results) else "none",
-        lam=None if many else results.lam,
-        weights=mixture if results.fusion.weighs else None,
-        lam_chosen="on validation rows" if results.lam_chosen else "given",
-        seed=results.recipe.seed,
-        tried=[
-            schema.Attempt(**dataclasses.asdict(attempt), way=attempt.told)
-            for attempt in results.tried
-        ],
-        outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
-        spaces=[
-            schema.SpaceMatch(
-                parent=role if many or results.base is not None else None,
-                space=space.space,
-                kind=space.kind,
-                size=space.size,
-                gain=space.gain,
-                correlation=space.correlation,
-                moved=space.moved,
-            )
-            for role, match in zip(
-                matched_roles(len(matches), based=results.base is not None), matches, strict=True
-            )
-            for space in match.spaces
-        ],
-        unrepaired=_unrepaired(results),
-    )
-
-
-def _together(results: RunResults) -> str | None:
-    """How more than two models were brought together, if they were here."""
-    if results.recipe.mixture is None or not results.matches or results.recipe.alignment:
-        return None
-    return resolved_together(results.recipe)
-
-
-def _sets_statistics(results: RunResults) -> bool:
-    """Whether the fusion measures statistics itself, so that nothing is repaired after it."""
-    return results.fusion.sets_statistics
-
-
-def _is_a_parent(results: RunResults) -> bool:
-    """Whether the merge is one of the parents, so that nothing in it wants repair."""
-    given = results.recipe.mixture or [1 - results.lam, results.lam]
-    weights = results.made.weights or (given if ENDS in results.fusion.laws else ())
-    return 1.0 in weights and part_of(results.recipe).whole
-
-
-def _unrepaired(results: RunResults) -> str | None:
-    if results.repair is not None or _sets_statistics(results) or _is_a_parent(results):
-        return None
-    norms = len(batch_norms(results.parents[0].model))
-    if norms:
-        why = _without_rows(results) or "no repair was wanted"
-        if results.recipe.repair == "none":
-            why = "no repair was wanted"
-        elif results.recipe.repair == "auto" and _sees_images(results):
-            why += ", and no synthetic images can be made for them"
-        return (
-            f"The running statistics of {norms} batch-norm layers are averages of the parents', "
-            f"which do not fit the merged weights: {why}."
-        )
-    return None
-
-
-def _sees_images(results: RunResults) -> bool:
-    return results.parents[0].model.main_input_name == "pixel_values"
-
-
-def _without_rows(results: RunResults) -> str | None:
-    """Why there were no calibration rows; None where there were some."""
-    if results.splits is None:
-        return "no data was given"
-    if results.splits.calibration.rows:
-        return None
-    return "no calibration rows were left or asked for"
-
-
 def _data(results: RunResults) -> schema.Data | None:
-    splits, source = results.splits, results.dataset
+    splits, source = results.inputs.splits, results.run.sources.dataset
     if splits is None or source is None:
         return None
     data = splits.data
@@ -267,7 +183,7 @@ def _data(results: RunResults) -> schema.Data | None:
         revision=source.revision,
         kind=source.kind,
         config=data.config,
-        unit=_unit(results),
+        unit=results.unit,
         columns=splits.reading.columns,
         calibration=_rows(splits.rows.calibration),
         validation=_rows(splits.rows.validation),
@@ -289,72 +205,7 @@ def _all_rows(rows: Rows) -> schema.RowSet:
     )
 
 
-def _limits(results: RunResults) -> list[str]:
-    limits = []
-    if results.evaluation is None:
-        limits.append("Nothing was measured: no data set was given.")
-    else:
-        limits.append(
-            f"Measured on {results.splits.evaluation.rows:,} {_unit(results)} of one data set; "
-            "other data may rank the contenders differently."
-            if results.splits
-            else ""
-        )
-    without = _without_rows(results)
-    if without is not None and (results.repair is not None or _sets_statistics(results)):
-        what = "Layers were fitted" if _sets_statistics(results) else "Batch norm was re-estimated"
-        size = image_size(results.parents[0].config, results.parents[0].processor)
-        limits.append(
-            f"{what} on synthetic images{f' of {size[0]} x {size[1]}' if size else ''}, because "
-            f"{without}; real images would fit better."
-        )
-    if unrepaired := _unrepaired(results):
-        limits.append(unrepaired)
-    dtypes = [_dtype(parent.dtype) for parent in results.parents]
-    if len(set(dtypes)) > 1:
-        limits.append(
-            f"The parents are stored in {listed(dtypes)}; "
-            f"the merge is stored in {_dtype(merged_dtype(results.parents))}."
-        )
-    if not results.matches:
-        limits.append(f"Nothing was matched: {_unmatched(results)}.")
-    if 1.0 in (own := results.made.weights or ()) and part_of(results.recipe).whole:
-        alone = told(roles("parent", len(own))[own.index(1.0)])
-        rows = ", with the others' rows for what it does not know" if results.heads else ""
-        limits.append(
-            f"{results.fusion.name} took in {alone} alone: the merge is that model{rows}."
-        )
-    if results.heads is not None and results.evaluation is not None:
-        limits.append(
-            "The ends of the curve are no untouched parents: each has been given the others' rows "
-            "for what it does not know."
-        )
-    if not _lies_on_the_path(results) and results.evaluation is not None:
-        limits.append(
-            "The curve is that of the straight path between the aligned parents (repair "
-            f"{results.repair.name if results.repair else 'none'}), on which "
-            f"{results.fusion.name} does not end: the barrier says how well they were matched, not "
-            "how good this merge is."
-        )
-    return [*limits, *(results.around.unseen if results.around else ())]
-
-
-def _unmatched(results: RunResults) -> str:
-    """Why the parents were taken as they came."""
-    if results.tried:
-        return "validation rows favoured the order in which the parents' units came"
-    if results.recipe.match == "none":
-        return "the parents' units were taken in the order they came"
-    if results.base is not None:
-        return "all parents lie in the basin of their base, whose order of units they have"
-    return "checkpoints of one run have one order of units"
-
-
-def _lies_on_the_path(results: RunResults) -> bool:
-    return results.fusion.linear and part_of(results.recipe).whole
-
-
-def _run(seconds: dict[str, float], machine: dict[str, Any]) -> schema.Run:
+def _run(seconds: Mapping[str, float], machine: Mapping[str, Any]) -> schema.Run:
     versions = {"hubmerge": hubmerge.__version__, "python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in LIBRARIES}
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)

@@ -1,46 +1,57 @@
-"""Pinning what a recipe names to one state for good, before and after."""
+"""Resolve a recipe: its sources at their commits, its names as methods, its output folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from hubmerge.errors import ConflictError
-from hubmerge.hub.source import Source, resolve
+from hubmerge.hub.destination import Destination
+from hubmerge.hub.source import Source
+from hubmerge.hub.source import resolve as resolve_source
 from hubmerge.matching.alignment_files import FOLDER
+from hubmerge.pipeline.check import checked_methods
+from hubmerge.pipeline.context import BASE, DATASET, Run, Sources
 from hubmerge.recipe import Recipe
 from hubmerge.utils.parent_names import roles
-
-DATASET, BASE = "dataset", "base"
-"""Their keys in `Recipe.shas`, beside "model_a", "model_b", ..."""
+from hubmerge.utils.workers import Workers
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Parents, data set and common base, each at its commit."""
+def resolve(
+    recipe: Recipe, destination: Destination | None = None, workers: Workers | None = None
+) -> Run:
+    """What every step gets to carry out `recipe`. Called by all processes alike.
 
-    models: tuple[Source, ...]
-    dataset: Source | None
-    base: Source | None = None
+    Raises: RecipeError, if methods are unknown or do not go together; NotFoundError, AccessError,
+    HubUnavailableError; ConflictError, if the recipe recorded another commit.
+    """
+    destination, workers = destination or Destination(), workers or Workers()
+    methods = checked_methods(recipe)
+    sources = workers.on_main(lambda: pin_sources(recipe))
+    written = pinned_recipe(recipe, sources)
+    if destination.push is not None:
+        written = without_paths(written, [source.id for source in sources.models])
+    return Run(
+        recipe=recipe,
+        written=written,
+        destination=destination,
+        sources=sources,
+        methods=methods,
+        out=destination.out or default_folder(sources),
+        workers=workers,
+    )
 
-    def by_role(self) -> dict[str, Source]:
-        """Role -> source of everything there is."""
-        given = dict(zip(model_roles(self.models), self.models, strict=True))
-        more = {BASE: self.base, DATASET: self.dataset}
-        return given | {role: source for role, source in more.items() if source is not None}
+
+def default_folder(sources: Sources) -> Path:
+    """Where a merge is written by default: here, named after all parents."""
+    names = (source.id.rpartition("/")[2] for source in sources.models)
+    return Path("-".join((*names, "merged")))
 
 
-def model_roles(models: Sequence[object]) -> list[str]:
-    """Keys of the models in `Recipe.shas`."""
-    return roles("model", len(models))
-
-
-def pin(recipe: Recipe) -> Sources:
+def pin_sources(recipe: Recipe) -> Sources:
     """Every source at its commit. Raises: ConflictError, if the recipe recorded another one."""
-    models = tuple(resolve(ref) for ref in recipe.models)
-    dataset = resolve(recipe.dataset.id, "dataset") if recipe.dataset else None
-    base = resolve(recipe.base) if recipe.base else None
+    models = tuple(resolve_source(ref) for ref in recipe.models)
+    dataset = resolve_source(recipe.dataset.id, "dataset") if recipe.dataset else None
+    base = resolve_source(recipe.base) if recipe.base else None
     sources = Sources(models, dataset, base)
     for role, source in sources.by_role().items():
         recorded = recipe.shas.get(role)
@@ -80,7 +91,7 @@ def without_paths(recipe: Recipe, names: list[str]) -> Recipe:
     """
     models = tuple(
         name if role in recipe.shas else ref
-        for role, ref, name in zip(model_roles(names), recipe.models, names, strict=True)
+        for role, ref, name in zip(roles("model", len(names)), recipe.models, names, strict=True)
     )
     update: dict[str, object] = {"models": models}
     if recipe.alignment:

@@ -1,34 +1,31 @@
-"""Writing a merged model so that it is whole or absent, and reading it back as anyone would."""
+"""Save the merge as a stock checkpoint, and read it back to prove it whole."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 
-import psutil
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hubmerge.errors import ResourceError, RoundTripError, TargetError
+from hubmerge.errors import RoundTripError
 from hubmerge.hub.fetch import needed_files
 from hubmerge.hub.layout import CONFIG, INDEX
 from hubmerge.hub.load import LoadedModel, calm, load
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.models.probe import probe_inputs
-from hubmerge.pipeline.align import with_state
+from hubmerge.models.states import with_state
+from hubmerge.pipeline.context import Run
+from hubmerge.pipeline.fuse import FusedModel
+from hubmerge.pipeline.load import MergeInputs
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.tensor_files import store
-from hubmerge.utils.workers import Workers
 
 WRITTEN_ANEW = (".safetensors", ".safetensors.index.json", ".py")
 """Endings of what the merge brings itself, or never takes along from parent A."""
@@ -37,57 +34,15 @@ ROUND_TRIP_TOLERANCE = 1e-5
 """Largest relative deviation of float32 logits between the model in memory and as reloaded."""
 
 
-@contextmanager
-def arriving_whole(target: Path) -> Iterator[Path]:
-    """A folder beside `target` to write into; it becomes `target` in one step at the end.
+def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> LoadedModel:
+    """Writes the merge into `folder`, and loads it as anyone would. Called by all processes alike.
 
-    Whatever goes wrong inside, `target` is not there afterwards and neither is the folder; what
-    a killed process left behind is removed by the next one.
-    Raises: TargetError, if `target` exists by then; ResourceError, if the disk is full.
+    Raises: RoundTripError, if a value does not fit into the stored dtype, or what was read back is
+    not what was written; WeightsError.
     """
-    target = target.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target)
-    partial = target.parent / f".{target.name}.partial-{os.getpid()}"
-    try:
-        partial.mkdir()  # inside, so that a signal right after it leaves no folder behind
-        yield partial
-        _settle(partial)
-        os.rename(partial, target)
-    except (OSError, SafetensorError) as error:
-        if _is_disk_full(error):
-            raise ResourceError(f"no disk space to write {target}", found=str(error)) from error
-        if target.exists():
-            raise TargetError(
-                f"{str(target)!r} exists already", hint="nothing is overwritten: name another"
-            ) from error
-        raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _is_disk_full(error: OSError | SafetensorError) -> bool:
-    """Whether there was no room; safetensors says so in words only."""
-    number = error.errno if isinstance(error, OSError) else None
-    return number == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error)
-
-
-def _sweep(target: Path) -> None:
-    """Removes what processes that are no more left beside `target`."""
-    for left in target.parent.glob(f".{target.name}.partial-*"):
-        pid = left.name.rpartition("-")[2]
-        if pid.isdigit() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _settle(folder: Path) -> None:
-    """Waits until everything in `folder` is on the disk."""
-    for path in (*folder.rglob("*"), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    parents = inputs.parents.loaded
+    run.workers.on_main(lambda: write_model(folder, parents, fused.state))
+    return read_back(folder, parents, fused.state)
 
 
 def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> None:
@@ -183,28 +138,3 @@ def weight_hashes(folder: Path) -> dict[str, str]:
         for path in sorted(folder.glob("*.safetensors"))
         if not is_alignment(path.name)
     }
-
-
-class Arrival:
-    """`arriving_whole` on the main process, whose folder every process gets to read from."""
-
-    def __init__(self, out: Path, workers: Workers) -> None:
-        self._workers = workers
-        self._whole = arriving_whole(out) if workers.is_main else None
-
-    def __enter__(self) -> Path:
-        whole = self._whole
-        try:
-            return self._workers.on_main(lambda: whole.__enter__() if whole else Path())
-        except BaseException as error:  # a with statement that was not entered is not left either
-            if whole is not None:
-                whole.__exit__(type(error), error, error.__traceback__)
-            raise
-
-    def __exit__(self, *error: object) -> None:
-        whole = self._whole
-        if error[0] is not None:
-            if whole is not None:
-                whole.__exit__(*error)  # type: ignore[arg-type]
-            return
-        self._workers.on_main(lambda: whole.__exit__(None, None, None) if whole else None)

@@ -6,17 +6,17 @@ permissions, free disk and memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from hubmerge.errors import DataError, WeightsError
+from hubmerge.errors.wording import option
 from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.compare import (
@@ -26,22 +26,24 @@ from hubmerge.hub.compare import (
     label_permutation,
     processor_fields,
 )
+from hubmerge.hub.destination import Destination
 from hubmerge.hub.fetch import download_bytes, file_sizes, needed_files
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import LicenceDecision, ParentLicence, merged_licence
 from hubmerge.hub.load import Description, describe, labels_of, model_class
 from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_in
-from hubmerge.hub.source import Source, resolve
+from hubmerge.hub.source import Source
 from hubmerge.hub.target import Target, check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
 from hubmerge.models.joint_head import Heads, with_labels
 from hubmerge.planning.resources import Kind, Needs, measure_needs, memory_needed
-from hubmerge.recipe import SAME
+from hubmerge.recipe import SAME, Recipe
 from hubmerge.specs.bind import bind_config
-from hubmerge.specs.spec import ALL, Spec
+from hubmerge.specs.spec import Spec
 from hubmerge.tasks.task import CLASSIFICATION, task_of
 
+AUTO = "auto"
 SAMPLES = 1000
 """Rows a measurement takes by default, and the most a curve does."""
 
@@ -145,117 +147,160 @@ class _Parent:
         )
 
 
-def make_plan(
-    *models: str | Source,
-    base: str | Source | None = None,
-    dataset: str | Source | None = None,
-    dataset_config: str | None = None,
-    dataset_split: str | None = None,
-    dataset_calibration_split: str | None = None,
-    dataset_columns: Sequence[str] = (),
-    match: str = "weights",
-    symmetry: str = ALL,
-    repair: str = "none",
-    fitted: bool = False,
-    labels: Literal["names", "index"] = "names",
-    heads: str = SAME,
-    samples: int | Literal["all"] | None = None,
-    calibration_samples: int | None = None,
-    out: Path | None = None,
-    push: str | None = None,
-    private: bool | None = None,
-    create_pr: bool = False,
-    revision: str | None = None,
-    exist_ok: bool = False,
-    trust_remote_code: bool = False,
-) -> Plan:
-    """Look at everything a merge of `models` would need.
+class PlannedMethods(Protocol):
+    """What a plan asks of the methods of a merge: the names they were resolved to."""
 
-    base: the model they were all made from; looked at, loaded and licensed as they are.
-    dataset_...: names asked for; a card that lists others refuses them.
-    match: "auto" where there is no data. symmetry: one of the spec's. fitted: whether the fusion
-    fits layers to unlabelled rows.
-    private: None leaves it to the licence policy; False is the user's decision to be public.
+    @property
+    def match(self) -> str: ...
+    @property
+    def symmetry(self) -> str: ...
+    @property
+    def depends_on_images(self) -> bool: ...
+    @property
+    def fits_rows(self) -> bool: ...
+
+
+class PlannedSources(Protocol):
+    """Parents, data set and base, each at its commit."""
+
+    @property
+    def models(self) -> tuple[Source, ...]: ...
+    @property
+    def dataset(self) -> Source | None: ...
+    @property
+    def base(self) -> Source | None: ...
+
+
+class PlannedRun(Protocol):
+    """What a plan asks of a merge: its recipe, resolved."""
+
+    @property
+    def recipe(self) -> Recipe: ...
+    @property
+    def sources(self) -> PlannedSources: ...
+    @property
+    def methods(self) -> PlannedMethods: ...
+    @property
+    def destination(self) -> Destination: ...
+    @property
+    def out(self) -> Path: ...
+
+
+def make_plan(run: PlannedRun) -> Plan:
+    """Everything that a merge would need, without downloading weights.
+
     Raises: whatever would stop the merge and can be known now: any error of this package's.
     """
-    everyone = [*models] if base is None else [*models, base]
-    sources = [ref if isinstance(ref, Source) else resolve(ref) for ref in everyone]
-    descriptions = [describe(s, trust_remote_code=trust_remote_code) for s in sources]
-    check_mergeable(*descriptions, other_labels=heads != SAME)
-    joined = common_head(heads, descriptions[: len(models)])
-    licences = [parent_licence(source) for source in sources]
-    licence = merged_licence(licences)
-    hidden = licence.private_by_default if private is None else private
-    target = check_target(
-        out, push, exist_ok=exist_ok, create_pr=create_pr, revision=revision, private=hidden
-    )
-    data = None if dataset is None else _data(dataset, dataset_config)
-    if data is not None:
-        refuse_unlisted(
-            data.card,
-            data.ref,
-            config=dataset_config,
-            splits=[name for name in (dataset_split, dataset_calibration_split) if name],
-            columns=dataset_columns,
-        )
-        if isinstance(samples, int):
-            _refuse_too_few(data.card, dataset_split, samples)
-    headers = [weights_header(source) for source in sources]
-    downloads = [download_bytes(s, needed_files(s, code=trust_remote_code)) for s in sources]
+    recipe, sources, destination = run.recipe, run.sources, run.destination
+    parents = _described(run)
+    descriptions = [parent.description for parent in parents]
     config, code = descriptions[0].config, descriptions[0].code_folder
-    model = skeleton(with_labels(config, joined.outputs) if joined else config, code)
-    refuse_misfit(model, descriptions[0].processor, sources[0].ref)
-    sizes = [_size(skeleton(each.config, code) if joined else model) for each in descriptions]
-    for header, source, size in zip(headers, sources, sizes, strict=True):
-        _refuse_incomplete(header, size, source)
+    heads = common_head(recipe.heads, descriptions[: len(sources.models)])
+    licence = merged_licence([parent.licence for parent in parents])
+    hidden = licence.private_by_default if destination.private is None else destination.private
+    target = check_target(
+        run.out,
+        destination.push,
+        exist_ok=destination.exist_ok,
+        create_pr=destination.create_pr,
+        revision=destination.revision,
+        private=hidden,
+    )
+    data = _checked_data(recipe, sources.dataset)
+    model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
+    refuse_misfit(model, descriptions[0].processor, descriptions[0].source.ref)
+    sizes = [_size(skeleton(each.config, code) if heads else model) for each in descriptions]
+    for parent, size in zip(parents, sizes, strict=True):
+        _refuse_incomplete(parent.header, size, parent.description.source)
+    match, instead = _without_data(run, descriptions[0], model) if data is None else (None, None)
+    match = match or run.methods.match
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    processor, instead = descriptions[0].processor, None
-    if data is None:
-        match = matched_without_data(match, config, processor)
-        norms = any(name.endswith(".running_var") for name in shapes)
-        repaired = norms and repair == "auto"
-        instead = stand_in(config, processor, match=match, repaired=repaired, fitted=fitted)
     spec = None if match == "none" else bind_config(model.config, shapes)
-    both = _architecture(descriptions[: len(models)], labels, spec, joined)
-    dtype = reduce(torch.promote_types, (header.dtype for header in headers))
-    total = sum(downloads) + (data.download_bytes if data else 0)
-    plans = [
-        _Parent(*fields).plan(size)
-        for fields, size in zip(
-            zip(descriptions, headers, licences, downloads, strict=True), sizes, strict=True
-        )
-    ]
+    by: Literal["names", "index"] = "index" if recipe.labels == "by-index" else "names"
+    both = _architecture(descriptions[: len(sources.models)], by, spec, heads)
+    plans = [parent.plan(size) for parent, size in zip(parents, sizes, strict=True)]
+    download = sum(parent.download for parent in parents) + (data.download_bytes if data else 0)
     return Plan(
-        models=plans[: len(models)],
-        base=None if base is None else plans[-1],
+        models=plans[: len(sources.models)],
+        base=None if sources.base is None else plans[-1],
         both=both,
         data=data,
         measurements=measurements(
             data is not None,
-            samples,
-            calibration_samples,
-            models=len(models),
+            recipe.samples,
+            recipe.calibration_samples,
+            models=len(sources.models),
             scores=task_of(config).scores,
             instead=instead,
         ),
-        dtype=dtype_name(dtype),
+        dtype=dtype_name(reduce(torch.promote_types, (p.header.dtype for p in parents))),
         licence=licence,
         private=hidden,
         target=target,
         needs=measure_needs(
-            download=total,
-            result=max(header.bytes for header in headers) if out or push else 0,
+            download=download,
+            result=max(parent.header.bytes for parent in parents),
             memory=memory_needed(
                 _size(model),
                 both.free_spaces,
                 activations=match not in ("none", "alignment", "weights", "descent"),
-                models=len(sources),
-                kind=_kind(spec, symmetry),
+                models=len(parents),
+                kind=_kind(spec, run.methods.symmetry),
             ),
             cache=cache_folder(),
-            out=out,
+            out=run.out,
         ),
     )
+
+
+def _described(run: PlannedRun) -> list[_Parent]:
+    """Parents and base, as far as configurations, headers and cards tell.
+
+    Raises: MismatchError, if they cannot be merged with each other.
+    """
+    sources, trust = run.sources, run.recipe.trust_remote_code
+    refs = [*sources.models] if sources.base is None else [*sources.models, sources.base]
+    descriptions = [describe(source, trust_remote_code=trust) for source in refs]
+    check_mergeable(*descriptions, other_labels=run.recipe.heads != SAME)
+    return [
+        _Parent(
+            description,
+            weights_header(source),
+            parent_licence(source),
+            download_bytes(source, needed_files(source, code=trust)),
+        )
+        for description, source in zip(descriptions, refs, strict=True)
+    ]
+
+
+def _checked_data(recipe: Recipe, dataset: Source | None) -> DataPlan | None:
+    """The data set; refused where its card lists other names or fewer rows than asked for."""
+    wanted = recipe.dataset
+    if dataset is None or wanted is None:
+        return None
+    data = _data(dataset, wanted.config)
+    refuse_unlisted(
+        data.card,
+        data.ref,
+        config=wanted.config,
+        splits=[name for name in (wanted.split, wanted.calibration_split) if name],
+        columns=wanted.columns,
+    )
+    if isinstance(recipe.samples, int):
+        _refuse_too_few(data.card, wanted.split, recipe.samples)
+    return data
+
+
+def _without_data(
+    run: PlannedRun, a: Description, model: PreTrainedModel
+) -> tuple[str, tuple[str, str] | None]:
+    """The matcher where there is no data, and what is done in place of measuring."""
+    match = AUTO if run.methods.depends_on_images else run.methods.match
+    match = matched_without_data(match, a.config, a.processor)
+    norms = any(name.endswith(".running_var") for name in model.state_dict())
+    repaired = norms and run.recipe.repair == AUTO
+    fitted = run.methods.fits_rows
+    return match, stand_in(a.config, a.processor, match=match, repaired=repaired, fitted=fitted)
 
 
 def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTrainedModel:
@@ -357,8 +402,7 @@ def _size(model: PreTrainedModel) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _data(dataset: str | Source, config: str | None) -> DataPlan:
-    source = dataset if isinstance(dataset, Source) else resolve(dataset, "dataset")
+def _data(source: Source, config: str | None) -> DataPlan:
     sizes = file_sizes(source)
     needed = needed_files(source)
     return DataPlan(
@@ -377,9 +421,10 @@ def _refuse_too_few(card: DataCard, split: str | None, samples: int) -> None:
     known = [n for n in rows if n is not None]
     if rows and len(known) == len(rows) and samples > max(known):
         raise DataError(
-            f"--samples {samples:,} is more than there is",
+            f"{option('samples', samples)} is more than there is",
             found=", ".join(f"{name}: {n:,}" for name, n in card.splits.items()),
-            hint="fewer, or: --samples all",
+            hint=f"fewer, or all: {option('samples', 'all')}",
+            field="samples",
         )
 
 

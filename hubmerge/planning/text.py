@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import indent, wrap
 
+from hubmerge.errors.wording import PYTHON, Wording, add, render
 from hubmerge.planning.plan import ModelPlan, Plan
 from hubmerge.planning.resources import human
 from hubmerge.utils.parent_names import listed, parent_letters
@@ -16,14 +17,14 @@ LABEL_WIDTH = 24
 LABELS_SHOWN = 10
 
 
-def render_plan(plan: Plan) -> str:
+def render_plan(plan: Plan, wording: Wording = PYTHON) -> str:
     """The whole plan, with a heading per part, safe to print whatever names the models chose."""
     parts = {
         "Models": _models(plan.models, plan.base),
         "Both are" if len(plan.models) == 2 else "All are": _rows(_architecture(plan)),
         "Data": _rows(_data(plan)),
         "Measured": _rows((m.what, m.rows) for m in plan.measurements),
-        "Result": _rows(_result(plan)),
+        "Result": _rows(_result(plan, wording)),
         "Needs": _rows(_needs(plan)),
     }
     text = "\n\n".join(f"{title}\n{body}" for title, body in parts.items())
@@ -146,7 +147,7 @@ def _data(plan: Plan) -> list[tuple[str, str]]:
     return rows
 
 
-def _result(plan: Plan) -> list[tuple[str, str]]:
+def _result(plan: Plan, wording: Wording) -> list[tuple[str, str]]:
     licence = plan.licence
     name = licence.license if isinstance(licence.license, str) else ", ".join(licence.license)
     if licence.license_name:
@@ -155,10 +156,10 @@ def _result(plan: Plan) -> list[tuple[str, str]]:
     rows = [
         ("dtype", plan.dtype),
         ("licence", f"{name}: {licence.reason}"),
-        ("written to", target.out or "nowhere: give -o DIR"),
+        ("written to", target.out or f"nowhere: {render(add('out'), wording)}"),
     ]
     if target.repo is None:
-        return [*rows, ("pushed to", "nowhere: give --push ID")]
+        return [*rows, ("pushed to", f"nowhere: {render(add('push'), wording)}")]
     state = "exists" if target.exists else "will be created"
     visibility = "private" if plan.private else "public"
     return [*rows, ("pushed to", f"{target.repo} ({state}, {visibility})")]

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from hubmerge.errors.wording import option
 from hubmerge.matching.learned.registry import learners
 from hubmerge.reporting.schema.report import Method, Report
 from hubmerge.specs.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
 
 WORSE = ("worse", "do not use")
-REFIT = "--fuse least-squares: every layer refitted to both parents, on rows without labels"
-LEARN = "--match learned: the match itself learned on rows without labels, in minutes to an hour"
-LONGER = "--match learned --learning-steps 3600: a longer course, if this one was shorter"
+REFIT = (
+    f"{option('fuse', 'least-squares')}: every layer refitted to both parents, on rows without "
+    "labels"
+)
+LEARN = (
+    f"{option('match', 'learned')}: the match itself learned on rows without labels, in minutes to "
+    "an hour"
+)
+LONGER = (
+    f"{option('match', 'learned')} with {option('learning_steps', 3600)}: more steps, if this took "
+    "fewer"
+)
 
 
 def next_steps(report: Report) -> list[str]:
     """What this merge has not used and merges like it gained from (docs/benchmarks.md), as hints.
+
+    Their mentions of options are for the face that shows them to word.
 
     Empty where nothing was measured, where the merge is not known to be worse than a parent, and
     where nothing was matched or parents know other classes: those have other questions.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hubmerge.errors.wording import PYTHON, Wording, render
 from hubmerge.reporting import (
     barrier_text as heights,
 )
@@ -22,7 +23,7 @@ from hubmerge.utils.parent_names import told
 from hubmerge.utils.tables import columns, right_of_first
 
 
-def render_text(report: Report, folder: Path | None = None) -> str:
+def render_text(report: Report, folder: Path | None = None, wording: Wording = PYTHON) -> str:
     """Verdict, contenders, barrier, what may help, and where the files lie if `folder` is given."""
     blocks = [
         one_line(report.verdict_sentence),
@@ -35,7 +36,7 @@ def render_text(report: Report, folder: Path | None = None) -> str:
         else "",
         _method(report),
         _limits(report),
-        _next(report),
+        _next(report, wording),
         _places(report, folder),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -124,8 +125,8 @@ def _limits(report: Report) -> str:
     return "\n".join(["Known limits", *(f"- {one_line(limit)}" for limit in report.limits)])
 
 
-def _next(report: Report) -> str:
-    steps = next_steps(report)
+def _next(report: Report, wording: Wording) -> str:
+    steps = [render(step, wording) for step in next_steps(report)]
     return "\n".join(["What may help", *(f"- {step}" for step in steps)]) if steps else ""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hubmerge.errors import SpecError
 from hubmerge.specs.draft import Draft, nearest
-from hubmerge.specs.family import Block, Family, holds, load_registry
+from hubmerge.specs.family import Block, Family, holds, load_families
 from hubmerge.specs.sizes import Shapes
 from hubmerge.specs.spec import Spec
 
@@ -22,7 +22,7 @@ def bind_config(config: Any, shapes: Shapes) -> Spec:
     Raises: FamilyError if no family describes the configuration, SpecError if the family that
     does is wrong about the tensors.
     """
-    return bind(load_registry().for_config(config), config, shapes)
+    return bind(load_families().for_config(config), config, shapes)
 
 
 def bind(family: Family, config: Any, shapes: Shapes) -> Spec:

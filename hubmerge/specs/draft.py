@@ -145,8 +145,12 @@ class Draft:
             )
         if outer not in self.spaces:
             error = self._undeclared(within, f"{local} lies within {within!r}", source, names)
-            error.hint = f"{error.hint}; the outer space stands above the inner one"
-            raise error
+            raise SpecError(
+                error.what,
+                found=error.found,
+                source=error.source,
+                hint=f"{error.hint}; the outer space stands above the inner one",
+            )
         return outer
 
     def _given_size(self, name: str, size: str | int, source: str) -> int:

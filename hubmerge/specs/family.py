@@ -1,11 +1,10 @@
-"""A family of models as data: one TOML file in `model_specs/`, read and checked.
+"""A family of models as data: one TOML file in `model_specs/` or a plugin, read and checked.
 
 Nothing here knows a model yet; `hubmerge.spec.bind` brings a family and a model together.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -17,6 +16,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hubmerge.errors import FamilyError, SpecError
+from hubmerge.errors.wording import option
+from hubmerge.registry import registry
 
 SPECS_VARIABLE = "HUBMERGE_SPECS"
 """Environment variable naming further folders of spec files, separated as PATH is."""
@@ -86,6 +87,35 @@ class Block(_Table):
         return re.compile(numbered + r"(?=\.)")
 
 
+class TinyModel(_Table):
+    """A model of the family, small enough for tests; the first of a file has all of `config`.
+
+    name: what sets it apart from the file's others. auto_class: of transformers, such as
+    "AutoModelForCausalLM". config: fields of the configuration; what is not given is as in the
+    first. free: every space that must be found free, with its size; {0,1} in a name stands for
+    both.
+    """
+
+    name: str | None = None
+    auto_class: str | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+    free: dict[str, int] = Field(min_length=1)
+
+    @property
+    def spaces(self) -> dict[str, int]:
+        """`free`, one entry per space."""
+        return {each: size for name, size in self.free.items() for each in _each_of(name)}
+
+
+def _each_of(name: str) -> list[str]:
+    """What a name with braces stands for: "h.{0,1}.ff" is "h.0.ff" and "h.1.ff"."""
+    found = re.search(r"\{([^}]*)\}", name)
+    if found is None:
+        return [name]
+    before, after = name[: found.start()], name[found.end() :]
+    return [each for part in found[1].split(",") for each in _each_of(before + part + after)]
+
+
 class Family(_Table):
     """One spec file. `match` and `when` compare fields of the model's configuration."""
 
@@ -105,6 +135,32 @@ class Family(_Table):
     tied: dict[str, str] = Field(default_factory=dict)
     batchnorm_eps: float | None = Field(default=None, gt=0)
     block: tuple[Block, ...] = ()
+    test: tuple[TinyModel, ...] = ()
+
+    @field_validator("test", mode="before")
+    @classmethod
+    def _completed(cls, given: Any) -> Any:
+        """One [test] table or several; what later ones leave out is as in the first."""
+        tables = [given] if isinstance(given, dict) else given
+        if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+            return given
+        first = tables[0] if tables else {}
+        if tables and not (first.get("auto_class") and first.get("config")):
+            raise ValueError("the first needs auto_class and config")
+        return [
+            {
+                **first,
+                **each,
+                "name": each.get("name"),
+                "config": {**first["config"], **each.get("config", {})},
+            }
+            for each in tables
+        ]
+
+    @property
+    def tiny_models(self) -> dict[str, TinyModel]:
+        """Its models for tests, by name: "vit", "vit-deep"."""
+        return {f"{self.name}-{each.name}" if each.name else self.name: each for each in self.test}
 
     @property
     def shown_path(self) -> str:
@@ -180,30 +236,12 @@ def read_family(path: Path) -> Family:
             f"{_shown(path)} is no family",
             found=problems,
             hint="tables are match, fixed, space, param, buffer, watch, layernorm, rmsnorm, "
-            "behind, gate, tied and [[block]]: docs/spec.md",
+            "behind, gate, tied, [[block]] and [[test]]: docs/spec.md",
         ) from error
 
 
-def spec_folders() -> list[Path]:
-    """Where spec files are looked for: the ones that came with hubmerge, then HUBMERGE_SPECS.
-
-    Raises: SpecError, if that variable names something that is no folder.
-    """
-    package = Path(__file__).resolve().parent.parent
-    shipped = [package / "model_specs", package.parent / "model_specs"]
-    extra = [Path(entry) for entry in os.environ.get(SPECS_VARIABLE, "").split(os.pathsep) if entry]
-    for folder in extra:
-        if not folder.is_dir():
-            raise SpecError(
-                f"{SPECS_VARIABLE} names {str(folder)!r}",
-                found="there is no such folder",
-                hint=f"folders of TOML files, separated by {os.pathsep!r}",
-            )
-    return [next((folder for folder in shipped if folder.is_dir()), shipped[0]), *extra]
-
-
 @dataclass(frozen=True)
-class Registry:
+class Families:
     """All families there are, by name."""
 
     families: Mapping[str, Family]
@@ -222,7 +260,8 @@ class Registry:
         raise FamilyError(
             f"no spec describes model_type {getattr(config, 'model_type', None)!r}",
             found=f"families: {', '.join(sorted(self.families))}",
-            hint="--match none needs no spec; or write one TOML file (docs/spec.md) and name its "
+            hint=f"{option('match', 'none')} needs no spec; or write one TOML file "
+            "(docs/spec.md) and name its "
             f"folder in {SPECS_VARIABLE}",
         )
 
@@ -235,16 +274,10 @@ class Registry:
         )
 
 
-def load_registry() -> Registry:
-    """Reads every spec file. Raises SpecError where two files share a name."""
-    families: dict[str, Family] = {}
-    for folder in spec_folders():
-        for path in sorted(folder.glob("*.toml")):
-            if path.stem in families:
-                raise SpecError(
-                    f"two spec files are called {path.name}",
-                    found=f"{families[path.stem].path} and {path}",
-                    hint="rename one of them",
-                )
-            families[path.stem] = read_family(path)
-    return Registry(families)
+def load_families() -> Families:
+    """Reads every spec file: those that came with hubmerge, HUBMERGE_SPECS', plugins'.
+
+    Raises: SpecError where two files share a name, or the variable names something that is no
+    folder.
+    """
+    return Families(registry("families").all())

@@ -5,24 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import action
 from hubmerge.evaluation.curve import CURVE_ROWS
 from hubmerge.evaluation.results import Barrier
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.geometry.complex import Complex, Face, find_complex
 from hubmerge.landscape.geometry.simplex import centroid, drawn, faces
+from hubmerge.landscape.inputs import SurveyInputs
+from hubmerge.landscape.mixtures import rises_of
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.survey_results import ComplexFound, ComplexPath, Simplex
-from hubmerge.surveys.inputs import Field, about, take_field
-from hubmerge.surveys.mixtures import rises_of
+from hubmerge.surveys.prepare import survey_fields, survey_inputs
 from hubmerge.surveys.write import write_survey
 from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.progress import track
 from hubmerge.utils.workers import Workers
 
 LIMIT = 0.02
-"""Nats of calibrated excess a low face has at most, if nobody says how many."""
+"""Nats of calibrated excess a low face has at most; the default."""
 BUDGET = 100
-"""Faces that are tried, if nobody says how many."""
+"""Default number of faces that are tried."""
 INSIDE = 2
 """Points drawn from the inside of a face that is tried, beside its middle."""
 
@@ -46,53 +48,53 @@ def survey_complex(
         raise RecipeError(
             "a complex is of three models or more",
             found=f"{len(recipe.models)} models",
-            hint="hubmerge path takes two",
+            hint=action("survey path"),
         )
     if out is not None:
         check_folder(out)
-    field = take_field(recipe, workers or Workers())
-    count = len(field.states)
+    inputs = survey_inputs(recipe, workers)
+    count = len(inputs.states)
     with track(budget, "trying faces", "face") as bar:
 
         def rise(face: Face) -> float:
             bar.update(1)
-            return _highest(field, face, reported=False).value
+            return _highest(inputs, face, reported=False).value
 
         found = find_complex(count, rise, limit=limit, budget=budget)
-    splits = field.splits
+    splits = inputs.splits
     result = ComplexFound(
-        **about(field),
+        **survey_fields(inputs),
         limit=limit,
         budget=budget,
         exhausted=found.exhausted,
         tried=len(found.rises),
         simplexes=[
-            Simplex(models=list(face), barrier=_highest(field, face, reported=True))
+            Simplex(models=list(face), barrier=_highest(inputs, face, reported=True))
             for face in found.maximal
             if len(face) > 1
         ],
         alone=[face[0] for face in found.maximal if len(face) == 1],
-        routes=_routes(field, found),
+        routes=_routes(inputs, found),
         n=min(splits.evaluation.rows, CURVE_ROWS),
         sentence=_sentence(found),
     )
-    field.workers.on_main(lambda: write_survey(result, field, out))
+    inputs.workers.on_main(lambda: write_survey(result, inputs, out))
     return result
 
 
-def _highest(field: Field, face: Face, *, reported: bool) -> Barrier:
+def _highest(inputs: SurveyInputs, face: Face, *, reported: bool) -> Barrier:
     """The largest excess at the middle of the face, of its edges, and at points drawn inside."""
-    count = len(field.states)
+    count = len(inputs.states)
     inner = [centroid(tuple(face[k] for k in part), count) for part in faces(len(face))]
-    for shares in drawn(len(face), INSIDE, field.recipe.seed):
+    for shares in drawn(len(face), INSIDE, inputs.recipe.seed):
         whole = [0.0] * count
         for vertex, share in zip(face, shares, strict=True):
             whole[vertex] = share
         inner.append(whole)
-    return rises_of(field, inner, reported=reported)
+    return rises_of(inputs, inner, reported=reported)
 
 
-def _routes(field: Field, found: Complex) -> list[ComplexPath]:
+def _routes(inputs: SurveyInputs, found: Complex) -> list[ComplexPath]:
     """For every pair the way whose highest edge is lowest; heights as on the validation rows."""
     ways = []
     for first in range(found.count):

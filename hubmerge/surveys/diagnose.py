@@ -12,18 +12,20 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from hubmerge import __version__
+from hubmerge.data.synthetic.batches import can_be_shown
 from hubmerge.errors import RecipeError
 from hubmerge.evaluation.results import Result
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.matching.text import match_summary
-from hubmerge.pipeline.align import PAIR, aligned, gather, loaded, match_all
-from hubmerge.pipeline.auto_match import AUTO
-from hubmerge.pipeline.choices import takes_images
-from hubmerge.pipeline.parents import SHARED, closeness
-from hubmerge.pipeline.resolve import pin
+from hubmerge.models.states import cosine
+from hubmerge.pipeline.apply_matches import apply_matches
+from hubmerge.pipeline.load import load_source
+from hubmerge.pipeline.match import MatchRows, MatchSettings, match_parents
+from hubmerge.pipeline.methods import AUTO
+from hubmerge.pipeline.parents import SHARED, in_one_order
+from hubmerge.pipeline.resolve import resolve
 from hubmerge.recipe import Recipe
 from hubmerge.specs.spec import SCALED
-from hubmerge.utils.input_batches import NoBatches
 from hubmerge.utils.workers import Workers
 
 COPIED = 0.9
@@ -58,20 +60,22 @@ def diagnose(recipe: Recipe, workers: Workers | None = None) -> Diagnosis:
     """
     if len(recipe.models) != 2:
         raise RecipeError("two models are compared", found=f"{len(recipe.models)} models")
-    workers = workers or Workers()
-    sources = workers.on_main(lambda: pin(recipe))
-    models = [loaded(source, recipe, workers) for source in sources.models]
+    run = resolve(recipe, None, workers)
+    models = [load_source(source, run) for source in run.sources.models]
     check_mergeable(*models)
-    parents = gather(models, labels=recipe.labels, matched=True, symmetry=SCALED)
-    before = closeness(*parents.states)
-    (match,) = match_all(parents, "weights", PAIR, NoBatches(), workers, seed=recipe.seed)
-    after = closeness(*aligned(parents, [match]))
+    parents = in_one_order(models, labels=recipe.labels, matched=True, symmetry=SCALED)
+    before = cosine(*parents.states)
+    settings = MatchSettings(matcher="weights", seed=recipe.seed)
+    (match,) = match_parents(parents, settings, MatchRows(), run.workers)
+    after = cosine(*apply_matches(parents, [match]))
     relation = related(before, after)
     data = recipe.dataset is not None
-    advised, fused, why = advice(relation, data=data, images=takes_images(parents.a))
+    advised, fused, why = advice(
+        relation, data=data, images=can_be_shown(parents.a.model, parents.a.processor)
+    )
     return Diagnosis(
         hubmerge=__version__,
-        models=[source.ref for source in sources.models],
+        models=[source.ref for source in run.sources.models],
         family=match.spec.family,
         relation=relation,
         as_they_came=before,
@@ -100,7 +104,8 @@ def advice(relation: Relation, *, data: bool, images: bool) -> tuple[str, str, s
             "none",
             "average",
             "They share a basin: their units stand in one order already, and matching could only "
-            "disturb that. With their base at hand, --fuse ties or task-arithmetic --base ID.",
+            "disturb that. If their common base is given, the fusions ties and task-arithmetic can "
+            "be used.",
         )
     if relation == "copies":
         return (
@@ -124,5 +129,5 @@ def advice(relation: Relation, *, data: bool, images: bool) -> tuple[str, str, s
             if images
             else "the weights are all there is to go by. "
         )
-        + "With --dataset more can be done.",
+        + "A data set allows more.",
     )

@@ -8,20 +8,20 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
+from hubmerge.landscape.inputs import SurveyInputs
 from hubmerge.matching.alignment_files import FOLDER, save_matches
-from hubmerge.pipeline.save import arriving_whole
 from hubmerge.recipe import RECIPE_FILE
 from hubmerge.reporting.schema.survey_results import Surveyed
 from hubmerge.reporting.survey_card import render_survey
 from hubmerge.reporting.survey_kinds import kind_of
-from hubmerge.surveys.inputs import Field
+from hubmerge.utils.atomic_folder import atomic_folder
 
 CARD = "README.md"
 
 
 def write_survey(
     found: Surveyed,
-    field: Field,
+    inputs: SurveyInputs,
     out: Path | None,
     tensors: Mapping[str, Mapping[str, Tensor]] | None = None,
 ) -> None:
@@ -32,17 +32,17 @@ def write_survey(
     if out is None:
         return
     kind = kind_of(found)
-    with arriving_whole(out) as folder:
+    with atomic_folder(out) as folder:
         texts = {
             kind.report: found.model_dump_json(indent=2) + "\n",
             CARD: render_survey(found),
-            RECIPE_FILE: field.recipe.to_yaml(),
+            RECIPE_FILE: inputs.recipe.to_yaml(),
         }
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
         (folder / kind.picture).write_bytes(kind.draw(found, found.unit))
         for name, content in (tensors or {}).items():
             save_file(dict(content), folder / name)
-        if field.matches:
-            many = len(field.matches) > 1
-            save_matches(field.matches, folder / FOLDER if many else folder)
+        if inputs.matches:
+            many = len(inputs.matches) > 1
+            save_matches(inputs.matches, folder / FOLDER if many else folder)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import CanonicalError
+from hubmerge.errors.wording import option
 from hubmerge.specs.spec import ROTARY, ROTATE, TWO_SIDED, Norm, Spec
 from hubmerge.symmetry.element import Maps, apply_maps, fixes_one, rows_of
 from hubmerge.symmetry.permutation import State
@@ -83,7 +84,8 @@ def _divided(norm: Norm, bias: Tensor, gain: Tensor) -> Tensor:
             f"{norm.module} cannot be brought into canonical form",
             found=f"{int(small.sum())} of its gains are 0 or nearly so, where its bias is not, and "
             "a layer that reads it has no bias to take that over",
-            hint="--symmetry permutations needs no canonical form",
+            hint=f"{option('symmetry', 'permutations')} needs no canonical form",
+            field="symmetry",
         )
     return torch.where(bias == 0, bias, bias / torch.where(bias == 0, torch.ones_like(gain), gain))
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.models.batch_norm_rows import normalisable, sees_one_value
 from hubmerge.models.method_context import MethodContext
 from hubmerge.training.augmentation import VIEWS, View, inputs_of, mixed, rows_of
@@ -42,7 +43,8 @@ class BatchSampler:
                 raise RecipeError(
                     f"learning needs {what} rows",
                     found="none are left for it",
-                    hint="--match weights needs no data",
+                    hint=f"{option('match', 'weights')} needs no data",
+                    field="match",
                 )
         self._bench, self._parents, self._seed = context, parents, seed
         self._batches = normalisable(context.batches, context.scratch, "calibration")
@@ -112,7 +114,8 @@ def labels_of(batch: InputBatch) -> Tensor:
     if labels is None:
         raise RecipeError(
             "learning from labels needs rows with labels",
-            found="rows without",
-            hint="--match learned learns from what the parents say",
+            found="rows without labels",
+            hint=f"{option('match', 'learned')} learns from the parents' outputs",
+            field="match",
         )
     return labels

@@ -50,7 +50,7 @@ def download_merge(ref: str) -> Merge:
         raise NotFoundError(
             f"{ref} is no merge that can be checked",
             found=f"it holds no {' and no '.join(missing)}",
-            hint="name what `hubmerge merge` published, or its folder",
+            hint="name a published merge, or the folder of one",
         )
     names = tuple(name for name in there if name in OWN or _is_ours(name))
     paths = [fetch_file(source, name) for name in names]

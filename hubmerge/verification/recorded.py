@@ -8,9 +8,10 @@ from pathlib import Path
 from hubmerge.fuse import find_fusion
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.matching.match_files import TENSORS
-from hubmerge.pipeline.resolve import BASE, DATASET, model_roles
+from hubmerge.pipeline.context import BASE, DATASET
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.reporting.schema.report import Data, Parent, Report
+from hubmerge.utils.parent_names import roles
 from hubmerge.verification.result import Check, Outcome
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -38,7 +39,7 @@ def check_sources(recipe: Recipe, report: Report) -> list[Check]:
 def _in_report(report: Report) -> dict[str, str]:
     """Role -> what it was, in the words of a published recipe."""
     named: dict[str, Parent | Data] = dict(
-        zip(model_roles(report.models), report.models, strict=True)
+        zip(roles("model", len(report.models)), report.models, strict=True)
     )
     if report.base is not None:
         named[BASE] = report.base
@@ -48,7 +49,7 @@ def _in_report(report: Report) -> dict[str, str]:
 
 
 def _in_recipe(recipe: Recipe) -> dict[str, str]:
-    refs = dict(zip(model_roles(recipe.models), recipe.models, strict=True))
+    refs = dict(zip(roles("model", len(recipe.models)), recipe.models, strict=True))
     if recipe.base is not None:
         refs[BASE] = recipe.base
     if recipe.dataset is not None:
@@ -67,7 +68,7 @@ def recorded(recipe: Recipe, report: Report, folder: Path, *, trust_remote_code:
     pinned = _hub_sources(report)
     models = tuple(
         pinned.get(role, ref)
-        for role, ref in zip(model_roles(recipe.models), recipe.models, strict=True)
+        for role, ref in zip(roles("model", len(recipe.models)), recipe.models, strict=True)
     )
     update: dict[str, object] = {"models": models, "trust_remote_code": trust_remote_code}
     if recipe.base is not None:
@@ -82,7 +83,7 @@ def recorded(recipe: Recipe, report: Report, folder: Path, *, trust_remote_code:
 def _hub_sources(report: Report) -> dict[str, str]:
     """Role -> id@commit of what lies on the Hub."""
     named: dict[str, Parent | Data | None] = dict(
-        zip(model_roles(report.models), report.models, strict=True)
+        zip(roles("model", len(report.models)), report.models, strict=True)
     )
     named |= {BASE: report.base, DATASET: report.data}
     return {

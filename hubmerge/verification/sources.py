@@ -8,9 +8,9 @@ from pathlib import Path
 from hubmerge.errors import AccessError, HubmergeError, NotFoundError, WeightsError
 from hubmerge.hub.client import RepoType
 from hubmerge.hub.source import resolve
-from hubmerge.pipeline.resolve import BASE, DATASET, model_roles
+from hubmerge.pipeline.context import BASE, DATASET
 from hubmerge.recipe import Recipe
-from hubmerge.utils.parent_names import told
+from hubmerge.utils.parent_names import roles, told
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def look_for(recipe: Recipe, *, paths: bool) -> Found:
     recipe from the Hub must not choose what is read on this machine.
     Raises: HubUnavailableError, and what is wrong with a name.
     """
-    refs = dict(zip(model_roles(recipe.models), recipe.models, strict=True))
+    refs = dict(zip(roles("model", len(recipe.models)), recipe.models, strict=True))
     if recipe.base is not None:
         refs[BASE] = recipe.base
     if recipe.dataset is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hubmerge.errors.wording import PYTHON, Wording, action, render
 from hubmerge.reporting.escape import one_line
 from hubmerge.utils.tables import columns
 from hubmerge.verification.result import Check, Outcome, Verification, worst
@@ -21,14 +22,14 @@ ANSWERS = {
 }
 
 
-def render_text(verification: Verification) -> str:
+def render_text(verification: Verification, wording: Wording = PYTHON) -> str:
     """The outcome in words; everything that is not identical or equivalent by its name."""
     blocks = [
         f"{one_line(verification.merge)} at {verification.sha[:18]}",
         _answer(verification),
         _parts(verification),
-        _listed("Does not hold", verification.of(Outcome.DOES_NOT_HOLD)),
-        _listed("Not checked", verification.of(Outcome.NOT_CHECKED)),
+        _listed("Does not hold", verification.of(Outcome.DOES_NOT_HOLD), wording),
+        _listed("Not checked", verification.of(Outcome.NOT_CHECKED), wording),
         "\n".join(f"note: {one_line(remark)}" for remark in verification.remarks),
         _machines(verification),
     ]
@@ -65,12 +66,14 @@ def _extent(checks: list[Check]) -> str:
     )
 
 
-def _listed(title: str, checks: list[Check]) -> str:
+def _listed(title: str, checks: list[Check], wording: Wording) -> str:
     if not checks:
         return ""
     lines = [f"- {one_line(f'{check.part}: {check.what}')}{_told(check)}" for check in checks]
     if len(lines) > SHOWN:
-        lines[SHOWN:] = [f"- and {len(lines) - SHOWN:,} more: --json lists all"]
+        lines[SHOWN:] = [
+            f"- and {len(lines) - SHOWN:,} more: {render(action('show all'), wording)}"
+        ]
     return "\n".join([title, *lines])
 
 

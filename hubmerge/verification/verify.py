@@ -19,7 +19,7 @@ from hubmerge.errors import (
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
-from hubmerge.pipeline.resolve import DATASET
+from hubmerge.pipeline.context import DATASET
 from hubmerge.pipeline.run import MergeResult, run
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.pictures import PICTURES

@@ -29,7 +29,7 @@ ARCHIVE = "merge.zip"
 def plan(request: Mapping[str, Any]) -> Answer:
     """Plan the merge."""
     from hubmerge.hub.destination import Destination
-    from hubmerge.pipeline.run import plan as make_plan
+    from hubmerge.pipeline.plan import plan as make_plan
     from hubmerge.recipe import Recipe
 
     recipe = Recipe.model_validate(request["recipe"])

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from hubmerge.errors import HubmergeError
+from hubmerge.errors.wording import PYTHON, Wording, render
 from hubmerge.recipe import Recipe
 
 
@@ -30,7 +31,10 @@ ENDED = frozenset({State.DONE, State.FAILED, State.STOPPED})
 
 
 class Refusal(BaseModel):
-    """An error as it is shown to a visitor and stored with a job."""
+    """An error as it is shown to a visitor and stored with a job.
+
+    Its texts may contain references to options and actions, which `worded` resolves.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,13 +42,35 @@ class Refusal(BaseModel):
     what: str
     found: str | None = None
     hint: str | None = None
+    field: str | None = None
+
+    @classmethod
+    def of(cls, error: HubmergeError) -> Refusal:
+        """What an error says."""
+        said = error.message
+        return cls(
+            kind=type(error).__name__,
+            what=said.what,
+            found=said.found,
+            hint=said.hint,
+            field=said.field,
+        )
+
+    def worded(self, wording: Wording) -> Refusal:
+        """The same in the words of a face."""
+
+        def said(text: str | None) -> str | None:
+            return None if text is None else render(text, wording)
+
+        texts = {"what": said(self.what), "found": said(self.found), "hint": said(self.hint)}
+        return self.model_copy(update=texts)
 
 
 class Refused(Exception):
     """Raised with the refusal to show."""
 
     def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.what)
+        super().__init__(refusal.worded(PYTHON).what)
         self.refusal = refusal
 
 
@@ -54,9 +80,7 @@ def refusing() -> Iterator[None]:
     try:
         yield
     except HubmergeError as error:
-        kind = type(error).__name__
-        refusal = Refusal(kind=kind, what=error.what, found=error.found, hint=error.hint)
-        raise Refused(refusal) from error
+        raise Refused(Refusal.of(error)) from error
 
 
 class Job(BaseModel):

@@ -59,9 +59,9 @@ def handle_request(request: dict[str, Any], send_message: Send) -> None:
     try:
         send({"done": _run(request, send)})
     except HubmergeError as error:
-        kind = type(error).__name__
-        fields = {"what": error.what, "found": error.found, "hint": error.hint}
-        send({"refused": {"kind": kind, **fields}})
+        from spaces_app.service.job import Refusal
+
+        send({"refused": Refusal.of(error).model_dump()})
     except MemoryError:
         send({"refused": {"kind": "ResourceError", "what": "not enough memory"}})
     except Exception as error:

@@ -8,14 +8,15 @@ from typing import Any
 import gradio as gr
 
 from hubmerge.errors import RecipeError
-from hubmerge.pipeline.fusing import same_run
-from hubmerge.recipe import APART, JOIN, MIDDLE, SAME
+from hubmerge.errors.wording import option
+from hubmerge.pipeline.methods import is_training_run
+from hubmerge.recipe import MIDDLE, SAME
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels
 from spaces_app.ui.context import Context
 from spaces_app.ui.search_field import SearchField
 from spaces_app.ui.steps import QUIET
-from spaces_app.ui.wording import FUSION, MATCHING, OTHER_CLASSES, REPAIR, SYMMETRIES
+from spaces_app.ui.wording import LABELS, choices
 
 BASE = "Empty, unless the models were all trained further from one: it opens other fusions."
 ROWS = "Empty: 1,000, or what there is."
@@ -31,25 +32,25 @@ class Fold:
                 self.match = gr.Dropdown(
                     allowed.matchings(EVERYTHING),
                     value=levels.AS_CHOSEN,
-                    label=MATCHING,
+                    label=LABELS["match"],
                     info="How it is found out which unit of one model does the job of which.",
                     elem_id="match",
                 )
                 self.fuse = gr.Dropdown(
                     allowed.fusings(EVERYTHING),
                     value=levels.AS_CHOSEN,
-                    label=FUSION,
+                    label=LABELS["fuse"],
                     info="How matched models become one.",
                     elem_id="fuse",
                 )
                 self.repair = gr.Dropdown(
                     allowed.repairings(EVERYTHING),
                     value="auto",
-                    label=REPAIR,
+                    label=LABELS["repair"],
                     info="What is done about statistics that averaging spoils.",
                 )
             gr.HTML(allowed.explained())
-            self._search = SearchField(context, "Common base", "pick-base", info=BASE)
+            self._search = SearchField(context, LABELS["base"], "pick-base", info=BASE)
             self.base = self._search.field
             self._choices()
             self._numbers()
@@ -58,29 +59,21 @@ class Fold:
     def _choices(self) -> None:
         with gr.Row():
             self.symmetry = gr.Radio(
-                [
-                    ("as fits the matching", "auto"),
-                    ("all the family allows", "all"),
-                    ("reordering alone", "permutations"),
-                ],
+                choices("symmetry"),
                 value="auto",
-                label=SYMMETRIES,
+                label=LABELS["symmetry"],
                 info="Some models may be rotated, too, without changing what they compute.",
             )
             self.labels = gr.Radio(
-                [("by name", "by-name"), ("by number", "by-index")],
+                choices("labels"),
                 value="by-name",
-                label="Classes",
+                label=LABELS["labels"],
                 info="How the two models' classes are brought together.",
             )
             self.heads = gr.Radio(
-                [
-                    ("refused", SAME),
-                    ("all in one list", JOIN),
-                    ("side by side", APART),
-                ],
+                choices("heads"),
                 value=SAME,
-                label=OTHER_CLASSES,
+                label=LABELS["heads"],
                 info="One model can be made that knows the classes of all.",
                 elem_id="heads",
             )
@@ -92,15 +85,15 @@ class Fold:
                 1,
                 MIDDLE,
                 step=0.05,
-                label="λ, the share of model B",
+                label=LABELS["lam"],
                 info="0.5 weighs both alike; with “Best” it is chosen on validation rows.",
             )
-            self.samples = _number("Rows to measure on", ROWS)
-            self.calibration = _number("Rows to match on", ROWS)
-            self.seed = _number("Seed", "Empty: 0. Decides every random choice.")
+            self.samples = _number(LABELS["samples"], ROWS)
+            self.calibration = _number(LABELS["calibration_samples"], ROWS)
+            self.seed = _number(LABELS["seed"], "Empty: 0. Decides every random choice.")
         self.survey = gr.CheckboxGroup(
             allowed.surveys(EVERYTHING),
-            label="What lies around the merge",
+            label=LABELS["survey"],
             info="Measured and drawn beside the verdict, on the same data set; takes longer.",
             elem_id="survey",
         )
@@ -163,7 +156,7 @@ def _offer(
     given = allowed.Given(
         data=bool(data and data.strip()) and level != levels.QUICK,
         base=bool(base and base.strip()),
-        run=len(names) > 1 and same_run(names),
+        run=len(names) > 1 and is_training_run(names),
         many=len(names) > 2,
     )
     around = allowed.surveys(given)
@@ -180,11 +173,11 @@ def _number(label: str, info: str) -> gr.Textbox:
     return gr.Textbox(label=label, info=info, max_lines=1)
 
 
-def whole(label: str, typed: str | None) -> int | None:
-    """The number somebody typed, thousands grouped or not. Raises: RecipeError."""
+def whole(field: str, typed: str | None) -> int | None:
+    """The number typed for a field, thousands grouped or not. Raises: RecipeError."""
     digits = (typed or "").replace(",", "").replace(" ", "")
     if not digits:
         return None
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 16):
-        raise RecipeError(f"{label}: {typed}", hint="a whole number, or nothing")
+        raise RecipeError(option(field, typed), hint="a whole number, or nothing", field=field)
     return int(digits)

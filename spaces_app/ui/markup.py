@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from hubmerge.hub.client import endpoint
 from hubmerge.reporting.escape import one_line
 from spaces_app.service.job import Refusal
-from spaces_app.ui.wording import here
+from spaces_app.ui.wording import PAGE
 
 NONE = Markup("")
 
@@ -63,12 +63,13 @@ def card(title: object, body: object, kind: str = "") -> Markup:
 
 def refusal(said: Refusal, heading: str = "This cannot be done") -> Markup:
     """Why something did not come about: what, what was found, what to try."""
-    parts = [Markup("<p><strong>{}</strong></p>").format(text(here(said.what)))]
+    said = said.worded(PAGE)
+    parts = [Markup("<p><strong>{}</strong></p>").format(text(said.what))]
     if said.found:
-        found = join((text(line) for line in here(said.found).splitlines()[:8]), "<br>")
+        found = join((text(line) for line in said.found.splitlines()[:8]), "<br>")
         parts.append(Markup('<p class="hm-quiet">{}</p>').format(found))
     if said.hint:
-        hint = join((text(line) for line in here(said.hint).splitlines()[:8]), "<br>")
+        hint = join((text(line) for line in said.hint.splitlines()[:8]), "<br>")
         parts.append(Markup("<p>Try: {}</p>").format(hint))
     body = Markup('<div role="alert">{}</div>').format(join(parts))
     return card(heading, body, "hm-refused")

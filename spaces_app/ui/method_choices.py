@@ -13,7 +13,7 @@ from hubmerge.repair import repairs
 from hubmerge.reporting.methods import methods
 from spaces_app.ui.markup import join, table, text
 from spaces_app.ui.presets import AS_CHOSEN
-from spaces_app.ui.wording import FUSION, MATCHING, REPAIR
+from spaces_app.ui.wording import LABELS
 
 Choices = list[tuple[str, str]]
 """What is shown, and what is meant."""
@@ -29,7 +29,7 @@ SURVEYS = [
     ("The loss all around", "plane"),
     ("All mixtures", "simplex"),
 ]
-KINDS = {"match": MATCHING, "fuse": FUSION, "repair": REPAIR}
+KINDS = {kind: LABELS[kind] for kind in ("match", "fuse", "repair")}
 
 
 @dataclass(frozen=True)

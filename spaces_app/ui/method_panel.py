@@ -15,6 +15,7 @@ from spaces_app.ui import presets as levels
 from spaces_app.ui.advanced_panel import Fold, whole
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET, heading
+from spaces_app.ui.wording import LABELS
 
 EMPTY = ("", "", "")
 IN_USE = "Its models and options are used, and what stands in the fields above is not."
@@ -29,7 +30,7 @@ class Choose:
         self.level = gr.Radio(
             list(levels.LEVELS.items()),
             value=levels.STANDARD,
-            label="How thorough?",
+            label=LABELS["best"],
             elem_id="level",
         )
         self.fold = Fold(context)
@@ -122,8 +123,8 @@ def recipe_of(
         labels,
         heads,
         float(lam),
-        whole("rows to measure on", samples),
-        whole("rows to match on", calibration),
+        whole("samples", samples),
+        whole("calibration_samples", calibration),
         whole("seed", seed) or 0,
         tuple(survey or ()),
     )

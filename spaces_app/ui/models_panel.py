@@ -14,6 +14,7 @@ from spaces_app.ui import plan_view
 from spaces_app.ui.context import Context
 from spaces_app.ui.search_field import SearchField
 from spaces_app.ui.steps import QUIET, heading
+from spaces_app.ui.wording import LABELS
 
 FIELDS = ("a", "b", "more", "data")
 """Query parameters that fill in the fields: ?a=OWNER/A&b=OWNER/B&data=OWNER/D."""
@@ -40,7 +41,7 @@ class ModelsPanel:
         with gr.Row():
             first = SearchField(context, "Model A", "pick-a")
             second = SearchField(context, "Model B", "pick-b")
-        rows = "Data set (without one, nothing is evaluated)"
+        rows = f"{LABELS['dataset']} (without one, nothing is evaluated)"
         data = SearchField(context, rows, "pick-data", "dataset")
         self._searches = (first, second, data)
         self.a, self.b, self.data = (each.field for each in self._searches)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubmerge.fuse import find_fusion
-from hubmerge.pipeline.fusing import AUTO
+from hubmerge.pipeline.methods import AUTO
 from hubmerge.recipe import MIDDLE, SAME, Recipe, make_recipe
 
 QUICK, STANDARD, BEST = "quick", "standard", "best"

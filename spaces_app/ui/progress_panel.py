@@ -11,6 +11,7 @@ from spaces_app.service.job import Refused, State
 from spaces_app.ui import markup, progress_view
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET, heading
+from spaces_app.ui.wording import PAGE
 
 REFRESH_SECONDS = 1.0
 """Seconds between two updates."""
@@ -65,7 +66,7 @@ class ProgressPanel:
             try:
                 self._context.jobs.stop(self._context.visitor(request), job or "")
             except Refused as refused:
-                raise gr.Error(str(markup.text(refused.refusal.what))) from None
+                raise gr.Error(str(markup.text(refused.refusal.worded(PAGE).what))) from None
 
         self.timer.tick(refresh, self.job, outputs, queue=False, **QUIET)
         self.stop.click(stop, self.job, None, **QUIET).then(

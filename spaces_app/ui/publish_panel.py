@@ -10,15 +10,15 @@ from markupsafe import Markup
 from hubmerge.hub.source import parse_repo_id
 from hubmerge.reporting.schema.report import Report
 from spaces_app.service.job import Refusal, Refused, refusing
-from spaces_app.ui import markup, publish_view
+from spaces_app.ui import markup, publish_view, wording
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET, heading
 
 NEW, ADD, PROPOSE = "new", "add", "propose"
 MODES = [
-    ("a new repository", NEW),
-    ("a commit to one of mine that exists", ADD),
-    ("a pull request to one that exists", PROPOSE),
+    (wording.NEW, NEW),
+    (wording.CHOICES["exist_ok"][True], ADD),
+    (wording.CHOICES["create_pr"][True], PROPOSE),
 ]
 SIGN_IN = Markup(
     '<p>Sign in to publish: <a href="#who">at the top of this page</a>. The result is kept.</p>'
@@ -38,17 +38,19 @@ class PublishPanel:
             self.terms = gr.HTML(elem_id="terms")
             with gr.Row():
                 self.repo = gr.Textbox(
-                    label="Repository",
+                    label=wording.LABELS["push"],
                     placeholder="OWNER/NAME",
                     max_lines=1,
                     min_width=260,
                     elem_id="repo",
                 )
-                self.mode = gr.Radio(MODES, value=NEW, label="As", elem_id="way")
+                self.mode = gr.Radio(
+                    MODES, value=NEW, label=wording.LABELS["create_pr"], elem_id="way"
+                )
                 self.private = gr.Radio(
-                    [("private", True), ("public", False)],
+                    wording.choices("private"),
                     value=True,
-                    label="Visible to",
+                    label=wording.LABELS["private"],
                     info="Private: visible to you only.",
                     elem_id="private",
                 )

@@ -6,6 +6,7 @@ from bisect import bisect
 
 from markupsafe import Markup
 
+from hubmerge.errors.wording import render
 from hubmerge.evaluation.results import Curve
 from hubmerge.reporting.barrier_text import (
     barrier_cell,
@@ -19,7 +20,7 @@ from hubmerge.reporting.schema.report import Method, Report
 from hubmerge.reporting.words import words_for
 from spaces_app.ui.markup import NONE, card, facts, join, on_hub, table, term, text
 from spaces_app.ui.method_choices import LOOKS_AT
-from spaces_app.ui.wording import here
+from spaces_app.ui.wording import PAGE
 
 LOSS = (
     "Mean cross-entropy in nats: how surprised the model is by the right answers. Lower is better."
@@ -55,7 +56,7 @@ def verdict(report: Report) -> Markup:
         text(report.verdict_sentence), text(rests)
     )
     if steps := next_steps(report):
-        items = join(Markup("<li>{}</li>").format(text(here(step))) for step in steps)
+        items = join(Markup("<li>{}</li>").format(text(render(step, PAGE))) for step in steps)
         body += Markup("<h4>What may help, under Advanced</h4><ul>{}</ul>").format(items)
     return card("Verdict", body, look.get(report.verdict, "hm-good"))
 

@@ -13,6 +13,7 @@ from hubmerge.reporting.pictures import PICTURES
 from spaces_app.service.job import Refused
 from spaces_app.service.metrics import CONTENT_TYPE
 from spaces_app.ui.context import Context
+from spaces_app.ui.wording import PAGE
 
 FILES = ("report.json", "hubmerge.yaml", "README.md", *PICTURES)
 PACKED = "merge.zip"
@@ -35,7 +36,7 @@ def routes(context: Context) -> list[Route]:
         try:
             path = await run_in_threadpool(find)
         except Refused as refused:
-            return PlainTextResponse(refused.refusal.what, status_code=404)
+            return PlainTextResponse(refused.refusal.worded(PAGE).what, status_code=404)
         headers = {
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "private, no-store",

@@ -9,7 +9,7 @@ import torch
 
 from hubmerge.errors import LawError
 from hubmerge.matching.similarity.moments import watching
-from hubmerge.specs.family import load_registry
+from hubmerge.specs.family import load_families
 from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs, prove, spec_of
 from hubmerge.symmetry.permutation import (
     compose,
@@ -25,7 +25,7 @@ every_model = pytest.mark.parametrize("name", TINY)
 
 
 def test_every_registered_family_has_a_tiny_model():
-    assert {tiny.family for tiny in TINY.values()} == set(load_registry().families)
+    assert {tiny.family for tiny in TINY.values()} == set(load_families().families)
 
 
 @every_model

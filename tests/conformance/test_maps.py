@@ -198,7 +198,7 @@ def test_a_norm_whose_bias_cannot_be_divided_says_so():
     with pytest.raises(CanonicalError) as refused:
         canonical(spec, state)
     assert norm.module in str(refused.value)
-    assert "--symmetry permutations" in str(refused.value)
+    assert 'symmetry="permutations"' in str(refused.value)
 
 
 @pytest.mark.parametrize("fixing_one", [False, True])

@@ -12,7 +12,7 @@ from hubmerge.matching import find_matcher, learners, matchers
 from hubmerge.matching.multi import multi_matchers
 from hubmerge.matching.registry import NOTHING
 from hubmerge.models.method_context import MethodContext
-from hubmerge.pipeline.merge_path import Path
+from hubmerge.pipeline.merge_path import MergePath
 from hubmerge.repair import batch_norms, find_repair, repairs
 from hubmerge.specs.spec import ROTARY, ROTATE
 from hubmerge.symmetry.element import invert as undo
@@ -127,7 +127,7 @@ def test_repairs_leave_the_ends_alone_and_keep_types(name, method, workers):
     context = bench_for(name, workers)
     first, last = a.state_dict(), b.state_dict()
     kept = [{t: v.clone() for t, v in state.items()} for state in (first, last)]
-    path = Path(find_repair(method), context, [first, last])
+    path = MergePath(find_repair(method), context, [first, last])
     assert_same(path.state(0.0), first)
     assert_same(path.state(1.0), {t: last[t] if floats(last[t]) else first[t] for t in last})
     average = find_fusion("average").function([first, last], [0.5, 0.5])

@@ -17,7 +17,7 @@ from hubmerge.symmetry.laws import deviation, outputs, prove, spec_of
 from hubmerge.symmetry.permutation import permute, random_permutation
 from hubmerge.symmetry.unit_scales import level, random_scales
 from hubmerge.utils.workers import Workers
-from tests.helpers.tiny import TINY, generic, probe, probe_batches, resnet
+from tests.helpers.tiny import TINY, generic, probe, probe_batches
 
 SCALED = [name for name in TINY if spec_of(generic(name)).scales]
 BATCHED = [name for name in TINY if any(norm.batch for norm in spec_of(generic(name)).behind)]
@@ -61,7 +61,8 @@ def test_the_activation_function_decides():
 def test_a_resnet_is_free_as_its_own_activation_functions_allow(kind, act, stream, stem):
     """The configuration's stands behind the stem and every sum; within a block it is ReLU."""
     torch.manual_seed(0)
-    model = shaken(resnet(kind, [2, 1], [8, 12], hidden_act=act)().double().eval())
+    built = TINY["resnet-basic"].build(layer_type=kind, depths=[2, 1], hidden_act=act)
+    model = shaken(built.double().eval())
     spec, inside = spec_of(model), {"mid", "narrow", "wide"}
     found = {name: space.may for name, space in spec.spaces.items() if not space.fixed}
     assert found.pop("stem") == stem

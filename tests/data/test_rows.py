@@ -7,9 +7,9 @@ import pytest
 
 from hubmerge.data.dataset import open_data
 from hubmerge.data.rows import choose_rows, hash_order, training_rows
+from hubmerge.data.splits import learning_rows
 from hubmerge.errors import DataError, RecipeError
 from hubmerge.matching import learners
-from hubmerge.pipeline.evaluate import learning_rows
 from hubmerge.recipe import make_recipe
 
 SPLITS = [

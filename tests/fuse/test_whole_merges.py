@@ -14,10 +14,11 @@ import hubmerge as hm
 from hubmerge.data.batches import Batches
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
+from hubmerge.models.states import cosine
 from hubmerge.pipeline.auto_fuse import candidates, split_validation
-from hubmerge.pipeline.choices import check_names, resolved_match
-from hubmerge.pipeline.fusing import is_a_run
-from hubmerge.pipeline.parents import SHARED, closeness
+from hubmerge.pipeline.check import checked_methods
+from hubmerge.pipeline.methods import is_training_run, methods_of
+from hubmerge.pipeline.parents import SHARED
 from hubmerge.reporting.text import render_text
 from tests.helpers import training_history as run
 from tests.helpers import zoo
@@ -35,8 +36,8 @@ def again(folder, out):
 def test_fine_tunes_share_the_basin_of_their_base_and_strangers_do_not(past):
     base = tensors(past.base)
     for folder in past.fine:
-        assert closeness(tensors(folder), base) > 0.9
-    assert abs(closeness(tensors(past.stranger), base)) < SHARED / 2
+        assert cosine(tensors(folder), base) > 0.9
+    assert abs(cosine(tensors(past.stranger), base)) < SHARED / 2
 
 
 @pytest.mark.slow
@@ -47,8 +48,8 @@ def test_so_it_is_in_every_family(family, epochs, monkeypatch):
     base = run.trained(run.fresh(1), images[:400], labels[:400], seed=1, epochs=epochs)
     fine = run.trained(base, images[400:], labels[400:], seed=2, epochs=epochs)
     stranger = run.trained(run.fresh(2), images, labels, seed=3, epochs=epochs)
-    assert closeness(fine.state_dict(), base.state_dict()) > 0.9
-    assert abs(closeness(stranger.state_dict(), base.state_dict())) < 0.05
+    assert cosine(fine.state_dict(), base.state_dict()) > 0.9
+    assert abs(cosine(stranger.state_dict(), base.state_dict())) < 0.05
 
 
 def test_fine_tunes_are_merged_on_their_base_as_they_are(past, merge, tmp_path):
@@ -151,8 +152,8 @@ def test_revisions_of_one_repository_are_a_run_to_auto():
     rows = [None]
     for recipe, wanted in ((run, True), (pair, False), (hm.Recipe(models=("a", "a")), False)):
         recipe = recipe.model_copy(update={"fuse": "auto"})
-        assert is_a_run(recipe) == wanted
-        assert (resolved_match(recipe) == "none") == wanted
+        assert is_training_run(recipe.models) == wanted
+        assert (methods_of(recipe).match == "none") == wanted
         tried = {fusion.name for fusion in candidates(recipe, rows, rows)}
         assert ({"lawa", "swad"} <= tried) == wanted
         assert not {"swag", "ties"} & tried
@@ -198,7 +199,7 @@ def test_only_a_part_is_merged_and_the_rest_is_parent_a_s(past, merge):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"fuse": "ties"}, "--base ID"),
+        ({"fuse": "ties"}, 'base="ID"'),
         ({"fuse": "average", "base": "me/base"}, "takes no base"),
         ({"fuse": "auto", "base": "b", "together": "universe"}, "each matched to it"),
         ({"fuse": "slurp"}, "fusions: auto, average"),
@@ -208,14 +209,14 @@ def test_only_a_part_is_merged_and_the_rest_is_parent_a_s(past, merge):
         ({"fuse": "ties", "base": "b", "fuse_options": {"density": 10**400}}, "a number"),
         ({"fuse": "lawa", "fuse_options": {"last": 1.5}}, "a whole number"),
         ({"fuse": "greedy-soup", "dataset": "d", "fuse_options": {"metric": "f1"}}, "accuracy"),
-        ({"fuse": "greedy-soup"}, "add --dataset"),
-        ({"fuse": "swa", "lam": 0.3}, "leave out --lambda"),
+        ({"fuse": "greedy-soup"}, "add dataset="),
+        ({"fuse": "swa", "lam": 0.3}, "leave out lam="),
         ({"fuse": "auto", "fuse_options": {"density": 0.2}}, "default options"),
     ],
 )
 def test_what_cannot_be_fused_is_refused_with_what_there_is(fields, said):
     with pytest.raises(RecipeError) as refused:
-        check_names(hm.Recipe(models=("me/a", "me/b"), **fields))
+        checked_methods(hm.Recipe(models=("me/a", "me/b"), **fields))
     assert said in str(refused.value)
 
 

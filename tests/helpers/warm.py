@@ -44,7 +44,7 @@ def serve() -> None:
 
 WANTED = (
     "hubmerge.cli",
-    "hubmerge.pipeline.match_only",
+    "hubmerge.pipeline.find_matches",
     "hubmerge.pipeline.run",
     "hubmerge.pipeline.check_spec",
     "hubmerge.reporting.text",

@@ -64,7 +64,7 @@ def test_an_existing_repository_is_refused_and_left_alone(
     before = look_at(repo)
     with pytest.raises(TargetError, match="exists already") as refused:
         publish(result, repo, private=False)
-    assert "--create-pr" in str(refused.value)
+    assert "create_pr=" in str(refused.value)
     with pytest.raises(TargetError, match="exists already"):
         check_target(None, repo)
     assert look_at(repo) == before
@@ -231,7 +231,7 @@ def test_who_may_not_write_is_told_before_the_work(
         check_target(None, repo, exist_ok=True)
     with pytest.raises(AccessError, match="may not create me/new") as refused:
         check_target(None, "me/new")
-    assert "--push guest/new" in str(refused.value)
+    assert 'push="guest/new"' in str(refused.value)
     with pytest.raises(AccessError):
         publish(result, repo, private=False, exist_ok=True)
     assert check_target(None, repo, create_pr=True).exists

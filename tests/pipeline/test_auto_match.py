@@ -8,7 +8,7 @@ import pytest
 
 from hubmerge.errors import CanonicalError
 from hubmerge.pipeline import auto_match as cascade
-from hubmerge.pipeline.auto_match import MatchConfig, best_way, scalings, ways
+from hubmerge.pipeline.auto_match import MatchConfig, best_match, first_configs, scale_configs
 from hubmerge.symmetry.laws import spec_of
 from tests.helpers.tiny import generic
 
@@ -35,7 +35,7 @@ def chosen(losses, validation=ROWS, then=lambda best: ()):
             raise CanonicalError("no form")
         return (way.match,)
 
-    return best_way(tried, match, lambda matches: losses[matches[0]], validation, None, then)
+    return best_match(tried, match, lambda matches: losses[matches[0]], validation, None, then)
 
 
 def test_the_least_loss_is_kept_and_all_are_told(scored):
@@ -66,7 +66,7 @@ def test_what_comes_next_depends_on_the_best_and_must_beat_it(scored):
 
     found, attempts = chosen({"a": 0.5, "b": 0.3, "b+": 0.2}, then=then)
     assert found == ("b+",)
-    assert [each.told for each in attempts] == ["a", "b", "b+, inputs of batch norms scaled"]
+    assert [each.description for each in attempts] == ["a", "b", "b+, inputs of batch norms scaled"]
     assert [each.chosen for each in attempts] == [False, False, True]
     assert chosen({"a": 0.5, "b": 0.3, "b+": 0.3}, then=then)[0] == ("b",)
     assert chosen({"a": 0.2, "a+": None}, then=then)[0] == ("a",)
@@ -78,9 +78,9 @@ def test_scales_are_tried_where_there_are_any_and_nobody_decided():
     mlp = spec_of(generic("mlp_head-none"))
     best = MatchConfig("activations", "scaled")
     less, more = MatchConfig("activations", "unscaled"), MatchConfig("activations", "all")
-    assert scalings(resnet, best, "auto") == (less, more)
-    assert scalings(mlp, best, "auto") == (less,)
-    assert scalings(vit, best, "auto") == scalings(resnet, best, "scaled") == ()
+    assert scale_configs(resnet, best, "auto") == (less, more)
+    assert scale_configs(mlp, best, "auto") == (less,)
+    assert scale_configs(vit, best, "auto") == scale_configs(resnet, best, "scaled") == ()
 
 
 def test_without_validation_rows_the_first_is_taken_unmeasured(scored):
@@ -90,25 +90,29 @@ def test_without_validation_rows_the_first_is_taken_unmeasured(scored):
 
 def test_what_is_tried_depends_on_data_and_family():
     vit, resnet = spec_of(generic("vit")), spec_of(generic("resnet-basic"))
-    assert [str(way) for way in ways(vit, calibration=True, images=True)] == [
+    assert [str(way) for way in first_configs(vit, calibration=True, images=True)] == [
         "activations-weights",
         "activations",
         "activations, permutations only",
     ]
-    assert len(ways(resnet, calibration=True, images=True)) == 2
-    assert len(ways(vit, calibration=True, images=True, symmetry="permutations")) == 2
-    assert MatchConfig("activations-weights", "all") not in ways(
+    assert len(first_configs(resnet, calibration=True, images=True)) == 2
+    assert len(first_configs(vit, calibration=True, images=True, symmetry="permutations")) == 2
+    assert MatchConfig("activations-weights", "all") not in first_configs(
         vit, calibration=True, images=True, many=True
     )
-    assert ways(vit, calibration=False, images=True) == (MatchConfig("synthetic", "scaled"),)
-    assert ways(resnet, calibration=False, images=True, symmetry="all") == (
+    assert first_configs(vit, calibration=False, images=True) == (
+        MatchConfig("synthetic", "scaled"),
+    )
+    assert first_configs(resnet, calibration=False, images=True, symmetry="all") == (
         MatchConfig("synthetic", "all"),
     )
-    assert ways(vit, calibration=False, images=False) == (MatchConfig("weights", "scaled"),)
+    assert first_configs(vit, calibration=False, images=False) == (
+        MatchConfig("weights", "scaled"),
+    )
 
 
 def test_parents_can_be_restricted_to_permutations():
-    from hubmerge.pipeline.align import Parents
+    from hubmerge.pipeline.parents import Parents
 
     spec = spec_of(generic("vit"))
     parents = Parents((), spec, ())

@@ -15,7 +15,7 @@ import hubmerge as hm
 from hubmerge.demo.digits import NAMES
 from hubmerge.demo.train import pixels
 from hubmerge.errors import LabelError, RecipeError
-from hubmerge.pipeline.run import plan
+from hubmerge.pipeline.plan import plan
 from hubmerge.planning.text import render_plan
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.text import render_text

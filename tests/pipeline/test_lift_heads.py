@@ -14,7 +14,7 @@ from hubmerge.fuse.methods.fisher import information
 from hubmerge.models import shaken
 from hubmerge.models.joint_head import heads_of
 from hubmerge.models.method_context import Head, MethodContext
-from hubmerge.pipeline.lift_heads import filled, head_axes, head_module, lifted
+from hubmerge.pipeline.lift_heads import fill_rows, head_axes, head_module, lift_head
 from hubmerge.recipe import APART, JOIN
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.workers import Workers
@@ -33,7 +33,9 @@ def parents(name: str) -> list:
 def lifted_of(name: str, kind: str):
     """The head of three parents, they as they were and lifted, and the spec of the latter."""
     heads, own = heads_of(kind, NAMES), parents(name)
-    up = [lifted(model, heads.outputs, rows) for model, rows in zip(own, heads.rows, strict=True)]
+    up = [
+        lift_head(model, heads.outputs, rows) for model, rows in zip(own, heads.rows, strict=True)
+    ]
     return heads, own, up, spec_of(up[0])
 
 
@@ -56,7 +58,7 @@ def test_what_a_model_says_of_its_own_labels_stays(name, kind):
 def test_all_but_the_head_is_shared_and_the_model_itself_is_as_it_was(name):
     model = generic(name)
     before = copy.deepcopy(model.state_dict())
-    up = lifted(model, ["b", "a", "c", "d"], [1, 0, 2, None])
+    up = lift_head(model, ["b", "a", "c", "d"], [1, 0, 2, None])
     own, above = model.state_dict(), up.state_dict()
     assert all(torch.equal(value, before[key]) for key, value in own.items())
     for key in set(own) - set(head_axes(spec_of(up))):
@@ -68,7 +70,7 @@ def test_all_but_the_head_is_shared_and_the_model_itself_is_as_it_was(name):
 def test_a_row_that_one_parent_knows_is_its_own_in_every_mean(name, kind):
     heads, _, up, spec = lifted_of(name, kind)
     states = [model.state_dict() for model in up]
-    full = filled(spec, states, heads.rows, (0.2, 0.5, 0.3))
+    full = fill_rows(spec, states, heads.rows, (0.2, 0.5, 0.3))
     mean = average(full, (0.2, 0.5, 0.3))
     for key, axis in head_axes(spec).items():
         for output in range(len(heads.outputs)):
@@ -85,16 +87,16 @@ def test_a_row_that_one_parent_knows_is_its_own_in_every_mean(name, kind):
 def test_what_weighs_nothing_is_still_known():
     heads, _, up, spec = lifted_of("mlp_head-none", JOIN)
     states = [model.state_dict() for model in up]
-    mean = average(filled(spec, states, heads.rows, (1.0, 0.0, 0.0)), (1.0, 0.0, 0.0))
+    mean = average(fill_rows(spec, states, heads.rows, (1.0, 0.0, 0.0)), (1.0, 0.0, 0.0))
     assert torch.equal(mean["classifier.weight"][3], states[1]["classifier.weight"][3])
 
 
 def test_what_a_base_does_not_know_adds_nothing_to_a_task_vector():
     heads, _, up, spec = lifted_of("mlp_head-none", JOIN)
     rows = heads.rows_of(["b", "z", "y"])
-    base = lifted(generic("mlp_head-none", 9), heads.outputs, rows)
+    base = lift_head(generic("mlp_head-none", 9), heads.outputs, rows)
     states = [model.state_dict() for model in (*up, base)]
-    *tuned, base = filled(spec, states, (*heads.rows, rows), (1 / 3, 1 / 3, 1 / 3))
+    *tuned, base = fill_rows(spec, states, (*heads.rows, rows), (1 / 3, 1 / 3, 1 / 3))
     key = "classifier.weight"
     alone = [
         output
@@ -117,7 +119,7 @@ def test_a_head_is_named_by_the_spec_or_refused():
 def bench_of(name: str):
     heads, own, up, spec = lifted_of(name, JOIN)
     known = torch.tensor([[row is not None for row in rows] for rows in heads.rows])
-    full = filled(spec, [model.state_dict() for model in up], heads.rows, (1 / 3, 1 / 3, 1 / 3))
+    full = fill_rows(spec, [model.state_dict() for model in up], heads.rows, (1 / 3, 1 / 3, 1 / 3))
     work = MethodContext(
         None,
         up[0],

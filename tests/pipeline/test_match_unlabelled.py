@@ -10,7 +10,7 @@ import hubmerge as hm
 from hubmerge.errors import DataError
 from hubmerge.matching import learners, matchers
 from hubmerge.models import shaken
-from hubmerge.pipeline.match_only import find_matches
+from hubmerge.pipeline.find_matches import find_matches
 from hubmerge.utils.progress import be_quiet
 from tests.helpers import zoo
 from tests.helpers.one_thread import one_thread  # noqa: F401  (a fixture that every test here uses)

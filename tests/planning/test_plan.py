@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -23,12 +24,13 @@ from hubmerge.errors import (
     TargetError,
     WeightsError,
 )
+from hubmerge.hub.destination import Destination
 from hubmerge.hub.load import load
 from hubmerge.hub.source import resolve
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub
-from hubmerge.pipeline.run import plan as plan_of
-from hubmerge.planning.plan import Plan, make_plan, measurements, skeleton
+from hubmerge.pipeline.plan import plan as plan_of
+from hubmerge.planning.plan import Plan, measurements, skeleton
 from hubmerge.planning.resources import WORKING, human, measure_needs, memory_needed
 from hubmerge.planning.text import free_spaces, render_plan
 from hubmerge.recipe import make_recipe
@@ -48,6 +50,15 @@ dataset_info:
   - {name: test, num_examples: 100}
 ---
 """
+
+DESTINATION = {field.name for field in dataclasses.fields(Destination)}
+
+
+def make_plan(*models: str, **asked: Any) -> Plan:
+    """The plan of a merge of `models`, matched by weights and not repaired unless asked."""
+    target = {name: asked.pop(name) for name in DESTINATION & {*asked}}
+    recipe = make_recipe(models=models, **{"match": "weights", "repair": "none", **asked})
+    return plan_of(recipe, Destination(**target))
 
 
 @pytest.fixture
@@ -135,7 +146,7 @@ def test_spaces_that_are_alike_are_counted_together() -> None:
         (tiny_resnet, {"match": "auto", "repair": "auto"}, "statistics: activations, batch norm"),
         (tiny_resnet, {"match": "auto", "repair": "none"}, "statistics: activations"),
         (tiny_resnet, {"match": "weights", "repair": "auto"}, "statistics: batch norm"),
-        (tiny_resnet, {"match": "none", "fitted": True}, "statistics: layers"),
+        (tiny_resnet, {"match": "none", "fuse": "least-squares"}, "statistics: layers"),
         (tiny_resnet, {"match": "weights"}, None),
     ],
 )
@@ -179,8 +190,8 @@ def test_labels_that_say_nothing_need_a_word(tmp_path: Path) -> None:
     a = str(save(tmp_path / "a", tiny_vit(0, id2label=names)))
     with pytest.raises(LabelError, match="say nothing") as refused:
         make_plan(a, a)
-    assert "--labels by-index" in str(refused.value)
-    assert make_plan(a, a, labels="index").both.labels_moved == 0
+    assert 'labels="by-index"' in str(refused.value)
+    assert make_plan(a, a, labels="by-index").both.labels_moved == 0
 
 
 def test_the_widest_parent_decides_the_dtype(tmp_path: Path) -> None:

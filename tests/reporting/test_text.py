@@ -2,6 +2,7 @@
 
 import pytest
 
+from hubmerge.errors.wording import PYTHON, render
 from hubmerge.reporting.barrier_text import barrier_sentence
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.next_steps import LEARN, LONGER, REFIT, next_steps
@@ -148,7 +149,7 @@ PERMUTED = Attempt(
 def test_a_merge_that_lost_says_what_it_has_not_used(method, steps):
     assert next_steps(worse(**method)) == steps
     text = render_text(worse(**method))
-    assert all(f"\n- {step}" in text for step in steps)
+    assert all(f"\n- {render(step, PYTHON)}" in text for step in steps)
     assert ("What may help" in text) == bool(steps)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.service.job import Refused
 from spaces_app.service.jobs import JobService
-from spaces_app.service.log import log, scrubbed
+from spaces_app.service.log import log, redact
 from spaces_app.service.visitors import Sessions, Visitor, hub_visitor
 from tests.helpers.app_process import an_app
 from tests.helpers.browser import PageVisitor, a_browser
@@ -69,7 +69,7 @@ def test_a_token_is_nowhere(
     assert guest.token not in written.out + written.err
     assert '"event": "published"' in written.err
     assert guest.token not in repr(guest)
-    assert not jobs._crew._tokens
+    assert not jobs._scheduler._tokens
 
 
 def test_tokens_are_nowhere_after_the_whole_path_through_the_app(
@@ -133,13 +133,13 @@ def test_a_broken_token_is_not_said_aloud(
     assert "MARKED" not in capfd.readouterr().err
 
 
-def test_what_looks_like_a_token_is_scrubbed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_looks_like_a_token_is_redacted(capfd: pytest.CaptureFixture[str]) -> None:
     log("event", said="Bearer abc hf_MARKED\n\x1b[31m")
     line = capfd.readouterr().err
     assert "MARKED" not in line
     assert "\x1b" not in line
     assert json.loads(line)["said"].startswith("Bearer [token]")
-    assert scrubbed("half_time") == "half_time"
+    assert redact("half_time") == "half_time"
 
 
 def test_who_signs_out_is_forgotten() -> None:

@@ -8,19 +8,19 @@ from types import SimpleNamespace
 import pytest
 
 from hubmerge.errors import FamilyError, SpecError
-from hubmerge.specs.family import SPECS_VARIABLE, load_registry, read_family
+from hubmerge.specs.family import SPECS_VARIABLE, load_families, read_family
 from tests.helpers.families import bound, family, line_of
 
 MINIMAL = '[match]\nmodel_type = "toy"\n'
 
 
 def test_the_shipped_families_are_there():
-    assert {"vit", "resnet", "mlp_head"} <= set(load_registry().families)
+    assert {"vit", "resnet", "mlp_head"} <= set(load_families().families)
 
 
 def test_every_shipped_line_can_be_found_again():
     """So that errors quote the line."""
-    for shipped in load_registry().families.values():
+    for shipped in load_families().families.values():
         blocks = [(None, shipped), *enumerate(shipped.block)]
         for number, part in blocks:
             for table in ("fixed", "space", "param", "buffer", "watch"):
@@ -99,7 +99,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 def test_folders_named_in_the_environment_are_read_too(tmp_path, monkeypatch):
     family(tmp_path, MINIMAL)
     monkeypatch.setenv(SPECS_VARIABLE, str(tmp_path / "specs"))
-    registry = load_registry()
+    registry = load_families()
     assert registry.for_config(SimpleNamespace(model_type="toy")).name == "toy"
     assert "vit" in registry.families
 
@@ -109,15 +109,15 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path, monkeypatch):
     folders = [str(tmp_path / "specs"), str(tmp_path / "spces")]
     monkeypatch.setenv(SPECS_VARIABLE, os.pathsep.join(folders))
     with pytest.raises(SpecError, match="spces") as refused:
-        load_registry()
+        load_families()
     assert SPECS_VARIABLE in str(refused.value)
 
 
 def test_two_files_of_one_name_are_refused(tmp_path, monkeypatch):
     family(tmp_path, MINIMAL, "vit")
     monkeypatch.setenv(SPECS_VARIABLE, str(tmp_path / "specs"))
-    with pytest.raises(SpecError, match=r"two spec files are called vit\.toml"):
-        load_registry()
+    with pytest.raises(SpecError, match=r"two files claim the family 'vit'"):
+        load_families()
 
 
 def test_two_families_for_one_model_are_refused(tmp_path, monkeypatch):
@@ -125,13 +125,13 @@ def test_two_families_for_one_model_are_refused(tmp_path, monkeypatch):
     family(tmp_path, MINIMAL, "two")
     monkeypatch.setenv(SPECS_VARIABLE, str(tmp_path / "specs"))
     with pytest.raises(SpecError, match="several families claim model_type 'toy'") as refused:
-        load_registry().for_config(SimpleNamespace(model_type="toy"))
+        load_families().for_config(SimpleNamespace(model_type="toy"))
     assert "specs/one.toml, specs/two.toml" in str(refused.value)
 
 
 def test_a_model_no_family_describes_is_refused_with_the_ways_out():
     with pytest.raises(FamilyError) as refused:
-        load_registry().for_config(SimpleNamespace(model_type="swin"))
+        load_families().for_config(SimpleNamespace(model_type="swin"))
     said = str(refused.value)
     for part in ("'swin'", "mlp_head, resnet, vit", "--match none", SPECS_VARIABLE, "docs/spec.md"):
         assert part in said
@@ -139,7 +139,7 @@ def test_a_model_no_family_describes_is_refused_with_the_ways_out():
 
 def test_an_unknown_family_name_is_refused_with_the_names_there_are():
     with pytest.raises(FamilyError, match="'vitt'") as refused:
-        load_registry().named("vitt")
+        load_families().named("vitt")
     assert "vit" in (refused.value.found or "")
 
 
@@ -229,3 +229,22 @@ def test_a_bad_flow_is_refused(tmp_path, old, new, quoted):
     assert quoted in str(refused.value)
     assert "specs/toy.toml, line " in str(refused.value)
     assert refused.value.hint
+
+
+def test_a_family_says_how_its_tiny_models_are_built(tmp_path):
+    found = family(
+        tmp_path,
+        MINIMAL
+        + '[[test]]\nauto_class = "AutoModel"\nconfig = { width = 4, depth = 2 }\n'
+        + 'free = { resid = 4, "h.{0,1}.{a,b}" = 3 }\n'
+        + '[[test]]\nname = "flat"\nconfig.depth = 1\nfree.resid = 4\n',
+    )
+    first, flat = found.tiny_models["toy"], found.tiny_models["toy-flat"]
+    assert first.spaces == {"resid": 4, "h.0.a": 3, "h.0.b": 3, "h.1.a": 3, "h.1.b": 3}
+    assert (flat.auto_class, flat.config) == ("AutoModel", {"width": 4, "depth": 1})
+
+
+def test_a_tiny_model_without_its_configuration_is_refused(tmp_path):
+    with pytest.raises(SpecError, match="is no family") as refused:
+        family(tmp_path, MINIMAL + "[test]\nfree.resid = 4\n")
+    assert "auto_class and config" in str(refused.value)

@@ -7,7 +7,7 @@ import torch
 
 from hubmerge.errors import SpecError
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
-from hubmerge.specs.family import SPECS_VARIABLE, load_registry
+from hubmerge.specs.family import SPECS_VARIABLE, load_families
 from hubmerge.symmetry.laws import deviation, prove, spec_of
 from tests.helpers.families import family
 from tests.helpers.tiny import generic, probe
@@ -15,7 +15,7 @@ from tests.helpers.tiny import generic, probe
 
 def test_running_statistics_under_param_are_refused(tmp_path, monkeypatch):
     """Matching would listen to them."""
-    text = load_registry().named("mlp_head").text.replace('"mlp_head"', '"mlp_other"', 1)
+    text = load_families().named("mlp_head").text.replace('"mlp_head"', '"mlp_other"', 1)
     text = text.replace("[block.buffer]\n", "")
     family(tmp_path, text, "other")
     monkeypatch.setenv(SPECS_VARIABLE, str(tmp_path / "specs"))

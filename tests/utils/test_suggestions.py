@@ -13,7 +13,7 @@ from hubmerge.landscape.curves import curves
 from hubmerge.landscape.curves.registry import find_curve
 from hubmerge.matching import find_method, learners, matchers
 from hubmerge.matching.multi import find_multi_matcher, multi_matchers
-from hubmerge.pipeline.choices import check_names
+from hubmerge.pipeline.check import checked_methods
 from hubmerge.recipe import make_recipe
 from hubmerge.repair import find_repair, repairs
 
@@ -53,7 +53,7 @@ def test_every_name_is_found_again_behind_a_slip(
 )
 def test_a_recipe_says_what_may_have_been_meant(fields: dict, name: str) -> None:
     with pytest.raises(RecipeError, match=f"did you mean .*{name}"):
-        check_names(hm.Recipe(models=("o/a", "o/b", "o/c"), **fields))
+        checked_methods(hm.Recipe(models=("o/a", "o/b", "o/c"), **fields))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from hubmerge.data.batches import CACHE_BYTES, PIL_MODES, Batches, channels_of, keeping
 from hubmerge.data.synthetic.dead_leaves import dead_leaves
 from hubmerge.errors import DataError, RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.models.images import image_size
 
 IMAGES = 1000
@@ -40,19 +41,24 @@ def synthetic_batches(
             f"a {model.config.model_type} model without an image processor cannot be shown "
             "synthetic images",
             found=f'its input is "{model.main_input_name}"',
-            hint="--match weights looks at no input",
+            hint=f"{option('match', 'weights')} looks at no input",
+            field="match",
         )
     try:
         mode = PIL_MODES[channels_of(model, processor)]
     except DataError as error:
-        raise RecipeError(error.what, found=error.found, hint="--match weights") from error
+        raise RecipeError(
+            error.what, found=error.found, hint=option("match", "weights"), field="match"
+        ) from error
     size = image_size(model.config, processor)
     if size is None:
         raise RecipeError(
             "nothing says how large this model's images are",
             found="its processor does not resize them, and config.json has no image_size",
-            hint='"do_resize": true and "size" in preprocessor_config.json say it; --match weights '
-            "--repair none looks at no images; --dataset brings real ones",
+            hint='"do_resize": true and "size" in preprocessor_config.json say it; '
+            f"{option('match', 'weights')} with {option('repair', 'none')} looks at no images; "
+            f"{option('dataset')} brings real ones",
+            field="match",
         )
     height, width = size
 

@@ -14,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import PreTrainedModel
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.fuse._draws import drawing
 from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, UNITY
@@ -58,7 +59,11 @@ def fisher(
     if len(used) == 1:
         return merged
     if not len(context.batches):
-        raise RecipeError("--fuse fisher needs calibration rows", found="none are left for it")
+        raise RecipeError(
+            f"{option('fuse', 'fisher')} needs calibration rows",
+            found="none are left for it",
+            field="fuse",
+        )
     with context.workers.single_threaded_ops():
         known = [None if context.head is None else context.head.known[n] for n in used]
         found = [
@@ -164,9 +169,10 @@ def _labels(chances: Tensor, draws: int, named: str) -> tuple[Tensor, Tensor]:
     rows, classes = len(chances), chances.shape[-1]
     if not draws and chances.ndim > 2:
         raise RecipeError(
-            "fuse option draws = 0 takes every class there could be",
+            f"{option('fuse_options.draws', 0)} takes every possible class",
             found="a language model, which has one for every text",
-            hint="draws=1 or more",
+            hint=f"{option('fuse_options.draws', 1)} or more",
+            field="fuse_options",
         )
     if not draws:
         return torch.arange(classes, device=chances.device).expand(rows, -1), chances

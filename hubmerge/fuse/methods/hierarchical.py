@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.fuse._training_run import weighed
 from hubmerge.fuse.laws import IDENTITY, PERMUTATIONS, ROTATIONS, UNITY
 from hubmerge.fuse.options import Says
@@ -45,8 +46,9 @@ def _sizes(runs: str, count: int) -> list[int]:
     sizes = [int(part) for part in parts if part.strip().isdigit()]
     if len(sizes) != len(parts) or 0 in sizes or sum(sizes) != count:
         raise RecipeError(
-            f"fuse option runs = {runs}",
+            option("fuse_options.runs", runs),
             found=f"{count} checkpoints",
             hint="how many each run has, such as 3+2",
+            field="fuse_options",
         )
     return sizes

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.fit import Fit, fitted
@@ -59,9 +60,10 @@ def least_squares(
         return merged
     if not len(context.batches):
         raise RecipeError(
-            "--fuse least-squares needs calibration rows",
+            f"{option('fuse', 'least-squares')} needs calibration rows",
             found="none are left for it",
-            hint="--fuse average needs none",
+            hint=f"{option('fuse', 'average')} needs none",
+            field="fuse",
         )
     with context.workers.single_threaded_ops():
         return _refitted(merged, states, weights, used, context)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.normal_equations import Moments, scales, solve, sums
@@ -54,7 +55,11 @@ def regmean(
     if len(used) == 1:
         return merged
     if not len(context.batches):
-        raise RecipeError("--fuse regmean needs calibration rows", found="none are left for it")
+        raise RecipeError(
+            f"{option('fuse', 'regmean')} needs calibration rows",
+            found="none are left for it",
+            field="fuse",
+        )
     model = context.scratch
     model.load_state_dict(merged)
     probe = {name: value[:PROBE] for name, value in context.batches[0].inputs.items()}

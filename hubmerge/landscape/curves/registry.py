@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.landscape.geometry.chain import Chain
 from hubmerge.landscape.path_trainer import PathTrainer
 from hubmerge.registry import registry
@@ -37,9 +38,17 @@ class CurveKind:
         """How many bends to take. Raises: RecipeError."""
         wanted = self.bends if bends is None else bends
         if self.bends == 0 and wanted:
-            raise RecipeError(f"--curve {self.name} has no bends", found=f"--bends {wanted}")
+            raise RecipeError(
+                f"{option('curve', self.name)} has no bends",
+                found=option("bends", wanted),
+                field="bends",
+            )
         if self.bends and wanted < 1:
-            raise RecipeError(f"--curve {self.name} needs a bend", found=f"--bends {wanted}")
+            raise RecipeError(
+                f"{option('curve', self.name)} needs a bend",
+                found=option("bends", wanted),
+                field="bends",
+            )
         return wanted
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.models.batch_norm_rows import normalisable
 from hubmerge.repair.registry import MethodContext, Repairer, repair
 from hubmerge.repair.statistics import channel_statistics
@@ -38,9 +39,10 @@ def reestimate_batch_norm(context: MethodContext, parents: Sequence[State]) -> R
     modules = batch_norms(context.scratch)
     if not modules:
         raise RecipeError(
-            "--repair batchnorm re-estimates batch norms",
+            f"{option('repair', 'batchnorm')} re-estimates batch norms",
             found="the model has none that keep running statistics",
-            hint="--repair repair works on any family with a spec",
+            hint=f"{option('repair', 'repair')} works on any family with a spec",
+            field="repair",
         )
     context = replace(
         context, batches=normalisable(context.batches, context.scratch, "calibration")

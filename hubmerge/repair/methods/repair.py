@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.repair.methods.batchnorm import batch_norms, reestimate_batch_norm
 from hubmerge.repair.registry import MethodContext, Repairer, repair
 from hubmerge.repair.statistics import ChannelStatistics, channel_axis, channel_statistics
@@ -32,8 +33,9 @@ def rescale(context: MethodContext, parents: Sequence[State]) -> Repairer:
         return reestimate_batch_norm(context, parents)
     if context.spec is None:
         raise RecipeError(
-            "--repair repair needs a spec for this family",
-            hint="--repair none, or write a spec (docs/spec.md)",
+            f"{option('repair', 'repair')} needs a spec for this family",
+            hint=f"{option('repair', 'none')}, or write a spec (docs/spec.md)",
+            field="repair",
         )
     modules = hidden_layers(context)
     own = [channel_statistics(context, state, modules) for state in parents]

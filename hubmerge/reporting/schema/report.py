@@ -297,7 +297,7 @@ class Report(Part):
             raise NotFoundError(
                 f"no report in {folder}",
                 found=f"there is no {path.name}",
-                hint="give a folder that `hubmerge merge -o` wrote",
+                hint="give a folder that a merge was written to",
             ) from None
         except (ValidationError, UnicodeDecodeError) as error:
             raise RecipeError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import hubmerge as hm
-from hubmerge.pipeline.match_only import find_matches
+from hubmerge.pipeline.find_matches import find_matches
 from hubmerge.recipe import make_recipe
 from tests.helpers.small_models import save, tiny_resnet, tiny_vit
 

@@ -75,7 +75,7 @@ def test_no_size_is_made_up():
     assert can_be_shown(generic("vit"), leaving)
     with pytest.raises(RecipeError, match="nothing says how large") as refused:
         synthetic_batches(resnet, leaving)
-    assert "--match weights" in str(refused.value)
+    assert 'match="weights"' in str(refused.value)
     assert synthetic_batches(generic("vit"), leaving)[0].inputs["pixel_values"].shape[2:] == (8, 8)
 
 
@@ -83,4 +83,4 @@ def test_a_model_that_takes_no_images_is_refused():
     model = MlpHeadForClassification(MlpHeadConfig(hidden_sizes=[4]))
     with pytest.raises(RecipeError, match="without an image processor") as refused:
         synthetic_batches(model, None)
-    assert "--match weights" in str(refused.value)
+    assert 'match="weights"' in str(refused.value)

@@ -89,7 +89,7 @@ def test_a_line_learns_nothing(ends, context):
 
 @pytest.mark.parametrize(("name", "bends"), [("line", 1), ("bezier", 0), ("band", 0)])
 def test_bends_that_make_no_sense_are_refused(name, bends):
-    with pytest.raises(RecipeError, match=f"--curve {name}"):
+    with pytest.raises(RecipeError, match=f'curve="{name}"'):
         find_curve(name).checked(bends)
 
 

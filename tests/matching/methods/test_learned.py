@@ -12,7 +12,7 @@ from torch import Tensor
 from hubmerge.matching.learned.registry import find_method, learners
 from hubmerge.matching.methods.learned import match_learned
 from hubmerge.models.method_context import MethodContext
-from hubmerge.pipeline.align import doubled
+from hubmerge.models.states import in_float64
 from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.training import trainer as course
 from hubmerge.training.batch_sampler import BatchSampler
@@ -83,7 +83,7 @@ def test_both_parents_keep_their_functions(name, method, often):
     model = copy.deepcopy(generic(name)).double()
     moved = (match.anchored(states[0]), match.apply(states[1]))
     for before, after in zip(states, moved, strict=True):
-        told = [outputs(model, doubled(state), inputs) for state in (before, after)]
+        told = [outputs(model, in_float64(state), inputs) for state in (before, after)]
         assert deviation(*told) < 1e-9
 
 

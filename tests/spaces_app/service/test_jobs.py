@@ -175,7 +175,7 @@ def test_a_private_model_stays_with_its_owner(
     held = list(jobs.folders.shared.rglob("*secret*"))
     assert not held
     assert any(jobs.folders.job(job.id).rglob("*secret*"))
-    assert not jobs._crew._tokens
+    assert not jobs._scheduler._tokens
 
 
 def test_results_expire(
@@ -215,7 +215,7 @@ def test_half_files_that_get_their_names_meanwhile_do_not_end_the_tidying(jobs: 
     assert not blobs.exists()
 
 
-def test_what_cannot_be_tidied_now_is_tried_again(
+def test_what_cannot_be_removed_now_is_tried_again(
     hub: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[Scheduler] = []
@@ -224,8 +224,8 @@ def test_what_cannot_be_tidied_now_is_tried_again(
         tried.append(scheduler)
         raise OSError("in use")
 
-    monkeypatch.setattr(Scheduler, "tidy", fail)
-    monkeypatch.setattr("spaces_app.service.scheduler.TIDY_EVERY", 0.01)
+    monkeypatch.setattr(Scheduler, "clean_up", fail)
+    monkeypatch.setattr("spaces_app.service.scheduler.CLEAN_UP_SECONDS", 0.01)
     jobs = JobService(tmp_path)
     try:
         until(lambda: len(tried) > 1)

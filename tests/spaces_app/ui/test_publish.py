@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hubmerge.errors.wording import add, leave_out, option, render
 from hubmerge.hub.compare import JOINED
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.reporting.schema.report import Report
@@ -16,7 +17,7 @@ from spaces_app.service.job import Refused, State
 from spaces_app.service.jobs import JobService
 from spaces_app.service.visitors import Visitor
 from spaces_app.ui import plan_view, publish_view
-from spaces_app.ui.wording import OTHER_CLASSES, here
+from spaces_app.ui.wording import LABELS, PAGE
 from tests.helpers import zoo
 from tests.helpers.jobs import ended, quick
 
@@ -137,12 +138,22 @@ def test_a_private_model_is_told_of_without_a_terminal(
 @pytest.mark.parametrize(
     ("hint", "said"),
     [
-        ("--match weights, or --together universe", "Matching “weights”, or --together universe"),
-        ("add --dataset, or --fuse average", "name a data set, or Fusion “average”"),
-        ("fewer --samples, or give --lambda", "fewer rows to measure on, or give λ"),
+        (
+            f"{option('match', 'weights')}, or {option('together', 'universe')}",
+            "Matching “weights”, or `together: universe` in a recipe",
+        ),
+        (
+            f"{add('dataset')}, or {option('fuse', 'average')}",
+            "fill in “Data set”, or Fusion “average”",
+        ),
+        (
+            leave_out("base", "heads"),
+            "leave “Common base” empty and choose Models that know other classes “refused”",
+        ),
+        (option("samples", "all"), "`samples: all` in a recipe"),
         ("OWNER/NAME", "OWNER/NAME"),
-        (JOINED, f"{OTHER_CLASSES} “all in one list” makes one head over the labels of all"),
+        (JOINED, f"{LABELS['heads']} “all in one list” makes one head over the labels of all"),
     ],
 )
-def test_options_become_fields(hint: str, said: str) -> None:
-    assert here(hint) == said
+def test_options_become_controls(hint: str, said: str) -> None:
+    assert render(hint, PAGE) == said

@@ -15,7 +15,7 @@ import hubmerge
 from hubmerge.cli import options
 from hubmerge.cli.merging import merging
 from hubmerge.errors import RecipeError
-from hubmerge.pipeline.choices import check_names
+from hubmerge.pipeline.check import checked_methods
 from hubmerge.recipe import Recipe
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels
@@ -140,7 +140,7 @@ def test_only_methods_that_what_is_given_allows_are_offered(
             if name == levels.AS_CHOSEN:
                 continue
             fuse = {"fuse": "auto" if data else levels.BASED} if base else {}
-            check_names(Recipe(**picked, **{**fuse, field: name}))
+            checked_methods(Recipe(**picked, **{**fuse, field: name}))
 
 
 @given(st.sampled_from(list(levels.LEVELS.values())), st.booleans(), st.sampled_from([None, "o/x"]))
@@ -151,7 +151,7 @@ def test_every_fusion_that_is_offered_makes_a_recipe_that_can_be_carried_out(
     given = allowed.Given(data and level != levels.QUICK, base is not None, True)
     for _, name in allowed.fusings(given):
         advanced = levels.Advanced(fuse=name, base=base)
-        check_names(levels.to_recipe(["o/r@1", "o/r@2"], rows, level, advanced))
+        checked_methods(levels.to_recipe(["o/r@1", "o/r@2"], rows, level, advanced))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubmerge.errors.wording import render
 from hubmerge.reporting.next_steps import LONGER
 from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.schema.base import RowSet
@@ -30,7 +31,7 @@ from spaces_app.ui.gallery_view import merge_again_link
 from spaces_app.ui.models_panel import ModelsPanel
 from spaces_app.ui.report_view import values_at
 from spaces_app.ui.search_field import suggestions
-from spaces_app.ui.wording import here
+from spaces_app.ui.wording import PAGE
 from tests.helpers.example_report import curve, example, surveyed
 
 EVIL = "<script>alert(1)</script>\"' onload=x \x1b[31m\u202e"
@@ -186,7 +187,6 @@ def test_a_verdict_that_is_not_good_says_what_may_help_in_the_words_of_the_page(
     assert "Fusion “least-squares”" in shown
     assert "--fuse" not in shown
     assert "What may help" not in str(report_view.verdict(example()))
-    assert here(LONGER) == (
-        "Matching “learned” with more `learning_steps` in a recipe: "
-        "a longer course, if this one was shorter"
+    assert render(LONGER, PAGE) == (
+        "Matching “learned” with `learning_steps: 3600` in a recipe: more steps, if this took fewer"
     )

@@ -17,9 +17,9 @@ from hubmerge.evaluation.curve import CURVE_VALIDATION_ROWS
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.landscape.geometry.chain import mixed
 from hubmerge.landscape.geometry.simplex import centroid, drawn, excess, faces
+from hubmerge.landscape.inputs import SurveyInputs
 from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.specs.spec import Spec
-from hubmerge.surveys.inputs import Field
 from hubmerge.symmetry.element import Symmetry, compose
 from hubmerge.symmetry.permutation import State, permute
 from hubmerge.utils.progress import track
@@ -28,20 +28,20 @@ ROUNDS = 2
 """Points drawn per model."""
 
 
-def refined(field: Field) -> Field:
-    """`field` with all models but the first permuted anew where that lowers the simplex."""
-    whole = field.matches[0].spec
+def refined(inputs: SurveyInputs) -> SurveyInputs:
+    """`inputs` with all models but the first permuted anew where that lowers the simplex."""
+    whole = inputs.matches[0].spec
     spec = _without(whole, whole.mapped_spaces())
-    states, matches, count = list(field.states), list(field.matches), len(field.states)
-    points = drawn(count, ROUNDS * (count - 1), field.recipe.seed)
-    held = field.splits.validation.first(CURVE_VALIDATION_ROWS)
-    finished = field.finisher()
-    ends = np.stack([each.first(CURVE_VALIDATION_ROWS).losses() for each in field.held_out])
+    states, matches, count = list(inputs.states), list(inputs.matches), len(inputs.states)
+    points = drawn(count, ROUNDS * (count - 1), inputs.recipe.seed)
+    held = inputs.splits.validation.first(CURVE_VALIDATION_ROWS)
+    model_of = inputs.model_maker()
+    ends = np.stack([each.first(CURVE_VALIDATION_ROWS).losses() for each in inputs.validation_ends])
     middles = np.array([centroid(face, count) for face in faces(count)])
 
     def height(states: list[State]) -> float:
         losses = [
-            outputs(finished(mixed(states, shares)), held, field.workers).losses()
+            outputs(model_of(mixed(states, shares)), held, inputs.workers).losses()
             for shares in middles
         ]
         return float(excess(np.stack(losses), ends, middles).mean(1).max())
@@ -52,7 +52,7 @@ def refined(field: Field) -> Field:
             which = 1 + number % (count - 1)
             rest = [0.0 if k == which else share for k, share in enumerate(shares)]
             target = mixed(states, [share / (sum(rest) or 1.0) for share in rest])
-            then, _ = field.workers.on_main(partial(descend, spec, target, states[which]))
+            then, _ = inputs.workers.on_main(partial(descend, spec, target, states[which]))
             tried = [*states]
             tried[which] = permute(spec, states[which], then.permutation)
             if (seen := height(tried)) < lowest:
@@ -61,7 +61,7 @@ def refined(field: Field) -> Field:
                 both = compose(whole, before.symmetry, Symmetry(then.permutation))
                 matches[which - 1] = replace(before, permutation=both.permutation, maps=both.maps)
             bar.update(1)
-    return replace(field, states=tuple(states), matches=tuple(matches))
+    return replace(inputs, states=tuple(states), matches=tuple(matches))
 
 
 def _without(spec: Spec, mapped: Collection[str]) -> Spec:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from hubmerge.errors import TargetError
-from hubmerge.pipeline import save
-from hubmerge.pipeline.save import Arrival, arriving_whole
+from hubmerge.utils import atomic_folder as module
+from hubmerge.utils.atomic_folder import SharedAtomicFolder, atomic_folder
 from hubmerge.utils.workers import Workers
 
-WATCHED = {save.__file__, contextlib.__file__}
+WATCHED = {module.__file__, contextlib.__file__}
 MOST = 2_000
 
 
@@ -31,7 +31,7 @@ def struck_at(step: int) -> Iterator[Callable[[], bool]]:
         if frame.f_code.co_filename not in WATCHED:
             return None
         # These only clear up after others, which the next run does again.
-        if frame.f_code.co_name in ("_sweep", "_is_disk_full"):
+        if frame.f_code.co_name in ("_remove_leftovers", "_is_disk_full"):
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":
@@ -55,7 +55,9 @@ def test_a_signal_leaves_all_or_nothing(tmp_path: Path, kind: str) -> None:
     while not arrived:
         step += 1
         target = tmp_path / str(step) / "out"
-        opening = arriving_whole(target) if kind == "one process" else Arrival(target, workers)
+        opening = (
+            atomic_folder(target) if kind == "one process" else SharedAtomicFolder(target, workers)
+        )
         with contextlib.suppress(KeyboardInterrupt), struck_at(step) as struck, opening as partial:
             (partial / "a").write_text("whole")
         stopped += struck()
@@ -70,7 +72,7 @@ def test_a_signal_leaves_all_or_nothing(tmp_path: Path, kind: str) -> None:
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     target = tmp_path / "out"
-    opening = arriving_whole(target)
+    opening = atomic_folder(target)
     partial = opening.__enter__()
     (partial / "mine").touch()
     target.mkdir()

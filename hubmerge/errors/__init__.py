@@ -12,26 +12,42 @@ An error is built from what was given, what was found and what to try, and print
 
 from __future__ import annotations
 
+from dataclasses import astuple, dataclass, replace
 
-class HubmergeError(Exception):
-    """Base of everything hubmerge refuses on purpose. Never raised itself."""
+from hubmerge.errors.wording import PYTHON, Wording, render
 
-    exit_code = 1
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        found: str | None = None,
-        source: str | None = None,
-        hint: str | None = None,
-    ) -> None:
-        """`what` quotes what was given; `found` what stands there; `hint` what to try."""
-        super().__init__(what)
-        self.what = what
-        self.found = found
-        self.source = source
-        self.hint = hint
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """What an error says; options and actions in it are mentions until a face words them.
+
+    Parameters:
+        what: quotes what was given.
+        found: what stands there instead; may have several lines.
+        source: the file, address or place it was found in.
+        hint: what to try.
+        field: the option it is about, by its name in a recipe or in a function's signature.
+    """
+
+    what: str
+    found: str | None = None
+    source: str | None = None
+    hint: str | None = None
+    field: str | None = None
+
+    def worded(self, wording: Wording) -> Message:
+        """The same in the words of a face."""
+
+        def said(text: str | None) -> str | None:
+            return None if text is None else render(text, wording)
+
+        return replace(
+            self,
+            what=render(self.what, wording),
+            found=said(self.found),
+            source=said(self.source),
+            hint=said(self.hint),
+        )
 
     def __str__(self) -> str:
         lines = [self.what]
@@ -42,14 +58,74 @@ class HubmergeError(Exception):
                 lines.extend(" " * 9 + line for line in rest)
         return "\n".join(lines)
 
+
+class HubmergeError(Exception):
+    """Base of everything hubmerge refuses on purpose. Never raised itself.
+
+    `what`, `found`, `source`, `hint` and the text are worded for Python; `message` can be worded
+    for another face.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        found: str | None = None,
+        source: str | None = None,
+        hint: str | None = None,
+        field: str | None = None,
+    ) -> None:
+        """As `Message`: `what` quotes what was given, `hint` says what to try."""
+        self.message = Message(what=what, found=found, source=source, hint=hint, field=field)
+        super().__init__(self.what)
+
+    @property
+    def what(self) -> str:
+        """What was given, quoted."""
+        return self._worded.what
+
+    @property
+    def found(self) -> str | None:
+        """What was found."""
+        return self._worded.found
+
+    @property
+    def source(self) -> str | None:
+        """Where it was found."""
+        return self._worded.source
+
+    @property
+    def hint(self) -> str | None:
+        """What to try."""
+        return self._worded.hint
+
+    @property
+    def field(self) -> str | None:
+        """The option it is about, such as "dataset"."""
+        return self.message.field
+
+    @property
+    def _worded(self) -> Message:
+        return self.message.worded(PYTHON)
+
+    def __str__(self) -> str:
+        return str(self._worded)
+
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.what, self.found, self.source, self.hint)
+        return _rebuild, (type(self), *astuple(self.message))
 
 
 def _rebuild(
-    kind: type[HubmergeError], what: str, found: str | None, source: str | None, hint: str | None
+    kind: type[HubmergeError],
+    what: str,
+    found: str | None,
+    source: str | None,
+    hint: str | None,
+    field: str | None,
 ) -> HubmergeError:
-    return kind(what, found=found, source=source, hint=hint)
+    return kind(what, found=found, source=source, hint=hint, field=field)
 
 
 class RecipeError(HubmergeError):

@@ -1,12 +1,11 @@
-"""What everybody is worth on the labels of one parent: on their rows, and chosen among them alone.
+"""Scores on the labels of one parent: on the rows of these labels, predicted among them alone.
 
-A parent cannot be right on a label it does not know. Here nobody has to be: the rows of its own
-labels are counted, and whoever is asked may answer with these labels only.
+A parent cannot be right on a label that it does not know, so that all contenders are also compared
+on the labels that each parent knows.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,13 +18,12 @@ from hubmerge.evaluation.outputs import ClassOutputs
 from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
 from hubmerge.models.joint_head import Heads
-from hubmerge.reporting.schema import heads as told
 from hubmerge.utils.parent_names import roles
 from hubmerge.utils.workers import Workers
 
 
 @dataclass(frozen=True)
-class Known:
+class LabelCoverage:
     """A parent's labels, the rows there are of them, and contenders' scores on these, by name.
 
     scores: none where there are no rows.
@@ -37,13 +35,13 @@ class Known:
     scores: dict[str, Score]
 
 
-def known_scores(
+def coverage_of(
     heads: Heads,
     rows: Batches,
     parents: Sequence[PreTrainedModel],
     lifted: Mapping[str, PreTrainedModel],
     workers: Workers,
-) -> tuple[Known, ...]:
+) -> tuple[LabelCoverage, ...]:
     """For every parent, its own scores and those of models with the head of all, by name."""
     assert rows.labels is not None
     labels = rows.labels.numpy()
@@ -59,37 +57,13 @@ def known_scores(
         answers = {role: logits(parent, rows, workers, role).numpy()[here]}
         answers |= {name: each[here][:, heads.known(number)] for name, each in said.items()}
         scores = {name: score(ClassOutputs(each, wanted)) for name, each in answers.items()}
-        found.append(Known(role, len(known), len(wanted), scores if len(wanted) else {}))
+        found.append(LabelCoverage(role, len(known), len(wanted), scores if len(wanted) else {}))
     return tuple(found)
 
 
-def knowing(heads: Heads) -> np.ndarray:
+def known_labels(heads: Heads) -> np.ndarray:
     """Which parent knows which label, bool [parents, labels]."""
     known = np.zeros((len(heads.rows), len(heads.labels)), dtype=bool)
     for parent in range(len(heads.rows)):
         known[parent, heads.labels_of(parent)] = True
     return known
-
-
-def heads_record(heads: Heads, known: Sequence[Known]) -> told.Heads:
-    """The report's part on heads; without `known` where nothing was measured."""
-    return told.Heads(
-        kind=heads.kind,
-        labels=len(heads.labels),
-        outputs=len(heads.outputs),
-        shared=heads.shared,
-        known_by=[len(heads.labels_of(parent)) for parent in range(len(heads.rows))],
-        known=[
-            told.Known(
-                parent=each.parent,
-                labels=each.labels,
-                rows=each.rows,
-                accuracy={name: found.accuracy for name, found in each.scores.items()},
-                loss={
-                    name: found.loss if math.isfinite(found.loss) else None
-                    for name, found in each.scores.items()
-                },
-            )
-            for each in known
-        ],
-    )

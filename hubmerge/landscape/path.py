@@ -1,0 +1,70 @@
+"""The paths between two aligned models: straight, and bent where that is lower."""
+
+from __future__ import annotations
+
+from transformers import PreTrainedModel
+
+from hubmerge.evaluation.curve import measure_curve
+from hubmerge.evaluation.results import Curve
+from hubmerge.landscape.curves import find_curve
+from hubmerge.landscape.geometry.chain import Chain, distance, hats
+from hubmerge.landscape.inputs import SurveyInputs
+from hubmerge.landscape.path_trainer import STEPS, PathTrainer
+from hubmerge.reporting.path_verdict import settle, told
+from hubmerge.reporting.schema.survey_results import PathSeen
+
+CURVE = "bezier"
+"""The default curve."""
+KEPT = " It is the straight path: nothing lower was found on validation rows."
+
+
+def measure_path(
+    inputs: SurveyInputs, *, curve: str = CURVE, bends: int | None = None, steps: int = STEPS
+) -> tuple[PathSeen, Chain]:
+    """The three paths between two models that are lined up, and the bent one itself.
+
+    Raises: RecipeError, for an unknown curve or a number of bends it cannot have.
+    """
+    kind = find_curve(curve)
+    count = kind.checked(bends)
+    first, last = inputs.states
+    seed = inputs.recipe.seed
+    chain = kind.function(
+        first, last, count, PathTrainer(inputs.training_context(), steps=steps, seed=seed)
+    )
+    straight = _along(inputs, Chain((first, last), hats), "straight")
+    found = _along(inputs, chain, curve) if count else None
+    best = found or straight
+    unit = inputs.splits.reading.unit
+    length = chain.length() / (distance(first, last) or 1.0)
+    seen = PathSeen(
+        curve=curve,
+        bends=count,
+        steps=steps if count else 0,
+        naive=_along(inputs, Chain(inputs.naive, hats), "naive"),
+        straight=straight,
+        found=found,
+        length=length,
+        settled=settle(best.calibrated_barrier),
+        sentence=told(f"the {curve} path", best.calibrated_barrier, best.n, unit)
+        + (KEPT if count and length < 1 + 1e-6 else ""),
+    )
+    return seen, chain
+
+
+def _along(inputs: SurveyInputs, chain: Chain, what: str) -> Curve:
+    model_of = inputs.model_maker()
+
+    def point(place: float) -> PreTrainedModel:
+        return model_of(chain.state(place))
+
+    return measure_curve(
+        point,
+        inputs.ends,
+        inputs.validation_ends,
+        inputs.splits.evaluation,
+        inputs.splits.validation,
+        inputs.workers,
+        what,
+        budget=inputs.recipe.path_points,
+    )

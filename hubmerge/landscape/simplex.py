@@ -1,0 +1,98 @@
+"""The simplex of several aligned models: vertices, faces, and points from the inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hubmerge.evaluation.outputs import ClassOutputs, Outputs
+from hubmerge.evaluation.score import ensemble
+from hubmerge.landscape.geometry.simplex import (
+    INSIDE,
+    VERTEX,
+    centroid,
+    drawn,
+    faces,
+    kind_of,
+    simplex_barrier,
+)
+from hubmerge.landscape.inputs import SurveyInputs
+from hubmerge.landscape.mixtures import ends_of, look_at, rise_over
+from hubmerge.reporting.numbers import count as counted
+from hubmerge.reporting.numbers import interval
+from hubmerge.reporting.plots.simplex import barrier_of
+from hubmerge.reporting.schema.survey_results import SimplexMeasured, SimplexPoint, SimplexSeen
+
+SAMPLES = 20
+"""Default number of points drawn from the inside."""
+
+
+def measure_simplex(inputs: SurveyInputs, together: str, *, samples: int = SAMPLES) -> SimplexSeen:
+    """The simplex of models that are lined up already. together: how, in a word."""
+    measured = [measured_simplex(inputs, together, samples)]
+    return compare_simplexes(measured, inputs.splits.reading.unit)
+
+
+def compare_simplexes(measured: list[SimplexMeasured], unit: str) -> SimplexSeen:
+    """All of them, and a sentence on the first."""
+    best = measured[0]
+    return SimplexSeen(
+        simplexes=measured,
+        sentence=f"Brought together by {best.together}, the loss inside the simplex rises by at "
+        f"most {interval(barrier_of(best))} nats above the models' own on {counted(best.n)} test "
+        f"{unit}.",
+    )
+
+
+def measured_simplex(inputs: SurveyInputs, together: str, samples: int) -> SimplexMeasured:
+    """Vertices, the middle of every face, and points drawn from the inside."""
+    count = len(inputs.states)
+    inner = [(kind_of(face), centroid(face, count)) for face in faces(count)]
+    inner += [(INSIDE, shares) for shares in drawn(count, samples, inputs.recipe.seed)]
+    shares = [each for _, each in inner]
+    seen, vertices = look_at(inputs, shares), ends_of(inputs)
+    ends = [end for end, _ in vertices]
+    rise = rise_over(seen, vertices, shares, calibrated=False)
+    calibrated = rise_over(seen, vertices, shares, calibrated=True)
+    assert rise is not None
+    places = [
+        _place(VERTEX, centroid((vertex,), count), end, 0.0, 0.0) for vertex, end in enumerate(ends)
+    ]
+    places += [
+        _place(
+            kind,
+            weights,
+            seen[number][0],
+            float(rise[number].mean()),
+            None if calibrated is None else float(calibrated[number].mean()),
+        )
+        for number, (kind, weights) in enumerate(inner)
+    ]
+    sampled = [each for (kind, _), (each, _) in zip(inner, seen, strict=True) if kind == INSIDE]
+    return SimplexMeasured(
+        together=together,
+        places=places,
+        barrier=simplex_barrier(rise),
+        calibrated_barrier=None if calibrated is None else simplex_barrier(calibrated),
+        vertices_ensemble=_together(ends),
+        drawn_ensemble=_together(sampled[:count]),
+        n=len(ends[0]),
+    )
+
+
+def _place(
+    kind: str, shares: Sequence[float], said: Outputs, rise: float, calibrated: float | None
+) -> SimplexPoint:
+    return SimplexPoint(
+        kind=kind,
+        shares=list(shares),
+        loss=float(said.losses().mean()),
+        accuracy=float(said.right.mean()),
+        excess=rise,
+        calibrated_excess=calibrated,
+    )
+
+
+def _together(members: Sequence[Outputs]) -> float | None:
+    """Accuracy of the members' mean prediction; None where predictions are not kept."""
+    classes = [each for each in members if isinstance(each, ClassOutputs)]
+    return float(ensemble(*classes).right.mean()) if classes else None

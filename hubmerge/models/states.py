@@ -1,0 +1,41 @@
+"""States: a model's tensors by name, and models that hold other tensors."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+
+def with_state(model: PreTrainedModel, state: Mapping[str, Tensor]) -> PreTrainedModel:
+    """A copy of `model` that holds `state`."""
+    holder = copy.deepcopy(model)
+    holder.load_state_dict(dict(state))
+    return holder.eval()
+
+
+def in_float64(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`state` with every floating tensor in float64."""
+    return {
+        name: value.double() if value.is_floating_point() else value
+        for name, value in state.items()
+    }
+
+
+def in_dtypes_of(state: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`state` with the dtypes of `like`; the very tensors where they have them already."""
+    return {name: value.to(like[name].dtype) for name, value in state.items()}
+
+
+def cosine(state: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
+    """Cosine between the matrices and kernels of two states, all taken as one vector."""
+    names = [n for n, value in state.items() if value.ndim > 1 and value.is_floating_point()]
+    pairs = [(state[name].double(), other[name].double()) for name in names]
+    products = torch.stack(
+        [torch.stack([(x * y).sum(), (x * x).sum(), (y * y).sum()]) for x, y in pairs]
+    ).sum(0)
+    both, one, two = products.tolist()
+    return both / (one * two) ** 0.5 if one * two else 1.0

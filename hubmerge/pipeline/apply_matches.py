@@ -1,0 +1,82 @@
+"""Apply matches to parents, and prove that no parent's function changed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Protocol
+
+from transformers import PreTrainedModel
+
+from hubmerge.errors import CanonicalError, LawError
+from hubmerge.errors.wording import action, option
+from hubmerge.hub.load import LoadedModel
+from hubmerge.matching import Match
+from hubmerge.models.probe import probe_inputs
+from hubmerge.models.states import in_dtypes_of, in_float64
+from hubmerge.symmetry.element import transform
+from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs
+from hubmerge.symmetry.permutation import State
+
+
+class HasStates(Protocol):
+    """Models of one architecture, and their states in one order of classes."""
+
+    @property
+    def a(self) -> LoadedModel: ...
+
+    @property
+    def states(self) -> tuple[State, ...]: ...
+
+
+def apply_matches(parents: HasStates, matches: Sequence[Match]) -> list[State]:
+    """A's state in the form the matches need, and all others aligned with it.
+
+    Raises: LawError, if the function of one is not its parent's any more; CanonicalError.
+    """
+    mapping = next((match for match in matches if match.formed), None)
+    first, others = parents.states[0], parents.states[1:]
+    moved = [first if mapping is None else mapping.anchored(first)]
+    if mapping is not None:
+        _refuse_ill_formed(parents.a.model, first, moved[0])
+    for match, state in zip(matches, others, strict=True):
+        form = state if mapping is None else mapping.anchored(state)
+        if mapping is not None:
+            _refuse_ill_formed(parents.a.model, state, form)
+        moved.append(transform(match.spec, form, match.symmetry))
+        refuse_changed(parents.a.model, state, moved[-1], f"aligning by {match.method}")
+    return [in_dtypes_of(*each) for each in zip(moved, parents.states, strict=True)]
+
+
+def refuse_changed(model: PreTrainedModel, before: State, after: State, what: str) -> None:
+    """Raises: LawError, unless both states give `model` the same outputs on a probe batch."""
+    moved = _deviation(model, before, after)
+    if moved > TOLERANCE:
+        raise LawError(
+            f"{what} moved the outputs by {moved:.1e} of their size",
+            hint=f"{option('symmetry', 'permutations')} leaves scales, signs, rotations and maps "
+            f"out; {action('check spec')}; if the spec came with hubmerge, please report this, "
+            "with the two models",
+            field="symmetry",
+        )
+
+
+def _refuse_ill_formed(model: PreTrainedModel, state: State, form: State) -> None:
+    """Raises: CanonicalError, if rounding alone moves the outputs of a canonical form too far."""
+    moved = _deviation(model, state, form)
+    if moved > TOLERANCE:
+        raise CanonicalError(
+            f"a parent's canonical form moves its outputs by {moved:.1e} of their size",
+            found="gains or heads of very different sizes, which float64 cannot hold together, or "
+            f"a spec that allows what the model does not: {action('check spec')}",
+            hint=f"{option('symmetry', 'permutations')} needs no canonical form",
+            field="symmetry",
+        )
+
+
+def _deviation(model: PreTrainedModel, before: State, after: State) -> float:
+    """How far apart the outputs of two states are on a probe batch, in float64."""
+    precise = copy.deepcopy(model).double()
+    inputs = probe_inputs(precise)
+    reference = outputs(precise, in_float64(before), inputs)
+    return deviation(reference, outputs(precise, in_float64(after), inputs))

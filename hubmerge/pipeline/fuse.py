@@ -1,0 +1,92 @@
+"""Fuse the aligned parents into one state, repaired where the fusion leaves that open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel
+
+from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
+from hubmerge.evaluation.curve import choose_lambda
+from hubmerge.evaluation.evaluate import outputs
+from hubmerge.evaluation.outputs import Outputs
+from hubmerge.fuse import Fused, Fusion, Given, find_fusion
+from hubmerge.pipeline.align import Alignment
+from hubmerge.pipeline.auto_fuse import FusionTrial, best_fusion, split_validation
+from hubmerge.pipeline.context import Run
+from hubmerge.pipeline.load import MergeInputs
+from hubmerge.pipeline.merge_path import LINEAR
+from hubmerge.symmetry.permutation import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusedModel:
+    """What the merge consists of.
+
+    fusion: the one that made it. fused: what it made. lam: the weight of parent B of two, at which
+    the path is compared; lam_chosen: whether validation rows chose it. trials: what else was tried.
+    """
+
+    fusion: Fusion
+    fused: Fused
+    lam: float
+    lam_chosen: bool
+    trials: tuple[FusionTrial, ...]
+
+    @property
+    def state(self) -> State:
+        """The merge's tensors."""
+        return self.fused.state
+
+
+def fuse(run: Run, inputs: MergeInputs, alignment: Alignment) -> FusedModel:
+    """Fuses and repairs the aligned parents. Called by all processes alike.
+
+    Raises: RecipeError, if lambda is to be chosen and there are no validation rows.
+    """
+    path, recipe, methods = alignment.path, run.recipe, run.methods
+    lam, chosen = _lambda(run, inputs, alignment)
+    given = Given(base=alignment.base, seed=recipe.seed, options=recipe.fuse_options)
+
+    def make(fusion: Fusion) -> Fused:
+        return path.fused(fusion, lam, given, methods.subset)
+
+    if methods.fusion is not None:
+        fused = make(methods.fusion)
+        return FusedModel(fusion=methods.fusion, fused=fused, lam=lam, lam_chosen=chosen, trials=())
+    validation = inputs.validation
+
+    def measure(fused: Fused, what: str) -> Outputs:
+        assert validation is not None
+        rows = split_validation(validation)[1]
+        return outputs(path.holding(fused.state), rows, run.workers, what)
+
+    fusion, fused, trials = best_fusion(recipe, make, measure, inputs.statistics, validation)
+    return FusedModel(fusion=fusion, fused=fused, lam=lam, lam_chosen=chosen, trials=trials)
+
+
+def _lambda(run: Run, inputs: MergeInputs, alignment: Alignment) -> tuple[float, bool]:
+    """The weight of parent B, and whether it was chosen on validation rows.
+
+    Of more than two parents the merge is the far end of the path.
+    """
+    recipe, path, subset = run.recipe, alignment.path, run.methods.subset
+    if recipe.mixture is not None:
+        return 1.0, False
+    if not recipe.best:
+        return recipe.lam, False
+    validation = inputs.validation
+    if validation is None or not validation.rows:
+        raise RecipeError(
+            f"{option('best')} chooses lambda on validation rows",
+            found="none are left for it",
+            hint=f"ask for fewer rows by {option('samples')}, or give {option('lam')}",
+            field="best",
+        )
+
+    def point(lam: float) -> PreTrainedModel:
+        return path.holding(path.fused(find_fusion(LINEAR), lam, part=subset).state)
+
+    lam, _ = choose_lambda(path.model if subset.whole else point, validation, run.workers)
+    return lam, True

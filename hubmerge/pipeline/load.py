@@ -1,0 +1,162 @@
+"""Load the parents, the base and the data set, and bring all classes into one order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hubmerge.data.batches import Batches
+from hubmerge.data.splits import DataSplits
+from hubmerge.data.synthetic.batches import can_be_shown, synthetic_batches
+from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
+from hubmerge.hub.compare import common_head
+from hubmerge.hub.fetch import fetch
+from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.load import load as load_model
+from hubmerge.hub.source import Source
+from hubmerge.matching import learners
+from hubmerge.models.joint_head import Heads
+from hubmerge.pipeline.check import check_fusion_rows
+from hubmerge.pipeline.context import Run
+from hubmerge.pipeline.match import MatchRows
+from hubmerge.pipeline.open_data import open_data_splits
+from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
+from hubmerge.utils.input_batches import InputBatches, NoBatches
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeInputs:
+    """Models and data of a merge.
+
+    models: the parents as they were loaded. alignment: the same with all classes in one order.
+    statistics: what repairs and fusions look at: calibration rows, or, without any, synthetic
+    images where the models take images.
+    """
+
+    models: tuple[LoadedModel, ...]
+    alignment: AlignmentInputs
+    splits: DataSplits | None
+    statistics: InputBatches
+
+    @property
+    def parents(self) -> Parents:
+        """The parents, their classes in A's order."""
+        return self.alignment.parents
+
+    @property
+    def heads(self) -> Heads | None:
+        """The one head of all, where the parents tell other classes apart."""
+        return self.alignment.heads
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether synthetic images can be generated for the models."""
+        return can_be_shown(self.parents.a.model, self.parents.a.processor)
+
+    @property
+    def validation(self) -> Batches | None:
+        """The rows that things are chosen on; None without data."""
+        return self.splits.validation if self.splits else None
+
+    @property
+    def match_rows(self) -> MatchRows:
+        """What matchers may look at."""
+        if self.splits is None:
+            return MatchRows()
+        return MatchRows(batches=self.splits.learning, validation=self.splits.validation)
+
+
+def load(run: Run) -> MergeInputs:
+    """Everything a merge works on. Called by all processes alike.
+
+    Raises: WeightsError, FamilyError, SpecError, LabelError, LawError, DataError; RecipeError, if
+    there are no rows of the kind that the methods look at.
+    """
+    models = [load_source(source, run) for source in run.sources.models]
+    base = load_source(run.sources.base, run) if run.sources.base else None
+    heads = joint_head(run, models)
+    splits = open_data_splits(run, models[0], heads)
+    inputs = merge_inputs(run, models, _prepared(run, models, base, heads), splits)
+    run.methods.subset.check(inputs.parents.states[0])
+    if run.recipe.survey and splits is not None:
+        check_validation_rows(splits)
+    check_rows(run, inputs)
+    return inputs
+
+
+def load_source(source: Source, run: Run) -> LoadedModel:
+    """Fetched by the main process, then loaded by every one."""
+    trust = run.recipe.trust_remote_code
+    run.workers.on_main(lambda: fetch(source, code=trust))
+    return load_model(source, trust_remote_code=trust)
+
+
+def joint_head(run: Run, models: Sequence[LoadedModel]) -> Heads | None:
+    """The one head for parents that tell other classes apart; None where they tell the same.
+
+    Raises: as `common_head`; RecipeError, if the matcher cannot work on them.
+    """
+    heads = common_head(run.recipe.heads, models)
+    method = run.methods.match
+    if heads is not None and method in learners():
+        raise RecipeError(
+            f"{option('match', method)} learns from the outputs of a model between the parents",
+            found="parents with other labels than each other, whose outputs no one model can match",
+            hint=option("match", "activations-weights", "auto"),
+            field="match",
+        )
+    return heads
+
+
+def merge_inputs(
+    run: Run,
+    models: Sequence[LoadedModel],
+    alignment: AlignmentInputs,
+    splits: DataSplits | None,
+) -> MergeInputs:
+    """The inputs of a merge of `models`, with the rows that its methods look at."""
+    return MergeInputs(
+        models=tuple(models),
+        alignment=alignment,
+        splits=splits,
+        statistics=_statistics(run, alignment.parents.a, splits),
+    )
+
+
+def check_rows(run: Run, inputs: MergeInputs) -> None:
+    """Raises: RecipeError, if there are no rows of the kind that the fusion looks at."""
+    validation: InputBatches = inputs.validation or NoBatches()
+    check_fusion_rows(run.methods.fusion, inputs.statistics, validation)
+
+
+def check_validation_rows(splits: DataSplits) -> None:
+    """Raises: RecipeError, if there are no validation rows to choose on."""
+    if not splits.validation.rows:
+        raise RecipeError(
+            "what is chosen is chosen on validation rows",
+            found="none are left for it",
+            hint=f"ask for fewer rows by {option('samples')}",
+            field="samples",
+        )
+
+
+def _prepared(
+    run: Run, models: Sequence[LoadedModel], base: LoadedModel | None, heads: Heads | None
+) -> AlignmentInputs:
+    return prepare_parents(
+        models,
+        base,
+        labels=run.recipe.labels,
+        matched=run.methods.needs_spec,
+        symmetry=run.recipe.symmetry,
+        heads=heads,
+    )
+
+
+def _statistics(run: Run, a: LoadedModel, splits: DataSplits | None) -> InputBatches:
+    if splits is not None and splits.calibration.rows:
+        return splits.labelled_calibration if run.methods.fusion_trains else splits.calibration
+    if not can_be_shown(a.model, a.processor):
+        return NoBatches()
+    return synthetic_batches(a.model, a.processor, seed=run.recipe.seed)

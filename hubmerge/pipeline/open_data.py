@@ -1,0 +1,93 @@
+"""Open the recipe's data set and divide it into disjoint sets of rows."""
+
+from __future__ import annotations
+
+from hubmerge.data.dataset import open_data
+from hubmerge.data.reading import read_for, refuse_size
+from hubmerge.data.rows import choose_rows, training_rows
+from hubmerge.data.splits import DataSplits, TrainingRows, learning_rows
+from hubmerge.hub.fetch import fetch
+from hubmerge.hub.load import LoadedModel
+from hubmerge.matching import learners
+from hubmerge.models.joint_head import Heads
+from hubmerge.pipeline.context import Run
+from hubmerge.recipe import Recipe
+from hubmerge.tasks.task import LANGUAGE, task_of
+
+
+def open_data_splits(
+    run: Run, a: LoadedModel, heads: Heads | None = None, *, labelled: bool = True
+) -> DataSplits | None:
+    """The run's data, divided for models like `a` (with these heads); None without any.
+
+    Called by all processes alike; the main one fetches and fills the caches first.
+    """
+    source, workers = run.sources.dataset, run.workers
+    if source is None:
+        return None
+    folder = str(workers.on_main(lambda: fetch(source)))
+    workers.on_main(lambda: open_splits(folder, run.recipe, a, heads, labelled=labelled).rows)
+    return open_splits(folder, run.recipe, a, heads, labelled=labelled)
+
+
+def open_splits(
+    folder: str,
+    recipe: Recipe,
+    a: LoadedModel,
+    heads: Heads | None = None,
+    *,
+    labelled: bool = True,
+) -> DataSplits:
+    """Opens the fetched data set in `folder` for models like `a`, or with one head for all parents.
+
+    labelled: whether rows without labels are refused.
+    Raises: DataError, LabelError.
+    """
+    wanted = recipe.dataset
+    assert wanted is not None
+    data = open_data(
+        folder,
+        ref=wanted.id,
+        config=wanted.config,
+        split=wanted.split,
+        calibration_split=wanted.calibration_split,
+        image_column=wanted.image_column,
+        feature_column=wanted.feature_column,
+        label_column=wanted.label_column,
+        text_column=wanted.text_column,
+        texts=task_of(a.config) is LANGUAGE,
+        labelled=labelled,
+    )
+    reading = read_for(
+        data,
+        a.model,
+        a.processor,
+        a.tokenizer,
+        labels=a.id2label,
+        by_index=recipe.labels == "by-index",
+        tokens=wanted.tokens,
+        heads=heads,
+    )
+    rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
+    calibration = reading.batches(rows.calibration, False)
+    refuse_size(reading.batches(rows.evaluation, False), a.model, wanted.id)
+    learning, notes, used = calibration, list(rows.notes), len(rows.calibration)
+    if (learner := learners().get(recipe.match)) is not None:
+        learned = learning_rows(data, rows, recipe, learner.rows_for(recipe.learning_steps))
+        learning, used = reading.batches(learned, learner.labelled), max(used, len(learned))
+        notes.append(f'{len(learned):,} rows of split "{learned.split}" were learned from')
+    training = None
+    if recipe.train_samples is not None:
+        trained, again = training_rows(data, recipe.train_samples, used)
+        training = TrainingRows(rows=trained, used=again, batches=reading.batches(trained, True))
+    return DataSplits(
+        data=data,
+        rows=rows,
+        reading=reading,
+        calibration=calibration,
+        validation=reading.batches(rows.validation, True),
+        evaluation=reading.batches(rows.evaluation, True),
+        learning=learning,
+        notes=(*notes, *reading.notes),
+        training=training,
+    )

@@ -1,0 +1,129 @@
+"""What a reader of the report must know before relying on a merge, in sentences."""
+
+from __future__ import annotations
+
+import torch
+
+from hubmerge.models.images import image_size
+from hubmerge.pipeline.results import RunResults
+from hubmerge.pipeline.save import merged_dtype
+from hubmerge.repair import batch_norms
+from hubmerge.utils.parent_names import listed, roles, told
+
+
+def limits_of(results: RunResults) -> list[str]:
+    """Every limit of a merge, the most important first."""
+    found = [
+        _measured(results),
+        _synthetic(results),
+        unrepaired(results),
+        _dtypes(results),
+        _unmatched(results),
+        *_single_parent(results),
+        *_curve(results),
+    ]
+    unseen = results.surveys.unseen if results.surveys else ()
+    return [*(each for each in found if each), *unseen]
+
+
+def unrepaired(results: RunResults) -> str | None:
+    """That running statistics do not fit the merged weights, where nothing repaired them."""
+    if results.alignment.repair is not None or results.sets_statistics or results.is_a_parent:
+        return None
+    norms = len(batch_norms(results.inputs.models[0].model))
+    if not norms:
+        return None
+    why = results.no_calibration_rows or "no repair was wanted"
+    if results.run.recipe.repair == "none":
+        why = "no repair was wanted"
+    elif results.run.recipe.repair == "auto" and _takes_images(results):
+        why += ", and no synthetic images can be made for them"
+    return (
+        f"The running statistics of {norms} batch-norm layers are averages of the parents', "
+        f"which do not fit the merged weights: {why}."
+    )
+
+
+def _takes_images(results: RunResults) -> bool:
+    return results.inputs.models[0].model.main_input_name == "pixel_values"
+
+
+def _measured(results: RunResults) -> str | None:
+    splits = results.inputs.splits
+    if results.evaluation is None or splits is None:
+        return "Nothing was measured: no data set was given."
+    return (
+        f"Measured on {splits.evaluation.rows:,} {results.unit} of one data set; "
+        "other data may rank the contenders differently."
+    )
+
+
+def _synthetic(results: RunResults) -> str | None:
+    why = results.no_calibration_rows
+    if why is None or (results.alignment.repair is None and not results.sets_statistics):
+        return None
+    a = results.inputs.models[0]
+    what = "Layers were fitted" if results.sets_statistics else "Batch norm was re-estimated"
+    size = image_size(a.config, a.processor)
+    return (
+        f"{what} on synthetic images{f' of {size[0]} x {size[1]}' if size else ''}, because "
+        f"{why}; real images would fit better."
+    )
+
+
+def _dtypes(results: RunResults) -> str | None:
+    dtypes = [dtype_name(parent.dtype) for parent in results.inputs.models]
+    if len(set(dtypes)) == 1:
+        return None
+    merged = dtype_name(merged_dtype(results.inputs.models))
+    return f"The parents are stored in {listed(dtypes)}; the merge is stored in {merged}."
+
+
+def _unmatched(results: RunResults) -> str | None:
+    """Why the parents' units were left in the order they have."""
+    if results.alignment.matches:
+        return None
+    if results.alignment.trials:
+        why = "validation rows favoured the order in which the parents' units came"
+    elif results.run.recipe.match == "none":
+        why = "the parents' units were taken in the order they came"
+    elif results.based:
+        why = "all parents lie in the basin of their base, whose order of units they have"
+    else:
+        why = "checkpoints of one run have one order of units"
+    return f"Nothing was matched: {why}."
+
+
+def _single_parent(results: RunResults) -> list[str]:
+    weights = results.fused.fused.weights or ()
+    if 1.0 not in weights or not results.run.methods.subset.whole:
+        return []
+    alone = told(roles("parent", len(weights))[weights.index(1.0)])
+    rows = ", with the others' rows for what it does not know" if results.inputs.heads else ""
+    name = results.fused.fusion.name
+    return [f"{name} took in {alone} alone: the merge is that model{rows}."]
+
+
+def _curve(results: RunResults) -> list[str]:
+    if results.evaluation is None:
+        return []
+    found = []
+    if results.inputs.heads is not None:
+        found.append(
+            "The ends of the curve are no untouched parents: each has been given the others' rows "
+            "for what it does not know."
+        )
+    if not (results.fused.fusion.linear and results.run.methods.subset.whole):
+        repair = results.alignment.repair
+        found.append(
+            "The curve is that of the straight path between the aligned parents (repair "
+            f"{repair.name if repair else 'none'}), on which "
+            f"{results.fused.fusion.name} does not end: the barrier says how well they were "
+            "matched, not how good this merge is."
+        )
+    return found
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """As configurations write it: float16."""
+    return str(dtype).removeprefix("torch.")

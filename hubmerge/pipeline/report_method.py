@@ -1,0 +1,62 @@
+"""The part of a report about methods: matching, fusion, repair, and what was tried."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hubmerge.matching.alignment_files import matched_roles
+from hubmerge.pipeline.fusion_record import fusion_record
+from hubmerge.pipeline.report_limits import unrepaired
+from hubmerge.pipeline.results import RunResults
+from hubmerge.reporting.schema import report as schema
+
+
+def method_of(results: RunResults) -> schema.Method:
+    """What was done to the parents."""
+    matches, recipe, fused = results.alignment.matches, results.run.recipe, results.fused
+    repair = None if results.sets_statistics else results.alignment.repair
+    found = next((match for match in matches if match.spaces), None)
+    return schema.Method(
+        family=matches[0].spec.family if matches else None,
+        match=found.method if found else "none",
+        together=_multi_match(results),
+        **fusion_record(results.run, fused),
+        repair=repair.name if repair else "none",
+        lam=None if recipe.mixture is not None else fused.lam,
+        weights=recipe.mixture if fused.fusion.weighs else None,
+        lam_chosen="on validation rows" if fused.lam_chosen else "given",
+        seed=recipe.seed,
+        tried=[
+            schema.Attempt(**dataclasses.asdict(trial), way=trial.description)
+            for trial in results.alignment.trials
+        ],
+        outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
+        spaces=_spaces(results),
+        unrepaired=unrepaired(results),
+    )
+
+
+def _multi_match(results: RunResults) -> str | None:
+    """How more than two models were matched, if they were matched here."""
+    recipe = results.run.recipe
+    if recipe.mixture is None or not results.alignment.matches or recipe.alignment:
+        return None
+    return results.run.methods.multi_match
+
+
+def _spaces(results: RunResults) -> list[schema.SpaceMatch]:
+    matches, several = results.alignment.matches, results.run.recipe.mixture is not None
+    parents = matched_roles(len(matches), based=results.based)
+    return [
+        schema.SpaceMatch(
+            parent=role if several or results.based else None,
+            space=space.space,
+            kind=space.kind,
+            size=space.size,
+            gain=space.gain,
+            correlation=space.correlation,
+            moved=space.moved,
+        )
+        for role, match in zip(parents, matches, strict=True)
+        for space in match.spaces
+    ]
