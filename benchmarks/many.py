@@ -25,9 +25,9 @@ from hubmerge.utils.progress import be_quiet
 
 SEEDS = (0, 1, 2)
 WAYS = (
-    ("universe", "activations"),
+    ("cycle-consistent", "activations"),
     ("star", "activations"),
-    ("universe", "weights"),
+    ("cycle-consistent", "weights"),
     ("merge-many", "weights"),
     ("star", "weights"),
 )
@@ -35,7 +35,7 @@ WAYS = (
 FUSE = ("--fuse", "least-squares")
 HEADINGS = (
     "family",
-    "together",
+    "multi_match",
     "match",
     "merge",
     "best parent",
@@ -51,7 +51,7 @@ def merges(
     """A row of the table for every way together."""
     for together, match in WAYS:
         words = ["merge", *map(str, parents), "--dataset", str(data)]
-        words += ["--together", together, "--match", match, *more]
+        words += ["--multi-match", together, "--match", match, *more]
         out = folder / f"{family}-{together}-{match}"
         print("$ hubmerge", *(Path(w).name if Path(w).is_absolute() else w for w in words))
         command = [*common.HUBMERGE, *words, "-o", str(out), "--quiet"]

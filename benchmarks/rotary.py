@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from hubmerge.matching import Match, find_matcher, measure_moments
-from hubmerge.specs.spec import PERMUTE, ROTARY, SCALED, Spec
+from hubmerge.specs.spec import PERMUTE, ROTARY, SCALES, Spec
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers
@@ -130,7 +130,7 @@ def main() -> None:
             for method in METHODS:
                 matcher = find_matcher(method)
                 losses = []
-                for spec in freedoms(spec_of(a).allowing(SCALED)):
+                for spec in freedoms(spec_of(a).allowing(SCALES)):
                     moments = None
                     if matcher.needs_data:
                         moments = measure_moments(spec, a, b, seen, workers)

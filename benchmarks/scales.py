@@ -17,12 +17,12 @@ from pathlib import Path
 import common
 
 from hubmerge.reporting.schema.report import Report
-from hubmerge.specs.spec import ALL, SCALED, UNSCALED
+from hubmerge.specs.spec import ALL, MAPS, SCALES
 from hubmerge.utils.progress import be_quiet
 
 FAMILIES = ("resnet", "mlp")
 PAIRS = ((1, 2), (3, 4))
-HOW_MUCH = (UNSCALED, SCALED, ALL)
+HOW_MUCH = (MAPS, SCALES, ALL)
 MATCH = ("--match", "synthetic")
 
 

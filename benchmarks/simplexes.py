@@ -46,7 +46,7 @@ def rows(family: str, count: int, found: Any) -> list[tuple[str, ...]]:
         figures = (*(barrier[key] for key in ("value", "low", "high")),)
         ensembles = (each["vertices_ensemble"], each["drawn_ensemble"])
         cells = (f"{value:.4f}" for value in (*figures, *ensembles))
-        shown.append((family, str(count), each["together"], *cells))
+        shown.append((family, str(count), each["multi_match"], *cells))
     return shown
 
 

@@ -15,14 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import typer
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from hubmerge.cli import app
 from hubmerge.errors import exit_codes
 from hubmerge.fuse import fusions
 from hubmerge.fuse.laws import LAWS
+from hubmerge.recipe import DataRecipe, Recipe
 from hubmerge.reporting.methods import Method, option_text
-from hubmerge.reporting.methods import methods as all_methods
+from hubmerge.reporting.methods import methods as registered
 from hubmerge.specs.family import Family, load_families
+from hubmerge.tasks import tasks
+from hubmerge.utils.option import options_of
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 88
@@ -61,6 +67,29 @@ def commands() -> str:
     return "\n\n".join(sections(typer.main.get_command(app), ("hubmerge",)))
 
 
+def fields(kind: type[BaseModel]) -> str:
+    """Every field of a recipe, or of its data set: default, option, meaning."""
+    options = options_of(kind)
+
+    def row(name: str, info: FieldInfo) -> tuple[str, ...]:
+        option = options.get(name) or options[f"{name}.id"]
+        default = info.get_default(call_default_factory=True)  # type: ignore[call-overload]
+        required = info.is_required()
+        shown = f"`{yaml.safe_dump(None if required else default).splitlines()[0]}`"
+        shown = "required" if required else "none" if default is None else shown
+        offered = option.flags or option.option.positional
+        more = f" ([more]({option.option.see}))" if option.option.see else ""
+        return (
+            f"`{info.alias or name}`",
+            shown,
+            f"`{option.flag}`" if offered else "",
+            f"{option.described(mark='`')}{more}",
+        )
+
+    rows = [row(name, info) for name, info in kind.model_fields.items()]
+    return table("field | default | option | what it means", rows)
+
+
 def codes() -> str:
     """Every failure class with its exit code."""
     rows = [(f"{code}", f"`{name}`", meaning) for name, (code, meaning) in exit_codes().items()]
@@ -72,6 +101,7 @@ def families() -> str:
     rows = [
         (f"[`{family.name}`]({_link(family)})", _first_comment(family.text))
         for family in load_families().families.values()
+        if family.path.is_relative_to(ROOT)
     ]
     return table("family | models", rows)
 
@@ -91,10 +121,15 @@ def _sources(text: str) -> str:
     return re.sub(r"arXiv:(\d{4}\.\d{5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
 
+def own_methods() -> list[Method]:
+    """Every method that comes with hubmerge, whatever plugins are installed."""
+    return [method for method in registered() if method.plugin is None]
+
+
 def methods() -> str:
     """Every registered matcher, way of bringing several together, fusion and repair."""
     rows = [
-        (f"`--{m.kind} {m.name}`", m.mark, m.summary, _sources(m.source)) for m in all_methods()
+        (f"`--{m.kind} {m.name}`", m.mark, m.summary, _sources(m.source)) for m in own_methods()
     ]
     return table("option | needs | what it does | source", rows)
 
@@ -119,7 +154,7 @@ def every_fusion() -> str:
         ]
         return "\n\n".join([*said, "\n".join(facts)])
 
-    return "\n\n".join(one(method) for method in all_methods() if method.kind == "fuse")
+    return "\n\n".join(one(method) for method in own_methods() if method.kind == "fuse")
 
 
 def _code_first(text: str) -> str:
@@ -133,13 +168,31 @@ def laws() -> str:
     return table("law | what it says", [(name, meaning) for name, meaning in LAWS.items()])
 
 
+def every_task() -> str:
+    """Every task: the models it is for, what loads them, and what is measured of them."""
+    rows = [
+        (
+            f"`{task.name}`",
+            task.summary,
+            f"`{task.auto_class}`",
+            " or ".join(task.inputs) + (", with labels" if task.labelled else ""),
+            task.words.measured,
+        )
+        for task in tasks().values()
+    ]
+    return table("task | models | loaded by | columns | measured", rows)
+
+
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "families", families),
     ("README.md", "methods", methods),
     ("docs/fusions.md", "laws", laws),
     ("docs/fusions.md", "fusions", every_fusion),
+    ("docs/tasks.md", "tasks", every_task),
     ("docs/cli.md", "commands", commands),
     ("docs/errors.md", "codes", codes),
+    ("docs/recipe.md", "fields", lambda: fields(Recipe)),
+    ("docs/recipe.md", "data-fields", lambda: fields(DataRecipe)),
 )
 
 

@@ -24,7 +24,7 @@ from hubmerge.models.states import with_state
 from hubmerge.pipeline.align import paths_between
 from hubmerge.pipeline.apply_matches import apply_matches
 from hubmerge.pipeline.check import checked_methods
-from hubmerge.pipeline.context import Run, Sources
+from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.find_matches import match_models
 from hubmerge.pipeline.fuse import fuse as fuse_aligned
 from hubmerge.pipeline.load import check_rows, joint_head, merge_inputs
@@ -38,16 +38,18 @@ from hubmerge.pipeline.parents import (
 )
 from hubmerge.pipeline.repair import choose_repair
 from hubmerge.pipeline.save import read_back, write_model
+from hubmerge.pipeline.sources import Sources
 from hubmerge.recipe import SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.atomic_folder import atomic_folder
+from hubmerge.utils.option import documented
 from hubmerge.utils.workers import Workers
 
 HALVES = (0.5, 0.5)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Aligned(LoadedModel):
     """Model B aligned with model A, and A in the form it was aligned with.
 
@@ -56,7 +58,7 @@ class Aligned(LoadedModel):
 
     anchor: LoadedModel
     heads: Heads | None = None
-    """The one head of both, if they tell other classes apart."""
+    """The one head of both, if their label sets differ."""
 
 
 @dataclass(frozen=True)
@@ -110,23 +112,20 @@ class Merged:
         return target
 
 
+@documented(Recipe, by="match")
 def match(
     a: LoadedModel,
     b: LoadedModel,
     by: str = "weights",
     *,
     dataset: str | None = None,
-    labels: str = "by-name",
+    align_labels: str = "name",
     symmetry: str = "auto",
     seed: int = 0,
     heads: str = SAME,
 ) -> Found:
     """Finds the symmetry of B that aligns it with A.
 
-    by: a registered matcher, or "auto": `activations` on a `dataset` (Hub id or folder), which
-    those that look at activations need; without one `synthetic` for models that images can be made
-    for, else `weights`. symmetry: "all" the family allows, "scaled" (also "auto"), "unscaled" or
-    "permutations". heads: as the recipe's: "same", "join" or "apart".
     Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
     """
     check_mergeable(a, b, other_labels=heads != SAME)
@@ -134,7 +133,7 @@ def match(
         models=(a.source.ref, b.source.ref),
         match=by,
         dataset=dataset,
-        labels=labels,
+        align_labels=align_labels,
         seed=seed,
         symmetry=symmetry,
         heads=heads,
@@ -142,13 +141,14 @@ def match(
     run = _run(recipe, (a, b))
     joint = joint_head(run, (a, b))
     alignment = prepare_parents(
-        (a, b), None, labels=labels, matched=True, symmetry=run.methods.symmetry, heads=joint
+        (a, b), None, labels=align_labels, matched=True, symmetry=run.methods.symmetry, heads=joint
     )
     splits = open_data_splits(run, a, joint, labelled=run.methods.matcher_uses_labels)
-    (found,) = match_models(run, merge_inputs(run, (a, b), alignment, splits))
+    (found,) = match_models(run, merge_inputs((a, b), alignment, splits, run.methods, recipe.seed))
     return Found(alignment.parents, found, joint)
 
 
+@documented(Recipe, t="lam")
 def merge(
     a: LoadedModel,
     b: LoadedModel,
@@ -163,19 +163,15 @@ def merge(
 ) -> Merged:
     """(1 - t) A + t B, with B as `Found.apply` returned it (or as it came: the naive average).
 
-    fuse: a registered fusion, or "auto": the best of those that what is given allows, on
-        validation rows of the `dataset`.
-    base: the model A and B were made from, as it came or aligned with A as B is.
-    repair: needs a `dataset` for its statistics; "auto" without one repairs batch norm on
-        synthetic images.
-    heads: "same", "join" or "apart"; where `b` was aligned, as it was. A base goes with "same".
+    A base comes as it is, or aligned with A as B is; it goes with heads "same". Without a `dataset`
+    repair "auto" corrects batch norm on synthetic images.
     Raises: MismatchError, also where `b` or `base` was aligned with another model than `a`.
     """
     others = (b,) if base is None else (b, base)
     several = heads != SAME or any(isinstance(each, Aligned) and each.heads for each in others)
     if several and base is not None:
         raise RecipeError(
-            "in memory, models that tell other classes apart take no base",
+            "in memory, models with different label sets take no base",
             hint="hubmerge.run takes one",
         )
     check_mergeable(a, *others, other_labels=several)
@@ -194,8 +190,8 @@ def merge(
     alignment = _as_given(run, a, b, base, several)
     a = alignment.parents.a
     splits = open_data_splits(run, a, alignment.heads, labelled=run.methods.fusion_uses_labels)
-    inputs = merge_inputs(run, (a, b), alignment, splits)
-    check_rows(run, inputs)
+    inputs = merge_inputs((a, b), alignment, splits, run.methods, recipe.seed)
+    check_rows(run.methods, inputs)
     chosen = choose_repair(run, inputs)
     model = fuse_aligned(run, inputs, paths_between(run, inputs, chosen, ()))
     repaired = chosen.name if chosen else "none"
@@ -228,11 +224,11 @@ def _as_given(
     if several and not isinstance(b, Aligned):
         joint = joint_head(run, (a, b))
         return prepare_parents(
-            (a, b), None, labels="by-name", matched=matched, symmetry=ALL, heads=joint
+            (a, b), None, labels="name", matched=matched, symmetry=ALL, heads=joint
         )
     joint = b.heads if isinstance(b, Aligned) else None
     models = (a, b) if base is None else (a, b, base)
-    parents = in_one_order(models, labels="by-name", matched=matched)
+    parents = in_one_order(models, labels="name", matched=matched)
     if base is None:
         return without_base(parents, joint)
     return AlignmentInputs(parents.only([0, 1]), parents.only([2, 0, 1]), joint)

@@ -2,55 +2,148 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.registry import registry
+from hubmerge.utils.option import (
+    DATA,
+    DIAGNOSE,
+    MATCH,
+    MEASURING,
+    MODELS,
+    PATH,
+    SURVEY,
+    Option,
+    options_of,
+    parameters_text,
+)
 from hubmerge.utils.parent_names import MOST
 from hubmerge.utils.suggestions import did_you_mean
 
 RECIPE_FILE = "hubmerge.yaml"
+AUTO: Final = "auto"
+ARITHMETIC = 1
+"""Version of the arithmetic. Another one gives other bytes for the same recipe."""
 MIDDLE = 0.5
 """The lambda that weighs two parents alike."""
 PATH_POINTS = 8
-"""Points that may be added to a path's 11 around its highest ones, if nobody says how many."""
-
+"""Default number of points that may be added to a path's 11 around its highest ones."""
+HeadKind = Literal["same", "join", "concat"]
+"""One label set for all; one output per label of any; all outputs of all parents."""
+JointHead = Literal["join", "concat"]
+SAME: Final = "same"
+JOIN: Final = "join"
+CONCAT: Final = "concat"
 
 SurveyName = Literal["path", "plane", "simplex"]
 
-HeadKind = Literal["same", "join", "apart"]
-"""One label set for all; one output per label of any; all outputs of all parents."""
-JointHead = Literal["join", "apart"]
-SAME: Final = "same"
-JOIN: Final = "join"
-APART: Final = "apart"
+
+def _named_in(name: str) -> AfterValidator:
+    """Takes a method by any of its names in this registry for the one it is registered under."""
+    return AfterValidator(registry(name).canonical)
+
+
+EVERYWHERE = (MATCH, DIAGNOSE, SURVEY)
+MATCHING = (MATCH, SURVEY)
 
 
 class Part(BaseModel):
-    """Base: immutable, no unknown fields."""
+    """Base: immutable, no unknown fields; its options are described in its docstring."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        said = inspect.cleandoc(cls.__doc__ or cls.__base__.__doc__ or "")  # type: ignore[union-attr]
+        options = {k: v for k, v in options_of(cls).items() if "." not in k}
+        cls.__doc__ = f"{said.partition('Parameters:')[0].strip()}\n\n{parameters_text(options)}"
+
+
+P = TypeVar("P", bound=Part)
+
 
 class DataRecipe(Part):
-    """Which data set, and where in it to look; what is None is detected.
+    """Which data set, and where in it to look; what is None is detected."""
 
-    tokens: of a block of text, which a language model is measured on; 128, or as many as it takes.
-    """
-
-    id: str
-    config: str | None = None
-    split: str | None = None
-    calibration_split: str | None = None
-    image_column: str | None = None
-    feature_column: str | None = None
-    label_column: str | None = None
-    text_column: str | None = None
-    tokens: int | None = Field(default=None, ge=2)
+    id: Annotated[
+        str,
+        Option(
+            "Data to match and measure on: a Hub id, id@revision or a folder.",
+            group=DATA,
+            flags="--dataset",
+            top=True,
+            also=EVERYWHERE,
+            label="",
+            see="measure.md#data",
+        ),
+    ]
+    config: Annotated[
+        str | None,
+        Option(
+            "Configuration of the data set.",
+            group=DATA,
+            flags="--dataset-config",
+            also=MATCHING,
+            label="",
+        ),
+    ] = None
+    split: Annotated[
+        str | None,
+        Option("Split to measure on. Default: detected.", group=DATA, also=MATCHING, label=""),
+    ] = None
+    calibration_split: Annotated[
+        str | None,
+        Option(
+            "Split for activations and statistics. Default: detected.",
+            group=DATA,
+            also=MATCHING,
+            label="",
+        ),
+    ] = None
+    image_column: Annotated[
+        str | None,
+        Option("Column of images. Default: detected.", group=DATA, also=MATCHING, label=""),
+    ] = None
+    feature_column: Annotated[
+        str | None,
+        Option(
+            "Column of lists of floats. Default: detected.", group=DATA, also=MATCHING, label=""
+        ),
+    ] = None
+    label_column: Annotated[
+        str | None,
+        Option("Column of labels. Default: detected.", group=DATA, also=MATCHING, label=""),
+    ] = None
+    text_column: Annotated[
+        str | None,
+        Option("Column of texts. Default: detected.", group=DATA, also=MATCHING, label=""),
+    ] = None
+    tokens: Annotated[
+        int | None,
+        Field(ge=2),
+        Option(
+            "Tokens of a block of text, on which a language model is measured. Default: 128, or "
+            "as many as the model takes.",
+            group=DATA,
+            also=MATCHING,
+            label="",
+            see="measure.md#texts",
+        ),
+    ] = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -60,56 +153,302 @@ class DataRecipe(Part):
 
 
 class Recipe(Part):
-    """Two models or more in, one merge out. The same recipe gives the same bytes.
+    """Two models or more in, one merge out. The same recipe gives the same bytes."""
 
-    models: parent A (whose order of units, labels and processor the result keeps), parent B and
-        any others, each a Hub id, `id@revision` or a local folder.
-    match: a registered matcher, "none", or "auto": the best of several on validation rows.
-    symmetry: "all" a family allows, "scaled" (all but inputs of batch norms), "unscaled" (no
-        scales), "permutations" alone, or "auto": scaled, or what else validation rows favour where
-        several are tried.
-    together: how more than two models are brought together: a registered way, or "auto":
-        universe, or star for a matcher that learns.
-    fuse: a registered fusion, or "auto": of those that what is given allows, the best on
-        validation rows.
-    fuse_options: the fusion's options by name; what is not given is as by default.
-    base: the model all others were made from, for fusions that need one.
-    only, keep: beginnings of names of tensors: what alone is merged, what stays A's.
-    learning_steps: of a matcher that learns, at most; None: as many as it takes by itself.
-    repair: a registered repair, "none", or "auto": batch norm re-estimated where there is any.
-    lam: weight of parent B of two; ignored with `best`, which takes the least validation loss.
-    heads: "same" label set for all, "join": one output for every label that some model knows, or
-        "apart": the outputs of all, side by side.
-    weights: of more than two, what each of them weighs; None weighs all alike.
-    shas: what models and data set resolved to; given, anything else is refused.
-    """
-
-    models: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST)]
-    match: str = "auto"
-    symmetry: Literal["auto", "all", "scaled", "unscaled", "permutations"] = "auto"
-    together: str = "auto"
-    fuse: str = "average"
-    fuse_options: dict[str, bool | int | float | str] = Field(default_factory=dict)
-    base: str | None = None
-    only: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-    repair: str = "auto"
-    lam: float = Field(default=MIDDLE, ge=0, le=1, alias="lambda")
-    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
-    best: bool = False
+    models: Annotated[
+        tuple[str, ...],
+        Field(min_length=2, max_length=MOST),
+        Option(
+            f"The parents, two to {MOST}: each a Hub id, id@revision or a folder. The result keeps "
+            "A's processor and its order of units and labels.",
+            group=MODELS,
+            metavar="A B",
+            positional=True,
+            also=EVERYWHERE,
+            label="",
+        ),
+    ]
+    match: Annotated[
+        str,
+        _named_in("matchers"),
+        Option(
+            "How it is found which units of the models correspond.",
+            group=MODELS,
+            registry="matchers",
+            choices={
+                "auto": "the best of several on validation rows; without data synthetic or weights",
+                "none": "units stay in their order",
+            },
+            top=True,
+            also=MATCHING,
+            label="Matching",
+            see="matching.md",
+        ),
+    ] = AUTO
+    symmetry: Annotated[
+        Literal["auto", "permutations", "maps", "scales", "all"],
+        Option(
+            "What may be done to a model's units to match them; each choice includes the ones "
+            "before it: permutations < maps < scales < all.",
+            group=MODELS,
+            choices={
+                "auto": "scales, or what else validation rows favour where several are tried",
+                "permutations": "reordering alone",
+                "maps": "also rotations, linear maps and signs",
+                "scales": "also scales, but for inputs of batch norms",
+                "all": "also scales of inputs of batch norms",
+            },
+            also=MATCHING,
+            label="Symmetries",
+            see="matching.md#scales",
+        ),
+    ] = AUTO
+    multi_match: Annotated[
+        str,
+        _named_in("multi_matchers"),
+        Option(
+            "How more than two models are matched.",
+            group=MODELS,
+            registry="multi_matchers",
+            choices={"auto": "cycle-consistent, or star for a matcher that learns"},
+            also=MATCHING,
+            label="",
+            see="many.md",
+        ),
+    ] = AUTO
+    fuse: Annotated[
+        str,
+        _named_in("fusions"),
+        Option(
+            "How the matched models are combined; mergekit's names work, too.",
+            group=MODELS,
+            registry="fusions",
+            choices={"auto": "the best on validation rows of those that what is given allows"},
+            top=True,
+            label="Fusion",
+            see="fusions.md",
+        ),
+    ] = "average"
+    fuse_options: Annotated[
+        dict[str, bool | int | float | str],
+        Option(
+            "An option of the fusion, as density=0.2.",
+            group=MODELS,
+            flags="--fuse-option",
+            metavar="NAME=VALUE",
+            label="",
+            see="fusions.md",
+        ),
+    ] = Field(default_factory=dict)
+    base: Annotated[
+        str | None,
+        Option(
+            "The model that all others were made from, for fusions that need one: a Hub id, "
+            "id@revision or a folder. The result is in its order of units.",
+            group=MODELS,
+            top=True,
+            label="Common base",
+        ),
+    ] = None
+    only: Annotated[
+        tuple[str, ...],
+        Option(
+            "Merge only tensors whose names begin with this; the rest stays A's.",
+            group=MODELS,
+            metavar="PREFIX",
+            label="",
+        ),
+    ] = ()
+    keep: Annotated[
+        tuple[str, ...],
+        Option(
+            "Keep tensors whose names begin with this from A.",
+            group=MODELS,
+            metavar="PREFIX",
+            label="",
+        ),
+    ] = ()
+    repair: Annotated[
+        str,
+        _named_in("repairs"),
+        Option(
+            "How statistics that fusing spoils are corrected.",
+            group=MODELS,
+            registry="repairs",
+            choices={
+                "auto": "batchnorm where a model has any, on synthetic images if there are no "
+                "calibration rows",
+                "none": "not at all",
+            },
+            top=True,
+            also=(SURVEY,),
+            label="Repair",
+            see="repair.md",
+        ),
+    ] = AUTO
+    lam: Annotated[
+        Annotated[float, Field(ge=0, le=1)] | Literal["auto"],
+        Field(alias="lambda"),
+        Option(
+            "Weight of parent B of two.",
+            group=MODELS,
+            choices={"auto": "that of least loss on validation rows"},
+            top=True,
+            label="λ, the share of model B",
+        ),
+    ] = MIDDLE
+    weights: Annotated[
+        tuple[Annotated[float, Field(ge=0)], ...] | None,
+        Option(
+            "Weight of each of more than two models, as .5,.3,.2; they add up to 1. Default: all "
+            "alike.",
+            group=MODELS,
+            metavar="W,W,...",
+            top=True,
+            label="",
+            see="many.md",
+        ),
+    ] = None
     dataset: DataRecipe | None = None
-    samples: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
-    calibration_samples: int | None = Field(default=None, ge=0)
-    train_samples: int | None = Field(default=None, ge=1)
-    path_points: int = Field(default=PATH_POINTS, ge=0)
-    survey: tuple[SurveyName, ...] = ()
-    learning_steps: int | None = Field(default=None, ge=1)
-    seed: int = Field(default=0, ge=0)
-    labels: Literal["by-name", "by-index"] = "by-name"
-    heads: HeadKind = SAME
-    alignment: str | None = None
-    trust_remote_code: bool = False
-    shas: dict[str, str] = Field(default_factory=dict)
+    samples: Annotated[
+        Annotated[int, Field(ge=1)] | Literal["all"] | None,
+        Option(
+            "Rows to report on. Default: 1,000, or what there is.",
+            group=MEASURING,
+            choices={"all": "every row of the split"},
+            top=True,
+            also=(SURVEY,),
+            label="Rows to measure on",
+            see="measure.md#data",
+        ),
+    ] = None
+    calibration_samples: Annotated[
+        int | None,
+        Field(ge=0),
+        Option(
+            "Rows for activations and statistics. Default: 1,000, or what there is.",
+            group=MEASURING,
+            also=MATCHING,
+            label="Rows to match on",
+            see="measure.md#data",
+        ),
+    ] = None
+    train_samples: Annotated[
+        int | None,
+        Field(ge=1),
+        Option(
+            "Training rows to measure the paths on as well; the verdict does not see them.",
+            group=MEASURING,
+            label="",
+            see="measure.md#the-path-and-its-barrier",
+        ),
+    ] = None
+    path_points: Annotated[
+        int,
+        Field(ge=0),
+        Option(
+            "Points that may be added to a path's 11 until its maxima are settled.",
+            group=MEASURING,
+            also=(PATH,),
+            label="",
+            see="measure.md#the-path-and-its-barrier",
+        ),
+    ] = PATH_POINTS
+    survey: Annotated[
+        tuple[SurveyName, ...],
+        Option(
+            "What to measure around the merge as well.",
+            group=MEASURING,
+            choices={
+                "path": "a curve around the barrier, of two models",
+                "plane": "the loss all around two models",
+                "simplex": "all mixtures of three models or more",
+            },
+            label="What lies around the merge",
+            see="landscape.md#on-a-merges-card",
+        ),
+    ] = ()
+    learning_steps: Annotated[
+        int | None,
+        Field(ge=1),
+        Option(
+            "Most steps of a matcher that learns. Default: its own number, 300 or 600.",
+            group=MODELS,
+            also=MATCHING,
+            label="",
+            see="learning.md",
+        ),
+    ] = None
+    seed: Annotated[
+        int,
+        Field(ge=0),
+        Option("Decides every random choice.", group=MODELS, also=EVERYWHERE, label="Seed"),
+    ] = 0
+    align_labels: Annotated[
+        Literal["name", "index"],
+        Option(
+            "What brings B's classes into A's order.",
+            group=MODELS,
+            choices={"name": "by name", "index": "by number"},
+            also=EVERYWHERE,
+            label="Classes",
+            see="measure.md#labels",
+        ),
+    ] = "name"
+    heads: Annotated[
+        HeadKind,
+        Option(
+            "What becomes of the outputs of parents that know other classes.",
+            group=MODELS,
+            choices={
+                "same": "refused",
+                "join": "all in one list",
+                "concat": "side by side",
+            },
+            also=(MATCH,),
+            label="Models that know other classes",
+            see="heads.md",
+        ),
+    ] = SAME
+    alignment: Annotated[
+        str | None,
+        Option(
+            "What `hubmerge match -o` saved, instead of matching; a recipe's file has its path "
+            "relative to itself.",
+            group=MODELS,
+            metavar="PATH",
+            also=(SURVEY,),
+            label="",
+        ),
+    ] = None
+    trust_remote_code: Annotated[
+        bool,
+        Option(
+            "Run Python code that the models bring along.",
+            group=MODELS,
+            also=EVERYWHERE,
+            label="",
+        ),
+    ] = False
+    shas: Annotated[
+        dict[str, str],
+        Option(
+            "What local models and data sets held, by a hash of what is read from them: model_a, "
+            "model_b, ..., base, dataset. If they hold anything else, they are refused.",
+            group=MODELS,
+            flags="",
+            label="",
+        ),
+    ] = Field(default_factory=dict)
+    arithmetic: Annotated[
+        int | None,
+        Option(
+            "Version of the arithmetic that made a merge; written beside it.",
+            group=MODELS,
+            flags="",
+            label="",
+        ),
+    ] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -121,14 +460,16 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.best and self.dataset is None:
-            raise ValueError("best chooses lambda on validation rows: it needs a dataset")
+        if self.lam == AUTO and self.dataset is None:
+            raise ValueError("lambda auto chooses on validation rows: it needs a dataset")
         if self.train_samples is not None and self.dataset is None:
             raise ValueError("train_samples are rows of a dataset")
         if self.alignment and self.match not in ("auto", "none"):
             raise ValueError("alignment replaces matching: leave out match")
-        if self.heads != SAME and self.labels == "by-index":
-            raise ValueError(f"heads {self.heads} go by the names of labels: leave out labels")
+        if self.heads != SAME and self.align_labels == "index":
+            raise ValueError(
+                f"heads {self.heads} go by the names of labels: leave out align_labels"
+            )
         if self.heads != SAME and self.survey:
             raise ValueError("surveys are of models with one label set: leave out survey, or heads")
         self._check_weights()
@@ -155,7 +496,7 @@ class Recipe(Part):
             if self.weights is not None:
                 raise ValueError("weights are for more than two models: give lambda, parent B's")
             return
-        if self.lam != MIDDLE or self.best:
+        if self.lam != MIDDLE:
             raise ValueError("lambda is for two models: of more, weights say what each weighs")
         given = self.weights or ()
         if self.weights is not None and len(given) != len(self.models):
@@ -170,6 +511,11 @@ class Recipe(Part):
             return None
         return list(self.weights or [1 / len(self.models)] * len(self.models))
 
+    @property
+    def first_lambda(self) -> float:
+        """The weight of parent B; the middle, as long as it is still to be chosen."""
+        return MIDDLE if self.lam == AUTO else self.lam
+
     def to_yaml(self) -> str:
         """The text of `hubmerge.yaml`: only what differs from the defaults."""
         content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -178,8 +524,13 @@ class Recipe(Part):
 
 def make_recipe(**fields: Any) -> Recipe:
     """A recipe from its fields. Raises RecipeError that names the field."""
+    return make(Recipe, fields)
+
+
+def make(kind: type[P], fields: dict[str, Any]) -> P:
+    """Options of one kind from its fields. Raises: RecipeError that names the field."""
     try:
-        return Recipe(**fields)
+        return kind(**fields)
     except ValidationError as error:
         raise _wrong("the recipe", error) from error
 

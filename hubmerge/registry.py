@@ -104,7 +104,7 @@ class Registry(Generic[T]):
         reader: "module:function" that makes one of them of a path, for files that are no Python.
         suffix: of the files.
         variable: environment variable that names further folders.
-        missing, broken: errors for a name nobody registers, and for a file that cannot be used.
+        missing, broken: errors for an unknown name, and for a file that cannot be used.
     """
 
     def __init__(
@@ -332,6 +332,12 @@ def allow_plugins(packages: Iterable[str] | None) -> None:
     _located.cache_clear()
 
 
+def installed_plugins() -> tuple[str, ...]:
+    """Names of all installed packages that add to a registry, let in or not."""
+    points = (point for group in _entry_points().values() for point in group)
+    return tuple(sorted({point.dist.name for point in points if point.dist is not None}))
+
+
 def _is_allowed(package: str) -> bool:
     return _allowed is None or _normal(package) in _allowed
 
@@ -411,7 +417,18 @@ def _described(path: Path, decorators: tuple[str, ...]) -> Description:
                     {k.arg: _constant(k.value) for k in call.keywords if k.arg} if call else {},
                     _parameters(node),
                 )
-    return Description(_first_line(tree))
+    return Description(_stated(tree, decorators) or _first_line(tree))
+
+
+def _stated(tree: ast.Module, decorators: tuple[str, ...]) -> str:
+    """The `summary=` of what a file registers by a call instead of a decorator."""
+    calls = (node.value for node in tree.body if isinstance(node, ast.Assign | ast.Expr))
+    for call in calls:
+        if isinstance(call, ast.Call) and _name_of(call.func) in decorators:
+            for each in ast.walk(call):
+                if isinstance(each, ast.keyword) and each.arg == "summary":
+                    return str(_constant(each.value))
+    return ""
 
 
 def _name_of(node: ast.expr) -> str:
@@ -476,6 +493,7 @@ _REGISTRIES: dict[str, Registry[Any]] = {
         Registry[Any](
             "curves", noun="curve", folder="landscape/curves/methods", decorators=("curve",)
         ),
+        Registry[Any]("tasks", noun="task", folder="tasks", decorators=("register",)),
         Registry[Any](
             "families",
             noun="family",

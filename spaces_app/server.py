@@ -21,6 +21,7 @@ from spaces_app.service.forkserver import forkserver, start_forkserver
 from spaces_app.service.jobs import JobService
 from spaces_app.service.limits import Limits
 from spaces_app.service.log import log
+from spaces_app.service.plugins import allow_named_plugins
 from spaces_app.service.zerogpu import gpu_function, is_zerogpu
 from spaces_app.ui.context import Context
 from spaces_app.ui.page import build
@@ -46,6 +47,7 @@ def serving(
 ) -> Iterator[RunningApp]:
     """Serve the app for the duration of a `with` block; port None takes a free one."""
     _forget_tokens()
+    allow_named_plugins()
     forkserver()
     if is_zerogpu():
         gpu_function()

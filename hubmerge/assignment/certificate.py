@@ -1,4 +1,4 @@
-"""How far an assignment may be from the best: the proof any prices give, whoever found them."""
+"""How far an assignment may be from the best: the bound that any dual prices give."""
 
 from __future__ import annotations
 

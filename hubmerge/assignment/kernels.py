@@ -6,10 +6,11 @@ assignment in which every row has a column it wants is optimal, whatever the pri
 gets there in three stages, and prices only ever rise on the way:
 
 1. Every row in turn takes a column it wants, if one is free (`_assign_wanted`).
-2. A row left over bids (`_bid`): it takes the column it wants from whoever has it, and raises the
-   price until its second choice is as good, and a little more; the row thrown out bids in turn. The
-   little more (Bertsekas 1988, doi:10.1007/BF02186476) keeps rows from outbidding one another in
-   tiny steps; rows it left on a column they do not quite want are free again, and bid without it.
+2. A row left over bids (`_bid`): it takes the column it wants from the row that has it, and raises
+   the price until its second choice is as good, and a little more; the row thrown out bids in
+   turn. The little more (Bertsekas 1988, doi:10.1007/BF02186476) keeps rows from outbidding one
+   another in tiny steps; rows it left on a column they do not quite want are free again, and bid
+   without it.
 3. For each row still left over, Dijkstra's search finds the cheapest chain of rows that move over
    by one column each, the last to a free one (`_augment`). Where that takes long, prices are first
    brought about where they belong by bids in large steps (`_settle_roughly`).
@@ -115,7 +116,7 @@ class Search(NamedTuple):
 
 
 def _compiled(function: F) -> F:
-    """Compiled with whoever calls it. Maxima vectorise: no NaN comes here, and -0 equals 0."""
+    """Compiled into its callers. Maxima vectorise: no NaN comes here, and -0 equals 0."""
     return cast(F, njit(fastmath={"nnan", "nsz"})(function))
 
 
@@ -346,7 +347,8 @@ def _augment(
     """Finds the cheapest chain from the free row `start` to a free column, and moves along it.
 
     A step from row i to column j costs what i would lose against its best column; columns that are
-    taken lead on to their owners at no cost. The `number` tells this search's marks from others'.
+    taken lead on to their owners at no cost. The `number` distinguishes the marks of this search
+    from others'.
     Returns how many columns were looked beyond.
     """
     prices, rounded, assigned, owner = market

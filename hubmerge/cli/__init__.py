@@ -29,6 +29,7 @@ from hubmerge.cli import (
     specs,
     verify,
 )
+from hubmerge.cli.command import Command, epilog
 from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.errors import INTERRUPTED, HubmergeError
 
@@ -37,29 +38,26 @@ STOPPED = "Stopped. Nothing half-made is left; the same command goes on from wha
 app = typer.Typer(
     name="hubmerge",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    merge,
-    match,
-    diagnose,
-    plan,
-    methods,
-    report,
-    push,
-    verify,
-    path,
-    plane,
-    simplex,
-    complex_command,
-    demo,
-    app_command,
-):
-    app.command(command.NAME)(command.command)
-app.add_typer(specs.app, name="specs")
-app.add_typer(hub.app, name="hub")
+PANELS = {
+    "Merge": (merge, plan, match, diagnose),
+    "Publish and check": (report, push, verify),
+    "Measure what lies between models": (path, plane, simplex, complex_command),
+    "Learn what there is": (methods, demo, app_command),
+}
+"""Panel of the help -> its commands."""
+for panel, modules in PANELS.items():
+    for module in modules:
+        app.command(
+            module.NAME,
+            cls=Command,
+            rich_help_panel=panel,
+            epilog=epilog(getattr(module.command, "examples", ())),
+        )(module.command)
+app.add_typer(specs.app, name="specs", rich_help_panel="Learn what there is")
+app.add_typer(hub.app, name="hub", rich_help_panel="Learn what there is")
 
 
 def _version(wanted: bool) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubmerge.cli import options as o
+from hubmerge.cli.command import command as made
+from hubmerge.recipe import Recipe
+from hubmerge.utils.option import DIAGNOSE
 
 if TYPE_CHECKING:
     from hubmerge.surveys.diagnose import Diagnosis
@@ -12,29 +15,16 @@ if TYPE_CHECKING:
 NAME = "diagnose"
 
 
-def command(
-    models: o.Models = None,
-    labels: o.Labels = "by-name",
-    seed: o.Seed = 0,
-    trust_remote_code: o.TrustRemoteCode = False,
-    dataset: o.Dataset = None,
-    json: o.Json = False,
-    quiet: o.Quiet = False,
-) -> None:
+def _diagnose(recipe: Recipe, output: o.Output) -> None:
     """Say how B is related to A, how far apart their units are, and what to merge them by."""
-    given = {
-        "labels": labels,
-        "seed": seed,
-        "trust_remote_code": trust_remote_code,
-        "dataset": o.data_fields(dataset),
-    }
-    recipe = o.recipe_of(models, None, given)
-    o.settle(quiet=quiet, json=json)
-
     from hubmerge.surveys.diagnose import diagnose
 
     found = diagnose(recipe)
-    o.say(found.model_dump_json(indent=2) if json else _text(found, dataset))
+    dataset = recipe.dataset.id if recipe.dataset else None
+    o.say(found.model_dump_json(indent=2) if output.json else _text(found, dataset))
+
+
+command = made(_diagnose, Recipe, o.Output, takes=(DIAGNOSE,))
 
 
 def _text(found: Diagnosis, dataset: str | None) -> str:

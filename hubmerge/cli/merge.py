@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hubmerge.cli import options as o
-from hubmerge.cli.merging import merging
+from hubmerge.cli.command import command as made
 from hubmerge.cli.wording import COMMAND_LINE
-
-if TYPE_CHECKING:
-    from hubmerge.hub.destination import Destination
-    from hubmerge.recipe import Recipe
+from hubmerge.hub.destination import Destination
+from hubmerge.recipe import Recipe
 
 NAME = "merge"
+EXAMPLES = (
+    "hubmerge merge me/left me/right -o both",
+    "hubmerge merge me/left me/right --dataset me/data --fuse least-squares --push me/both",
+    "hubmerge merge me/a me/b me/c --dataset me/data --weights .5,.3,.2 -o three",
+)
 
 
-def _merge(recipe: Recipe, destination: Destination, json: bool) -> None:
+def _merge(recipe: Recipe, destination: Destination, output: o.Output) -> None:
     """Match, merge, repair, measure, and write a stock checkpoint with its report card."""
     from hubmerge.pipeline.run import run
     from hubmerge.reporting.text import render_text
 
     result = run(recipe, destination)
-    if json:
+    if output.json:
         o.say(result.report.to_json().rstrip())
         return
     o.say(render_text(result.report, result.folder, COMMAND_LINE))
@@ -32,4 +33,9 @@ def _merge(recipe: Recipe, destination: Destination, json: bool) -> None:
             o.say("                 it stood there already: nothing was uploaded")
 
 
-command = merging(_merge)
+def command_for(recipe: type[Recipe]) -> object:
+    """The command for recipes of this class."""
+    return made(_merge, recipe, o.RecipeFile, Destination, o.Output, examples=EXAMPLES)
+
+
+command = command_for(Recipe)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hubmerge.cli import options as o
+from hubmerge.cli.command import Json
 from hubmerge.utils.suggestions import unknown
 
 NAME = "methods"
@@ -16,10 +17,10 @@ def command(
     kind: Annotated[
         str | None,
         typer.Argument(
-            metavar="[KIND]", help="match, together, fuse, repair or curve; all if left out."
+            metavar="[KIND]", help="match, multi-match, fuse, repair or curve; all if left out."
         ),
     ] = None,
-    json: o.Json = False,
+    json: Json = False,
 ) -> None:
     """List every method with the rows it looks at, its options and its source."""
     from hubmerge.reporting.methods import KINDS, methods_json, methods_text

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from hubmerge.cli import options as o
+from hubmerge.cli.command import command as made
+from hubmerge.hub.destination import Destination
+from hubmerge.utils.option import PUSH, TARGET, Option
 
 NAME = "push"
 
 
-def command(
-    folder: Annotated[Path, typer.Argument(help="What `hubmerge merge -o` wrote.")],
-    repo: Annotated[str, typer.Argument(metavar="ID", help="Repository to publish to.")],
-    private: o.Private = None,
-    create_pr: o.CreatePr = False,
-    revision: o.Revision = None,
-    exist_ok: o.ExistOk = False,
-    json: o.Json = False,
-    quiet: o.Quiet = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Pushed:
+    """What is published, and where."""
+
+    folder: Annotated[
+        Path,
+        Option("What `hubmerge merge -o` wrote.", group=TARGET, metavar="FOLDER", positional=True),
+    ]
+    repo: Annotated[
+        str, Option("Repository to publish to.", group=TARGET, metavar="ID", positional=True)
+    ]
+
+
+def _push(pushed: Pushed, destination: Destination, output: o.Output) -> None:
     """Upload a merged folder in one commit; pushing the same again does nothing."""
-    o.settle(quiet=quiet, json=json)
-
-    import dataclasses
-    import json as jsonlib
-
     from hubmerge.pipeline.publish import publish_folder
 
-    destination = o.destination_of(None, repo, private, create_pr, revision, exist_ok)
-    published = publish_folder(folder, destination)
-    if json:
-        o.say(jsonlib.dumps(dataclasses.asdict(published), indent=2))
+    destination = dataclasses.replace(destination, push=pushed.repo)
+    published = publish_folder(pushed.folder, destination)
+    if output.json:
+        o.say(json.dumps(dataclasses.asdict(published), indent=2))
         return
     o.say(f"published  {published.pr_url or published.url}")
     if not published.changed:
         o.say("           it stood there already: nothing was uploaded")
+
+
+command = made(_push, Pushed, Destination, o.Output, takes=(PUSH,))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hubmerge.cli import options as o
+from hubmerge.cli.command import Json
 from hubmerge.cli.wording import COMMAND_LINE
 
 NAME = "report"
@@ -14,7 +15,7 @@ NAME = "report"
 
 def command(
     merge: Annotated[str, typer.Argument(metavar="MERGE", help="A merge's folder, or its Hub id.")],
-    json: o.Json = False,
+    json: Json = False,
 ) -> None:
     """Show the report of a merge that is already made."""
     o.settle(quiet=True, json=json)

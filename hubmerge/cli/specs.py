@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hubmerge.cli import options as o
+from hubmerge.cli.command import Json, Seed, TrustRemoteCode
 
 app = typer.Typer(no_args_is_help=True, help="The families hubmerge can match.")
 
@@ -17,7 +18,7 @@ def specs() -> None:
 
 
 @app.command("list")
-def list_families(json: o.Json = False) -> None:
+def list_families(json: Json = False) -> None:
     """Name every family, and the models it is for."""
     import json as jsonlib
 
@@ -50,9 +51,9 @@ def check(
     config_only: Annotated[
         bool, typer.Option("--config-only", help="Build it from config.json, without its weights.")
     ] = False,
-    trust_remote_code: o.TrustRemoteCode = False,
-    seed: o.Seed = 0,
-    json: o.Json = False,
+    trust_remote_code: TrustRemoteCode = False,
+    seed: Seed = 0,
+    json: Json = False,
 ) -> None:
     """Prove in float64 that the spec's free spaces leave this model's outputs alone."""
     o.settle(quiet=json, json=json)

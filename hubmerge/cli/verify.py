@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hubmerge.cli import options as o
+from hubmerge.cli.command import Json, Quiet, TrustRemoteCode
 from hubmerge.cli.wording import COMMAND_LINE
 
 NAME = "verify"
@@ -22,9 +23,9 @@ def command(
         bool,
         typer.Option("--weights-only", help="Quick: without data, and nothing is measured."),
     ] = False,
-    trust_remote_code: o.TrustRemoteCode = False,
-    json: o.Json = False,
-    quiet: o.Quiet = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make a published merge again from what it records, measure it again, and compare."""
     o.settle(quiet=quiet, json=json)

@@ -5,20 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from hubmerge.cli.options import option_name
 from hubmerge.errors.wording import Value, Wording, listed
-
-NAMES = {
-    "dataset.config": "dataset-config",
-    "fuse_options": "fuse-option",
-    "lam": "lambda",
-}
-"""Fields whose options are named otherwise."""
-
-
-def option_name(field: str) -> str:
-    """What the command line calls a field: `--text-column` for `dataset.text_column`."""
-    name = NAMES.get(field) or field.removeprefix("dataset.").replace("_", "-")
-    return f"--{name}"
 
 
 def option_text(field: str, values: Sequence[Value]) -> str:

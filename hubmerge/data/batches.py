@@ -23,6 +23,7 @@ from hubmerge.data.labels import LabelMap
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError, LabelError
 from hubmerge.models.label_outputs import Answers
+from hubmerge.models.outputs import RowStatistics
 
 BATCH_SIZE = 100
 """Rows in a batch. Part of every figure's last bits: never made to depend on the machine."""
@@ -65,6 +66,8 @@ class Batches:
     """Output indices of all rows, int64 [rows]; None where the rows have no labels."""
     answers: Answers | None = None
     """How outputs are read as labels, where they are not the same."""
+    statistics: RowStatistics | None = None
+    """What evaluation keeps of a model's answers to labelled rows; None of rows without labels."""
 
     @property
     def rows(self) -> int:
@@ -113,33 +116,49 @@ class _Kept:
         return inputs
 
 
+@dataclass(frozen=True)
+class ColumnReader:
+    """A column that a model takes, and how its rows become inputs.
+
+    read: rows of the column, the split they are of, and their numbers -> inputs. Raises: DataError,
+    where a row does not hold what the model takes.
+    check: whether all of these rows may be read, before the first one is.
+    """
+
+    column: str
+    read: Callable[[Dataset, str, Sequence[int]], Inputs]
+    check: Callable[[Dataset, RowSet], None] | None = None
+
+
 def make_batches(
     data: Data,
     rows: RowSet,
-    model: PreTrainedModel,
-    processor: Any | None,
+    reader: ColumnReader,
     labels: LabelMap | None,
     *,
+    statistics: RowStatistics | None = None,
     answers: Answers | None = None,
     cache_bytes: int = CACHE_BYTES,
 ) -> Batches:
-    """The batches of `rows` for `model`.
+    """The batches of `rows`.
 
-    processor: the model's image processor; needed for images.
-    labels: None for rows whose labels do not matter (calibration). answers: how outputs are read as
-        labels, where they are not the same.
-    Raises: DataError, if the data does not hold what the model takes, now or when a batch is read,
-        or feature rows hold what is no finite number;
+    Parameters:
+        reader: the column the model takes, and how.
+        labels: None for rows whose labels do not matter (calibration).
+        statistics: what evaluation keeps of answers.
+        answers: how outputs are read as labels, where they are not the same.
+        cache_bytes: inputs that are kept.
+
+    Raises: DataError, if the data does not hold what the model takes, now or when a batch is read;
         LabelError, if a row has no label or one that `labels` does not know.
     """
     dataset = data.splits[rows.split]
-    column, read = _reader(data, model, processor)
-    inputs = dataset.select_columns([column])
-    if column == data.feature_column:
-        _check_finite(inputs, column, rows, data.ref)
+    inputs = dataset.select_columns([reader.column])
+    if reader.check is not None:
+        reader.check(inputs, rows)
     targets = None if labels is None else _labels(data, dataset, rows, labels)
-    kept = keeping(lambda indices: read(inputs, rows.split, indices), cache_bytes)
-    return Batches(kept, rows.indices, targets, answers)
+    kept = keeping(lambda indices: reader.read(inputs, rows.split, indices), cache_bytes)
+    return Batches(kept, rows.indices, targets, answers, statistics)
 
 
 def keeping(read: Read, limit: int) -> Read:
@@ -189,27 +208,39 @@ def _is_finite(value: float | None) -> bool:
     return value is not None and bool(torch.tensor(value, dtype=torch.float32).isfinite())
 
 
-Reader = Callable[[Dataset, str, Sequence[int]], Inputs]
+def feature_reader(data: Data, size: int) -> ColumnReader:
+    """Reads the feature column of `data` for a model that takes `size` numbers a row.
+
+    Raises, when rows are read: DataError, if a row holds another number of them, or what is no
+    finite number.
+    """
+    column = data.feature_column
+    assert column is not None
+
+    def read(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
+        values = [dataset[row][column] for row in rows]
+        lengths = {len(value or ()) for value in values}
+        if len(lengths) > 1:
+            raise DataError(
+                f'column "{column}" of split "{split}" of {data.ref} is ragged',
+                found=f"lists of {', '.join(map(str, sorted(lengths)))} numbers",
+            )
+        return {"features": _fitting(torch.tensor(values, dtype=torch.float32), size, data)}
+
+    def check(dataset: Dataset, rows: RowSet) -> None:
+        _check_finite(dataset, column, rows, data.ref)
+
+    return ColumnReader(column, read, check)
 
 
-def _reader(data: Data, model: PreTrainedModel, processor: Any | None) -> tuple[str, Reader]:
-    """The column this model reads, and how."""
-    takes_features = model.main_input_name == "features"
-    size = model.config.input_size if takes_features else None
-    if takes_features and data.feature_column is not None:
-        column = data.feature_column
+def image_reader(
+    data: Data, model: PreTrainedModel, processor: Any | None, size: int | None = None
+) -> ColumnReader:
+    """Reads the images of `data` through `processor`.
 
-        def read_features(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
-            values = [dataset[row][column] for row in rows]
-            lengths = {len(value or ()) for value in values}
-            if len(lengths) > 1:
-                raise DataError(
-                    f'column "{column}" of split "{split}" of {data.ref} is ragged',
-                    found=f"lists of {', '.join(map(str, sorted(lengths)))} numbers",
-                )
-            return {"features": _fitting(torch.tensor(values, dtype=torch.float32), size, data)}
-
-        return column, read_features
+    size: numbers a row must have, for a model that takes images as one long row.
+    Raises: DataError, if there are no images or no processor.
+    """
     if data.image_column is None:
         raise DataError(
             f'{data.ref} has features ("{data.feature_column}") where the model takes images',
@@ -224,7 +255,7 @@ def _reader(data: Data, model: PreTrainedModel, processor: Any | None) -> tuple[
         )
     image_column, mode = data.image_column, PIL_MODES[channels_of(model, processor)]
 
-    def read_images(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
+    def read(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
         images = [_image(dataset, split, row, image_column, mode, data.ref) for row in rows]
         try:
             found = processor(images=images, return_tensors="pt")
@@ -239,7 +270,7 @@ def _reader(data: Data, model: PreTrainedModel, processor: Any | None) -> tuple[
             for name, value in found.items()
         }
 
-    return image_column, read_images
+    return ColumnReader(image_column, read)
 
 
 def channels_of(model: PreTrainedModel, processor: Any) -> int:

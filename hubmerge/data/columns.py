@@ -13,6 +13,9 @@ from datasets import ClassLabel, Dataset, Features, Image, LargeList, List, Valu
 from hubmerge.errors import DataError
 from hubmerge.errors.wording import action, option
 
+IMAGE, FEATURE, TEXT = "image", "feature", "text"
+"""Kinds of columns that hold inputs."""
+
 LABELS = ("label", "labels", "fine_label", "class", "target")
 """Names of a label column, most usual first; where several fit, the first one is taken."""
 
@@ -60,7 +63,7 @@ def find_inputs(
         raise DataError(
             f"{ref} has neither an image column nor a column of float lists",
             found=_typed(features),
-            hint="hubmerge measures image classification, or classification of features",
+            hint="these models are measured on images, or on lists of numbers",
         )
     return image, vector
 
@@ -100,8 +103,7 @@ def find_text(features: Features, asked: str | None, ref: str) -> str:
         raise DataError(
             f"{ref} has no column that is clearly the text",
             found=_typed(features),
-            hint=f"name it by {option('dataset.text_column')}: a language model is measured on "
-            "texts",
+            hint=f"name it by {option('dataset.text_column')}: these models are measured on texts",
             field="dataset.text_column",
         )
     return found

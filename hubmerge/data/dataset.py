@@ -7,7 +7,7 @@ be given instead, and whatever cannot be found is refused with a list of what is
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,9 @@ import datasets
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from hubmerge.data.columns import (
+    FEATURE,
+    IMAGE,
+    TEXT,
     UNLABELLED,
     WITHOUT_LABELS,
     find_inputs,
@@ -35,7 +38,7 @@ TRAIN = ("train", "training")
 """Split names by what they are for, most usual first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Data:
     """An opened data set and the place of everything in it."""
 
@@ -81,12 +84,14 @@ def open_data(
     feature_column: str | None = None,
     label_column: str | None = None,
     text_column: str | None = None,
-    texts: bool = False,
+    inputs: Collection[str] = (IMAGE, FEATURE),
+    labels: bool = True,
     labelled: bool = True,
 ) -> Data:
     """Open what `load_dataset` (README configs, parquet, csv, image folders) or `save_to_disk`
-    left in `folder`. `ref` is its name in errors. texts: whether texts are wanted, and no labels.
-    labelled: whether rows without labels are refused.
+    left in `folder`. `ref` is its name in errors. inputs: the kinds of columns that models take,
+    of which one is enough. labels: whether a column says what is right; texts say themselves what
+    follows. labelled: whether rows without labels are refused.
 
     Evaluation split: test, else validation, else the only one; one whose labels are all kept
     secret is passed over. Calibration split: train. Validation split: validation, if it is
@@ -97,7 +102,9 @@ def open_data(
     for asked in (split, calibration_split):
         if asked is not None:
             _known_split(asked, known, ref)
-    wanted = _Columns(image_column, feature_column, label_column, text_column, texts, labelled)
+    wanted = _Columns(
+        image_column, feature_column, label_column, text_column, frozenset(inputs), labels, labelled
+    )
     chosen, notes = (split, ()) if split else _evaluation_split(known, wanted, ref)
     columns = wanted.found_in(known[chosen].features, ref)
     if not labelled and not columns.answered(known[chosen]):
@@ -118,8 +125,8 @@ def open_data(
     if calibration == chosen:
         calibration = None
     if calibration is not None:
-        inputs = (columns.image, columns.feature, columns.text)
-        require_columns(known[calibration].features, inputs, calibration, ref)
+        wanted_there = (columns.image, columns.feature, columns.text)
+        require_columns(known[calibration].features, wanted_there, calibration, ref)
     return Data(
         ref=ref,
         config=opened_config,
@@ -143,33 +150,36 @@ class _Columns:
     feature: str | None
     label: str | None
     text: str | None
-    texts: bool
-    """Whether texts are wanted, and nothing else."""
+    inputs: frozenset[str]
+    """Kinds of columns that are wanted."""
+    labels: bool
+    """Whether a column is to say what is right."""
     labelled: bool
     """Whether there must be labels."""
 
     def found_in(self, features: Features, ref: str) -> _Columns:
         """The columns there are. Raises: DataError."""
-        if self.texts:
+        images = vectors = text = None
+        if TEXT in self.inputs:
             text = find_text(features, self.text, ref)
-            return replace(self, image=None, feature=None, label=None, text=text)
-        images, vectors = find_inputs(features, self.image, self.feature, ref)
-        label = self._label_in(features, ref)
-        return replace(self, image=images, feature=vectors, label=label, text=None)
+        else:
+            images, vectors = find_inputs(features, self.image, self.feature, ref)
+        label = self._label_in(features, ref) if self.labels else None
+        return replace(self, image=images, feature=vectors, label=label, text=text)
 
     def answers_in(self, rows: Dataset, ref: str) -> bool:
         """Whether a split says what is right, whatever its inputs are called."""
-        if self.texts:
+        if not self.labels:
             return True
         label = self._label_in(rows.features, ref)
         return label is not None and is_labelled(rows, label)
 
     def answered(self, rows: Dataset) -> bool:
-        """Whether rows say what is right: texts do, others by their labels."""
-        return self.texts or (self.label is not None and is_labelled(rows, self.label))
+        """Whether rows say what is right, by themselves or by their labels."""
+        return not self.labels or (self.label is not None and is_labelled(rows, self.label))
 
     def _label_in(self, features: Features, ref: str) -> str | None:
-        """The label column; None where there need be none and nobody named one."""
+        """The label column; None where none is needed and none was named."""
         try:
             return find_label(features, self.label, ref)
         except DataError:

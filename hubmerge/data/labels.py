@@ -38,7 +38,7 @@ def match_labels(
 
     Names decide where both sides have them. The index decides where the data holds bare numbers
     or the model's names say nothing (LABEL_0) and the data has as many classes as the model, or
-    where `by_index` says so. named: names alone may decide, because the order is nobody's own.
+    where `by_index` says so. named: names alone may decide, because the order is no model's own.
     Raises: LabelError, if a label of the data has no place in the model.
     """
     model = [id2label[index] for index in sorted(id2label)]

@@ -1,14 +1,14 @@
-"""How a data set is read for a model: one way for each task, all with the same three sets."""
+"""How a data set is read for a model: labelled rows, or texts, all with the same three sets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from transformers import PreTrainedModel
 
-from hubmerge.data.batches import Batches, make_batches
+from hubmerge.data.batches import Batches, ColumnReader, make_batches
 from hubmerge.data.dataset import Data
 from hubmerge.data.labels import match_labels
 from hubmerge.data.rows import RowSet
@@ -17,7 +17,7 @@ from hubmerge.errors import DataError
 from hubmerge.models.images import refused
 from hubmerge.models.joint_head import Heads
 from hubmerge.models.label_outputs import Answers
-from hubmerge.tasks.task import LANGUAGE, task_of
+from hubmerge.models.outputs import RowStatistics
 
 
 @dataclass(frozen=True)
@@ -34,37 +34,49 @@ class Reading:
     columns: dict[str, str]
 
 
-def read_for(
-    data: Data,
-    model: PreTrainedModel,
-    processor: Any | None,
-    tokenizer: Any | None,
-    *,
-    labels: dict[int, str],
-    by_index: bool = False,
-    tokens: int | None = None,
-    heads: Heads | None = None,
-) -> Reading:
-    """The way `data` is read for `model`, or for one with these `heads`.
+@dataclass(frozen=True, kw_only=True)
+class ReadFor:
+    """What rows are read for: a model, and how its outputs are to be read.
 
-    Raises: DataError, LabelError.
+    labels: its label names by output. by_index: labels of the data are matched by number, not by
+    name. tokens: of a block of text, if a number was asked for. heads: of several label sets.
     """
-    if task_of(model.config) is LANGUAGE:
-        return _texts(data, model, tokenizer, tokens)
-    answers = None
+
+    model: PreTrainedModel
+    processor: Any | None = None
+    tokenizer: Any | None = None
+    labels: Mapping[int, str]
+    by_index: bool = False
+    tokens: int | None = None
+    heads: Heads | None = None
+
+
+def read_labelled(
+    data: Data, wanted: ReadFor, reader: ColumnReader, statistics: RowStatistics, unit: str
+) -> Reading:
+    """Rows of one column, and labels in the order of the model's outputs.
+
+    unit: the plural word for a row.
+    Raises: LabelError.
+    """
+    labels, heads, answers = wanted.labels, wanted.heads, None
     if heads is not None:
         labels, answers = dict(enumerate(heads.labels)), answers_of(heads)
     found = None
     if data.label_column is not None:
-        found = match_labels(data, labels, by_index=by_index, named=heads is not None)
-    columns = {"input": data.image_column or data.feature_column or ""}
+        found = match_labels(data, labels, by_index=wanted.by_index, named=heads is not None)
     return Reading(
         lambda rows, labelled: make_batches(
-            data, rows, model, processor, found if labelled else None, answers=answers
+            data,
+            rows,
+            reader,
+            found if labelled else None,
+            statistics=statistics,
+            answers=answers,
         ),
         (found.note,) if found and found.note else (),
-        "images" if data.image_column else "rows",
-        columns | ({"label": data.label_column} if data.label_column else {}),
+        unit,
+        {"input": reader.column} | ({"label": data.label_column} if data.label_column else {}),
     )
 
 
@@ -74,10 +86,9 @@ def answers_of(heads: Heads, parent: int | None = None) -> Answers:
     return Answers(stands_for, len(heads.labels))
 
 
-def _texts(
-    data: Data, model: PreTrainedModel, tokenizer: Any | None, tokens: int | None
-) -> Reading:
-    cut = cut_for(data, model, tokenizer, tokens)
+def read_texts(data: Data, wanted: ReadFor) -> Reading:
+    """Texts, end to end, in blocks of tokens. Raises: DataError."""
+    cut = cut_for(data, wanted.model, wanted.tokenizer, wanted.tokens)
     said = (
         f"the texts of each set were laid end to end and cut into blocks of {cut.tokens:,} tokens, "
         "as many as texts at most"

@@ -24,7 +24,7 @@ RULE = "hubmerge rows v1"
 """Part of the hash: another rule is another name."""
 
 DEFAULT_ROWS = 1000
-"""Evaluation and calibration rows where nobody says how many."""
+"""Default number of evaluation and of calibration rows."""
 MOST_VALIDATION_ROWS = 1000
 VALIDATION_SHARE = 5
 """A fifth of a split that validation and evaluation share is for validation."""

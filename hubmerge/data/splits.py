@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from hubmerge.data.batches import Batches
 from hubmerge.data.dataset import Data
 from hubmerge.data.reading import Reading
 from hubmerge.data.rows import Rows, RowSet, choose_rows
 from hubmerge.errors import LabelError
-from hubmerge.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,27 @@ class DataSplits:
         return replace(self.calibration, labels=labels)
 
 
-def learning_rows(data: Data, rows: Rows, recipe: Recipe, wanted: int) -> RowSet:
-    """The calibration rows; up to `wanted` of their kind, where the recipe asks for no number."""
-    if recipe.calibration_samples is not None:
+def split_validation(validation: Batches) -> tuple[Batches, Batches]:
+    """Two halves of the validation rows: what fusions choose on, and what they are compared on.
+
+    So that none is judged by rows it has seen.
+    """
+    middle = (validation.rows + 1) // 2
+    labels = validation.labels
+    rest = None if labels is None else labels[middle:]
+    return validation.first(middle), replace(
+        validation, indices=validation.indices[middle:], labels=rest
+    )
+
+
+def learning_rows(
+    data: Data, rows: Rows, wanted: int, *, samples: int | Literal["all"] | None, asked: int | None
+) -> RowSet:
+    """The calibration rows; up to `wanted` of their kind, where no number was `asked` for.
+
+    samples: evaluation rows, as `choose_rows` takes them.
+    """
+    if asked is not None:
         return rows.calibration
     most = min(wanted, rows.calibration.available)
-    return choose_rows(data, samples=recipe.samples, calibration_samples=most).calibration
+    return choose_rows(data, samples=samples, calibration_samples=most).calibration

@@ -22,10 +22,10 @@ from hubmerge.data.dataset import Data
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError
 from hubmerge.errors.wording import option
-from hubmerge.models.token_outputs import IGNORED
+from hubmerge.models.token_outputs import IGNORED, TokenStatistics
 
 TOKENS = 128
-"""Tokens of a block where nobody says how many, and the model takes so many."""
+"""Default number of tokens of a block, where the model takes so many."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Cut:
 def cut_for(
     data: Data, model: PreTrainedModel, tokenizer: Any | None, tokens: int | None = None
 ) -> Cut:
-    """How the texts of `data` are cut for `model`; tokens: of a block, if anybody says so.
+    """How the texts of `data` are cut for `model`; tokens: of a block; None: the default.
 
     Raises: DataError, if there is no tokenizer, or the model takes fewer tokens at once.
     """
@@ -74,7 +74,7 @@ def text_batches(data: Data, rows: RowSet, cut: Cut) -> Batches:
 
     following = torch.full_like(blocks, IGNORED)
     following[:, :-1] = blocks[:, 1:]
-    return Batches(read, tuple(range(len(blocks))), following)
+    return Batches(read, tuple(range(len(blocks))), following, statistics=TokenStatistics())
 
 
 def _blocks(data: Data, rows: RowSet, cut: Cut) -> Tensor:

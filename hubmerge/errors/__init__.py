@@ -177,7 +177,7 @@ class CanonicalError(HubmergeError):
 
 
 class RemoteCodeError(HubmergeError):
-    """The model wants to run code of its own and nobody allowed it."""
+    """The model needs to run code of its own, which was not allowed."""
 
     exit_code = 16
 

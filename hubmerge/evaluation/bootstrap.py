@@ -11,6 +11,8 @@ import numpy as np
 RESAMPLES = 2000
 SEED = 0
 """Fixed: an interval is a function of the figures alone."""
+DRAWN_AT_ONCE = 1 << 18
+"""Row numbers drawn by one call. The numbers are the same however many there are."""
 
 
 def resampled_means(values: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
@@ -21,10 +23,13 @@ def resampled_means(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 
     figures, rows = values.shape
     draw = np.random.default_rng(seed)
     means = np.empty((resamples, figures))
-    for mean in means:
-        counts = np.bincount(draw.integers(rows, size=rows), minlength=rows)
-        # einsum adds in one fixed order; a BLAS product may depend on its number of threads.
-        mean[:] = np.einsum("fr,r->f", values, counts / rows)
+    at_once = max(1, DRAWN_AT_ONCE // rows)
+    for start in range(0, resamples, at_once):
+        block = means[start : start + at_once]
+        for mean, chosen in zip(block, draw.integers(rows, size=(len(block), rows)), strict=True):
+            counts = np.bincount(chosen, minlength=rows)
+            # einsum adds in one fixed order; a BLAS product may depend on its number of threads.
+            mean[:] = np.einsum("fr,r->f", values, counts / rows)
     return means
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from hubmerge.evaluation.bootstrap import bounds, resampled_means
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Comparison
+from hubmerge.models.outputs import Outputs
 
 Z = float(ndtri(0.95))
 """95% point of the normal distribution, one-sided."""

@@ -10,9 +10,9 @@ from transformers import PreTrainedModel
 from hubmerge.data.batches import Batches
 from hubmerge.evaluation.curve_points import CurvePoints, PointOutputs
 from hubmerge.evaluation.evaluate import outputs
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Curve
 from hubmerge.evaluation.score import temperature_of
+from hubmerge.models.outputs import Outputs
 from hubmerge.utils.events import Point as PointMeasured
 from hubmerge.utils.events import emit, is_heard
 from hubmerge.utils.progress import track
@@ -99,10 +99,10 @@ def measure_curves(
             PointOutputs(outputs(model, eval_set.rows, workers), fitted) for eval_set in eval_sets
         ]
         bar.update(1)
-        tell(lam, places)
+        emit_points(lam, places)
         return places
 
-    def tell(lam: float, places: Sequence[PointOutputs]) -> None:
+    def emit_points(lam: float, places: Sequence[PointOutputs]) -> None:
         if is_heard():
             here = places[0].here
             emit(PointMeasured(what, lam, float(here.losses().mean()), float(here.right.mean())))
@@ -120,7 +120,7 @@ def measure_curves(
     own = [0.0, 1.0] if weights is None else [0.0]
     path = {lam: [each[k] for each in parents] for k, lam in enumerate(own)}
     for lam, places in path.items():
-        tell(lam, places)
+        emit_points(lam, places)
 
     def walks() -> list[CurvePoints]:
         return [

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hubmerge.evaluation.barrier import barrier, excess, wanted
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Curve, CurvePoint
+from hubmerge.models.outputs import Outputs
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
 from hubmerge.data.batches import Batch, Batches
-from hubmerge.evaluation.outputs import ClassOutputs, Outputs
-from hubmerge.models.token_outputs import FIGURES, TokenOutputs, figures_of, rows_at_once
+from hubmerge.models.outputs import Outputs
 from hubmerge.utils.workers import Workers
 
 
@@ -46,7 +46,7 @@ def logits(model: Asked, batches: Batches, workers: Workers, what: str = "evalua
     """
 
     def job(batch: Batch) -> Tensor:
-        return _said(model, batch, workers).double().cpu()
+        return _answer(model, batch, workers).logits.double().cpu()
 
     if not len(batches):
         return torch.empty(0, model.config.num_labels or 0, dtype=torch.float64)
@@ -54,39 +54,44 @@ def logits(model: Asked, batches: Batches, workers: Workers, what: str = "evalua
 
 
 def outputs(model: Asked, batches: Batches, workers: Workers, what: str = "evaluating") -> Outputs:
-    """What the model says of labelled rows. Raises: ValueError, if the batches have no labels."""
-    if batches.labels is None:
+    """What the model says of labelled rows, as the batches' own `statistics` keep it.
+
+    Raises: ValueError, if the batches have no labels, or do not say what is kept.
+    """
+    if batches.labels is None or batches.statistics is None:
         raise ValueError("these batches have no labels: evaluation needs some")
-    if batches.labels.ndim == 1:
-        said = logits(model, batches, workers, what).numpy()
-        if batches.answers is not None:
-            said = batches.answers.read(said)
-        return ClassOutputs(said, batches.labels.numpy())
+    kept = batches.statistics
 
     def job(batch: Batch) -> Tensor:
         assert batch.labels is not None
-        size = rows_at_once(batch.labels.shape[1], model.config.vocab_size)
-        parts = torch.arange(len(batch)).split(size)
-        return torch.cat([_figures(model, batch, part, workers) for part in parts])
+        size = kept.rows_at_once(model.config, batch.labels) or len(batch)
+        if size >= len(batch):
+            return figures(batch)
+        return torch.cat(
+            [figures(_part(batch, rows)) for rows in torch.arange(len(batch)).split(size)]
+        )
 
-    figures = torch.empty(0, FIGURES, dtype=torch.float64)
+    def figures(batch: Batch) -> Tensor:
+        assert batch.labels is not None
+        labels = batch.labels.to(workers.device)
+        with torch.inference_mode():
+            return kept.of_batch(_answer(model, batch, workers), labels)
+
+    found = torch.empty(0, kept.width(model.config), dtype=torch.float64)
     if len(batches):
-        figures = _every(job, model, batches, workers, what)
-    return TokenOutputs(figures.numpy(), batches.labels.numpy())
+        found = _every(job, model, batches, workers, what)
+    return kept.outputs(found.numpy(), batches.labels.numpy(), batches.answers)
 
 
-def _figures(model: Asked, batch: Batch, rows: Tensor, workers: Workers) -> Tensor:
-    assert batch.labels is not None
-    part = Batch({name: value[rows] for name, value in batch.inputs.items()}, None)
-    labels = batch.labels[rows].to(workers.device)
-    with torch.inference_mode():
-        return figures_of(_said(model, part, workers), labels)
+def _part(batch: Batch, rows: Tensor) -> Batch:
+    labels = None if batch.labels is None else batch.labels[rows]
+    return Batch({name: value[rows] for name, value in batch.inputs.items()}, labels)
 
 
-def _said(model: Asked, batch: Batch, workers: Workers) -> Tensor:
+def _answer(model: Asked, batch: Batch, workers: Workers) -> Any:
     inputs = {name: value.to(workers.device) for name, value in batch.inputs.items()}
     with torch.inference_mode():
-        return model(**inputs).logits
+        return model(**inputs)
 
 
 def _every(

@@ -14,9 +14,9 @@ from transformers import PreTrainedModel
 
 from hubmerge.data.batches import Batches
 from hubmerge.evaluation.evaluate import logits
-from hubmerge.evaluation.outputs import ClassOutputs
 from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
+from hubmerge.models.class_outputs import ClassOutputs
 from hubmerge.models.joint_head import Heads
 from hubmerge.utils.parent_names import roles
 from hubmerge.utils.workers import Workers

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
-import numpy as np
-from scipy.special import log_softmax
-
-from hubmerge.evaluation.outputs import ClassOutputs, Outputs
 from hubmerge.evaluation.results import Score
-
-
-def ensemble(*members: ClassOutputs, known: np.ndarray | None = None) -> ClassOutputs:
-    """The contenders' mean probabilities, as logits: log of the mean of their softmaxes.
-
-    known: bool [members, labels]; what a label counts is the mean over the members that know it.
-    """
-    logs = [log_softmax(member.logits, axis=1) for member in members]
-    if known is None:
-        return ClassOutputs(reduce(np.logaddexp, logs) - np.log(len(logs)), members[0].labels)
-    heard = [np.where(own, log, -np.inf) for own, log in zip(known, logs, strict=True)]
-    return ClassOutputs(reduce(np.logaddexp, heard) - np.log(known.sum(0)), members[0].labels)
+from hubmerge.models.outputs import Outputs
 
 
 def temperature_of(validation: Outputs | None) -> float | None:
-    """The contender's temperature; None without validation rows, or if logits are not finite."""
+    """The contender's temperature; None without validation rows, if logits are not finite, or
+    where a temperature means nothing.
+    """
     if validation is None or not len(validation) or not validation.finite:
         return None
     return validation.fitted_temperature()

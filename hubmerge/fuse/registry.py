@@ -42,7 +42,7 @@ class Given:
     finish: Finish | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fusion:
     """A registered way to combine: a pure function of aligned states and the weight of each.
 
@@ -192,17 +192,17 @@ def fusion(
     def register(function: F) -> F:
         def make(called: str) -> Fusion:
             return Fusion(
-                called,
-                function,
-                source,
-                frozenset(laws),
-                linear,
-                weighs,
-                of_a_run,
-                random,
-                sets_statistics,
-                frozenset(ASKED & set(inspect.signature(function).parameters)),
-                options_of(function),
+                name=called,
+                function=function,
+                source=source,
+                laws=frozenset(laws),
+                linear=linear,
+                weighs=weighs,
+                of_a_run=of_a_run,
+                random=random,
+                sets_statistics=sets_statistics,
+                asks=frozenset(ASKED & set(inspect.signature(function).parameters)),
+                options=options_of(function),
             )
 
         registry("fusions").add(function, make, name)

@@ -13,9 +13,9 @@ from hubmerge.data.batches import Batches, Inputs
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.evaluation.evaluate import outputs
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse._draws import drawing
 from hubmerge.models.method_context import MethodContext
+from hubmerge.models.outputs import Outputs
 from hubmerge.symmetry.permutation import State
 
 NOISE = 0.25

@@ -64,7 +64,7 @@ _caller: ContextVar[str | bool | None] = ContextVar("caller", default=None)
 
 @contextmanager
 def acting_for(token: str | None) -> Iterator[None]:
-    """Inside, the Hub is asked in the name of `token`'s owner; None: as nobody.
+    """Inside, requests carry `token`; None: they are anonymous.
 
     Outside, everything is done with the token of the environment or of `hf auth login`.
     """

@@ -15,6 +15,7 @@ from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
 from hubmerge.models.joint_head import MADE_UP, Heads, heads_of
 from hubmerge.recipe import SAME
+from hubmerge.tasks import has_classes
 
 FREE_FIELDS: dict[str, tuple[str, ...]] = {
     "names and provenance": (
@@ -112,7 +113,7 @@ def _check_pair(a: Mergeable, b: Mergeable, other_labels: bool) -> None:
     if has_classes(a.config) and classes[0] != classes[1] and not other_labels:
         raise LabelError(
             f"{a.source.ref} has {classes[0]} classes, {b.source.ref} has {classes[1]}",
-            hint=f"models merge if they tell the same classes apart; else {JOINED}",
+            hint=f"models merge if they have the same classes; else {JOINED}",
         )
     _compare(a, b, CONFIG, *(dict(_flat(m.config.to_dict(), _FREE)) for m in (a, b)))
     present = [m.processor is not None for m in (a, b)]
@@ -125,20 +126,15 @@ def _check_pair(a: Mergeable, b: Mergeable, other_labels: bool) -> None:
         check_same_tokens(a.tokenizer, b.tokenizer, a.source.ref, b.source.ref)
 
 
-def has_classes(config: PreTrainedConfig) -> bool:
-    """Whether the model tells classes apart, so that its label names mean something."""
-    return (config.architectures or [""])[0].endswith("Classification")
-
-
 def common_head(kind: str, models: Sequence[Mergeable]) -> Heads | None:
-    """The one head for models that tell other classes apart; None where they tell the same.
+    """The joint head for models with different label sets; None where they are the same.
 
     Raises: RecipeError, if they have no classes; LabelError, if names do not say which are one.
     """
     config = models[0].config
     if kind != SAME and not has_classes(config):
         raise RecipeError(
-            f"{option('heads', kind)} is for models that tell classes apart",
+            f"{option('heads', kind)} is for classifiers",
             found=f"{(config.architectures or [''])[0]}, whose outputs are no labelled classes",
             hint=leave_out("heads"),
             field="heads",
@@ -165,13 +161,15 @@ def label_permutation(
     are not the same on both sides, or are ambiguous.
     """
     if by not in ("names", "index"):
-        raise RecipeError(f"labels {by!r} is unknown", hint='"names" or "index"', field="labels")
+        raise RecipeError(
+            f"labels {by!r} is unknown", hint='"names" or "index"', field="align_labels"
+        )
     a, b = ([labels[i] for i in sorted(labels)] for labels in (a_id2label, b_id2label))
     if len(a) != len(b):
         raise LabelError(f"A has {len(a)} classes, B has {len(b)}")
     if by == "index":
         return list(range(len(a)))
-    by_index = f"if both models number the same classes alike: {option('labels', 'by-index')}"
+    by_index = f"if both models number the same classes alike: {option('align_labels', 'index')}"
     if nothing := next((name for name in [*a, *b] if MADE_UP.fullmatch(name)), None):
         raise LabelError("the label names say nothing", found=repr(nothing), hint=by_index)
     if a == b:

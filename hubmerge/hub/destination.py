@@ -4,19 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from hubmerge.utils.option import MATCH, PUSH, SURVEY, TARGET, Option
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Destination:
-    """Where the result goes. None of this changes what it is.
+    """Where the result goes. None of this changes what it is."""
 
-    out: folder to write; None is "<name of A>-<name of B>-merged" here.
-    push: repository to publish to; private: None leaves it to the licence policy.
-    """
-
-    out: Path | None = None
-    push: str | None = None
-    private: bool | None = None
-    create_pr: bool = False
-    revision: str | None = None
-    exist_ok: bool = False
+    out: Annotated[
+        Path | None,
+        Option(
+            "Folder to write; must not exist. Default: the parents' names, here.",
+            group=TARGET,
+            flags="-o --out",
+            top=True,
+            also=(MATCH, SURVEY),
+        ),
+    ] = None
+    push: Annotated[
+        str | None, Option("Publish to this repository.", group=TARGET, metavar="ID", top=True)
+    ] = None
+    private: Annotated[
+        bool | None,
+        Option(
+            "Visibility. Default: what the licences ask for.",
+            group=TARGET,
+            flags="--private/--public",
+            also=(PUSH,),
+        ),
+    ] = None
+    create_pr: Annotated[
+        bool,
+        Option("Open a pull request in a repository that exists.", group=TARGET, also=(PUSH,)),
+    ] = False
+    revision: Annotated[str | None, Option("Branch to publish to.", group=TARGET, also=(PUSH,))] = (
+        None
+    )
+    exist_ok: Annotated[
+        bool, Option("Add a commit to a repository that exists.", group=TARGET, also=(PUSH,))
+    ] = False

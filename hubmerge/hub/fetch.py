@@ -147,7 +147,7 @@ def _download(source: Source, names: list[str]) -> Path:
 
 
 def _told(name: str) -> type[HubBar]:
-    """The client's bars, whose bytes are told to whoever listens as well."""
+    """The client's bars, whose bytes are emitted as events as well."""
 
     class Told(HubBar):
         def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -15,30 +15,12 @@ from pathlib import Path
 import torch
 
 from hubmerge.errors import WeightsError
+from hubmerge.tasks import companion_files
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-
-COMPANIONS = (
-    CONFIG,
-    PROCESSOR,
-    "processor_config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "chat_template.jinja",
-)
-"""Files beside the weights that transformers reads."""
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 """Endings of weights in formats that are not safetensors; the first five can run code."""
@@ -98,7 +80,7 @@ def model_files(
 
     Raises: as `weight_files`.
     """
-    chosen = {name for name in COMPANIONS if name in names}
+    chosen = {CONFIG, *companion_files()}.intersection(names)
     chosen.update(weight_files(names, read, ref))
     if code:
         chosen.update(name for name in names if name.endswith(".py"))
@@ -186,7 +168,7 @@ def _no_weights(names: Collection[str], ref: str) -> WeightsError:
             f"{ref} has no safetensors weights",
             found=", ".join(others[:5]) + ": pickled weights can run code, so they are not opened",
             hint="convert once, where you trust the file:\n"
-            "AutoModelForImageClassification.from_pretrained(ID).save_pretrained(DIR)\n"
+            "CLASS.from_pretrained(ID).save_pretrained(DIR), CLASS being the one its card names\n"
             "or ask for it at https://huggingface.co/spaces/safetensors/convert",
         )
     return WeightsError(

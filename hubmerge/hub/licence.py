@@ -2,7 +2,7 @@
 
 The Hub has no rule of inheritance, so this is a policy, and a careful one: the same licence is
 inherited, permissive ones are listed together, and everything else is `other`, private unless
-somebody decides otherwise. Not legal advice.
+the user decides otherwise. Not legal advice.
 """
 
 from __future__ import annotations

@@ -12,7 +12,13 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoImageProcessor, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoImageProcessor,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
 from transformers.utils import logging as transformers_logging
 
@@ -33,7 +39,7 @@ from hubmerge.hub.processors import refuse_misfit
 from hubmerge.hub.source import Source, folder_files, resolve
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
-from hubmerge.tasks.task import LANGUAGE, task_of
+from hubmerge.tasks import Task, task_of
 from hubmerge.utils.progress import is_quiet
 
 SHOWN = 5
@@ -50,7 +56,7 @@ class Description:
     code_folder: Path | None = None
     """Where its own python files lie; None unless they may be run."""
     tokenizer: Any | None = None
-    """Of a language model."""
+    """Of a model that reads texts."""
 
 
 @dataclass
@@ -60,7 +66,7 @@ class LoadedModel:
     source: Source
     model: PreTrainedModel
     processor: Any | None
-    """The image processor; None if the model comes without one."""
+    """What prepares images, or of a model that no task accepts other inputs; None without one."""
     dtype: torch.dtype
     """The one most weights are stored in."""
     dtypes: dict[str, torch.dtype]
@@ -68,7 +74,12 @@ class LoadedModel:
     folder: Path
     """Where its files lie."""
     tokenizer: Any | None
-    """Of a language model; None if it comes without one."""
+    """Of a model that reads texts; None if it comes without one."""
+
+    @property
+    def task(self) -> Task | None:
+        """What the model is for; None if no task accepts it."""
+        return task_of(self.config)
 
     @property
     def config(self) -> PreTrainedConfig:
@@ -105,13 +116,19 @@ def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
             fetch_file(source, name)
     folder = fetch_file(source, CONFIG).parent
     config = _config(folder, source.ref, trust_remote_code)
+    task = task_of(config)
     return Description(
         source,
         config,
-        _processor(folder, source.ref, trust_remote_code),
+        _processor(folder, source.ref, trust_remote_code, any_kind=task is None),
         folder if trust_remote_code else None,
-        _tokenizer(source, names, trust_remote_code) if task_of(config) is LANGUAGE else None,
+        _tokenizer(source, names, trust_remote_code) if _takes_texts(task) else None,
     )
+
+
+def _takes_texts(task: Task | None) -> bool:
+    """Whether a tokenizer belongs to such a model; where that is unknown, it may."""
+    return task is None or TOKENIZER in task.companion_files
 
 
 def load_config(source: Source, *, trust_remote_code: bool = False) -> PreTrainedConfig:
@@ -159,7 +176,7 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
     """The class `config.architectures` names: transformers', a registered one, or remote code.
 
     code_folder: where the model's own python files lie, if they may be run.
-    Raises: FamilyError, if nobody knows the name.
+    Raises: FamilyError, if the name is unknown.
     """
     name = (config.architectures or [""])[0]
     remote = [path for path in getattr(config, "auto_map", {}).values() if isinstance(path, str)]
@@ -173,7 +190,7 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
         if registered.__name__ == name:
             return registered
     raise FamilyError(
-        f"nobody knows the architecture {name!r}",
+        f"the architecture {name!r} is unknown",
         found=f'"architectures" in {CONFIG}, model_type {config.model_type!r}',
         hint="it is a class of transformers, or one registered with its Auto classes",
     )
@@ -252,12 +269,17 @@ def _config(folder: Path, ref: str, trust_remote_code: bool) -> PreTrainedConfig
         raise WeightsError(f"{CONFIG} of {ref} cannot be used", found=str(error)) from error
 
 
-def _processor(folder: Path, ref: str, trust_remote_code: bool) -> Any | None:
+def _processor(
+    folder: Path, ref: str, trust_remote_code: bool, *, any_kind: bool = False
+) -> Any | None:
+    """any_kind: whether it may be one of other inputs than images."""
     if not (folder / PROCESSOR).is_file():
         return None
-    _refuse_code(_read_json(folder / PROCESSOR, ref), PROCESSOR, ref, trust_remote_code)
+    fields = _read_json(folder / PROCESSOR, ref)
+    _refuse_code(fields, PROCESSOR, ref, trust_remote_code)
+    images = not any_kind or not {"image_processor_type", "image_mean"}.isdisjoint(fields)
     try:
-        return AutoImageProcessor.from_pretrained(
+        return (AutoImageProcessor if images else AutoFeatureExtractor).from_pretrained(
             folder, trust_remote_code=trust_remote_code, local_files_only=True
         )
     except Exception as error:  # as above

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import FeatureExtractionMixin, PreTrainedConfig, PreTrainedModel
 
 from hubmerge.errors import WeightsError
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.models.images import image_size, misfit
+from hubmerge.tasks import task_of
 
 AUTO = "auto"
 """The matcher that what is given decides on."""
@@ -25,11 +26,37 @@ def refuse_misfit(model: PreTrainedModel, processor: Any | None, ref: str) -> No
     height, width = sizes[1]
     raise WeightsError(
         f"the processor of {ref} makes images of {made}, its model takes {taken}",
-        found=f"{PROCESSOR} and {CONFIG} do not belong together, so that nobody knows what the "
+        found=f"{PROCESSOR} and {CONFIG} do not belong together, so that it is unknown what the "
         "model says of an image",
         hint=f'"size": {{"height": {height}, "width": {width}}} in {PROCESSOR}, if the model was '
         "trained with that",
     )
+
+
+class Prepared(Protocol):
+    """A `Description` or a `LoadedModel`."""
+
+    @property
+    def config(self) -> PreTrainedConfig: ...
+    @property
+    def processor(self) -> Any | None: ...
+    @property
+    def tokenizer(self) -> Any | None: ...
+
+
+def auto_processor(model: Prepared) -> str | None:
+    """The auto class of transformers that loads what prepares the inputs; None if nothing does."""
+    if model.processor is None and model.tokenizer is None:
+        return None
+    task = task_of(model.config)
+    if task is not None:
+        return task.auto_processor
+    if model.processor is None:
+        return "AutoTokenizer"
+    if model.tokenizer is not None:
+        return "AutoProcessor"
+    audio = isinstance(model.processor, FeatureExtractionMixin)
+    return "AutoFeatureExtractor" if audio else "AutoImageProcessor"
 
 
 def matched_without_data(match: str, config: PreTrainedConfig, processor: Any | None) -> str:

@@ -139,7 +139,7 @@ def _prepare(repo_id: str, revision: str | None, found: RemoteRepo | None, priva
             client().create_repo(repo_id, private=private)
             repo = look_at(repo_id, revision)
         elif found is None and not repo.is_fresh:
-            raise ConflictError(f"{repo_id} was created by somebody else meanwhile")
+            raise ConflictError(f"{repo_id} was created by another user meanwhile")
         if repo is None:
             raise NotFoundError(f"{repo_id} was created but cannot be seen", source=endpoint())
         if revision is not None and not repo.has_branch:
@@ -152,7 +152,7 @@ def _prepare(repo_id: str, revision: str | None, found: RemoteRepo | None, priva
 def _refuse_changed(repo_id: str, found: RemoteRepo | None, target: Target | None) -> None:
     """Raises: ConflictError, if the repository is not what was decided upon.
 
-    One that was created meanwhile and is still empty is nobody's change.
+    A repository that was created meanwhile and is still empty is no conflict.
     """
     if target is None or (found is not None and not target.exists and found.is_fresh):
         return
@@ -181,7 +181,7 @@ class _Push:
         additions = self._uploaded(revision)
 
         def once() -> str:
-            """A commit whose answer was lost is found done, not taken for somebody else's."""
+            """A commit whose answer was lost is found done, not taken for another user's."""
             found = look_at(self.repo_id, revision)
             if found is not None and found.head != head and self._stands(found):
                 return found.head
@@ -217,8 +217,8 @@ class _Push:
         return Published(self.repo_id, url, there.repo.head, there.url, changed=False)
 
     def _only(self, own: Sequence[Proposal]) -> Proposal | None:
-        """The oldest of them that holds this merge. The Hub has no lock: whoever finds that the
-        same was proposed twice in one moment closes the younger."""
+        """The oldest of them that holds this merge. The Hub has no lock: a process that finds
+        that the same was proposed twice in one moment closes the younger."""
         standing = [each for each in own if self._stands(each.repo)]
         for younger in standing[1:]:
             withdraw(self.repo_id, younger, f"The same merge was proposed in {standing[0].url}")

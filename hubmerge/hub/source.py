@@ -40,7 +40,7 @@ class Ref:
     repo_type: RepoType = "model"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source(Ref):
     """A `Ref` pinned to one state for good."""
 
@@ -109,16 +109,14 @@ def resolve(ref: str, repo_type: RepoType = "model") -> Source:
     parsed = parse_ref(ref, repo_type)
     if parsed.folder is not None:
         sha = _local_sha(parsed.folder, ref, repo_type)
-        return Source(ref, parsed.id, "local", None, parsed.folder, repo_type, sha)
+        return Source(**vars(parsed), sha=sha)
 
     def look() -> Source:
         info = client().repo_info(parsed.id, repo_type=repo_type, revision=parsed.revision)
         gated, private = bool(info.gated), bool(info.private)
-        if gated:  # shown to everybody, downloaded by the chosen
+        if gated:  # visible to all, downloadable by users with access
             client().auth_check(parsed.id, repo_type=repo_type)
-        return Source(
-            ref, parsed.id, "hub", parsed.revision, None, repo_type, str(info.sha), gated, private
-        )
+        return Source(**vars(parsed), sha=str(info.sha), gated=gated, private=private)
 
     return ask(look, ref, repo_type)
 

@@ -21,7 +21,7 @@ from hubmerge.hub.client import ask, client, endpoint, signed_in
 from hubmerge.hub.source import check_revision, parse_repo_id
 
 FRESH = frozenset({".gitattributes"})
-"""Files of a repository nobody has written to yet."""
+"""Files of a repository without commits of a user."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def check_folder(out: Path) -> None:
 
 
 def check_push_options(push: str, *, create_pr: bool, revision: str | None) -> str:
-    """The repository id to push to. Raises: RecipeError, AccessError if nobody is signed in."""
+    """The repository id to push to. Raises: RecipeError, AccessError without a token."""
     repo_id = parse_repo_id(push)
     if "/" not in repo_id:
         raise RecipeError(
@@ -193,7 +193,7 @@ def check_may_create(repo_id: str) -> None:
 
 
 def refuse_overwriting(repo_id: str, found: RemoteRepo, *, exist_ok: bool, create_pr: bool) -> None:
-    """Raises: TargetError, if `found` holds anything and nobody allowed to add to it."""
+    """Raises: TargetError, if `found` holds anything and adding to it was not allowed."""
     if not (found.is_fresh or exist_ok or create_pr):
         raise TargetError(
             f"{repo_id} exists already",

@@ -1,4 +1,4 @@
-"""The tokenizer beside a language model: loading it, and whether two of them are one."""
+"""The tokenizer beside a model that reads texts: loading it, and whether two of them are one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ FILES = (
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.json",
+    "vocab.txt",
     "merges.txt",
     "tokenizer.model",
     "spiece.model",

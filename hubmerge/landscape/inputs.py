@@ -54,7 +54,14 @@ class SurveyInputs:
     @property
     def training_rows(self) -> RowSet:
         """The calibration rows that bends are trained on."""
-        return learning_rows(self.splits.data, self.splits.rows, self.recipe, TRAINING_ROWS)
+        recipe, splits = self.recipe, self.splits
+        return learning_rows(
+            splits.data,
+            splits.rows,
+            TRAINING_ROWS,
+            samples=recipe.samples,
+            asked=recipe.calibration_samples,
+        )
 
     def model_maker(self) -> Callable[[State], PreTrainedModel]:
         """Makes the repaired model of a state, valid until the next one is asked for."""

@@ -8,12 +8,12 @@ import numpy as np
 
 from hubmerge.evaluation.curve import CURVE_ROWS, CURVE_VALIDATION_ROWS
 from hubmerge.evaluation.evaluate import outputs
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Barrier
 from hubmerge.evaluation.score import temperature_of
 from hubmerge.landscape.geometry.chain import mixed
 from hubmerge.landscape.geometry.simplex import excess, simplex_barrier
 from hubmerge.landscape.inputs import SurveyInputs
+from hubmerge.models.outputs import Outputs
 from hubmerge.utils.progress import track
 
 Seen = list[tuple[Outputs, float | None]]

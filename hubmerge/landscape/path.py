@@ -9,12 +9,11 @@ from hubmerge.evaluation.results import Curve
 from hubmerge.landscape.curves import find_curve
 from hubmerge.landscape.geometry.chain import Chain, distance, hats
 from hubmerge.landscape.inputs import SurveyInputs
-from hubmerge.landscape.path_trainer import STEPS, PathTrainer
-from hubmerge.reporting.path_verdict import settle, told
+from hubmerge.landscape.options import CURVE, STEPS
+from hubmerge.landscape.path_trainer import PathTrainer
+from hubmerge.reporting.path_verdict import barrier_claim, settle
 from hubmerge.reporting.schema.survey_results import PathSeen
 
-CURVE = "bezier"
-"""The default curve."""
 KEPT = " It is the straight path: nothing lower was found on validation rows."
 
 
@@ -46,7 +45,7 @@ def measure_path(
         found=found,
         length=length,
         settled=settle(best.calibrated_barrier),
-        sentence=told(f"the {curve} path", best.calibrated_barrier, best.n, unit)
+        sentence=barrier_claim(f"the {curve} path", best.calibrated_barrier, best.n, unit)
         + (KEPT if count and length < 1 + 1e-6 else ""),
     )
     return seen, chain

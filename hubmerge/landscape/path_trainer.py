@@ -22,9 +22,6 @@ from hubmerge.training.midpoint_loss import Midpoint, Slope
 from hubmerge.training.schedule import LRSchedule
 from hubmerge.utils.progress import track
 
-STEPS = 400
-"""Steps of training, if nobody says how many."""
-
 RATE = 0.1
 """How far one step moves a weight of a bend, in standard deviations of its tensor."""
 
@@ -43,7 +40,7 @@ Settle = Callable[[Chain], Chain]
 class PathTrainer:
     """Trains paths. Called by all processes alike; the same bits on any number."""
 
-    def __init__(self, context: MethodContext, *, steps: int = STEPS, seed: int = 0) -> None:
+    def __init__(self, context: MethodContext, *, steps: int, seed: int = 0) -> None:
         """context: its batches must have labels, and so must those for validation.
 
         Raises: RecipeError, if there are no calibration or no validation rows.

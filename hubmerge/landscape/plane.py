@@ -8,13 +8,12 @@ from hubmerge.evaluation.curve import CURVE_ROWS
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.landscape.geometry.plane import plane_through
 from hubmerge.landscape.inputs import SurveyInputs
+from hubmerge.landscape.options import GRID
 from hubmerge.reporting.numbers import count, figure
 from hubmerge.reporting.schema.survey_results import PlanePoint, PlaneSeen
 from hubmerge.utils.parent_names import listed
 from hubmerge.utils.progress import track
 
-GRID = 15
-"""Default number of points along each side."""
 CORNERS = ("A", "B as it came", "B lined up")
 
 

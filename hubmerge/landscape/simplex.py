@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hubmerge.evaluation.outputs import ClassOutputs, Outputs
-from hubmerge.evaluation.score import ensemble
 from hubmerge.landscape.geometry.simplex import (
     INSIDE,
     VERTEX,
@@ -17,18 +15,20 @@ from hubmerge.landscape.geometry.simplex import (
 )
 from hubmerge.landscape.inputs import SurveyInputs
 from hubmerge.landscape.mixtures import ends_of, look_at, rise_over
+from hubmerge.landscape.options import POINTS
+from hubmerge.models.outputs import Outputs
 from hubmerge.reporting.numbers import count as counted
 from hubmerge.reporting.numbers import interval
 from hubmerge.reporting.plots.simplex import barrier_of
 from hubmerge.reporting.schema.survey_results import SimplexMeasured, SimplexPoint, SimplexSeen
-
-SAMPLES = 20
-"""Default number of points drawn from the inside."""
+from hubmerge.tasks import require_task
 
 
-def measure_simplex(inputs: SurveyInputs, together: str, *, samples: int = SAMPLES) -> SimplexSeen:
-    """The simplex of models that are lined up already. together: how, in a word."""
-    measured = [measured_simplex(inputs, together, samples)]
+def measure_simplex(
+    inputs: SurveyInputs, multi_match: str, *, samples: int = POINTS
+) -> SimplexSeen:
+    """The simplex of models that are lined up already. multi_match: how."""
+    measured = [measured_simplex(inputs, multi_match, samples)]
     return compare_simplexes(measured, inputs.splits.reading.unit)
 
 
@@ -37,13 +37,13 @@ def compare_simplexes(measured: list[SimplexMeasured], unit: str) -> SimplexSeen
     best = measured[0]
     return SimplexSeen(
         simplexes=measured,
-        sentence=f"Brought together by {best.together}, the loss inside the simplex rises by at "
+        sentence=f"Matched by {best.multi_match}, the loss inside the simplex rises by at "
         f"most {interval(barrier_of(best))} nats above the models' own on {counted(best.n)} test "
         f"{unit}.",
     )
 
 
-def measured_simplex(inputs: SurveyInputs, together: str, samples: int) -> SimplexMeasured:
+def measured_simplex(inputs: SurveyInputs, multi_match: str, samples: int) -> SimplexMeasured:
     """Vertices, the middle of every face, and points drawn from the inside."""
     count = len(inputs.states)
     inner = [(kind_of(face), centroid(face, count)) for face in faces(count)]
@@ -69,12 +69,12 @@ def measured_simplex(inputs: SurveyInputs, together: str, samples: int) -> Simpl
     ]
     sampled = [each for (kind, _), (each, _) in zip(inner, seen, strict=True) if kind == INSIDE]
     return SimplexMeasured(
-        together=together,
+        multi_match=multi_match,
         places=places,
         barrier=simplex_barrier(rise),
         calibrated_barrier=None if calibrated is None else simplex_barrier(calibrated),
-        vertices_ensemble=_together(ends),
-        drawn_ensemble=_together(sampled[:count]),
+        vertices_ensemble=_ensemble(inputs, ends),
+        drawn_ensemble=_ensemble(inputs, sampled[:count]),
         n=len(ends[0]),
     )
 
@@ -92,7 +92,7 @@ def _place(
     )
 
 
-def _together(members: Sequence[Outputs]) -> float | None:
-    """Accuracy of the members' mean prediction; None where predictions are not kept."""
-    classes = [each for each in members if isinstance(each, ClassOutputs)]
-    return float(ensemble(*classes).right.mean()) if classes else None
+def _ensemble(inputs: SurveyInputs, members: Sequence[Outputs]) -> float | None:
+    """Accuracy of the members' ensemble; None where too little is kept of their outputs."""
+    combine = require_task(inputs.scratch.config, inputs.recipe.models[0]).combine
+    return float(combine(members, None).right.mean()) if combine else None

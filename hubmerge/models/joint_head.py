@@ -1,6 +1,6 @@
 """Classification heads of several label sets: which output of one head stands for what.
 
-Parents that tell other classes apart have heads of other sizes. One head takes them all in: joined,
+Parents with different label sets have heads of different sizes. A joint head has all: joined,
 with one output for every label that some parent knows, or apart, with all outputs of all parents
 side by side. Either is a list of outputs, and for each parent which of them it knows. The same
 labels are those of one name, whatever case, spaces and underscores it is written with.
@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubmerge.errors import LabelError
-from hubmerge.recipe import APART, JOIN, SAME, JointHead
+from hubmerge.recipe import CONCAT, JOIN, SAME, JointHead
 from hubmerge.utils.parent_names import parent_letters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 MADE_UP = re.compile(r"LABEL_\d+")
-"""What transformers calls a class nobody has named."""
+"""What transformers calls a class without a name."""
 
 
 def normalised(name: str) -> str:
@@ -35,7 +35,7 @@ def normalised(name: str) -> str:
 class Heads:
     """The outputs of one head for several parents.
 
-    outputs: their names, in order. labels: what is told apart, each once, in the order in which
+    outputs: their names, in order. labels: all labels, each once, in the order in which
     parents bring them. stands_for: the number of the label that each output stands for. rows: for
     each parent, which of its own outputs each output is; None where it has no such output.
     """
@@ -95,7 +95,7 @@ def heads_of(kind: str, names: Sequence[Sequence[str]]) -> Heads | None:
         for parent in range(len(own))
     )
     stands_for = tuple(number[own[parent][row]] for parent, row in owners)
-    return Heads(APART, _marked(names, owners, stands_for), spelled, stands_for, rows)
+    return Heads(CONCAT, _marked(names, owners, stands_for), spelled, stands_for, rows)
 
 
 def with_labels(config: PreTrainedConfig, names: Sequence[str]) -> PreTrainedConfig:

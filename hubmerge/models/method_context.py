@@ -15,7 +15,7 @@ from hubmerge.utils.workers import Workers
 
 @dataclass(frozen=True)
 class Head:
-    """The layer whose outputs not every parent knows, where they tell other classes apart.
+    """The layer whose outputs not every parent has, where their label sets differ.
 
     known: bool [parents, outputs].
     """

@@ -7,16 +7,11 @@ leaves alone: on it a wrong spec would pass. `shaken` makes such tensors generic
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from transformers import (
-    AutoModelForCausalLM,
-    AutoModelForImageClassification,
-    PreTrainedConfig,
-    PreTrainedModel,
-)
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from hubmerge.errors import FamilyError
 
@@ -32,32 +27,68 @@ standard deviation."""
 
 
 def probe_inputs(
-    model_or_config: PreTrainedModel | PreTrainedConfig,
-    rows: int = 2,
-    seed: int = 0,
-    dtype: torch.dtype = torch.float64,
+    model: PreTrainedModel, rows: int = 2, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> dict[str, Tensor]:
-    """Random normal input this model accepts, or random tokens, by the name its forward takes.
+    """Random input for a model of which no more is known than its class, by its main input.
 
-    Returns: {"pixel_values": [rows, channels, height, width]}, {"features": [rows, size]} or
-    {"input_ids": [rows, tokens]}. Raises: FamilyError, if the model takes none of them.
+    Returns: as `image_probe`, `feature_probe` or `token_probe`. Raises: FamilyError, if the model
+    takes none of these.
     """
-    shape: tuple[int, ...]
-    if isinstance(model_or_config, PreTrainedModel):
-        config, name = model_or_config.config, model_or_config.main_input_name
-    else:
-        config, name = model_or_config, _main_input_name(model_or_config)
+    probe = _PROBES.get(model.main_input_name)
+    if probe is None:
+        raise _no_probe(model.config, f'its main input is "{model.main_input_name}"')
+    return probe(model, rows, seed, dtype)
+
+
+def image_probe(
+    model: PreTrainedModel, rows: int = 2, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> dict[str, Tensor]:
+    """{"pixel_values": [rows, channels, height, width]}, random normal.
+
+    Raises: FamilyError, if the configuration does not say how many channels there are.
+    """
+    return {"pixel_values": _normal(rows, _image_shape(model.config), seed, dtype)}
+
+
+def feature_probe(
+    model: PreTrainedModel, rows: int = 2, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> dict[str, Tensor]:
+    """{"features": [rows, input_size]}, random normal. Raises: FamilyError, without input_size."""
+    size = getattr(model.config, "input_size", None)
+    if not isinstance(size, int):
+        raise _no_probe(model.config, f"its configuration says input_size={size}")
+    return {"features": _normal(rows, (size,), seed, dtype)}
+
+
+def token_probe(
+    model: PreTrainedModel, rows: int = 2, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> dict[str, Tensor]:
+    """{"input_ids": [rows, tokens]}, random; with "decoder_input_ids", where there is a decoder.
+
+    Raises: FamilyError, without vocab_size.
+    """
+    config = model.config
+    size = getattr(config, "vocab_size", None)
+    if not isinstance(size, int):
+        raise _no_probe(config, f"its configuration says vocab_size={size}")
     generator = torch.Generator().manual_seed(seed)
-    if name == "input_ids" and isinstance(getattr(config, "vocab_size", None), int):
-        tokens = min(TOKENS, getattr(config, "max_position_embeddings", None) or TOKENS)
-        return {name: torch.randint(config.vocab_size, (rows, tokens), generator=generator)}
-    if name == "pixel_values":
-        shape = _image_shape(config)
-    elif name == "features" and hasattr(config, "input_size"):
-        shape = (config.input_size,)
-    else:
-        raise _no_probe(config, f'its main input is "{name}"')
-    return {name: torch.randn(rows, *shape, generator=generator, dtype=torch.float64).to(dtype)}
+    tokens = min(TOKENS, getattr(config, "max_position_embeddings", None) or TOKENS)
+    names = ["input_ids"]
+    if getattr(config, "is_encoder_decoder", False):
+        names.append("decoder_input_ids")
+    return {name: torch.randint(size, (rows, tokens), generator=generator) for name in names}
+
+
+_PROBES: dict[str, Callable[[PreTrainedModel, int, int, torch.dtype], dict[str, Tensor]]] = {
+    "pixel_values": image_probe,
+    "features": feature_probe,
+    "input_ids": token_probe,
+}
+
+
+def _normal(rows: int, shape: tuple[int, ...], seed: int, dtype: torch.dtype) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(rows, *shape, generator=generator, dtype=torch.float64).to(dtype)
 
 
 def shaken(model: PreTrainedModel, seed: int = 0) -> PreTrainedModel:
@@ -85,15 +116,6 @@ def _shake(value: Tensor, noise: Tensor, is_variance: bool) -> Tensor:
         return (value + AMPLITUDE) * torch.exp(AMPLITUDE * noise)
     spread = value.std().item() if value.numel() > 1 else 0.0
     return value + AMPLITUDE * (spread or 1.0) * noise.to(value.device)
-
-
-def _main_input_name(config: PreTrainedConfig) -> str:
-    for auto in (AutoModelForImageClassification, AutoModelForCausalLM):
-        classes: Any = auto._model_mapping  # type: ignore[attr-defined]
-        if type(config) in classes:
-            found = classes[type(config)]
-            return (found[0] if isinstance(found, tuple) else found).main_input_name
-    raise _no_probe(config, "transformers has no image classifier or language model of this type")
 
 
 def _image_shape(config: PreTrainedConfig) -> tuple[int, int, int]:

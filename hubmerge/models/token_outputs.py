@@ -9,6 +9,7 @@ confidence and accuracy are apart in every bin of confidence.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hubmerge.models.class_outputs import BINS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+    from hubmerge.models.label_outputs import Answers
 
 STEPS = 8
 """Temperatures to choose from within a factor of 2: one is at most 4.5% from the best."""
@@ -66,6 +72,29 @@ class TokenOutputs:
         """The one of `TEMPERATURES` with the least mean loss; of equals, the one nearest to 1."""
         losses = self.figures[:, : len(TEMPERATURES)].mean(axis=0)
         return min(zip(TEMPERATURES, losses, strict=True), key=lambda t: (t[1], abs(t[0] - 1)))[0]
+
+
+@dataclass(frozen=True)
+class TokenStatistics:
+    """Keeps a few figures of each block of tokens: the `RowStatistics` of language models."""
+
+    def width(self, config: PreTrainedConfig) -> int:
+        """See `figures_of`."""
+        return FIGURES
+
+    def rows_at_once(self, config: PreTrainedConfig, labels: Tensor) -> int:
+        """As many as `LOGITS_AT_ONCE` allows."""
+        return rows_at_once(labels.shape[1], config.vocab_size)
+
+    def of_batch(self, answer: Any, labels: Tensor) -> Tensor:
+        """See `figures_of`."""
+        return figures_of(answer.logits, labels)
+
+    def outputs(
+        self, figures: np.ndarray, labels: np.ndarray, answers: Answers | None
+    ) -> TokenOutputs:
+        """All blocks together."""
+        return TokenOutputs(figures, labels)
 
 
 def rows_at_once(tokens: int, vocabulary: int) -> int:

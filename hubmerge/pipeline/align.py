@@ -12,7 +12,6 @@ from transformers import PreTrainedModel
 from hubmerge.matching import Match
 from hubmerge.matching.alignment_files import load_matches
 from hubmerge.models.method_context import MethodContext
-from hubmerge.pipeline.auto_fuse import selection_rows
 from hubmerge.pipeline.auto_match import (
     NO_MATCHING,
     MatchConfig,
@@ -97,7 +96,7 @@ def _best_alignment(
 
     def merge(matches: tuple[Match, ...]) -> PreTrainedModel:
         path = paths_between(run, inputs, repair, matches).path
-        return path.model(1.0 if recipe.mixture is not None else recipe.lam)
+        return path.model(1.0 if recipe.mixture is not None else recipe.first_lambda)
 
     return best_match(
         match_configs(run, inputs),
@@ -140,7 +139,7 @@ def paths_between(
         copy.deepcopy(parents.a.model),
         inputs.statistics,
         run.workers,
-        selection_rows(run, inputs),
+        inputs.selection_rows(compared=run.methods.fusion is None),
         head=alignment.head,
     )
     unaligned, _ = alignment.filled(parents.states, None, weights)

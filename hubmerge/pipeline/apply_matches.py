@@ -12,11 +12,11 @@ from hubmerge.errors import CanonicalError, LawError
 from hubmerge.errors.wording import action, option
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Match
-from hubmerge.models.probe import probe_inputs
 from hubmerge.models.states import in_dtypes_of, in_float64
 from hubmerge.symmetry.element import transform
 from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs
 from hubmerge.symmetry.permutation import State
+from hubmerge.tasks import probe_for
 
 
 class HasStates(Protocol):
@@ -77,6 +77,6 @@ def _refuse_ill_formed(model: PreTrainedModel, state: State, form: State) -> Non
 def _deviation(model: PreTrainedModel, before: State, after: State) -> float:
     """How far apart the outputs of two states are on a probe batch, in float64."""
     precise = copy.deepcopy(model).double()
-    inputs = probe_inputs(precise)
+    inputs = probe_for(precise)
     reference = outputs(precise, in_float64(before), inputs)
     return deviation(reference, outputs(precise, in_float64(after), inputs))

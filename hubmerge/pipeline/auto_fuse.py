@@ -7,38 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from hubmerge.data.batches import Batches
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
 from hubmerge.fuse import Fused, Fusion, fusions
+from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.check import has_rows_for
-from hubmerge.pipeline.context import Run
-from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import LINEAR
 from hubmerge.pipeline.methods import is_training_run
 from hubmerge.recipe import MIDDLE, Recipe
-from hubmerge.utils.input_batches import InputBatches, NoBatches
+from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.progress import track
-
-
-def split_validation(validation: Batches) -> tuple[Batches, Batches]:
-    """Two halves of the validation rows: what fusions choose on, and what they are compared on.
-
-    So that none is judged by rows it has seen.
-    """
-    middle = (validation.rows + 1) // 2
-    labels = validation.labels
-    rest = None if labels is None else labels[middle:]
-    return validation.first(middle), replace(
-        validation, indices=validation.indices[middle:], labels=rest
-    )
-
-
-def selection_rows(run: Run, inputs: MergeInputs) -> InputBatches:
-    """The validation rows that a fusion may choose on: half of them, where fusions are compared."""
-    if inputs.validation is None:
-        return NoBatches()
-    return inputs.validation if run.methods.fusion else split_validation(inputs.validation)[0]
 
 
 @dataclass(frozen=True)
@@ -65,7 +43,7 @@ def candidates(recipe: Recipe, statistics: InputBatches, validation: InputBatche
     """
 
     def fits(fusion: Fusion) -> bool:
-        weighed = recipe.lam != MIDDLE or bool(recipe.weights) or recipe.best
+        weighed = recipe.lam != MIDDLE or bool(recipe.weights)
         return (
             (not fusion.of_a_run or is_training_run(recipe.models))
             and not fusion.random

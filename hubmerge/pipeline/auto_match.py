@@ -13,11 +13,11 @@ from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
 from hubmerge.matching import Match
-from hubmerge.specs.spec import ALL, PERMUTATIONS, SCALED, UNSCALED, Spec
+from hubmerge.specs.spec import ALL, MAPS, PERMUTATIONS, SCALES, Spec
 from hubmerge.utils.workers import Workers
 
 AUTO = "auto"
-"""Symmetries: what validation rows favour, or "scaled" where nothing is tried."""
+"""Symmetries: what validation rows favour, or "scales" where nothing is tried."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class MatchConfig:
             return "not at all"
         said = {
             ALL: ", inputs of batch norms scaled",
-            UNSCALED: ", nothing scaled",
+            MAPS: ", nothing scaled",
             PERMUTATIONS: ", permutations only",
         }
         return self.match + said.get(self.symmetry, "")
 
 
 NO_MATCHING = MatchConfig("none", PERMUTATIONS)
-"""Units left in the order they have. Tried where the models tell other classes apart: what looks
+"""Units left in the order they have. Tried where the models' label sets differ: what looks
 for different things can be better off side by side."""
 
 
@@ -72,7 +72,7 @@ def first_configs(
     together by activations or by weights, not by both. symmetry: one of the spec's `SYMMETRIES`,
     or "auto" to try them.
     """
-    asked = SCALED if symmetry == AUTO else symmetry
+    asked = SCALES if symmetry == AUTO else symmetry
     if not calibration:
         return (MatchConfig("synthetic" if images else "weights", asked),)
     names = ("activations",) if many else ("activations-weights", "activations")
@@ -87,11 +87,11 @@ Matches = tuple[Match, ...]
 
 def scale_configs(spec: Spec, best: MatchConfig, symmetry: str) -> tuple[MatchConfig, ...]:
     """What to try next to the `best` config: the same with less or more scaled, if left open."""
-    if symmetry != AUTO or best.symmetry != SCALED:
+    if symmetry != AUTO or best.symmetry != SCALES:
         return ()
-    others = (spec.allowing(other) for other in (UNSCALED, ALL))
-    kinds = {other.symmetry for other in others} - {spec.allowing(SCALED).symmetry}
-    return tuple(MatchConfig(best.match, kind) for kind in (UNSCALED, ALL) if kind in kinds)
+    others = (spec.allowing(other) for other in (MAPS, ALL))
+    kinds = {other.symmetry for other in others} - {spec.allowing(SCALES).symmetry}
+    return tuple(MatchConfig(best.match, kind) for kind in (MAPS, ALL) if kind in kinds)
 
 
 @dataclass(frozen=True)

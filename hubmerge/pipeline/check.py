@@ -39,11 +39,11 @@ def checked_methods(recipe: Recipe) -> Methods:
 
 
 def _check_fusion(recipe: Recipe, fusion: Fusion | None) -> None:
-    if recipe.base is not None and recipe.together not in (AUTO, "star"):
+    if recipe.base is not None and recipe.multi_match not in (AUTO, "star"):
         raise RecipeError(
             "models with a common base are each matched to it",
-            found=option("together", recipe.together),
-            field="together",
+            found=option("multi_match", recipe.multi_match),
+            field="multi_match",
         )
     if fusion is None:
         if recipe.fuse_options:
@@ -71,10 +71,10 @@ def _check_fusion(recipe: Recipe, fusion: Fusion | None) -> None:
             hint=add("dataset"),
             field="fuse",
         )
-    if not fusion.weighs and (recipe.lam != MIDDLE or recipe.weights or recipe.best):
+    if not fusion.weighs and (recipe.lam != MIDDLE or recipe.weights):
         raise RecipeError(
             f"{option('fuse', fusion.name)} finds the weights of the models by itself",
-            hint=leave_out("lam", "weights", "best"),
+            hint=leave_out("lam", "weights"),
             field="fuse",
         )
 
@@ -99,17 +99,17 @@ def _check_multi_match(recipe: Recipe, methods: Methods) -> None:
     if isinstance(found, Learner):
         if way.name != "star":
             raise RecipeError(
-                f"{option('together', way.name)} cannot learn",
+                f"{option('multi_match', way.name)} cannot learn",
                 found=f"{option('match', method)}, which learns for one pair at a time",
-                hint=f"{option('together', 'star')}, or a matcher that does not learn",
-                field="together",
+                hint=f"{option('multi_match', 'star')}, or a matcher that does not learn",
+                field="multi_match",
             )
     elif way.without_data and found.looks_at != NOTHING:
         raise RecipeError(
-            f"{option('together', way.name)} matches means of models, which have no activations",
+            f"{option('multi_match', way.name)} matches means of models, which have no activations",
             found=option("match", method),
-            hint=f"{option('match', 'weights')}, or {option('together', 'universe')}",
-            field="together",
+            hint=f"{option('match', 'weights')}, or {option('multi_match', 'cycle-consistent')}",
+            field="multi_match",
         )
 
 

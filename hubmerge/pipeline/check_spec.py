@@ -10,9 +10,10 @@ from transformers import AutoConfig, PreTrainedModel
 
 from hubmerge.hub.load import load, load_config, model_class
 from hubmerge.hub.source import resolve
-from hubmerge.models.probe import probe_inputs, shaken
+from hubmerge.models.probe import shaken
 from hubmerge.specs.spec import PERMUTE, Space
 from hubmerge.symmetry.laws import TOLERANCE, Proof, prove, spec_of
+from hubmerge.tasks import probe_for
 from hubmerge.utils.tables import columns
 
 ELEMENTS = 4
@@ -33,7 +34,7 @@ def check_model(
         model = load(ref, trust_remote_code=trust_remote_code).model
     spec = spec_of(model)
     precise = shaken(model, seed).double().eval()
-    return prove(precise, spec, probe_inputs(precise, seed=seed), elements=ELEMENTS, seed=seed)
+    return prove(precise, spec, probe_for(precise, seed=seed), elements=ELEMENTS, seed=seed)
 
 
 def _built(ref: str, trust_remote_code: bool) -> PreTrainedModel:

@@ -13,18 +13,19 @@ from hubmerge.evaluation.comparison import compare
 from hubmerge.evaluation.curve import EvalSet, measure_curves
 from hubmerge.evaluation.evaluate import ParentEnsemble, outputs
 from hubmerge.evaluation.label_coverage import LabelCoverage, coverage_of, known_labels
-from hubmerge.evaluation.outputs import ClassOutputs, Outputs
 from hubmerge.evaluation.results import Comparison, Curve, Score
-from hubmerge.evaluation.score import ensemble, score
+from hubmerge.evaluation.score import score
 from hubmerge.hub.load import LoadedModel
 from hubmerge.models.joint_head import Heads
 from hubmerge.models.label_outputs import Answers
+from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.align import Alignment
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import MergePath
-from hubmerge.utils.parent_names import roles, told
+from hubmerge.tasks import require_task
+from hubmerge.utils.parent_names import display_name, roles
 from hubmerge.utils.workers import Workers
 
 
@@ -68,7 +69,7 @@ def evaluate(
 ) -> Evaluation | None:
     """Measures every contender and both curves; None without data. Called by all processes alike.
 
-    Where the parents tell other classes apart they are untouched, each with its own outputs, and a
+    Where the parents' label sets differ they are untouched, each with its own outputs, and a
     path has ends of its own: the parents with the rows that others have of what they do not know.
     """
     if inputs.splits is None:
@@ -119,6 +120,8 @@ class _Contenders:
 
     def __init__(self, inputs: MergeInputs, splits: DataSplits, workers: Workers) -> None:
         self.splits, self.workers, self.heads = splits, workers, inputs.heads
+        first = inputs.models[0]
+        self.task = require_task(first.config, first.source.ref)
         aligned = [inputs.parents.model(number) for number in range(len(inputs.models))]
         untouched = [model.model for model in inputs.models]
         self.parents: list[PreTrainedModel] = aligned if self.heads is None else untouched
@@ -129,13 +132,14 @@ class _Contenders:
         """Every contender by name."""
         names = roles("parent", len(self.parents))
         found = {
-            role: self._run(told(role), parent, _answers(self.heads, number))
+            role: self._run(display_name(role), parent, _answers(self.heads, number))
             for number, (role, parent) in enumerate(zip(names, self.parents, strict=True))
         }
         own = [*found.values()]
         found["naive"] = self._run("naive average", naive)
         found["merge"] = self._run("merge", merge)
-        found["ensemble"] = self._ensemble(own)
+        if self.task.ensemble:
+            found["ensemble"] = self._ensemble(own)
         return found
 
     def _run(
@@ -149,14 +153,14 @@ class _Contenders:
         )
 
     def _ensemble(self, own: Sequence[ContenderOutputs]) -> ContenderOutputs:
-        """The parents' mean prediction: from their outputs, where all logits were kept."""
-        evaluation = [o.evaluation for o in own if isinstance(o.evaluation, ClassOutputs)]
-        validation = [o.validation for o in own if isinstance(o.validation, ClassOutputs)]
-        if len(evaluation) < len(own) or len(validation) < len(own):
+        """The parents' mean prediction: from their outputs, where enough is kept of them."""
+        combine = self.task.combine
+        if combine is None:
             return self._run("ensemble", ParentEnsemble(self.parents))
         known = None if self.heads is None else known_labels(self.heads)
         return ContenderOutputs(
-            ensemble(*evaluation, known=known), ensemble(*validation, known=known)
+            combine([each.evaluation for each in own], known),
+            combine([each.validation for each in own], known),
         )
 
 

@@ -33,25 +33,25 @@ def identity(recipe: Recipe) -> str:
     return hashlib.sha256(bare.to_yaml().encode()).hexdigest()
 
 
-def title_of(recipe: Recipe) -> str:
-    """What the commit or pull request that publishes a merge is called, by its recipe."""
-    return f"Upload a model merged with hubmerge (recipe {identity(recipe)[:12]})"
+def title_of(wanted: str) -> str:
+    """The title of the commit or pull request that publishes the recipe of identity `wanted`."""
+    return f"Upload a model merged with hubmerge (recipe {wanted[:12]})"
 
 
-def finished(folder: Path, recipe: Recipe) -> Report | None:
-    """The report in `folder` if it is the whole result of exactly this pinned `recipe`."""
+def finished(folder: Path, wanted: str) -> Report | None:
+    """The report in `folder`, if it is the whole result of the recipe of identity `wanted`."""
     if not (folder / REPORT).is_file() or not (folder / RECIPE_FILE).is_file():
         return None
     try:
         report, written = Report.read(folder), read_recipe(folder)
     except HubmergeError:
         return None
-    same = identity(written) == identity(recipe)
+    same = identity(written) == wanted
     return report if same and weight_hashes(folder) == report.weights_sha256 else None
 
 
-def bring_finished(out: Path, recipe: Recipe, destination: Destination) -> Published | None:
-    """Downloads the result of this pinned `recipe` into `out`, if it is published already.
+def bring_finished(out: Path, wanted: str, destination: Destination) -> Published | None:
+    """Downloads the result of the recipe of identity `wanted` into `out`, if it is published.
 
     Looks where it would be pushed: at the branch, or with `create_pr` at one's own open pull
     requests as well. None if it is not there; what cannot be read is not it.
@@ -66,18 +66,18 @@ def bring_finished(out: Path, recipe: Recipe, destination: Destination) -> Publi
     url = f"{endpoint()}/{repo_id}"
     places: list[tuple[RemoteRepo, str | None]] = [(repo, None)] if repo.has_branch else []
     if destination.create_pr:
-        own = own_proposals(repo_id, title_of(recipe))
+        own = own_proposals(repo_id, title_of(wanted))
         places += [(each.repo, each.url) for each in own]
     for there, pr_url in places:
         source = resolve(f"{repo_id}@{there.head}")
-        if {REPORT, RECIPE_FILE} <= set(there.files) and _is_result(source, there, recipe):
+        if {REPORT, RECIPE_FILE} <= set(there.files) and _is_result(source, there, wanted):
             _bring(source, there, out)
             return Published(repo_id, url, there.head, pr_url, changed=False)
     return None
 
 
-def _is_result(source: Source, there: RemoteRepo, recipe: Recipe) -> bool:
-    """Whether the commit holds the whole result of `recipe`."""
+def _is_result(source: Source, there: RemoteRepo, wanted: str) -> bool:
+    """Whether the commit holds the whole result of the recipe of identity `wanted`."""
     for name in filter(is_alignment, there.files):
         fetch_file(source, name)
     folder = fetch_file(source, RECIPE_FILE).parent
@@ -87,7 +87,7 @@ def _is_result(source: Source, there: RemoteRepo, recipe: Recipe) -> bool:
     except (NotFoundError, RecipeError):
         return False
     weights = {name: there.files.get(name) for name in report.weights_sha256}
-    return weights == report.weights_sha256 and identity(written) == identity(recipe)
+    return weights == report.weights_sha256 and identity(written) == wanted
 
 
 def _bring(source: Source, there: RemoteRepo, out: Path) -> None:

@@ -78,10 +78,15 @@ def _load(run: Run) -> MergeInputs:
     check_mergeable(*models, other_labels=recipe.heads != SAME)
     heads = joint_head(run, models)
     alignment = prepare_parents(
-        models, None, labels=recipe.labels, matched=True, symmetry=recipe.symmetry, heads=heads
+        models,
+        None,
+        labels=recipe.align_labels,
+        matched=True,
+        symmetry=recipe.symmetry,
+        heads=heads,
     ).with_symmetry(run.methods.symmetry)
     splits = open_data_splits(run, models[0], heads, labelled=run.methods.matcher_uses_labels)
-    return merge_inputs(run, models, alignment, splits)
+    return merge_inputs(models, alignment, splits, run.methods, recipe.seed)
 
 
 def as_text(matches: Sequence[Match]) -> str:

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
+from hubmerge.data.splits import split_validation
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.evaluation.curve import choose_lambda
 from hubmerge.evaluation.evaluate import outputs
-from hubmerge.evaluation.outputs import Outputs
 from hubmerge.fuse import Fused, Fusion, Given, find_fusion
+from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.align import Alignment
-from hubmerge.pipeline.auto_fuse import FusionTrial, best_fusion, split_validation
+from hubmerge.pipeline.auto_fuse import FusionTrial, best_fusion
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import LINEAR
+from hubmerge.recipe import AUTO
 from hubmerge.symmetry.permutation import State
 
 
@@ -74,15 +76,15 @@ def _lambda(run: Run, inputs: MergeInputs, alignment: Alignment) -> tuple[float,
     recipe, path, subset = run.recipe, alignment.path, run.methods.subset
     if recipe.mixture is not None:
         return 1.0, False
-    if not recipe.best:
-        return recipe.lam, False
+    if recipe.lam != AUTO:
+        return recipe.first_lambda, False
     validation = inputs.validation
     if validation is None or not validation.rows:
         raise RecipeError(
-            f"{option('best')} chooses lambda on validation rows",
+            f"{option('lam', AUTO)} chooses on validation rows",
             found="none are left for it",
-            hint=f"ask for fewer rows by {option('samples')}, or give {option('lam')}",
-            field="best",
+            hint=f"ask for fewer rows by {option('samples')}, or give {option('lam')} a number",
+            field="lam",
         )
 
     def point(lam: float) -> PreTrainedModel:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hubmerge.data.batches import Batches
-from hubmerge.data.splits import DataSplits
+from hubmerge.data.splits import DataSplits, split_validation
 from hubmerge.data.synthetic.batches import can_be_shown, synthetic_batches
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
@@ -20,6 +20,7 @@ from hubmerge.models.joint_head import Heads
 from hubmerge.pipeline.check import check_fusion_rows
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.match import MatchRows
+from hubmerge.pipeline.methods import Methods
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
 from hubmerge.utils.input_batches import InputBatches, NoBatches
@@ -46,7 +47,7 @@ class MergeInputs:
 
     @property
     def heads(self) -> Heads | None:
-        """The one head of all, where the parents tell other classes apart."""
+        """The joint head, where the parents' label sets differ."""
         return self.alignment.heads
 
     @property
@@ -58,6 +59,12 @@ class MergeInputs:
     def validation(self) -> Batches | None:
         """The rows that things are chosen on; None without data."""
         return self.splits.validation if self.splits else None
+
+    def selection_rows(self, *, compared: bool) -> InputBatches:
+        """The validation rows that a fusion may choose on: half, where fusions are `compared`."""
+        if self.validation is None:
+            return NoBatches()
+        return split_validation(self.validation)[0] if compared else self.validation
 
     @property
     def match_rows(self) -> MatchRows:
@@ -76,12 +83,20 @@ def load(run: Run) -> MergeInputs:
     models = [load_source(source, run) for source in run.sources.models]
     base = load_source(run.sources.base, run) if run.sources.base else None
     heads = joint_head(run, models)
+    alignment = prepare_parents(
+        models,
+        base,
+        labels=run.recipe.align_labels,
+        matched=run.methods.needs_spec,
+        symmetry=run.recipe.symmetry,
+        heads=heads,
+    )
+    run.methods.subset.check(alignment.parents.states[0])
     splits = open_data_splits(run, models[0], heads)
-    inputs = merge_inputs(run, models, _prepared(run, models, base, heads), splits)
-    run.methods.subset.check(inputs.parents.states[0])
     if run.recipe.survey and splits is not None:
         check_validation_rows(splits)
-    check_rows(run, inputs)
+    inputs = merge_inputs(models, alignment, splits, run.methods, run.recipe.seed)
+    check_rows(run.methods, inputs)
     return inputs
 
 
@@ -93,7 +108,7 @@ def load_source(source: Source, run: Run) -> LoadedModel:
 
 
 def joint_head(run: Run, models: Sequence[LoadedModel]) -> Heads | None:
-    """The one head for parents that tell other classes apart; None where they tell the same.
+    """The joint head for parents with different label sets; None where they are the same.
 
     Raises: as `common_head`; RecipeError, if the matcher cannot work on them.
     """
@@ -110,24 +125,28 @@ def joint_head(run: Run, models: Sequence[LoadedModel]) -> Heads | None:
 
 
 def merge_inputs(
-    run: Run,
     models: Sequence[LoadedModel],
     alignment: AlignmentInputs,
     splits: DataSplits | None,
+    methods: Methods,
+    seed: int,
 ) -> MergeInputs:
     """The inputs of a merge of `models`, with the rows that its methods look at."""
+    a = alignment.parents.a
+    statistics: InputBatches = NoBatches()
+    if splits is not None and splits.calibration.rows:
+        statistics = splits.labelled_calibration if methods.fusion_trains else splits.calibration
+    elif can_be_shown(a.model, a.processor):
+        statistics = synthetic_batches(a.model, a.processor, seed=seed)
     return MergeInputs(
-        models=tuple(models),
-        alignment=alignment,
-        splits=splits,
-        statistics=_statistics(run, alignment.parents.a, splits),
+        models=tuple(models), alignment=alignment, splits=splits, statistics=statistics
     )
 
 
-def check_rows(run: Run, inputs: MergeInputs) -> None:
+def check_rows(methods: Methods, inputs: MergeInputs) -> None:
     """Raises: RecipeError, if there are no rows of the kind that the fusion looks at."""
     validation: InputBatches = inputs.validation or NoBatches()
-    check_fusion_rows(run.methods.fusion, inputs.statistics, validation)
+    check_fusion_rows(methods.fusion, inputs.statistics, validation)
 
 
 def check_validation_rows(splits: DataSplits) -> None:
@@ -139,24 +158,3 @@ def check_validation_rows(splits: DataSplits) -> None:
             hint=f"ask for fewer rows by {option('samples')}",
             field="samples",
         )
-
-
-def _prepared(
-    run: Run, models: Sequence[LoadedModel], base: LoadedModel | None, heads: Heads | None
-) -> AlignmentInputs:
-    return prepare_parents(
-        models,
-        base,
-        labels=run.recipe.labels,
-        matched=run.methods.needs_spec,
-        symmetry=run.recipe.symmetry,
-        heads=heads,
-    )
-
-
-def _statistics(run: Run, a: LoadedModel, splits: DataSplits | None) -> InputBatches:
-    if splits is not None and splits.calibration.rows:
-        return splits.labelled_calibration if run.methods.fusion_trains else splits.calibration
-    if not can_be_shown(a.model, a.processor):
-        return NoBatches()
-    return synthetic_batches(a.model, a.processor, seed=run.recipe.seed)

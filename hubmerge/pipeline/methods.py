@@ -9,7 +9,7 @@ from hubmerge.fuse import Fusion, find_fusion
 from hubmerge.fuse.subset import Subset
 from hubmerge.matching import Learner, find_method, learners
 from hubmerge.recipe import Recipe
-from hubmerge.specs.spec import PERMUTATIONS, SCALED
+from hubmerge.specs.spec import PERMUTATIONS, SCALES
 
 AUTO = "auto"
 NO_MATCH = "none"
@@ -109,14 +109,14 @@ def _symmetry(recipe: Recipe) -> str:
     """What is taken weight by weight from a common base is not rotated by default."""
     if recipe.symmetry != AUTO:
         return recipe.symmetry
-    return SCALED if recipe.base is None else PERMUTATIONS
+    return SCALES if recipe.base is None else PERMUTATIONS
 
 
 def _multi_match(recipe: Recipe, match: str) -> str:
     """Star for a matcher that learns, which takes one pair at a time, and towards a base."""
     if recipe.base is not None:
         return "star"
-    if recipe.together != AUTO:
-        return recipe.together
+    if recipe.multi_match != AUTO:
+        return recipe.multi_match
     learns = match not in (NO_MATCH, ALIGNMENT) and isinstance(find_method(match), Learner)
-    return "star" if learns else "universe"
+    return "star" if learns else "cycle-consistent"

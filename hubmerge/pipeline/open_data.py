@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hubmerge.data.dataset import open_data
-from hubmerge.data.reading import read_for, refuse_size
+from hubmerge.data.reading import ReadFor, refuse_size
 from hubmerge.data.rows import choose_rows, training_rows
 from hubmerge.data.splits import DataSplits, TrainingRows, learning_rows
 from hubmerge.hub.fetch import fetch
@@ -12,7 +12,7 @@ from hubmerge.matching import learners
 from hubmerge.models.joint_head import Heads
 from hubmerge.pipeline.context import Run
 from hubmerge.recipe import Recipe
-from hubmerge.tasks.task import LANGUAGE, task_of
+from hubmerge.tasks import require_task
 
 
 def open_data_splits(
@@ -41,10 +41,11 @@ def open_splits(
     """Opens the fetched data set in `folder` for models like `a`, or with one head for all parents.
 
     labelled: whether rows without labels are refused.
-    Raises: DataError, LabelError.
+    Raises: DataError, LabelError; RecipeError, if no task accepts `a`.
     """
     wanted = recipe.dataset
     assert wanted is not None
+    task = require_task(a.config, a.source.ref)
     data = open_data(
         folder,
         ref=wanted.id,
@@ -55,25 +56,34 @@ def open_splits(
         feature_column=wanted.feature_column,
         label_column=wanted.label_column,
         text_column=wanted.text_column,
-        texts=task_of(a.config) is LANGUAGE,
+        inputs=task.inputs,
+        labels=task.labelled,
         labelled=labelled,
     )
-    reading = read_for(
+    reading = task.read(
         data,
-        a.model,
-        a.processor,
-        a.tokenizer,
-        labels=a.id2label,
-        by_index=recipe.labels == "by-index",
-        tokens=wanted.tokens,
-        heads=heads,
+        ReadFor(
+            model=a.model,
+            processor=a.processor,
+            tokenizer=a.tokenizer,
+            labels=a.id2label,
+            by_index=recipe.align_labels == "index",
+            tokens=wanted.tokens,
+            heads=heads,
+        ),
     )
     rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
     calibration = reading.batches(rows.calibration, False)
     refuse_size(reading.batches(rows.evaluation, False), a.model, wanted.id)
     learning, notes, used = calibration, list(rows.notes), len(rows.calibration)
     if (learner := learners().get(recipe.match)) is not None:
-        learned = learning_rows(data, rows, recipe, learner.rows_for(recipe.learning_steps))
+        learned = learning_rows(
+            data,
+            rows,
+            learner.rows_for(recipe.learning_steps),
+            samples=recipe.samples,
+            asked=recipe.calibration_samples,
+        )
         learning, used = reading.batches(learned, learner.labelled), max(used, len(learned))
         notes.append(f'{len(learned):,} rows of split "{learned.split}" were learned from')
     training = None

@@ -11,12 +11,11 @@ import torch
 from transformers import PreTrainedModel
 
 from hubmerge.errors import LabelError
-from hubmerge.hub.compare import has_classes, label_permutation
+from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Match
 from hubmerge.models.joint_head import Heads
 from hubmerge.models.method_context import Head
-from hubmerge.models.probe import probe_inputs
 from hubmerge.models.states import cosine, in_dtypes_of, with_state
 from hubmerge.pipeline.apply_matches import apply_matches
 from hubmerge.pipeline.lift_heads import LABELS, Rows, fill_rows, head_module, lift_head
@@ -24,6 +23,7 @@ from hubmerge.specs.spec import ALL, Spec
 from hubmerge.symmetry.laws import prove, spec_of
 from hubmerge.symmetry.permutation import State, identity, permute
 from hubmerge.symmetry.unit_scales import level
+from hubmerge.tasks import has_classes, probe_for
 
 SHARED = 0.5
 """Cosine of the matrices of two models from which on they share a basin. Networks trained apart
@@ -186,21 +186,21 @@ def in_one_order(
 ) -> Parents:
     """Brings all classes into A's order; proves the spec on B if anything will be `matched`.
 
-    labels: "by-name" or "by-index". symmetry: one of the spec's `SYMMETRIES`.
+    labels: "name" or "index". symmetry: one of the spec's `SYMMETRIES`.
     Raises: FamilyError, SpecError, LabelError; LawError, if a free space moves B's outputs.
     """
     a, b = models[:2]
     spec = spec_of(a.model) if matched else None
     states: list[State] = [model.model.state_dict() for model in models]
     if has_classes(a.config):
-        by: Literal["names", "index"] = "index" if labels == "by-index" else "names"
+        by: Literal["names", "index"] = "index" if labels == "index" else "names"
         for number, other in enumerate(models[1:], start=1):
             order = label_permutation(a.id2label, other.id2label, by=by)
             states[number] = _relabelled(a.model, spec, states[number], order)
     if spec is not None:
         spec = spec.allowing(symmetry)
         precise = copy.deepcopy(b.model).double()
-        prove(precise, spec, probe_inputs(precise), elements=1, mapped=False)
+        prove(precise, spec, probe_for(precise), elements=1, mapped=False)
     return Parents(tuple(models), spec, tuple(states))
 
 

@@ -13,9 +13,9 @@ from hubmerge.hub.publish import publish as publish_files
 from hubmerge.hub.source import resolve
 from hubmerge.hub.target import check_target
 from hubmerge.pipeline.context import Run
-from hubmerge.pipeline.existing import REPORT, bring_finished, finished, title_of
-from hubmerge.pipeline.resolve import without_paths
+from hubmerge.pipeline.existing import REPORT, bring_finished, finished, identity, title_of
 from hubmerge.pipeline.save import weight_hashes
+from hubmerge.pipeline.sources import without_paths
 from hubmerge.planning.plan import Plan
 from hubmerge.recipe import RECIPE_FILE, read_recipe
 from hubmerge.reporting.card import render_card
@@ -47,7 +47,7 @@ def publish(run: Run, plan: Plan) -> Published | None:
         create_pr=destination.create_pr,
         revision=destination.revision,
         exist_ok=destination.exist_ok,
-        message=title_of(read_recipe(run.out)),
+        message=title_of(identity(read_recipe(run.out))),
         target=plan.target,
     )
 
@@ -60,7 +60,7 @@ def publish_existing(run: Run) -> tuple[Report, Published] | None:
     """
     if run.destination.push is None:
         return None
-    wanted = run.written.model_copy(update={"alignment": run.recipe.alignment})
+    wanted = identity(run.written.model_copy(update={"alignment": run.recipe.alignment}))
     done = finished(run.out, wanted)
     if done is not None:
         return done, publish_folder(run.out, run.destination)
@@ -109,7 +109,7 @@ def publish_folder(folder: Path, destination: Destination) -> Published:
         create_pr=destination.create_pr,
         revision=destination.revision,
         exist_ok=destination.exist_ok,
-        message=title_of(read_recipe(folder)),
+        message=title_of(identity(read_recipe(folder))),
         target=target,
     )
 

@@ -13,8 +13,8 @@ from typing import Any
 import hubmerge
 from hubmerge.data.rows import RowSet as Rows
 from hubmerge.evaluation.label_coverage import LabelCoverage
-from hubmerge.hub.compare import has_classes
 from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.processors import auto_processor
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.models.joint_head import Heads
 from hubmerge.pipeline.report_limits import dtype_name, limits_of
@@ -22,15 +22,14 @@ from hubmerge.pipeline.report_method import method_of
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import merged_dtype, weight_hashes
 from hubmerge.planning.plan import ModelPlan
-from hubmerge.recipe import RECIPE_FILE
+from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
 from hubmerge.reporting.label_coverage import partial
 from hubmerge.reporting.schema import heads as heads_schema
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.verdict import judge
-from hubmerge.reporting.words import words_for
 from hubmerge.reporting.write import write_report as write_report_files
-from hubmerge.tasks.task import task_of
+from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS, has_classes, hub_names, why_unmeasured
 from hubmerge.utils.parent_names import roles
 
 LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")
@@ -67,12 +66,15 @@ def build_report(
     heads = None
     if results.inputs.heads is not None:
         heads = _heads(results.inputs.heads, evaluation.label_coverage if evaluation else ())
+    merge, task = results.merge.model, results.merge.task
     verdict = judge(
         contenders,
         comparisons,
         unit=results.unit,
         finite=evaluation.finite if evaluation else True,
-        words=words_for(task_of(results.merge.model.config).name),
+        words=task.words if task else DEFAULT_WORDS,
+        tolerances=task.tolerances if task else DEFAULT_TOLERANCES,
+        unmeasured=why_unmeasured(task, type(merge).__name__),
         remark=partial(heads.labels, heads.known_by) if heads else "",
     )
     return schema.Report(
@@ -94,8 +96,8 @@ def build_report(
             training=_training(results),
         ),
         surveys=results.surveys.surveys if results.surveys else None,
-        method=method_of(results),
         data=_data(results),
+        method=method_of(results),
         limits=limits_of(results),
         licence=schema.Licence(**results.plan.licence.model_dump()),
         weights_sha256=dict(weights),
@@ -158,14 +160,14 @@ def _base(results: RunResults) -> schema.Parent | None:
 
 def _merged(results: RunResults) -> schema.Merged:
     model = results.merge.model
-    task = task_of(model.config)
-    prepared = results.merge.processor or results.merge.tokenizer
+    names = hub_names(model.config)
     return schema.Merged(
         model_type=model.config.model_type,
         architecture=type(model).__name__,
-        auto_class=task.auto_class,
-        auto_processor=task.auto_processor if prepared is not None else None,
-        pipeline_tag=task.name,
+        task=names.task,
+        auto_class=names.auto_class,
+        auto_processor=auto_processor(results.merge),
+        pipeline_tag=names.pipeline_tag,
         dtype=dtype_name(merged_dtype(results.inputs.models)),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         labels=list(results.merge.id2label.values()) if has_classes(model.config) else [],
@@ -209,4 +211,10 @@ def _run(seconds: Mapping[str, float], machine: Mapping[str, Any]) -> schema.Run
     versions = {"hubmerge": hubmerge.__version__, "python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in LIBRARIES}
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    return schema.Run(date=now.isoformat(), seconds=dict(seconds), versions=versions, **machine)
+    return schema.Run(
+        date=now.isoformat(),
+        seconds=dict(seconds),
+        versions=versions,
+        arithmetic=ARITHMETIC,
+        **machine,
+    )

@@ -8,7 +8,8 @@ from hubmerge.models.images import image_size
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import merged_dtype
 from hubmerge.repair import batch_norms
-from hubmerge.utils.parent_names import listed, roles, told
+from hubmerge.tasks import why_unmeasured
+from hubmerge.utils.parent_names import display_name, listed, roles
 
 
 def limits_of(results: RunResults) -> list[str]:
@@ -51,7 +52,8 @@ def _takes_images(results: RunResults) -> bool:
 def _measured(results: RunResults) -> str | None:
     splits = results.inputs.splits
     if results.evaluation is None or splits is None:
-        return "Nothing was measured: no data set was given."
+        merge = results.merge
+        return f"Nothing was measured: {why_unmeasured(merge.task, type(merge.model).__name__)}."
     return (
         f"Measured on {splits.evaluation.rows:,} {results.unit} of one data set; "
         "other data may rank the contenders differently."
@@ -98,7 +100,7 @@ def _single_parent(results: RunResults) -> list[str]:
     weights = results.fused.fused.weights or ()
     if 1.0 not in weights or not results.run.methods.subset.whole:
         return []
-    alone = told(roles("parent", len(weights))[weights.index(1.0)])
+    alone = display_name(roles("parent", len(weights))[weights.index(1.0)])
     rows = ", with the others' rows for what it does not know" if results.inputs.heads else ""
     name = results.fused.fusion.name
     return [f"{name} took in {alone} alone: the merge is that model{rows}."]

@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 from hubmerge.matching.alignment_files import matched_roles
 from hubmerge.pipeline.fusion_record import fusion_record
 from hubmerge.pipeline.report_limits import unrepaired
 from hubmerge.pipeline.results import RunResults
 from hubmerge.reporting.schema import report as schema
+from hubmerge.reporting.schema.plugins import used_plugins
 
 
 def method_of(results: RunResults) -> schema.Method:
-    """What was done to the parents."""
+    """What was done to the parents, and what of it came from plugins."""
+    method = _method(results)
+    return method.model_copy(update={"plugins": used_plugins(_names(results, method)) or None})
+
+
+def _names(results: RunResults, method: schema.Method) -> Iterator[tuple[str, str | None]]:
+    """Every registry that was used, with the name that was used in it."""
+    surveys = results.surveys.surveys if results.surveys else None
+    yield "matchers", results.run.methods.match
+    yield from (("matchers", trial.match) for trial in method.tried)
+    yield "multi_matchers", method.multi_match
+    yield "fusions", method.fuse
+    yield from (("fusions", trial.fuse) for trial in method.fusions_tried or ())
+    yield "repairs", method.repair
+    yield "families", method.family
+    yield "tasks", results.merge.task.name if results.merge.task else None
+    yield "curves", surveys.path.curve if surveys and surveys.path else None
+
+
+def _method(results: RunResults) -> schema.Method:
     matches, recipe, fused = results.alignment.matches, results.run.recipe, results.fused
     repair = None if results.sets_statistics else results.alignment.repair
     found = next((match for match in matches if match.spaces), None)
     return schema.Method(
         family=matches[0].spec.family if matches else None,
         match=found.method if found else "none",
-        together=_multi_match(results),
+        multi_match=_multi_match(results),
+        spaces=_spaces(results),
         **fusion_record(results.run, fused),
         repair=repair.name if repair else "none",
         lam=None if recipe.mixture is not None else fused.lam,
@@ -31,7 +53,6 @@ def method_of(results: RunResults) -> schema.Method:
             for trial in results.alignment.trials
         ],
         outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
-        spaces=_spaces(results),
         unrepaired=unrepaired(results),
     )
 

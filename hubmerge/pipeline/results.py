@@ -32,7 +32,7 @@ class RunResults:
     @property
     def unit(self) -> str:
         """The plural word for a row."""
-        return "images" if self.inputs.splits is None else self.inputs.splits.reading.unit
+        return "rows" if self.inputs.splits is None else self.inputs.splits.reading.unit
 
     @property
     def based(self) -> bool:

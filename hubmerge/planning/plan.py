@@ -22,7 +22,6 @@ from hubmerge.hub.client import cache_folder
 from hubmerge.hub.compare import (
     check_mergeable,
     common_head,
-    has_classes,
     label_permutation,
     processor_fields,
 )
@@ -41,9 +40,17 @@ from hubmerge.planning.resources import Kind, Needs, measure_needs, memory_neede
 from hubmerge.recipe import SAME, Recipe
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import Spec
-from hubmerge.tasks.task import CLASSIFICATION, task_of
+from hubmerge.tasks import (
+    DEFAULT_WORDS,
+    Words,
+    has_classes,
+    require_task,
+    task_of,
+    why_unmeasured,
+)
 
 AUTO = "auto"
+NO_DATA = "no data set is given"
 SAMPLES = 1000
 """Rows a measurement takes by default, and the most a curve does."""
 
@@ -80,7 +87,7 @@ class ArchitecturePlan(Part):
     labels_moved: int | list[int]
     """How many of B's classifier rows change places; of more parents, of each after A."""
     known: list[int] | None = None
-    """How many of the labels each parent knows, where they tell other classes apart."""
+    """How many of the labels each parent knows, where their label sets differ."""
     processor: dict[str, Any]
     family: str | None
     """None if no spec is asked for and none describes the model."""
@@ -88,7 +95,7 @@ class ArchitecturePlan(Part):
 
 
 class DataPlan(Part):
-    """The data set, as far as its card and file list tell."""
+    """The data set, as far as its card and file list show."""
 
     ref: str
     id: str
@@ -206,6 +213,9 @@ def make_plan(run: PlannedRun) -> Plan:
         revision=destination.revision,
         private=hidden,
     )
+    task = task_of(config)
+    if sources.dataset is not None:
+        require_task(config, descriptions[0].source.ref)
     data = _checked_data(recipe, sources.dataset)
     model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
     refuse_misfit(model, descriptions[0].processor, descriptions[0].source.ref)
@@ -216,7 +226,7 @@ def make_plan(run: PlannedRun) -> Plan:
     match = match or run.methods.match
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     spec = None if match == "none" else bind_config(model.config, shapes)
-    by: Literal["names", "index"] = "index" if recipe.labels == "by-index" else "names"
+    by: Literal["names", "index"] = "index" if recipe.align_labels == "index" else "names"
     both = _architecture(descriptions[: len(sources.models)], by, spec, heads)
     plans = [parent.plan(size) for parent, size in zip(parents, sizes, strict=True)]
     download = sum(parent.download for parent in parents) + (data.download_bytes if data else 0)
@@ -230,7 +240,8 @@ def make_plan(run: PlannedRun) -> Plan:
             recipe.samples,
             recipe.calibration_samples,
             models=len(sources.models),
-            scores=task_of(config).scores,
+            words=task.words if task else DEFAULT_WORDS,
+            without=why_unmeasured(task, both.architecture, NO_DATA),
             instead=instead,
         ),
         dtype=dtype_name(reduce(torch.promote_types, (p.header.dtype for p in parents))),
@@ -254,7 +265,7 @@ def make_plan(run: PlannedRun) -> Plan:
 
 
 def _described(run: PlannedRun) -> list[_Parent]:
-    """Parents and base, as far as configurations, headers and cards tell.
+    """Parents and base, as far as configurations, headers and cards show.
 
     Raises: MismatchError, if they cannot be merged with each other.
     """
@@ -307,7 +318,7 @@ def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTr
     """The model `config` describes, without memory for its weights.
 
     code_folder: where the model's own python files lie, if they may be run.
-    Raises: FamilyError, if nobody knows its class.
+    Raises: FamilyError, if its class is unknown.
     """
     kind = model_class(config, code_folder)
     with torch.device("meta"):
@@ -320,13 +331,14 @@ def measurements(
     calibration_samples: int | None,
     *,
     models: int = 2,
-    scores: str = CLASSIFICATION.scores,
+    words: Words = DEFAULT_WORDS,
+    without: str = NO_DATA,
     instead: tuple[str, str] | None = None,
 ) -> list[Measurement]:
-    """What will be measured on what; without data, what cannot be, and what is done `instead`."""
+    """What will be measured on what; `without` data, why nothing is, and what is done `instead`."""
     if not data:
         shown = [] if instead is None else [Measurement(what=instead[0], rows=instead[1])]
-        return [Measurement(what="nothing: no data set is given", rows="none"), *shown]
+        return [Measurement(what=f"nothing: {without}", rows="none"), *shown]
     if samples is None:
         evaluation = f"evaluation rows: {SAMPLES:,}, or all if there are fewer"
     else:
@@ -334,7 +346,7 @@ def measurements(
     calibration = "" if calibration_samples is None else f": {calibration_samples:,}"
     return [
         Measurement(
-            what=f"{scores} of {'both' if models == 2 else 'all'} "
+            what=f"{words.measured} of {'both' if models == 2 else 'all'} "
             "parents, the naive average, the merge and the parents' ensemble",
             rows=evaluation,
         ),

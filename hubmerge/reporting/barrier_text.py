@@ -8,7 +8,7 @@ from hubmerge.evaluation.results import Barrier, Curve
 from hubmerge.reporting.numbers import MISSING, between, count, figure, interval, share
 from hubmerge.reporting.path_verdict import settle
 from hubmerge.reporting.schema.report import Report
-from hubmerge.reporting.words import words_for
+from hubmerge.reporting.words import tolerances_of, words_of
 from hubmerge.utils.parent_names import listed
 
 MATCHED, NAIVE = "matched", "without matching"
@@ -54,7 +54,7 @@ def barrier_sentence(report: Report) -> str:
     best = matched or naive
     if best is None:
         return "The loss barrier was not measured."
-    nats = words_for(report.merged.pipeline_tag).nats
+    nats = words_of(report).nats
     said = f"the loss rises by at most {interval(best.barrier)} {nats}"
     if best.calibrated_barrier is not None:
         said += f", calibrated by {interval(best.calibrated_barrier)}"
@@ -65,7 +65,7 @@ def barrier_sentence(report: Report) -> str:
         without = f"; without matching the loss rises by {figure(naive.barrier.value)} {nats}"
         if naive.error_barrier is not None:
             without += f" and the errors by {figure(naive.error_barrier.value)}"
-    claim = CLAIMS[settle(best.calibrated_barrier)]
+    claim = CLAIMS[settle(best.calibrated_barrier, tolerances_of(report))]
     return f"{claim} on the straight path {between(report)}: {said}{without}.{_unsettled(best)}"
 
 

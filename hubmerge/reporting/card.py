@@ -26,8 +26,8 @@ from hubmerge.reporting.schema.report import Data, Report, RowSet
 from hubmerge.reporting.schema.surveys import Seen
 from hubmerge.reporting.survey_kinds import Kind, kind_of
 from hubmerge.reporting.templating import environment
-from hubmerge.reporting.verdict import RULE, TOLERANCE
-from hubmerge.reporting.words import Words, words_for
+from hubmerge.reporting.verdict import PREAMBLE, rule
+from hubmerge.reporting.words import example_of, tolerances_of, unmeasured, words_of
 
 TEMPLATE = "card.md.jinja"
 HERE = "path/to/this/folder"
@@ -39,6 +39,7 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
 
     `repo_id` is where the merge will be published, so that the code in the card runs as it is.
     """
+    words, tolerances = words_of(report), tolerances_of(report)
     location = repo_id or (report.published.id if report.published else HERE)
     return (
         environment()
@@ -53,10 +54,12 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             barrier_sentence=heights.barrier_sentence(report),
             heights=heights.heights(report),
             training_sentence=heights.training_sentence(report),
-            tolerance=TOLERANCE,
+            tolerance=tolerances.loss,
             row_sets=_row_sets(report.data) if report.data else [],
-            rule=_rule(len(report.models), words_for(report.merged.pipeline_tag)),
-            words=words_for(report.merged.pipeline_tag),
+            rule=(PREAMBLE, rule(tolerances, words, len(report.models))),
+            words=words,
+            example=example_of(report),
+            unmeasured=unmeasured(report),
             everyone=figures.everyone(len(report.models)),
             between=figures.between(report),
             surveys=_surveys(report),
@@ -82,7 +85,7 @@ def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
         license_name=line(licence.license_name) if licence.license_name else None,
         license_link=line(link) if link.startswith(("https://", "http://")) else None,
         model_name=line(repo_id or " + ".join(parent.id for parent in report.models)),
-        pipeline_tag=line(report.merged.pipeline_tag),
+        pipeline_tag=line(report.merged.pipeline_tag) if report.merged.pipeline_tag else None,
         tags=["merge", "hubmerge", line(report.merged.model_type)],
         verdict=report.verdict,
     )
@@ -98,7 +101,7 @@ def _eval_results(report: Report) -> list[EvalResult]:
     data, merge = report.data, report.contenders.merge
     if data is None:
         return []
-    words = words_for(report.merged.pipeline_tag)
+    words = words_of(report)
     shown = [(words.loss, words.loss.capitalize(), words.shown(merge.loss))]
     measured = (
         *(shown if words.exponential else ()),
@@ -113,7 +116,7 @@ def _eval_results(report: Report) -> list[EvalResult]:
     line = escape.one_line
     return [
         EvalResult(
-            task_type=line(report.merged.pipeline_tag),
+            task_type=line(report.merged.pipeline_tag or ""),
             dataset_type=line(data.id),
             dataset_name=line(data.id),
             dataset_config=line(data.config) if data.config else None,
@@ -130,7 +133,7 @@ def _eval_results(report: Report) -> list[EvalResult]:
 
 
 def _known(report: Report) -> tuple[list[list[str]], list[str]] | None:
-    """The table over everybody's labels, and how it is read; None where all have the same."""
+    """The table over all label sets, and how it is read; None where all have the same."""
     if report.heads is None or report.data is None:
         return None
     return known.table(report), known.sentences(report)
@@ -148,12 +151,3 @@ def _licences(licences: str | list[str]) -> str | list[str]:
     if isinstance(licences, str):
         return escape.one_line(licences)
     return [escape.one_line(licence) for licence in licences]
-
-
-def _rule(parents: int, words: Words) -> tuple[str, list[tuple[str, str]]]:
-    preamble, lines = RULE
-    everyone = figures.everyone(parents)
-    return preamble, [
-        (name.replace("both parents", everyone), said.replace("accuracy", words.accuracy))
-        for name, said in lines
-    ]

@@ -1,10 +1,10 @@
-"""Over which labels everybody is measured: in words, and as the table of card and terminal."""
+"""The labels that contenders are measured on: in words, and as the table of card and terminal."""
 
 from __future__ import annotations
 
 from hubmerge.reporting.numbers import count, figure
 from hubmerge.reporting.schema.report import Report
-from hubmerge.utils.parent_names import listed, roles, told
+from hubmerge.utils.parent_names import display_name, listed, roles
 
 
 def remark(report: Report) -> str:
@@ -45,7 +45,7 @@ def table(report: Report) -> list[list[str]]:
     heads = report.heads
     assert heads is not None
     columns = [
-        f"{told(each.parent)}'s {count(each.labels)} labels, {count(each.rows)} rows"
+        f"{display_name(each.parent)}'s {count(each.labels)} labels, {count(each.rows)} rows"
         for each in heads.known
     ]
     names = [*roles("parent", len(report.models)), "naive", "merge"]
@@ -54,5 +54,5 @@ def table(report: Report) -> list[list[str]]:
     for name in names:
         overall = getattr(report.contenders, name).accuracy
         own = [figure(each.accuracy.get(name)) for each in heads.known]
-        lines.append([shown.get(name) or told(name), figure(overall), *own])
+        lines.append([shown.get(name) or display_name(name), figure(overall), *own])
     return lines

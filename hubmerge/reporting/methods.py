@@ -6,15 +6,16 @@ What the command line, the README and docs/fusions.md list is made from this.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from hubmerge.fuse import fusions
 from hubmerge.fuse.options import Option
-from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED
-from hubmerge.landscape.curves import curves
-from hubmerge.matching import learners, matchers
-from hubmerge.matching.multi import multi_matchers
-from hubmerge.repair import repairs
+from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED, Fusion
+from hubmerge.landscape.curves.registry import CurveKind
+from hubmerge.matching.learned.registry import Learner
+from hubmerge.matching.multi.registry import MultiMatcher
+from hubmerge.matching.registry import Matcher
+from hubmerge.registry import Plugin, registry
 from hubmerge.utils.tables import columns
 
 
@@ -23,7 +24,7 @@ class Method:
     """One registered way of doing one step.
 
     kind: the option that takes its name, without dashes. needs: data-free, label-free or labelled.
-    laws: names of those a fusion declares.
+    laws: names of those a fusion declares. plugin: the package it is from, if not hubmerge.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Method:
     base: bool = False
     options: tuple[Option, ...] = ()
     laws: tuple[str, ...] = ()
+    plugin: Plugin | None = None
 
     @property
     def mark(self) -> str:
@@ -43,57 +45,60 @@ class Method:
 
 @dataclass(frozen=True)
 class Kind:
-    """What methods of one kind do, and which words stand for no single one of them."""
+    """What methods of one kind do. name: the option that takes one. registry: where they are."""
 
     name: str
+    registry: str
     does: str
-    others: tuple[str, ...] = field(default=())
 
 
 KINDS = (
-    Kind("match", "lines units up", ("auto", "none")),
-    Kind("together", "brings more than two models together", ("auto",)),
-    Kind("fuse", "makes one model of aligned ones", ("auto",)),
-    Kind("repair", "mends statistics that fusing spoils", ("auto", "none")),
-    Kind("curve", "leads from one model to another (hubmerge path)"),
+    Kind("match", "matchers", "aligns the units of two models"),
+    Kind("multi-match", "multi_matchers", "aligns more than two models"),
+    Kind("fuse", "fusions", "makes one model of aligned ones"),
+    Kind("repair", "repairs", "repairs statistics after fusing"),
+    Kind("curve", "curves", "leads from one model to another (hubmerge path)"),
 )
 
 
 def methods() -> list[Method]:
     """Every registered method, kind by kind."""
-    found = [
-        Method("match", m.name, LABEL_FREE if m.needs_data else DATA_FREE, m.summary, m.source)
-        for m in matchers().values()
+    return [
+        _method(kind, name, found)
+        for kind in KINDS
+        for name, found in registry(kind.registry).all().items()
     ]
-    found += [
-        Method("match", m.name, LABELLED if m.labelled else LABEL_FREE, m.summary, m.source)
-        for m in learners().values()
-    ]
-    found += [
-        Method("together", way.name, "as its matcher", way.summary, way.source)
-        for way in multi_matchers().values()
-    ]
-    found += [
-        Method(
-            "fuse",
-            fusion.name,
-            fusion.needs,
-            fusion.summary,
-            fusion.source,
-            fusion.needs_base,
-            tuple(fusion.options.values()),
-            tuple(sorted(fusion.laws)),
-        )
-        for fusion in fusions().values()
-    ]
-    found += [
-        Method("repair", repair.name, LABEL_FREE, repair.summary, repair.source)
-        for repair in repairs().values()
-    ]
-    return found + [
-        Method("curve", c.name, LABELLED if c.bends else DATA_FREE, c.summary, c.source)
-        for c in curves().values()
-    ]
+
+
+def _method(kind: Kind, name: str, found: Any) -> Method:
+    fusion = found if isinstance(found, Fusion) else None
+    return Method(
+        kind=kind.name,
+        name=name,
+        needs=_needs(found),
+        summary=found.summary,
+        source=found.source,
+        base=fusion is not None and fusion.needs_base,
+        options=tuple(fusion.options.values()) if fusion else (),
+        laws=tuple(sorted(fusion.laws)) if fusion else (),
+        plugin=registry(kind.registry).plugin(name),
+    )
+
+
+def _needs(found: Any) -> str:
+    """Which rows a method looks at."""
+    match found:
+        case Fusion():
+            return found.needs
+        case Matcher():
+            return LABEL_FREE if found.needs_data else DATA_FREE
+        case Learner():
+            return LABELLED if found.labelled else LABEL_FREE
+        case MultiMatcher():
+            return "as its matcher"
+        case CurveKind():
+            return LABELLED if found.bends else DATA_FREE
+    return LABEL_FREE
 
 
 def methods_text(kind: str | None = None) -> str:
@@ -103,13 +108,19 @@ def methods_text(kind: str | None = None) -> str:
 
 def _section(kind: Kind) -> str:
     rows = [method for method in methods() if method.kind == kind.name]
-    also = f"; also {', '.join(kind.others)}" if kind.others else ""
+    words = registry(kind.registry).words
+    also = f"; also {', '.join(words)}" if words else ""
     described = (
-        "\n".join([method.summary, method.source, *map(option_text, method.options)])
+        "\n".join([method.summary, _from(method), *map(option_text, method.options)])
         for method in rows
     )
     cells = [(m.name, m.mark, text) for m, text in zip(rows, described, strict=True)]
     return f"--{kind.name}: {kind.does}{also}\n{columns(cells, indent=2)}"
+
+
+def _from(method: Method) -> str:
+    """Where a method is described, and the package it is from."""
+    return f"{method.source} (plugin {method.plugin})" if method.plugin else method.source
 
 
 def option_text(option: Option) -> str:
@@ -129,6 +140,7 @@ def methods_json(kind: str | None = None) -> str:
             "needs_base": method.base,
             "summary": method.summary,
             "source": method.source,
+            "plugin": asdict(method.plugin) if method.plugin else None,
             "laws": list(method.laws),
             "options": [
                 {

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hubmerge.evaluation.results import Barrier
 from hubmerge.reporting.schema.report import Report
-from hubmerge.reporting.words import words_for
+from hubmerge.reporting.words import words_of
 from hubmerge.utils.parent_names import parent_letters, roles
 
 MISSING = "–"
@@ -71,7 +71,7 @@ def duration(seconds: float) -> str:
 
 def rows(report: Report) -> list[Row]:
     """All contenders in the order they are shown."""
-    shown_as = words_for(report.merged.pipeline_tag).shown
+    shown_as = words_of(report).shown
     count = len(report.models)
     shown = (
         *(

@@ -13,19 +13,19 @@ from __future__ import annotations
 from hubmerge.evaluation.results import Barrier
 from hubmerge.reporting.numbers import count, interval
 from hubmerge.reporting.schema.survey_results import Settled
-from hubmerge.reporting.verdict import TOLERANCE
+from hubmerge.tasks import DEFAULT_TOLERANCES, Tolerances
 
 
-def settle(barrier: Barrier | None) -> Settled:
-    """The rule above; what has no temperatures cannot be told."""
+def settle(barrier: Barrier | None, tolerances: Tolerances = DEFAULT_TOLERANCES) -> Settled:
+    """The rule above; without temperatures it cannot be decided."""
     if barrier is None:
         return "cannot tell"
-    if barrier.high < TOLERANCE:
+    if barrier.high < tolerances.loss:
         return "no barrier"
     return "a barrier" if barrier.low > 0 else "cannot tell"
 
 
-def told(what: str, barrier: Barrier | None, n: int, unit: str) -> str:
+def barrier_claim(what: str, barrier: Barrier | None, n: int, unit: str) -> str:
     """The rule's outcome for `what`, as a sentence with its figures."""
     rows = f"on {count(n)} test {unit}"
     if barrier is None:

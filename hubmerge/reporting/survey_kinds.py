@@ -85,7 +85,7 @@ def _of_plane(seen: PlaneSeen) -> list[Table]:
 
 def _of_simplex(seen: SimplexSeen) -> list[Table]:
     head = (
-        "brought together by",
+        "matched by",
         "loss barrier",
         "calibrated",
         "ensemble of vertices",
@@ -93,7 +93,7 @@ def _of_simplex(seen: SimplexSeen) -> list[Table]:
     )
     rows = [
         (
-            each.together,
+            each.multi_match,
             interval(each.barrier),
             interval(each.calibrated_barrier),
             figure(each.vertices_ensemble),

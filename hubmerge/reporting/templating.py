@@ -14,7 +14,7 @@ from hubmerge.reporting import barrier_text as heights
 from hubmerge.reporting import escape
 from hubmerge.reporting import numbers as figures
 from hubmerge.reporting.survey_kinds import Table
-from hubmerge.utils.parent_names import listed, told
+from hubmerge.utils.parent_names import display_name, listed
 
 
 def environment() -> Environment:
@@ -27,13 +27,14 @@ def environment() -> Environment:
         "figure": figures.figure,
         "listed": _listed,
         "markdown_table": as_markdown,
+        "markup": Markup,
         "python_name": Markup,
         "python_string": escape.python_string,
         "share": figures.share,
         "shell_word": escape.shell_word,
         "signed": figures.signed,
         "together": _together,
-        "told": told,
+        "display_name": display_name,
     }
     found = Environment(
         loader=PackageLoader("hubmerge.reporting"),

@@ -18,8 +18,9 @@ from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import figure, share
 from hubmerge.reporting.schema.report import Method, Report
-from hubmerge.reporting.words import Words, words_for
-from hubmerge.utils.parent_names import told
+from hubmerge.reporting.words import words_of
+from hubmerge.tasks import Words
+from hubmerge.utils.parent_names import display_name
 from hubmerge.utils.tables import columns, right_of_first
 
 
@@ -58,7 +59,7 @@ def _training(report: Report) -> str:
 
 
 def _table(report: Report) -> str:
-    words = words_for(report.merged.pipeline_tag)
+    words = words_of(report)
     headings = ("", words.accuracy, words.loss, "calibrated", "calib. error")
     lines = [headings] + [
         (
@@ -84,18 +85,23 @@ def _method(report: Report) -> str:
         lam = f", lambda {share(method.lam)} ({method.lam_chosen})"
     if method.weights is not None:
         lam = f", weights {', '.join(map(share, method.weights))}"
-    together = f" ({method.together})" if method.together else ""
+    jointly = f" ({method.multi_match})" if method.multi_match else ""
     moved = sum(space.moved for space in method.spaces)
     units = sum(space.size for space in method.spaces)
     found = (
         f", {figures.count(moved)} of {figures.count(units)} units moved" if method.spaces else ""
     )
-    matched = f"Matched by {method.match}{together}{found}"
+    matched = f"Matched by {method.match}{jointly}{found}"
     needs = f" ({method.needs})" if method.needs else ""
     lines = [f"{matched}; fused by {method.fuse}{needs}{lam}; repair {method.repair}."]
+    for plugin in method.plugins or []:
+        lines.append(
+            f"The {plugin.kind} {one_line(plugin.name)} is from the plugin "
+            f"{one_line(plugin.package)} {one_line(plugin.version)}."
+        )
     if method.part:
         lines.append(f"Merged: {one_line(method.part)}.")
-    return "\n".join([*lines, *_chosen(method, words_for(report.merged.pipeline_tag))])
+    return "\n".join([*lines, *_chosen(method, words_of(report))])
 
 
 def _chosen(method: Method, words: Words) -> list[str]:
@@ -115,7 +121,7 @@ def _chosen(method: Method, words: Words) -> list[str]:
         taken = "taken" if step.taken else "left out"
         metric = method.ledger.metric if method.ledger else ""
         alone = f"{metric} {figure(step.alone)} alone{soup}"
-        lines.append(f"  {number}. {told(step.ingredient)}: {alone}, {taken}")
+        lines.append(f"  {number}. {display_name(step.ingredient)}: {alone}, {taken}")
     return lines
 
 

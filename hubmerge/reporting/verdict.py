@@ -15,11 +15,11 @@ worse                      against some parent the accuracy is surely lower (upp
                            0) or the calibrated loss surely higher (lower bound above 0)
 cannot tell                otherwise
 
-Without temperatures (no validation rows) the calibrated loss is unknown, so only "do not use",
-"worse" and "cannot tell" remain; without data only "cannot tell". A merge that improves, all
-else equal, never gets a lower verdict. "Each parent" makes the good verdicts strict (at most 5%
-are wrong); "some parent" asks up to two questions per parent at 5% each, so "worse" errs towards
-warning.
+Limits are those of most tasks; a task may have others (`Tolerances`). Without temperatures (no
+validation rows) the calibrated loss is unknown, so only "do not use", "worse" and "cannot tell"
+remain; without data only "cannot tell". A merge that improves, all else equal, never gets a lower
+verdict. "Each parent" makes the good verdicts strict (at most 5% are wrong); "some parent" asks up
+to two questions per parent at 5% each, so "worse" errs towards warning.
 """
 
 from __future__ import annotations
@@ -32,42 +32,44 @@ from hubmerge.evaluation.results import Comparison
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.numbers import count, everyone, figure
 from hubmerge.reporting.schema.report import Contenders, VerdictName
-from hubmerge.reporting.words import PLAIN, Words
-from hubmerge.utils.parent_names import listed, told
+from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS, NO_DATA, Tolerances, Words
+from hubmerge.utils.parent_names import display_name, listed
 
-TOLERANCE = 0.01
-"""Accuracy lost, and nats of calibrated loss added, that still count as "as good"."""
-COLLAPSE = 0.10
-"""Accuracy lost beyond which a merge should not be used."""
+NOTHING = Tolerances(accuracy=0.0, loss=0.0)
+"""Nothing may be lost."""
 FORESEEABLE = 1_000_000
 """Rows beyond which "measure on more" is no advice."""
 
-RULE = (
+PREAMBLE = (
     "All differences are merge minus parent, paired row by row, with one-sided 95% bounds. "
-    "The first line that holds decides.",
-    (
+    "The first line that holds decides."
+)
+
+
+def rule(tolerances: Tolerances, words: Words, parents: int = 2) -> list[tuple[str, str]]:
+    """The rule as the card has it: (verdict, condition) in order."""
+    right, all_of_them = words.accuracy, everyone(parents)
+    return [
         (
             "do not use",
-            f"its outputs are not finite, or it surely loses more than {COLLAPSE:.2f} accuracy "
-            "against a parent",
+            f"its outputs are not finite, or it surely loses more than {tolerances.collapse:.2f} "
+            f"{right} against a parent",
         ),
         (
-            "better than both parents",
-            "against each parent, accuracy is surely higher and calibrated loss surely lower",
+            f"better than {all_of_them}",
+            f"against each parent, {right} is surely higher and calibrated loss surely lower",
         ),
         (
             "as good",
-            f"against each parent, surely less than {TOLERANCE} accuracy is lost and less than "
-            f"{TOLERANCE} nats of calibrated loss are added",
+            f"against each parent, surely less than {tolerances.accuracy} {right} is lost and less "
+            f"than {tolerances.loss} nats of calibrated loss are added",
         ),
         (
             "worse",
-            "against a parent, accuracy is surely lower or calibrated loss surely higher",
+            f"against a parent, {right} is surely lower or calibrated loss surely higher",
         ),
         ("cannot tell", "none of these is sure at this number of rows"),
-    ),
-)
-"""The rule in the words of the card: a preamble, then (verdict, condition) in order."""
+    ]
 
 
 class Verdict(NamedTuple):
@@ -81,23 +83,24 @@ def judge(
     *,
     unit: str = "images",
     finite: bool = True,
-    words: Words = PLAIN,
+    words: Words = DEFAULT_WORDS,
+    tolerances: Tolerances = DEFAULT_TOLERANCES,
+    unmeasured: str = NO_DATA,
     remark: str = "",
 ) -> Verdict:
     """The verdict on `contenders.merge` by the rule above.
 
     `comparisons` are read where `other` is a parent, such as "parent_b"; `unit` is the plural word
-    for a row; `finite` is whether every output of the merge was; `words` are those of the task;
-    `remark` is added to what was measured.
+    for a row; `finite` is whether every output of the merge was; `words` and `tolerances` are those
+    of the task; `unmeasured` is why there are no figures, where there are none; `remark` is added
+    to what was measured.
     """
     parents = [each for each in comparisons if each.other.startswith("parent_")]
     if not finite:
         return Verdict("do not use", "Do not use: some outputs of the merge are not finite.")
     if len(parents) < 2:
-        return Verdict(
-            "cannot tell", "Cannot tell: nothing was measured, because no data set was given."
-        )
-    name = _rule(parents)
+        return Verdict("cannot tell", f"Cannot tell: nothing was measured, because {unmeasured}.")
+    name = _decided(parents, tolerances)
     figures = _figures(contenders, min(parent.n for parent in parents), unit, words)
     match name:
         case "do not use":
@@ -110,7 +113,7 @@ def judge(
         case "worse":
             sentence = f"{_worse_by(parents, words)}: {figures}."
         case "cannot tell":
-            sentence = f"Cannot tell: {figures}. {_what_it_takes(parents, unit)}"
+            sentence = f"Cannot tell: {figures}. {_what_it_takes(parents, unit, tolerances)}"
     return Verdict(name, sentence + remark)
 
 
@@ -119,24 +122,24 @@ def headline(sentence: str) -> str:
     return one_line(sentence.partition(":")[0])
 
 
-def _rule(parents: Sequence[Comparison]) -> VerdictName:
-    if any(parent.accuracy_high < -COLLAPSE for parent in parents):
+def _decided(parents: Sequence[Comparison], tolerances: Tolerances) -> VerdictName:
+    if any(parent.accuracy_high < -tolerances.collapse for parent in parents):
         return "do not use"
-    if all(_surely_within(parent, 0.0) for parent in parents):
+    if all(_surely_within(parent, NOTHING) for parent in parents):
         return "better than both parents" if len(parents) == 2 else "better than all parents"
-    if all(_surely_within(parent, TOLERANCE) for parent in parents):
+    if all(_surely_within(parent, tolerances) for parent in parents):
         return "as good"
     if any(_surely_less_accurate(parent) or _surely_more_loss(parent) for parent in parents):
         return "worse"
     return "cannot tell"
 
 
-def _surely_within(parent: Comparison, tolerance: float) -> bool:
-    """Whether less than `tolerance` is lost in accuracy and added in calibrated loss."""
+def _surely_within(parent: Comparison, tolerances: Tolerances) -> bool:
+    """Whether surely less is lost in accuracy and added in calibrated loss than may be."""
     return (
-        parent.accuracy_low > -tolerance
+        parent.accuracy_low > -tolerances.accuracy
         and parent.calibrated_loss_high is not None
-        and parent.calibrated_loss_high < tolerance
+        and parent.calibrated_loss_high < tolerances.loss
     )
 
 
@@ -171,13 +174,13 @@ def _worse_by(parents: Sequence[Comparison], words: Words) -> str:
 def _named(parents: Sequence[Comparison], count: int) -> str:
     if len(parents) == count:
         return everyone(count)
-    return listed([told(parent.other) for parent in parents])
+    return listed([display_name(parent.other) for parent in parents])
 
 
-def _what_it_takes(parents: Sequence[Comparison], unit: str) -> str:
+def _what_it_takes(parents: Sequence[Comparison], unit: str, tolerances: Tolerances) -> str:
     if any(parent.calibrated_loss_high is None for parent in parents):
         return 'There were no rows to calibrate on, so "as good" cannot be claimed.'
-    needed = min(_rows_for_as_good(parents), _rows_for_worse(parents))
+    needed = min(_rows_for_as_good(parents, tolerances), _rows_for_worse(parents))
     if needed > FORESEEABLE:
         return "The difference lies so near the limit that no realistic number of rows settles it."
     return (
@@ -186,7 +189,7 @@ def _what_it_takes(parents: Sequence[Comparison], unit: str) -> str:
     )
 
 
-def _rows_for_as_good(parents: Sequence[Comparison]) -> float:
+def _rows_for_as_good(parents: Sequence[Comparison], tolerances: Tolerances) -> float:
     """Rows at which every bound would be inside the tolerance: widths shrink as 1/sqrt(n)."""
     return max(
         rows
@@ -195,12 +198,12 @@ def _rows_for_as_good(parents: Sequence[Comparison]) -> float:
             _rows(
                 parent.n,
                 parent.accuracy_difference - parent.accuracy_low,
-                parent.accuracy_difference + TOLERANCE,
+                parent.accuracy_difference + tolerances.accuracy,
             ),
             _rows(
                 parent.n,
                 (parent.calibrated_loss_high or 0.0) - (parent.calibrated_loss_difference or 0.0),
-                TOLERANCE - (parent.calibrated_loss_difference or 0.0),
+                tolerances.loss - (parent.calibrated_loss_difference or 0.0),
             ),
         )
     )

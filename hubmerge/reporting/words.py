@@ -1,54 +1,43 @@
-"""What is said of a model by what it is for: the names of its figures, and how a loss is shown."""
+"""What is said of a report's figures: in the words and by the tolerances of its task."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
-from hubmerge.tasks.task import CLASSIFICATION, LANGUAGE
-
-
-@dataclass(frozen=True)
-class Words:
-    """The words for one task.
-
-    accuracy: what share is right. loss: what a loss is shown as, the exponential of it if
-    `exponential`. nats: what a loss is in. scale: how the losses in a table are to be read.
-    processor: what prepares inputs.
-    """
-
-    accuracy: str
-    loss: str
-    nats: str
-    scale: str
-    processor: str
-    exponential: bool = False
-
-    def shown(self, loss: float | None) -> float | None:
-        """What stands in a table for a mean loss in nats; None if that is no number."""
-        if loss is None or not self.exponential:
-            return loss
-        return math.exp(loss) if loss < math.log(1e300) else None
-
-    @property
-    def headline(self) -> str:
-        """The figure a verdict quotes."""
-        return self.loss if self.exponential else self.accuracy
-
-
-PLAIN = Words("accuracy", "loss", "nats", "losses in nats", "processor")
-TOKENS = Words(
-    "next-token accuracy",
-    "perplexity",
-    "nats per token",
-    "perplexity is the exponential of the mean loss of a token in nats",
-    "tokenizer",
-    exponential=True,
+from hubmerge.reporting.schema.report import Report
+from hubmerge.tasks import (
+    DEFAULT_TOLERANCES,
+    DEFAULT_WORDS,
+    Example,
+    Task,
+    Tolerances,
+    Words,
+    find_task,
+    why_unmeasured,
 )
 
-_WORDS = {CLASSIFICATION.name: PLAIN, LANGUAGE.name: TOKENS}
+
+def task_in(report: Report) -> Task | None:
+    """What the merged model is for. Raises: RecipeError, for a task that is not installed."""
+    return None if report.merged.task is None else find_task(report.merged.task)
 
 
-def words_for(task: str) -> Words:
-    """The words for models of a pipeline tag."""
-    return _WORDS.get(task, PLAIN)
+def words_of(report: Report) -> Words:
+    """The words for the report's figures."""
+    task = task_in(report)
+    return DEFAULT_WORDS if task is None else task.words
+
+
+def tolerances_of(report: Report) -> Tolerances:
+    """What the verdict lets pass."""
+    task = task_in(report)
+    return DEFAULT_TOLERANCES if task is None else task.tolerances
+
+
+def example_of(report: Report) -> Example:
+    """What the code on the card needs."""
+    task = task_in(report)
+    return Example() if task is None else task.example
+
+
+def unmeasured(report: Report) -> str:
+    """Why the report has no figures, where it has none."""
+    return why_unmeasured(task_in(report), report.merged.architecture)

@@ -27,7 +27,7 @@ def bind_config(config: Any, shapes: Shapes) -> Spec:
 
 def bind(family: Family, config: Any, shapes: Shapes) -> Spec:
     """`family` applied to one model. See `bind_config`."""
-    draft = Draft(family, config, shapes)
+    draft = Draft(family=family, config=config, shapes=shapes)
     draft.declare(family.fixed, {}, None, fixed=True)
     draft.declare(family.space, {}, None, fixed=False)
     shared = {name: name for name in (*family.fixed, *family.space)}

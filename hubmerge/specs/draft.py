@@ -43,7 +43,7 @@ TIES = "tie_word_embeddings"
 """Field of the configuration by which transformers says that tensors are one."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Draft:
     """What `family` has said so far about a model with `config` and tensors of `shapes`.
 
@@ -383,20 +383,20 @@ class Draft:
         spaces = {name: self._settled(space) for name, space in spaces.items()}
         check_mapped(spaces, self.lines, self.norms, self.declared)
         return Spec(
-            self.family.name,
-            spaces,
-            {name: lay_out_axes(self.lines[name].axes, sizes) for name in self.shapes},
-            frozenset(self.buffers),
-            tuple(
+            family=self.family.name,
+            spaces=spaces,
+            tensors={name: lay_out_axes(self.lines[name].axes, sizes) for name in self.shapes},
+            buffers=frozenset(self.buffers),
+            watches=tuple(
                 Watch(module, entering, lay_out_axes(line.axes, {**sizes, SAMPLES: 1}))
                 for (module, entering), line in self.watched.items()
             ),
-            self.family.shown_path,
-            tuple(self.norms),
-            tuple(self.behind),
-            self.family.batchnorm_eps,
-            tuple(self.gates),
-            self.tied,
+            source=self.family.shown_path,
+            norms=tuple(self.norms),
+            behind=tuple(self.behind),
+            batchnorm_eps=self.family.batchnorm_eps,
+            gates=tuple(self.gates),
+            tied=self.tied,
         )
 
     def _settled(self, space: Space) -> Space:

@@ -90,14 +90,14 @@ class Block(_Table):
 class TinyModel(_Table):
     """A model of the family, small enough for tests; the first of a file has all of `config`.
 
-    name: what sets it apart from the file's others. auto_class: of transformers, such as
-    "AutoModelForCausalLM". config: fields of the configuration; what is not given is as in the
-    first. free: every space that must be found free, with its size; {0,1} in a name stands for
-    both.
+    name: what sets it apart from the file's others. model_class: a class of transformers that
+    takes a configuration, or an Auto class, such as "AutoModelForCausalLM". config: fields of the
+    configuration; what is not given is as in the first. free: every space that must be found free,
+    with its size; {0,1} in a name stands for both.
     """
 
     name: str | None = None
-    auto_class: str | None = None
+    model_class: str | None = None
     config: dict[str, Any] = Field(default_factory=dict)
     free: dict[str, int] = Field(min_length=1)
 
@@ -145,8 +145,8 @@ class Family(_Table):
         if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
             return given
         first = tables[0] if tables else {}
-        if tables and not (first.get("auto_class") and first.get("config")):
-            raise ValueError("the first needs auto_class and config")
+        if tables and not (first.get("model_class") and first.get("config")):
+            raise ValueError("the first needs model_class and config")
         return [
             {
                 **first,

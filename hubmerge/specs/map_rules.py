@@ -70,7 +70,7 @@ def norm_over(
                 "what leaves the norm",
             )
     if not readers:
-        raise SpecError(f"nobody reads {module}", source=source, hint="name the modules that do")
+        raise SpecError(f"no module reads {module}", source=source, hint="name the modules that do")
     return Norm(module, space, tuple(readers), centred)
 
 

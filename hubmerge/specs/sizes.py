@@ -99,7 +99,7 @@ def _open(equation: _Equation, sizes: Mapping[str, int]) -> SpecError:
     return SpecError(
         f"the size of {unknown[0]} is left open"
         if len(unknown) == 1
-        else f"the sizes of {' and '.join(unknown)} cannot be told apart",
+        else f"the sizes of {' and '.join(unknown)} cannot be distinguished",
         found=f'{equation.tensor} is "{equation.line.text}", axis {equation.number} has length '
         f"{equation.length}   {list(equation.shape)}",
         source=equation.line.source,

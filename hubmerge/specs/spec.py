@@ -25,10 +25,10 @@ turn)."""
 TWO_SIDED = (LINEAR, ROTARY)
 """Kinds of maps that need not be rotations: what is read is mapped by the inverse transpose."""
 
-ALL, SCALED, UNSCALED, PERMUTATIONS = "all", "scaled", "unscaled", "permutations"
-SYMMETRIES = (ALL, SCALED, UNSCALED, PERMUTATIONS)
-"""How much of what a spec allows is used, each less than the one before: everything; no scales of
-what enters batch norms; no scales at all; permutations alone."""
+PERMUTATIONS, MAPS, SCALES, ALL = "permutations", "maps", "scales", "all"
+SYMMETRIES = (PERMUTATIONS, MAPS, SCALES, ALL)
+"""How much of what a spec allows is used, each more than the one before: permutations alone; also
+rotations, linear maps and signs; also scales, but of what enters batch norms; everything."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Group:
         return (self.root, *self.children)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Spec:
     """What each axis of each tensor of one model is.
 
@@ -210,16 +210,16 @@ class Spec:
 
     def allowing(self, symmetry: str) -> Spec:
         """The same spec with one of `SYMMETRIES`."""
-        if symmetry == SCALED:
+        if symmetry == SCALES:
             return self.plain_inputs
-        return {UNSCALED: self.unscaled, PERMUTATIONS: self.permutations_only}.get(symmetry, self)
+        return {MAPS: self.unscaled, PERMUTATIONS: self.permutations_only}.get(symmetry, self)
 
     @property
     def symmetry(self) -> str:
-        """How much scaling it allows: "all", "scaled" or "unscaled"."""
+        """How much scaling it allows: "all", "scales" or "maps"."""
         if any(norm.batch for norm in self.behind):
             return ALL
-        return SCALED if self.scaled_spaces() else UNSCALED
+        return SCALES if self.scaled_spaces() else MAPS
 
     @property
     def permutations_only(self) -> Spec:

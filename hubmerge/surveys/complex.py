@@ -13,6 +13,7 @@ from hubmerge.landscape.geometry.complex import Complex, Face, find_complex
 from hubmerge.landscape.geometry.simplex import centroid, drawn, faces
 from hubmerge.landscape.inputs import SurveyInputs
 from hubmerge.landscape.mixtures import rises_of
+from hubmerge.landscape.options import BUDGET, LIMIT
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.survey_results import ComplexFound, ComplexPath, Simplex
 from hubmerge.surveys.prepare import survey_fields, survey_inputs
@@ -21,10 +22,6 @@ from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.progress import track
 from hubmerge.utils.workers import Workers
 
-LIMIT = 0.02
-"""Nats of calibrated excess a low face has at most; the default."""
-BUDGET = 100
-"""Default number of faces that are tried."""
 INSIDE = 2
 """Points drawn from the inside of a face that is tried, beside its middle."""
 

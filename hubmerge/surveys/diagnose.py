@@ -25,7 +25,7 @@ from hubmerge.pipeline.methods import AUTO
 from hubmerge.pipeline.parents import SHARED, in_one_order
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.recipe import Recipe
-from hubmerge.specs.spec import SCALED
+from hubmerge.specs.spec import SCALES
 from hubmerge.utils.workers import Workers
 
 COPIED = 0.9
@@ -63,7 +63,7 @@ def diagnose(recipe: Recipe, workers: Workers | None = None) -> Diagnosis:
     run = resolve(recipe, None, workers)
     models = [load_source(source, run) for source in run.sources.models]
     check_mergeable(*models)
-    parents = in_one_order(models, labels=recipe.labels, matched=True, symmetry=SCALED)
+    parents = in_one_order(models, labels=recipe.align_labels, matched=True, symmetry=SCALES)
     before = cosine(*parents.states)
     settings = MatchSettings(matcher="weights", seed=recipe.seed)
     (match,) = match_parents(parents, settings, MatchRows(), run.workers)
@@ -117,7 +117,7 @@ def advice(relation: Relation, *, data: bool, images: bool) -> tuple[str, str, s
         return (
             AUTO,
             "least-squares",
-            "Trained apart: what units do on your rows tells best which belong together, and "
+            "Trained apart: what units do on your rows shows best which belong together, and "
             "refitting the layers on the same rows wins back most of what averaging loses.",
         )
     return (
@@ -125,7 +125,7 @@ def advice(relation: Relation, *, data: bool, images: bool) -> tuple[str, str, s
         "average",
         "Trained apart, and no data: "
         + (
-            "synthetic images tell more of the units than their weights alone. "
+            "synthetic images show more of the units than their weights alone. "
             if images
             else "the weights are all there is to go by. "
         )

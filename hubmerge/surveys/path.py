@@ -11,8 +11,8 @@ from hubmerge.errors.wording import action
 from hubmerge.hub.target import check_folder
 from hubmerge.landscape.curves import find_curve
 from hubmerge.landscape.geometry.chain import Chain
-from hubmerge.landscape.path import CURVE, measure_path
-from hubmerge.landscape.path_trainer import STEPS
+from hubmerge.landscape.options import CURVE, STEPS
+from hubmerge.landscape.path import measure_path
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.survey_results import PathFound
 from hubmerge.surveys.prepare import survey_fields, survey_inputs
@@ -52,7 +52,7 @@ def find_path(
         check_folder(out)
     inputs = survey_inputs(recipe, workers)
     seen, chain = measure_path(inputs, curve=curve, bends=count, steps=steps)
-    found = PathFound(**survey_fields(inputs), **dict(seen))
+    found = PathFound(**survey_fields(inputs, curve), **dict(seen))
     inputs.workers.on_main(lambda: write_survey(found, inputs, out, _bends(chain)))
     return found
 

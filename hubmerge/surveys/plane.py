@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hubmerge.errors import RecipeError
 from hubmerge.hub.target import check_folder
-from hubmerge.landscape.plane import GRID, measure_plane
+from hubmerge.landscape.options import GRID
+from hubmerge.landscape.plane import measure_plane
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.survey_results import PlaneFound
 from hubmerge.surveys.prepare import survey_fields, survey_inputs

@@ -18,6 +18,7 @@ from hubmerge.pipeline.parents import prepare_parents
 from hubmerge.pipeline.repair import choose_repair
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.recipe import Recipe
+from hubmerge.reporting.schema.plugins import used_plugins
 from hubmerge.utils.workers import Workers
 
 
@@ -38,11 +39,11 @@ def survey_inputs(recipe: Recipe, workers: Workers | None = None) -> SurveyInput
     alignment = prepare_parents(
         models,
         None,
-        labels=recipe.labels,
+        labels=recipe.align_labels,
         matched=run.methods.needs_spec,
         symmetry=recipe.symmetry,
     )
-    inputs = merge_inputs(run, models, alignment, splits)
+    inputs = merge_inputs(models, alignment, splits, run.methods, recipe.seed)
     repair = choose_repair(run, inputs)
     matches, _ = find_alignment(run, inputs, repair)
     states, _ = alignment.aligned(matches)
@@ -75,9 +76,16 @@ def check_surveyable(recipe: Recipe) -> None:
         )
 
 
-def survey_fields(inputs: SurveyInputs) -> dict[str, Any]:
-    """What every survey says about itself: the fields of `Surveyed`."""
+def survey_fields(inputs: SurveyInputs, curve: str | None = None) -> dict[str, Any]:
+    """What every survey says about itself: the fields of `Surveyed`. curve: the path's kind."""
     splits = inputs.splits
+    families = sorted({match.spec.family for match in inputs.matches})
+    names: list[tuple[str, str | None]] = [
+        ("matchers", inputs.method),
+        ("repairs", inputs.repair.name if inputs.repair else None),
+        ("curves", curve),
+        *(("families", family) for family in families),
+    ]
     return {
         "hubmerge": __version__,
         "models": list(inputs.recipe.models),
@@ -89,4 +97,5 @@ def survey_fields(inputs: SurveyInputs) -> dict[str, Any]:
             "evaluation": splits.evaluation.rows,
         },
         "unit": splits.reading.unit,
+        "plugins": used_plugins(names),
     }

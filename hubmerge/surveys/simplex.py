@@ -10,22 +10,23 @@ from hubmerge.landscape.geometry.simplex import centroid, faces
 from hubmerge.landscape.inputs import SurveyInputs
 from hubmerge.landscape.joint_alignment import refined
 from hubmerge.landscape.mixtures import rises_of
-from hubmerge.landscape.simplex import SAMPLES, compare_simplexes, measured_simplex
+from hubmerge.landscape.options import POINTS
+from hubmerge.landscape.simplex import compare_simplexes, measured_simplex
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.survey_results import SimplexFound
 from hubmerge.surveys.prepare import survey_fields, survey_inputs
 from hubmerge.surveys.write import write_survey
 from hubmerge.utils.workers import Workers
 
-WAYS = ("universe", "star")
+WAYS = ("cycle-consistent", "star")
 """How models are matched, to be compared."""
-REFINED = "universe, refined"
+REFINED = "cycle-consistent, refined"
 
 
 def find_simplex(
     recipe: Recipe,
     *,
-    samples: int = SAMPLES,
+    samples: int = POINTS,
     out: Path | None = None,
     workers: Workers | None = None,
 ) -> SimplexFound:
@@ -33,17 +34,17 @@ def find_simplex(
 
     What is refined, and which way is best, is chosen on validation rows; all are measured on the
     reported rows, the best first. With
-    `recipe.together` only that way is taken. out: a new folder for the figures and the alignment
+    `recipe.multi_match` only that way is taken. out: a new folder for the figures and the alignment
     of the best. Called by all processes alike.
     Raises: RecipeError without data; TargetError; whatever stops a merge before it is made.
     """
     if out is not None:
         check_folder(out)
     workers = workers or Workers()
-    ways = WAYS if recipe.together == "auto" else (recipe.together,)
+    ways = WAYS if recipe.multi_match == "auto" else (recipe.multi_match,)
     fields: list[tuple[str, SurveyInputs]] = []
     for way in ways:
-        inputs = survey_inputs(recipe.model_copy(update={"together": way}), workers)
+        inputs = survey_inputs(recipe.model_copy(update={"multi_match": way}), workers)
         fields.append((way, inputs))
         if way == WAYS[0] and inputs.matches:
             fields.append((REFINED, refined(inputs)))
@@ -51,7 +52,9 @@ def find_simplex(
     measured = [measured_simplex(inputs, way, samples) for way, inputs in fields]
     _, inputs = fields[0]
     # What makes all of it again, not the best alone.
-    asked = replace(inputs, recipe=inputs.recipe.model_copy(update={"together": recipe.together}))
+    asked = replace(
+        inputs, recipe=inputs.recipe.model_copy(update={"multi_match": recipe.multi_match})
+    )
     found = SimplexFound(
         **survey_fields(asked), **dict(compare_simplexes(measured, inputs.splits.reading.unit))
     )

@@ -9,7 +9,7 @@ of their own size, a right one by rounding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
-from hubmerge.errors import LawError, SpecError
+from hubmerge.errors import FamilyError, LawError, SpecError
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.canonical import canonical
@@ -61,20 +61,47 @@ def spec_of(model: PreTrainedModel) -> Spec:
     return spec
 
 
-def outputs(model: PreTrainedModel, state: State, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Logits of `model` with the tensors of `state` in place of its own.
+def outputs(
+    model: PreTrainedModel, state: State, inputs: Mapping[str, Tensor], *, every: bool = False
+) -> Tensor:
+    """What `model` answers with the tensors of `state` in place of its own.
 
-    In float64 throughout, where those are: what a model takes down to float32 by itself, as most
-    RMSNorms do, stays in float64.
+    Its logits, if it has some; else, or where `every` one is asked for, all floating tensors of the
+    answer in one row. In float64 throughout, where those are: what a model takes down to float32 by
+    itself, as most RMSNorms do, stays in float64.
+    Raises: FamilyError, if the answer holds no floating tensor.
     """
     precise = any(value.dtype == torch.float64 for value in state.values())
     with torch.inference_mode(), DoubleForSingle() if precise else nullcontext():
         call = torch.func.functional_call
-        return call(model, dict(state), (), dict(inputs), tie_weights=False).logits
+        answer = call(model, dict(state), (), dict(inputs), tie_weights=False)
+    logits = getattr(answer, "logits", None)
+    if isinstance(logits, Tensor) and not every:
+        return logits
+    found = list(_floating(answer))
+    if not found:
+        raise FamilyError(
+            f"what a {type(model).__name__} answers cannot be compared",
+            found=f"a {type(answer).__name__} without floating tensors",
+        )
+    return found[0] if len(found) == 1 else torch.cat([each.flatten() for each in found])
+
+
+def _floating(answer: Any) -> Iterator[Tensor]:
+    """Every floating tensor of a model's answer, in its order; caches are no answer."""
+    if isinstance(answer, Tensor):
+        if answer.is_floating_point():
+            yield answer
+    elif isinstance(answer, Mapping):
+        for each in answer.values():
+            yield from _floating(each)
+    elif isinstance(answer, tuple | list):
+        for each in answer:
+            yield from _floating(each)
 
 
 class DoubleForSingle(TorchFunctionMode):
-    """Inside, whoever asks for float32 gets float64."""
+    """Inside, casts to float32 give float64."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None

@@ -1,1 +1,43 @@
-"""What kinds of models there are: their auto classes, pipeline tags and scores."""
+"""What kinds of models there are, and all that is done differently for each: one file, one task."""
+
+from hubmerge.tasks._registry import (
+    NO_DATA,
+    companion_files,
+    find_task,
+    has_classes,
+    hub_names,
+    probe_for,
+    register,
+    require_task,
+    task_of,
+    tasks,
+    why_unmeasured,
+)
+from hubmerge.tasks._task import (
+    DEFAULT_TOLERANCES,
+    DEFAULT_WORDS,
+    Example,
+    Task,
+    Tolerances,
+    Words,
+)
+
+__all__ = [
+    "DEFAULT_TOLERANCES",
+    "DEFAULT_WORDS",
+    "NO_DATA",
+    "Example",
+    "Task",
+    "Tolerances",
+    "Words",
+    "companion_files",
+    "find_task",
+    "has_classes",
+    "hub_names",
+    "probe_for",
+    "register",
+    "require_task",
+    "task_of",
+    "tasks",
+    "why_unmeasured",
+]

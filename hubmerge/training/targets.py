@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 TEMPERATURE = 2.0
 """Predictions are softened by this much before they are compared (arXiv:1503.02531, section 2).
-Without it a parent's own training rows would tell nothing but their label."""
+Without it a parent's own training rows would give nothing but their label."""
 
 
 def mean_prediction(first: Tensor, last: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class Learner(Protocol):
         """The other model's tensors, differentiable in the numbers."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingState:
     """Where learning stands, the best it has been, and the running mean of all looks."""
 
@@ -84,7 +84,17 @@ class TrainingState:
     @classmethod
     def at(cls, start: dict[str, Tensor], loss: float, steps: int) -> TrainingState:
         """Before the first of at most `steps`."""
-        return cls(Adam.at(start), start, loss, 0, loss, loss, loss, 0, LRSchedule.over(steps))
+        return cls(
+            adam=Adam.at(start),
+            best=start,
+            best_loss=loss,
+            best_step=0,
+            first_loss=loss,
+            mean=loss,
+            least_mean=loss,
+            least_step=0,
+            schedule=LRSchedule.over(steps),
+        )
 
     def seen(self, loss: float, patience: int) -> TrainingState:
         """After a look. patience: steps that need not have brought anything."""
@@ -119,51 +129,52 @@ def learn(
 ) -> TrainingResult:
     """Takes `steps` steps of a learner, or as many as the validation loss is worth.
 
-    anchor: the model at weight 0, float32. name: under which unfinished work is kept on the bench's
-    shelf, and taken up again; the result is the same. Called by all processes alike.
+    anchor: the model at weight 0, float32. name: under which unfinished training is kept in the
+    context's checkpoint store and continued; the result is the same.
+    Called by all processes alike.
     """
     midpoint, held_out = Midpoint(context.scratch, context.workers), sampler.held_out()
     patience = max(PATIENCE * CHECK, steps // SHARE)
 
     def measured(parameters: Mapping[str, Tensor]) -> float:
         with torch.no_grad():
-            state = between(anchor, learner.moved(parameters), 0.5)
-        return midpoint.loss(state, context.validation, held_out)
+            mixture = between(anchor, learner.moved(parameters), 0.5)
+        return midpoint.loss(mixture, context.validation, held_out)
 
     with context.workers.single_threaded_ops(), track(steps, "learning", "step") as bar:
-        standing = taken_up(context, name)
-        if standing is None:
+        state = stored_state(context, name)
+        if state is None:
             start = learner.parameters()
-            standing = TrainingState.at(start, measured(start), steps)
-        bar.update(standing.step)
-        order = islice(sampler.order(), standing.step, None)
-        while not standing.is_over:
-            number, lesson = standing.step, next(order)
+            state = TrainingState.at(start, measured(start), steps)
+        bar.update(state.step)
+        order = islice(sampler.order(), state.step, None)
+        while not state.is_over:
+            number, lesson = state.step, next(order)
             inputs, wanted = sampler.inputs(lesson), sampler.wanted(lesson)
-            numbers = {k: v.requires_grad_() for k, v in standing.adam.parameters.items()}
+            numbers = {k: v.requires_grad_() for k, v in state.adam.parameters.items()}
             with torch.enable_grad():
-                state = between(anchor, learner.moved(numbers), weight(seed, number))
-            slope = midpoint.slope(state, inputs, wanted)
-            gradient = pulled_back(state, slope.gradient, numbers)
-            share = standing.schedule.rate(number)
+                mixture = between(anchor, learner.moved(numbers), weight(seed, number))
+            slope = midpoint.slope(mixture, inputs, wanted)
+            gradient = pulled_back(mixture, slope.gradient, numbers)
+            share = state.schedule.rate(number)
             rates = {key: share * value for key, value in learner.rates().items()}
             with torch.no_grad():
-                standing = replace(standing, adam=standing.adam.step(gradient, rates))
+                state = replace(state, adam=state.adam.step(gradient, rates))
             bar.update(1)
-            if standing.step % CHECK == 0 or standing.is_over:
-                loss = measured(standing.adam.parameters)
-                standing = standing.seen(loss, patience)
+            if state.step % CHECK == 0 or state.is_over:
+                loss = measured(state.adam.parameters)
+                state = state.seen(loss, patience)
                 bar.note(f"loss {slope.loss:.3f}, validation {loss:.3f}")
-                put_down(context, name, standing)
-    return TrainingResult(standing.best, told(standing, steps))
+                store_state(context, name, state)
+    return TrainingResult(state.best, outcome_text(state, steps))
 
 
-def told(standing: TrainingState, steps: int) -> str:
+def outcome_text(state: TrainingState, steps: int) -> str:
     """How it ended, in one sentence."""
-    fell = f"validation loss {standing.first_loss:.3f} -> {standing.best_loss:.3f}"
-    early = standing.step < steps
+    fell = f"validation loss {state.first_loss:.3f} -> {state.best_loss:.3f}"
+    early = state.step < steps
     how = "stopped by itself" if early else "all steps taken"
-    return f"learned for {standing.step} steps, {how}; {fell}, best at step {standing.best_step}"
+    return f"learned for {state.step} steps, {how}; {fell}, best at step {state.best_step}"
 
 
 def between(anchor: State, moved: State, weight: float) -> dict[str, Tensor]:
@@ -198,22 +209,22 @@ def weight(seed: int, step: int) -> float:
     return NEAREST + (FARTHEST - NEAREST) * float(torch.rand((), generator=generator))
 
 
-def put_down(context: MethodContext, name: str, standing: TrainingState) -> None:
-    """Keeps `standing` on the shelf, if there is one."""
+def store_state(context: MethodContext, name: str, state: TrainingState) -> None:
+    """Keeps `state` on the shelf, if there is one."""
     if context.checkpoints is None or not context.workers.is_main:
         return
-    adam, schedule, tensors = standing.adam, standing.schedule, dict[str, Tensor]()
+    adam, schedule, tensors = state.adam, state.schedule, dict[str, Tensor]()
     for part in ("parameters", "first", "second"):
         tensors |= {f"{part} {key}": v.detach() for key, v in getattr(adam, part).items()}
-    tensors |= {f"best {key}": value.detach().clone() for key, value in standing.best.items()}
-    losses = [getattr(standing, name) for name in LOSSES]
-    counts = [adam.steps, schedule.fall, schedule.end, *(getattr(standing, name) for name in STEPS)]
+    tensors |= {f"best {key}": value.detach().clone() for key, value in state.best.items()}
+    losses = [getattr(state, name) for name in LOSSES]
+    counts = [adam.steps, schedule.fall, schedule.end, *(getattr(state, name) for name in STEPS)]
     tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
     tensors["counts"] = torch.tensor(counts)
     context.checkpoints.put(name, tensors)
 
 
-def taken_up(context: MethodContext, name: str) -> TrainingState | None:
+def stored_state(context: MethodContext, name: str) -> TrainingState | None:
     """What lies on the shelf under `name`: the same on all processes."""
     checkpoints = context.checkpoints
     if checkpoints is None:
@@ -229,4 +240,5 @@ def taken_up(context: MethodContext, name: str) -> TrainingState | None:
         parts.setdefault(part, {})[space] = value
     adam = Adam(parts["parameters"], parts["first"], parts["second"], taken)
     kept = dict(zip(STEPS, steps, strict=True))
-    return TrainingState(adam, parts["best"], schedule=LRSchedule(fall, end), **losses, **kept)
+    schedule = LRSchedule(fall, end)
+    return TrainingState(adam=adam, best=parts["best"], schedule=schedule, **losses, **kept)

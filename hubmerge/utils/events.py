@@ -1,4 +1,4 @@
-"""What a run tells about itself while it goes on, to whoever listens: for a face that shows it.
+"""Events of a run while it goes on, for an interface that shows them.
 
 One listener per process. It is called from any thread, and must be quick and raise nothing.
 """
@@ -59,11 +59,11 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def is_heard() -> bool:
-    """Whether anybody listens."""
+    """Whether there is a listener."""
     return _listener is not None
 
 
 def emit(event: Event) -> None:
-    """Tell `event` to whoever listens."""
+    """Passes `event` to the listener, if there is one."""
     if _listener is not None:
         _listener(event)

@@ -18,7 +18,7 @@ def roles(what: str, count: int) -> list[str]:
     return [f"{what}_{letter.lower()}" for letter in parent_letters(count)]
 
 
-def told(key: str) -> str:
+def display_name(key: str) -> str:
     """A key as readers see it: "parent_a" is "parent A"."""
     what, _, letter = key.rpartition("_")
     return f"{what} {letter.upper()}"

@@ -1,7 +1,7 @@
 """Progress bars, and the one switch that silences them.
 
 Everything that takes long goes through `track`, so that the command line, the tests and the
-Space decide in one place whether and how it is shown. What is tracked is also told to whoever
+Space decide in one place whether and how it is shown. What is tracked is also emitted to a
 listens (`hubmerge.events`), shown or not.
 """
 
@@ -45,13 +45,13 @@ class Bar:
         with self._lock:
             self._done += steps
             self._shown.update(steps)
-            self.tell()
+            self.emit_progress()
 
     def note(self, text: str) -> None:
         """Show `text` behind the bar."""
         self._shown.set_postfix_str(text)
 
-    def tell(self) -> None:
+    def emit_progress(self) -> None:
         """Say how far it is."""
         emit(Progress(self._what, self._done, self._total, self._unit, self._depth))
 
@@ -70,7 +70,7 @@ def track(total: int, what: str, unit: str = "it") -> Iterator[Bar]:
     try:
         with tqdm(total=total, desc=what, unit=unit, disable=hidden, leave=False) as shown:
             bar = Bar(shown, total, what, unit, depth)
-            bar.tell()
+            bar.emit_progress()
             yield bar
     finally:
         _depth = depth

@@ -1,4 +1,4 @@
-"""Names nobody knows: refused with those there are, and those that may have been meant."""
+"""Unknown names: refused with the known ones, and those that may have been meant."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 WIDTH = 100_000
-"""Columns that the console is told to have, so that no cell is wrapped or cut."""
+"""Width of the console in columns, so that no cell is wrapped or cut."""
 
 
 def columns(rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), indent: int = 0) -> str:

@@ -166,7 +166,7 @@ def _use_one_thread() -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """`error`, or its text where pickle cannot carry it: other processes wait to be told."""
+    """`error`, or its text where pickle cannot carry it: other processes wait for it."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

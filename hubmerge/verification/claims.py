@@ -14,7 +14,7 @@ from hubmerge.reporting.label_coverage import remark
 from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.verdict import judge
-from hubmerge.reporting.words import words_for
+from hubmerge.reporting.words import tolerances_of, unmeasured, words_of
 from hubmerge.verification.result import Check, Outcome
 from hubmerge.verification.values import compare
 
@@ -29,9 +29,11 @@ def check_verdict(report: Report) -> list[Check]:
     judged = judge(
         report.contenders,
         report.comparisons,
-        unit=report.data.unit if report.data else "images",
+        unit=report.data.unit if report.data else "rows",
         finite=report.data is None or report.contenders.merge.loss is not None,
-        words=words_for(report.merged.pipeline_tag),
+        words=words_of(report),
+        tolerances=tolerances_of(report),
+        unmeasured=unmeasured(report),
         remark=remark(report),
     )
     said = {"verdict": report.verdict, "verdict_sentence": report.verdict_sentence}

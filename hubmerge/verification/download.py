@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubmerge.errors import NotFoundError
 from hubmerge.hub.fetch import fetch_file, file_sizes
-from hubmerge.hub.layout import COMPANIONS, INDEX
+from hubmerge.hub.layout import CONFIG, INDEX
 from hubmerge.hub.source import Source, resolve
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY, TENSORS
@@ -15,9 +15,10 @@ from hubmerge.pipeline.existing import REPORT
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report
+from hubmerge.tasks import companion_files
 from hubmerge.verification.claims import CARD
 
-OWN = {CARD, *PICTURES, REPORT, RECIPE_FILE, INDEX, *COMPANIONS}
+OWN = {CARD, *PICTURES, REPORT, RECIPE_FILE, CONFIG, INDEX}
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def download_merge(ref: str) -> Merge:
             found=f"it holds no {' and no '.join(missing)}",
             hint="name a published merge, or the folder of one",
         )
-    names = tuple(name for name in there if name in OWN or _is_ours(name))
+    companions = companion_files()
+    names = tuple(name for name in there if name in OWN or name in companions or _is_ours(name))
     paths = [fetch_file(source, name) for name in names]
     folder = source.folder or paths[names.index(REPORT)].parent
     further = tuple(name for name in there if name not in names)

@@ -8,7 +8,7 @@ from pathlib import Path
 from hubmerge.fuse import find_fusion
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.matching.match_files import TENSORS
-from hubmerge.pipeline.context import BASE, DATASET
+from hubmerge.pipeline.sources import BASE, DATASET
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.reporting.schema.report import Data, Parent, Report
 from hubmerge.utils.parent_names import roles
@@ -63,7 +63,7 @@ def _in_recipe(recipe: Recipe) -> dict[str, str]:
 def recorded(recipe: Recipe, report: Report, folder: Path, *, trust_remote_code: bool) -> Recipe:
     """The recipe with every source at the commit the report records, its alignment in `folder`.
 
-    Code that models bring along runs only if whoever verifies allows it.
+    Code that models bring along runs only if the verifying user allows it.
     """
     pinned = _hub_sources(report)
     models = tuple(
@@ -129,7 +129,6 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         "fuse": method.fuse,
         "fuse_options": method.fuse_options or {},
         "lam": MIDDLE if method.lam is None else method.lam,
-        "best": False,
         "dataset": None,
         "samples": None,
         "calibration_samples": None,

@@ -49,7 +49,7 @@ class Check(Part):
     """Largest difference: of tensors, in units of their largest element."""
     tolerance: float | None = None
     why: str | None = None
-    """Where `said` and `found` do not tell it."""
+    """The reason, where `said` and `found` do not show it."""
 
 
 class Verification(Part):

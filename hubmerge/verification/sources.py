@@ -8,9 +8,9 @@ from pathlib import Path
 from hubmerge.errors import AccessError, HubmergeError, NotFoundError, WeightsError
 from hubmerge.hub.client import RepoType
 from hubmerge.hub.source import resolve
-from hubmerge.pipeline.context import BASE, DATASET
+from hubmerge.pipeline.sources import BASE, DATASET
 from hubmerge.recipe import Recipe
-from hubmerge.utils.parent_names import roles, told
+from hubmerge.utils.parent_names import display_name, roles
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def look_for(recipe: Recipe, *, paths: bool) -> Found:
     found = Found({}, [])
     for role, ref in refs.items():
         named = {DATASET: "the data set", BASE: "the base"}
-        name = named.get(role) or told(role.replace("model", "parent"))
+        name = named.get(role) or display_name(role.replace("model", "parent"))
         kind: RepoType = "dataset" if role == DATASET else "model"
         try:
             if role in recipe.shas:

@@ -78,14 +78,14 @@ def _listed(title: str, checks: list[Check], wording: Wording) -> str:
 
 
 def _told(check: Check) -> str:
-    told = []
+    details = []
     if check.said is not None or check.found is not None:
-        told.append(f"said {_value(check.said)}, found {_value(check.found)}")
+        details.append(f"said {_value(check.said)}, found {_value(check.found)}")
     if check.deviation is not None:
-        told.append(f"off by {check.deviation:.1e}, {check.tolerance:.1e} allowed")
+        details.append(f"off by {check.deviation:.1e}, {check.tolerance:.1e} allowed")
     if check.why:
-        told.append(one_line(check.why))
-    return f" ({'; '.join(told)})" if told else ""
+        details.append(one_line(check.why))
+    return f" ({'; '.join(details)})" if details else ""
 
 
 def _value(value: Any) -> str:

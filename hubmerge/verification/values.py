@@ -30,7 +30,7 @@ RELATIVE = 1e-3
 """How far any other number may be off, in units of itself or of 1, whichever is larger."""
 
 NAMES = ("parent", "other", "space", "way")
-"""Fields by which the entries of a list are told apart in a path."""
+"""Fields that name the entries of a list in a path."""
 
 
 def tolerance(figure: str, value: float, rows: int) -> float:

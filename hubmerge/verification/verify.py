@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,14 +19,16 @@ from hubmerge.errors import (
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
-from hubmerge.pipeline.context import DATASET
 from hubmerge.pipeline.run import MergeResult, run
-from hubmerge.recipe import Recipe
+from hubmerge.pipeline.sources import DATASET
+from hubmerge.recipe import ARITHMETIC, Recipe
 from hubmerge.reporting.pictures import PICTURES
+from hubmerge.reporting.schema.plugins import UsedPlugin, missing_plugins
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_card, check_pictures, check_verdict
 from hubmerge.verification.download import Merge, download_merge
+from hubmerge.verification.published import check_as_published
 from hubmerge.verification.recorded import check_sources, recorded, replay
 from hubmerge.verification.remade import (
     PLAIN,
@@ -95,11 +97,11 @@ def _claims(merge: Merge) -> tuple[list[Check], list[str]]:
     report, folder = merge.report, merge.folder
     card = (folder / CARD).read_text("utf-8", "replace") if CARD in merge.names else ""
     there = {name: (folder / name).read_bytes() for name in PICTURES if name in merge.names}
-    told, first = check_card(card, report)
-    drawn, second = check_pictures(there, report)
+    on_card, first = check_card(card, report)
+    on_pictures, second = check_pictures(there, report)
     further = [f"not a merge's files, not looked at: {', '.join(merge.further)}"]
     checks = [*check_sources(merge.recipe, report), *check_hashes(merge), *check_verdict(report)]
-    return [*checks, *told, *drawn], [*first, *second, *(further if merge.further else [])]
+    return [*checks, *on_card, *on_pictures], [*first, *second, *(further if merge.further else [])]
 
 
 def _made_again(
@@ -110,6 +112,12 @@ def _made_again(
             f"recipe and report of {merge.source.ref} are of different merges",
             found=f"{len(wanted.models)} parents, {len(merge.report.models)} in the report",
         )
+    if merge.report.run.arithmetic != ARITHMETIC:
+        return _as_published(merge, wanted, found, weights_only, workers)
+    if missing := missing_plugins(merge.report.method.plugins or ()):
+        measured = () if weights_only else measured_parts(merge.report)
+        parts = ("weights", "configuration", *PLAIN, *measured)
+        return _Remade(not_checked(parts, _needs(missing)))
     if found.gone_parents:
         measured = () if weights_only else measured_parts(merge.report)
         parts = ("weights", "configuration", *PLAIN, *measured)
@@ -120,6 +128,26 @@ def _made_again(
     if not weights_only:
         remade.checks += not_checked(measured_parts(merge.report), found.gone[DATASET])
     return remade
+
+
+def _as_published(
+    merge: Merge, wanted: Recipe, found: Found, weights_only: bool, workers: Workers
+) -> _Remade:
+    """A merge by another version of the arithmetic: loaded and measured, not made again."""
+    run = merge.report.run
+    why = (
+        f"not settled: made by version {run.versions.get('hubmerge', 'unknown')} of hubmerge, "
+        f"whose arithmetic is number {run.arithmetic}; the installed one's is number {ARITHMETIC}"
+    )
+    measured = not (weights_only or DATASET in found.gone)
+    return _Remade(check_as_published(merge, wanted, why, measured=measured, workers=workers))
+
+
+def _needs(missing: Sequence[UsedPlugin]) -> str:
+    """Which plugins it takes to make the merge again, and how to get them."""
+    named = ", ".join(f"the {each.kind} {each.name} of {each.package}" for each in missing)
+    wanted = " ".join(dict.fromkeys(each.requirement for each in missing))
+    return f"it takes {named}, which is not installed here: pip install {wanted}"
 
 
 def _by_recipe(merge: Merge, wanted: Recipe, workers: Workers) -> _Remade:

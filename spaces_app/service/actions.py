@@ -71,7 +71,7 @@ def _naive(folder: Path, recipe: Any, repair: str) -> Path | None:
     from hubmerge.reporting.schema.report import Report
 
     lam = Report.read(folder / "merge").method.lam
-    if lam is None or recipe.match == "none" or recipe.labels == "by-index":
+    if lam is None or recipe.match == "none" or recipe.align_labels == "index":
         return None
     a, b = (hm.load(ref) for ref in recipe.models)
     data = recipe.dataset.id if recipe.dataset else None
@@ -86,6 +86,7 @@ def predict(request: Mapping[str, Any]) -> Answer:
     import torch
 
     from hubmerge.hub.load import load
+    from hubmerge.tasks import has_classes
 
     image = open_image(base64.b64decode(request["image"]))
     noted = Path(request["folder"]) / CONTENDERS
@@ -96,8 +97,8 @@ def predict(request: Mapping[str, Any]) -> Answer:
         if not Path(folder).is_dir():  # removed from the cache meanwhile
             continue
         loaded = load(folder)
-        if loaded.processor is None:
-            raise DataError("these models do not take images", found="no image processor")
+        if loaded.processor is None or not has_classes(loaded.config):
+            raise DataError("these models do not take images, or have no classes")
         inputs = loaded.processor(image, return_tensors="pt")
         with torch.inference_mode():
             shares = loaded.model(**inputs).logits[0].double().softmax(0)

@@ -23,6 +23,7 @@ from typing import Any
 
 from hubmerge.errors import HubmergeError
 from hubmerge.utils.events import Event, Progress, listening
+from spaces_app.service.plugins import allow_named_plugins
 
 PRELOAD = (
     "hubmerge.pipeline.run",
@@ -93,6 +94,7 @@ def _run(request: dict[str, Any], send: Sender) -> dict[str, Any]:
     from hubmerge.hub.client import acting_for
     from spaces_app.service.actions import ACTIONS
 
+    allow_named_plugins()
     _limit_memory(request.get("memory", 0))
     with tempfile.TemporaryDirectory(dir=request["work"], prefix="work-") as place:
         _isolate(Path(place), Path(request["cache"]), request["hub"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -10,128 +10,81 @@ import gradio as gr
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.pipeline.methods import is_training_run
-from hubmerge.recipe import MIDDLE, SAME
+from hubmerge.recipe import Recipe
+from hubmerge.utils.option import DeclaredOption, options_of
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels
 from spaces_app.ui.context import Context
 from spaces_app.ui.search_field import SearchField
 from spaces_app.ui.steps import QUIET
-from spaces_app.ui.wording import LABELS, choices
+from spaces_app.ui.wording import choices, label_of
 
-BASE = "Empty, unless the models were all trained further from one: it opens other fusions."
 ROWS = "Empty: 1,000, or what there is."
+INFO = {
+    "base": "Empty, unless the models were all trained further from one: it opens other fusions.",
+    "lam": "0.5 weighs both alike; with “Best” it is chosen on validation rows.",
+    "samples": ROWS,
+    "calibration_samples": ROWS,
+    "seed": "Empty: 0. Decides every random choice.",
+    "survey": "Measured and drawn beside the verdict, on the same data set; takes longer.",
+}
+"""Field -> what stands below its label, where it is not the help of its option."""
+OFFERED: dict[str, Callable[[allowed.Given], allowed.Choices]] = {
+    "match": allowed.matchings,
+    "fuse": allowed.fusings,
+    "repair": allowed.repairings,
+    "survey": allowed.surveys,
+}
+"""Field -> what may be chosen, which depends on the models and the data set."""
 EVERYTHING = allowed.Given(data=True)
 
 
 class Fold:
-    """Its fields, which offer what works with what was picked."""
+    """A component for every option of a recipe that has a label; they offer what works."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, kind: type[Recipe] = Recipe) -> None:
+        self._options = panel_options(kind)
+        self.components: dict[str, Any] = {}
         with gr.Accordion("Advanced", open=False, elem_id="advanced"):
             with gr.Row():
-                self.match = gr.Dropdown(
-                    allowed.matchings(EVERYTHING),
-                    value=levels.AS_CHOSEN,
-                    label=LABELS["match"],
-                    info="How it is found out which unit of one model does the job of which.",
-                    elem_id="match",
-                )
-                self.fuse = gr.Dropdown(
-                    allowed.fusings(EVERYTHING),
-                    value=levels.AS_CHOSEN,
-                    label=LABELS["fuse"],
-                    info="How matched models become one.",
-                    elem_id="fuse",
-                )
-                self.repair = gr.Dropdown(
-                    allowed.repairings(EVERYTHING),
-                    value="auto",
-                    label=LABELS["repair"],
-                    info="What is done about statistics that averaging spoils.",
-                )
+                self._add(name for name in self._options if name in OFFERED and name != "survey")
             gr.HTML(allowed.explained())
-            self._search = SearchField(context, LABELS["base"], "pick-base", info=BASE)
-            self.base = self._search.field
-            self._choices()
-            self._numbers()
+            base = self._options["base"]
+            self._search = SearchField(context, label_of(base), "pick-base", info=INFO["base"])
+            self.components["base"] = self._search.field
+            with gr.Row():
+                self._add(name for name, option in self._options.items() if option.words)
+            with gr.Row():
+                self._add(name for name in self._options if name != "survey")
+            self._add(["survey"])
         self._picked = gr.State(None)
 
-    def _choices(self) -> None:
-        with gr.Row():
-            self.symmetry = gr.Radio(
-                choices("symmetry"),
-                value="auto",
-                label=LABELS["symmetry"],
-                info="Some models may be rotated, too, without changing what they compute.",
-            )
-            self.labels = gr.Radio(
-                choices("labels"),
-                value="by-name",
-                label=LABELS["labels"],
-                info="How the two models' classes are brought together.",
-            )
-            self.heads = gr.Radio(
-                choices("heads"),
-                value=SAME,
-                label=LABELS["heads"],
-                info="One model can be made that knows the classes of all.",
-                elem_id="heads",
-            )
-
-    def _numbers(self) -> None:
-        with gr.Row():
-            self.lam = gr.Slider(
-                0,
-                1,
-                MIDDLE,
-                step=0.05,
-                label=LABELS["lam"],
-                info="0.5 weighs both alike; with “Best” it is chosen on validation rows.",
-            )
-            self.samples = _number(LABELS["samples"], ROWS)
-            self.calibration = _number(LABELS["calibration_samples"], ROWS)
-            self.seed = _number(LABELS["seed"], "Empty: 0. Decides every random choice.")
-        self.survey = gr.CheckboxGroup(
-            allowed.surveys(EVERYTHING),
-            label=LABELS["survey"],
-            info="Measured and drawn beside the verdict, on the same data set; takes longer.",
-            elem_id="survey",
-        )
+    def _add(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.components:
+                self.components[name] = _component(name, self._options[name])
 
     @property
     def fields(self) -> list[Any]:
-        """What goes into a recipe, in the order of `levels.Advanced`."""
-        return [
-            self.match,
-            self.fuse,
-            self.base,
-            self.repair,
-            self.symmetry,
-            self.labels,
-            self.heads,
-            self.lam,
-            self.samples,
-            self.calibration,
-            self.seed,
-            self.survey,
-        ]
+        """What goes into a recipe, in the order of `panel_options`."""
+        return [self.components[name] for name in self._options]
 
     @property
     def settled(self) -> list[Any]:
         """Events after which something was chosen, and is not just being typed."""
-        typed = [self.base, self.samples, self.calibration, self.seed]
+        typed = [each for each in self.fields if isinstance(each, gr.Textbox)]
+        chosen = [each for each in self.fields if not isinstance(each, gr.Textbox)]
         said = [event for field in typed for event in (field.submit, field.blur)]
-        methods: list[Any] = [self.match, self.fuse, self.repair]
-        chosen = [*methods, self.symmetry, self.labels, self.heads, self.lam, self.survey]
         return [*said, self._picked.change, *(field.change for field in chosen)]
 
     def wire(self, picked: Sequence[Any], level: gr.Radio) -> None:
         """picked: fields of model A, model B, further ones, and the data set."""
         self._search.wire(self._picked)
-        offered = [self.survey, self.match, self.fuse, self.repair]
-        inputs = [*picked, self.base, level, *offered]
+        offered = [self.components[name] for name in ("survey", "match", "fuse", "repair")]
+        base = self.components["base"]
+        inputs = [*picked, base, level, *offered]
         gr.on(
-            [field.change for field in (*picked, self.base, level)],
+            [field.change for field in (*picked, base, level)],
             _offer,
             inputs,
             offered,
@@ -168,9 +121,50 @@ def _offer(
     ]
 
 
-def _number(label: str, info: str) -> gr.Textbox:
-    """A field that may be empty, which a field for numbers may not."""
-    return gr.Textbox(label=label, info=info, max_lines=1)
+def panel_options(kind: type[Recipe] = Recipe) -> dict[str, DeclaredOption]:
+    """Field -> option, of all that the panel shows."""
+    return {
+        name: option
+        for name, option in options_of(kind).items()
+        if "." not in name and option.option.label != ""
+    }
+
+
+def values_of(typed: Sequence[Any], kind: type[Recipe] = Recipe) -> dict[str, Any]:
+    """Field -> value, of what stands in the panel; what is empty is left out.
+
+    Parameters:
+        typed: values of the components, in the order of `panel_options`.
+
+    Raises: RecipeError, for what is no number.
+    """
+    found: dict[str, Any] = {}
+    for (name, declared), value in zip(panel_options(kind).items(), typed, strict=True):
+        if isinstance(value, list):
+            found[name] = tuple(value)
+        elif int in declared.types and isinstance(value, str | None):
+            found[name] = whole(name, value)
+        else:
+            found[name] = value.strip() if isinstance(value, str) else value
+    return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def _component(name: str, declared: DeclaredOption) -> Any:
+    """What an option is chosen with."""
+    label, info = label_of(declared), INFO.get(name, declared.option.help)
+    shown: dict[str, Any] = {"label": label, "info": info, "elem_id": name}
+    if name == "survey":
+        return gr.CheckboxGroup(allowed.surveys(EVERYTHING), **shown)
+    if name in OFFERED:
+        offered = OFFERED[name](EVERYTHING)
+        return gr.Dropdown(offered, value=offered[0][1], **shown)
+    if float in declared.types and declared.least is not None and declared.most is not None:
+        return gr.Slider(declared.least, declared.most, declared.default, step=0.05, **shown)
+    if declared.words and int not in declared.types:
+        return gr.Radio(choices(name, declared), value=declared.default, **shown)
+    if declared.types == (bool,):
+        return gr.Checkbox(declared.default, **shown)
+    return gr.Textbox(max_lines=1, **shown)  # may be empty, which a field for numbers may not
 
 
 def whole(field: str, typed: str | None) -> int | None:

@@ -12,10 +12,9 @@ from hubmerge.recipe import Recipe
 from spaces_app.service.job import Refused, refusing
 from spaces_app.ui import markup, recipe_text
 from spaces_app.ui import presets as levels
-from spaces_app.ui.advanced_panel import Fold, whole
+from spaces_app.ui.advanced_panel import Fold, values_of
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET, heading
-from spaces_app.ui.wording import LABELS
 
 EMPTY = ("", "", "")
 IN_USE = "Its models and options are used, and what stands in the fields above is not."
@@ -30,7 +29,7 @@ class Choose:
         self.level = gr.Radio(
             list(levels.LEVELS.items()),
             value=levels.STANDARD,
-            label=LABELS["best"],
+            label="How thorough?",
             elem_id="level",
         )
         self.fold = Fold(context)
@@ -92,20 +91,13 @@ def recipe_of(
     data: str | None,
     given: str | None,
     level: str,
-    match: str,
-    fuse: str,
-    base: str | None,
-    repair: str,
-    symmetry: str,
-    labels: str,
-    heads: str,
-    lam: float,
-    samples: str | None,
-    calibration: str | None,
-    seed: str | None,
-    survey: list[str] | None = None,
+    *typed: Any,
 ) -> Recipe | None:
     """The recipe of both panels' fields; None as long as it has not two models.
+
+    Parameters:
+        given: a recipe's file, which replaces everything else.
+        typed: what stands in the advanced panel, in its order.
 
     Raises: RecipeError.
     """
@@ -114,21 +106,7 @@ def recipe_of(
     names = levels.named(a, b, more)
     if len(names) < 2:
         return None
-    advanced = levels.Advanced(
-        match,
-        fuse,
-        base,
-        repair,
-        symmetry,
-        labels,
-        heads,
-        float(lam),
-        whole("samples", samples),
-        whole("calibration_samples", calibration),
-        whole("seed", seed) or 0,
-        tuple(survey or ()),
-    )
-    return levels.to_recipe(names, data, level, advanced)
+    return levels.to_recipe(names, data, level, values_of(typed))
 
 
 def told(recipe: Recipe | None) -> tuple[str, str, str]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hubmerge.fuse import find_fusion
 from hubmerge.pipeline.methods import AUTO
-from hubmerge.recipe import MIDDLE, SAME, Recipe, make_recipe
+from hubmerge.recipe import MIDDLE, Recipe, make_recipe
 
 QUICK, STANDARD, BEST = "quick", "standard", "best"
 AS_CHOSEN = "as chosen above"
 BASED = "task-arithmetic"
 """What fuses models with a common base where there is nothing to choose it on."""
+
+OF_ROWS = ("samples", "calibration_samples", "survey")
+"""Fields that mean nothing without a data set."""
 
 LEVELS = {
     "Quick: by the weights alone, no data": QUICK,
@@ -22,64 +24,40 @@ LEVELS = {
 }
 
 
-@dataclass(frozen=True)
-class Advanced:
-    """What stands in the fold; None, or AS_CHOSEN, leaves it to the level."""
-
-    match: str = AS_CHOSEN
-    fuse: str = AS_CHOSEN
-    base: str | None = None
-    repair: str = "auto"
-    symmetry: str = "auto"
-    labels: str = "by-name"
-    heads: str = SAME
-    lam: float = MIDDLE
-    samples: int | None = None
-    calibration_samples: int | None = None
-    seed: int = 0
-    survey: tuple[str, ...] = ()
-
-
 def named(a: str | None, b: str | None, more: str | None) -> list[str]:
     """The models that stand in the fields, the further ones apart by white space."""
     return [name.strip() for name in (a, b, *(more or "").split()) if name and name.strip()]
 
 
 def to_recipe(
-    models: Sequence[str], dataset: str | None, level: str, advanced: Advanced | None = None
+    models: Sequence[str], dataset: str | None, level: str, chosen: Mapping[str, Any] | None = None
 ) -> Recipe:
-    """The recipe of what was picked and chosen. Raises: RecipeError."""
-    advanced = advanced or Advanced()
+    """The recipe of what was picked and chosen.
+
+    Parameters:
+        chosen: field -> value, of what stands in the advanced panel; AS_CHOSEN, or nothing,
+            leaves it to the level.
+
+    Raises: RecipeError.
+    """
+    fields = dict(chosen or {})
     names = tuple(name.strip() for name in models if name and name.strip())
     data = (dataset or "").strip() or None if level != QUICK else None
-    base = (advanced.base or "").strip() or None
-    fuse = _fuse(level, advanced.fuse, data, base)
-    pair = len(names) == 2
-    weighs = fuse == AUTO or find_fusion(fuse).weighs
-    fields: dict[str, Any] = {
-        "models": names,
-        "dataset": data,
-        "match": _match(level, advanced, data),
-        "fuse": fuse,
-        "base": base,
-        "repair": advanced.repair,
-        "symmetry": advanced.symmetry,
-        "labels": advanced.labels,
-        "heads": advanced.heads,
-        "samples": advanced.samples if data else None,
-        "calibration_samples": advanced.calibration_samples if data else None,
-        "seed": advanced.seed,
-        "survey": advanced.survey if data else (),
-        "best": level == BEST and pair and weighs and data is not None and advanced.lam == MIDDLE,
-    }
-    if pair:
-        fields["lam"] = advanced.lam
-    return make_recipe(**fields)
+    fields["match"] = _match(level, fields.get("match", AS_CHOSEN), data)
+    fields["fuse"] = _fuse(level, fields.get("fuse", AS_CHOSEN), data, fields.get("base"))
+    if data is None:
+        fields = {name: value for name, value in fields.items() if name not in OF_ROWS}
+    lam = fields.pop("lam", MIDDLE)
+    if len(names) == 2:
+        weighs = fields["fuse"] == AUTO or find_fusion(fields["fuse"]).weighs
+        chooses = level == BEST and weighs and data is not None and lam == MIDDLE
+        fields["lam"] = AUTO if chooses else lam
+    return make_recipe(models=names, dataset=data, **fields)
 
 
-def _match(level: str, advanced: Advanced, data: str | None) -> str:
-    if advanced.match != AS_CHOSEN:
-        return advanced.match
+def _match(level: str, chosen: str, data: str | None) -> str:
+    if chosen != AS_CHOSEN:
+        return chosen
     if level == QUICK:
         return "weights"
     return "activations" if level == STANDARD and data else "auto"

@@ -3,70 +3,32 @@
 from __future__ import annotations
 
 import shlex
+from functools import reduce
 from typing import Any
 
 import yaml
 
+from hubmerge.cli.values import written
 from hubmerge.errors import RecipeError
 from hubmerge.recipe import Recipe, make_recipe
+from hubmerge.utils.option import options_of
 from spaces_app.service.limits import RECIPE_BYTES
 
 DEEP = 4
 """Levels a recipe has, at most: lists and mappings within each other, and one to spare."""
 
-OPTIONS = {
-    "match": "--match",
-    "symmetry": "--symmetry",
-    "together": "--together",
-    "fuse": "--fuse",
-    "base": "--base",
-    "repair": "--repair",
-    "lambda": "--lambda",
-    "labels": "--labels",
-    "heads": "--heads",
-    "learning_steps": "--learning-steps",
-    "seed": "--seed",
-    "samples": "--samples",
-    "calibration_samples": "--calibration-samples",
-    "train_samples": "--train-samples",
-    "path_points": "--path-points",
-}
-"""Field of a recipe -> what the command line calls it."""
-DATA_OPTIONS = {
-    "id": "--dataset",
-    "config": "--dataset-config",
-    "split": "--split",
-    "calibration_split": "--calibration-split",
-    "image_column": "--image-column",
-    "feature_column": "--feature-column",
-    "label_column": "--label-column",
-    "text_column": "--text-column",
-    "tokens": "--tokens",
-}
-
 
 def as_command(recipe: Recipe) -> str:
     """The command line."""
-    given = _given(recipe)
     words = ["hubmerge", "merge", *recipe.models]
-    for name, value in (given.get("dataset") or {}).items():
-        words += [DATA_OPTIONS[name], str(value)]
-    for name, option in OPTIONS.items():
-        if name in given:
-            words += [option, str(given[name])]
-    if recipe.weights:
-        words += ["--weights", ",".join(f"{weight!r}" for weight in recipe.weights)]
-    for name, value in recipe.fuse_options.items():
-        words += [
-            "--fuse-option",
-            f"{name}={str(value).lower()}" if isinstance(value, bool) else f"{name}={value}",
-        ]
-    repeated = (("--only", recipe.only), ("--keep", recipe.keep), ("--survey", recipe.survey))
-    for option, given_names in repeated:
-        for name in given_names:
-            words += [option, name]
-    if recipe.best:
-        words.append("--best")
+    for field, option in options_of(type(recipe)).items():
+        value = (
+            reduce(getattr, field.split("."), recipe)
+            if "." not in field or recipe.dataset
+            else None
+        )
+        if option.flags and not option.option.positional and value not in (None, option.default):
+            words += written(option, value)
     return shlex.join(words)
 
 

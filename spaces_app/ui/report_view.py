@@ -17,7 +17,7 @@ from hubmerge.reporting.barrier_text import (
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import MISSING, count, figure, rows, share, signed
 from hubmerge.reporting.schema.report import Method, Report
-from hubmerge.reporting.words import words_for
+from hubmerge.reporting.words import words_of
 from spaces_app.ui.markup import NONE, card, facts, join, on_hub, table, term, text
 from spaces_app.ui.method_choices import LOOKS_AT
 from spaces_app.ui.wording import PAGE
@@ -99,7 +99,7 @@ def _paths(report: Report) -> Markup:
 def reading(report: Report, lam: float) -> Markup:
     """Values of both curves at `lam`, interpolated linearly."""
     said = []
-    right = words_for(report.merged.pipeline_tag).accuracy
+    right = words_of(report).accuracy
     unit = report.data.unit if report.data else "rows"
     for name, curve in (
         ("matched", report.barrier.detail.matched),
@@ -150,7 +150,7 @@ def contenders(report: Report) -> Markup:
         )
         for row in rows(report)
     ]
-    said = words_for(report.merged.pipeline_tag)
+    said = words_of(report)
     head = (
         "",
         said.accuracy,

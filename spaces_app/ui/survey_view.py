@@ -7,7 +7,7 @@ from markupsafe import Markup
 from hubmerge.reporting.numbers import figure, share
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.survey_kinds import kind_of
-from hubmerge.utils.parent_names import roles, told
+from hubmerge.utils.parent_names import display_name, roles
 from spaces_app.ui.markup import NONE, join, table, text
 
 
@@ -37,7 +37,7 @@ def ledger(report: Report) -> Markup:
         lines = [
             (
                 str(number),
-                told(step.ingredient),
+                display_name(step.ingredient),
                 figure(step.alone),
                 figure(step.soup),
                 "taken" if step.taken else "left out",
@@ -49,7 +49,7 @@ def ledger(report: Report) -> Markup:
     if method.ingredients is not None:
         names = roles("parent", len(method.ingredients))
         own = [
-            (told(name), share(weight))
+            (display_name(name), share(weight))
             for name, weight in zip(names, method.ingredients, strict=True)
         ]
         parts.append(table(("model", "weighs"), own, "What each model weighs"))

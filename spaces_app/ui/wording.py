@@ -6,23 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hubmerge.errors.wording import RECIPE_FILE, Value, Wording, listed
-from hubmerge.recipe import APART, JOIN, SAME
+from hubmerge.recipe import Recipe
+from hubmerge.utils.option import DeclaredOption, options_of
+
+OPTIONS = {name: option for name, option in options_of(Recipe).items() if "." not in name}
+"""Field -> option, of a recipe."""
+
+
+def label_of(option: DeclaredOption) -> str:
+    """The label of an option's control."""
+    return option.option.label or option.name.replace("_", " ").capitalize()
+
 
 LABELS = {
     "dataset": "Data set",
-    "match": "Matching",
-    "fuse": "Fusion",
-    "repair": "Repair",
-    "base": "Common base",
-    "symmetry": "Symmetries",
-    "labels": "Classes",
-    "heads": "Models that know other classes",
-    "lam": "λ, the share of model B",
-    "best": "How thorough?",
-    "samples": "Rows to measure on",
-    "calibration_samples": "Rows to match on",
-    "seed": "Seed",
-    "survey": "What lies around the merge",
+    **{name: label_of(option) for name, option in OPTIONS.items() if option.option.label != ""},
     "push": "Repository",
     "create_pr": "As",
     "exist_ok": "As",
@@ -34,17 +32,14 @@ NEW = "a new repository"
 """How a merge is published unless something else is chosen."""
 
 CHOICES: Mapping[str, Mapping[Value, str]] = {
-    "symmetry": {
-        "auto": "as fits the matching",
-        "all": "all the family allows",
-        "permutations": "reordering alone",
+    **{
+        name: dict(option.option.choices.items())
+        for name, option in OPTIONS.items()
+        if option.words and option.types == option.types[:1] and name in LABELS and name != "survey"
     },
-    "labels": {"by-name": "by name", "by-index": "by number"},
-    "heads": {SAME: "refused", JOIN: "all in one list", APART: "side by side"},
     "create_pr": {False: NEW, True: "a pull request to one that exists"},
     "exist_ok": {False: NEW, True: "a commit to one of mine that exists"},
     "private": {True: "private", False: "public"},
-    "best": {True: "Best", False: "Standard"},
 }
 """Field -> value -> what its control shows; other controls show the value."""
 
@@ -52,8 +47,14 @@ EMPTY = frozenset({"dataset", "base", "samples", "calibration_samples", "seed", 
 """Fields whose controls may be left empty."""
 
 
-def choices(field: str) -> list[tuple[str, Any]]:
-    """What the control of a field offers, as Gradio takes it: (shown, value)."""
+def choices(field: str, option: DeclaredOption | None = None) -> list[tuple[str, Any]]:
+    """What the control of a field offers, as Gradio takes it: (shown, value).
+
+    Parameters:
+        option: of a recipe; None for a field of where a merge goes.
+    """
+    if option is not None:
+        return [(meaning or word, word) for word, meaning in option.choices().items()]
     return [(shown, value) for value, shown in CHOICES[field].items()]
 
 
@@ -77,7 +78,7 @@ def left_out(field: str) -> str:
     if field == "lam":
         return "set λ to 0.5"
     if field in CHOICES:
-        default = {"symmetry": "auto", "labels": "by-name", "heads": SAME}.get(field, False)
+        default = OPTIONS[field].default if field in OPTIONS else False
         return f"choose {option_text(field, [default])}"
     return f"leave `{field}` out of the recipe"
 

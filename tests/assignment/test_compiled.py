@@ -1,4 +1,4 @@
-"""Compiling happens once per machine, whoever comes first."""
+"""Compiling happens once per machine, whichever process comes first."""
 
 from __future__ import annotations
 

@@ -143,10 +143,10 @@ def digit_resnet(seed: int) -> PreTrainedModel:
 def test_three_models_are_merged_in_every_way_and_held_against_the_best() -> None:
     printed = run("many.py", "--family", "mlp")
     rows = table(printed, "family")
-    assert {(row["together"], row["match"]) for row in rows} == {
-        ("universe", "activations"),
+    assert {(row["multi_match"], row["match"]) for row in rows} == {
+        ("cycle-consistent", "activations"),
         ("star", "activations"),
-        ("universe", "weights"),
+        ("cycle-consistent", "weights"),
         ("merge-many", "weights"),
         ("star", "weights"),
     }
@@ -173,7 +173,7 @@ def test_less_and_more_scaling_is_compared() -> None:
     rows = table(run("scales.py", "--family", "mlp"), "family")
     assert [row["seeds"] for row in rows] == ["1 and 2", "3 and 4"]
     for row in rows:
-        assert row["scaled"] == row["all"] != row["unscaled"]  # no batch norm
+        assert row["scales"] == row["all"] != row["maps"]  # no batch norm
 
 
 def test_queries_and_keys_are_turned_or_left_alone() -> None:
@@ -220,7 +220,11 @@ def test_simplexes_are_compared_and_a_complex_is_drawn(tmp_path: Path) -> None:
     printed = run("simplexes.py", "--draw", str(tmp_path / "complex.png"))
     rows = table(printed, "family")
     assert [row["models"] for row in rows] == ["3"] * 3
-    assert {row["lined up"] for row in rows} == {"universe", "universe, refined", "star"}
+    assert {row["lined up"] for row in rows} == {
+        "cycle-consistent",
+        "cycle-consistent, refined",
+        "star",
+    }
     assert "faces tried 3" in printed or "faces tried 4" in printed
     assert (tmp_path / "complex.png").read_bytes().startswith(b"\x89PNG")
 

@@ -43,7 +43,7 @@ def parents(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> dict[
     """Family -> folders of its trained parents a and b; on the Hub as me/FAMILY-LETTER."""
     splits, place = zoo.rows(), tmp_path_factory.mktemp("parents")
     zoo.push(hub, "me/digits", zoo.write_data(place / "data", splits), "dataset")
-    folders = {f: zoo.train_parents(f, splits, place / f) for f in zoo.FAMILIES}
+    folders = {f: zoo.train_parents(f, place / f) for f in zoo.FAMILIES}
     for family, parent_letters in folders.items():
         for letter, folder in parent_letters.items():
             zoo.push(hub, f"me/{family}-{letter}", folder)

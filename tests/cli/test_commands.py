@@ -38,8 +38,8 @@ def test_the_real_program_starts(hub: EmbeddedHub, tmp_path: Path) -> None:
 
 
 def test_help_names_every_command(hubmerge: CommandLine) -> None:
-    told = hubmerge("--help").succeeded().out
-    assert all(command in told for command in COMMANDS)
+    reported = hubmerge("--help").succeeded().out
+    assert all(command in reported for command in COMMANDS)
     for command in COMMANDS:
         assert hubmerge(command, "--help").succeeded().out
 
@@ -64,10 +64,10 @@ def test_specs_are_proved_on_a_model(
     assert proof["family"] == zoo.MODEL_TYPES[family]
     assert proof["deviation"] < proof["tolerance"]
     cache = {"HF_HUB_CACHE": str(tmp_path)}
-    told = hubmerge("specs", "check", f"me/{family}-a", "--config-only", env=cache).succeeded()
+    reported = hubmerge("specs", "check", f"me/{family}-a", "--config-only", env=cache).succeeded()
     for space, size in proof["free_spaces"].items():
-        assert space in told.out
-        assert str(size) in told.out
+        assert space in reported.out
+        assert str(size) in reported.out
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
@@ -79,7 +79,7 @@ def test_a_config_alone_is_enough_to_check(
     hubmerge("specs", "check", tmp_path, "--config-only").succeeded()
 
 
-def test_plan_tells_what_merge_will_do(
+def test_plan_announces_what_merge_does(
     hubmerge: CommandLine, parents: dict[str, dict], hub: EmbeddedHub, tmp_path: Path, repo: str
 ) -> None:
     arguments = ["me/resnet-a", "me/resnet-b", "--dataset", "me/digits", "--push", repo]
@@ -95,9 +95,9 @@ def test_plan_tells_what_merge_will_do(
     assert plan["target"]["repo"] == repo
     assert Path(plan["target"]["out"]).name == "resnet-a-resnet-b-merged"
     assert plan["needs"]["download"] > 2 * plan["models"][0]["weight_bytes"]
-    told = hubmerge("plan", *arguments, env=cache, cwd=tmp_path).succeeded().out
+    reported = hubmerge("plan", *arguments, env=cache, cwd=tmp_path).succeeded().out
     for word in ("resnet-a", zoo.LICENCE, "will be created", "free spaces", repo):
-        assert word in told
+        assert word in reported
     assert not list(tmp_path.rglob("*.safetensors"))
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
     assert not hub.api().repo_exists(repo)

@@ -40,7 +40,7 @@ def pairs(parents: dict[str, dict], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize("relation", ["kin", "copies", "strangers"])
-def test_the_relation_is_told_and_the_advice_is_the_best(
+def test_the_relation_is_reported_and_the_advice_is_the_best(
     relation: str, hubmerge: CommandLine, pairs: dict[str, Any], tmp_path: Path
 ) -> None:
     pair = pairs[relation]

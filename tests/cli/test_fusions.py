@@ -50,16 +50,16 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_methods_are_listed_with_marks_options_and_sources(hubmerge: CommandLine) -> None:
-    told = hubmerge("methods", "--json").succeeded().json
+    reported = hubmerge("methods", "--json").succeeded().json
     kinds = {
         "match": {*matchers(), *learners()},
-        "together": set(multi_matchers()),
+        "multi-match": set(multi_matchers()),
         "fuse": set(fusions()),
         "repair": set(repairs()),
     }
     for kind, names in kinds.items():
-        assert {each["name"] for each in told if each["kind"] == kind} == names
-    by_name = {each["name"]: each for each in told if each["kind"] == "fuse"}
+        assert {each["name"] for each in reported if each["kind"] == kind} == names
+    by_name = {each["name"]: each for each in reported if each["kind"] == "fuse"}
     assert by_name["ties"]["needs_base"]
     assert [by_name[n]["needs"] for n in ("ties", "fisher", "twa")] == [
         "data-free",
@@ -71,7 +71,7 @@ def test_methods_are_listed_with_marks_options_and_sources(hubmerge: CommandLine
     text = hubmerge("methods", "fuse").succeeded().out
     assert all(name in text and fusion.source in text for name, fusion in fusions().items())
     assert "--match" not in text
-    hubmerge("methods", "fusion").refused(RecipeError, "match, together, fuse, repair")
+    hubmerge("methods", "fusion").refused(RecipeError, "match, multi-match, fuse, repair")
 
 
 def test_a_merge_on_a_base_is_planned_published_and_verified(
@@ -97,11 +97,11 @@ def test_revisions_of_one_repository_are_checkpoints_of_a_run(
     hubmerge: CommandLine, near: str, out: Path
 ) -> None:
     given = (near, f"{near}@later", "--fuse", "ema", "--fuse-option", "decay=0.25")
-    told = hubmerge("merge", *given, "-o", out, "--json").succeeded().json
-    assert told["method"]["match"] == "none"
-    assert told["method"]["ingredients"] == [0.25, 0.75]
-    assert [model["id"] for model in told["models"]] == [near, near]
-    assert len({model["sha"] for model in told["models"]}) == 2
+    reported = hubmerge("merge", *given, "-o", out, "--json").succeeded().json
+    assert reported["method"]["match"] == "none"
+    assert reported["method"]["ingredients"] == [0.25, 0.75]
+    assert [model["id"] for model in reported["models"]] == [near, near]
+    assert len({model["sha"] for model in reported["models"]}) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Stopped at any moment, by anybody: the same command run again completes."""
+"""Stopped at any moment: the same command run again completes."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def test_a_hub_that_is_stopped_and_started_again(job: Job, expected: dict[str, s
 def test_a_hub_that_comes_back_in_time(
     hubmerge: CommandLine, job: Job, expected: dict[str, str]
 ) -> None:
-    """Without anybody running anything again: that is what the tries in between are for."""
+    """Without running the command again: that is what the tries in between are for."""
     env = {"HF_HUB_CACHE": str(job.cache)}
     job.hub.stop()
     try:

@@ -47,14 +47,14 @@ def test_a_joined_merge_is_published_and_holds(
 def test_what_was_matched_apart_is_merged_apart(
     hubmerge: CommandLine, split_validation: list[str], tmp_path: Path
 ) -> None:
-    heads = ("--heads", "apart")
+    heads = ("--heads", "concat")
     hubmerge(
         "match", *split_validation, *heads, "--match", "weights", "-o", tmp_path / "found"
     ).succeeded()
-    given = ("--alignment", tmp_path / "found", "-o", tmp_path / "apart")
-    told = hubmerge("merge", *split_validation, *heads, *given).succeeded().out
-    assert "Nothing was measured" in told
-    assert AutoConfig.from_pretrained(tmp_path / "apart").num_labels == 10
+    given = ("--alignment", tmp_path / "found", "-o", tmp_path / "concat")
+    reported = hubmerge("merge", *split_validation, *heads, *given).succeeded().out
+    assert "Nothing was measured" in reported
+    assert AutoConfig.from_pretrained(tmp_path / "concat").num_labels == 10
 
 
 def test_there_are_three_kinds(hubmerge: CommandLine, split_validation: list[str]) -> None:

@@ -21,7 +21,7 @@ from hubmerge.errors import DataError, MismatchError
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.models import shaken
-from hubmerge.specs.spec import PERMUTE, ROTARY, SCALED
+from hubmerge.specs.spec import PERMUTE, ROTARY, SCALES
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import random_symmetry, transform
 from hubmerge.symmetry.laws import spec_of
@@ -73,12 +73,12 @@ def evaluation_blocks(tokenizer) -> torch.Tensor:
     def key(row: int) -> bytes:
         return hashlib.blake2b(f"hubmerge rows v1:{row}".encode(), digest_size=8).digest()
 
-    told = texts.sentences(160, 3)
+    reported = texts.sentences(160, 3)
     line = []
-    for row in sorted(range(len(told)), key=key):
-        line += [*tokenizer(told[row])["input_ids"], tokenizer.eos_token_id]
+    for row in sorted(range(len(reported)), key=key):
+        line += [*tokenizer(reported[row])["input_ids"], tokenizer.eos_token_id]
     blocks = [line[k : k + texts.TOKENS] for k in range(0, len(line), texts.TOKENS)]
-    return torch.tensor([b for b in blocks if len(b) == texts.TOKENS][: len(told)])
+    return torch.tensor([b for b in blocks if len(b) == texts.TOKENS][: len(reported)])
 
 
 @every_family
@@ -183,7 +183,7 @@ def test_a_planted_symmetry_is_found_and_undone(speakers, hubmerge, family, tmp_
 def test_turning_queries_and_keys_under_rotary_positions_is_worth_it(speakers, method):
     """The midpoint of two trained llamas, with all symmetries and with all but that one."""
     a, b = (AutoModelForCausalLM.from_pretrained(speakers[f"llama-{x}"]) for x in "ab")
-    whole = spec_of(a).allowing(SCALED)
+    whole = spec_of(a).allowing(SCALES)
     kept = {
         name: replace(space, may=PERMUTE, fixed=True) if space.may == ROTARY else space
         for name, space in whole.spaces.items()

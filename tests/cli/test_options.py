@@ -76,14 +76,14 @@ def test_labels_in_another_order_are_measured_right(
     hubmerge: CommandLine, parents: dict[str, dict], tmp_path: Path
 ) -> None:
     shuffled = zoo.shuffled_labels(parents["mlp"]["b"], tmp_path / "shuffled", "mlp")
-    told = [
+    reported = [
         hubmerge("merge", "me/mlp-a", b, "--dataset", "me/digits", *FEW, "-o", out, "--json")
         .succeeded()
         .json
         for b, out in (("me/mlp-b", tmp_path / "straight"), (shuffled, tmp_path / "turned"))
     ]
-    assert told[0]["contenders"] == told[1]["contenders"]
-    assert told[0]["barrier"] == told[1]["barrier"]
+    assert reported[0]["contenders"] == reported[1]["contenders"]
+    assert reported[0]["barrier"] == reported[1]["barrier"]
 
 
 def test_labels_without_names_go_by_index(
@@ -96,10 +96,10 @@ def test_labels_without_names_go_by_index(
         model.config.id2label, model.config.label2id = names["id2label"], names["label2id"]
         nameless.append(zoo.write_model(tmp_path / letter, model, "mlp"))
     out = tmp_path / "out"
-    hubmerge("merge", *nameless, "-o", out).refused(LabelError, "LABEL_0", "--labels by-index")
+    hubmerge("merge", *nameless, "-o", out).refused(LabelError, "LABEL_0", "--align-labels index")
     assert not out.exists()
     data = ("--dataset", "me/digits", *FEW)
-    done = hubmerge("merge", *nameless, "--labels", "by-index", *data, "-o", out).succeeded()
+    done = hubmerge("merge", *nameless, "--align-labels", "index", *data, "-o", out).succeeded()
     assert report(out)["contenders"]["parent_a"]["accuracy"] > 0.8
     assert "by index" in (out / "README.md").read_text()
     assert done.out
@@ -110,10 +110,10 @@ def test_a_saved_alignment_replaces_matching(
 ) -> None:
     models = ("me/vit-a", "me/vit-b")
     found = tmp_path / "found"
-    told = hubmerge("match", *models, "-o", found).succeeded()
+    reported = hubmerge("match", *models, "-o", found).succeeded()
     assert {path.name for path in found.iterdir()} == {"alignment.safetensors", "alignment.json"}
-    assert "resid" in told.out
-    assert f"--alignment {found}" in told.out
+    assert "resid" in reported.out
+    assert f"--alignment {found}" in reported.out
     assert hubmerge("match", *models, "--json").succeeded().json == json.loads(
         (found / "alignment.json").read_text()
     )
@@ -128,9 +128,9 @@ def test_matching_on_activations_alone(
     hubmerge: CommandLine, parents: dict[str, dict], tmp_path: Path
 ) -> None:
     models, data = ("me/resnet-a", "me/resnet-b"), ("--dataset", "me/digits")
-    told = hubmerge("match", *models, *data, "--calibration-samples", 60, "--json").succeeded()
-    assert told.json["method"] == "activations"
-    assert all(space["correlation"] > 0 for space in told.json["spaces"])
+    reported = hubmerge("match", *models, *data, "--calibration-samples", 60, "--json").succeeded()
+    assert reported.json["method"] == "activations"
+    assert all(space["correlation"] > 0 for space in reported.json["spaces"])
 
 
 def test_best_lambda_is_chosen_on_validation_rows(
@@ -138,7 +138,7 @@ def test_best_lambda_is_chosen_on_validation_rows(
 ) -> None:
     out, again = tmp_path / "out", tmp_path / "again"
     data = ("--dataset", "me/digits", *FEW)
-    hubmerge("merge", "me/mlp-a", "me/mlp-b", "--best", *data, "-o", out).succeeded()
+    hubmerge("merge", "me/mlp-a", "me/mlp-b", "--lambda", "auto", *data, "-o", out).succeeded()
     method = report(out)["method"]
     assert method["lam_chosen"] == "on validation rows"
     assert 0 <= method["lam"] <= 1
@@ -167,9 +167,9 @@ def test_repair_of_activations(
 ) -> None:
     models, data = (f"me/{family}-a", f"me/{family}-b"), ("--dataset", "me/digits", *FEW)
     hubmerge("merge", *models, *data, "--repair", "repair", "-o", out).succeeded()
-    told = report(out)
-    assert told["method"]["repair"] == "repair"
-    assert told["contenders"]["merge"]["accuracy"] > 0.3
+    reported = report(out)
+    assert reported["method"]["repair"] == "repair"
+    assert reported["contenders"]["merge"]["accuracy"] > 0.3
 
 
 def test_a_family_without_a_spec_is_averaged_unmatched(
@@ -195,11 +195,11 @@ def test_a_family_without_a_spec_is_averaged_unmatched(
 
 def test_without_data_nothing_is_claimed(hubmerge: CommandLine, plain: Plain) -> None:
     out = plain("resnet")
-    told = report(out)
-    assert told["verdict"] == "cannot tell"
-    assert told["n"] == 0
-    assert told["barrier"]["matched"] is None
-    assert told["contenders"]["merge"]["accuracy"] is None
+    reported = report(out)
+    assert reported["verdict"] == "cannot tell"
+    assert reported["n"] == 0
+    assert reported["barrier"]["matched"] is None
+    assert reported["contenders"]["merge"]["accuracy"] is None
     assert not (out / "barrier.png").exists()
     assert "synthetic images" in hubmerge("report", out).succeeded().out
     assert "model-index" not in (out / "README.md").read_text()
@@ -210,10 +210,10 @@ def test_without_data_layers_are_fitted_on_synthetic_images(
 ) -> None:
     fuse = ("--fuse", "least-squares")
     hubmerge("merge", "me/resnet-a", "me/resnet-b", *fuse, "-o", out).succeeded()
-    told = report(out)
-    assert told["method"]["match"] == "synthetic"
-    assert told["method"]["fuse"] == "least-squares"
-    assert any("Layers were fitted on synthetic images" in limit for limit in told["limits"])
+    reported = report(out)
+    assert reported["method"]["match"] == "synthetic"
+    assert reported["method"]["fuse"] == "least-squares"
+    assert any("Layers were fitted on synthetic images" in limit for limit in reported["limits"])
 
 
 def test_quiet_is_quiet(hubmerge: CommandLine, parents: dict[str, dict], out: Path) -> None:
@@ -223,7 +223,7 @@ def test_quiet_is_quiet(hubmerge: CommandLine, parents: dict[str, dict], out: Pa
     assert report(out)["verdict_sentence"] in done.out
 
 
-def test_where_it_goes_if_nobody_says(
+def test_the_default_output_folder(
     hubmerge: CommandLine, parents: dict[str, dict], tmp_path: Path
 ) -> None:
     hubmerge("merge", "me/mlp-a", parents["mlp"]["b"], cwd=tmp_path).succeeded()
@@ -294,7 +294,7 @@ def test_an_unknown_licence_is_private_by_default(
     assert info.card_data.license == "other"
 
 
-def test_local_parents_are_not_told_by_their_paths(
+def test_local_paths_of_parents_are_not_published(
     hubmerge: CommandLine, parents: dict[str, dict], hub: EmbeddedHub, repo: str, out: Path
 ) -> None:
     hubmerge("merge", *parents["mlp"].values(), "--push", repo, "-o", out).succeeded()

@@ -41,7 +41,17 @@ def test_every_other_choice_on_two_processes(
     hubmerge: CommandLine, parents: dict[str, dict], tmp_path: Path
 ) -> None:
     few = ("--samples", 60, "--calibration-samples", 70, "--json")
-    options = ("--dataset", "me/digits", "--best", "--repair", "repair", "--match", "weights", *few)
+    options = (
+        "--dataset",
+        "me/digits",
+        "--lambda",
+        "auto",
+        "--repair",
+        "repair",
+        "--match",
+        "weights",
+        *few,
+    )
     one, two = (
         hubmerge("merge", "me/mlp-a", "me/mlp-b", *options, "-o", tmp_path / str(n), processes=n)
         .succeeded()
@@ -101,10 +111,10 @@ def test_real_launchers(
     two, one = tmp_path / "two", tmp_path / "one"
     done = run(*arguments, "--samples", "60", "-o", str(two))
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["run"]["processes"] == 2
+    reported = json.loads(done.stdout)
+    assert reported["run"]["processes"] == 2
     alone = hubmerge(*arguments, "--samples", "60", "-o", one).succeeded()
-    assert but_for_the_run(told) == but_for_the_run(alone.json)
+    assert but_for_the_run(reported) == but_for_the_run(alone.json)
     refused = run("merge", "me/resnet-a", "me/nothing", "-o", str(tmp_path / "no"))
     assert refused.returncode != 0
     assert refused.stderr.count("NotFoundError: ") == 1

@@ -37,7 +37,7 @@ def both(ref: str) -> Arguments:
 
 
 def private(token: str) -> Arguments:
-    """Asked for by somebody who must not know it exists."""
+    """Asked for by a user who must not know it exists."""
 
     def make(kit: Kit) -> list[Any]:
         kit.token = kit.hub.add_user("guest") if token == "guest" else token
@@ -155,7 +155,7 @@ def test_models_that_do_not_fit(row: Row, kit: Kit, hubmerge: CommandLine) -> No
     Row(
         "disjoint",
         LabelError,
-        ("0 of 10", "only in B: 'class 0'", "--heads join", "--labels by-index"),
+        ("0 of 10", "only in B: 'class 0'", "--heads join", "--align-labels index"),
         lambda kit: [A, kit.named("b", [f"class {index}" for index in range(10)])],
     ),
     Row(
@@ -167,7 +167,7 @@ def test_models_that_do_not_fit(row: Row, kit: Kit, hubmerge: CommandLine) -> No
     Row(
         "names that say nothing",
         LabelError,
-        ("LABEL_0", "--labels by-index"),
+        ("LABEL_0", "--align-labels index"),
         lambda kit: [A, kit.named("b", [f"LABEL_{index}" for index in range(10)])],
     ),
     Row(
@@ -180,7 +180,7 @@ def test_models_that_do_not_fit(row: Row, kit: Kit, hubmerge: CommandLine) -> No
         "joined by index",
         RecipeError,
         ("heads join", "labels"),
-        lambda kit: [A, "me/vit-b", "--heads", "join", "--labels", "by-index"],
+        lambda kit: [A, "me/vit-b", "--heads", "join", "--align-labels", "index"],
     ),
     Row(
         "joined by learning",

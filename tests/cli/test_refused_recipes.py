@@ -32,11 +32,21 @@ def of_three(*options: Any) -> Arguments:
     Row("matcher", RecipeError, ("'weigths'", "weights"), given("--match", "weigths")),
     Row("fusion", RecipeError, ("'avrage'", "average"), given("--fuse", "avrage"), "merge"),
     Row("repair", RecipeError, ("'repare'", "batchnorm, repair"), given("--repair", "repare")),
-    Row("labels", RecipeError, ("labels = 'by-guess'", "by-name"), given("--labels", "by-guess")),
+    Row(
+        "labels",
+        RecipeError,
+        ("align_labels = 'guess'", "'index'"),
+        given("--align-labels", "guess"),
+    ),
     Row(
         "lambda", RecipeError, ("lambda", "less than or equal to 1"), given("--lambda", 2), "merge"
     ),
-    Row("together", RecipeError, ("'unvierse'", "universe"), given("--together", "unvierse")),
+    Row(
+        "multi_match",
+        RecipeError,
+        ("'cycle'", "cycle-consistent"),
+        given("--multi-match", "cycle"),
+    ),
     Row(
         "weights of two",
         RecipeError,
@@ -53,10 +63,10 @@ def of_three(*options: Any) -> Arguments:
     Row("one model", RecipeError, ("two models are needed",), lambda kit: MODELS[:1]),
     Row("lambda of three", RecipeError, ("lambda is for two",), of_three("--lambda", 0.3), "merge"),
     Row(
-        "best of three",
+        "chosen lambda of three",
         RecipeError,
         ("lambda is for two",),
-        of_three("--dataset", "me/digits", "--best"),
+        of_three("--dataset", "me/digits", "--lambda", "auto"),
         "merge",
     ),
     Row("no numbers", RecipeError, ("--weights half",), of_three("--weights", "half"), "merge"),
@@ -84,14 +94,16 @@ def of_three(*options: Any) -> Arguments:
     Row(
         "means have no activations",
         RecipeError,
-        ("--together merge-many", "--match activations", "--match weights"),
-        of_three("--dataset", "me/digits", "--together", "merge-many"),
+        ("--multi-match merge-many", "--match activations", "--match weights"),
+        of_three("--dataset", "me/digits", "--multi-match", "merge-many"),
     ),
     Row(
         "learning for all at once",
         RecipeError,
-        ("--together universe cannot learn", "--match learned", "--together star"),
-        of_three("--dataset", "me/digits", "--together", "universe", "--match", "learned"),
+        ("--multi-match cycle-consistent cannot learn", "--match learned", "--multi-match star"),
+        of_three(
+            "--dataset", "me/digits", "--multi-match", "cycle-consistent", "--match", "learned"
+        ),
     ),
     Row("seed", RecipeError, ("seed = -1", "or equal to 0"), given("--seed", -1), "merge"),
     Row("samples", RecipeError, ("--samples many", "all"), given("--samples", "many")),
@@ -107,7 +119,9 @@ def of_three(*options: Any) -> Arguments:
         ("calibration_samples",),
         given("--dataset", "me/digits", "--calibration-samples", -1),
     ),
-    Row("best without data", RecipeError, ("dataset",), given("--best"), "merge"),
+    Row(
+        "chosen lambda without data", RecipeError, ("dataset",), given("--lambda", "auto"), "merge"
+    ),
     Row(
         "activations without data",
         RecipeError,
@@ -170,7 +184,7 @@ def moved_on(kit: Kit) -> list[Any]:
     Row("one model", RecipeError, ("models",), recipe({"models": ["me/mlp-a"]})),
     Row("no models", RecipeError, ("models", "required"), recipe({"match": "none"})),
     Row("unknown field", RecipeError, ("lamda",), recipe({"models": MODELS, "lamda": 1})),
-    Row("wrong type", RecipeError, ("best",), recipe({"models": MODELS, "best": "certainly"})),
+    Row("wrong type", RecipeError, ("seed",), recipe({"models": MODELS, "seed": "certainly"})),
     Row(
         "code",
         RecipeError,
@@ -181,7 +195,7 @@ def moved_on(kit: Kit) -> list[Any]:
     Row(
         "models as well",
         RecipeError,
-        ("--recipe", "leave them out"),
+        ("--recipe", "leave one of the two out"),
         lambda kit: [*MODELS, *recipe({"models": MODELS})(kit)],
     ),
 )

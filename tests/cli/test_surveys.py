@@ -12,7 +12,6 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from hubmerge.demo.train import train
 from hubmerge.errors import RecipeError, TargetError
 from hubmerge.matching.alignment_files import FOLDER
 from tests.helpers import zoo
@@ -25,7 +24,7 @@ PNG = b"\x89PNG"
 
 @pytest.fixture(scope="module")
 def three(parents: dict[str, dict], tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    third = train(zoo.course("mlp"), 3, zoo.rows()["train"])
+    third = zoo.trained("mlp", 3)
     folder = zoo.write_model(tmp_path_factory.mktemp("third") / "c", third, "mlp")
     return [*TWO, folder]
 
@@ -113,8 +112,8 @@ def test_a_simplex_is_measured_in_every_way_of_lining_up(
     done = hubmerge("simplex", *three, *DATA, "--points", 3, "-o", out).succeeded()
     said = found(out, "simplex")
     assert said["sentence"] in done.out
-    ways = {each["together"]: each for each in said["simplexes"]}
-    assert set(ways) == {"universe", "universe, refined", "star"}
+    ways = {each["multi_match"]: each for each in said["simplexes"]}
+    assert set(ways) == {"cycle-consistent", "cycle-consistent, refined", "star"}
     for each in ways.values():
         kinds = [place["kind"] for place in each["places"]]
         assert [kinds.count(k) for k in ("vertex", "edge", "face", "inside")] == [3, 3, 1, 3]
@@ -122,7 +121,7 @@ def test_a_simplex_is_measured_in_every_way_of_lining_up(
         inner = [place["excess"] for place in each["places"] if place["kind"] != "vertex"]
         assert each["barrier"]["value"] == pytest.approx(max(inner))
         assert each["barrier"]["low"] <= each["barrier"]["value"] <= each["barrier"]["high"]
-    assert "together" not in yaml.safe_load((out / "hubmerge.yaml").read_text())
+    assert "multi_match" not in yaml.safe_load((out / "hubmerge.yaml").read_text())
     losses = {tuple(place["loss"] for place in each["places"][:3]) for each in ways.values()}
     # What was saved lines the models up as in the simplex that was judged best.
     (middle,) = (place for place in said["simplexes"][0]["places"] if place["kind"] == "face")

@@ -11,7 +11,6 @@ import yaml
 from huggingface_hub import metadata_load
 from safetensors.torch import load_file
 
-from hubmerge.demo.train import train
 from hubmerge.errors import RecipeError
 from tests.helpers import zoo
 from tests.helpers.command_line import CommandLine
@@ -24,7 +23,7 @@ DATA = ("--dataset", "me/digits", "--samples", 100, "--calibration-samples", 100
 def three(parents: dict[str, dict], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three trained MLPs; the third orders its classes differently."""
     place = tmp_path_factory.mktemp("third")
-    third = train(zoo.course("mlp"), 3, zoo.rows()["train"])
+    third = zoo.trained("mlp", 3)
     folder = zoo.write_model(place / "c", third, "mlp")
     return [*parents["mlp"].values(), zoo.shuffled_labels(folder, place / "shuffled", "mlp")]
 
@@ -51,7 +50,7 @@ def test_the_report_is_that_of_two_with_a_third_parent(merged: Path) -> None:
     assert len(said["models"]) == 3
     assert set(said["contenders"]) == {*PARENTS, "naive", "merge", "ensemble"}
     assert [each["other"] for each in said["comparisons"]] == [*PARENTS, "naive", "ensemble"]
-    assert said["method"]["together"] == "universe"
+    assert said["method"]["multi_match"] == "cycle-consistent"
     assert said["method"]["weights"] == pytest.approx([1 / 3] * 3)
     assert said["method"]["lam"] is None
     accuracy = {name: each["accuracy"] for name, each in said["contenders"].items()}
@@ -134,12 +133,12 @@ def test_json_of_a_match_of_three_holds_both(hubmerge: CommandLine, three: list[
 def test_every_way_together_merges(
     way: str, three: list[Path], hubmerge: CommandLine, out: Path
 ) -> None:
-    given = ("--match", "weights", "--together", way, "--weights", ".5,.3,.2")
+    given = ("--match", "weights", "--multi-match", way, "--weights", ".5,.3,.2")
     hubmerge("merge", *three, *DATA, *given, "-o", out).succeeded()
     said = report(out)
-    assert (said["method"]["together"], said["method"]["weights"]) == (way, [0.5, 0.3, 0.2])
+    assert (said["method"]["multi_match"], said["method"]["weights"]) == (way, [0.5, 0.3, 0.2])
     assert said["contenders"]["merge"]["loss"] < said["contenders"]["naive"]["loss"]
-    assert yaml.safe_load((out / "hubmerge.yaml").read_text())["together"] == way
+    assert yaml.safe_load((out / "hubmerge.yaml").read_text())["multi_match"] == way
 
 
 def test_a_resnet_of_three_is_refitted_and_repaired(

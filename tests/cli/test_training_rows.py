@@ -14,7 +14,7 @@ TWO = ("me/mlp-a", "me/mlp-b")
 DATA = ("--dataset", "me/digits", "--samples", 100, "--match", "weights")
 
 
-def told(folder: Path) -> dict[str, Any]:
+def reported(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "report.json").read_text())
 
 
@@ -25,7 +25,7 @@ def test_training_rows_are_measured_and_change_nothing_else(
     chosen = (*DATA, "--calibration-samples", 500)
     done = hubmerge("merge", *TWO, *chosen, "--train-samples", 400, "-o", out).succeeded()
     hubmerge("merge", *TWO, *chosen, "-o", plain).succeeded()
-    report, before = told(out), told(plain)
+    report, before = reported(out), reported(plain)
     training = report["barrier"].pop("training")
     assert {key: report[key] for key in before if key not in ("run", "barrier")} == {
         key: before[key] for key in before if key not in ("run", "barrier")
@@ -68,7 +68,7 @@ def test_more_points_may_be_asked_for(
         folder = tmp_path / str(budget)
         few = (*DATA, "--calibration-samples", 60, "--path-points", budget)
         hubmerge("merge", *TWO, *few, "-o", folder).succeeded()
-        curve = told(folder)["barrier"]["detail"]["naive"]
+        curve = reported(folder)["barrier"]["detail"]["naive"]
         points[budget] = curve
     assert len(points[0]["points"]) == 11
     assert not points[0]["barrier"]["settled"]

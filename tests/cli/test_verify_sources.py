@@ -77,10 +77,10 @@ def test_what_is_gone_is_said_and_never_taken_for_good(
     assert done.json["outcome"] == "not checked"
     assert ended(done, "not checked") == {(part, f"everything in {part}") for part in MEASURED}
     assert ("weights", "model.safetensors: made again") in ended(done, "identical")
-    told = hubmerge("verify", made)
-    told.refused(UncheckedError)
-    assert "Not settled" in told.out
-    assert f"the data set, {repo}-data@" in told.out
+    reported = hubmerge("verify", made)
+    reported.refused(UncheckedError)
+    assert "Not settled" in reported.out
+    assert f"the data set, {repo}-data@" in reported.out
     hubmerge("verify", repo, "--weights-only").succeeded()
 
     hub.api().delete_repo(f"{repo}-b")

@@ -190,7 +190,7 @@ def test_a_forgotten_norm_is_found_out():
         prove(model, replace(spec, norms=spec.norms[1:]), inputs)
 
 
-def test_a_norm_whose_bias_cannot_be_divided_says_so():
+def test_a_norm_whose_bias_cannot_be_divided_is_refused():
     model, spec, _, _ = splits("vit-deep-no-qkv-bias")
     state = {k: v.clone() for k, v in model.state_dict().items()}
     norm = spec.norms[0]

@@ -7,19 +7,20 @@ import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Image, LargeList, List, Value
 
-from hubmerge.data.batches import BATCH_SIZE, Batches, _Kept, make_batches
+from hubmerge.data.batches import BATCH_SIZE, Batches, _Kept
 from hubmerge.data.dataset import open_data
 from hubmerge.data.labels import match_labels
 from hubmerge.data.rows import RowSet, choose_rows
 from hubmerge.errors import DataError, LabelError
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
+from tests.helpers.rows import batches_of
 
 
 def _labelled(folder, model, processor=None, **asked):
     data = open_data(folder, ref="me/digits", **asked)
     labels = match_labels(data, model.config.id2label)
     rows = choose_rows(data, samples="all").evaluation
-    return data, rows, make_batches(data, rows, model, processor, labels)
+    return data, rows, batches_of(data, rows, model, processor, labels)
 
 
 def test_features_and_labels_are_those_of_the_rows(write, head, digits):
@@ -73,9 +74,9 @@ def test_calibration_rows_need_no_labels(write, head):
     folder = write({"train": 20, "test": 20}, kind="features", secret=("train",))
     data = open_data(folder, ref="me/digits")
     rows = choose_rows(data).calibration
-    assert make_batches(data, rows, head, None, None)[0].labels is None
+    assert batches_of(data, rows, head, None, None)[0].labels is None
     with pytest.raises(LabelError, match=r'row \d+ of split "train" of me/digits has no label'):
-        make_batches(data, rows, head, None, match_labels(data, head.config.id2label))
+        batches_of(data, rows, head, None, match_labels(data, head.config.id2label))
 
 
 def _counting(calls, numbers=1):
@@ -111,7 +112,7 @@ def test_the_first_rows_share_what_was_read():
 
 def test_threads_read_the_same_batches(write, resnet, processor):
     data, rows, batches = _labelled(write({"test": 600}), resnet, processor)
-    alone = make_batches(data, rows, resnet, processor, None, cache_bytes=0)
+    alone = batches_of(data, rows, resnet, processor, None, cache_bytes=0)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(batches.__getitem__, [*range(len(batches))] * 3))
     for number, batch in enumerate(found):
@@ -154,18 +155,18 @@ def test_a_row_that_is_no_image_is_named(tmp_path, resnet, processor):
     values = [{"bytes": b"no image", "path": None}] * 2
     data, rows = _saved(tmp_path, "image", values, Image())
     with pytest.raises(DataError, match='row 0 of split "train" of me/broken holds no image'):
-        make_batches(data, rows, resnet, processor, None)[0]
+        batches_of(data, rows, resnet, processor, None)[0]
 
 
 def test_ragged_features_are_refused(tmp_path, head):
     data, rows = _saved(tmp_path, "x", [[0.5] * 64, [0.5] * 63], List(Value("float32")))
     with pytest.raises(DataError, match="ragged") as refused:
-        make_batches(data, rows, head, None, None)[0]
+        batches_of(data, rows, head, None, None)[0]
     assert "63, 64" in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "told"),
+    ("value", "kind", "shown"),
     [
         (float("nan"), "float32", "nan"),
         (float("-inf"), "float16", "-inf"),
@@ -174,11 +175,11 @@ def test_ragged_features_are_refused(tmp_path, head):
     ],
 )
 @pytest.mark.parametrize("large", [False, True])
-def test_a_feature_that_is_no_finite_number_is_named(tmp_path, head, value, kind, told, large):
-    """Before any batch is read; rows that nobody asked for do not matter."""
+def test_a_feature_that_is_no_finite_number_is_named(tmp_path, head, value, kind, shown, large):
+    """Before any batch is read; rows that were not asked for do not matter."""
     values = [[0.5] * 64, [0.5] * 40 + [value] + [0.5] * 23]
     data, _ = _saved(tmp_path, "x", values, (LargeList if large else List)(Value(kind)))
-    named = rf'row 1 of split "train" of me/broken holds {told}\n.*number 41 of the 64(.|\n)*"x"'
+    named = rf'row 1 of split "train" of me/broken holds {shown}\n.*number 41 of the 64(.|\n)*"x"'
     with pytest.raises(DataError, match=named):
-        make_batches(data, RowSet("train", (1, 0), 2), head, None, None)
-    assert len(make_batches(data, RowSet("train", (0,), 2), head, None, None)[0]) == 1
+        batches_of(data, RowSet("train", (1, 0), 2), head, None, None)
+    assert len(batches_of(data, RowSet("train", (0,), 2), head, None, None)[0]) == 1

@@ -70,7 +70,7 @@ def test_fewer_rows_are_the_beginning_of_more(write):
         assert choose_rows(data, samples=samples).evaluation.indices == most[:samples]
 
 
-def test_a_large_number_takes_validation_rows_first_and_says_so(write):
+def test_a_large_number_takes_validation_rows_first_and_is_reported(write):
     data = open_data(write({"train": 100}), ref="d")
     some = choose_rows(data, samples=50)
     assert [len(s) for s in (some.calibration, some.validation)] == [40, 10]
@@ -150,4 +150,11 @@ def test_a_course_takes_a_row_for_each_it_looks_at_as_far_as_there_are(write, as
     recipe = make_recipe(models=("o/a", "o/b"), match="learned", dataset="o/d", **asked)
     rows = choose_rows(data, calibration_samples=recipe.calibration_samples or 20)
     wanted = replace(learners()["learned"], rows=30).rows_for(recipe.learning_steps)
-    assert len(learning_rows(data, rows, recipe, wanted)) == taken
+    assert (
+        len(
+            learning_rows(
+                data, rows, wanted, samples=recipe.samples, asked=recipe.calibration_samples
+            )
+        )
+        == taken
+    )

@@ -6,7 +6,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from hubmerge.data.dataset import open_data
-from hubmerge.data.reading import read_for
+from hubmerge.data.reading import ReadFor, read_texts
 from hubmerge.data.rows import choose_rows
 from hubmerge.data.texts import IGNORED, TOKENS
 from hubmerge.errors import DataError
@@ -26,9 +26,11 @@ WHO = texts.WHO
 
 
 def reading(folder, tokens=None, cut=None, **columns):
-    data = open_data(folder, ref="me/texts", texts=True, **columns)
+    data = open_data(folder, ref="me/texts", inputs=["text"], labels=False, **columns)
     model = texts.gpt2(architectures=["GPT2LMHeadModel"])
-    found = read_for(data, model, None, cut or texts.tokenizer(), labels={}, tokens=tokens)
+    found = read_texts(
+        data, ReadFor(model=model, tokenizer=cut or texts.tokenizer(), labels={}, tokens=tokens)
+    )
     return data, found
 
 
@@ -36,8 +38,8 @@ def test_a_block_is_texts_end_to_end(folder):
     data, found = reading(folder, 10)
     rows = choose_rows(data).evaluation
     cut = texts.tokenizer()
-    told = [data.splits["test"][k]["story"] for k in rows.indices]
-    line = [token for text in told for token in [*cut(text)["input_ids"], 0]]
+    reported = [data.splits["test"][k]["story"] for k in rows.indices]
+    line = [token for text in reported for token in [*cut(text)["input_ids"], 0]]
     batches = found.batches(rows, True)
     ids = batches[0].inputs["input_ids"]
     assert ids.flatten().tolist() == line[: ids.numel()]

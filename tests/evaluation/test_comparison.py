@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hubmerge.evaluation.comparison import accuracy_bounds, compare
-from hubmerge.evaluation.outputs import ClassOutputs
+from hubmerge.models.class_outputs import ClassOutputs
 
 
 def paired(both, only_left, only_right, neither):

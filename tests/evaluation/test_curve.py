@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hubmerge.data.batches import make_batches
 from hubmerge.data.dataset import open_data
 from hubmerge.data.labels import match_labels
 from hubmerge.data.rows import choose_rows
@@ -24,6 +23,7 @@ from hubmerge.evaluation.score import score
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers
+from tests.helpers.rows import batches_of
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
@@ -41,7 +41,7 @@ def sets(write, head):
     labels = match_labels(data, head.config.id2label)
     rows = choose_rows(data, samples="all")
     parts = (rows.validation, rows.evaluation)
-    return [make_batches(data, part, head, None, labels) for part in parts]
+    return [batches_of(data, part, head, None, labels) for part in parts]
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from hubmerge.data.batches import make_batches
 from hubmerge.data.dataset import open_data
 from hubmerge.data.labels import match_labels
 from hubmerge.data.rows import choose_rows
 from hubmerge.evaluation.evaluate import logits, outputs
-from hubmerge.evaluation.outputs import ClassOutputs
+from hubmerge.models.class_outputs import ClassOutputs
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers
+from tests.helpers.rows import batches_of
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -26,7 +26,7 @@ def batches(write, resnet, processor):
     data = open_data(write({"train": 20, "test": 500}), ref="d")
     labels = match_labels(data, resnet.config.id2label)
     rows = choose_rows(data, samples="all").evaluation
-    return make_batches(data, rows, resnet, processor, labels)
+    return batches_of(data, rows, resnet, processor, labels)
 
 
 def test_threads_do_not_change_a_bit(resnet, batches):
@@ -72,7 +72,7 @@ def test_no_rows_give_no_logits(resnet, batches):
 
 def test_unlabelled_rows_have_no_outputs(write, head):
     data = open_data(write({"train": 9, "test": 9}, kind="features", secret=("train",)), ref="d")
-    unlabelled = make_batches(data, choose_rows(data).calibration, head, None, None)
+    unlabelled = batches_of(data, choose_rows(data).calibration, head, None, None)
     assert logits(head, unlabelled, Workers()).shape == (9, 10)
     with pytest.raises(ValueError, match="no labels"):
         outputs(head, unlabelled, Workers())

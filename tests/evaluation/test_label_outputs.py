@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from hubmerge.evaluation.outputs import ClassOutputs
-from hubmerge.evaluation.score import ensemble
+from hubmerge.models.class_outputs import ClassOutputs, mean_prediction
 from hubmerge.models.label_outputs import Answers
 
 
@@ -49,7 +48,7 @@ def test_an_ensemble_asks_those_who_know(said):
     a = ClassOutputs(Answers((0, 1, 2), 4).read(said), labels)
     b = ClassOutputs(Answers((2, 3), 4).read(-said[:, :2]), labels)
     known = np.array([[True, True, True, False], [False, False, True, True]])
-    chances = softmax(ensemble(a, b, known=known).logits, axis=1)
+    chances = softmax(mean_prediction([a, b], known).logits, axis=1)
     left, right = softmax(said, axis=1) * 3 / 4, softmax(-said[:, :2], axis=1) * 2 / 4
     mean = np.stack([left[:, 0], left[:, 1], (left[:, 2] + right[:, 0]) / 2, right[:, 1]], axis=1)
     assert np.allclose(chances, mean / mean.sum(axis=1, keepdims=True))
@@ -58,5 +57,5 @@ def test_an_ensemble_asks_those_who_know(said):
 def test_where_all_know_all_it_is_the_mean_of_all(said):
     labels = np.zeros(len(said), dtype=np.int64)
     members = [ClassOutputs(said, labels), ClassOutputs(-said, labels)]
-    everybody = ensemble(*members, known=np.ones((2, 3), dtype=bool))
-    assert np.array_equal(everybody.logits, ensemble(*members).logits)
+    all_members = mean_prediction(members, np.ones((2, 3), dtype=bool))
+    assert np.array_equal(all_members.logits, mean_prediction(members).logits)

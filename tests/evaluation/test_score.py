@@ -8,9 +8,14 @@ import torch
 from scipy.special import softmax
 from torch.nn import functional as F
 
-from hubmerge.evaluation.outputs import ClassOutputs
-from hubmerge.evaluation.score import ensemble, score, temperature_of
-from hubmerge.models.class_outputs import calibration_error, correct, cross_entropy
+from hubmerge.evaluation.score import score, temperature_of
+from hubmerge.models.class_outputs import (
+    ClassOutputs,
+    calibration_error,
+    correct,
+    cross_entropy,
+    mean_prediction,
+)
 
 
 def drawn(rows: int, seed: int = 0, scale: float = 2.0) -> ClassOutputs:
@@ -57,7 +62,7 @@ def test_calibration_error_by_hand():
 @pytest.mark.parametrize("seed", range(5))
 def test_an_ensemble_is_never_worse_than_its_members_mean_loss(seed):
     a, b = drawn(40, seed), ClassOutputs(drawn(40, seed + 100).logits, drawn(40, seed).labels)
-    both = ensemble(a, b)
+    both = mean_prediction([a, b])
     mean = (cross_entropy(a.logits, a.labels) + cross_entropy(b.logits, b.labels)) / 2
     assert (cross_entropy(both.logits, both.labels) <= mean + 1e-12).all()
     assert np.allclose(np.exp(both.logits).sum(axis=1), 1)
@@ -66,12 +71,12 @@ def test_an_ensemble_is_never_worse_than_its_members_mean_loss(seed):
 def test_an_ensemble_of_three_is_the_mean_of_their_probabilities():
     members = [ClassOutputs(drawn(40, seed).logits, drawn(40).labels) for seed in range(3)]
     mean = sum(softmax(member.logits, axis=1) for member in members) / 3
-    assert np.allclose(np.exp(ensemble(*members).logits), mean)
+    assert np.allclose(np.exp(mean_prediction(members).logits), mean)
 
 
 def test_an_ensemble_with_oneself_is_oneself():
     a = drawn(40)
-    both = ensemble(a, a)
+    both = mean_prediction([a, a])
     assert np.allclose(cross_entropy(both.logits, both.labels), cross_entropy(a.logits, a.labels))
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubmerge.evaluation.temperature import HIGHEST, LOWEST, fit_temperature
 from hubmerge.models.class_outputs import cross_entropy
+from hubmerge.models.temperature import HIGHEST, LOWEST, fit_temperature
 
 
 def calibrated(rows, seed=0, classes=5):
@@ -41,7 +41,7 @@ def test_a_faultless_contender_is_not_made_infinitely_sure():
     assert cross_entropy(logits, logits.argsort(axis=1)[:, -2], temperature).mean() < 20
 
 
-def test_a_contender_that_is_always_wrong_is_told_to_be_unsure():
+def test_a_contender_that_is_always_wrong_gets_a_high_temperature():
     logits, _ = calibrated(50)
     assert fit_temperature(logits * 10, logits.argmin(axis=1)) == pytest.approx(HIGHEST)
 

@@ -10,13 +10,13 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from hubmerge.data.batches import Batches
 from hubmerge.data.texts import IGNORED
-from hubmerge.evaluation import evaluate as evaluating
 from hubmerge.evaluation.comparison import compare
 from hubmerge.evaluation.evaluate import ParentEnsemble, outputs
-from hubmerge.evaluation.outputs import ClassOutputs
 from hubmerge.evaluation.score import score
-from hubmerge.evaluation.temperature import fit_temperature
-from hubmerge.models.token_outputs import TEMPERATURES, TokenOutputs, figures_of
+from hubmerge.models import token_outputs
+from hubmerge.models.class_outputs import ClassOutputs
+from hubmerge.models.temperature import fit_temperature
+from hubmerge.models.token_outputs import TEMPERATURES, TokenOutputs, TokenStatistics, figures_of
 from hubmerge.utils.workers import Workers
 
 ROWS, TOKENS, WORDS = 12, 7, 9
@@ -87,7 +87,7 @@ def test_differences_are_paired_by_text():
     assert strange.accuracy_low < strange.accuracy_difference < strange.accuracy_high
 
 
-def test_what_is_no_number_is_told():
+def test_what_is_no_number_is_reported():
     logits, labels = drawn()
     logits[3, 2, 1] = float("nan")
     broken = TokenOutputs(figures_of(logits, labels).numpy(), labels.numpy())
@@ -109,13 +109,18 @@ def model(seed: int) -> GPT2LMHeadModel:
 def blocks(rows: int = 130) -> Batches:
     ids = torch.randint(WORDS, (rows, TOKENS), generator=torch.Generator().manual_seed(0))
     labels = F.pad(ids[:, 1:], (0, 1), value=IGNORED)
-    return Batches(lambda numbers: {"input_ids": ids[list(numbers)]}, tuple(range(rows)), labels)
+    return Batches(
+        lambda numbers: {"input_ids": ids[list(numbers)]},
+        tuple(range(rows)),
+        labels,
+        statistics=TokenStatistics(),
+    )
 
 
 def test_the_same_figures_on_any_number_of_threads_and_near_any_number_of_rows(monkeypatch):
     one, two = (outputs(model(0), blocks(), Workers(threads=n)).figures for n in (1, 2))
     assert np.array_equal(one, two)
-    monkeypatch.setattr(evaluating, "rows_at_once", lambda tokens, words: 3)
+    monkeypatch.setattr(token_outputs, "rows_at_once", lambda tokens, words: 3)
     assert np.allclose(outputs(model(0), blocks(), Workers(threads=1)).figures, one, atol=1e-6)
 
 

@@ -6,10 +6,7 @@ import pytest
 
 import hubmerge as hm
 from hubmerge.utils.progress import be_quiet
-from tests.helpers.one_thread import one_thread
 from tests.helpers.training_history import history
-
-__all__ = ["one_thread"]
 
 FEW = {"samples": 100, "calibration_samples": 100}
 

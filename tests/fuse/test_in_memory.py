@@ -43,7 +43,7 @@ def test_in_memory_a_base_stands_in_the_order_of_all(past):
     base = hm.load(str(past.base))
     lined = hm.match(a, b, symmetry="permutations").apply(b)
     assert hm.merge(a, lined, fuse="task-arithmetic", base=base).fuse == "task-arithmetic"
-    with pytest.raises(MismatchError, match="lined up with"):
+    with pytest.raises(MismatchError, match="aligned with"):
         hm.merge(b, b, fuse="ties", base=hm.match(a, base).apply(base))
     with pytest.raises(RecipeError, match="common base"):
         hm.merge(a, b, fuse="ties")

@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 
 import hubmerge as hm
 from hubmerge.data.batches import Batches
+from hubmerge.data.splits import split_validation
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
 from hubmerge.models.states import cosine
-from hubmerge.pipeline.auto_fuse import candidates, split_validation
+from hubmerge.pipeline.auto_fuse import candidates
 from hubmerge.pipeline.check import checked_methods
 from hubmerge.pipeline.methods import is_training_run, methods_of
 from hubmerge.pipeline.parents import SHARED
@@ -103,7 +104,7 @@ def test_a_parent_outside_the_basin_is_matched_to_the_base_and_no_other(past, me
     ).read_bytes()
 
 
-def test_a_greedy_soup_tells_what_came_in_and_is_no_worse_than_the_best(past, merge):
+def test_a_greedy_soup_reports_its_ingredients_and_is_no_worse_than_the_best(past, merge):
     models = (past.run[1], past.stranger, past.run[3])
     report, folder = merge(*models, fuse="greedy-soup", match="none")
     ledger = report.method.ledger
@@ -116,9 +117,9 @@ def test_a_greedy_soup_tells_what_came_in_and_is_no_worse_than_the_best(past, me
     assert sorted(report.method.ingredients)[-len(taken) :] == [1 / len(taken)] * len(taken)
     assert len(taken) < 3, "a stranger that nothing was matched to has to stay out"
     card, text = (folder / "README.md").read_text(), render_text(report)
-    for told in (card, text):
-        assert "left out" in told
-        assert "parent B" in told.replace("Parent", "parent")
+    for reported in (card, text):
+        assert "left out" in reported
+        assert "parent B" in reported.replace("Parent", "parent")
     if len(taken) == 1:
         assert any("alone: the merge is that model" in limit for limit in report.limits)
         contenders = report.contenders.model_dump()
@@ -201,7 +202,7 @@ def test_only_a_part_is_merged_and_the_rest_is_parent_a_s(past, merge):
     [
         ({"fuse": "ties"}, 'base="ID"'),
         ({"fuse": "average", "base": "me/base"}, "takes no base"),
-        ({"fuse": "auto", "base": "b", "together": "universe"}, "each matched to it"),
+        ({"fuse": "auto", "base": "b", "multi_match": "cycle-consistent"}, "each matched to it"),
         ({"fuse": "slurp"}, "fusions: auto, average"),
         ({"fuse": "ties", "base": "b", "fuse_options": {"densty": 0.2}}, "density, scale"),
         ({"fuse": "ties", "base": "b", "fuse_options": {"density": 1.2}}, "at most 1"),

@@ -46,6 +46,7 @@ def example(**changes: Any) -> Report:
         "merged": Merged(
             model_type="resnet",
             architecture="ResNetForImageClassification",
+            task="image-classification",
             auto_class="AutoModelForImageClassification",
             auto_processor="AutoImageProcessor",
             pipeline_tag="image-classification",
@@ -94,6 +95,7 @@ def example(**changes: Any) -> Report:
             processes=1,
             threads_per_process=2,
             intra_op_threads=1,
+            arithmetic=1,
             device="cpu",
         ),
     }
@@ -270,7 +272,7 @@ def simplex_seen(models: int = 3) -> SimplexSeen:
     return SimplexSeen(
         simplexes=[
             SimplexMeasured(
-                together=together,
+                multi_match=together,
                 places=places,
                 barrier=bounded(0.3),
                 calibrated_barrier=bounded(0.2),
@@ -278,9 +280,9 @@ def simplex_seen(models: int = 3) -> SimplexSeen:
                 drawn_ensemble=0.94,
                 n=1000,
             )
-            for together in ("universe", "star")
+            for together in ("cycle-consistent", "star")
         ],
-        sentence="Brought together by universe, the loss rises by at most 0.200 nats.",
+        sentence="Matched by cycle-consistent, the loss rises by at most 0.200 nats.",
     )
 
 
@@ -303,7 +305,7 @@ def of_three(**changes: Any) -> Report:
         "comparisons": compared,
         "method": method.model_copy(
             update={
-                "together": "universe",
+                "multi_match": "cycle-consistent",
                 "lam": None,
                 "weights": [0.5, 0.3, 0.2],
                 "spaces": [
@@ -330,7 +332,7 @@ def of_other_labels(**changes: Any) -> Report:
         )
         for role, labels, rows in (("parent_a", 3, 700), ("parent_b", 4, 300))
     ]
-    heads = Heads(kind="apart", labels=5, outputs=7, shared=2, known_by=[3, 4], known=known)
+    heads = Heads(kind="concat", labels=5, outputs=7, shared=2, known_by=[3, 4], known=known)
     report = example(heads=heads)
     verdict = judge(report.contenders, report.comparisons, remark=remark(report))
     return report.model_copy(update={"verdict_sentence": verdict.sentence, **changes})

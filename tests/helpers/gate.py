@@ -1,4 +1,4 @@
-"""A TCP relay in front of the Hub that holds its breath: a moment in which to kill somebody."""
+"""A TCP relay in front of the Hub that holds its breath: a moment in which to kill a process."""
 
 from __future__ import annotations
 

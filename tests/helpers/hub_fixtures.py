@@ -56,7 +56,7 @@ def result(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def lose_an_answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """lose_an_answer() lets the next commit be made, and nobody hears of it."""
+    """lose_an_answer() lets the next commit be made, and loses the answer."""
     commit = HfApi.create_commit
 
     def lose() -> None:

@@ -24,7 +24,7 @@ class Workers:
     """All that are started, and moments at which something befalls one of them.
 
     `on` says what happens when one begins a stage; `killed_at_once` kills the next one as soon as
-    it was told what to do; `halt` has one stand still, as it is, until `go_on`.
+    it was given its work; `halt` has one stand still, as it is, until `go_on`.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ class Workers:
         assert self._halted.wait(PATIENCE)
 
     def go_on(self) -> None:
-        """Whoever stands still works on; nobody is to stand still any more."""
+        """The halted worker continues; none is to halt any more."""
         self._halting = None
         pid, self._standing = self._standing, None
         if pid is not None:

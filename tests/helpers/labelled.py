@@ -1,10 +1,11 @@
-"""Labelled rows for tiny models, as the measuring room has them."""
+"""Labelled rows for tiny models, as the evaluation has them."""
 
 from __future__ import annotations
 
 import torch
 
 from hubmerge.data.batches import Batches
+from hubmerge.tasks import task_of
 from tests.helpers.tiny import probe
 
 
@@ -22,4 +23,5 @@ def labelled(model, rows):
     def read(indices):
         return {name: value[list(indices)] for name, value in given.items()}
 
-    return Batches(read, tuple(range(rows)), labels)
+    kept = task_of(model.config).statistics()
+    return Batches(read, tuple(range(rows)), labels, statistics=kept)

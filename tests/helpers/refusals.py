@@ -82,7 +82,7 @@ class Row:
     """arguments: of `merge`; quoted: what the message must say.
 
     known: "plan": `plan` refuses it too; "merge": only `merge` has such an option, and refuses
-    before it downloads weights; "late": nobody can know before the weights or the data are here.
+    before it downloads weights; "late": it cannot be known before the weights or the data are here.
     """
 
     name: str
@@ -98,7 +98,7 @@ def table(*rows: Row) -> pytest.MarkDecorator:
 
 
 def check(row: Row, kit: Kit, hubmerge: CommandLine) -> None:
-    """Refused, by everybody who can know, and nothing has changed."""
+    """Refused, by every command that can know, and nothing has changed."""
     given = row.arguments(kit)
     where = ["--push", kit.push or kit.repo, "-o", kit.out]
     before = repositories(kit.hub), files(kit.out.parent)

@@ -34,10 +34,9 @@ class Tiny:
     def build(self, **config: Any) -> PreTrainedModel:
         """It, untrained; `config` overrides fields of its configuration."""
         fields = {**self.model.config, **config}
-        auto_class = getattr(transformers, str(self.model.auto_class))
-        built: PreTrainedModel = auto_class.from_config(
-            AutoConfig.for_model(self.model_type, **fields)
-        )
+        model_class = getattr(transformers, str(self.model.model_class))
+        build = getattr(model_class, "from_config", model_class)
+        built: PreTrainedModel = build(AutoConfig.for_model(self.model_type, **fields))
         return built
 
 
@@ -59,7 +58,7 @@ TINY: dict[str, Tiny] = {
 
 @dataclass(frozen=True)
 class ProbeBatch:
-    """Random input in the shape of the measuring room's batches."""
+    """Random input in the shape of the evaluation's batches."""
 
     inputs: dict[str, Tensor]
 

@@ -14,10 +14,14 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
+
+SCRIPTS = ("hubmerge.cli.__main__",)
+"""Modules that do their work when they are imported."""
 
 CANNOT_MOUNT = 77
 """Exit code of a child that was to see other disks, on a machine that does not allow it."""
@@ -43,27 +47,31 @@ def serve() -> None:
 
 
 WANTED = (
-    "hubmerge.cli",
-    "hubmerge.pipeline.find_matches",
-    "hubmerge.pipeline.run",
-    "hubmerge.pipeline.check_spec",
-    "hubmerge.reporting.text",
-    "hubmerge.verification",
     "matplotlib.pyplot",
+    "rich.console",
+    "threadpoolctl",
     "transformers.models.resnet.modeling_resnet",
     "transformers.models.vit.image_processing_pil_vit",
     "transformers.models.vit.modeling_vit",
 )
+"""Imported by some command, besides the modules of hubmerge."""
 
 
 def _import_everything() -> None:
-    for name in WANTED:
+    import hubmerge
+
+    own = pkgutil.walk_packages(hubmerge.__path__, "hubmerge.")
+    for name in [*(module.name for module in own if module.name not in SCRIPTS), *WANTED]:
         importlib.import_module(name)
     # What these look up is the same for every command.
     load = sys.modules["hubmerge.hub.load"]
     load._auto_classes()  # type: ignore[attr-defined]
     mapping = importlib.import_module("transformers.conversion_mapping")
     mapping.get_checkpoint_conversion_mapping("vit")
+    solver = sys.modules["hubmerge.assignment.solver"]
+    for precision in ("float32", "float64"):
+        solver._kernels(precision)  # type: ignore[attr-defined]
+    importlib.import_module("PIL.Image").init()
     gc.freeze()  # what a child collects it would first have to copy
 
 
@@ -110,7 +118,7 @@ def _run(request: dict[str, Any]) -> int:
 
 
 def _mount(source: str, at: str, kind: str, options: str) -> None:
-    """Mounts in a namespace of the child's own: nobody else sees it, and it ends with the child."""
+    """Mounts in a namespace of the child's own, unseen elsewhere; it ends with the child."""
     libc = ctypes.CDLL(None, use_errno=True)
     uid, gid = os.getuid(), os.getgid()
     if Path("/proc/self/uid_map").read_text().split()[2] != "1":

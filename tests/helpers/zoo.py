@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,7 @@ def course(family: str) -> ParentConfig:
     return replace(known, build=BUILDERS[family], epochs=EPOCHS[family])
 
 
+@cache
 def rows() -> DatasetDict:
     """The demo's digits, fewer of them."""
     splits = digits()
@@ -109,10 +112,20 @@ def write_model(folder: Path, model: PreTrainedModel, family: str, **changes: An
     return folder
 
 
-def train_parents(family: str, splits: DatasetDict, out: Path) -> dict[str, Path]:
+def trained(family: str, seed: int) -> PreTrainedModel:
+    """A model of that family, trained on the digits."""
+    return copy.deepcopy(_trained(family, seed))
+
+
+@cache
+def _trained(family: str, seed: int) -> PreTrainedModel:
+    return train(course(family), seed, rows()["train"])
+
+
+def train_parents(family: str, out: Path) -> dict[str, Path]:
     """Folders of parents a and b."""
     return {
-        letter: write_model(out / letter, train(course(family), seed, splits["train"]), family)
+        letter: write_model(out / letter, trained(family, seed), family)
         for letter, seed in (("a", 1), ("b", 2))
     }
 

@@ -191,13 +191,13 @@ def test_remote_code_runs_when_asked(
     assert type(loaded.model).__name__ == "OwnModel"
 
 
-def test_a_model_type_nobody_knows(tmp_path: Path) -> None:
+def test_an_unknown_model_type_is_refused(tmp_path: Path) -> None:
     folder = edit_config(save(tmp_path / "a", tiny_vit()), model_type="no_such_model")
     with pytest.raises(FamilyError, match="no_such_model"):
         load_config(resolve(str(folder)))
 
 
-def test_an_architecture_nobody_knows(tmp_path: Path) -> None:
+def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
     folder = edit_config(save(tmp_path / "a", tiny_vit()), architectures=["ViTForTeapots"])
     with pytest.raises(FamilyError, match="ViTForTeapots"):
         load(str(folder))

@@ -1,4 +1,4 @@
-"""A pull request is opened once, found again, completed, and never taken for somebody else's."""
+"""A pull request is opened once, found again, completed, and never taken for another one."""
 
 from __future__ import annotations
 

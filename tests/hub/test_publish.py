@@ -1,4 +1,4 @@
-"""One commit with everything or nothing; nothing of anybody's is deleted or overwritten unasked."""
+"""One commit with everything or nothing; nothing that exists is deleted or overwritten unasked."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def test_what_is_private_does_not_go_to_a_public_repository(hub: EmbeddedHub, re
     assert commits(hub, "me/open") == 1
 
 
-def test_who_may_not_write_is_told_before_the_work(
+def test_missing_write_access_is_refused_before_the_work(
     hub: EmbeddedHub, result: Path, tmp_path: Path, as_user: Any
 ) -> None:
     repo = push(hub, "me/mine", save(tmp_path / "old", tiny_vit(seed=1)))

@@ -39,9 +39,10 @@ with ThreadPoolExecutor(3) as pool:
 """
 
 SERVER = """
-import sys
+import signal, sys
 from pathlib import Path
 from hubmerge.localhub import serve
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
 serve(Path(sys.argv[1]), int(sys.argv[2]))
 """
 
@@ -116,7 +117,7 @@ def wait_for(port: int) -> None:
 
 
 class Halting(io.BytesIO):
-    """Bytes of which, once it is told to `halt`, only the first half comes until it may `go_on`."""
+    """Bytes of which, once it is set to `halt`, only the first half comes until it may `go_on`."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)

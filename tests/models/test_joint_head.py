@@ -8,7 +8,7 @@ from hubmerge.data.reading import answers_of
 from hubmerge.errors import LabelError
 from hubmerge.models.joint_head import heads_of
 from hubmerge.models.label_outputs import Answers
-from hubmerge.recipe import APART, JOIN, SAME
+from hubmerge.recipe import CONCAT, JOIN, SAME
 
 CATS, DOGS = ["cat", "lion", "lynx"], ["fox", "lion", "dog"]
 
@@ -43,7 +43,7 @@ def test_one_label_set_in_two_spellings_is_joined():
 
 
 def test_apart_every_output_of_every_parent_stays_and_equal_names_are_marked():
-    heads = heads_of(APART, [CATS, DOGS])
+    heads = heads_of(CONCAT, [CATS, DOGS])
     assert heads.outputs == ("cat", "lion (A)", "lynx", "fox", "lion (B)", "dog")
     assert heads.labels == ("cat", "lion", "lynx", "fox", "dog")
     assert heads.stands_for == (0, 1, 2, 3, 1, 4)
@@ -52,17 +52,17 @@ def test_apart_every_output_of_every_parent_stays_and_equal_names_are_marked():
 
 
 def test_apart_with_nothing_in_common_is_joined():
-    apart, joined = (heads_of(kind, [["cat"], ["dog", "fox"]]) for kind in (APART, JOIN))
+    apart, joined = (heads_of(kind, [["cat"], ["dog", "fox"]]) for kind in (CONCAT, JOIN))
     assert (apart.outputs, apart.rows) == (joined.outputs, joined.rows)
 
 
 def test_a_base_gives_its_rows_to_the_labels_it_knows():
     base = ["dog", "plant", "lion"]
     assert heads_of(JOIN, [CATS, DOGS]).rows_of(base) == (None, 2, None, None, 0)
-    assert heads_of(APART, [CATS, DOGS]).rows_of(base) == (None, 2, None, None, 2, 0)
+    assert heads_of(CONCAT, [CATS, DOGS]).rows_of(base) == (None, 2, None, None, 2, 0)
 
 
-@pytest.mark.parametrize("kind", [JOIN, APART])
+@pytest.mark.parametrize("kind", [JOIN, CONCAT])
 @pytest.mark.parametrize(
     ("labels", "quoted"),
     [(["cat", "LABEL_1"], "'LABEL_1'"), (["crane", "cat", "Crane"], "'crane', 'Crane'")],
@@ -75,7 +75,7 @@ def test_names_that_do_not_say_which_labels_are_one_are_refused(kind, labels, qu
 
 def test_a_mark_that_makes_two_names_one_is_refused():
     with pytest.raises(LabelError, match="marked"):
-        heads_of(APART, [["cat", "cat (B)"], ["cat"]])
+        heads_of(CONCAT, [["cat", "cat (B)"], ["cat"]])
 
 
 def test_each_parents_own_outputs_answer_its_labels_in_its_order():

@@ -12,7 +12,6 @@ from transformers import (
     PreTrainedModel,
     ResNetConfig,
     ResNetForImageClassification,
-    T5Config,
     ViTConfig,
     ViTForImageClassification,
 )
@@ -56,7 +55,7 @@ def test_a_probe_fits_its_model_and_is_reproducible(family: str) -> None:
     inputs = probe_inputs(model, rows=3, seed=5)
     assert {name: tuple(value.shape) for name, value in inputs.items()} == shapes
     assert model.double()(**inputs).logits.shape[0] == 3
-    for name, value in probe_inputs(model.config, rows=3, seed=5).items():
+    for name, value in probe_inputs(model, rows=3, seed=5).items():
         assert torch.equal(value, inputs[name])
         assert value.dtype == torch.float64
         assert not torch.equal(value, probe_inputs(model, rows=3, seed=6)[name])
@@ -115,7 +114,6 @@ def test_tied_tensors_stay_tied() -> None:
 def test_language_models_get_tokens() -> None:
     config = GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=11, n_positions=16)
     model = GPT2LMHeadModel(config)
-    assert probe_inputs(model)["input_ids"].equal(probe_inputs(config)["input_ids"])
     given = probe_inputs(model, rows=3, seed=1)["input_ids"]
     assert (given.dtype, len(given)) == (torch.int64, 3)
     assert len(given.unique()) > 5
@@ -127,5 +125,3 @@ def test_models_without_a_probe_are_refused_by_name() -> None:
     model.main_input_name = "input_values"
     with pytest.raises(FamilyError, match=r'"mlp_head"[\s\S]*"input_values"'):
         probe_inputs(model)
-    with pytest.raises(FamilyError, match=r'"t5"[\s\S]*no image classifier'):
-        probe_inputs(T5Config())

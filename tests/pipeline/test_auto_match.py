@@ -28,7 +28,7 @@ def scored(monkeypatch):
 
 def chosen(losses, validation=ROWS, then=lambda best: ()):
     """The way taken where every way's merge has the loss given, and the attempts."""
-    tried = [MatchConfig(name, "scaled") for name in losses if "+" not in name]
+    tried = [MatchConfig(name, "scales") for name in losses if "+" not in name]
 
     def match(way):
         if losses[way.match] is None:
@@ -38,7 +38,7 @@ def chosen(losses, validation=ROWS, then=lambda best: ()):
     return best_match(tried, match, lambda matches: losses[matches[0]], validation, None, then)
 
 
-def test_the_least_loss_is_kept_and_all_are_told(scored):
+def test_the_least_loss_is_kept_and_all_are_reported(scored):
     found, attempts = chosen({"a": 0.5, "b": 0.2, "c": 0.3})
     assert found == ("b",)
     assert [(each.match, each.loss, each.chosen) for each in attempts] == [
@@ -73,14 +73,14 @@ def test_what_comes_next_depends_on_the_best_and_must_beat_it(scored):
     assert chosen({"a": 0.2}) == (("a",), ())
 
 
-def test_scales_are_tried_where_there_are_any_and_nobody_decided():
+def test_scales_are_tried_where_there_are_any_and_none_were_chosen():
     vit, resnet = spec_of(generic("vit")), spec_of(generic("resnet-basic"))
     mlp = spec_of(generic("mlp_head-none"))
-    best = MatchConfig("activations", "scaled")
-    less, more = MatchConfig("activations", "unscaled"), MatchConfig("activations", "all")
+    best = MatchConfig("activations", "scales")
+    less, more = MatchConfig("activations", "maps"), MatchConfig("activations", "all")
     assert scale_configs(resnet, best, "auto") == (less, more)
     assert scale_configs(mlp, best, "auto") == (less,)
-    assert scale_configs(vit, best, "auto") == scale_configs(resnet, best, "scaled") == ()
+    assert scale_configs(vit, best, "auto") == scale_configs(resnet, best, "scales") == ()
 
 
 def test_without_validation_rows_the_first_is_taken_unmeasured(scored):
@@ -101,13 +101,13 @@ def test_what_is_tried_depends_on_data_and_family():
         vit, calibration=True, images=True, many=True
     )
     assert first_configs(vit, calibration=False, images=True) == (
-        MatchConfig("synthetic", "scaled"),
+        MatchConfig("synthetic", "scales"),
     )
     assert first_configs(resnet, calibration=False, images=True, symmetry="all") == (
         MatchConfig("synthetic", "all"),
     )
     assert first_configs(vit, calibration=False, images=False) == (
-        MatchConfig("weights", "scaled"),
+        MatchConfig("weights", "scales"),
     )
 
 
@@ -117,8 +117,6 @@ def test_parents_can_be_restricted_to_permutations():
     spec = spec_of(generic("vit"))
     parents = Parents((), spec, ())
     assert parents.with_symmetry("all").spec is spec
-    assert (
-        not Parents((), spec_of(generic("resnet-basic")), ()).with_symmetry("unscaled").spec.scales
-    )
+    assert not Parents((), spec_of(generic("resnet-basic")), ()).with_symmetry("maps").spec.scales
     assert not parents.with_symmetry("permutations").spec.mapped_spaces()
     assert Parents((), None, ()).with_symmetry("permutations").spec is None

@@ -82,7 +82,7 @@ def test_disjoint_halves_become_one_classifier(models, merge):
     assert (said == labels).float().mean() > 0.75
 
 
-def test_the_report_says_over_which_labels_everybody_was_measured(merge):
+def test_the_report_names_the_labels_that_all_contenders_were_measured_on(merge):
     report, folder = merge("low", "high", match="weights")
     assert (report.heads.kind, report.heads.labels, report.heads.shared) == ("join", 10, 0)
     assert report.verdict_sentence.endswith(" Of the 10 labels the parents know 5 and 5.")
@@ -137,7 +137,7 @@ def test_joining_one_label_set_is_the_plain_merge(models, merge, tmp_path):
 
 
 def test_apart_all_outputs_of_all_parents_stand_side_by_side(models, merge):
-    report, folder = merge("low", "middle", heads="apart", **LEAST)
+    report, folder = merge("low", "middle", heads="concat", **LEAST)
     model = AutoModelForImageClassification.from_pretrained(folder)
     marked = [f"{name} (A)" if name in MIDDLE else name for name in LOW]
     marked += [f"{name} (B)" if name in LOW else name for name in MIDDLE]
@@ -151,7 +151,7 @@ def test_apart_all_outputs_of_all_parents_stand_side_by_side(models, merge):
 def test_two_heads_over_the_trunk_of_the_first(models, merge):
     """Nothing but the head is merged: A's is as good as it was, and is A's but for a constant."""
     alone = {"only": ("classifier",), "symmetry": "permutations"}
-    report, folder = merge("low", "high", heads="apart", match="weights", **alone)
+    report, folder = merge("low", "high", heads="concat", match="weights", **alone)
     merged, first = tensors(folder), tensors(models["low"])
     assert all(torch.equal(merged[name], first[name]) for name in first if "layers" in name)
     shift = merged["classifier.weight"][:5] - first["classifier.weight"]
@@ -211,7 +211,7 @@ def test_in_memory_it_is_the_same_merge(models, merge):
 
 def test_the_plan_says_what_the_head_will_be(models):
     refs = (str(models["low"]), str(models["middle"]))
-    found = plan(hm.Recipe(models=refs, heads="apart", match="weights"))
+    found = plan(hm.Recipe(models=refs, heads="concat", match="weights"))
     assert (len(found.both.labels), found.both.known) == (10, [5, 5])
     assert found.models[0].parameters == sum(v.numel() for v in tensors(models["low"]).values())
     assert "from 5 of A's and 5 of B's" in " ".join(render_plan(found).split())
@@ -227,7 +227,7 @@ def test_the_alignment_beside_it_will_do(models, merge):
 def test_models_without_classes_are_refused(models, tmp_path):
     speaker = texts.saved(texts.BUILD["gpt2"](), tmp_path / "speaker")
     refs = (str(speaker), str(speaker))
-    for kind in ("join", "apart"):
+    for kind in ("join", "concat"):
         with pytest.raises(RecipeError, match="tell classes apart") as refused:
             plan(hm.Recipe(models=refs, heads=kind))
         assert "GPT2LMHeadModel" in (refused.value.found or "")

@@ -15,7 +15,7 @@ from hubmerge.models import shaken
 from hubmerge.models.joint_head import heads_of
 from hubmerge.models.method_context import Head, MethodContext
 from hubmerge.pipeline.lift_heads import fill_rows, head_axes, head_module, lift_head
-from hubmerge.recipe import APART, JOIN
+from hubmerge.recipe import CONCAT, JOIN
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.workers import Workers
 from tests.helpers.tiny import TINY, fresh, generic, probe, probe_batches
@@ -23,7 +23,7 @@ from tests.helpers.tiny import TINY, fresh, generic, probe, probe_batches
 NAMES = (["a", "b", "c"], ["d", "b", "e"], ["c", "b", "f"])
 CLASSIFIERS = [name for name in TINY if "label" in spec_of(generic(name)).spaces]
 every_classifier = pytest.mark.parametrize("name", CLASSIFIERS)
-every_kind = pytest.mark.parametrize("kind", [JOIN, APART])
+every_kind = pytest.mark.parametrize("kind", [JOIN, CONCAT])
 
 
 def parents(name: str) -> list:

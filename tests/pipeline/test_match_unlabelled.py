@@ -13,7 +13,6 @@ from hubmerge.models import shaken
 from hubmerge.pipeline.find_matches import find_matches
 from hubmerge.utils.progress import be_quiet
 from tests.helpers import zoo
-from tests.helpers.one_thread import one_thread  # noqa: F401  (a fixture that every test here uses)
 
 LEARNERS = learners()
 LABEL_FREE = [name for name, matcher in matchers().items() if matcher.needs_data] + [

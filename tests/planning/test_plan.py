@@ -190,8 +190,8 @@ def test_labels_that_say_nothing_need_a_word(tmp_path: Path) -> None:
     a = str(save(tmp_path / "a", tiny_vit(0, id2label=names)))
     with pytest.raises(LabelError, match="say nothing") as refused:
         make_plan(a, a)
-    assert 'labels="by-index"' in str(refused.value)
-    assert make_plan(a, a, labels="by-index").both.labels_moved == 0
+    assert 'labels="index"' in str(refused.value)
+    assert make_plan(a, a, labels="index").both.labels_moved == 0
 
 
 def test_the_widest_parent_decides_the_dtype(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_memory_grows_with_the_model_and_with_activations(
     ("size", "said"),
     [(0, "0 B"), (999, "999 B"), (8_724_644, "8.7 MB"), (125e9, "125 GB"), (3e12, "3.0 TB")],
 )
-def test_sizes_as_people_read_them(size: float, said: str) -> None:
+def test_sizes_are_readable(size: float, said: str) -> None:
     assert human(size) == said
 
 
@@ -336,7 +336,7 @@ def test_a_plan_for_three_looks_at_all_of_them(tmp_path: Path) -> None:
         str(save(tmp_path / "b", tiny_vit(1), "apache-2.0")),
         str(save(tmp_path / "c", tiny_vit(2, id2label=names).half())),
     ]
-    plan, of_two = make_plan(*refs, match="activations"), make_plan(*refs[:2], match="activations")
+    plan, of_two = make_plan(*refs, match="synthetic"), make_plan(*refs[:2], match="synthetic")
     assert [model.ref for model in plan.models] == refs
     assert plan.licence.license == ["apache-2.0", "mit"]
     assert plan.dtype == "float32"

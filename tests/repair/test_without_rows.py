@@ -1,4 +1,4 @@
-"""Merges of models with batch norm where no calibration rows are left: what is done, and told."""
+"""Merges of models with batch norm and no calibration rows: what is done and reported."""
 
 from __future__ import annotations
 

@@ -177,7 +177,8 @@ def test_the_code_names_the_place_and_the_mlp_head_is_imported_first():
     card = render_card(example(), "org/both")
     assert 'name = "org/both"' in card
     assert "import hubmerge" not in card
-    merged = example().merged.model_copy(update={"model_type": "mlp_head", "auto_processor": None})
+    heads = {"task": "feature-classification", "model_type": "mlp_head", "auto_processor": None}
+    merged = example().merged.model_copy(update=heads)
     code = render_card(example(merged=merged)).split("```python\n")[1].split("```")[0]
     assert code.index("import hubmerge") < code.index("from transformers")
     assert "rocessor" not in code
@@ -247,7 +248,7 @@ def test_a_card_of_three_names_all_of_them_and_says_what_the_curve_is():
         "Ensemble of all parents",
         "from parent A to this mixture of all parents",
         "the same mixture of the untouched parents' own figures",
-        "together by universe",
+        "activations, cycle-consistent",
         "weights 0.5, 0.3, 0.2",
         "| parent C | <code>stages",
         "**better than all parents**",
@@ -262,7 +263,7 @@ def metadata_of(text):
     return yaml.safe_load(text.split("---\n")[1])
 
 
-def test_a_card_says_over_which_labels_everybody_was_measured():
+def test_a_card_names_the_labels_that_all_contenders_were_measured_on():
     card = render_card(of_other_labels())
     assert "of 5 labels the parents know 3, 4; 2 are known to several" in card
     assert "3 labels, 700 rows" in card

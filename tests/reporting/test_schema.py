@@ -124,7 +124,7 @@ def test_read_says_what_is_wrong(tmp_path):
 def test_a_report_of_two_holds_nothing_of_more():
     content = json.loads(example().to_json())
     assert set(content["contenders"]) == set(CONTENDERS)
-    assert not {"together", "weights"} & set(content["method"])
+    assert not {"multi_match", "weights"} & set(content["method"])
     assert all("parent" not in space for space in content["method"]["spaces"])
 
 
@@ -140,6 +140,6 @@ def test_a_report_of_three_has_what_a_report_of_two_has_and_a_third_parent():
 
 
 @pytest.mark.parametrize("name", ["parent_d", "parent_x", "uncle"])
-def test_contenders_nobody_knows_are_refused(name):
+def test_unknown_contenders_are_refused(name):
     with pytest.raises(ValidationError, match=name):
         contenders(**{name: (0.5, 0.5)})

@@ -56,7 +56,10 @@ def test_a_card_shows_every_survey_with_its_sentence_picture_and_figures(tmp_pat
 def test_of_three_models_the_simplex_is_shown():
     card = render_card(of_three(surveys=Surveys(simplex=simplex_seen())))
     assert "(simplex.png)" in card
-    assert "| universe | 0.300 (0.270 to 0.330) | 0.200 (0.180 to 0.220) | 0.950 | 0.940 |" in card
+    assert (
+        "| cycle-consistent | 0.300 (0.270 to 0.330) | 0.200 (0.180 to 0.220) | 0.950 | 0.940 |"
+        in card
+    )
 
 
 def test_without_surveys_nothing_is_said_of_them():

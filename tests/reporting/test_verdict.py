@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubmerge.reporting.schema.report import Contenders
-from hubmerge.reporting.verdict import RULE, headline, judge
+from hubmerge.reporting.verdict import headline, judge, rule
+from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS
 from tests.helpers.example_report import comparison, contenders
 
 ORDER = ("do not use", "worse", "cannot tell", "as good", "better than both parents")
@@ -155,7 +156,7 @@ def test_sentences_are_plain(changes, sentence):
     assert verdict(changes).sentence == sentence
 
 
-def test_cannot_tell_says_how_many_rows_would():
+def test_the_verdict_cannot_tell_names_the_rows_needed():
     # Half as wide a bound as .02 fits into .01: four times the rows.
     wide = {"accuracy_low": -0.02, "accuracy_high": 0.02}
     assert "about 4,000 test images would settle it" in verdict(wide).sentence
@@ -173,7 +174,7 @@ def test_headline_is_what_stands_before_the_figures():
 
 
 def test_the_rule_shown_names_every_verdict_once():
-    assert sorted(name for name, _ in RULE[1]) == sorted(ORDER)
+    assert sorted(name for name, _ in rule(DEFAULT_TOLERANCES, DEFAULT_WORDS)) == sorted(ORDER)
 
 
 def of_three(*changes):

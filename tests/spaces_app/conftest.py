@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from hubmerge.demo.train import train
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from spaces_app.service.jobs import JobService
 from spaces_app.service.limits import Limits
@@ -25,7 +24,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     place, splits = tmp_path_factory.mktemp("parents"), zoo.rows()
     made = {"me/digits": zoo.write_data(place / "data", splits)}
     for family in FAMILIES:
-        for letter, folder in zoo.train_parents(family, splits, place / family).items():
+        for letter, folder in zoo.train_parents(family, place / family).items():
             made[f"me/{family}-{letter}"] = folder
     return made
 
@@ -54,7 +53,7 @@ def hub(
 @pytest.fixture(scope="package")
 def third(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A third small head on the Hub."""
-    trained = train(zoo.course("mlp"), 3, zoo.rows()["train"])
+    trained = zoo.trained("mlp", 3)
     folder = zoo.write_model(tmp_path_factory.mktemp("third") / "c", trained, "mlp")
     return zoo.push(hub, "me/mlp-c", folder)
 
@@ -70,7 +69,7 @@ def guest(hub: EmbeddedHub) -> Visitor:
 
 
 @pytest.fixture
-def anonymous(request: pytest.FixtureRequest) -> Visitor:
+def visitor(request: pytest.FixtureRequest) -> Visitor:
     return anonymous_visitor(request.node.name)
 
 

@@ -28,7 +28,7 @@ def holding(root: Path, secret: str) -> list[Path]:
 
 
 def shown_below(secret: str, pid: int | None = None) -> list[int]:
-    """Processes started by that one, or by this, that show it to whoever lists them."""
+    """Processes started by that one, or by this, that show it to all who list them."""
     found = []
     for process in psutil.Process(pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # it has ended since

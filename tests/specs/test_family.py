@@ -133,7 +133,7 @@ def test_a_model_no_family_describes_is_refused_with_the_ways_out():
     with pytest.raises(FamilyError) as refused:
         load_families().for_config(SimpleNamespace(model_type="swin"))
     said = str(refused.value)
-    for part in ("'swin'", "mlp_head, resnet, vit", "--match none", SPECS_VARIABLE, "docs/spec.md"):
+    for part in ("'swin'", "mlp_head, resnet, vit", 'match="none"', SPECS_VARIABLE, "docs/spec.md"):
         assert part in said
 
 
@@ -235,16 +235,16 @@ def test_a_family_says_how_its_tiny_models_are_built(tmp_path):
     found = family(
         tmp_path,
         MINIMAL
-        + '[[test]]\nauto_class = "AutoModel"\nconfig = { width = 4, depth = 2 }\n'
+        + '[[test]]\nmodel_class = "AutoModel"\nconfig = { width = 4, depth = 2 }\n'
         + 'free = { resid = 4, "h.{0,1}.{a,b}" = 3 }\n'
         + '[[test]]\nname = "flat"\nconfig.depth = 1\nfree.resid = 4\n',
     )
     first, flat = found.tiny_models["toy"], found.tiny_models["toy-flat"]
     assert first.spaces == {"resid": 4, "h.0.a": 3, "h.0.b": 3, "h.1.a": 3, "h.1.b": 3}
-    assert (flat.auto_class, flat.config) == ("AutoModel", {"width": 4, "depth": 1})
+    assert (flat.model_class, flat.config) == ("AutoModel", {"width": 4, "depth": 1})
 
 
 def test_a_tiny_model_without_its_configuration_is_refused(tmp_path):
     with pytest.raises(SpecError, match="is no family") as refused:
         family(tmp_path, MINIMAL + "[test]\nfree.resid = 4\n")
-    assert "auto_class and config" in str(refused.value)
+    assert "model_class and config" in str(refused.value)

@@ -72,9 +72,9 @@ def test_a_spec_can_be_narrowed(tmp_path):
     assert spec.scales
     assert spec.allowing("all") is spec
     assert spec.symmetry == "all"
-    assert spec.allowing("scaled").scaled_spaces() == ["unit"]
-    assert spec.allowing("scaled").symmetry == "scaled"
-    for narrower in (spec.allowing("unscaled"), spec.allowing("permutations")):
+    assert spec.allowing("scales").scaled_spaces() == ["unit"]
+    assert spec.allowing("scales").symmetry == "scales"
+    for narrower in (spec.allowing("maps"), spec.allowing("permutations")):
         assert not narrower.scales
         assert not narrower.has_form
         assert narrower.free_spaces() == spec.free_spaces()

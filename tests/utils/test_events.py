@@ -1,4 +1,4 @@
-"""What is told while work goes on."""
+"""Events while work goes on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hubmerge.utils.workers import Workers
 
 
 def heard(act) -> list[Event]:
-    told: list[Event] = []
-    with listening(told.append):
+    reported: list[Event] = []
+    with listening(reported.append):
         act()
-    return told
+    return reported
 
 
-def test_what_is_tracked_is_told_though_no_bar_is_shown() -> None:
+def test_tracked_work_is_reported_though_no_bar_is_shown() -> None:
     def act() -> None:
         be_quiet()
         with Stopwatch().stage("match"), track(2, "outer") as outer:
@@ -35,14 +35,14 @@ def test_what_is_tracked_is_told_though_no_bar_is_shown() -> None:
 
 
 def test_threads_lose_no_step() -> None:
-    told = heard(lambda: Workers(threads=4).map(lambda item: item, range(200), "items"))
-    assert [event.done for event in told] == list(range(201))
+    reported = heard(lambda: Workers(threads=4).map(lambda item: item, range(200), "items"))
+    assert [event.done for event in reported] == list(range(201))
 
 
-def test_nobody_hears_what_is_told_outside() -> None:
-    told = heard(lambda: None)
+def test_events_outside_a_listening_block_are_not_heard() -> None:
+    reported = heard(lambda: None)
     emit(Stage("plan"))
-    assert told == []
+    assert reported == []
 
 
 def test_depth_is_that_of_the_bars_around_it() -> None:

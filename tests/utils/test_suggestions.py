@@ -47,7 +47,7 @@ def test_every_name_is_found_again_behind_a_slip(
         ({"match": "activation"}, "activations"),
         ({"fuse": "least-square"}, "least-squares"),
         ({"repair": "batch-norm", "dataset": "o/d"}, "batchnorm"),
-        ({"together": "univers"}, "universe"),
+        ({"multi_match": "cycle-consistant"}, "cycle-consistent"),
         ({"fuse": "ties", "base": "o/b", "fuse_options": {"densty": 0.1}}, "density"),
     ],
 )

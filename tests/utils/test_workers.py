@@ -1,4 +1,4 @@
-"""Handing out work: the same answer in the same order, whoever computes it."""
+"""Handing out work: the same answer in the same order, whichever process computes it."""
 
 from __future__ import annotations
 
@@ -29,19 +29,28 @@ def test_threads_work_at_the_same_time():
     assert Workers(threads=2).map(lambda n: together.wait() >= 0, range(2)) == [True, True]
 
 
+@pytest.fixture
+def three_threads():
+    """Tensor operations of this process use three threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
 @every_number
+@pytest.mark.usefixtures("three_threads")
 def test_every_operation_inside_a_job_uses_one_thread(threads):
-    before = torch.get_num_threads()
     assert Workers(threads=threads).map(lambda n: torch.get_num_threads(), range(4)) == [1] * 4
-    assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == 3
 
 
 @every_number
+@pytest.mark.usefixtures("three_threads")
 def test_the_threads_setting_comes_back_after_an_error(threads):
-    before = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError):
         Workers(threads=threads).map(lambda n: 1 // n, range(3))
-    assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == 3
 
 
 @every_number

@@ -71,7 +71,7 @@ def test_metadata_that_were_changed_are_named() -> None:
     assert wrong(check_card(card, report)[0]) == ["license"]
 
 
-def test_what_people_add_to_a_card_is_a_remark() -> None:
+def test_text_added_to_a_card_is_a_remark() -> None:
     report = REPORTS["two"]
     card = render_card(report).replace("\n---\n", "\nnew_version: org/other\n---\n", 1)
     checks, remarks = check_card(card + "\nMany thanks to everybody.\n", report)

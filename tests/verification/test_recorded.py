@@ -1,4 +1,4 @@
-"""A recipe somebody else wrote decides what is merged, and nothing about this machine."""
+"""A published recipe decides what is merged, and nothing about this machine."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_another_source_is_named_by_its_role(changes: dict[str, Any], role: str)
     assert wrong == [role]
 
 
-def test_folders_are_told_by_name_and_hash() -> None:
+def test_folders_are_reported_by_name_and_hash() -> None:
     sha = "local-" + "a" * 40
     report = example(models=[parent("left", "a", kind="local", sha=sha), example().models[1]])
     named = recipe(models=("left", B), shas={"model_a": sha})
@@ -94,10 +94,10 @@ def test_a_recipe_from_the_hub_reads_no_folder_but_those_here(
 
 def test_a_replay_takes_the_alignment_and_no_data(tmp_path: Path) -> None:
     (tmp_path / "alignment.safetensors").touch()
-    way = replay(recipe(best=True, samples=7), by(lam=0.3), tmp_path)
+    way = replay(recipe(lam="auto", samples=7), by(lam=0.3), tmp_path)
     assert isinstance(way, Replay)
     assert way.recipe.alignment == str(tmp_path / "alignment.safetensors")
-    assert (way.recipe.dataset, way.recipe.lam, way.recipe.best) == (None, 0.3, False)
+    assert (way.recipe.dataset, way.recipe.lam) == (None, 0.3)
     assert way.unknown("stem.norm.running_var")
     assert not way.unknown("stem.norm.weight")
 

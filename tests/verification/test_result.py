@@ -42,8 +42,8 @@ def test_the_worst_counts(first: Outcome, second: Outcome) -> None:
         assert isinstance(found.error, UncheckedError)
     else:
         assert found.require() is found
-    told = render_text(found)
-    assert ("Holds:" in told) == (first in GOOD and second in GOOD)
+    reported = render_text(found)
+    assert ("Holds:" in reported) == (first in GOOD and second in GOOD)
 
 
 def test_what_does_not_hold_is_named() -> None:
@@ -63,5 +63,5 @@ def test_nothing_from_the_hub_controls_the_terminal() -> None:
     check = Check(
         part="card", what="a\x1b[2Jb", outcome=Outcome.DOES_NOT_HOLD, said="\r\nfine", found="\x07"
     )
-    told = render_text(of(checks=[check], remarks=["\x1b]0;x"]))
-    assert not {"\x1b", "\r", "\x07"} & set(told)
+    reported = render_text(of(checks=[check], remarks=["\x1b]0;x"]))
+    assert not {"\x1b", "\r", "\x07"} & set(reported)

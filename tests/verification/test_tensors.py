@@ -40,7 +40,7 @@ def test_the_last_bits_are_another_machines(tmp_path: Path) -> None:
     assert check.deviation == pytest.approx(1e-5, rel=0.1)
 
 
-def test_one_element_that_is_another_is_told_by_its_tensor(tmp_path: Path) -> None:
+def test_one_changed_element_is_reported_by_its_tensor(tmp_path: Path) -> None:
     alike, other = compared(tmp_path, off_by(0.01), off_by(0))
     assert alike.what == "said.safetensors: 1 of 2 tensors"
     assert (other.what, other.outcome) == ("w", Outcome.DOES_NOT_HOLD)

@@ -90,7 +90,7 @@ def tied_head(model: nn.Module, inputs: Mapping[str, Tensor]) -> TiedHead | None
 
 
 def plain(norm: nn.Module) -> nn.Module:
-    """A copy of `norm` with a gain of 1 and no bias: one that nobody watches."""
+    """A copy of `norm` with a gain of 1 and no bias, without hooks."""
     still = copy.deepcopy(norm).requires_grad_(False)
     for name, value in still.named_parameters(recurse=False):
         value.fill_(0.0 if name == "bias" else 1.0)

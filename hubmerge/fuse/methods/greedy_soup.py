@@ -59,9 +59,9 @@ def greedy_soup(
             steps.append((n, found, found >= best))
             if found >= best:
                 members, best = [*members, n], found
-    told = -1.0 if metric == "loss" else 1.0
+    sign = -1.0 if metric == "loss" else 1.0
     ledger = SoupRecord(
-        metric, tuple(Step(n, told * alone[n], told * found, taken) for n, found, taken in steps)
+        metric, tuple(Step(n, sign * alone[n], sign * found, taken) for n, found, taken in steps)
     )
     state, own = soup(members)
     return Fused(state, tuple(own), ledger)

@@ -22,7 +22,7 @@ class CurveFunction(Protocol):
 
 @dataclass(frozen=True)
 class CurveKind:
-    """A registered curve. bends: how many it has if nobody says; 0: none, ever."""
+    """A registered curve. bends: how many it has by default; 0: it never has any."""
 
     name: str
     function: CurveFunction

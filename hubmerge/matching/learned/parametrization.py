@@ -153,7 +153,7 @@ def can_be_chosen(spec: Spec, space: str) -> bool:
 
     Not where it is mapped; not where other free spaces lie within it, whose maps and orders would
     belong to other units after every exchange (heads); not where a tensor gives the spaces around
-    it an axis of their own, along which `map_tensor` cannot tell their units apart.
+    it an axis of their own, along which `map_tensor` cannot distinguish their units.
     """
     free = spec.free_spaces()
     if space not in free or space in spec.mapped_spaces():

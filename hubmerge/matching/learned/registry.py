@@ -35,7 +35,7 @@ class Learner:
     source: str
     labelled: bool
     rows: int = 15_000
-    """Calibration rows of a course of its own length, where nobody says how many."""
+    """Default number of calibration rows for training of the default length."""
     needs_data: bool = True
 
     @property

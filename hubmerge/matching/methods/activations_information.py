@@ -1,4 +1,4 @@
-"""Activation matching by mutual information: units that tell most about each other are the same."""
+"""Activation matching by mutual information: units that share the most are the same."""
 
 from __future__ import annotations
 

@@ -1,10 +1,5 @@
 """Bringing three models and more together: one match for every model after the first."""
 
-from hubmerge.matching.multi.methods import (  # noqa: F401  (importing registers them)
-    cycle_consistent,
-    merge_many,
-    star,
-)
 from hubmerge.matching.multi.registry import (
     MultiMatcher,
     MultiMatchProblem,

@@ -1,5 +1,4 @@
-"""The ways there are to bring several models together. A way is one file in this folder that
-registers one function."""
+"""What a multi-matcher is. Each is one file in `methods/`, or a plugin's, with one function."""
 
 from __future__ import annotations
 
@@ -13,9 +12,9 @@ from hubmerge.matching.registry import Matcher
 from hubmerge.matching.result import Match
 from hubmerge.matching.similarity.moments import Moments
 from hubmerge.models.method_context import MethodContext
+from hubmerge.registry import registry
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.suggestions import unknown
 from hubmerge.utils.workers import Workers
 
 
@@ -62,7 +61,7 @@ class MultiMatchProblem:
         return {} if self.workers is None else {"workers": self.workers}
 
 
-class TogetherFunction(Protocol):
+class MultiMatchFunction(Protocol):
     """A pure function: one match for every model after the first, which stays as it is."""
 
     def __call__(self, problem: MultiMatchProblem) -> list[Match]: ...
@@ -73,7 +72,7 @@ class MultiMatcher:
     """A registered way to bring several models together, and whether it looks at every pair."""
 
     name: str
-    function: TogetherFunction
+    function: MultiMatchFunction
     source: str
     all_pairs: bool
     without_data: bool
@@ -88,32 +87,33 @@ class MultiMatcher:
         return (self.function.__doc__ or "").strip().splitlines()[0]
 
 
-_ways: dict[str, MultiMatcher] = {}
-
-
 def multi_matcher(
-    name: str, *, source: str, all_pairs: bool = False, without_data: bool = False
-) -> Callable[[TogetherFunction], TogetherFunction]:
-    """Registers the decorated function under `name`; `source` is where it is described.
+    name: str | None = None, *, source: str, all_pairs: bool = False, without_data: bool = False
+) -> Callable[[MultiMatchFunction], MultiMatchFunction]:
+    """Registers the decorated function under its file's name; `source`: where it is described.
 
-    all_pairs: it needs the moments of every pair. without_data: it matches states that are no
-    model's, so that only matchers that need no data will do.
+    Parameters:
+        all_pairs: whether it needs the moments of every pair; else of those with the first.
+        without_data: whether it matches states of no model, so that only matchers that need no
+            data will do.
     """
 
-    def register(function: TogetherFunction) -> TogetherFunction:
-        _ways[name] = MultiMatcher(name, function, source, all_pairs, without_data)
+    def register(function: MultiMatchFunction) -> MultiMatchFunction:
+        def make(called: str) -> MultiMatcher:
+            return MultiMatcher(called, function, source, all_pairs, without_data)
+
+        registry("multi_matchers").add(function, make, name)
         return function
 
     return register
 
 
 def multi_matchers() -> dict[str, MultiMatcher]:
-    """Every registered way, by name."""
-    return dict(_ways)
+    """Every registered multi-matcher, by name."""
+    return registry("multi_matchers").all()
 
 
 def find_multi_matcher(name: str) -> MultiMatcher:
-    """The way called `name`. Raises RecipeError with the names there are."""
-    if name in _ways:
-        return _ways[name]
-    raise unknown("way together", name, ("auto", *_ways))
+    """The multi-matcher called `name`. Raises RecipeError with the names there are."""
+    found: MultiMatcher = registry("multi_matchers").get(name)
+    return found

@@ -51,7 +51,7 @@ def similarities_of(
     """
     similarities = mean_similarities(spec, moments, measure)
     kinds = spec.mapped_spaces()
-    if FLIP in kinds.values():  # a sign is matched, too: only what has one tells
+    if FLIP in kinds.values():  # signs are matched, too
         signs = mean_correlations(spec, moments)
         similarities |= {name: signs[name] for name, kind in kinds.items() if kind == FLIP}
     if {ROTATE, *TWO_SIDED} & set(kinds.values()):

@@ -59,7 +59,7 @@ RENEW = 0.5
 
 
 class Spread(Protocol):
-    """Does a job for every item, whoever does it: `Workers.map`."""
+    """Does a job for every item, on any worker: `Workers.map`."""
 
     def __call__(self, job: Callable[[T], R], items: Sequence[T], /) -> list[R]: ...
 
@@ -105,7 +105,7 @@ def relax(
 def _stands_alone(spec: Spec, group: Group) -> bool:
     """Whether a matrix speaks for `group` that no other free space touches.
 
-    At the barycentre it knows itself; all others have little to tell their units apart.
+    At the barycentre it is known; all others have little that distinguishes their units.
     """
     free, own = spec.free_spaces(), {*group.members}
     units = max(prod(spec.index_shape(space)) for space in own)

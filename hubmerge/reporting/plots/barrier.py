@@ -29,7 +29,7 @@ from hubmerge.reporting.plots.canvas import (
 )
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.verdict import headline
-from hubmerge.reporting.words import words_for
+from hubmerge.reporting.words import words_of
 
 SIZE = (9.6, 5.0)
 """Inches; a card is about as wide as 9.6 inches of 96 pixels."""
@@ -100,7 +100,7 @@ def _draw_loss(axes: Axes, lines: list[Line], report: Report) -> None:
     ensemble = report.contenders.ensemble.loss
     highest = max(point.loss for line in lines for point in line.curve.points)
     top = max(highest, ensemble or 0.0) * HEADROOM or 1.0
-    words = words_for(report.merged.pipeline_tag)
+    words = words_of(report)
     _dress(axes, f"loss ({words.nats})", f"λ, the share of {_far(report)}", top, _far(report))
     ends = [point.loss - point.excess for point in _ends(lines)]
     axes.plot([0, 1], ends, color=GREY, linewidth=1.3, linestyle=(0, (4, 3)))
@@ -118,7 +118,7 @@ def _draw_loss(axes: Axes, lines: list[Line], report: Report) -> None:
 
 
 def _draw_accuracy(axes: Axes, lines: list[Line], report: Report) -> None:
-    words = words_for(report.merged.pipeline_tag)
+    words = words_of(report)
     _dress(axes, words.accuracy, "λ", 1.0, _far(report))
     for line in lines:
         _curve(axes, line, [point.accuracy for point in line.curve.points])

@@ -96,7 +96,7 @@ def _triangle(axes: Axes, simplex: SimplexMeasured, colours: ScalarMappable) -> 
             look = {"size": 10 if vertex else 7, "color": PAPER if dark else INK, **FONT}
             axes.text(x, y, label, ha="center", va="center", zorder=4, **look)
     barrier = barrier_of(simplex)
-    axes.text(0, 1.42, simplex.together, size=9.5, ha="center", color=INK, **FONT)
+    axes.text(0, 1.42, simplex.multi_match, size=9.5, ha="center", color=INK, **FONT)
     axes.text(0, 1.24, f"highest {interval(barrier)}", size=8, ha="center", color=GREY, **FONT)
 
 
@@ -117,7 +117,7 @@ def _columns(seen: SimplexSeen, title: str, models: int) -> bytes:
             linestyle="none",
             markersize=5,
             alpha=0.8,
-            label=f"{simplex.together}: highest {interval(barrier_of(simplex))}",
+            label=f"{simplex.multi_match}: highest {interval(barrier_of(simplex))}",
         )
     axes.axhline(0, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
     axes.set_xticks(range(len(names) + 1), [*names, "drawn inside"], size=9, color=INK, **FONT)

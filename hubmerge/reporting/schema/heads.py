@@ -1,4 +1,4 @@
-"""What a report says of a merge whose parents tell other classes apart."""
+"""The part of a report on a merge of parents with different label sets."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Known(Part):
 
 
 class Heads(Part):
-    """One head for parents with other labels, and over which labels everybody was measured."""
+    """The joint head of parents with different labels, and what contenders were measured on."""
 
-    kind: Literal["join", "apart"]
+    kind: Literal["join", "concat"]
     """One output per label, or all outputs of all parents."""
     labels: int
-    """That are told apart, each once: all contenders are measured on these."""
+    """All labels, each once: contenders are measured on these."""
     outputs: int
     """Of the merge: more than labels where parents that share some were kept apart."""
     shared: int

@@ -18,6 +18,7 @@ from hubmerge.reporting.schema.barriers import Barriers
 from hubmerge.reporting.schema.base import Count, Part, RowSet, is_finite
 from hubmerge.reporting.schema.fusion import FUSED, FusionTried, SoupRecord
 from hubmerge.reporting.schema.heads import Heads
+from hubmerge.reporting.schema.plugins import UsedPlugin
 from hubmerge.reporting.schema.surveys import Surveys
 from hubmerge.utils.parent_names import MOST, roles
 
@@ -54,11 +55,15 @@ class Merged(Part):
 
     model_type: str
     architecture: Identifier
-    auto_class: Identifier
-    """The transformers class that loads it, such as "AutoModelForImageClassification"."""
+    task: str | None
+    """The registered task that accepts it; None where nothing measures such a model."""
+    auto_class: Identifier | None
+    """The auto class of transformers that loads it, such as "AutoModelForImageClassification"; None
+    if there is none, so that the architecture itself does."""
     auto_processor: Identifier | None
     """The transformers class that loads its processor; None if it has none."""
-    pipeline_tag: str
+    pipeline_tag: str | None
+    """None where neither a task nor transformers says one."""
     dtype: str
     parameters: Count
     labels: list[str]
@@ -148,13 +153,13 @@ class Attempt(Part):
 class Method(Part):
     """How the merge was made."""
 
-    OF_MANY = ("together", "weights", *FUSED)
+    OF_MANY = ("multi_match", "weights", *FUSED, "plugins")
 
     family: str | None
     """The spec used; None where nothing was matched."""
     match: str
-    together: str | None = None
-    """How more than two models were brought together."""
+    multi_match: str | None = None
+    """How more than two models were matched."""
     fuse: str
     needs: str | None = None
     """Which rows the fusion looks at: data-free, label-free or labelled."""
@@ -182,6 +187,8 @@ class Method(Part):
     spaces: list[SpaceMatch]
     unrepaired: str | None
     """What could not be repaired and why; None if nothing was left."""
+    plugins: list[UsedPlugin] | None = None
+    """What of the above is no part of hubmerge; None if all is."""
 
 
 class Data(Part):
@@ -236,6 +243,8 @@ class Run(Part):
     seconds: dict[str, float]
     """Stage -> wall time."""
     versions: dict[str, str]
+    arithmetic: int
+    """Version of the arithmetic; merges of another one are not made again to the same bytes."""
     processes: int
     threads_per_process: int
     intra_op_threads: int
@@ -258,7 +267,7 @@ class Report(Part):
     """The model the parents were made from, where the fusion takes it."""
     merged: Merged
     heads: Heads | None = None
-    """Where the parents tell other classes apart: what became of their heads."""
+    """How the heads were combined, where the parents' label sets differ."""
     contenders: Contenders
     comparisons: list[Comparison]
     barrier: Barriers

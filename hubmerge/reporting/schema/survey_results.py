@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from hubmerge.evaluation.results import Barrier, Curve, Result
+from hubmerge.reporting.schema.plugins import UsedPlugin
 
 Settled = Literal["no barrier", "a barrier", "cannot tell"]
 
@@ -17,7 +20,7 @@ class Surveyed(Result):
     """What all surveys say about themselves.
 
     models: `id@sha` or folder, each. recipe: everything that decides what was found. rows: what
-    calibration, validation and evaluation hold.
+    calibration, validation and evaluation hold. plugins: what of this is no part of hubmerge.
     """
 
     hubmerge: str
@@ -26,6 +29,7 @@ class Surveyed(Result):
     method: str
     rows: dict[str, int]
     unit: str
+    plugins: list[UsedPlugin] = Field(default_factory=list)
     sentence: str
 
 
@@ -95,11 +99,11 @@ class SimplexPoint(Result):
 class SimplexMeasured(Result):
     """A simplex whose vertices are lined-up models.
 
-    together: how they were brought together. ensemble: accuracy of the mean prediction of the
+    multi_match: how they were matched. ensemble: accuracy of the mean prediction of the
     vertices, and of as many points drawn from inside.
     """
 
-    together: str
+    multi_match: str
     places: list[SimplexPoint]
     barrier: Barrier
     calibrated_barrier: Barrier | None

@@ -16,6 +16,7 @@ from hubmerge.fuse import Given, find_fusion
 from hubmerge.fuse._mixing import along
 from hubmerge.fuse.methods.average import average
 from hubmerge.fuse.validation_scorer import METRICS, ValidationScorer, perturbed
+from hubmerge.models.class_outputs import ClassStatistics
 from hubmerge.models.method_context import MethodContext
 from hubmerge.training.midpoint_loss import Midpoint
 from hubmerge.utils.input_batches import NoBatches
@@ -44,7 +45,8 @@ def trip():
         return {"pixel_values": shown[list(indices)]}
 
     held, sampler = (
-        Batches(read, tuple(half), wanted[list(half)]) for half in (range(150), range(150, 300))
+        Batches(read, tuple(half), wanted[list(half)], statistics=ClassStatistics())
+        for half in (range(150), range(150, 300))
     )
     context = MethodContext(None, copy.deepcopy(first), sampler, Workers(threads=1), held)
     return [model.state_dict() for model in models], context
@@ -70,8 +72,8 @@ def test_a_greedy_soup_is_never_worse_than_the_best_model_by_its_own_metric(metr
     scorer = ValidationScorer(context, lambda state, weights: state)
     alone = [scorer.figures(metric, state, [1.0])[0] for state in states]
     assert scorer.figures(metric, fused.state, fused.weights)[0] >= max(alone)
-    told = [step.alone for step in fused.ledger.steps]
-    signed = [-figure for figure in told] if metric == "loss" else told
+    reported = [step.alone for step in fused.ledger.steps]
+    signed = [-figure for figure in reported] if metric == "loss" else reported
     assert signed == sorted(alone, reverse=True)
     assert fused.weights[2] in (0.0, 1.0), "a stranger comes alone or not at all"
     assert sum(fused.weights) == pytest.approx(1)

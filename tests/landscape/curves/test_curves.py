@@ -13,6 +13,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.landscape.curves import curves, find_curve
 from hubmerge.landscape.geometry.chain import Chain, hats
 from hubmerge.landscape.path_trainer import PathTrainer
+from hubmerge.models.class_outputs import ClassStatistics
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import permute, random_permutation
@@ -39,7 +40,7 @@ def rows_of(images, labels):
     def read(indices):
         return {"pixel_values": images[list(indices)]}
 
-    return Batches(read, tuple(range(len(labels))), labels)
+    return Batches(read, tuple(range(len(labels))), labels, statistics=ClassStatistics())
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def found(name, ends, context, steps=STEPS):
 
 
 @pytest.mark.parametrize("name", BENT)
-def test_to_a_symmetric_copy_it_is_flat_once_lined_up(name, ends, context):
+def test_the_curve_to_a_symmetric_copy_is_flat_once_aligned(name, ends, context):
     first, _ = ends
     teacher, chain = found(name, (first, first), context, steps=50)
     assert teacher.worst(chain) <= teacher.worst(Chain((first, first), hats))

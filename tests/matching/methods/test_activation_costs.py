@@ -43,7 +43,7 @@ def test_a_code_that_never_occurs_adds_nothing():
     assert float(mutual_information(torch.zeros(3, 3, dtype=torch.float64))) == 0
 
 
-def test_a_unit_tells_most_about_itself():
+def test_a_unit_has_most_information_about_itself():
     model = generic("mlp_head-none")
     spec = spec_of(model)
     moments = measure_information(spec, model, model, probe_batches(model), Workers(threads=1))

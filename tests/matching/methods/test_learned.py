@@ -83,8 +83,8 @@ def test_both_parents_keep_their_functions(name, method, often):
     model = copy.deepcopy(generic(name)).double()
     moved = (match.anchored(states[0]), match.apply(states[1]))
     for before, after in zip(states, moved, strict=True):
-        told = [outputs(model, in_float64(state), inputs) for state in (before, after)]
-        assert deviation(*told) < 1e-9
+        reported = [outputs(model, in_float64(state), inputs) for state in (before, after)]
+        assert deviation(*reported) < 1e-9
 
 
 @every_model

@@ -86,7 +86,7 @@ def test_planted_symmetries_are_recovered_from_what_the_units_do(name, method):
     elements = [random_permutation(spec, seed) for seed in (7, 8, 9)]
     models = [holding(model, permute(spec, state, element)) for element in elements]
     states = [each.state_dict() for each in models]
-    matches = find_multi_matcher("universe").function(problem(spec, states, method, models))
+    matches = find_multi_matcher("cycle-consistent").function(problem(spec, states, method, models))
     right = total = 0
     for element, match in zip(elements[1:], matches, strict=True):
         wanted = compose(spec, invert(spec, element), elements[0])
@@ -101,7 +101,9 @@ def test_planted_rotations_are_recovered_from_what_the_units_do():
     elements = [random_symmetry(spec, seed) for seed in (1, 2, 3)]
     models = [holding(model, transform(spec, form, element)) for element in elements]
     states = [each.state_dict() for each in models]
-    matches = find_multi_matcher("universe").function(problem(spec, states, "activations", models))
+    matches = find_multi_matcher("cycle-consistent").function(
+        problem(spec, states, "activations", models)
+    )
     anchor = canonical(spec, states[0])
     inputs = probe(model)
     for state, match in zip(states[1:], matches, strict=True):
@@ -121,7 +123,7 @@ def test_every_cycle_closes(name, data):
     universe = [Symmetry(random_permutation(spec, s)) for s in range(3)]
     via = compose_symmetries(spec, between(spec, universe, 1, 2), between(spec, universe, 0, 1))
     assert_same(via, between(spec, universe, 0, 2))
-    found = find_multi_matcher("universe").function(
+    found = find_multi_matcher("cycle-consistent").function(
         problem(spec, states, method, models if data else None)
     )
     a_b, a_c = (match.symmetry for match in found)
@@ -152,16 +154,16 @@ def test_the_universe_agrees_better_than_any_star_and_no_single_move_betters_it(
         way: agreement(spec, lined_up(states, found.function(problem(spec, states))))
         for way, found in multi_matchers().items()
     }
-    assert reached["universe"] >= reached["star"] - 1e-9
+    assert reached["cycle-consistent"] >= reached["star"] - 1e-9
     assert reached["merge-many"] > agreement(spec, states)
-    matches = find_multi_matcher("universe").function(problem(spec, states))
+    matches = find_multi_matcher("cycle-consistent").function(problem(spec, states))
     for seed in range(5):
         for space, index in random_permutation(spec, seed).items():
             for number in range(2):
                 other = dict(matches[number].permutation) | {space: index}
                 moved = lined_up(states, matches)
                 moved[number + 1] = permute(spec, states[number + 1], other)
-                assert agreement(spec, moved) <= reached["universe"] + 1e-9
+                assert agreement(spec, moved) <= reached["cycle-consistent"] + 1e-9
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -190,7 +192,7 @@ def test_two_models_are_matched_as_a_pair_is(name, data):
     method = "activations" if data else "weights"
     given = problem(spec, states, method, models if data else None)
     pair = given.match(0, 1)
-    (found,) = find_multi_matcher("universe").function(given)
+    (found,) = find_multi_matcher("cycle-consistent").function(given)
     for space, index in pair.permutation.items():
         assert torch.equal(found.permutation[space], index)
     assert [s.correlation for s in found.spaces] == pytest.approx(
@@ -240,7 +242,7 @@ def test_a_match_leaves_the_function_alone(way):
 def test_an_unknown_way_is_refused_with_the_names_there_are():
     with pytest.raises(RecipeError, match="'unvierse'") as refused:
         find_multi_matcher("unvierse")
-    assert "universe" in (refused.value.found or "")
+    assert "cycle-consistent" in (refused.value.found or "")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -290,7 +292,9 @@ def test_planted_rotations_are_recovered_from_weights_alone():
         return Match("nearly", spec, right.permutation, "", (), wrong)
 
     matcher = Matcher("nearly", nearly, "here", "nothing", None)
-    matches = find_multi_matcher("universe").function(MultiMatchProblem(spec, states, matcher, {}))
+    matches = find_multi_matcher("cycle-consistent").function(
+        MultiMatchProblem(spec, states, matcher, {})
+    )
     for state, match in zip(states[1:], matches, strict=True):
         moved = match.apply(state)
         anchor = match.anchored(states[0])

@@ -13,7 +13,7 @@ from hubmerge.specs.spec import Space, Spec
 
 
 def spec_with(*spaces):
-    return Spec("toy", {space.name: space for space in spaces}, {})
+    return Spec(family="toy", spaces={space.name: space for space in spaces}, tensors={})
 
 
 @pytest.mark.parametrize("seed", range(3))

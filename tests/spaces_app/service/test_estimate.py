@@ -51,7 +51,7 @@ def test_a_path_is_followed_by_another() -> None:
     assert remaining(last, None) == 4.0
 
 
-def test_what_a_worker_tells_adds_up() -> None:
+def test_the_events_of_a_worker_add_up() -> None:
     tracker = ProgressTracker()
     bar = {"event": "Progress", "unit": "it"}
     tracker.handle({"event": "Stage", "name": "match"})

@@ -17,7 +17,7 @@ jobs = st.lists(st.builds(job, st.sampled_from("abc"), st.integers(0, 9)), max_s
 
 
 @given(jobs, jobs)
-def test_nobody_is_lost_and_positions_are_places(waiting: list[Job], running: list[Job]) -> None:
+def test_no_job_is_lost_and_positions_are_places(waiting: list[Job], running: list[Job]) -> None:
     order = fair_order(waiting, running)
     assert sorted(job.id for job in order) == sorted(job.id for job in waiting)
     places = [position(job.id, waiting, running) for job in order]
@@ -25,7 +25,7 @@ def test_nobody_is_lost_and_positions_are_places(waiting: list[Job], running: li
 
 
 @given(jobs, jobs)
-def test_nobody_gets_two_turns_before_another_waiting_gets_one(
+def test_no_visitor_gets_two_turns_before_another_waiting_gets_one(
     waiting: list[Job], running: list[Job]
 ) -> None:
     order = fair_order(waiting, running)

@@ -142,7 +142,7 @@ def test_stop_leaves_nothing(jobs: JobService, anonymous: Visitor, workers: Work
     assert not list(jobs.folders.shared.rglob("*.incomplete"))
 
 
-def test_nobody_else_can_stop_it(jobs: JobService, anonymous: Visitor) -> None:
+def test_only_its_owner_can_stop_a_job(jobs: JobService, anonymous: Visitor) -> None:
     job = jobs.submit(anonymous, quick())
     assert refused(lambda: jobs.stop(anonymous_visitor("stranger"), job.id)) == "AccessError"
     assert ended(jobs, anonymous, job.id).job.state is State.DONE
@@ -215,14 +215,14 @@ def test_half_files_that_get_their_names_meanwhile_do_not_end_the_tidying(jobs: 
     assert not blobs.exists()
 
 
-def test_what_cannot_be_removed_now_is_tried_again(
+def test_what_cannot_be_tidied_now_is_tried_again(
     hub: EmbeddedHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[Scheduler] = []
 
     def fail(scheduler: Scheduler) -> None:
         tried.append(scheduler)
-        raise OSError("in use")
+        raise OSError("somebody holds it")
 
     monkeypatch.setattr(Scheduler, "clean_up", fail)
     monkeypatch.setattr("spaces_app.service.scheduler.CLEAN_UP_SECONDS", 0.01)

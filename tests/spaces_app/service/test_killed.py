@@ -65,7 +65,7 @@ def test_a_worker_killed_in_every_stage_and_the_same_merge_started_again(
     assert hashes(jobs, anonymous, killed_no_more.id) == hashes(jobs, anonymous, undisturbed.id)
 
 
-def test_short_work_that_is_killed_is_told_and_can_be_done_again(
+def test_short_work_that_is_killed_is_reported_and_can_be_repeated(
     jobs: JobService, anonymous: Visitor, workers: Workers
 ) -> None:
     def killed(act: Callable[[], object]) -> None:

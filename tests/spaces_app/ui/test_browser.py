@@ -73,7 +73,7 @@ def test_the_whole_path(
     plan = me.see("#plan .hm-good", "Free spaces")
     assert "apache-2.0" in plan.inner_text()
     me.photograph(f"2-plan-{family}", "#plan")
-    workers.halt(lambda told: told["event"] == "Point" and told["path"] == "matched")
+    workers.halt(lambda reported: reported["event"] == "Point" and reported["path"] == "matched")
     job = me.start()
     me.see("#progress .hm-now")
     me.see("#progress .hm-curve")
@@ -174,7 +174,7 @@ def test_a_reload_brings_it_back(
     visitor.see("#verdict .hm-verdict")
 
 
-def test_two_people_and_what_is_private(
+def test_two_visitors_and_a_private_model(
     visit: Callable[..., PageVisitor], hub: EmbeddedHub
 ) -> None:
     guest, other = visit(), visit()

@@ -45,7 +45,7 @@ def taken(hub: EmbeddedHub, folders: dict[str, Path], request: pytest.FixtureReq
     return zoo.push(hub, f"me/{name}", folders["me/mlp-a"])
 
 
-def message_of(act: Callable[[], object]) -> str:
+def reported(act: Callable[[], object]) -> str:
     """What the page says when it is refused, and never in the words of a terminal."""
     with pytest.raises(Refused) as refused:
         act()
@@ -62,11 +62,11 @@ def head(hub: EmbeddedHub, repo: str, revision: str = "main") -> str:
     return str(hub.api().model_info(repo, revision=revision).sha)
 
 
-def test_an_existing_repository_is_left_alone_until_somebody_says_so(
+def test_an_existing_repository_is_left_alone_until_asked_for(
     office: JobService, hub: EmbeddedHub, me: Visitor, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
-    said = message_of(lambda: office.publish(me, merged, to(taken)))
+    said = reported(lambda: office.publish(me, merged, to(taken)))
     assert "Nothing was published" in said
     assert "exists already" in said
     assert head(hub, taken) == before
@@ -93,27 +93,23 @@ def test_what_cannot_be_published_is_said_in_the_words_of_the_page(
     office: JobService, hub: EmbeddedHub, guest: Visitor, me: Visitor, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
-    assert "is public" in message_of(lambda: office.publish(me, merged, to(taken, private=True)))
-    nowhere = message_of(lambda: office.publish(me, merged, to("me/nowhere", create_pr=True)))
+    assert "is public" in reported(lambda: office.publish(me, merged, to(taken, private=True)))
+    nowhere = reported(lambda: office.publish(me, merged, to("me/nowhere", create_pr=True)))
     assert "“a new repository”" in nowhere
     assert not hub.api().repo_exists("me/nowhere")
-    theirs = message_of(lambda: office.publish(guest, merged, to("me/not-the-guests")))
+    theirs = reported(lambda: office.publish(guest, merged, to("me/not-the-guests")))
     assert "guest/not-the-guests" in theirs
-    message_of(lambda: office.publish(guest, merged, to(taken, exist_ok=True)))
+    reported(lambda: office.publish(guest, merged, to(taken, exist_ok=True)))
     assert head(hub, taken) == before
 
 
 def test_a_gated_parent_is_explained_and_respected(
-    office: JobService,
-    hub: EmbeddedHub,
-    folders: dict[str, Path],
-    guest: Visitor,
-    anonymous: Visitor,
+    office: JobService, hub: EmbeddedHub, folders: dict[str, Path], guest: Visitor, visitor: Visitor
 ) -> None:
     gated = zoo.push(hub, "guest/gated", folders["me/mlp-a"])
     hub.api().update_repo_settings(gated, gated="manual")
     recipe = quick(models=(gated, "me/mlp-b"))
-    said = message_of(lambda: office.plan(anonymous, recipe))
+    said = reported(lambda: office.plan(visitor, recipe))
     assert "gated: its owners decide who may download it" in said
     assert "ask for access" in said
     planned = office.plan(guest, recipe)
@@ -125,22 +121,22 @@ def test_a_gated_parent_is_explained_and_respected(
     report = Report.read(office.result(guest, job.id))
     assert report.licence.private_by_default
     assert "Private unless you decide otherwise" in publish_view.terms(report)
-    message_of(lambda: office.result(anonymous, job.id))
+    reported(lambda: office.result(visitor, job.id))
 
 
-def test_a_private_model_is_told_of_without_a_terminal(
-    office: JobService, anonymous: Visitor
+def test_a_private_model_is_reported_without_a_terminal(
+    office: JobService, visitor: Visitor
 ) -> None:
     recipe = quick(models=("guest/secret-a", "me/mlp-b"))
-    assert "sign in on this page" in message_of(lambda: office.plan(anonymous, recipe))
+    assert "sign in on this page" in reported(lambda: office.plan(visitor, recipe))
 
 
 @pytest.mark.parametrize(
     ("hint", "said"),
     [
         (
-            f"{option('match', 'weights')}, or {option('together', 'universe')}",
-            "Matching “weights”, or `together: universe` in a recipe",
+            f"{option('match', 'weights')}, or {option('multi_match', 'star')}",
+            "Matching “weights”, or `multi_match: star` in a recipe",
         ),
         (
             f"{add('dataset')}, or {option('fuse', 'average')}",

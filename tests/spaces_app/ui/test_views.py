@@ -110,7 +110,7 @@ def test_what_is_no_figure_is_shown_as_none(value: object) -> None:
     assert (shown.accuracy, shown.rows) == (None, None)
 
 
-def test_a_card_is_told_as_it_is() -> None:
+def test_a_card_is_shown_as_it_is() -> None:
     result = {
         "dataset": {"args": {"rows": 400}},
         "metrics": [{"type": "accuracy", "value": 0.9}, {"type": "loss_barrier", "value": 0.1}],
@@ -135,7 +135,7 @@ def test_a_curve_has_no_line_where_nothing_was_measured() -> None:
     assert str(curve_view.draw({"naive": torn})).count("<polyline") == 2
 
 
-def test_reading_between_points_is_on_the_line_and_says_so() -> None:
+def test_a_value_between_points_is_on_the_line_and_marked_as_interpolated() -> None:
     curve = example().barrier.detail.matched
     assert curve is not None
     for point in curve.points:

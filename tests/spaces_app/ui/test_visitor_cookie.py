@@ -1,4 +1,4 @@
-"""In whose name the app acts: a browser's that asks for it on the app's own page, nobody else's."""
+"""In whose name the app acts: only a browser's that asks for it on the app's own page."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_another_site_cannot_act_for_who_is_signed_in(app: RunningApp) -> None:
 
 
 def test_who_keeps_no_cookie_cannot_sign_in(app: RunningApp) -> None:
-    """Everybody without one looks alike."""
+    """All visitors without one look alike."""
     assert "keeps no cookies" in press(app, "own-token", OWN_PAGE, None)
     assert app.context.sessions.find("address 127.0.0.1").token is None
 

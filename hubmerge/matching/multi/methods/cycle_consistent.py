@@ -34,8 +34,8 @@ SURELY = 1e-9
 """Relative rise of a sum of float64 products below which two universes count as equally good."""
 
 
-@multi_matcher("universe", source="arXiv:2405.17897, section 3.2", all_pairs=True)
-def universe(problem: MultiMatchProblem) -> list[Match]:
+@multi_matcher(source="arXiv:2405.17897, section 3.2", all_pairs=True)
+def cycle_consistent(problem: MultiMatchProblem) -> list[Match]:
     """All pairs are matched at once: each model has one place in a common universe.
 
     Raises the sum over all pairs of what the matcher raises for one: the inner product of the

@@ -20,7 +20,7 @@ ROUNDS = 100
 """Times every model is visited, at most."""
 
 
-@multi_matcher("merge-many", source="arXiv:2209.04836, Algorithm 3", without_data=True)
+@multi_matcher(source="arXiv:2209.04836, Algorithm 3", without_data=True)
 def merge_many(problem: MultiMatchProblem) -> list[Match]:
     """Each model in turn is matched to the mean of all the others; by permutations alone.
 

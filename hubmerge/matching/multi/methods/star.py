@@ -6,7 +6,7 @@ from hubmerge.matching.multi.registry import MultiMatchProblem, multi_matcher
 from hubmerge.matching.result import Match
 
 
-@multi_matcher("star", source="arXiv:2209.04836, section 3, model by model")
+@multi_matcher(source="arXiv:2209.04836, section 3, model by model")
 def star(problem: MultiMatchProblem) -> list[Match]:
     """Each model is matched to the first; the others are lined up only by way of it."""
     return [problem.match(0, q) for q in range(1, len(problem.states))]

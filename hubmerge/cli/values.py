@@ -1,0 +1,90 @@
+"""What is typed as the value of an option, as a field has it; and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_origin
+
+from hubmerge.errors import RecipeError
+from hubmerge.utils.option import DeclaredOption
+
+Scalar = bool | int | float | str
+
+
+def read(option: DeclaredOption, typed: Any) -> Any:
+    """The value of the option's field. Raises: RecipeError."""
+    kinds = [get_origin(kind) or kind for kind in option.types]
+    if dict in kinds:
+        return _named(option.flag, typed)
+    if option.repeats:
+        return tuple(typed)
+    if tuple in kinds:
+        return _numbers(option.flag, typed)
+    if option.typed is str and (float in kinds or int in kinds):
+        return _number_or_word(option, typed, float if float in kinds else int)
+    return typed
+
+
+def written(option: DeclaredOption, value: Any) -> Iterator[str]:
+    """The words of a command line that give the option this value."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from (option.flag, f"{name}={_text(each)}")
+    elif option.repeats:
+        for each in value:
+            yield from (option.flag, each)
+    elif isinstance(value, tuple | list):
+        yield from (option.flag, ",".join(map(_text, value)))
+    elif isinstance(value, bool):
+        yield option.flag
+    else:
+        yield from (option.flag, _text(value))
+
+
+def _text(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _named(flag: str, given: list[str]) -> dict[str, Scalar]:
+    """NAME=VALUE, any number of times. Raises: RecipeError."""
+    found: dict[str, Scalar] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name and equals and value):
+            raise RecipeError(f"{flag} {each}", hint="NAME=VALUE, such as density=0.2")
+        if name in found:
+            raise RecipeError(f"{flag} {name} was given twice")
+        found[name] = _scalar(value)
+    return found
+
+
+def _scalar(text: str) -> Scalar:
+    """A number or a truth value, where the text is one."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _numbers(flag: str, typed: str) -> tuple[float, ...]:
+    """Numbers between commas. Raises: RecipeError."""
+    try:
+        return tuple(float(number) for number in typed.split(","))
+    except ValueError as error:
+        raise RecipeError(f"{flag} {typed}", hint="numbers, such as .5,.3,.2") from error
+
+
+def _number_or_word(option: DeclaredOption, typed: str, kind: type) -> Any:
+    """A number, or one of the option's words. Raises: RecipeError."""
+    words = [*option.words, *option.option.choices]
+    if typed in words:
+        return typed
+    try:
+        return kind(typed)
+    except ValueError as error:
+        known = ", ".join(f'"{word}"' for word in dict.fromkeys(words))
+        raise RecipeError(f"{option.flag} {typed}", hint=f"a number, or {known}") from error

@@ -1,0 +1,79 @@
+"""What is kept of a model's answers to labelled rows, and what can be asked of it.
+
+Everything that is scored, compared or drawn asks for no more than `Outputs` has. How an answer
+becomes figures of rows says the task, by its `RowStatistics`: `class_outputs.py` keeps all logits
+over classes, `token_outputs.py` a few figures of each block of tokens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedConfig
+
+    from hubmerge.models.label_outputs import Answers
+
+
+class Outputs(Protocol):
+    """Rows in a fixed order; figures per row are float64 or bool [rows]."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """What is right: the same for all contenders on the same rows."""
+        ...
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether a row was right, or the share of it that was."""
+        ...
+
+    @property
+    def finite(self) -> bool:
+        """Whether every logit is a number."""
+        ...
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error; NaN if not finite."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def first(self, rows: int) -> Self:
+        """The first `rows` rows."""
+        ...
+
+    def losses(self, temperature: float = 1.0) -> np.ndarray:
+        """Loss of each row in nats, after dividing the logits by `temperature`."""
+        ...
+
+    def fitted_temperature(self) -> float | None:
+        """The temperature of the least mean loss; for finite outputs of one row or more.
+
+        None where a temperature means nothing.
+        """
+        ...
+
+
+class RowStatistics(Protocol):
+    """How answers of a model become figures of rows, batch by batch."""
+
+    def width(self, config: PreTrainedConfig) -> int:
+        """Figures of a row."""
+        ...
+
+    def rows_at_once(self, config: PreTrainedConfig, labels: Tensor) -> int | None:
+        """Rows of a batch whose answers are held together; None for all of them."""
+        ...
+
+    def of_batch(self, answer: Any, labels: Tensor) -> Tensor:
+        """Figures float64 [rows, width] on the CPU, of what the model's forward returned."""
+        ...
+
+    def outputs(self, figures: np.ndarray, labels: np.ndarray, answers: Answers | None) -> Outputs:
+        """All rows together. answers: how outputs are read as labels, where they differ."""
+        ...

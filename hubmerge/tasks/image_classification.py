@@ -1,0 +1,61 @@
+"""Image classification: one label for an image, which the model's own processor prepares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hubmerge.tasks import feature_classification
+from hubmerge.tasks._architectures import loads
+from hubmerge.tasks._classes import LABEL_AXES, class_statistics, mean_of_parents
+from hubmerge.tasks._registry import register
+from hubmerge.tasks._task import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+    from hubmerge.data.dataset import Data
+    from hubmerge.data.reading import ReadFor, Reading
+
+AUTO_CLASS = "AutoModelForImageClassification"
+
+
+def accepts(config: PreTrainedConfig) -> bool:
+    """Whether transformers loads the model as an image classifier, and it takes images alone."""
+    return loads(AUTO_CLASS, config) and not feature_classification.accepts(config)
+
+
+def probe(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """See `image_probe`."""
+    from hubmerge.models.probe import image_probe
+
+    return image_probe(model, rows, seed)
+
+
+def read(data: Data, wanted: ReadFor) -> Reading:
+    """Images through the processor; all logits are kept. Raises: DataError, LabelError."""
+    from hubmerge.data.batches import image_reader
+    from hubmerge.data.reading import read_labelled
+
+    reader = image_reader(data, wanted.model, wanted.processor)
+    return read_labelled(data, wanted, reader, class_statistics(), "images")
+
+
+TASK = register(
+    Task(
+        name="image-classification",
+        summary="image classifiers",
+        pipeline_tag="image-classification",
+        auto_class=AUTO_CLASS,
+        auto_processor="AutoImageProcessor",
+        accepts=accepts,
+        label_axes=LABEL_AXES,
+        companion_files=("preprocessor_config.json", "processor_config.json"),
+        probe=probe,
+        inputs=("image",),
+        labelled=True,
+        read=read,
+        statistics=class_statistics,
+        combine=mean_of_parents,
+    )
+)

@@ -1,0 +1,86 @@
+"""Text generation: causal language models, which say of every token how likely it comes next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hubmerge.tasks._architectures import loads
+from hubmerge.tasks._registry import register
+from hubmerge.tasks._task import Example, Task, Words
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+    from hubmerge.data.dataset import Data
+    from hubmerge.data.reading import ReadFor, Reading
+    from hubmerge.models.outputs import RowStatistics
+
+AUTO_CLASS = "AutoModelForCausalLM"
+
+
+def accepts(config: PreTrainedConfig) -> bool:
+    """Whether transformers loads the model as a causal language model."""
+    return loads(AUTO_CLASS, config)
+
+
+def probe(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """See `token_probe`."""
+    from hubmerge.models.probe import token_probe
+
+    return token_probe(model, rows, seed)
+
+
+def read(data: Data, wanted: ReadFor) -> Reading:
+    """Texts in blocks of tokens; figures of each block are kept. Raises: DataError."""
+    from hubmerge.data.reading import read_texts
+
+    return read_texts(data, wanted)
+
+
+def statistics() -> RowStatistics:
+    """Figures of each block of tokens: logits over a vocabulary would not fit into memory."""
+    from hubmerge.models.token_outputs import TokenStatistics
+
+    return TokenStatistics()
+
+
+TASK = register(
+    Task(
+        name="text-generation",
+        summary="causal language models",
+        pipeline_tag="text-generation",
+        auto_class=AUTO_CLASS,
+        auto_processor="AutoTokenizer",
+        accepts=accepts,
+        label_axes={},
+        companion_files=(
+            "generation_config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
+            "vocab.json",
+            "vocab.txt",
+            "merges.txt",
+            "tokenizer.model",
+            "spiece.model",
+            "sentencepiece.bpe.model",
+            "chat_template.jinja",
+        ),
+        probe=probe,
+        inputs=("text",),
+        labelled=False,
+        read=read,
+        statistics=statistics,
+        words=Words(
+            accuracy="next-token accuracy",
+            loss="perplexity",
+            nats="nats per token",
+            scale="perplexity is the exponential of the mean loss of a token in nats",
+            measured="perplexity, next-token accuracy and calibration error",
+            exponential=True,
+        ),
+        example=Example(processor="tokenizer"),
+    )
+)
