@@ -23,12 +23,12 @@ from hubmerge.cli import app
 from hubmerge.errors import exit_codes
 from hubmerge.fuse import fusions
 from hubmerge.fuse.laws import LAWS
+from hubmerge.options.declared import options_of
 from hubmerge.recipe import DataRecipe, Recipe
 from hubmerge.reporting.methods import Method, option_text
 from hubmerge.reporting.methods import methods as registered
 from hubmerge.specs.family import Family, load_families
 from hubmerge.tasks import tasks
-from hubmerge.utils.option import options_of
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 88

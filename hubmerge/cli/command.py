@@ -14,8 +14,8 @@ from hubmerge.cli.options import Output, RecipeFile, settle
 from hubmerge.cli.values import read
 from hubmerge.errors import RecipeError
 from hubmerge.hub.destination import Destination
+from hubmerge.options.declared import GROUPS, OUTPUT, DeclaredOption, options_of
 from hubmerge.recipe import Part, Recipe, make, read_recipe
-from hubmerge.utils.option import GROUPS, OUTPUT, DeclaredOption, options_of
 
 MOST_NEEDED = "Most needed"
 """The panel that comes first."""

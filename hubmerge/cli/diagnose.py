@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
+from hubmerge.options.declared import DIAGNOSE
 from hubmerge.recipe import Recipe
-from hubmerge.utils.option import DIAGNOSE
 
 if TYPE_CHECKING:
     from hubmerge.surveys.diagnose import Diagnosis

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
 from hubmerge.hub.destination import Destination
+from hubmerge.options.declared import MATCH
 from hubmerge.recipe import Recipe
-from hubmerge.utils.option import MATCH
 from hubmerge.utils.parent_names import parent_letters
 
 NAME = "match"

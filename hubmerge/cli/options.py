@@ -10,8 +10,8 @@ from typing import Annotated
 
 from hubmerge.hub.destination import Destination
 from hubmerge.landscape import options as surveys
+from hubmerge.options.declared import MODELS, OUTPUT, DeclaredOption, Option, options_of
 from hubmerge.recipe import Recipe
-from hubmerge.utils.option import MODELS, OUTPUT, DeclaredOption, Option, options_of
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.silence import silence_libraries
 

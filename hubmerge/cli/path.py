@@ -6,8 +6,8 @@ from hubmerge.cli import options as o
 from hubmerge.cli.survey import say_found, survey_command
 from hubmerge.hub.destination import Destination
 from hubmerge.landscape.options import PathOptions
+from hubmerge.options.declared import PATH, SURVEY
 from hubmerge.recipe import Recipe
-from hubmerge.utils.option import PATH, SURVEY
 
 NAME = "path"
 

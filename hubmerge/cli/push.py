@@ -11,7 +11,7 @@ from typing import Annotated
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
 from hubmerge.hub.destination import Destination
-from hubmerge.utils.option import PUSH, TARGET, Option
+from hubmerge.options.declared import PUSH, TARGET, Option
 
 NAME = "push"
 

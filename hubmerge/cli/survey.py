@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command
 from hubmerge.hub.destination import Destination
+from hubmerge.options.declared import SURVEY
 from hubmerge.recipe import Recipe
-from hubmerge.utils.option import SURVEY
 
 if TYPE_CHECKING:
     from hubmerge.reporting.schema.survey_results import Surveyed

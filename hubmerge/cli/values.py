@@ -1,12 +1,11 @@
-"""What is typed as the value of an option, as a field has it; and the other way round."""
+"""What is typed as the value of an option, as a field has it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, get_origin
 
 from hubmerge.errors import RecipeError
-from hubmerge.utils.option import DeclaredOption
+from hubmerge.options.declared import DeclaredOption
 
 Scalar = bool | int | float | str
 
@@ -23,26 +22,6 @@ def read(option: DeclaredOption, typed: Any) -> Any:
     if option.typed is str and (float in kinds or int in kinds):
         return _number_or_word(option, typed, float if float in kinds else int)
     return typed
-
-
-def written(option: DeclaredOption, value: Any) -> Iterator[str]:
-    """The words of a command line that give the option this value."""
-    if isinstance(value, dict):
-        for name, each in value.items():
-            yield from (option.flag, f"{name}={_text(each)}")
-    elif option.repeats:
-        for each in value:
-            yield from (option.flag, each)
-    elif isinstance(value, tuple | list):
-        yield from (option.flag, ",".join(map(_text, value)))
-    elif isinstance(value, bool):
-        yield option.flag
-    else:
-        yield from (option.flag, _text(value))
-
-
-def _text(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _named(flag: str, given: list[str]) -> dict[str, Scalar]:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -24,6 +23,9 @@ from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError, LabelError
 from hubmerge.models.label_outputs import Answers
 from hubmerge.models.outputs import RowStatistics
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 BATCH_SIZE = 100
 """Rows in a batch. Part of every figure's last bits: never made to depend on the machine."""

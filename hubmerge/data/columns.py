@@ -6,12 +6,13 @@ Every rule can be overruled by naming the column. Errors list the columns with t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
-
-from datasets import ClassLabel, Dataset, Features, Image, LargeList, List, Value
+from typing import TYPE_CHECKING, Any
 
 from hubmerge.errors import DataError
 from hubmerge.errors.wording import action, option
+
+if TYPE_CHECKING:
+    from datasets import Dataset, Features
 
 IMAGE, FEATURE, TEXT = "image", "feature", "text"
 """Kinds of columns that hold inputs."""
@@ -39,6 +40,8 @@ def find_inputs(
 
     An image column is a `datasets.Image`, a feature column a list of floats.
     """
+    from datasets import Image
+
     if image is not None:
         _known_column(image, features, ref)
         if not isinstance(features[image], Image):
@@ -70,6 +73,8 @@ def find_inputs(
 
 def find_label(features: Features, asked: str | None, ref: str) -> str:
     """The column asked for; else the one `ClassLabel`; else the first usual name that fits."""
+    from datasets import ClassLabel
+
     fitting = [name for name, kind in features.items() if _is_label(kind)]
     if asked is not None:
         _known_column(asked, features, ref)
@@ -110,10 +115,14 @@ def find_text(features: Features, asked: str | None, ref: str) -> str:
 
 
 def _is_text(kind: Any) -> bool:
+    from datasets import Value
+
     return isinstance(kind, Value) and kind.dtype in ("string", "large_string")
 
 
 def _is_vector(kind: Any) -> bool:
+    from datasets import LargeList, List, Value
+
     return (
         isinstance(kind, List | LargeList)
         and isinstance(kind.feature, Value)
@@ -122,6 +131,8 @@ def _is_vector(kind: Any) -> bool:
 
 
 def _is_label(kind: Any) -> bool:
+    from datasets import ClassLabel, Value
+
     return isinstance(kind, ClassLabel) or (
         isinstance(kind, Value)
         and kind.dtype.removeprefix("u").startswith(("int", "string", "large_string"))
@@ -160,6 +171,8 @@ def _typed(features: Features, names: Iterable[str] | None = None) -> str:
 
 
 def _type(kind: Any) -> str:
+    from datasets import ClassLabel, LargeList, List, Value
+
     if isinstance(kind, ClassLabel):
         return f"ClassLabel of {kind.num_classes}"
     if isinstance(kind, Value):

@@ -11,9 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import datasets
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from typing import TYPE_CHECKING
 
 from hubmerge.data.columns import (
     FEATURE,
@@ -31,6 +29,9 @@ from hubmerge.data.columns import (
 )
 from hubmerge.errors import DataError, HubmergeError, ResourceError
 from hubmerge.utils.progress import is_quiet
+
+if TYPE_CHECKING:
+    from datasets import ClassLabel, Dataset, Features, Value
 
 TEST = ("test",)
 VALIDATION = ("validation", "valid", "val", "dev")
@@ -69,6 +70,8 @@ class Data:
     @property
     def label_names(self) -> list[str] | None:
         """Class names by label index, where the labels are numbers with names."""
+        from datasets import ClassLabel
+
         feature = self.label_feature
         return list(feature.names) if isinstance(feature, ClassLabel) and feature.names else None
 
@@ -190,6 +193,8 @@ class _Columns:
 
 def _read(folder: Path, ref: str, config: str | None) -> tuple[dict[str, Dataset], str | None]:
     """Every split in `folder`, and the configuration opened."""
+    import datasets
+
     if not folder.is_dir():
         raise DataError(f"there is no data set folder {folder}", source=ref)
     folder = folder.resolve()
@@ -204,7 +209,9 @@ def _read(folder: Path, ref: str, config: str | None) -> tuple[dict[str, Dataset
             f'{ref} has no configuration "{config}"',
             found="a folder written by save_to_disk, which has none",
         )
-    splits = found if isinstance(found, DatasetDict) else {str(found.split or "train"): found}
+    splits = (
+        found if isinstance(found, datasets.DatasetDict) else {str(found.split or "train"): found}
+    )
     splits = {str(split): rows for split, rows in splits.items() if len(rows)}
     if not splits:
         raise DataError(f"{ref} has no rows")
@@ -213,6 +220,8 @@ def _read(folder: Path, ref: str, config: str | None) -> tuple[dict[str, Dataset
 
 def _config(folder: Path, ref: str, config: str | None) -> str:
     """`config` if it exists; else the default one, or the only one."""
+    import datasets
+
     names = datasets.get_dataset_config_names(str(folder))
     if config is not None:
         if config not in names:
@@ -282,6 +291,8 @@ def _refusing(ref: str) -> Iterator[None]:
 @contextmanager
 def _bars() -> Iterator[None]:
     """`datasets` shows its own progress bars, unless ours are off."""
+    import datasets
+
     shown = datasets.are_progress_bars_disabled() is False
     if is_quiet():
         datasets.disable_progress_bars()

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from huggingface_hub.errors import SafetensorsParsingError
 from huggingface_hub.utils import SafetensorsFileMetadata
 
@@ -14,7 +13,7 @@ from hubmerge.errors import WeightsError
 from hubmerge.hub.client import ask, client
 from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.layout import (
-    DTYPES,
+    FLOATING,
     TensorHeader,
     read_header,
     stored_dtype,
@@ -31,8 +30,8 @@ class WeightsHeader:
     tensors: dict[str, TensorHeader]
     bytes: int
     """Size of the weight files."""
-    dtype: torch.dtype
-    """The one most weights are stored in."""
+    dtype: str
+    """The one most weights are stored in, by its name in torch."""
 
     @property
     def numel(self) -> int:
@@ -42,7 +41,7 @@ class WeightsHeader:
     @property
     def floating(self) -> int:
         """Number of stored floating-point elements."""
-        return sum(t.numel for t in self.tensors.values() if DTYPES[t.dtype].is_floating_point)
+        return sum(t.numel for t in self.tensors.values() if t.dtype in FLOATING)
 
 
 def weights_header(source: Source) -> WeightsHeader:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from hubmerge.errors import WeightsError
 from hubmerge.tasks import companion_files
 
@@ -25,19 +23,22 @@ INDEX = "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 """Endings of weights in formats that are not safetensors; the first five can run code."""
 
-DTYPES: dict[str, torch.dtype] = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
+DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
 }
-"""Names of dtypes in a safetensors header that a model here may be stored in."""
+"""Dtypes in a safetensors header that a model here may be stored in -> their names in torch."""
+
+FLOATING = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+"""Those for floating-point numbers -> bytes of an element."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ def truncated(name: str, source: str, found: str) -> WeightsError:
     )
 
 
-def stored_dtype(header: dict[str, TensorHeader], ref: str) -> torch.dtype:
-    """The floating dtype most weights are stored in (norms and statistics are often wider).
+def stored_dtype(header: dict[str, TensorHeader], ref: str) -> str:
+    """torch's name of the floating dtype most weights have (norms are often wider): "float16".
 
     Raises: WeightsError, if there is no floating tensor, or a quantised or unknown dtype.
     """
@@ -136,14 +137,13 @@ def stored_dtype(header: dict[str, TensorHeader], ref: str) -> torch.dtype:
             f"{ref} stores weights as {', '.join(unknown)}",
             hint="merge the unquantised model; " + ", ".join(DTYPES) + " can be read",
         )
-    elements: dict[torch.dtype, int] = {}
+    elements: dict[str, int] = {}
     for tensor in header.values():
-        dtype = DTYPES[tensor.dtype]
-        if dtype.is_floating_point:
-            elements[dtype] = elements.get(dtype, 0) + tensor.numel
+        if tensor.dtype in FLOATING:
+            elements[tensor.dtype] = elements.get(tensor.dtype, 0) + tensor.numel
     if not elements:
         raise WeightsError(f"{ref} has no floating-point weights")
-    return max(elements, key=lambda dtype: (elements[dtype], dtype.itemsize))
+    return DTYPES[max(elements, key=lambda dtype: (elements[dtype], FLOATING[dtype]))]
 
 
 def _weight_map(text: str, ref: str) -> dict[str, str]:

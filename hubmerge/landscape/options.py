@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from hubmerge.options.declared import MEASURING, Option
 from hubmerge.recipe import Part
-from hubmerge.utils.option import MEASURING, Option
 
 CURVE, STEPS, GRID, POINTS, LIMIT, BUDGET = "bezier", 400, 15, 20, 0.02, 100
 """Defaults."""

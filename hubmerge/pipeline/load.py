@@ -17,10 +17,9 @@ from hubmerge.hub.load import load as load_model
 from hubmerge.hub.source import Source
 from hubmerge.matching import learners
 from hubmerge.models.joint_head import Heads
-from hubmerge.pipeline.check import check_fusion_rows
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.match import MatchRows
-from hubmerge.pipeline.methods import Methods
+from hubmerge.pipeline.methods import Methods, check_fusion_rows
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
 from hubmerge.utils.input_batches import InputBatches, NoBatches

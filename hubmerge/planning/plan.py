@@ -149,7 +149,7 @@ class _Parent:
             private=source.private,
             weight_bytes=self.header.bytes,
             download_bytes=self.download,
-            dtype=dtype_name(self.header.dtype),
+            dtype=self.header.dtype,
             parameters=parameters,
         )
 
@@ -244,7 +244,9 @@ def make_plan(run: PlannedRun) -> Plan:
             without=why_unmeasured(task, both.architecture, NO_DATA),
             instead=instead,
         ),
-        dtype=dtype_name(reduce(torch.promote_types, (p.header.dtype for p in parents))),
+        dtype=dtype_name(
+            reduce(torch.promote_types, (getattr(torch, p.header.dtype) for p in parents))
+        ),
         licence=licence,
         private=hidden,
         target=target,
@@ -369,6 +371,11 @@ def _path(models: int) -> str:
     if models == 2:
         return "between the parents"
     return "from parent A to the mixture of all parents"
+
+
+def _dtype(parent: _Parent) -> torch.dtype:
+    stored: torch.dtype = getattr(torch, parent.header.dtype)
+    return stored
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
-import torch
 from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import ResourceError
+
+FLOAT32, FLOAT64 = 4, 8
+"""Bytes of a number."""
 
 Kind = Literal["unmatched", "permuted", "mapped"]
 """What is done to models before they are merged: the more, the more copies are held at once."""
@@ -55,10 +57,10 @@ def memory_needed(
     one per space for every pair of models it has done with.
     """
     matrices = PARTIAL_SUMS + models * (models - 1) // 2 - 1
-    moments = sum(n * n for n in free_spaces.values()) * torch.float64.itemsize * matrices
+    moments = sum(n * n for n in free_spaces.values()) * FLOAT64 * matrices
     each, beside = COPIES[kind]
     copies = each * models + beside
-    return copies * parameters * torch.float32.itemsize + moments * activations + WORKING
+    return copies * parameters * FLOAT32 + moments * activations + WORKING
 
 
 def measure_needs(

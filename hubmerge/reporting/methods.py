@@ -11,7 +11,6 @@ from typing import Any
 
 from hubmerge.fuse.options import Option
 from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED, Fusion
-from hubmerge.landscape.curves.registry import CurveKind
 from hubmerge.matching.learned.registry import Learner
 from hubmerge.matching.multi.registry import MultiMatcher
 from hubmerge.matching.registry import Matcher
@@ -19,7 +18,7 @@ from hubmerge.registry import Plugin, registry
 from hubmerge.utils.tables import columns
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Method:
     """One registered way of doing one step.
 
@@ -96,9 +95,8 @@ def _needs(found: Any) -> str:
             return LABELLED if found.labelled else LABEL_FREE
         case MultiMatcher():
             return "as its matcher"
-        case CurveKind():
-            return LABELLED if found.bends else DATA_FREE
-    return LABEL_FREE
+    needs: str = getattr(found, "needs", LABEL_FREE)
+    return needs
 
 
 def methods_text(kind: str | None = None) -> str:

@@ -25,6 +25,7 @@ from hubmerge.recipe import ARITHMETIC, Recipe
 from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.plugins import UsedPlugin, missing_plugins
 from hubmerge.reporting.schema.report import Report
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_card, check_pictures, check_verdict
 from hubmerge.verification.download import Merge, download_merge
@@ -58,6 +59,7 @@ class _Remade:
     report: Report | None = None
 
 
+@checked
 def verify(
     ref: str,
     *,

@@ -26,7 +26,7 @@ HIGHEST = 1e9
 """Largest absolute value that is taken from a card."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GalleryEntry:
     """A merge on the Hub, by its card's metadata. private: visible to the visitor only."""
 
@@ -61,15 +61,15 @@ def gallery_entry(said: Mapping[str, Any]) -> GalleryEntry:
     card = _dict(said.get("cardData"))
     results = _results(card)
     return GalleryEntry(
-        str(said.get("id")),
-        _texts(card.get("base_model"))[:MOST],
-        next(iter(_texts(card.get("datasets"))), None),
-        _text(card.get("verdict")),
-        _number(results.get("accuracy")),
-        _number(results.get("loss_barrier")),
-        _count(results.get("rows")),
-        str(said.get("lastModified") or "")[:10],
-        said.get("private") is True,
+        id=str(said.get("id")),
+        parents=_texts(card.get("base_model"))[:MOST],
+        data=next(iter(_texts(card.get("datasets"))), None),
+        verdict=_text(card.get("verdict")),
+        accuracy=_number(results.get("accuracy")),
+        barrier=_number(results.get("loss_barrier")),
+        rows=_count(results.get("rows")),
+        updated=str(said.get("lastModified") or "")[:10],
+        private=said.get("private") is True,
     )
 
 

@@ -9,9 +9,9 @@ import gradio as gr
 
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
+from hubmerge.options.declared import DeclaredOption, options_of
 from hubmerge.pipeline.methods import is_training_run
 from hubmerge.recipe import Recipe
-from hubmerge.utils.option import DeclaredOption, options_of
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels
 from spaces_app.ui.context import Context

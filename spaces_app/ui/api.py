@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from hubmerge.errors.wording import RECIPE_FILE
+from hubmerge.errors.wording import YAML
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.report import Report
 from spaces_app.service.job import Refused, refusing
@@ -63,7 +63,7 @@ def add_endpoints(context: Context) -> None:
                 "seconds_left": found.seconds_left,
             }
             if found.job.refusal:
-                answer["error"] = found.job.refusal.worded(RECIPE_FILE).model_dump()
+                answer["error"] = found.job.refusal.worded(YAML).model_dump()
             if found.job.state == "done":
                 report = Report.read(context.jobs.result(visitor, job))
                 answer["report"] = report.model_dump(mode="json")
@@ -88,4 +88,4 @@ def add_endpoints(context: Context) -> None:
 
 
 def _error(refused: Refused) -> dict:
-    return {"error": refused.refusal.worded(RECIPE_FILE).model_dump()}
+    return {"error": refused.refusal.worded(YAML).model_dump()}

@@ -221,7 +221,7 @@ def test_what_cannot_be_measured_is_refused(speakers, parents, hubmerge, tmp_pat
     done = hubmerge("merge", *models, "--dataset", DATA, "--tokens", 64)
     done.refused(DataError, "blocks of 64 tokens", "the model takes 16")
     done = hubmerge("merge", *models, "--dataset", "me/digits")
-    done.refused(DataError, "no text column")
+    done.refused(DataError, "no column that is clearly the text")
     done = hubmerge("merge", *models, "--dataset", DATA, "--text-column", "story")
     done.refused(DataError, "story")
     for name in "ab":

@@ -17,8 +17,7 @@ from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
 from hubmerge.models.states import cosine
 from hubmerge.pipeline.auto_fuse import candidates
-from hubmerge.pipeline.check import checked_methods
-from hubmerge.pipeline.methods import is_training_run, methods_of
+from hubmerge.pipeline.methods import checked_methods, is_training_run, methods_of
 from hubmerge.pipeline.parents import SHARED
 from hubmerge.reporting.text import render_text
 from tests.helpers import training_history as run

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
+from hubmerge.fuse.registry import DATA_FREE, LABELLED
 from hubmerge.landscape.geometry.chain import Chain
 from hubmerge.landscape.path_trainer import PathTrainer
 from hubmerge.registry import registry
@@ -33,6 +34,11 @@ class CurveKind:
     def summary(self) -> str:
         """First line of the function's docstring."""
         return (self.function.__doc__ or "").strip().splitlines()[0]
+
+    @property
+    def needs(self) -> str:
+        """Which rows it looks at: bends are trained on labels."""
+        return LABELLED if self.bends else DATA_FREE
 
     def checked(self, bends: int | None) -> int:
         """How many bends to take. Raises: RecipeError."""

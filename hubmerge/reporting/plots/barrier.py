@@ -7,11 +7,7 @@ Each line has its own colour, its own mark, and its name above the panel.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.transforms import ScaledTranslation
+from typing import TYPE_CHECKING, NamedTuple
 
 from hubmerge.evaluation.results import Curve, CurvePoint
 from hubmerge.reporting.numbers import between, count, figure
@@ -30,6 +26,10 @@ from hubmerge.reporting.plots.canvas import (
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.verdict import headline
 from hubmerge.reporting.words import words_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SIZE = (9.6, 5.0)
 """Inches; a card is about as wide as 9.6 inches of 96 pixels."""
@@ -212,6 +212,8 @@ def _arrow(axes: Axes, colour: str, lam: float, foot: float, tip: float) -> None
 
 def _name_curves(axes: Axes, lines: list[tuple[Line, str]]) -> None:
     """Above the axes: each curve's mark, name and figure, in its colour."""
+    from matplotlib.transforms import ScaledTranslation
+
     for row, (line, said) in enumerate(reversed(lines)):
         height = 12 + 15 * row
         axes.plot(

@@ -9,10 +9,10 @@ colour-blind.
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DPI = 200
 
@@ -24,6 +24,9 @@ FONT: dict[str, Any] = {"fontfamily": "DejaVu Sans", "parse_math": False}
 
 def blank(width: float, height: float) -> Figure:
     """A white canvas of so many inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     canvas = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
     FigureCanvasAgg(canvas)
     return canvas

@@ -5,8 +5,6 @@ from __future__ import annotations
 from math import cos, pi, sin
 from textwrap import wrap
 
-from matplotlib.patches import Polygon
-
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.plots.canvas import BLUE, FAINT, FONT, GREY, INK, blank, to_png
 from hubmerge.reporting.schema.survey_results import ComplexFound
@@ -17,6 +15,8 @@ SIZE = (6.4, 6.4)
 
 def draw_complex(found: ComplexFound) -> bytes:
     """The PNG file."""
+    from matplotlib.patches import Polygon
+
     count = len(found.models)
     places = [(sin(2 * pi * k / count), cos(2 * pi * k / count)) for k in range(count)]
     canvas = blank(*SIZE)

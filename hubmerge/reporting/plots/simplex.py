@@ -7,11 +7,9 @@ are mixed.
 from __future__ import annotations
 
 from math import cos, pi, sin
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 
 from hubmerge.evaluation.results import Barrier
 from hubmerge.reporting.numbers import count, figure, interval
@@ -29,6 +27,10 @@ from hubmerge.reporting.plots.canvas import (
 )
 from hubmerge.reporting.schema.survey_results import SimplexMeasured, SimplexPoint, SimplexSeen
 from hubmerge.utils.parent_names import parent_letters
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
 
 LOOKS = ((BLUE, "o"), (GREEN, "^"), (VERMILION, "s"))
 """Colour and mark of the first simplex, the second, ..."""
@@ -53,6 +55,9 @@ def draw_simplex(seen: SimplexSeen, unit: str) -> bytes:
 
 
 def _triangles(seen: SimplexSeen, title: str, models: int) -> bytes:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
     panels = len(seen.simplexes)
     width = 3.1 * max(panels, 2) + 0.9
     canvas = blank(width, 4.0)

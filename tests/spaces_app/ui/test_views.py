@@ -37,6 +37,13 @@ from tests.helpers.example_report import curve, example, surveyed
 EVIL = "<script>alert(1)</script>\"' onload=x \x1b[31m\u202e"
 hostile = st.text(max_size=30) | st.just(EVIL)
 
+ENTRY = ("id", "parents", "data", "verdict", "accuracy", "barrier", "rows", "updated")
+
+
+def entry(*values):
+    """A gallery entry of these values."""
+    return GalleryEntry(**dict(zip(ENTRY, values, strict=True)))
+
 
 class Elements(HTMLParser):
     """Names and attributes of what a browser would make of it."""
@@ -61,7 +68,7 @@ def test_no_text_changes_the_markup_around_it(text: str) -> None:
         lambda said: markup.refusal(Refusal(kind="k", what=said, found="f", hint="h")),
         lambda said: prediction_view.render({said: [(said, 0.5)]}),
         lambda said: gallery_view.render(
-            [GalleryEntry(said, (said, said), said, said, 0.1, 0.1, 5, said)]
+            [entry(said, (said, said), said, said, 0.1, 0.1, 5, said)]
         ),
         lambda said: suggestions("pick-a", [said]),
         lambda said: markup.on_hub(said),
@@ -122,7 +129,7 @@ def test_a_card_is_shown_as_it_is() -> None:
         "model-index": [{"name": "m", "results": [result]}],
     }
     said = {"id": "o/m", "cardData": card, "lastModified": "2024-05-06T00:00:00.000Z"}
-    wanted = GalleryEntry("o/m", ("o/a", "o/b"), "o/d", "worse", 0.9, 0.1, 400, "2024-05-06")
+    wanted = entry("o/m", ("o/a", "o/b"), "o/d", "worse", 0.9, 0.1, 400, "2024-05-06")
     assert gallery_entry(said) == wanted
     (address,) = re.findall(r'href="./\?([^"]+)"', html.unescape(merge_again_link(wanted)))
     assert ModelsPanel.from_query(dict(parse_qsl(address))) == ["o/a", "o/b", "", "o/d"]

@@ -14,9 +14,9 @@ import hubmerge as hm
 from hubmerge.cli.command import command
 from hubmerge.cli.merge import command_for
 from hubmerge.cli.options import all_options, option_name
+from hubmerge.options.declared import GROUPS, MODELS, Option, documented, options_of
 from hubmerge.recipe import Recipe
 from hubmerge.registry import registry
-from hubmerge.utils.option import GROUPS, MODELS, Option, documented, options_of
 from spaces_app.ui.advanced_panel import panel_options, values_of
 from tests.helpers.pages import ROOT
 

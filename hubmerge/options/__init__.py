@@ -1,0 +1,1 @@
+"""Options: what a user can choose, declared once on the field that holds it."""
