@@ -292,7 +292,7 @@ def test_a_restart_forgets_tokens(hub: EmbeddedHub, tmp_path: Path, guest: Visit
 @pytest.mark.parametrize("content", [b"", b"<svg/>", image()[:40], b"GIF89a" + b"\0" * 30])
 def test_what_is_no_image_is_refused(jobs: JobService, anonymous: Visitor, content: bytes) -> None:
     from hubmerge.errors import DataError
-    from spaces_app.service.actions import opened
+    from spaces_app.service.actions import open_image
 
     with pytest.raises(DataError):
-        opened(content)
+        open_image(content)
