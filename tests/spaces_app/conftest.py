@@ -69,7 +69,7 @@ def guest(hub: EmbeddedHub) -> Visitor:
 
 
 @pytest.fixture
-def visitor(request: pytest.FixtureRequest) -> Visitor:
+def anonymous(request: pytest.FixtureRequest) -> Visitor:
     return anonymous_visitor(request.node.name)
 
 

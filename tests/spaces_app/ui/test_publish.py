@@ -45,7 +45,7 @@ def taken(hub: EmbeddedHub, folders: dict[str, Path], request: pytest.FixtureReq
     return zoo.push(hub, f"me/{name}", folders["me/mlp-a"])
 
 
-def reported(act: Callable[[], object]) -> str:
+def message_of(act: Callable[[], object]) -> str:
     """What the page says when it is refused, and never in the words of a terminal."""
     with pytest.raises(Refused) as refused:
         act()
@@ -66,7 +66,7 @@ def test_an_existing_repository_is_left_alone_until_asked_for(
     office: JobService, hub: EmbeddedHub, me: Visitor, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
-    said = reported(lambda: office.publish(me, merged, to(taken)))
+    said = message_of(lambda: office.publish(me, merged, to(taken)))
     assert "Nothing was published" in said
     assert "exists already" in said
     assert head(hub, taken) == before
@@ -93,23 +93,27 @@ def test_what_cannot_be_published_is_said_in_the_words_of_the_page(
     office: JobService, hub: EmbeddedHub, guest: Visitor, me: Visitor, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
-    assert "is public" in reported(lambda: office.publish(me, merged, to(taken, private=True)))
-    nowhere = reported(lambda: office.publish(me, merged, to("me/nowhere", create_pr=True)))
+    assert "is public" in message_of(lambda: office.publish(me, merged, to(taken, private=True)))
+    nowhere = message_of(lambda: office.publish(me, merged, to("me/nowhere", create_pr=True)))
     assert "“a new repository”" in nowhere
     assert not hub.api().repo_exists("me/nowhere")
-    theirs = reported(lambda: office.publish(guest, merged, to("me/not-the-guests")))
+    theirs = message_of(lambda: office.publish(guest, merged, to("me/not-the-guests")))
     assert "guest/not-the-guests" in theirs
-    reported(lambda: office.publish(guest, merged, to(taken, exist_ok=True)))
+    message_of(lambda: office.publish(guest, merged, to(taken, exist_ok=True)))
     assert head(hub, taken) == before
 
 
 def test_a_gated_parent_is_explained_and_respected(
-    office: JobService, hub: EmbeddedHub, folders: dict[str, Path], guest: Visitor, visitor: Visitor
+    office: JobService,
+    hub: EmbeddedHub,
+    folders: dict[str, Path],
+    guest: Visitor,
+    anonymous: Visitor,
 ) -> None:
     gated = zoo.push(hub, "guest/gated", folders["me/mlp-a"])
     hub.api().update_repo_settings(gated, gated="manual")
     recipe = quick(models=(gated, "me/mlp-b"))
-    said = reported(lambda: office.plan(visitor, recipe))
+    said = message_of(lambda: office.plan(anonymous, recipe))
     assert "gated: its owners decide who may download it" in said
     assert "ask for access" in said
     planned = office.plan(guest, recipe)
@@ -121,14 +125,14 @@ def test_a_gated_parent_is_explained_and_respected(
     report = Report.read(office.result(guest, job.id))
     assert report.licence.private_by_default
     assert "Private unless you decide otherwise" in publish_view.terms(report)
-    reported(lambda: office.result(visitor, job.id))
+    message_of(lambda: office.result(anonymous, job.id))
 
 
 def test_a_private_model_is_reported_without_a_terminal(
-    office: JobService, visitor: Visitor
+    office: JobService, anonymous: Visitor
 ) -> None:
     recipe = quick(models=("guest/secret-a", "me/mlp-b"))
-    assert "sign in on this page" in reported(lambda: office.plan(visitor, recipe))
+    assert "sign in on this page" in message_of(lambda: office.plan(anonymous, recipe))
 
 
 @pytest.mark.parametrize(
