@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hubmerge.demo.run import DATASET, Stage, parent, prepare
+from hubmerge.demo.run import DATASET, DemoStep, parent, prepare
 from hubmerge.demo.train import COURSES, SEEDS, Course
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from spaces_app.host import Example, Host
@@ -21,7 +21,7 @@ def beside_a_hub(root: Path, courses: Sequence[Course] | None = None) -> Iterato
     """A Hub in `root`, filled once; inside, this process's Hub is that one."""
     wanted = courses or [course for course in COURSES if course.name in FAMILIES]
     with embedded_hub(root / "hub") as hub:
-        stage = Stage(root, hub)
+        stage = DemoStep(root, hub)
         if not _is_filled(hub, wanted):
             prepare(stage, wanted)
         before = dict(os.environ)
@@ -43,7 +43,7 @@ def example(course: Course) -> Example:
     return Example(TITLES.get(course.name, course.name), models, DATASET)
 
 
-def _settings(stage: Stage) -> dict[str, str]:
+def _settings(stage: DemoStep) -> dict[str, str]:
     given = stage.environment()
     names = [
         name for name in given if name.startswith(("HF_", "DISABLE_")) or "proxy" in name.lower()

@@ -38,7 +38,7 @@ HUBMERGE = (sys.executable, "-m", "hubmerge.cli")
 
 
 @dataclass(frozen=True)
-class Stage:
+class DemoStep:
     """Where one demo takes place."""
 
     out: Path
@@ -70,7 +70,7 @@ def run_demo(out: Path, *, serve: bool = False, courses: Sequence[Course] = COUR
     transformers.utils.logging.disable_progress_bar()
     try:
         with _hub(out / "hub") as hub:
-            stage = Stage(out, hub)
+            stage = DemoStep(out, hub)
             print(f"Embedded Hub at {hub.url}, data in {hub.root}", flush=True)
             prepare(stage, courses)
             for course in courses:
@@ -89,7 +89,7 @@ def run_demo(out: Path, *, serve: bool = False, courses: Sequence[Course] = COUR
     return 0
 
 
-def prepare(stage: Stage, courses: Sequence[Course]) -> None:
+def prepare(stage: DemoStep, courses: Sequence[Course]) -> None:
     """Data set and parents, made where they are missing, and pushed."""
     folder = stage.folder(DATASET)
     if not folder.exists():
@@ -106,13 +106,13 @@ def prepare(stage: Stage, courses: Sequence[Course]) -> None:
             push(stage, repo, "model")
 
 
-def push(stage: Stage, repo: str, kind: str) -> None:
+def push(stage: DemoStep, repo: str, kind: str) -> None:
     """`hf upload`, which leaves out what the Hub has already."""
     command = ["upload", repo, str(stage.folder(repo)), ".", "--repo-type", kind, "--quiet"]
     _run(stage, "hf", HF, command)
 
 
-def merge(stage: Stage, course: Course) -> None:
+def merge(stage: DemoStep, course: Course) -> None:
     """`hubmerge merge` of a family's two parents; a finished merge is only pushed again."""
     target = merged(course)
     folder = stage.folder(target)
@@ -133,7 +133,7 @@ def merged(course: Course) -> str:
     return f"{NAMESPACE}/digits-{course.name}-merged"
 
 
-def _show(stage: Stage, courses: Sequence[Course]) -> None:
+def _show(stage: DemoStep, courses: Sequence[Course]) -> None:
     for course in courses:
         target = merged(course)
         folder = stage.folder(target)
@@ -173,7 +173,7 @@ def _hub(root: Path) -> Iterator[EmbeddedHub]:
         hub.stop()
 
 
-def _run(stage: Stage, name: str, program: Sequence[str], arguments: Sequence[str]) -> None:
+def _run(stage: DemoStep, name: str, program: Sequence[str], arguments: Sequence[str]) -> None:
     """Show a command and run it; raises CalledProcessError. Ctrl-C reaches the command as well."""
     shown = [_short(Path(word)) if os.path.isabs(word) else word for word in arguments]
     print(f"\n$ {name} {shlex.join(shown)}", flush=True)

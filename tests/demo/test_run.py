@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hubmerge.demo.run import DATASET, Stage, _run, merged, parent, prepare
+from hubmerge.demo.run import DATASET, DemoStep, _run, merged, parent, prepare
 from hubmerge.demo.train import COURSES
 from hubmerge.localhub import embedded_hub
 from hubmerge.reporting.schema.report import Report
@@ -34,13 +34,13 @@ print(len(rows), list(logits.shape), model.config.id2label[7])
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def stage(tmp_path: Path) -> Iterator[DemoStep]:
     be_quiet()
     with embedded_hub(tmp_path / "hub") as hub:
-        yield Stage(tmp_path, hub)
+        yield DemoStep(tmp_path, hub)
 
 
-def test_parents_and_data_reach_the_hub_once(stage: Stage) -> None:
+def test_parents_and_data_reach_the_hub_once(stage: DemoStep) -> None:
     prepare(stage, [SHORT])
     repos = [(DATASET, "dataset"), *((parent(SHORT, letter), "model") for letter in "ab")]
     api = stage.hub.api()
@@ -61,7 +61,7 @@ def test_parents_and_data_reach_the_hub_once(stage: Stage) -> None:
     assert read.stdout.split("\n")[0] == "500 [1, 10] seven", read.stderr
 
 
-def test_a_command_that_fails_stops_the_demo_with_its_own_code(stage: Stage) -> None:
+def test_a_command_that_fails_stops_the_demo_with_its_own_code(stage: DemoStep) -> None:
     with pytest.raises(subprocess.CalledProcessError) as failure:
         _run(stage, "python", [sys.executable], ["-c", "raise SystemExit(21)"])
     assert failure.value.returncode == 21
