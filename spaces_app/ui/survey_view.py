@@ -1,4 +1,4 @@
-"""What a merge carries beside its verdict: surveys and their pictures, the record of a soup."""
+"""Surveys with their pictures, and the steps of a soup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spaces_app.ui.markup import NONE, join, table, text
 
 
 def surveys(report: Report, job: str) -> Markup:
-    """Each survey: its title, what is seen, the picture, the figures."""
+    """Each survey with title, sentence, picture and figures."""
     if report.surveys is None or not report.surveys.seen:
         return NONE
     parts = []
@@ -30,7 +30,7 @@ def surveys(report: Report, job: str) -> Markup:
 
 
 def soup(report: Report) -> Markup:
-    """Which model came in at which step of a soup, and what each weighs."""
+    """The models a soup took step by step, and their weights."""
     method = report.method
     parts = []
     if method.soup is not None:
