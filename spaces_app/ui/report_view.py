@@ -16,7 +16,7 @@ from hubmerge.reporting.barrier_text import (
 )
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import MISSING, count, figure, rows, share, signed
-from hubmerge.reporting.schema.report import Method, Report
+from hubmerge.reporting.schema.report import MethodRecord, Report
 from hubmerge.reporting.words import words_of
 from spaces_app.ui.markup import NONE, card, facts, join, on_hub, table, term, text
 from spaces_app.ui.method_choices import LOOKS_AT
@@ -213,7 +213,7 @@ def made(report: Report) -> Markup:
     return join([facts(pairs), Markup("<h4>Known limits</h4><ul>{}</ul>").format(limits)])
 
 
-def _fused(method: Method) -> Markup:
+def _fused(method: MethodRecord) -> Markup:
     if not method.needs:
         return text(method.fuse)
     looks_at = f"It looks at {LOOKS_AT[method.needs]}."

@@ -90,7 +90,7 @@ class ResultPanel:
             report_view.contenders(report),
             survey_view.surveys(report, job),
             report_view.spaces(report),
-            markup.join([report_view.made(report), survey_view.ledger(report)]),
+            markup.join([report_view.made(report), survey_view.soup(report)]),
             gr.update(visible=report.merged.auto_processor is not None),
             downloads(job),
         ]

@@ -29,11 +29,11 @@ def surveys(report: Report, job: str) -> Markup:
     return join(parts)
 
 
-def ledger(report: Report) -> Markup:
+def soup(report: Report) -> Markup:
     """The models a soup took step by step, and their weights."""
     method = report.method
     parts = []
-    if method.ledger is not None:
+    if method.soup is not None:
         lines = [
             (
                 str(number),
@@ -42,9 +42,9 @@ def ledger(report: Report) -> Markup:
                 figure(step.soup),
                 "taken" if step.taken else "left out",
             )
-            for number, step in enumerate(method.ledger.steps, 1)
+            for number, step in enumerate(method.soup.steps, 1)
         ]
-        head = ("step", "model", f"{method.ledger.metric} alone", "all taken so far and it", "")
+        head = ("step", "model", f"{method.soup.metric} alone", "all taken so far and it", "")
         parts.append(table(head, lines, "The soup, step by step, on validation rows"))
     if method.ingredients is not None:
         names = roles("parent", len(method.ingredients))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hubmerge.errors.wording import render
 from hubmerge.reporting.next_steps import LONGER
 from hubmerge.reporting.schema.barriers import OnTraining
-from hubmerge.reporting.schema.base import RowSet
+from hubmerge.reporting.schema.base import RowSetRecord
 from hubmerge.reporting.schema.fusion import SoupRecord, SoupStep
 from hubmerge.reporting.survey_kinds import kind_of
 from spaces_app.service.gallery import GalleryEntry, gallery_entry
@@ -163,24 +163,24 @@ def test_surveys_are_shown_with_pictures_that_say_what_is_to_be_seen() -> None:
     assert survey_view.surveys(example(), "17") == markup.NONE
 
 
-def test_the_ledger_of_a_soup_is_shown_step_by_step() -> None:
+def test_a_soup_is_shown_step_by_step() -> None:
     steps = [
         SoupStep(ingredient="parent_b", alone=0.9, soup=None, taken=True),
         SoupStep(ingredient="parent_a", alone=0.8, soup=0.85, taken=False),
     ]
     method = example().method.model_copy(
-        update={"ledger": SoupRecord(metric="accuracy", steps=steps), "ingredients": [0.0, 1.0]}
+        update={"soup": SoupRecord(metric="accuracy", steps=steps), "ingredients": [0.0, 1.0]}
     )
-    shown = str(survey_view.ledger(example(method=method)))
+    shown = str(survey_view.soup(example(method=method)))
     assert shown.index("parent B") < shown.index("parent A")
     for said in ("taken", "left out", "0.850", "accuracy alone", "weighs"):
         assert said in shown
-    assert survey_view.ledger(example()) == markup.NONE
+    assert survey_view.soup(example()) == markup.NONE
 
 
 def test_barriers_are_shown_on_test_and_on_training_rows() -> None:
     plain = example()
-    rows = RowSet(split="train", rows=300, available=5000, fingerprint="4" * 16)
+    rows = RowSetRecord(split="train", rows=300, available=5000, fingerprint="4" * 16)
     training = OnTraining.of(rows, 0, naive=curve(1.5, n=300), matched=curve(0.01, n=300))
     bars = plain.barrier.model_copy(update={"training": training})
     shown = str(report_view.barrier(example(barrier=bars)))
