@@ -11,6 +11,7 @@ or all of it, measured and written: `hm.run(hm.Recipe(models=("me/left", "me/rig
 
 from __future__ import annotations
 
+import difflib
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -46,7 +47,9 @@ __all__ = sorted([*_HOMES, "__version__"])
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'hubmerge' has no attribute {name!r}")
+        near = difflib.get_close_matches(name, __all__)
+        maybe = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise AttributeError(f"module 'hubmerge' has no attribute {name!r}{maybe}")
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

@@ -19,16 +19,16 @@ from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.load import load as load
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
-from hubmerge.models.joint_head import Heads
+from hubmerge.models.joint_head import JointHead
 from hubmerge.models.states import with_state
 from hubmerge.options.declared import documented
 from hubmerge.pipeline.align import paths_between
 from hubmerge.pipeline.apply_matches import apply_matches
-from hubmerge.pipeline.check import checked_methods
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.find_matches import match_models
 from hubmerge.pipeline.fuse import fuse as fuse_aligned
 from hubmerge.pipeline.load import check_rows, joint_head, merge_inputs
+from hubmerge.pipeline.methods import checked_methods
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import (
     AlignmentInputs,
@@ -44,6 +44,7 @@ from hubmerge.recipe import SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.atomic_folder import atomic_folder
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 
 HALVES = (0.5, 0.5)
@@ -57,7 +58,7 @@ class Aligned(LoadedModel):
     """
 
     anchor: LoadedModel
-    heads: Heads | None = None
+    heads: JointHead | None = None
     """The one head of both, if their label sets differ."""
 
 
@@ -67,7 +68,7 @@ class Found:
 
     parents: Parents
     match: Match
-    heads: Heads | None = None
+    heads: JointHead | None = None
 
     def apply(self, b: LoadedModel) -> Aligned:
         """`b` with its classes in A's order and its units aligned; its function is the same.
@@ -112,6 +113,7 @@ class Merged:
         return target
 
 
+@checked
 @documented(Recipe, by="match")
 def match(
     a: LoadedModel,
@@ -148,6 +150,7 @@ def match(
     return Found(alignment.parents, found, joint)
 
 
+@checked
 @documented(Recipe, t="lam")
 def merge(
     a: LoadedModel,
@@ -255,6 +258,7 @@ def _anchor(a: LoadedModel, others: Sequence[LoadedModel]) -> LoadedModel:
     return forms[0]
 
 
+@checked
 def report(merged: Merged, found: Found | None = None) -> str:
     """What was done and found, as text. What it is worth is measured by `hubmerge.run`."""
     lines = [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -13,11 +14,12 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.errors.wording import YAML
 from hubmerge.options.declared import (
     DATA,
     DIAGNOSE,
@@ -31,8 +33,9 @@ from hubmerge.options.declared import (
     parameters_text,
 )
 from hubmerge.registry import registry
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.parent_names import MOST
-from hubmerge.utils.suggestions import did_you_mean
+from hubmerge.utils.problems import refusal
 
 RECIPE_FILE = "hubmerge.yaml"
 AUTO: Final = "auto"
@@ -44,7 +47,7 @@ PATH_POINTS = 8
 """Default number of points that may be added to a path's 11 around its highest ones."""
 HeadKind = Literal["same", "join", "concat"]
 """One label set for all; one output per label of any; all outputs of all parents."""
-JointHead = Literal["join", "concat"]
+JointHeadKind = Literal["join", "concat"]
 SAME: Final = "same"
 JOIN: Final = "join"
 CONCAT: Final = "concat"
@@ -53,15 +56,24 @@ SurveyName = Literal["path", "plane", "simplex"]
 
 
 def _named_in(name: str) -> AfterValidator:
-    """Takes a method by any of its names in this registry for the one it is registered under."""
-    return AfterValidator(registry(name).canonical)
+    """Takes a method by any of its names in this registry for the one it is registered under.
+
+    Raises: RecipeError, with the nearest names, for a method that is not registered.
+    """
+
+    def known(given: str) -> str:
+        methods = registry(name)
+        found = methods.canonical(given)
+        return found if found in methods.words else methods.entry(found).name
+
+    return AfterValidator(known)
 
 
 EVERYWHERE = (MATCH, DIAGNOSE, SURVEY)
 MATCHING = (MATCH, SURVEY)
 
 
-class Part(BaseModel):
+class RecipePart(BaseModel):
     """Base: immutable, no unknown fields; its options are described in its docstring."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -73,10 +85,10 @@ class Part(BaseModel):
         cls.__doc__ = f"{said.partition('Parameters:')[0].strip()}\n\n{parameters_text(options)}"
 
 
-P = TypeVar("P", bound=Part)
+P = TypeVar("P", bound=RecipePart)
 
 
-class DataRecipe(Part):
+class DataRecipe(RecipePart):
     """Which data set, and where in it to look; what is None is detected."""
 
     id: Annotated[
@@ -152,7 +164,7 @@ class DataRecipe(Part):
         return tuple(name for name in names if name is not None)
 
 
-class Recipe(Part):
+class Recipe(RecipePart):
     """Two models or more in, one merge out. The same recipe gives the same bytes."""
 
     models: Annotated[
@@ -450,6 +462,19 @@ class Recipe(Part):
         ),
     ] = None
 
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *unnamed: Any, **fields: Any) -> Self:
+            """Refuses what pydantic would raise a TypeError for."""
+            if unnamed:
+                raise RecipeError(
+                    "the fields of a recipe are given by name",
+                    found=", ".join(map(repr, unnamed))[:200],
+                    hint='hubmerge.Recipe(models=("ORG/A", "ORG/B"), ...)',
+                    field="models",
+                )
+            return super().__new__(cls)
+
     @model_validator(mode="before")
     @classmethod
     def _dataset_by_id(cls, given: Any) -> Any:
@@ -475,6 +500,16 @@ class Recipe(Part):
         self._check_weights()
         self._check_survey()
         return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refused(cls, given: Any, read: Callable[[Any], Self], info: ValidationInfo) -> Self:
+        """Turns what pydantic finds into a RecipeError. The context is the file that was read."""
+        try:
+            return read(given)
+        except ValidationError as error:
+            wording = None if info.context is None else YAML
+            raise refusal(error, cls, info.context or "the recipe", wording) from None
 
     def _check_survey(self) -> None:
         if not self.survey:
@@ -532,14 +567,16 @@ def make(kind: type[P], fields: dict[str, Any]) -> P:
     try:
         return kind(**fields)
     except ValidationError as error:
-        raise _wrong("the recipe", error) from error
+        raise refusal(error, kind, "what was given") from None
 
 
-def read_recipe(path: Path) -> Recipe:
+@checked
+def read_recipe(path: str | Path) -> Recipe:
     """The recipe in a file (or in a folder that holds `hubmerge.yaml`).
 
     A path to an alignment is relative to the file. Raises NotFoundError, RecipeError.
     """
+    path = Path(path)
     file = path / RECIPE_FILE if path.is_dir() else path
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -549,42 +586,19 @@ def read_recipe(path: Path) -> Recipe:
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{str(file)!r} is not YAML", found=str(error)) from error
-    if not isinstance(content, dict):
-        raise RecipeError(f"{str(file)!r} is no recipe", found=f"a {type(content).__name__}")
-    try:
-        recipe = Recipe(**content)
-    except (ValidationError, TypeError) as error:
-        raise _wrong(str(file), error) from error
+    recipe = recipe_in(content, str(file))
     if recipe.alignment:
         beside = str(file.parent / recipe.alignment)
         recipe = recipe.model_copy(update={"alignment": beside})
     return recipe
 
 
-def _wrong(what: str, error: ValidationError | TypeError) -> RecipeError:
-    if isinstance(error, ValidationError):
-        problems = "\n".join(map(_problem, error.errors(include_url=False)))
-    else:
-        problems = str(error)
-    return RecipeError(f"{what} cannot be carried out", found=problems, hint="see docs/recipe.md")
-
-
-def _problem(found: ErrorDetails) -> str:
-    """One of pydantic's errors: the field by the name users know, what it holds, what is wrong."""
-    parts, held = map(str, found["loc"]), found["input"]
-    place = [part for part in parts if part.isidentifier() or part.isdigit()]
-    known = Recipe.model_fields.get(place[0]) if place else None
-    if known is not None and known.alias:
-        place[0] = known.alias
-    quoted = f" = {held!r}" if isinstance(held, str | int | float) else ""
-    said = found["msg"].removeprefix("Value error, ")
-    if found["type"] == "extra_forbidden":
-        near = did_you_mean(place[-1], _fields(place[0])) if place else None
-        said = "; ".join(filter(None, ["there is no such field", near]))
-    return f"{'.'.join(place) or 'recipe'}{quoted}: {said}"
-
-
-def _fields(first: str) -> list[str]:
-    """What may stand in a recipe, or, if `first` is its data set, there."""
-    fields = (DataRecipe if first == "dataset" else Recipe).model_fields
-    return [field.alias or name for name, field in fields.items()]
+def recipe_in(content: Any, file: str = "the recipe") -> Recipe:
+    """The recipe that a file's YAML holds. Raises: RecipeError, in the words of such a file."""
+    if not isinstance(content, dict):
+        raise RecipeError(
+            f"{file} is no recipe",
+            found=f"a {type(content).__name__}",
+            hint=f"a {RECIPE_FILE}, as lies beside every merge",
+        )
+    return Recipe.model_validate(content, context=file)

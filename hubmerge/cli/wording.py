@@ -37,6 +37,7 @@ COMMAND_LINE = Wording(
         "check spec": "hubmerge specs check MODEL says which space moves the outputs",
         "list methods": "hubmerge methods lists what each of them means",
         "merge again": "hubmerge merge --recipe {}",
+        "recipe docs": "see docs/recipe.md",
         "save alignment": "hubmerge match A B -o DIR saves one",
         "show all": "--json lists all",
         "sign in": "sign in with `hf auth login`, or set HF_TOKEN",

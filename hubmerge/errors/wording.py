@@ -29,6 +29,7 @@ Action = Literal[
     "check spec",
     "list methods",
     "merge again",
+    "recipe docs",
     "save alignment",
     "show all",
     "sign in",
@@ -135,6 +136,7 @@ PYTHON = Wording(
         "check spec": "`hubmerge specs check MODEL` in a shell says which space moves the outputs",
         "list methods": "hubmerge.reporting.methods.methods() lists what each of them means",
         "merge again": 'hubmerge.run(hubmerge.read_recipe("{}"))',
+        "recipe docs": "see docs/recipe.md",
         "save alignment": "hubmerge.pipeline.find_matches.find_matches(recipe, folder) saves one",
         "show all": "to_json() has all",
         "sign in": "sign in with huggingface_hub.login(), or set HF_TOKEN",
@@ -149,7 +151,7 @@ PYTHON = Wording(
 """A program: fields are keyword arguments, actions are functions."""
 
 
-RECIPE_FILE = Wording(
+YAML = Wording(
     option=lambda field, values: (
         f"{_in_file(field)}: {listed([str(value) for value in values])}"
         if values

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 from hubmerge.options.declared import MATCH, PUSH, SURVEY, TARGET, Option
+from hubmerge.utils.checked_calls import checked
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Destination:
     """Where the result goes. None of this changes what it is."""

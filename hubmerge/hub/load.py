@@ -40,6 +40,7 @@ from hubmerge.hub.source import Source, folder_files, resolve
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
 from hubmerge.tasks import Task, task_of
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.progress import is_quiet
 
 SHOWN = 5
@@ -136,6 +137,7 @@ def load_config(source: Source, *, trust_remote_code: bool = False) -> PreTraine
     return describe(source, trust_remote_code=trust_remote_code).config
 
 
+@checked
 def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
     """Fetch and load a model.
 

@@ -6,8 +6,10 @@ from hubmerge.hub.destination import Destination
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.planning.plan import Plan, make_plan
 from hubmerge.recipe import Recipe
+from hubmerge.utils.checked_calls import checked
 
 
+@checked
 def plan(recipe: Recipe, destination: Destination | None = None) -> Plan:
     """What merging by `recipe` would do. Raises: what would stop it."""
     return make_plan(resolve(recipe, destination))

@@ -22,6 +22,7 @@ from hubmerge.planning.plan import make_plan
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.atomic_folder import SharedAtomicFolder
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.stopwatch import Stopwatch
 from hubmerge.utils.workers import Workers
 
@@ -35,6 +36,7 @@ class MergeResult:
     published: Published | None
 
 
+@checked
 def run(
     recipe: Recipe, destination: Destination | None = None, workers: Workers | None = None
 ) -> MergeResult:

@@ -18,6 +18,7 @@ from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.survey_results import ComplexFound, ComplexPath, Simplex
 from hubmerge.surveys.prepare import survey_fields, survey_inputs
 from hubmerge.surveys.write import write_survey
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.progress import track
 from hubmerge.utils.workers import Workers
@@ -26,6 +27,7 @@ INSIDE = 2
 """Points drawn from the inside of a face that is tried, beside its middle."""
 
 
+@checked
 def survey_complex(
     recipe: Recipe,
     *,

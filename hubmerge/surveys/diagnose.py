@@ -26,6 +26,7 @@ from hubmerge.pipeline.parents import SHARED, in_one_order
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.recipe import Recipe
 from hubmerge.specs.spec import SCALES
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 
 COPIED = 0.9
@@ -53,6 +54,7 @@ class Diagnosis(Result):
     why: str
 
 
+@checked
 def diagnose(recipe: Recipe, workers: Workers | None = None) -> Diagnosis:
     """Compares the weights of two models, as they came and lined up; no rows are looked at.
 

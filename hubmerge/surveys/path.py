@@ -18,11 +18,13 @@ from hubmerge.reporting.schema.survey_results import PathFound
 from hubmerge.surveys.prepare import survey_fields, survey_inputs
 from hubmerge.surveys.write import write_survey
 from hubmerge.symmetry.permutation import State
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 
 BENDS = "bends.safetensors"
 
 
+@checked
 def find_path(
     recipe: Recipe,
     *,

@@ -12,9 +12,11 @@ from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.survey_results import PlaneFound
 from hubmerge.surveys.prepare import survey_fields, survey_inputs
 from hubmerge.surveys.write import write_survey
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 
 
+@checked
 def find_plane(
     recipe: Recipe, *, grid: int = GRID, out: Path | None = None, workers: Workers | None = None
 ) -> PlaneFound:

@@ -16,6 +16,7 @@ from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.survey_results import SimplexFound
 from hubmerge.surveys.prepare import survey_fields, survey_inputs
 from hubmerge.surveys.write import write_survey
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 
 WAYS = ("cycle-consistent", "star")
@@ -23,6 +24,7 @@ WAYS = ("cycle-consistent", "star")
 REFINED = "cycle-consistent, refined"
 
 
+@checked
 def find_simplex(
     recipe: Recipe,
     *,

@@ -10,11 +10,16 @@ from hubmerge.errors import RecipeError
 NEAREST = 3
 
 
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The names most like `name`, the nearest first; none where nothing is near."""
+    small = {each.lower(): each for each in known}
+    return [small[each] for each in get_close_matches(name.lower(), small, n=NEAREST)]
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """ "did you mean 'ties'?", or None where nothing is near."""
-    small = {each.lower(): each for each in known}
-    near = get_close_matches(name.lower(), small, n=NEAREST)
-    return f"did you mean {' or '.join(repr(small[each]) for each in near)}?" if near else None
+    near = nearest(name, known)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else None
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> RecipeError:

@@ -25,6 +25,7 @@ from hubmerge.recipe import ARITHMETIC, Recipe
 from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.plugins import UsedPlugin, missing_plugins
 from hubmerge.reporting.schema.report import Report
+from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_card, check_pictures, check_verdict
 from hubmerge.verification.download import Merge, download_merge
@@ -40,7 +41,7 @@ from hubmerge.verification.remade import (
     not_checked,
 )
 from hubmerge.verification.result import Check, Outcome, Verification
-from hubmerge.verification.sources import Found, look_for
+from hubmerge.verification.sources import FoundSources, look_for
 
 IMPOSSIBLE = (DataError, LabelError, MismatchError, WeightsError)
 """What shows that a merge cannot have been made from what it says."""
@@ -58,6 +59,7 @@ class _Remade:
     report: Report | None = None
 
 
+@checked
 def verify(
     ref: str,
     *,
@@ -105,7 +107,7 @@ def _claims(merge: Merge) -> tuple[list[Check], list[str]]:
 
 
 def _made_again(
-    merge: Merge, wanted: Recipe, found: Found, weights_only: bool, workers: Workers
+    merge: Merge, wanted: Recipe, found: FoundSources, weights_only: bool, workers: Workers
 ) -> _Remade:
     if len(wanted.models) != len(merge.report.models):
         raise RecipeError(
@@ -131,7 +133,7 @@ def _made_again(
 
 
 def _as_published(
-    merge: Merge, wanted: Recipe, found: Found, weights_only: bool, workers: Workers
+    merge: Merge, wanted: Recipe, found: FoundSources, weights_only: bool, workers: Workers
 ) -> _Remade:
     """A merge by another version of the arithmetic: loaded and measured, not made again."""
     run = merge.report.run

@@ -11,7 +11,7 @@ import yaml
 from hubmerge.errors import RecipeError
 from hubmerge.options.declared import options_of
 from hubmerge.options.written import written
-from hubmerge.recipe import Recipe, make_recipe
+from hubmerge.recipe import Recipe, recipe_in
 from spaces_app.service.limits import RECIPE_BYTES
 
 DEEP = 4
@@ -58,9 +58,7 @@ def from_yaml(text: str, most: int = RECIPE_BYTES) -> Recipe:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # also of numbers and dates there cannot be
         raise RecipeError("this is not YAML", found=str(error)[:300]) from error
-    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-        raise RecipeError("this is no recipe", hint="a hubmerge.yaml, as lies beside every merge")
-    return make_recipe(**content)
+    return recipe_in(content)
 
 
 def _refuse_tricks(text: str) -> None:

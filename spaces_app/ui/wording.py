@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hubmerge.errors.wording import RECIPE_FILE, Value, Wording, listed
+from hubmerge.errors.wording import YAML, Value, Wording, listed
 from hubmerge.options.declared import DeclaredOption, options_of
 from hubmerge.recipe import Recipe
 
@@ -63,7 +63,7 @@ def option_text(field: str, values: Sequence[Value]) -> str:
     shown = CHOICES.get(field)
     offered = shown is None or all(value in shown for value in values)
     if field not in LABELS or not offered or (field == "samples" and "all" in values):
-        return f"`{RECIPE_FILE.option(field, values)}` in a recipe"
+        return f"`{YAML.option(field, values)}` in a recipe"
     label = LABELS[field]
     if not values:
         return f"“{label}”"
@@ -94,6 +94,7 @@ PAGE = Wording(
         "check spec": "`hubmerge specs check MODEL` in a shell says which space moves the outputs",
         "list methods": "“What these do”, under Advanced, lists the methods",
         "merge again": "start the merge again",
+        "recipe docs": "a recipe as this page shows it",
         "save alignment": "leave `alignment` out of the recipe",
         "show all": "the report has all",
         "sign in": "sign in on this page",

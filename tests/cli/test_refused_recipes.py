@@ -35,7 +35,7 @@ def of_three(*options: Any) -> Arguments:
     Row(
         "labels",
         RecipeError,
-        ("align_labels = 'guess'", "'index'"),
+        ("--align-labels guess", "'index'"),
         given("--align-labels", "guess"),
     ),
     Row(
@@ -87,7 +87,7 @@ def of_three(*options: Any) -> Arguments:
     Row(
         "a negative weight",
         RecipeError,
-        ("weights.1 = -0.5",),
+        ("--weights -0.5 (item 2)",),
         of_three("--weights=.5,-.5,1"),
         "merge",
     ),
@@ -105,7 +105,7 @@ def of_three(*options: Any) -> Arguments:
             "--dataset", "me/digits", "--multi-match", "cycle-consistent", "--match", "learned"
         ),
     ),
-    Row("seed", RecipeError, ("seed = -1", "or equal to 0"), given("--seed", -1), "merge"),
+    Row("seed", RecipeError, ("--seed -1", "or equal to 0"), given("--seed", -1), "merge"),
     Row("samples", RecipeError, ("--samples many", "all"), given("--samples", "many")),
     Row(
         "no samples",
@@ -116,7 +116,7 @@ def of_three(*options: Any) -> Arguments:
     Row(
         "negative calibration samples",
         RecipeError,
-        ("calibration_samples",),
+        ("--calibration-samples -1",),
         given("--dataset", "me/digits", "--calibration-samples", -1),
     ),
     Row(
