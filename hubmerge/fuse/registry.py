@@ -13,7 +13,7 @@ from hubmerge.data.batches import Batches
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.fuse.laws import LAWS
-from hubmerge.fuse.options import Option, Value, options_of, settled
+from hubmerge.fuse.options import FusionOption, Value, options_of, settled
 from hubmerge.fuse.result import Fused
 from hubmerge.fuse.validation_scorer import Finish, ValidationScorer
 from hubmerge.models.method_context import MethodContext
@@ -66,7 +66,7 @@ class Fusion:
     random: bool
     sets_statistics: bool
     asks: frozenset[str]
-    options: dict[str, Option]
+    options: dict[str, FusionOption]
 
     @property
     def summary(self) -> str:

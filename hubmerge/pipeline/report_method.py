@@ -15,7 +15,7 @@ from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.plugins import used_plugins
 
 
-def method_of(results: RunResults) -> schema.Method:
+def method_of(results: RunResults) -> schema.MethodRecord:
     """What was done to the parents, and what of it came from plugins."""
     method = _method(results)
     return method.model_copy(
@@ -24,7 +24,7 @@ def method_of(results: RunResults) -> schema.Method:
 
 
 def _names(
-    method: schema.Method, surveyed: SurveyResults | None, merge: LoadedModel
+    method: schema.MethodRecord, surveyed: SurveyResults | None, merge: LoadedModel
 ) -> Iterator[tuple[str, str | None]]:
     """Every registry that was used, with the name that was used in it."""
     surveys = surveyed.surveys if surveyed else None
@@ -39,11 +39,11 @@ def _names(
     yield "curves", surveys.path.curve if surveys and surveys.path else None
 
 
-def _method(results: RunResults) -> schema.Method:
+def _method(results: RunResults) -> schema.MethodRecord:
     matches, recipe, fused = results.alignment.matches, results.run.recipe, results.fused
     repair = None if results.sets_statistics else results.alignment.repair
     found = next((match for match in matches if match.spaces), None)
-    return schema.Method(
+    return schema.MethodRecord(
         family=matches[0].spec.family if matches else None,
         match=found.method if found else "none",
         multi_match=_multi_match(results),
@@ -71,11 +71,11 @@ def _multi_match(results: RunResults) -> str | None:
     return results.run.methods.multi_match
 
 
-def _spaces(results: RunResults) -> list[schema.SpaceMatch]:
+def _spaces(results: RunResults) -> list[schema.SpaceRecord]:
     matches, several = results.alignment.matches, results.run.recipe.mixture is not None
     parents = matched_roles(len(matches), based=results.based)
     return [
-        schema.SpaceMatch(
+        schema.SpaceRecord(
             parent=role if several or results.based else None,
             space=space.space,
             kind=space.kind,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from hubmerge.reporting.schema.base import Part, is_finite
+from hubmerge.reporting.schema.base import ReportPart, is_finite
 from hubmerge.reporting.schema.survey_results import PathSeen, PlaneSeen, SimplexSeen
 
 Seen = PathSeen | PlaneSeen | SimplexSeen
 
 
-class Surveys(Part):
-    """Surveys of the merge's own models, aligned as they were for it; by name, as asked for."""
+class Surveys(ReportPart):
+    """Surveys of the merge's own models, aligned as for it; by name, as asked for."""
 
     OF_MANY = ("path", "plane", "simplex")
 
