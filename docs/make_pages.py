@@ -25,7 +25,7 @@ from hubmerge.fuse import fusions
 from hubmerge.fuse.laws import LAWS
 from hubmerge.options.declared import options_of
 from hubmerge.recipe import DataRecipe, Recipe
-from hubmerge.reporting.methods import KINDS, Kind, Method, option_text
+from hubmerge.reporting.methods import KINDS, Method, MethodKind, option_text
 from hubmerge.reporting.methods import methods as registered
 from hubmerge.specs.family import Family, load_families
 from hubmerge.tasks import tasks
@@ -133,7 +133,7 @@ def methods() -> str:
         page = f"(fusions.md#{method.name})" if method.kind == "fuse" else ""
         return f"[`{method.name}`]{page}" if page else f"`{method.name}`"
 
-    def section(kind: Kind) -> str:
+    def section(kind: MethodKind) -> str:
         rows = [
             (name(method), method.mark, method.summary, _sources(method.source))
             for method in own_methods()
