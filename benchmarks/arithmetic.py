@@ -22,7 +22,7 @@ from typing import Any
 
 import common
 
-from hubmerge.demo.train import COURSES
+from hubmerge.demo.train import PARENT_CONFIGS
 from hubmerge.utils.progress import be_quiet
 
 PLAIN_PROCESSOR = {
@@ -92,7 +92,7 @@ def rows(
     folder: Path, family: str | None, quick: bool, more: Sequence[str]
 ) -> Iterator[tuple[str, ...]]:
     """The table, family by family; each row is told on stderr when it is there."""
-    for course in COURSES:
+    for course in PARENT_CONFIGS:
         if family in (None, course.name):
             parents, data = common.trained(folder, course.name, SEEDS, quick)
             for way in WAYS[:1] if quick or more else WAYS:
@@ -104,7 +104,9 @@ def rows(
 def main() -> None:
     """Prints the table."""
     parser = common.arguments(__doc__)
-    parser.add_argument("--family", choices=[course.name for course in COURSES], help="only this")
+    parser.add_argument(
+        "--family", choices=[course.name for course in PARENT_CONFIGS], help="only this"
+    )
     options, more = parser.parse_known_args()
     be_quiet()
     print(common.machine())

@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from hubmerge.demo.digits import digits, write_digits
-from hubmerge.demo.train import COURSES, Course, write_parent
+from hubmerge.demo.train import PARENT_CONFIGS, ParentConfig, write_parent
 from hubmerge.models.probe import shaken
 from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.progress import be_quiet
@@ -103,7 +103,7 @@ def trained(
     folder: Path, family: str, seeds: Sequence[int], quick: bool
 ) -> tuple[list[Path], Path]:
     """Folders of parents trained on the digits as `hubmerge demo` trains its two, and of those."""
-    (course,) = (each for each in COURSES if each.name == family)
+    (course,) = (each for each in PARENT_CONFIGS if each.name == family)
     if quick:
         course = replace(course, epochs=1)
     splits = digits()
@@ -122,7 +122,7 @@ def trained(
 def every_family(
     doc: str | None,
     headings: Sequence[str],
-    measured: Callable[[Path, Course, list[str]], Iterable[Sequence[str]]],
+    measured: Callable[[Path, ParentConfig, list[str]], Iterable[Sequence[str]]],
 ) -> None:
     """A whole script: one table for each family of the demo, on all test images.
 
@@ -130,12 +130,14 @@ def every_family(
     `hubmerge merge`.
     """
     parser = arguments(doc)
-    parser.add_argument("--family", choices=[course.name for course in COURSES], help="only this")
+    parser.add_argument(
+        "--family", choices=[course.name for course in PARENT_CONFIGS], help="only this"
+    )
     options, more = parser.parse_known_args()
     more = [*(SMALL if options.quick else ("--samples", "all")), *more]
     be_quiet()
     print(machine())
-    for course in COURSES:
+    for course in PARENT_CONFIGS:
         if options.family not in (None, course.name):
             continue
         small = replace(course, epochs=1) if options.quick else course

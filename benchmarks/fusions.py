@@ -25,7 +25,7 @@ from pathlib import Path
 import common
 
 import hubmerge as hm
-from hubmerge.demo.train import COURSES
+from hubmerge.demo.train import PARENT_CONFIGS
 from hubmerge.evaluation.evaluate import logits
 from hubmerge.fuse import Given, find_fusion, fusions
 from hubmerge.models.method_context import MethodContext
@@ -88,7 +88,9 @@ def row(name: str, folders: list[str], data: str) -> tuple[str, ...]:
 def main() -> None:
     """Prints the table."""
     parser = common.arguments(__doc__)
-    parser.add_argument("--family", choices=[course.name for course in COURSES], default="resnet")
+    parser.add_argument(
+        "--family", choices=[course.name for course in PARENT_CONFIGS], default="resnet"
+    )
     parser.add_argument("--fuse", nargs="+", choices=list(fusions()), help="only these")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--data", help=argparse.SUPPRESS)

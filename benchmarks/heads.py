@@ -24,7 +24,7 @@ from datasets import Dataset, disable_progress_bars
 from transformers.utils import logging
 
 from hubmerge.data.dataset import open_data
-from hubmerge.demo.train import SEEDS, Course, processor, train
+from hubmerge.demo.train import SEEDS, ParentConfig, processor, train
 from hubmerge.localhub import embedded_hub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.reporting.schema.report import Report
@@ -93,11 +93,11 @@ def on_pixels(folder: Path, data: Path, quick: bool) -> Pair:
             )
         )
 
-    course = Course("pixels", build, side, EPOCHS, RATE)
+    course = ParentConfig("pixels", build, side, EPOCHS, RATE)
     return Pair(data.name, trained(folder / data.name, course, rows, quick), data)
 
 
-def trained(folder: Path, course: Course, rows: Dataset, quick: bool) -> list[Path]:
+def trained(folder: Path, course: ParentConfig, rows: Dataset, quick: bool) -> list[Path]:
     """Folders of two heads that share everything but their seed."""
     course = replace(course, epochs=1) if quick else course
     parents = []

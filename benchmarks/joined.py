@@ -18,7 +18,7 @@ import common
 from datasets import ClassLabel, DatasetDict
 
 from hubmerge.demo.digits import NAMES, digits, write_digits
-from hubmerge.demo.train import Course, write_parent
+from hubmerge.demo.train import ParentConfig, write_parent
 from hubmerge.reporting import numbers as figures
 from hubmerge.reporting.schema.report import Report
 
@@ -43,7 +43,7 @@ def of_classes(splits: DatasetDict, names: Sequence[str]) -> DatasetDict:
     return DatasetDict(parts)
 
 
-def measured(folder: Path, course: Course, more: list[str]) -> list[tuple[str, ...]]:
+def measured(folder: Path, course: ParentConfig, more: list[str]) -> list[tuple[str, ...]]:
     """The table of one family."""
     splits = digits()
     data = write_digits(folder / "digits")
@@ -79,7 +79,7 @@ def merged(
     return Report.read(out)
 
 
-def line(course: Course, name: str, report: Report, key: str) -> tuple[str, ...]:
+def line(course: ParentConfig, name: str, report: Report, key: str) -> tuple[str, ...]:
     """One contender's line."""
     score = getattr(report.contenders, key)
     known = report.heads.known if report.heads else []

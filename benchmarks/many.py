@@ -19,7 +19,7 @@ from pathlib import Path
 
 import common
 
-from hubmerge.demo.train import COURSES
+from hubmerge.demo.train import PARENT_CONFIGS
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.progress import be_quiet
 
@@ -73,7 +73,9 @@ def figures(report: Report) -> tuple[str, ...]:
 def main() -> None:
     """Prints the commands and one table per family."""
     parser = common.arguments(__doc__)
-    parser.add_argument("--family", choices=[course.name for course in COURSES], help="only this")
+    parser.add_argument(
+        "--family", choices=[course.name for course in PARENT_CONFIGS], help="only this"
+    )
     parser.add_argument("--parents", type=Path, nargs="+", help="folders of three parents or more")
     parser.add_argument("--dataset", type=Path, help="folder of their data set")
     options, more = parser.parse_known_args()
@@ -91,7 +93,7 @@ def places(folder: Path, options: argparse.Namespace) -> Iterator[tuple[str, Seq
     if options.parents:
         yield "given", [path.resolve() for path in options.parents], options.dataset.resolve()
         return
-    for course in COURSES:
+    for course in PARENT_CONFIGS:
         if options.family in (None, course.name):
             yield course.name, *common.trained(folder, course.name, SEEDS, options.quick)
 

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from transformers import PreTrainedModel
 
 from hubmerge.demo.digits import digits, write_digits
-from hubmerge.demo.train import COURSES, write_parent
+from hubmerge.demo.train import PARENT_CONFIGS, write_parent
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.utils.progress import be_quiet
 
@@ -45,7 +45,7 @@ def build(width: int, labels: dict[str, Any]) -> PreTrainedModel:
 
 def measured(folder: Path, width: int, epochs: int, more: list[str]) -> dict[str, float]:
     """Barriers of one pair."""
-    (mlp,) = (course for course in COURSES if course.name == "mlp")
+    (mlp,) = (course for course in PARENT_CONFIGS if course.name == "mlp")
     course = replace(mlp, build=partial(build, width), epochs=epochs)
     splits, data = digits(), folder / "digits"
     if not data.exists():

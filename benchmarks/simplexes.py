@@ -20,7 +20,7 @@ from typing import Any
 
 import common
 
-from hubmerge.demo.train import COURSES
+from hubmerge.demo.train import PARENT_CONFIGS
 from hubmerge.utils.progress import be_quiet
 
 SIZES, ALL = (3, 5), 8
@@ -53,7 +53,9 @@ def rows(family: str, count: int, found: Any) -> list[tuple[str, ...]]:
 def main() -> None:
     """Prints both tables."""
     parser = common.arguments(__doc__)
-    parser.add_argument("--family", choices=[course.name for course in COURSES], default="mlp")
+    parser.add_argument(
+        "--family", choices=[course.name for course in PARENT_CONFIGS], default="mlp"
+    )
     parser.add_argument("--draw", type=Path, help="where to put the picture of the complex")
     options, more = parser.parse_known_args()
     more = [*(common.SMALL if options.quick else ()), *more]

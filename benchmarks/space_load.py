@@ -31,9 +31,9 @@ import psutil
 from gradio_client import Client
 
 from hubmerge.demo.run import parent
-from hubmerge.demo.train import COURSES
+from hubmerge.demo.train import PARENT_CONFIGS
 from hubmerge.recipe import Recipe
-from spaces_app.embedded import beside_a_hub
+from spaces_app.embedded import with_embedded_hub
 from spaces_app.server import serving
 from spaces_app.ui.visitor_cookie import COOKIE
 
@@ -44,7 +44,7 @@ ENDED = ("done", "failed", "stopped")
 
 def serve(root: Path, pipe: Connection) -> None:
     """The app and its Hub, until the other end of `pipe` closes."""
-    with beside_a_hub(root, COURSES[:1]) as host, serving(host) as app:
+    with with_embedded_hub(root, PARENT_CONFIGS[:1]) as host, serving(host) as app:
         pipe.send((app.url, str(host.root)))
         with suppress(EOFError):
             pipe.recv()
@@ -105,7 +105,7 @@ def _held(process: psutil.Process) -> int:
 
 def a_recipe(seed: int) -> Recipe:
     """A merge of the two small models that no other seed's is."""
-    models = tuple(parent(COURSES[0], letter) for letter in "ab")
+    models = tuple(parent(PARENT_CONFIGS[0], letter) for letter in "ab")
     return Recipe(models=models, match="weights", seed=seed)
 
 

@@ -16,7 +16,7 @@ import common
 from datasets import DatasetDict
 
 from hubmerge.demo.digits import digits, write_digits
-from hubmerge.demo.train import Course, write_parent
+from hubmerge.demo.train import ParentConfig, write_parent
 from hubmerge.reporting.schema.report import Report
 
 SHARE = 5
@@ -40,7 +40,7 @@ def split_validation(splits: DatasetDict) -> list[DatasetDict]:
     ]
 
 
-def measured(folder: Path, course: Course, more: list[str]) -> list[tuple[str, ...]]:
+def measured(folder: Path, course: ParentConfig, more: list[str]) -> list[tuple[str, ...]]:
     """The table of one family."""
     splits = digits()
     write_digits(folder / "digits")

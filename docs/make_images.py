@@ -21,7 +21,7 @@ from pathlib import Path
 from make_pages import ROOT, fill, table
 
 from hubmerge.demo.run import DATASET, merged, parent
-from hubmerge.demo.train import COURSES, SEEDS, Course
+from hubmerge.demo.train import PARENT_CONFIGS, SEEDS, ParentConfig
 from hubmerge.localhub import embedded_hub
 from hubmerge.reporting.numbers import figure
 from hubmerge.reporting.schema.report import Report
@@ -44,7 +44,7 @@ def run_demo(out: Path) -> None:
 
 def copy_plots(demo: Path) -> None:
     """The plots of two merges, as the merges wrote them."""
-    for course in COURSES:
+    for course in PARENT_CONFIGS:
         if course.name in PLOTTED:
             plot = demo / merged(course) / "barrier.png"
             shutil.copyfile(plot, IMAGES / f"barrier-{course.name}.png")
@@ -56,7 +56,7 @@ def picture_card(demo: Path) -> None:
     if browser is None:
         print(f"none of {', '.join(BROWSERS)} is installed: card.png stays as it is")
         return
-    course = next(course for course in COURSES if course.name == SHOWN)
+    course = next(course for course in PARENT_CONFIGS if course.name == SHOWN)
     with (
         embedded_hub(demo / "hub") as hub,
         tempfile.TemporaryDirectory() as profile,
@@ -74,7 +74,7 @@ def picture_card(demo: Path) -> None:
         subprocess.run([browser, *options, address], check=True, capture_output=True)
 
 
-def merge_otherwise(demo: Path, course: Course, out: Path) -> Report:
+def merge_otherwise(demo: Path, course: ParentConfig, out: Path) -> Report:
     """The demo's parents, merged by `OTHER` instead of averaged."""
     parents = [str(demo / parent(course, letter)) for letter in SEEDS]
     options = ["--dataset", str(demo / DATASET), "--fuse", OTHER, "-o", str(out), "-q"]
@@ -86,7 +86,7 @@ def merge_otherwise(demo: Path, course: Course, out: Path) -> Report:
 def figures(demo: Path, scratch: Path) -> str:
     """What was measured: accuracies and barriers, one row a family."""
 
-    def row(course: Course) -> tuple[str, ...]:
+    def row(course: ParentConfig) -> tuple[str, ...]:
         report = Report.read(demo / merged(course))
         other = merge_otherwise(demo, course, scratch / course.name)
         scores, barrier = report.contenders, report.barrier
@@ -104,7 +104,7 @@ def figures(demo: Path, scratch: Path) -> str:
         "family | parents | their ensemble | naive average | matched and averaged | "
         f"matched, `--fuse {OTHER}` | barrier, unmatched → matched"
     )
-    return table(head, [row(course) for course in COURSES])
+    return table(head, [row(course) for course in PARENT_CONFIGS])
 
 
 def main(demo: Path | None) -> None:

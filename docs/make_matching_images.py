@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hubmerge.data.synthetic.dead_leaves import dead_leaves
 from hubmerge.demo.digits import digits
-from hubmerge.demo.train import COURSES, Course, pixels, train
+from hubmerge.demo.train import PARENT_CONFIGS, ParentConfig, pixels, train
 from hubmerge.matching import Match, find_matcher, measure_moments
 from hubmerge.matching.similarity.activations import similarities_of
 from hubmerge.matching.similarity.moments import Moments, watching
@@ -57,7 +57,7 @@ class Strangers:
     tokens: tuple[Tensor, Tensor]
 
 
-def strangers(course: Course) -> Strangers:
+def strangers(course: ParentConfig) -> Strangers:
     """Trains them, looks at both and matches them by activations."""
     rows = digits()["train"]
     a, b = (train(course, seed, rows, what=f"training {seed}") for seed in (0, 1))
@@ -147,7 +147,7 @@ def write(figure: Figure, name: str) -> None:
 
 def main() -> None:
     """All pictures of the page."""
-    found = strangers(next(course for course in COURSES if course.name == "vit"))
+    found = strangers(next(course for course in PARENT_CONFIGS if course.name == "vit"))
     write(units(found), "matching-units.png")
     write(rotation(found), "matching-rotation.png")
     write(leaves(), "matching-leaves.png")

@@ -19,16 +19,16 @@ from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.load import load as load
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
-from hubmerge.models.joint_head import Heads
+from hubmerge.models.joint_head import JointHead
 from hubmerge.models.states import with_state
 from hubmerge.options.declared import documented
 from hubmerge.pipeline.align import paths_between
 from hubmerge.pipeline.apply_matches import apply_matches
-from hubmerge.pipeline.check import checked_methods
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.find_matches import match_models
 from hubmerge.pipeline.fuse import fuse as fuse_aligned
 from hubmerge.pipeline.load import check_rows, joint_head, merge_inputs
+from hubmerge.pipeline.methods import checked_methods
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import (
     AlignmentInputs,
@@ -58,7 +58,7 @@ class Aligned(LoadedModel):
     """
 
     anchor: LoadedModel
-    heads: Heads | None = None
+    heads: JointHead | None = None
     """The one head of both, if their label sets differ."""
 
 
@@ -68,7 +68,7 @@ class Found:
 
     parents: Parents
     match: Match
-    heads: Heads | None = None
+    heads: JointHead | None = None
 
     def apply(self, b: LoadedModel) -> Aligned:
         """`b` with its classes in A's order and its units aligned; its function is the same.

@@ -47,7 +47,7 @@ PATH_POINTS = 8
 """Default number of points that may be added to a path's 11 around its highest ones."""
 HeadKind = Literal["same", "join", "concat"]
 """One label set for all; one output per label of any; all outputs of all parents."""
-JointHead = Literal["join", "concat"]
+JointHeadKind = Literal["join", "concat"]
 SAME: Final = "same"
 JOIN: Final = "join"
 CONCAT: Final = "concat"
@@ -73,7 +73,7 @@ EVERYWHERE = (MATCH, DIAGNOSE, SURVEY)
 MATCHING = (MATCH, SURVEY)
 
 
-class Part(BaseModel):
+class RecipePart(BaseModel):
     """Base: immutable, no unknown fields; its options are described in its docstring."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -85,10 +85,10 @@ class Part(BaseModel):
         cls.__doc__ = f"{said.partition('Parameters:')[0].strip()}\n\n{parameters_text(options)}"
 
 
-P = TypeVar("P", bound=Part)
+P = TypeVar("P", bound=RecipePart)
 
 
-class DataRecipe(Part):
+class DataRecipe(RecipePart):
     """Which data set, and where in it to look; what is None is detected."""
 
     id: Annotated[
@@ -164,7 +164,7 @@ class DataRecipe(Part):
         return tuple(name for name in names if name is not None)
 
 
-class Recipe(Part):
+class Recipe(RecipePart):
     """Two models or more in, one merge out. The same recipe gives the same bytes."""
 
     models: Annotated[

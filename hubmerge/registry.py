@@ -51,7 +51,7 @@ class Plugin:
 
 
 @dataclass(frozen=True)
-class Entry:
+class RegistryEntry:
     """A name in a registry, and where what it stands for lies; nothing of it is imported.
 
     module: dotted name; of a file that is no Python, the package it lies in. path: None, if the
@@ -129,7 +129,7 @@ class Registry(Generic[T]):
         self.suffix, self.variable = suffix, variable
         self.missing, self.broken = missing, broken
         self._registered: dict[str, T] = {}
-        self._outside: dict[str, Entry] = {}
+        self._outside: dict[str, RegistryEntry] = {}
 
     # Names
 
@@ -143,14 +143,14 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries())
 
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, RegistryEntry]:
         """Every name with its place, in the registry's order.
 
         A plugin cannot take the name of what comes with hubmerge: that stays what it is.
         Raises: `broken`, if two files or two packages claim one name.
         """
         own = {entry.name: entry for entry in self._in_folders()}
-        plugins: dict[str, Entry] = {}
+        plugins: dict[str, RegistryEntry] = {}
         for entry in sorted(self._in_plugins(), key=lambda each: each.name):
             if entry.name in own:
                 continue
@@ -160,7 +160,7 @@ class Registry(Generic[T]):
         found = {**own, **plugins, **self._outside}
         return {name: found[name] for name in (*self.first, *found) if name in found}
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> RegistryEntry:
         """Where what is called `name` lies. Raises: `missing`, with the nearest names."""
         entries = self.entries()
         found = entries.get(self.canonical(name))
@@ -225,7 +225,7 @@ class Registry(Generic[T]):
             raise ValueError(f"{module} registers the {self.noun} {name!r} but is called {own!r}")
         self._registered[own] = make(own)
         if entry is None:
-            self._outside[own] = Entry(own, module, None)
+            self._outside[own] = RegistryEntry(own, module, None)
 
     # How they are found
 
@@ -248,21 +248,21 @@ class Registry(Generic[T]):
                 )
         return [self.path, *further]
 
-    def _in_folders(self) -> Iterable[Entry]:
+    def _in_folders(self) -> Iterable[RegistryEntry]:
         package = "hubmerge." + self.folder.replace("/", ".")
-        found: dict[str, Entry] = {}
+        found: dict[str, RegistryEntry] = {}
         for folder in self.folders():
             for path in sorted(folder.glob(f"*{self.suffix}"), key=lambda each: each.stem):
                 if path.name.startswith("_"):
                     continue
                 name = path.stem.replace("_", "-") if self.suffix == ".py" else path.stem
-                entry = Entry(name, f"{package}.{path.stem}", path)
+                entry = RegistryEntry(name, f"{package}.{path.stem}", path)
                 if name in found:
                     raise self._clash(name, found[name], entry)
                 found[name] = entry
         return found.values()
 
-    def _in_plugins(self, *, disallowed: bool = False) -> Iterable[Entry]:
+    def _in_plugins(self, *, disallowed: bool = False) -> Iterable[RegistryEntry]:
         for point in _entry_points().get(GROUP + self.name, ()):
             assert point.dist is not None
             plugin = Plugin(point.dist.name, point.dist.version)
@@ -270,13 +270,13 @@ class Registry(Generic[T]):
                 path = _located(point.module)
                 if path is not None and self.suffix != ".py":
                     path = _beside(path, point.name, self.suffix)
-                yield Entry(point.name, point.module, path, plugin)
+                yield RegistryEntry(point.name, point.module, path, plugin)
 
-    def _by_module(self) -> dict[str, Entry]:
+    def _by_module(self) -> dict[str, RegistryEntry]:
         every = (*self._in_plugins(disallowed=True), *self._in_folders())
         return {entry.module: entry for entry in every}
 
-    def _read(self, entry: Entry) -> T:
+    def _read(self, entry: RegistryEntry) -> T:
         assert self.reader is not None
         if entry.path is None or not entry.path.is_file():
             raise FileNotFoundError(f"there is no {entry.name}{self.suffix} in {entry.module}")
@@ -284,7 +284,7 @@ class Registry(Generic[T]):
         read: T = getattr(import_module(module), function)(entry.path)
         return read
 
-    def _guarded(self, entry: Entry, load: Callable[[], R]) -> R:
+    def _guarded(self, entry: RegistryEntry, load: Callable[[], R]) -> R:
         """What `load` makes. Raises: `broken`, if it fails for a plugin's entry."""
         try:
             return load()
@@ -308,7 +308,7 @@ class Registry(Generic[T]):
             hint=did_you_mean(name, [*names, *self.aliases]),
         )
 
-    def _clash(self, name: str, one: Entry, other: Entry) -> HubmergeError:
+    def _clash(self, name: str, one: RegistryEntry, other: RegistryEntry) -> HubmergeError:
         return self.broken(
             f"two files claim the {self.noun} {name!r}",
             found=f"{one.place} and {other.place}",

@@ -1,4 +1,4 @@
-"""The app beside a Hub of its own: two pairs of small models and their data are on it already."""
+"""The app with an embedded Hub that holds two pairs of small models and their data."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hubmerge.demo.run import DATASET, Stage, parent, prepare
-from hubmerge.demo.train import COURSES, SEEDS, Course
+from hubmerge.demo.run import DATASET, DemoContext, parent, prepare
+from hubmerge.demo.train import PARENT_CONFIGS, SEEDS, ParentConfig
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from spaces_app.host import Example, Host
 
@@ -17,15 +17,15 @@ TITLES = {"vit": "two vision transformers", "resnet": "two ResNets", "mlp": "two
 
 
 @contextmanager
-def beside_a_hub(root: Path, courses: Sequence[Course] | None = None) -> Iterator[Host]:
-    """A Hub in `root`, filled once; inside, this process's Hub is that one."""
-    wanted = courses or [course for course in COURSES if course.name in FAMILIES]
+def with_embedded_hub(root: Path, configs: Sequence[ParentConfig] | None = None) -> Iterator[Host]:
+    """A Hub in `root`, filled once; inside the block it is the Hub of this process."""
+    wanted = configs or [config for config in PARENT_CONFIGS if config.name in FAMILIES]
     with embedded_hub(root / "hub") as hub:
-        stage = Stage(root, hub)
+        context = DemoContext(root, hub)
         if not _is_filled(hub, wanted):
-            prepare(stage, wanted)
+            prepare(context, wanted)
         before = dict(os.environ)
-        os.environ |= _settings(stage)
+        os.environ |= _settings(context)
         try:
             yield Host(
                 root=root / "app",
@@ -37,21 +37,21 @@ def beside_a_hub(root: Path, courses: Sequence[Course] | None = None) -> Iterato
             os.environ |= before
 
 
-def example(course: Course) -> Example:
-    """A pair that was trained for this."""
-    models = tuple(parent(course, letter) for letter in SEEDS)
-    return Example(TITLES.get(course.name, course.name), models, DATASET)
+def example(config: ParentConfig) -> Example:
+    """The example of a pair of parents."""
+    models = tuple(parent(config, letter) for letter in SEEDS)
+    return Example(TITLES.get(config.name, config.name), models, DATASET)
 
 
-def _settings(stage: Stage) -> dict[str, str]:
-    given = stage.environment()
+def _settings(context: DemoContext) -> dict[str, str]:
+    given = context.environment()
     names = [
         name for name in given if name.startswith(("HF_", "DISABLE_")) or "proxy" in name.lower()
     ]
     return {name: given[name] for name in names if name != "HF_TOKEN"}
 
 
-def _is_filled(hub: EmbeddedHub, courses: Sequence[Course]) -> bool:
+def _is_filled(hub: EmbeddedHub, configs: Sequence[ParentConfig]) -> bool:
     api = hub.api()
-    models = [parent(course, letter) for course in courses for letter in SEEDS]
+    models = [parent(config, letter) for config in configs for letter in SEEDS]
     return api.repo_exists(DATASET, repo_type="dataset") and all(map(api.repo_exists, models))

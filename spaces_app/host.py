@@ -1,4 +1,4 @@
-"""Where the app runs: on a Space, on somebody's machine, or beside an embedded Hub."""
+"""The host of the app: a Space, a local machine, or a local machine with an embedded Hub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from platformdirs import user_cache_path
 
 @dataclass(frozen=True)
 class Example:
-    """Models and data that work with one click."""
+    """Models and data that one click fills in."""
 
     name: str
     models: tuple[str, ...]
@@ -23,10 +23,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Host:
-    """What differs from place to place.
+    """Settings that depend on the host.
 
-    local_token: the token of this machine's owner, if there is one to sign in with; None on a
-    Space, where people sign in with their own account.
+    local_token: returns the token stored on this machine, if any; None on a Space, where visitors
+    sign in with their own account.
     """
 
     root: Path
@@ -44,7 +44,7 @@ def default_root() -> Path:
 
 
 def this_host() -> Host:
-    """A Space, if the environment says so; else this machine and its owner's token."""
+    """A Space, if the environment says so; else this machine with its stored token."""
     on_space = bool(os.environ.get("SPACE_ID"))
     token = None if on_space else get_token()
     return Host(

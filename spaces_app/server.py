@@ -1,4 +1,4 @@
-"""Serving the app, and taking it down so that nothing is lost."""
+"""Serving the app, and shutting it down without losing jobs."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from starlette.middleware import Middleware
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from spaces_app.host import Host
-from spaces_app.service.forkserver import nursery, warm_up
+from spaces_app.service.forkserver import forkserver, start_forkserver
 from spaces_app.service.jobs import JobService
 from spaces_app.service.limits import Limits
 from spaces_app.service.log import log
 from spaces_app.service.plugins import allow_named_plugins
-from spaces_app.service.zerogpu import is_lent, marked
+from spaces_app.service.zerogpu import gpu_function, is_zerogpu
 from spaces_app.ui.context import Context
 from spaces_app.ui.page import build
 from spaces_app.ui.routes import routes
-from spaces_app.ui.visitor_cookie import Visitors
+from spaces_app.ui.visitor_cookie import VisitorCookie
 
 CSS = Path(__file__).parent / "ui" / "style.css"
 THREADS = 80
-"""Requests answered at once."""
+"""Requests that are answered at the same time."""
 
 
 @dataclass(frozen=True)
-class Running:
-    """An app that is up."""
+class RunningApp:
+    """An app that serves."""
 
     url: str
     context: Context
@@ -44,13 +44,13 @@ class Running:
 @contextmanager
 def serving(
     host: Host, port: int | None = None, limits: Limits | None = None, name: str = "127.0.0.1"
-) -> Iterator[Running]:
-    """The app for the length of a `with` block; port None takes a free one."""
+) -> Iterator[RunningApp]:
+    """Serve the app for the duration of a `with` block; port None takes a free one."""
     _forget_tokens()
     allow_named_plugins()
-    nursery()
-    if is_lent():
-        marked()
+    forkserver()
+    if is_zerogpu():
+        gpu_function()
     context = Context(JobService(host.root, limits), host)
     page = build(context)
     page.queue(default_concurrency_limit=16)
@@ -61,7 +61,7 @@ def serving(
         "mcp_server": host.mcp,
         "app_kwargs": {
             "routes": routes(context),
-            "middleware": [Middleware(Visitors, embedded_in_site=host.on_space)],
+            "middleware": [Middleware(VisitorCookie, embedded_in_site=host.on_space)],
             "docs_url": None,
             "redoc_url": None,
         },
@@ -88,17 +88,17 @@ def serving(
             hint=f"another port, or {option('port', 0)}",
             field="port",
         ) from None
-    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    threading.Thread(target=start_forkserver, name="warm-up", daemon=True).start()
     log("serving", url=url)
     try:
-        yield Running(url.rstrip("/"), context)
+        yield RunningApp(url.rstrip("/"), context)
     finally:
         context.jobs.close()
         page.close(verbose=False)
 
 
 def serve(host: Host, port: int | None, name: str = "127.0.0.1", greet: str = "") -> None:
-    """Until Ctrl-C or SIGTERM."""
+    """Serve until Ctrl-C or SIGTERM."""
     end = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
@@ -116,7 +116,7 @@ def theme() -> gr.themes.Base:
     )
     hues = {"primary_hue": "yellow", "secondary_hue": "indigo", "neutral_hue": "gray"}
     return gr.themes.Default(font=typeface, **hues).set(
-        # What is quiet is still to be read: 4.5 : 1 on white at least.
+        # Subdued text keeps a contrast of at least 4.5 : 1 on white.
         body_text_color_subdued="*neutral_600",
         block_info_text_color="*neutral_600",
         block_label_text_color="*neutral_600",
@@ -136,6 +136,6 @@ def theme() -> gr.themes.Base:
 
 
 def _forget_tokens() -> None:
-    """Nothing here is done in the name of whoever started the program, unless they sign in."""
+    """Remove tokens from the environment: the app acts only for visitors who sign in."""
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN"):
         os.environ.pop(name, None)

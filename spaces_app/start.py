@@ -1,4 +1,4 @@
-"""From a command to an app that is up."""
+"""Entry points: `hubmerge app`, and the Space."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 def run(port: int, *, embedded: bool = False, root: Path | None = None) -> None:
     """Serve on this machine until Ctrl-C."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    from spaces_app.embedded import beside_a_hub
+    from spaces_app.embedded import with_embedded_hub
     from spaces_app.host import default_root, this_host
     from spaces_app.server import serve
 
     if not embedded:
         host = this_host()
         return serve(replace(host, root=root) if root else host, port or None)
-    with beside_a_hub((root or default_root() / "embedded").expanduser().resolve()) as host:
+    with with_embedded_hub((root or default_root() / "embedded").expanduser().resolve()) as host:
         serve(host, port or None, greet=f"\nembedded Hub at {os.environ['HF_ENDPOINT']}")
 
 
 def on_space() -> None:
-    """Serve to everybody, where a Space expects it."""
+    """Serve publicly, at the address a Space expects."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from spaces_app.host import this_host
     from spaces_app.server import serve

@@ -103,9 +103,11 @@ def register_in(file, name):
 
 
 def entry(file):
-    from hubmerge.registry import Entry
+    from hubmerge.registry import RegistryEntry
 
-    return Entry(file.replace("_", "-"), f"hubmerge.fuse.methods.{file}", Path(f"{file}.py"))
+    return RegistryEntry(
+        file.replace("_", "-"), f"hubmerge.fuse.methods.{file}", Path(f"{file}.py")
+    )
 
 
 def test_an_installed_package_adds_one_of_each_kind(extras):

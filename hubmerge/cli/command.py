@@ -15,7 +15,7 @@ from hubmerge.cli.values import read
 from hubmerge.errors import RecipeError
 from hubmerge.hub.destination import Destination
 from hubmerge.options.declared import GROUPS, OUTPUT, DeclaredOption, options_of
-from hubmerge.recipe import Part, Recipe, make, read_recipe
+from hubmerge.recipe import Recipe, RecipePart, make, read_recipe
 
 MOST_NEEDED = "Most needed"
 """The panel that comes first."""
@@ -153,7 +153,7 @@ def _made(kind: Any, keys: Keys, typed: Mapping[str, Any]) -> Any:
     if issubclass(kind, Recipe):
         return _recipe(kind, decided, typed)
     fields = {option.field: typed[option.field] for option in decided}
-    return make(kind, fields) if issubclass(kind, Part) else kind(**fields)
+    return make(kind, fields) if issubclass(kind, RecipePart) else kind(**fields)
 
 
 def _recipe(kind: type[Recipe], decided: list[DeclaredOption], typed: Mapping[str, Any]) -> Recipe:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hubmerge.data.dataset import UNLABELLED, Data
+from hubmerge.data.dataset import UNLABELLED, DataSet
 from hubmerge.data.labels import LabelMap
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError, LabelError
@@ -133,7 +133,7 @@ class ColumnReader:
 
 
 def make_batches(
-    data: Data,
+    data: DataSet,
     rows: RowSet,
     reader: ColumnReader,
     labels: LabelMap | None,
@@ -168,7 +168,7 @@ def keeping(read: Read, limit: int) -> Read:
     return _Kept(read, limit)
 
 
-def _labels(data: Data, dataset: Dataset, rows: RowSet, labels: LabelMap) -> Tensor:
+def _labels(data: DataSet, dataset: Dataset, rows: RowSet, labels: LabelMap) -> Tensor:
     column = data.label_column
     if column not in dataset.features:
         raise DataError(
@@ -210,7 +210,7 @@ def _is_finite(value: float | None) -> bool:
     return value is not None and bool(torch.tensor(value, dtype=torch.float32).isfinite())
 
 
-def feature_reader(data: Data, size: int) -> ColumnReader:
+def feature_reader(data: DataSet, size: int) -> ColumnReader:
     """Reads the feature column of `data` for a model that takes `size` numbers a row.
 
     Raises, when rows are read: DataError, if a row holds another number of them, or what is no
@@ -236,7 +236,7 @@ def feature_reader(data: Data, size: int) -> ColumnReader:
 
 
 def image_reader(
-    data: Data, model: PreTrainedModel, processor: Any | None, size: int | None = None
+    data: DataSet, model: PreTrainedModel, processor: Any | None, size: int | None = None
 ) -> ColumnReader:
     """Reads the images of `data` through `processor`.
 
@@ -300,7 +300,7 @@ def _image(dataset: Dataset, split: str, row: int, column: str, mode: str, ref: 
         ) from error
 
 
-def _fitting(inputs: Tensor, size: int | None, data: Data) -> Tensor:
+def _fitting(inputs: Tensor, size: int | None, data: DataSet) -> Tensor:
     """`inputs`, if a model that takes `size` numbers a row (None: any shape) takes them."""
     if size is not None and inputs[0].numel() != size:
         raise DataError(

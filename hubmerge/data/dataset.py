@@ -40,7 +40,7 @@ TRAIN = ("train", "training")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data:
+class DataSet:
     """An opened data set and the place of everything in it."""
 
     ref: str
@@ -90,7 +90,7 @@ def open_data(
     inputs: Collection[str] = (IMAGE, FEATURE),
     labels: bool = True,
     labelled: bool = True,
-) -> Data:
+) -> DataSet:
     """Open what `load_dataset` (README configs, parquet, csv, image folders) or `save_to_disk`
     left in `folder`. `ref` is its name in errors. inputs: the kinds of columns that models take,
     of which one is enough. labels: whether a column says what is right; texts say themselves what
@@ -130,7 +130,7 @@ def open_data(
     if calibration is not None:
         wanted_there = (columns.image, columns.feature, columns.text)
         require_columns(known[calibration].features, wanted_there, calibration, ref)
-    return Data(
+    return DataSet(
         ref=ref,
         config=opened_config,
         splits=known,

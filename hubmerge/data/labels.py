@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from hubmerge.data.dataset import UNLABELLED, Data
+from hubmerge.data.dataset import UNLABELLED, DataSet
 from hubmerge.errors import LabelError
 from hubmerge.models.joint_head import MADE_UP, normalised
 
@@ -32,7 +32,7 @@ class LabelMap:
 
 
 def match_labels(
-    data: Data, id2label: Mapping[int, str], *, by_index: bool = False, named: bool = False
+    data: DataSet, id2label: Mapping[int, str], *, by_index: bool = False, named: bool = False
 ) -> LabelMap:
     """The map from the values of `data`'s label column to output indices of the model.
 
@@ -64,7 +64,7 @@ def says_nothing(names: Iterable[str]) -> bool:
     return all(MADE_UP.fullmatch(name) for name in names)
 
 
-def _by_name(data: Data, names: Mapping[Label, str], model: list[str]) -> LabelMap:
+def _by_name(data: DataSet, names: Mapping[Label, str], model: list[str]) -> LabelMap:
     there = [normalised(name) for name in model]
     here = {value: normalised(name) for value, name in names.items()}
     if list(here.values()) == there:  # also where names repeat, as "crane" in ImageNet
@@ -95,7 +95,7 @@ def _by_name(data: Data, names: Mapping[Label, str], model: list[str]) -> LabelM
     )
 
 
-def _names_by_index(data: Data, names: Mapping[Label, str], model: list[str]) -> LabelMap:
+def _names_by_index(data: DataSet, names: Mapping[Label, str], model: list[str]) -> LabelMap:
     if any(isinstance(value, str) for value in names):
         raise LabelError(
             f'the text labels in "{data.label_column}" of {data.ref} have no order, '
@@ -116,7 +116,7 @@ def _names_by_index(data: Data, names: Mapping[Label, str], model: list[str]) ->
     )
 
 
-def _numbers_by_index(data: Data, numbers: list[int], model: list[str]) -> LabelMap:
+def _numbers_by_index(data: DataSet, numbers: list[int], model: list[str]) -> LabelMap:
     outside = [str(number) for number in numbers if not 0 <= number < len(model)]
     if outside:
         raise LabelError(
@@ -131,7 +131,7 @@ def _numbers_by_index(data: Data, numbers: list[int], model: list[str]) -> Label
     )
 
 
-def _nameless(data: Data, model: list[str]) -> LabelError:
+def _nameless(data: DataSet, model: list[str]) -> LabelError:
     return LabelError(
         f'"{data.label_column}" of {data.ref} holds numbers without names, and heads of several '
         "label sets are matched by name",
@@ -140,7 +140,7 @@ def _nameless(data: Data, model: list[str]) -> LabelError:
     )
 
 
-def _values(data: Data) -> list[Label]:
+def _values(data: DataSet) -> list[Label]:
     """Every label that occurs in the splits that are evaluated, sorted."""
     found: set[Label] = set()
     for split in {data.split, data.validation_split} - {None}:

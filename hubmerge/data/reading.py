@@ -9,13 +9,13 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from hubmerge.data.batches import Batches, ColumnReader, make_batches
-from hubmerge.data.dataset import Data
+from hubmerge.data.dataset import DataSet
 from hubmerge.data.labels import match_labels
 from hubmerge.data.rows import RowSet
 from hubmerge.data.texts import cut_for, text_batches
 from hubmerge.errors import DataError
 from hubmerge.models.images import refused
-from hubmerge.models.joint_head import Heads
+from hubmerge.models.joint_head import JointHead
 from hubmerge.models.label_outputs import Answers
 from hubmerge.models.outputs import RowStatistics
 
@@ -48,11 +48,11 @@ class ReadFor:
     labels: Mapping[int, str]
     by_index: bool = False
     tokens: int | None = None
-    heads: Heads | None = None
+    heads: JointHead | None = None
 
 
 def read_labelled(
-    data: Data, wanted: ReadFor, reader: ColumnReader, statistics: RowStatistics, unit: str
+    data: DataSet, wanted: ReadFor, reader: ColumnReader, statistics: RowStatistics, unit: str
 ) -> Reading:
     """Rows of one column, and labels in the order of the model's outputs.
 
@@ -80,13 +80,13 @@ def read_labelled(
     )
 
 
-def answers_of(heads: Heads, parent: int | None = None) -> Answers:
+def answers_of(heads: JointHead, parent: int | None = None) -> Answers:
     """How the outputs of the head for all parents are read, or those of one untouched parent."""
     stands_for = heads.stands_for if parent is None else tuple(heads.labels_of(parent))
     return Answers(stands_for, len(heads.labels))
 
 
-def read_texts(data: Data, wanted: ReadFor) -> Reading:
+def read_texts(data: DataSet, wanted: ReadFor) -> Reading:
     """Texts, end to end, in blocks of tokens. Raises: DataError."""
     cut = cut_for(data, wanted.model, wanted.tokenizer, wanted.tokens)
     said = (

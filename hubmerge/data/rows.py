@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from hubmerge.data.dataset import Data
+from hubmerge.data.dataset import DataSet
 from hubmerge.errors import DataError, RecipeError
 from hubmerge.errors.wording import leave_out, option
 
@@ -84,7 +84,7 @@ def hash_order(size: int) -> tuple[int, ...]:
 
 
 def choose_rows(
-    data: Data,
+    data: DataSet,
     *,
     samples: int | Literal["all"] | None = None,
     calibration_samples: int | None = None,
@@ -129,7 +129,7 @@ def choose_rows(
     return Rows(rows.calibration, rows.validation, rows.evaluation, _notes(data, rows))
 
 
-def training_rows(data: Data, wanted: int, used: int) -> tuple[RowSet, int]:
+def training_rows(data: DataSet, wanted: int, used: int) -> tuple[RowSet, int]:
     """So many rows of the training split, those last that have another use already.
 
     used: rows at the beginning of that split's order that are calibration rows, or learned from.
@@ -157,7 +157,7 @@ def training_rows(data: Data, wanted: int, used: int) -> tuple[RowSet, int]:
     return RowSet(split, taken, len(order)), max(0, wanted - (len(order) - used))
 
 
-def _evaluation_size(data: Data, samples: int | str | None, size: int, own: int) -> int:
+def _evaluation_size(data: DataSet, samples: int | str | None, size: int, own: int) -> int:
     if samples is None:
         return min(DEFAULT_ROWS, own)
     if isinstance(samples, str):
@@ -172,7 +172,7 @@ def _evaluation_size(data: Data, samples: int | str | None, size: int, own: int)
     return samples
 
 
-def _calibration(data: Data, asked: int | None, borrowed: tuple[int, ...]) -> RowSet:
+def _calibration(data: DataSet, asked: int | None, borrowed: tuple[int, ...]) -> RowSet:
     """From its own split if there is one, else from the rows `borrowed` of the evaluation split."""
     split = data.calibration_split
     order = hash_order(len(data.splits[split])) if split else borrowed
@@ -188,14 +188,14 @@ def _calibration(data: Data, asked: int | None, borrowed: tuple[int, ...]) -> Ro
     return RowSet(split or data.split, order[:n], len(order))
 
 
-def _validation(data: Data, held: tuple[int, ...]) -> RowSet:
+def _validation(data: DataSet, held: tuple[int, ...]) -> RowSet:
     """From its own split if there is one, else the rows `held` back in the evaluation split."""
     split = data.validation_split
     order = hash_order(len(data.splits[split])) if split else held
     return RowSet(split or data.split, order[:MOST_VALIDATION_ROWS], len(order))
 
 
-def _notes(data: Data, rows: Rows) -> tuple[str, ...]:
+def _notes(data: DataSet, rows: Rows) -> tuple[str, ...]:
     notes = list(data.notes)
     if not data.calibration_split and len(rows.calibration):
         notes.append(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from hubmerge.data.batches import Batches
-from hubmerge.data.dataset import Data
+from hubmerge.data.dataset import DataSet
 from hubmerge.data.reading import Reading
 from hubmerge.data.rows import Rows, RowSet, choose_rows
 from hubmerge.errors import LabelError
@@ -32,7 +32,7 @@ class DataSplits:
     learns. notes: what the report says of the rows.
     """
 
-    data: Data
+    data: DataSet
     rows: Rows
     reading: Reading
     calibration: Batches
@@ -66,7 +66,12 @@ def split_validation(validation: Batches) -> tuple[Batches, Batches]:
 
 
 def learning_rows(
-    data: Data, rows: Rows, wanted: int, *, samples: int | Literal["all"] | None, asked: int | None
+    data: DataSet,
+    rows: Rows,
+    wanted: int,
+    *,
+    samples: int | Literal["all"] | None,
+    asked: int | None,
 ) -> RowSet:
     """The calibration rows; up to `wanted` of their kind, where no number was `asked` for.
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.data.batches import Batches, Inputs
-from hubmerge.data.dataset import Data
+from hubmerge.data.dataset import DataSet
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError
 from hubmerge.errors.wording import option
@@ -38,7 +38,7 @@ class Cut:
 
 
 def cut_for(
-    data: Data, model: PreTrainedModel, tokenizer: Any | None, tokens: int | None = None
+    data: DataSet, model: PreTrainedModel, tokenizer: Any | None, tokens: int | None = None
 ) -> Cut:
     """How the texts of `data` are cut for `model`; tokens: of a block; None: the default.
 
@@ -62,7 +62,7 @@ def cut_for(
     return Cut(tokenizer, wanted, model.config.vocab_size)
 
 
-def text_batches(data: Data, rows: RowSet, cut: Cut) -> Batches:
+def text_batches(data: DataSet, rows: RowSet, cut: Cut) -> Batches:
     """The blocks of the texts of `rows`; labels are the tokens that follow.
 
     Raises: DataError, if a row holds no text, or a token the model does not know.
@@ -77,7 +77,7 @@ def text_batches(data: Data, rows: RowSet, cut: Cut) -> Batches:
     return Batches(read, tuple(range(len(blocks))), following, statistics=TokenStatistics())
 
 
-def _blocks(data: Data, rows: RowSet, cut: Cut) -> Tensor:
+def _blocks(data: DataSet, rows: RowSet, cut: Cut) -> Tensor:
     """int64 [blocks, tokens]."""
     wanted = len(rows) * cut.tokens
     found = list(islice(_tokens(data, rows, cut), wanted))
@@ -85,7 +85,7 @@ def _blocks(data: Data, rows: RowSet, cut: Cut) -> Tensor:
     return torch.tensor(found[:whole], dtype=torch.int64).view(-1, cut.tokens)
 
 
-def _tokens(data: Data, rows: RowSet, cut: Cut) -> Iterator[int]:
+def _tokens(data: DataSet, rows: RowSet, cut: Cut) -> Iterator[int]:
     column, end = data.text_column or "", cut.tokenizer.eos_token_id
     texts = data.splits[rows.split].select_columns([column])
     for row in rows.indices:

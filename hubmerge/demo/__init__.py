@@ -1,1 +1,1 @@
-"""The demo: real handwritten digits, small parents trained on them, and merges of those."""
+"""The demo: handwritten digits, small parents trained on them, and their merges."""

@@ -1,9 +1,8 @@
-"""`hubmerge demo`: the whole way on one machine, over real HTTP and with the real commands.
+"""`hubmerge demo`: train, push and merge on one machine, over real HTTP and with the real commands.
 
 An embedded Hub starts on loopback, two parents per family are trained on the digits and pushed to
-it with Hugging Face's own `hf upload`, and `hubmerge merge` does the rest as for any user.
-What is there already is not made again, and every folder appears in one step, so the demo can be
-stopped at any point and started again.
+it with `hf upload`, and `hubmerge merge` merges them. Existing results are kept, and every folder
+is created in one step, so the demo can be interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import datasets
 import transformers
 
 from hubmerge.demo.digits import digits, write_digits
-from hubmerge.demo.train import COURSES, SEEDS, Course, write_parent
+from hubmerge.demo.train import PARENT_CONFIGS, SEEDS, ParentConfig, write_parent
 from hubmerge.errors import INTERRUPTED, RecipeError
 from hubmerge.localhub import DEFAULT_PORT, EmbeddedHub
 from hubmerge.reporting.schema.report import Report
@@ -30,116 +29,117 @@ from hubmerge.reporting.text import render_text
 
 NAMESPACE = "demo"
 DATASET = f"{NAMESPACE}/digits"
-PATIENCE = 20
-"""Seconds a command may take to tidy up after Ctrl-C."""
+SHUTDOWN_SECONDS = 20
+"""Seconds a command may take to exit after Ctrl-C."""
 
 HF = (sys.executable, "-m", "huggingface_hub.cli.hf")
 HUBMERGE = (sys.executable, "-m", "hubmerge.cli")
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where one demo takes place."""
+class DemoContext:
+    """Output folder and Hub of one demo."""
 
     out: Path
     hub: EmbeddedHub
 
     def environment(self) -> dict[str, str]:
-        """For commands: their Hub is the embedded one, and nothing else is asked."""
+        """Environment of the commands, which talk to the embedded Hub only."""
         own = self.hub.environment(home=self.out / "home")
         return own | {"HF_HUB_DISABLE_UPDATE_CHECK": "1"}
 
     def folder(self, repo: str) -> Path:
-        """Where a repository's files lie before they are pushed."""
+        """Local folder of a repository."""
         return self.out / repo
 
     def page(self, repo: str) -> str:
-        """Address of a model's page."""
+        """URL of a model's page."""
         return f"{self.hub.url}/{repo}"
 
 
-def run_demo(out: Path, *, serve: bool = False, courses: Sequence[Course] = COURSES) -> int:
-    """Play the demo in `out`; returns the exit code of the command that failed, or 0.
+def run_demo(
+    out: Path, *, serve: bool = False, configs: Sequence[ParentConfig] = PARENT_CONFIGS
+) -> int:
+    """Run the demo in `out`; returns the exit code of the command that failed, or 0.
 
-    serve: keep the Hub up at the end until Ctrl-C, so that its pages can be looked at.
-    The bars of `datasets` and `transformers` are off in this process afterwards: they last an
-    instant here, and ours say more.
+    serve: keep the Hub running at the end until Ctrl-C.
+    The progress bars of `datasets` and `transformers` stay off in this process.
     """
     out = out.expanduser().resolve()
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
     try:
         with _hub(out / "hub") as hub:
-            stage = Stage(out, hub)
+            context = DemoContext(out, hub)
             print(f"Embedded Hub at {hub.url}, data in {hub.root}", flush=True)
-            prepare(stage, courses)
-            for course in courses:
-                merge(stage, course)
-            _show(stage, courses)
+            prepare(context, configs)
+            for config in configs:
+                merge(context, config)
+            _show(context, configs)
             if serve:
                 _serve(hub)
             else:
-                _how_to_look(hub)
+                _print_serve_command(hub)
     except subprocess.CalledProcessError as error:
         print(f"\nThe demo stops here: this command failed ({error.returncode}).", file=sys.stderr)
         return error.returncode
     except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from here.", file=sys.stderr)
+        print("\nStopped. The same command resumes the demo.", file=sys.stderr)
         return INTERRUPTED
     return 0
 
 
-def prepare(stage: Stage, courses: Sequence[Course]) -> None:
-    """Data set and parents, made where they are missing, and pushed."""
-    folder = stage.folder(DATASET)
+def prepare(context: DemoContext, configs: Sequence[ParentConfig]) -> None:
+    """Make the missing data set and parents, and push them."""
+    folder = context.folder(DATASET)
     if not folder.exists():
         unfinished = folder.with_name(f".{folder.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         write_digits(unfinished).rename(folder)
-    push(stage, DATASET, "dataset")
+    push(context, DATASET, "dataset")
     splits = digits()
-    for course in courses:
+    for config in configs:
         for letter, seed in SEEDS.items():
-            repo = parent(course, letter)
-            if not stage.folder(repo).exists():
-                write_parent(stage.folder(repo), course, seed, splits, repo=repo, dataset=DATASET)
-            push(stage, repo, "model")
+            repo = parent(config, letter)
+            if not context.folder(repo).exists():
+                write_parent(context.folder(repo), config, seed, splits, repo=repo, dataset=DATASET)
+            push(context, repo, "model")
 
 
-def push(stage: Stage, repo: str, kind: str) -> None:
-    """`hf upload`, which leaves out what the Hub has already."""
-    command = ["upload", repo, str(stage.folder(repo)), ".", "--repo-type", kind, "--quiet"]
-    _run(stage, "hf", HF, command)
+def push(context: DemoContext, repo: str, kind: str) -> None:
+    """Run `hf upload`, which skips what the Hub has."""
+    command = ["upload", repo, str(context.folder(repo)), ".", "--repo-type", kind, "--quiet"]
+    _run(context, "hf", HF, command)
 
 
-def merge(stage: Stage, course: Course) -> None:
-    """`hubmerge merge` of a family's two parents; a finished merge is only pushed again."""
-    target = merged(course)
-    folder = stage.folder(target)
+def merge(context: DemoContext, config: ParentConfig) -> None:
+    """Run `hubmerge merge` on a family's parents; a finished merge is only pushed again."""
+    target = merged(config)
+    folder = context.folder(target)
     if (folder / "report.json").exists():
-        return _run(stage, "hubmerge", HUBMERGE, ["push", str(folder), target, "--exist-ok"])
+        return _run(context, "hubmerge", HUBMERGE, ["push", str(folder), target, "--exist-ok"])
     options = ["--dataset", DATASET, "--push", target, "--exist-ok"]
-    parents = [parent(course, letter) for letter in SEEDS]
-    _run(stage, "hubmerge", HUBMERGE, ["merge", *parents, *options, "-o", str(folder)])
+    parents = [parent(config, letter) for letter in SEEDS]
+    _run(context, "hubmerge", HUBMERGE, ["merge", *parents, *options, "-o", str(folder)])
 
 
-def parent(course: Course, letter: str) -> str:
+def parent(config: ParentConfig, letter: str) -> str:
     """Repository of one parent."""
-    return f"{NAMESPACE}/digits-{course.name}-{letter}"
+    return f"{NAMESPACE}/digits-{config.name}-{letter}"
 
 
-def merged(course: Course) -> str:
+def merged(config: ParentConfig) -> str:
     """Repository of the merge."""
-    return f"{NAMESPACE}/digits-{course.name}-merged"
+    return f"{NAMESPACE}/digits-{config.name}-merged"
 
 
-def _show(stage: Stage, courses: Sequence[Course]) -> None:
-    for course in courses:
-        target = merged(course)
-        folder = stage.folder(target)
+def _show(context: DemoContext, configs: Sequence[ParentConfig]) -> None:
+    for config in configs:
+        target = merged(config)
+        folder = context.folder(target)
         print(f"\n{'=' * 78}\n{target}\n")
         print(render_text(Report.read(folder)))
-        print(f"\npage  {stage.page(target)}")
+        print(f"\npage  {context.page(target)}")
         print(f"card  {folder / 'README.md'}")
         print(f"plot  {folder / 'barrier.png'}", flush=True)
 
@@ -150,7 +150,7 @@ def _serve(hub: EmbeddedHub) -> None:
         hub.wait()
 
 
-def _how_to_look(hub: EmbeddedHub) -> None:
+def _print_serve_command(hub: EmbeddedHub) -> None:
     serve = ["hubmerge", "hub", "serve", "--root", _short(hub.root)]
     port = int(hub.url.rpartition(":")[2])
     if port != DEFAULT_PORT:
@@ -160,7 +160,7 @@ def _how_to_look(hub: EmbeddedHub) -> None:
 
 @contextmanager
 def _hub(root: Path) -> Iterator[EmbeddedHub]:
-    """The Hub at its usual address, so that links in cards stay good; else at a free one."""
+    """The Hub at its default port, so that links in cards stay valid; else at a free port."""
     hub = EmbeddedHub(root, DEFAULT_PORT)
     try:
         hub.start()
@@ -173,17 +173,17 @@ def _hub(root: Path) -> Iterator[EmbeddedHub]:
         hub.stop()
 
 
-def _run(stage: Stage, name: str, program: Sequence[str], arguments: Sequence[str]) -> None:
+def _run(context: DemoContext, name: str, program: Sequence[str], arguments: Sequence[str]) -> None:
     """Show a command and run it; raises CalledProcessError. Ctrl-C reaches the command as well."""
     shown = [_short(Path(word)) if os.path.isabs(word) else word for word in arguments]
     print(f"\n$ {name} {shlex.join(shown)}", flush=True)
     command = [*program, *arguments]
-    with subprocess.Popen(command, env=stage.environment()) as process:
+    with subprocess.Popen(command, env=context.environment()) as process:
         try:
             code = process.wait()
         except KeyboardInterrupt:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=PATIENCE)
+                process.wait(timeout=SHUTDOWN_SECONDS)
             process.kill()
             raise
     if code:

@@ -1,8 +1,7 @@
 """Small parents: one architecture per family, trained on the digits from two seeds.
 
 Two parents of a family share everything but their seed, which draws the first weights and the
-order of the images: what is left between them is what matching is about. Training runs on one
-thread, so the same seed gives the same bytes.
+order of the images. Training runs on one thread, so the same seed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ SEEDS = {"a": 1, "b": 2}
 
 
 @dataclass(frozen=True)
-class Course:
-    """How the parents of one family are built and trained."""
+class ParentConfig:
+    """Architecture and training of the parents of one family."""
 
     name: str
     build: Callable[[dict[str, Any]], PreTrainedModel]
@@ -48,7 +47,7 @@ class Course:
     rate: float
     """Peak of the one-cycle learning rate (arXiv:1708.07120) of AdamW."""
     note: str = ""
-    """What the card says about loading it."""
+    """Remark on the card."""
 
 
 def _resnet(labels: dict[str, Any]) -> PreTrainedModel:
@@ -76,10 +75,12 @@ def _mlp(labels: dict[str, Any]) -> PreTrainedModel:
     return MlpHeadForClassification(config)
 
 
-COURSES = (
-    Course("mlp", _mlp, 8, 20, 2e-3, "Run `import hubmerge` first: it adds this architecture."),
-    Course("resnet", _resnet, 16, 12, 3e-3),
-    Course("vit", _vit, 8, 30, 2e-3),
+PARENT_CONFIGS = (
+    ParentConfig(
+        "mlp", _mlp, 8, 20, 2e-3, "Run `import hubmerge` first: it adds this architecture."
+    ),
+    ParentConfig("resnet", _resnet, 16, 12, 3e-3),
+    ParentConfig("vit", _vit, 8, 30, 2e-3),
 )
 
 CARD = """\
@@ -105,34 +106,40 @@ processor = AutoImageProcessor.from_pretrained("{repo}")
 {note}"""
 
 
-def processor(course: Course) -> ViTImageProcessorPil:
-    """Resizes to the course's side and maps 0..255 to -1..1."""
+def processor(config: ParentConfig) -> ViTImageProcessorPil:
+    """Resizes to the size of the configuration and maps 0..255 to -1..1."""
     return ViTImageProcessorPil(
-        size={"height": course.side, "width": course.side},
+        size={"height": config.side, "width": config.side},
         image_mean=[0.5] * 3,
         image_std=[0.5] * 3,
     )
 
 
-def pixels(course: Course, rows: Dataset) -> tuple[Tensor, Tensor]:
+def pixels(config: ParentConfig, rows: Dataset) -> tuple[Tensor, Tensor]:
     """Images [n, 3, side, side] and labels [n]."""
-    images = processor(course)(list(rows["image"]), return_tensors="pt")["pixel_values"]
+    images = processor(config)(list(rows["image"]), return_tensors="pt")["pixel_values"]
     return images, torch.tensor(rows["label"])
 
 
 def train(
-    course: Course, seed: int, rows: Dataset, *, epochs: int | None = None, what: str = "training"
+    config: ParentConfig,
+    seed: int,
+    rows: Dataset,
+    *,
+    epochs: int | None = None,
+    what: str = "training",
 ) -> PreTrainedModel:
-    """A model of the classes of `rows`, trained on them from `seed`; `epochs` is the course's own
-    unless given.
+    """A model of the classes of `rows`, trained on them from `seed`.
+
+    epochs: those of `config` unless given.
     """
-    images, labels = pixels(course, rows)
-    model = _fresh(course, seed, rows.features["label"].names)
+    images, labels = pixels(config, rows)
+    model = _fresh(config, seed, rows.features["label"].names)
     per_epoch = len(images) // BATCH
-    total = (course.epochs if epochs is None else epochs) * per_epoch
-    optimizer = torch.optim.AdamW(model.parameters(), lr=course.rate, weight_decay=WEIGHT_DECAY)
+    total = (config.epochs if epochs is None else epochs) * per_epoch
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.rate, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, course.rate, total_steps=max(1, total)
+        optimizer, config.rate, total_steps=max(1, total)
     )
     shuffle = torch.Generator().manual_seed(seed)
     model.train()
@@ -150,42 +157,42 @@ def train(
     return model.eval()
 
 
-def accuracy(course: Course, model: PreTrainedModel, rows: Dataset) -> float:
+def accuracy(config: ParentConfig, model: PreTrainedModel, rows: Dataset) -> float:
     """Share of `rows` classified correctly."""
-    images, labels = pixels(course, rows)
+    images, labels = pixels(config, rows)
     with torch.inference_mode():
         return (model(pixel_values=images).logits.argmax(1) == labels).double().mean().item()
 
 
 def write_parent(
-    folder: Path, course: Course, seed: int, splits: DatasetDict, *, repo: str, dataset: str
+    folder: Path, config: ParentConfig, seed: int, splits: DatasetDict, *, repo: str, dataset: str
 ) -> Path:
     """Train one parent and write it to `folder` as the Hub keeps it, card and processor included.
 
-    The folder appears in one step, when everything is in it.
+    The folder is created in one step, when it is complete.
     """
-    model = train(course, seed, splits["train"], what=f"training {repo}")
+    model = train(config, seed, splits["train"], what=f"training {repo}")
     card = CARD.format(
         dataset=dataset,
         title=repo.rpartition("/")[2],
         seed=seed,
         rows=len(splits["test"]),
-        accuracy=accuracy(course, model, splits["test"]),
-        imports="import hubmerge\n" if course.note else "",
+        accuracy=accuracy(config, model, splits["test"]),
+        imports="import hubmerge\n" if config.note else "",
         repo=repo,
-        note=f"\n{course.note}\n" if course.note else "",
+        note=f"\n{config.note}\n" if config.note else "",
     )
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     model.save_pretrained(unfinished)
-    processor(course).save_pretrained(unfinished)
+    processor(config).save_pretrained(unfinished)
     (unfinished / "README.md").write_text(card, encoding="utf-8")
     return unfinished.rename(folder)
 
 
-def _fresh(course: Course, seed: int, names: list[str]) -> PreTrainedModel:
+def _fresh(config: ParentConfig, seed: int, names: list[str]) -> PreTrainedModel:
     """A model with first weights drawn from `seed`; the global generator is left as it was."""
     labels = {"id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)}}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return course.build(labels)
+        return config.build(labels)

@@ -46,29 +46,6 @@ class EvalSet:
         return EvalSet(self.rows.first(rows), [end.first(rows) for end in self.ends])
 
 
-def measure_curve(
-    point: Point,
-    ends: Ends,
-    validation_ends: Ends | None,
-    evaluation: Batches,
-    validation: Batches | None,
-    workers: Workers,
-    what: str = "path",
-    weights: Sequence[float] | None = None,
-    budget: int = PATH_POINTS,
-) -> Curve:
-    """`measure_curves` on the `evaluation` rows alone.
-
-    ends, validation_ends: the untouched parents' outputs on the `evaluation` and the `validation`
-        rows. Without the latter the curve is raw only.
-    """
-    held = None
-    if validation_ends is not None and validation is not None:
-        held = EvalSet(validation, validation_ends)
-    seen = [EvalSet(evaluation, ends)]
-    return measure_curves(point, seen, held, workers, what, weights, budget)[0]
-
-
 def measure_curves(
     point: Point,
     eval_sets: Sequence[EvalSet],

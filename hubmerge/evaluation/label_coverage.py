@@ -17,7 +17,7 @@ from hubmerge.evaluation.evaluate import logits
 from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
 from hubmerge.models.class_outputs import ClassOutputs
-from hubmerge.models.joint_head import Heads
+from hubmerge.models.joint_head import JointHead
 from hubmerge.utils.parent_names import roles
 from hubmerge.utils.workers import Workers
 
@@ -36,7 +36,7 @@ class LabelCoverage:
 
 
 def coverage_of(
-    heads: Heads,
+    heads: JointHead,
     rows: Batches,
     parents: Sequence[PreTrainedModel],
     lifted: Mapping[str, PreTrainedModel],
@@ -61,7 +61,7 @@ def coverage_of(
     return tuple(found)
 
 
-def known_labels(heads: Heads) -> np.ndarray:
+def known_labels(heads: JointHead) -> np.ndarray:
     """Which parent knows which label, bool [parents, labels]."""
     known = np.zeros((len(heads.rows), len(heads.labels)), dtype=bool)
     for parent in range(len(heads.rows)):

@@ -1,6 +1,6 @@
 """Combining aligned models into one."""
 
 from hubmerge.fuse.registry import Fusion, Given, find_fusion, fusions
-from hubmerge.fuse.result import Fused, SoupRecord, Step
+from hubmerge.fuse.result import Fused, Soup, Step
 
-__all__ = ["Fused", "Fusion", "Given", "SoupRecord", "Step", "find_fusion", "fusions"]
+__all__ = ["Fused", "Fusion", "Given", "Soup", "Step", "find_fusion", "fusions"]

@@ -33,7 +33,7 @@ class Says:
 
 
 @dataclass(frozen=True)
-class Option:
+class FusionOption:
     """One option of a fusion.
 
     kind: bool, int, float or str. among: the only values there are, where they are words.
@@ -93,7 +93,7 @@ class Option:
         return (least is None or value >= least) and (most is None or value <= most)
 
 
-def options_of(function: Callable[..., object]) -> dict[str, Option]:
+def options_of(function: Callable[..., object]) -> dict[str, FusionOption]:
     """The options among the parameters of `function`, by name."""
     hints = typing.get_type_hints(function, include_extras=True)
     found = {}
@@ -103,12 +103,12 @@ def options_of(function: Callable[..., object]) -> dict[str, Option]:
             continue
         kind, says = typing.get_args(hint)[:2]
         among = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
-        found[name] = Option(name, str if among else kind, parameter.default, says, among)
+        found[name] = FusionOption(name, str if among else kind, parameter.default, says, among)
     return found
 
 
 def settled(
-    fusion: str, options: Mapping[str, Option], given: Mapping[str, Value]
+    fusion: str, options: Mapping[str, FusionOption], given: Mapping[str, Value]
 ) -> dict[str, Any]:
     """All options of a fusion: those `given`, the others as they are by default.
 

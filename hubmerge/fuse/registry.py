@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from torch import Tensor
 
@@ -13,7 +13,7 @@ from hubmerge.data.batches import Batches
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.fuse.laws import LAWS
-from hubmerge.fuse.options import Option, Value, options_of, settled
+from hubmerge.fuse.options import FusionOption, Value, options_of, settled
 from hubmerge.fuse.result import Fused
 from hubmerge.fuse.validation_scorer import Finish, ValidationScorer
 from hubmerge.models.method_context import MethodContext
@@ -66,7 +66,7 @@ class Fusion:
     random: bool
     sets_statistics: bool
     asks: frozenset[str]
-    options: dict[str, Option]
+    options: dict[str, FusionOption]
 
     @property
     def summary(self) -> str:
@@ -170,16 +170,22 @@ ASKED = frozenset({"context", "scorer", "sampler", "base", "seed"})
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Traits(TypedDict, total=False):
+    """What a fusion declares of itself, False unless said; `weighs` is True: see `Fusion`."""
+
+    linear: bool
+    weighs: bool
+    of_a_run: bool
+    random: bool
+    sets_statistics: bool
+
+
 def fusion(
     name: str | None = None,
     *,
     source: str,
     laws: Sequence[str] = (),
-    linear: bool = False,
-    weighs: bool = True,
-    of_a_run: bool = False,
-    random: bool = False,
-    sets_statistics: bool = False,
+    **traits: Unpack[Traits],
 ) -> Callable[[F], F]:
     """Registers the decorated function under its file's name; `source`: where it is described.
 
@@ -196,11 +202,11 @@ def fusion(
                 function=function,
                 source=source,
                 laws=frozenset(laws),
-                linear=linear,
-                weighs=weighs,
-                of_a_run=of_a_run,
-                random=random,
-                sets_statistics=sets_statistics,
+                linear=traits.get("linear", False),
+                weighs=traits.get("weighs", True),
+                of_a_run=traits.get("of_a_run", False),
+                random=traits.get("random", False),
+                sets_statistics=traits.get("sets_statistics", False),
                 asks=frozenset(ASKED & set(inspect.signature(function).parameters)),
                 options=options_of(function),
             )

@@ -22,7 +22,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class SoupRecord:
+class Soup:
     """Which ingredient came in at which step, by which figure on validation rows."""
 
     metric: str
@@ -38,4 +38,4 @@ class Fused:
 
     state: dict[str, Tensor]
     weights: tuple[float, ...] | None = None
-    ledger: SoupRecord | None = None
+    soup: Soup | None = None

@@ -13,7 +13,7 @@ from hubmerge.errors.wording import leave_out, option
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
-from hubmerge.models.joint_head import MADE_UP, Heads, heads_of
+from hubmerge.models.joint_head import MADE_UP, JointHead, heads_of
 from hubmerge.recipe import SAME
 from hubmerge.tasks import has_classes
 
@@ -126,7 +126,7 @@ def _check_pair(a: Mergeable, b: Mergeable, other_labels: bool) -> None:
         check_same_tokens(a.tokenizer, b.tokenizer, a.source.ref, b.source.ref)
 
 
-def common_head(kind: str, models: Sequence[Mergeable]) -> Heads | None:
+def common_head(kind: str, models: Sequence[Mergeable]) -> JointHead | None:
     """The joint head for models with different label sets; None where they are the same.
 
     Raises: RecipeError, if they have no classes; LabelError, if names do not say which are one.

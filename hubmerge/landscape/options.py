@@ -7,13 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from hubmerge.options.declared import MEASURING, Option
-from hubmerge.recipe import Part
+from hubmerge.recipe import RecipePart
 
 CURVE, STEPS, GRID, POINTS, LIMIT, BUDGET = "bezier", 400, 15, 20, 0.02, 100
 """Defaults."""
 
 
-class PathOptions(Part):
+class PathOptions(RecipePart):
     """The curve from one model to another."""
 
     curve: Annotated[
@@ -34,7 +34,7 @@ class PathOptions(Part):
     )
 
 
-class PlaneOptions(Part):
+class PlaneOptions(RecipePart):
     """The grid on the plane."""
 
     grid: Annotated[
@@ -42,7 +42,7 @@ class PlaneOptions(Part):
     ] = GRID
 
 
-class SimplexOptions(Part):
+class SimplexOptions(RecipePart):
     """The places that are measured in the simplex."""
 
     points: Annotated[
@@ -50,7 +50,7 @@ class SimplexOptions(Part):
     ] = POINTS
 
 
-class ComplexOptions(Part):
+class ComplexOptions(RecipePart):
     """What counts as low, and how long is searched."""
 
     limit: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transformers import PreTrainedModel
 
-from hubmerge.evaluation.curve import measure_curve
+from hubmerge.evaluation.curve import EvalSet, measure_curves
 from hubmerge.evaluation.results import Curve
 from hubmerge.landscape.curves import find_curve
 from hubmerge.landscape.geometry.chain import Chain, distance, hats
@@ -57,13 +57,13 @@ def _along(inputs: SurveyInputs, chain: Chain, what: str) -> Curve:
     def point(place: float) -> PreTrainedModel:
         return model_of(chain.state(place))
 
-    return measure_curve(
+    splits = inputs.splits
+    (curve,) = measure_curves(
         point,
-        inputs.ends,
-        inputs.validation_ends,
-        inputs.splits.evaluation,
-        inputs.splits.validation,
+        [EvalSet(splits.evaluation, inputs.ends)],
+        EvalSet(splits.validation, inputs.validation_ends),
         inputs.workers,
         what,
         budget=inputs.recipe.path_points,
     )
+    return curve

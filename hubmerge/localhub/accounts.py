@@ -1,8 +1,8 @@
-"""Who is who, and who may do what.
+"""Users of the embedded Hub and their permissions.
 
 `ROOT/tokens.json` (readable by its owner only) maps names to tokens and roles:
 
-- `admin`: the person whose Hub this is; writes everywhere, in any namespace.
+- `admin`: the owner; writes in any namespace.
 - `write`: writes in the namespace of its own name; may open pull requests elsewhere.
 - `read`: reads what is public, and its own.
 """
@@ -22,7 +22,7 @@ from hubmerge.localhub.refusal import WRONG_TOKEN, Refusal, repo_not_found
 
 Role = Literal["admin", "write", "read"]
 OWNER = "me"
-"""Name, and so namespace, of the person whose Hub this is."""
+"""Name and namespace of the owner."""
 
 
 class Account(NamedTuple):
@@ -44,7 +44,7 @@ class Accounts:
 
     @property
     def owner_token(self) -> str:
-        """Token of the person whose Hub this is."""
+        """Token of the owner."""
         return self._read()[OWNER]["token"]
 
     def names(self) -> list[str]:
@@ -120,7 +120,7 @@ def require_files(account: Account | None, key: RepoKey, state: State) -> None:
 
 
 def require_account(account: Account | None) -> Account:
-    """The signed-in user; refuses everyone else."""
+    """The signed-in user; refuses anonymous calls."""
     if account is None:
         raise Refusal(401, "Sign in to do that: no token was sent")
     return account

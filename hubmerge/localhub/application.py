@@ -1,4 +1,4 @@
-"""The embedded Hub as an ASGI application: from a request to an answer, or to a refusal."""
+"""The embedded Hub as an ASGI application."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def application(store: Store, users: Accounts, links: Links) -> Starlette:
 async def _answer(request: Request, store: Store, users: Accounts, links: Links) -> Response:
     host = request.headers.get("host", "")
     if not _OWN_HOST.fullmatch(host):
-        # A page of some other site whose name was made to resolve to this machine.
+        # DNS rebinding: a page of another site whose name resolves to this machine.
         raise Refusal(421, f"This server answers to 127.0.0.1 and localhost, not to {host!r:.100}")
     handler, values = find(TABLES, request.method, request.scope["raw_path"])
     account = await run_in_threadpool(_who, request, users, links)
@@ -68,7 +68,7 @@ def _who(request: Request, users: Accounts, links: Links) -> Account | None:
 
 
 def _refused(request: Request, refusal: Refusal) -> Response:
-    """The error as the client reads it: a sentence in body and header, and a code to sort by."""
+    """The error as the client reads it: message in body and header, and an error code."""
     headers = {**refusal.headers, "X-Error-Message": _header(refusal.message)}
     if refusal.code is not None:
         headers["X-Error-Code"] = refusal.code

@@ -39,12 +39,12 @@ class Blobs:
         return Entry(sha256=sha256, size=len(content), oid=git_blob_id(content), lfs=False)
 
     def incoming(self) -> Incoming:
-        """A blob that arrives piece by piece."""
+        """A blob that is uploaded in pieces."""
         return Incoming(self, self._disk)
 
 
 class Incoming:
-    """Bytes on their way in: in `tmp/` until `finish` has seen that they are the right ones."""
+    """A partial upload, kept in `tmp/` until `finish` has checked its hash."""
 
     def __init__(self, blobs: Blobs, disk: Disk) -> None:
         self._blobs = blobs
@@ -61,14 +61,14 @@ class Incoming:
         self.size += len(piece)
 
     def finish(self, sha256: str, size: int) -> None:
-        """Stores what came; refuses it unless it is what was announced."""
+        """Stores the upload; refuses it unless hash and size are as announced."""
         self._file.close()
         if self.size != size or self._hash.hexdigest() != sha256:
             raise Refusal(400, f"The bytes sent are not those of {sha256} ({size} bytes)")
         self._disk.publish(self._path, self._blobs.path(sha256))
 
     def close(self) -> None:
-        """Forgets what came, unless it was finished."""
+        """Discards the upload unless it was finished."""
         self._file.close()
         self._path.unlink(missing_ok=True)
 

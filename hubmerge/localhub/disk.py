@@ -1,4 +1,4 @@
-"""Writing that survives a kill: whole files or none, and locks that die with their process."""
+"""Atomic writes, and locks that are released when their process dies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Disk:
     """
 
     def __init__(self, root: Path) -> None:
-        """Opens (or makes) `root`, and sweeps what killed processes left in `tmp/`."""
+        """Opens (or makes) `root`, and removes what killed processes left in `tmp/`."""
         self.root = root
         (root / "locks").mkdir(parents=True, exist_ok=True)
         self._scratch = root / "tmp" / uuid.uuid4().hex
@@ -33,7 +33,7 @@ class Disk:
             self._alive.acquire()
 
     def close(self) -> None:
-        """Gives the scratch folder back. Everything else on disk is always complete."""
+        """Removes the scratch folder."""
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._alive.release()
         self._scratch.with_suffix(".lock").unlink(missing_ok=True)
@@ -44,7 +44,7 @@ class Disk:
 
     @contextmanager
     def lock(self, what: str) -> Iterator[None]:
-        """Alone among all threads and processes while changing `what`."""
+        """Exclusive lock on `what` among all threads and processes."""
         name = hashlib.sha256(what.encode()).hexdigest()[:32]
         with FileLock(self.root / "locks" / name):
             yield

@@ -16,7 +16,7 @@ IMAGES = {
     ".gif": "image/gif",
     ".webp": "image/webp",
 }
-"""What browsers may show as more than text: none of these can hold a script."""
+"""Types that browsers may render: none of these can hold a script."""
 
 
 class _File(FileResponse):
@@ -27,7 +27,7 @@ class _File(FileResponse):
 
 @routes("GET HEAD", "/@{type}/{namespace}/{name}/resolve/{revision}/{path*}")
 def resolve(call: Call) -> Response:
-    """One file at one revision; the ETag is its sha256 (LFS) or git id, so it never lies."""
+    """One file at one revision; the ETag is its sha256 (LFS) or git id."""
     call.require_files()
     oid = call.store.resolve(call.state, call.revision)
     entry = call.store.commit(call.key, oid).tree.get(call.path)

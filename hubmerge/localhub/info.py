@@ -1,4 +1,4 @@
-"""What the Hub says about a repository and its files, as JSON objects."""
+"""Repositories and files as JSON objects, as the Hub describes them."""
 
 from __future__ import annotations
 

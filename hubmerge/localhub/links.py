@@ -1,8 +1,8 @@
-"""Signed texts: what lets a caller act without a token.
+"""Signed links and tickets, for calls without a token.
 
-- Upload links: the client sends no token along with the bytes of a large file, so the link itself
-  says who may send what, for a while.
-- Tickets: a browser that opened one sees what its user sees. It reads pages and files only.
+- Upload links: the client sends the bytes of a large file without a token, so the link names user,
+  file and expiry.
+- Tickets: a browser with a ticket reads pages and files as its user.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from hubmerge.localhub.refusal import Refusal
 
 COOKIE = "hubmerge-hub"
 LIFETIME = 24 * 3600
-"""Seconds a link stays good: long enough for a slow upload."""
+"""Seconds a link is valid: long enough for a slow upload."""
 
 
 class Links:
-    """Makes and checks signed links with a key that lives in `ROOT/link.key`."""
+    """Makes and checks signed links with the key in `ROOT/link.key`."""
 
     def __init__(self, disk: Disk) -> None:
         path = disk.root / "link.key"
@@ -32,7 +32,7 @@ class Links:
         self._key = path.read_bytes()
 
     def upload(self, base: str, user: str, sha256: str, size: int) -> str:
-        """Address that accepts the bytes of one blob on behalf of `user`."""
+        """URL that accepts the bytes of one blob for `user`."""
         until = str(int(time.time()) + LIFETIME)
         signature = self._sign("upload", user, sha256, str(size), until)
         query = {"user": user, "size": size, "until": until, "signature": signature}
@@ -47,7 +47,7 @@ class Links:
             raise Refusal(403, "This upload link has expired: ask for a new one")
 
     def ticket(self, user: str) -> str:
-        """What a browser shows to see what `user` sees."""
+        """A ticket to read as `user`."""
         return f"{user}:{self._sign('ticket', user)}"
 
     def check_ticket(self, ticket: str) -> str | None:

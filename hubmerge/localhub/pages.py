@@ -1,4 +1,4 @@
-"""Pages for people: which repositories there are, and each one's card, files and history."""
+"""HTML pages: list of repositories, and card, files and history of each."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-"""No scripts at all, and nothing from elsewhere: a card cannot even notice that it was read."""
+"""No scripts and nothing from other hosts."""
 
 _FOLDER = Path(__file__).parent / "templates"
 
 
 def _size(number: float) -> str:
-    """Bytes for people."""
+    """A number of bytes with its unit."""
     for unit in ("B", "kB", "MB"):
         if number < 1000:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""What the embedded Hub writes down about repositories, as it lies on disk (JSON)."""
+"""Records of the embedded Hub on disk (JSON)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 def now() -> str:
-    """The present, as the Hub writes times."""
+    """The current time in the Hub's format."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 

@@ -1,15 +1,15 @@
-"""The one exception of this room: what the embedded Hub says no to, and how the client reads it."""
+"""The exception of the embedded Hub, and its error codes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 WRONG_TOKEN = "Invalid credentials in Authorization header"
-"""By exactly this text the client knows that the token, not the repository, is at fault."""
+"""The client recognises a wrong token by exactly this text."""
 
 
 class Refusal(Exception):
-    """An answer other than success: `status`, a sentence, and the code the client sorts by.
+    """An error response: status, message and error code.
 
     `code` becomes `X-Error-Code`: `RepoNotFound`, `RevisionNotFound`, `EntryNotFound` or
     `GatedRepo`. `fields` are added to the JSON body, `headers` to the response.
@@ -33,7 +33,7 @@ class Refusal(Exception):
 
 
 def repo_not_found(signed_in: bool) -> Refusal:
-    """The same words for a repository that is missing and one that is private to others."""
+    """The same error for a missing repository and for one the caller may not see."""
     return Refusal(404 if signed_in else 401, "Repository not found", "RepoNotFound")
 
 

@@ -1,4 +1,4 @@
-"""From a request to the function that answers it.
+"""Routes of the embedded Hub: from a request to its handler.
 
 Addresses are matched segment by segment on the *raw* path, each segment unquoted by itself:
 `refs%2Fpr%2F1` is one segment, a revision, while `a/b` are two.
@@ -34,7 +34,7 @@ _EDGE = "\0"
 
 @dataclass
 class Call:
-    """One request, with who asks and what the address said."""
+    """One request with its account and the values of its URL."""
 
     request: Request
     store: Store
@@ -46,7 +46,7 @@ class Call:
 
     @property
     def base(self) -> str:
-        """Where the client reached this server: every link in an answer starts with it."""
+        """Base URL by which the client reached this server, for links in answers."""
         return f"http://{self.request.headers['host']}"
 
     @property

@@ -41,8 +41,7 @@ def default_root() -> Path:
 class EmbeddedHub:
     """A Hub on loopback, served by a thread of this process from `root`.
 
-    `stop` and `start` take it away and bring it back under the same address; what clients were
-    doing meanwhile breaks off as it does when a server goes away.
+    `stop` and `start` keep the address; requests under way are cut off.
     """
 
     def __init__(self, root: Path, port: int = 0) -> None:
@@ -55,7 +54,7 @@ class EmbeddedHub:
 
     @property
     def url(self) -> str:
-        """What clients take as `HF_ENDPOINT`; no slash at the end."""
+        """Value of `HF_ENDPOINT`; no slash at the end."""
         return f"http://{LOOPBACK}:{self._port}"
 
     @property
@@ -119,7 +118,7 @@ class EmbeddedHub:
             time.sleep(0.005)
 
     def stop(self) -> None:
-        """Goes away at once, like a server that is switched off. Data on disk is whole."""
+        """Stops at once. Data on disk stays consistent."""
         if self._server is None or self._thread is None or self._store is None:
             return
         self._server.should_exit = self._server.force_exit = True
@@ -134,14 +133,14 @@ class EmbeddedHub:
         return self._store.disk
 
     def wait(self) -> None:
-        """Until the server ends."""
+        """Blocks until the server ends."""
         if self._thread is not None:
             self._thread.join()
 
 
 @contextmanager
 def embedded_hub(root: Path, port: int = 0) -> Iterator[EmbeddedHub]:
-    """A Hub for the length of a `with` block, on a free port unless one is given.
+    """A Hub for the duration of a `with` block, on a free port unless one is given.
 
     with embedded_hub(tmp_path) as hub:
         subprocess.run([...], env=hub.environment(home=tmp_path / "home"))
@@ -155,7 +154,7 @@ def embedded_hub(root: Path, port: int = 0) -> Iterator[EmbeddedHub]:
 
 
 def serve(root: Path | None = None, port: int = DEFAULT_PORT) -> None:
-    """Serves until Ctrl-C, and says where and how to reach it. Port 0 takes a free one."""
+    """Serves until Ctrl-C and prints how to reach it. Port 0 takes a free one."""
     try:
         with embedded_hub(root or default_root(), port) as hub:
             print(_welcome(hub), flush=True)
@@ -173,7 +172,7 @@ def client_environment(url: str, token: str, home: Path) -> dict[str, str]:
         "HF_ENDPOINT": url,
         "HF_TOKEN": token,
         "HF_HOME": str(home),
-        # The server speaks LFS; nothing it answers would keep the client from trying Xet.
+        # The server has LFS only, and the client would try Xet.
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_UPDATE_DOWNLOAD_COUNTS": "0",
@@ -184,7 +183,7 @@ def client_environment(url: str, token: str, home: Path) -> dict[str, str]:
 
 
 def _listen(port: int) -> socket.socket:
-    """A socket on loopback, and nowhere else."""
+    """A socket on loopback only."""
     # Named in full: asyncio turns Nagle's algorithm off only on sockets that say they are TCP.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -98,7 +98,7 @@ def lfs_batch(call: Call) -> Response:
 
 @routes("PUT", "/-/lfs/{oid}")
 async def lfs_put(call: Call) -> Response:
-    """The bytes of one object, from a client that holds a link for them."""
+    """Receive the bytes of one object; the signed link is the permission."""
     query, oid = call.request.query_params, call.values["oid"]
     user, size = query.get("user", ""), query.get("size", "")
     until, signature = query.get("until", ""), query.get("signature", "")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubmerge.errors import LabelError
-from hubmerge.recipe import CONCAT, JOIN, SAME, JointHead
+from hubmerge.recipe import CONCAT, JOIN, SAME, JointHeadKind
 from hubmerge.utils.parent_names import parent_letters
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def normalised(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Heads:
+class JointHead:
     """The outputs of one head for several parents.
 
     outputs: their names, in order. labels: all labels, each once, in the order in which
@@ -40,7 +40,7 @@ class Heads:
     each parent, which of its own outputs each output is; None where it has no such output.
     """
 
-    kind: JointHead
+    kind: JointHeadKind
     outputs: tuple[str, ...]
     labels: tuple[str, ...]
     stands_for: tuple[int, ...]
@@ -69,7 +69,7 @@ class Heads:
         return tuple(own.get(normalised(self.labels[label])) for label in self.stands_for)
 
 
-def heads_of(kind: str, names: Sequence[Sequence[str]]) -> Heads | None:
+def heads_of(kind: str, names: Sequence[Sequence[str]]) -> JointHead | None:
     """The head for parents with these labels; None where theirs is one label set already.
 
     Raises: LabelError, if labels have no names, or a parent has one name twice.
@@ -88,14 +88,14 @@ def heads_of(kind: str, names: Sequence[Sequence[str]]) -> Heads | None:
         rows = tuple(
             tuple(each.index(name) if name in each else None for name in labels) for each in own
         )
-        return Heads(JOIN, spelled, spelled, tuple(range(len(labels))), rows)
+        return JointHead(JOIN, spelled, spelled, tuple(range(len(labels))), rows)
     owners = [(parent, row) for parent, each in enumerate(own) for row in range(len(each))]
     rows = tuple(
         tuple(row if owner == parent else None for owner, row in owners)
         for parent in range(len(own))
     )
     stands_for = tuple(number[own[parent][row]] for parent, row in owners)
-    return Heads(CONCAT, _marked(names, owners, stands_for), spelled, stands_for, rows)
+    return JointHead(CONCAT, _marked(names, owners, stands_for), spelled, stands_for, rows)
 
 
 def with_labels(config: PreTrainedConfig, names: Sequence[str]) -> PreTrainedConfig:

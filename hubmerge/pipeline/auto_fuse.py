@@ -11,9 +11,8 @@ from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
 from hubmerge.fuse import Fused, Fusion, fusions
 from hubmerge.models.outputs import Outputs
-from hubmerge.pipeline.check import has_rows_for
 from hubmerge.pipeline.merge_path import LINEAR
-from hubmerge.pipeline.methods import is_training_run
+from hubmerge.pipeline.methods import has_rows_for, is_training_run
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.progress import track

@@ -16,7 +16,7 @@ from hubmerge.evaluation.label_coverage import LabelCoverage, coverage_of, known
 from hubmerge.evaluation.results import Comparison, Curve, Score
 from hubmerge.evaluation.score import score
 from hubmerge.hub.load import LoadedModel
-from hubmerge.models.joint_head import Heads
+from hubmerge.models.joint_head import JointHead
 from hubmerge.models.label_outputs import Answers
 from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.align import Alignment
@@ -204,5 +204,5 @@ class _Curves:
         return EvalSet(eval_set.rows, ends)
 
 
-def _answers(heads: Heads | None, parent: int) -> Answers | None:
+def _answers(heads: JointHead | None, parent: int) -> Answers | None:
     return None if heads is None else answers_of(heads, parent)

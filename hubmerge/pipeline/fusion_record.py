@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from hubmerge.fuse.options import settled
-from hubmerge.fuse.result import SoupRecord
+from hubmerge.fuse.result import Soup
 from hubmerge.pipeline.auto_fuse import FusionTrial
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
@@ -23,13 +23,13 @@ def fusion_record(run: Run, model: FusedModel) -> dict[str, Any]:
         "needs": fusion.needs,
         "fuse_options": options or None,
         "ingredients": list(made.weights) if made.weights else None,
-        "ledger": _soup(made.ledger, len(run.recipe.models)) if made.ledger else None,
+        "soup": _soup(made.soup, len(run.recipe.models)) if made.soup else None,
         "fusions_tried": [_trial(trial) for trial in model.trials] or None,
         "part": None if subset.whole else subset.description,
     }
 
 
-def _soup(soup: SoupRecord, models: int) -> fused.SoupRecord:
+def _soup(soup: Soup, models: int) -> fused.SoupRecord:
     names = roles("parent", models)
     return fused.SoupRecord(
         metric=soup.metric,

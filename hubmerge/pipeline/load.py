@@ -16,11 +16,10 @@ from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.load import load as load_model
 from hubmerge.hub.source import Source
 from hubmerge.matching import learners
-from hubmerge.models.joint_head import Heads
-from hubmerge.pipeline.check import check_fusion_rows
+from hubmerge.models.joint_head import JointHead
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.match import MatchRows
-from hubmerge.pipeline.methods import Methods
+from hubmerge.pipeline.methods import Methods, check_fusion_rows
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
 from hubmerge.utils.input_batches import InputBatches, NoBatches
@@ -46,7 +45,7 @@ class MergeInputs:
         return self.alignment.parents
 
     @property
-    def heads(self) -> Heads | None:
+    def heads(self) -> JointHead | None:
         """The joint head, where the parents' label sets differ."""
         return self.alignment.heads
 
@@ -107,7 +106,7 @@ def load_source(source: Source, run: Run) -> LoadedModel:
     return load_model(source, trust_remote_code=trust)
 
 
-def joint_head(run: Run, models: Sequence[LoadedModel]) -> Heads | None:
+def joint_head(run: Run, models: Sequence[LoadedModel]) -> JointHead | None:
     """The joint head for parents with different label sets; None where they are the same.
 
     Raises: as `common_head`; RecipeError, if the matcher cannot work on them.

@@ -1,15 +1,24 @@
-"""What the names in a recipe stand for: matcher, symmetry, fusion, as far as the recipe can say."""
+"""What the names in a recipe stand for, and which of them go together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from hubmerge.fuse import Fusion, find_fusion
+from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.errors.wording import action, add, leave_out, option
+from hubmerge.fuse import Fusion, find_fusion, fusions
+from hubmerge.fuse.options import settled
+from hubmerge.fuse.registry import base_missing
 from hubmerge.fuse.subset import Subset
 from hubmerge.matching import Learner, find_method, learners
-from hubmerge.recipe import Recipe
+from hubmerge.matching.multi import find_multi_matcher
+from hubmerge.matching.registry import NOTHING
+from hubmerge.recipe import MIDDLE, Recipe
+from hubmerge.repair import find_repair
 from hubmerge.specs.spec import PERMUTATIONS, SCALES
+from hubmerge.utils.input_batches import InputBatches, is_labelled
 
 AUTO = "auto"
 NO_MATCH = "none"
@@ -58,6 +67,26 @@ class Methods:
         """Whether the matcher learns from labels."""
         found = learners().get(self.match)
         return found is not None and found.labelled
+
+
+def checked_methods(recipe: Recipe) -> Methods:
+    """The methods of `recipe`, which are known and go together.
+
+    Raises: RecipeError, if a method is unknown or cannot work with what is given; NotFoundError, if
+    there is no such alignment.
+    """
+    methods = methods_of(recipe)
+    _check_fusion(recipe, methods.fusion)
+    _check_repair(recipe)
+    if recipe.alignment and not Path(recipe.alignment).exists():
+        raise NotFoundError(
+            f"there is no alignment {recipe.alignment!r}",
+            hint=action("save alignment"),
+            field="alignment",
+        )
+    _check_multi_match(recipe, methods)
+    _check_matcher(recipe, methods)
+    return methods
 
 
 def methods_of(recipe: Recipe) -> Methods:
@@ -120,3 +149,124 @@ def _multi_match(recipe: Recipe, match: str) -> str:
         return recipe.multi_match
     learns = match not in (NO_MATCH, ALIGNMENT) and isinstance(find_method(match), Learner)
     return "star" if learns else "cycle-consistent"
+
+
+def _check_fusion(recipe: Recipe, fusion: Fusion | None) -> None:
+    if recipe.base is not None and recipe.multi_match not in (AUTO, "star"):
+        raise RecipeError(
+            "models with a common base are each matched to it",
+            found=option("multi_match", recipe.multi_match),
+            field="multi_match",
+        )
+    if fusion is None:
+        if recipe.fuse_options:
+            raise RecipeError(
+                f"{option('fuse', 'auto')} tries every fusion with its default options",
+                found=", ".join(recipe.fuse_options),
+                hint=f"name a fusion, or {leave_out('fuse_options')}",
+                field="fuse_options",
+            )
+        return
+    settled(fusion.name, fusion.options, recipe.fuse_options)
+    if fusion.needs_base and recipe.base is None:
+        raise base_missing(fusion.name)
+    if recipe.base is not None and not fusion.needs_base:
+        takes = [each.name for each in fusions().values() if each.needs_base]
+        raise RecipeError(
+            f"{option('fuse', fusion.name)} takes no base",
+            found=option("base", recipe.base),
+            hint=f"{option('fuse', *takes)}, or {leave_out('base')}",
+            field="base",
+        )
+    if fusion.needs == "labelled" and recipe.dataset is None:
+        raise RecipeError(
+            f"{option('fuse', fusion.name)} chooses on labelled validation rows",
+            hint=add("dataset"),
+            field="fuse",
+        )
+    if not fusion.weighs and (recipe.lam != MIDDLE or recipe.weights):
+        raise RecipeError(
+            f"{option('fuse', fusion.name)} finds the weights of the models by itself",
+            hint=leave_out("lam", "weights"),
+            field="fuse",
+        )
+
+
+def _check_repair(recipe: Recipe) -> None:
+    if recipe.repair in (AUTO, "none"):
+        return
+    find_repair(recipe.repair)
+    if recipe.dataset is None:
+        raise RecipeError(
+            f"{option('repair', recipe.repair)} needs calibration data",
+            hint=add("dataset"),
+            field="repair",
+        )
+
+
+def _check_multi_match(recipe: Recipe, methods: Methods) -> None:
+    way, method = find_multi_matcher(methods.multi_match), methods.match
+    if len(recipe.models) == 2 or method in (NO_MATCH, ALIGNMENT):
+        return
+    found = find_method(method)
+    if isinstance(found, Learner):
+        if way.name != "star":
+            raise RecipeError(
+                f"{option('multi_match', way.name)} cannot learn",
+                found=f"{option('match', method)}, which learns for one pair at a time",
+                hint=f"{option('multi_match', 'star')}, or a matcher that does not learn",
+                field="multi_match",
+            )
+    elif way.without_data and found.looks_at != NOTHING:
+        raise RecipeError(
+            f"{option('multi_match', way.name)} matches means of models, which have no activations",
+            found=option("match", method),
+            hint=f"{option('match', 'weights')}, or {option('multi_match', 'cycle-consistent')}",
+            field="multi_match",
+        )
+
+
+def _check_matcher(recipe: Recipe, methods: Methods) -> None:
+    if recipe.learning_steps is not None and methods.match not in learners():
+        raise RecipeError(
+            f"{option('learning_steps')} is for a matcher that learns",
+            found=option("match", recipe.match),
+            hint=option("match", *learners()),
+            field="learning_steps",
+        )
+    if recipe.match in (AUTO, NO_MATCH):
+        return
+    if find_method(recipe.match).needs_data and recipe.dataset is None:
+        raise RecipeError(
+            f"{option('match', recipe.match)} needs calibration data",
+            hint=f"{add('dataset')}, or {option('match', 'weights')}, which needs none",
+            field="match",
+        )
+
+
+def check_fusion_rows(
+    fusion: Fusion | None, statistics: InputBatches, validation: InputBatches
+) -> None:
+    """Raises: RecipeError, if there are no rows of the kind that the fusion looks at."""
+    if fusion is None or has_rows_for(fusion, statistics, validation):
+        return
+    if fusion.needs == "labelled" and not len(validation):
+        found = "no validation rows are left for it"
+    elif fusion.learns:
+        found = "no calibration rows with labels are left for it"
+    else:
+        found = "no calibration rows, and synthetic images cannot be made for these models"
+    raise RecipeError(
+        f"{option('fuse', fusion.name)} needs data",
+        found=found,
+        hint=f"{add('dataset')}, or {option('fuse', 'average')}",
+        field="fuse",
+    )
+
+
+def has_rows_for(fusion: Fusion, statistics: InputBatches, validation: InputBatches) -> bool:
+    """Whether there are rows of the kinds that `fusion` looks at."""
+    if fusion.learns and not (is_labelled(statistics) and len(statistics)):
+        return False
+    rows = {"data-free": None, "label-free": statistics, "labelled": validation}[fusion.needs]
+    return rows is None or len(rows) > 0

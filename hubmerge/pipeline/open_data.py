@@ -9,14 +9,14 @@ from hubmerge.data.splits import DataSplits, TrainingRows, learning_rows
 from hubmerge.hub.fetch import fetch
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import learners
-from hubmerge.models.joint_head import Heads
+from hubmerge.models.joint_head import JointHead
 from hubmerge.pipeline.context import Run
 from hubmerge.recipe import Recipe
 from hubmerge.tasks import require_task
 
 
 def open_data_splits(
-    run: Run, a: LoadedModel, heads: Heads | None = None, *, labelled: bool = True
+    run: Run, a: LoadedModel, heads: JointHead | None = None, *, labelled: bool = True
 ) -> DataSplits | None:
     """The run's data, divided for models like `a` (with these heads); None without any.
 
@@ -34,7 +34,7 @@ def open_splits(
     folder: str,
     recipe: Recipe,
     a: LoadedModel,
-    heads: Heads | None = None,
+    heads: JointHead | None = None,
     *,
     labelled: bool = True,
 ) -> DataSplits:

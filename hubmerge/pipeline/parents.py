@@ -14,7 +14,7 @@ from hubmerge.errors import LabelError
 from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Match
-from hubmerge.models.joint_head import Heads
+from hubmerge.models.joint_head import JointHead
 from hubmerge.models.method_context import Head
 from hubmerge.models.states import cosine, in_dtypes_of, with_state
 from hubmerge.pipeline.apply_matches import apply_matches
@@ -88,7 +88,7 @@ class AlignmentInputs:
 
     parents: Parents
     anchored: Parents | None = None
-    heads: Heads | None = None
+    heads: JointHead | None = None
     rows: tuple[Rows, ...] = ()
 
     @property
@@ -153,7 +153,7 @@ def prepare_parents(
     labels: str,
     matched: bool,
     symmetry: str,
-    heads: Heads | None = None,
+    heads: JointHead | None = None,
 ) -> AlignmentInputs:
     """As `in_one_order`, of parents and base: all classes in A's order, or lifted to one head.
 
@@ -176,7 +176,7 @@ def prepare_parents(
     return AlignmentInputs(parents, anchored, heads, rows)
 
 
-def without_base(parents: Parents, heads: Heads | None) -> AlignmentInputs:
+def without_base(parents: Parents, heads: JointHead | None) -> AlignmentInputs:
     """Lifted parents without a base."""
     return AlignmentInputs(parents, None, heads, heads.rows if heads else ())
 

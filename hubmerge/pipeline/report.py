@@ -16,7 +16,7 @@ from hubmerge.evaluation.label_coverage import LabelCoverage
 from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.processors import auto_processor
 from hubmerge.matching.alignment_files import FOLDER, save_matches
-from hubmerge.models.joint_head import Heads
+from hubmerge.models.joint_head import JointHead
 from hubmerge.pipeline.report_limits import dtype_name, limits_of
 from hubmerge.pipeline.report_method import method_of
 from hubmerge.pipeline.results import RunResults
@@ -105,9 +105,9 @@ def build_report(
     )
 
 
-def _heads(heads: Heads, coverage: Sequence[LabelCoverage]) -> heads_schema.Heads:
+def _heads(heads: JointHead, coverage: Sequence[LabelCoverage]) -> heads_schema.HeadsRecord:
     """The part on label sets; no scores where nothing was measured."""
-    return heads_schema.Heads(
+    return heads_schema.HeadsRecord(
         kind=heads.kind,
         labels=len(heads.labels),
         outputs=len(heads.outputs),
@@ -138,9 +138,9 @@ def _training(results: RunResults) -> OnTraining | None:
     return OnTraining.of(_all_rows(training.rows), training.used, naive=naive, matched=matched)
 
 
-def _parent(model: LoadedModel, planned: ModelPlan) -> schema.Parent:
+def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
     source, licences = model.source, planned.licenses
-    return schema.Parent(
+    return schema.ParentRecord(
         id=source.id,
         sha=source.sha,
         revision=source.revision,
@@ -151,17 +151,17 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.Parent:
     )
 
 
-def _base(results: RunResults) -> schema.Parent | None:
+def _base(results: RunResults) -> schema.ParentRecord | None:
     base = results.inputs.alignment.base
     if base is None or results.plan.base is None:
         return None
     return _parent(base, results.plan.base)
 
 
-def _merged(results: RunResults) -> schema.Merged:
+def _merged(results: RunResults) -> schema.MergedRecord:
     model = results.merge.model
     names = hub_names(model.config)
-    return schema.Merged(
+    return schema.MergedRecord(
         model_type=model.config.model_type,
         architecture=type(model).__name__,
         task=names.task,
@@ -174,12 +174,12 @@ def _merged(results: RunResults) -> schema.Merged:
     )
 
 
-def _data(results: RunResults) -> schema.Data | None:
+def _data(results: RunResults) -> schema.DataRecord | None:
     splits, source = results.inputs.splits, results.run.sources.dataset
     if splits is None or source is None:
         return None
     data = splits.data
-    return schema.Data(
+    return schema.DataRecord(
         id=source.id,
         sha=source.sha,
         revision=source.revision,
@@ -194,12 +194,12 @@ def _data(results: RunResults) -> schema.Data | None:
     )
 
 
-def _rows(rows: Rows) -> schema.RowSet | None:
+def _rows(rows: Rows) -> schema.RowSetRecord | None:
     return _all_rows(rows) if len(rows) else None
 
 
-def _all_rows(rows: Rows) -> schema.RowSet:
-    return schema.RowSet(
+def _all_rows(rows: Rows) -> schema.RowSetRecord:
+    return schema.RowSetRecord(
         split=rows.split,
         rows=len(rows),
         available=rows.available,
@@ -207,11 +207,11 @@ def _all_rows(rows: Rows) -> schema.RowSet:
     )
 
 
-def _run(seconds: Mapping[str, float], machine: Mapping[str, Any]) -> schema.Run:
+def _run(seconds: Mapping[str, float], machine: Mapping[str, Any]) -> schema.RunRecord:
     versions = {"hubmerge": hubmerge.__version__, "python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in LIBRARIES}
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    return schema.Run(
+    return schema.RunRecord(
         date=now.isoformat(),
         seconds=dict(seconds),
         versions=versions,

@@ -5,44 +5,49 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from hubmerge.hub.load import LoadedModel
 from hubmerge.matching.alignment_files import matched_roles
 from hubmerge.pipeline.fusion_record import fusion_record
 from hubmerge.pipeline.report_limits import unrepaired
 from hubmerge.pipeline.results import RunResults
+from hubmerge.pipeline.survey import SurveyResults
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.plugins import used_plugins
 
 
-def method_of(results: RunResults) -> schema.Method:
+def method_of(results: RunResults) -> schema.MethodRecord:
     """What was done to the parents, and what of it came from plugins."""
     method = _method(results)
-    return method.model_copy(update={"plugins": used_plugins(_names(results, method)) or None})
+    return method.model_copy(
+        update={"plugins": used_plugins(_names(method, results.surveys, results.merge)) or None}
+    )
 
 
-def _names(results: RunResults, method: schema.Method) -> Iterator[tuple[str, str | None]]:
+def _names(
+    method: schema.MethodRecord, surveyed: SurveyResults | None, merge: LoadedModel
+) -> Iterator[tuple[str, str | None]]:
     """Every registry that was used, with the name that was used in it."""
-    surveys = results.surveys.surveys if results.surveys else None
-    yield "matchers", results.run.methods.match
+    surveys = surveyed.surveys if surveyed else None
+    yield "matchers", method.match
     yield from (("matchers", trial.match) for trial in method.tried)
     yield "multi_matchers", method.multi_match
     yield "fusions", method.fuse
     yield from (("fusions", trial.fuse) for trial in method.fusions_tried or ())
     yield "repairs", method.repair
     yield "families", method.family
-    yield "tasks", results.merge.task.name if results.merge.task else None
+    yield "tasks", merge.task.name if merge.task else None
     yield "curves", surveys.path.curve if surveys and surveys.path else None
 
 
-def _method(results: RunResults) -> schema.Method:
+def _method(results: RunResults) -> schema.MethodRecord:
     matches, recipe, fused = results.alignment.matches, results.run.recipe, results.fused
     repair = None if results.sets_statistics else results.alignment.repair
     found = next((match for match in matches if match.spaces), None)
-    return schema.Method(
+    return schema.MethodRecord(
         family=matches[0].spec.family if matches else None,
         match=found.method if found else "none",
         multi_match=_multi_match(results),
         spaces=_spaces(results),
-        **fusion_record(results.run, fused),
         repair=repair.name if repair else "none",
         lam=None if recipe.mixture is not None else fused.lam,
         weights=recipe.mixture if fused.fusion.weighs else None,
@@ -54,6 +59,7 @@ def _method(results: RunResults) -> schema.Method:
         ],
         outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
         unrepaired=unrepaired(results),
+        **fusion_record(results.run, fused),
     )
 
 
@@ -65,11 +71,11 @@ def _multi_match(results: RunResults) -> str | None:
     return results.run.methods.multi_match
 
 
-def _spaces(results: RunResults) -> list[schema.SpaceMatch]:
+def _spaces(results: RunResults) -> list[schema.SpaceRecord]:
     matches, several = results.alignment.matches, results.run.recipe.mixture is not None
     parents = matched_roles(len(matches), based=results.based)
     return [
-        schema.SpaceMatch(
+        schema.SpaceRecord(
             parent=role if several or results.based else None,
             space=space.space,
             kind=space.kind,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.hub.destination import Destination
-from hubmerge.pipeline.check import checked_methods
 from hubmerge.pipeline.context import Run
+from hubmerge.pipeline.methods import checked_methods
 from hubmerge.pipeline.sources import Sources, pin_sources, pinned_recipe, without_paths
 from hubmerge.recipe import Recipe
 from hubmerge.utils.workers import Workers

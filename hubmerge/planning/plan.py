@@ -35,7 +35,7 @@ from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_i
 from hubmerge.hub.source import Source
 from hubmerge.hub.target import Target, check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
-from hubmerge.models.joint_head import Heads, with_labels
+from hubmerge.models.joint_head import JointHead, with_labels
 from hubmerge.planning.resources import Kind, Needs, measure_needs, memory_needed
 from hubmerge.recipe import SAME, Recipe
 from hubmerge.specs.bind import bind_config
@@ -55,13 +55,13 @@ SAMPLES = 1000
 """Rows a measurement takes by default, and the most a curve does."""
 
 
-class Part(BaseModel):
+class PlanPart(BaseModel):
     """Base: immutable, no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ModelPlan(Part):
+class ModelPlan(PlanPart):
     """One parent."""
 
     ref: str
@@ -77,7 +77,7 @@ class ModelPlan(Part):
     parameters: int
 
 
-class ArchitecturePlan(Part):
+class ArchitecturePlan(PlanPart):
     """What all parents are."""
 
     architecture: str
@@ -94,7 +94,7 @@ class ArchitecturePlan(Part):
     free_spaces: dict[str, int]
 
 
-class DataPlan(Part):
+class DataPlan(PlanPart):
     """The data set, as far as its card and file list show."""
 
     ref: str
@@ -105,14 +105,14 @@ class DataPlan(Part):
     card: DataCard
 
 
-class Measurement(Part):
+class Measurement(PlanPart):
     """One thing that will be measured, and on which rows."""
 
     what: str
     rows: str
 
 
-class Plan(Part):
+class Plan(PlanPart):
     """What a merge would do."""
 
     models: list[ModelPlan]
@@ -387,7 +387,7 @@ def _architecture(
     descriptions: list[Description],
     labels: Literal["names", "index"],
     spec: Spec | None,
-    heads: Heads | None,
+    heads: JointHead | None,
 ) -> ArchitecturePlan:
     config, processor = descriptions[0].config, descriptions[0].processor
     tokenizer = descriptions[0].tokenizer

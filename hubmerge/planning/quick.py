@@ -36,13 +36,13 @@ NOT_CHECKED = (
 """What `make_plan` looks at and this does not."""
 
 
-class Part(BaseModel):
+class QuickPlanPart(BaseModel):
     """Base: immutable, no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class QuickModel(Part):
+class QuickModel(QuickPlanPart):
     """One parent, as its files describe it.
 
     sha: the commit; None for a folder, whose weights would have to be read for it.
@@ -65,14 +65,14 @@ class QuickModel(Part):
     elements: int
 
 
-class TensorDifference(Part):
+class TensorDifference(QuickPlanPart):
     """A tensor that is not the same size everywhere: parent -> its shape, None where it lacks."""
 
     name: str
     shapes: dict[str, list[int] | None]
 
 
-class QuickPlan(Part):
+class QuickPlan(QuickPlanPart):
     """What can be said of a merge by configurations and headers alone."""
 
     models: list[QuickModel]

@@ -11,7 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 from hubmerge.repair.registry import MethodContext
 from hubmerge.symmetry.permutation import State
-from hubmerge.utils.hooks import Seen, leaving, placed
+from hubmerge.utils.hooks import ThreadValues, leaving, placed
 
 Replace = Callable[[nn.Module, Tensor, Tensor], Tensor | None]
 
@@ -43,7 +43,7 @@ def channel_statistics(
     replace: by module, what the rest of the network gets to see instead of its output, so that
         one pass can measure every layer behind already repaired ones.
     """
-    seen = Seen()
+    seen = ThreadValues()
 
     def look(name: str) -> Replace:
         def hook(module: nn.Module, given: Tensor, output: Tensor) -> Tensor | None:

@@ -22,9 +22,9 @@ from hubmerge.reporting import (
 )
 from hubmerge.reporting.pictures import PLOT
 from hubmerge.reporting.plots.barrier import can_plot
-from hubmerge.reporting.schema.report import Data, Report, RowSet
+from hubmerge.reporting.schema.report import DataRecord, Report, RowSetRecord
 from hubmerge.reporting.schema.surveys import Seen
-from hubmerge.reporting.survey_kinds import Kind, kind_of
+from hubmerge.reporting.survey_kinds import SurveyKind, kind_of
 from hubmerge.reporting.templating import environment
 from hubmerge.reporting.verdict import PREAMBLE, rule
 from hubmerge.reporting.words import example_of, tolerances_of, unmeasured, words_of
@@ -91,7 +91,7 @@ def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
     )
 
 
-def _surveys(report: Report) -> list[tuple[Seen, Kind]]:
+def _surveys(report: Report) -> list[tuple[Seen, SurveyKind]]:
     """What was seen around the merge, and how each of it is shown."""
     return [(seen, kind_of(seen)) for seen in (report.surveys.seen if report.surveys else [])]
 
@@ -139,7 +139,7 @@ def _known(report: Report) -> tuple[list[list[str]], list[str]] | None:
     return known.table(report), known.sentences(report)
 
 
-def _row_sets(data: Data) -> list[tuple[str, str, RowSet | None]]:
+def _row_sets(data: DataRecord) -> list[tuple[str, str, RowSetRecord | None]]:
     return [
         ("calibration", "statistics and activations", data.calibration),
         ("validation", "everything that is chosen", data.validation),

@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hubmerge.fuse.options import Option
+from hubmerge.fuse.options import FusionOption
 from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED, Fusion
 from hubmerge.matching.learned.registry import Learner
 from hubmerge.matching.multi.registry import MultiMatcher
@@ -18,7 +18,7 @@ from hubmerge.registry import Plugin, registry
 from hubmerge.utils.tables import columns
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Method:
     """One registered way of doing one step.
 
@@ -32,7 +32,7 @@ class Method:
     summary: str
     source: str
     base: bool = False
-    options: tuple[Option, ...] = ()
+    options: tuple[FusionOption, ...] = ()
     laws: tuple[str, ...] = ()
     plugin: Plugin | None = None
 
@@ -43,7 +43,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Kind:
+class MethodKind:
     """What methods of one kind do. name: the option that takes one. registry: where they are."""
 
     name: str
@@ -52,11 +52,11 @@ class Kind:
 
 
 KINDS = (
-    Kind("match", "matchers", "aligns the units of two models"),
-    Kind("multi-match", "multi_matchers", "aligns more than two models"),
-    Kind("fuse", "fusions", "makes one model of aligned ones"),
-    Kind("repair", "repairs", "repairs statistics after fusing"),
-    Kind("curve", "curves", "leads from one model to another (hubmerge path)"),
+    MethodKind("match", "matchers", "aligns the units of two models"),
+    MethodKind("multi-match", "multi_matchers", "aligns more than two models"),
+    MethodKind("fuse", "fusions", "makes one model of aligned ones"),
+    MethodKind("repair", "repairs", "repairs statistics after fusing"),
+    MethodKind("curve", "curves", "leads from one model to another (hubmerge path)"),
 )
 
 
@@ -69,7 +69,7 @@ def methods() -> list[Method]:
     ]
 
 
-def _method(kind: Kind, name: str, found: Any) -> Method:
+def _method(kind: MethodKind, name: str, found: Any) -> Method:
     fusion = found if isinstance(found, Fusion) else None
     return Method(
         kind=kind.name,
@@ -104,7 +104,7 @@ def methods_text(kind: str | None = None) -> str:
     return "\n\n".join(_section(each) for each in KINDS if kind in (None, each.name))
 
 
-def _section(kind: Kind) -> str:
+def _section(kind: MethodKind) -> str:
     rows = [method for method in methods() if method.kind == kind.name]
     words = registry(kind.registry).words
     also = f"; also {', '.join(words)}" if words else ""
@@ -121,7 +121,7 @@ def _from(method: Method) -> str:
     return f"{method.source} (plugin {method.plugin})" if method.plugin else method.source
 
 
-def option_text(option: Option) -> str:
+def option_text(option: FusionOption) -> str:
     """An option of a fusion on one line: its default, what it means, what it takes."""
     default = option.default if option.default != "" else "nothing"
     default = str(default).lower() if isinstance(default, bool) else default

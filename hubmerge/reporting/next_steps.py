@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hubmerge.errors.wording import option
 from hubmerge.matching.learned.registry import learners
-from hubmerge.reporting.schema.report import Method, Report
+from hubmerge.reporting.schema.report import MethodRecord, Report
 from hubmerge.specs.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
 
 WORSE = ("worse", "do not use")
@@ -42,7 +42,7 @@ def next_steps(report: Report) -> list[str]:
     return [*found, LEARN] if turns and len(report.models) == 2 else found
 
 
-def _turns(method: Method) -> bool:
+def _turns(method: MethodRecord) -> bool:
     """Whether the family has rotations or linear maps, which is what learning gains by."""
     tried = {attempt.symmetry for attempt in method.tried}
     kinds = {space.kind for space in method.spaces}

@@ -28,7 +28,7 @@ class Table(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Kind:
+class SurveyKind:
     """How one kind of survey is shown.
 
     name: its command. draw: the PNG file of what was seen, given the plural word for a row.
@@ -124,7 +124,7 @@ def _of_complex(found: ComplexFound) -> list[Table]:
 
 
 KINDS = {
-    PathSeen: Kind(
+    PathSeen: SurveyKind(
         "path",
         "Paths from A to B",
         "The loss along paths from A to B: straight as the models came, straight once they are "
@@ -133,7 +133,7 @@ KINDS = {
         _of_path,
         lambda seen: {"curve": seen.curve, "bends": seen.bends, "steps": seen.steps},
     ),
-    PlaneSeen: Kind(
+    PlaneSeen: SurveyKind(
         "plane",
         "The plane through A, B as it came, and B lined up",
         "Contours of the loss on the plane through A, B as it came and B lined up, with both "
@@ -142,7 +142,7 @@ KINDS = {
         _of_plane,
         lambda seen: {"grid": round(len(seen.points) ** 0.5)},
     ),
-    SimplexSeen: Kind(
+    SimplexSeen: SurveyKind(
         "simplex",
         "Everything between the models",
         "How far the loss rises above the models' own at mixtures of them: at the middles of all "
@@ -151,7 +151,7 @@ KINDS = {
         _of_simplex,
         lambda seen: {"points": sum(place.kind == INSIDE for place in seen.simplexes[0].places)},
     ),
-    ComplexFound: Kind(
+    ComplexFound: SurveyKind(
         "complex",
         "The complex of the models",
         "The models on a circle; joined where the loss stays low between them, filled where it "
@@ -164,7 +164,7 @@ KINDS = {
 """What was seen -> how it is shown."""
 
 
-def kind_of(seen: object) -> Kind:
+def kind_of(seen: object) -> SurveyKind:
     """How a survey is shown."""
     return next(kind for of, kind in KINDS.items() if isinstance(seen, of))
 

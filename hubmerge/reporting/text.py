@@ -17,7 +17,7 @@ from hubmerge.reporting import (
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import figure, share
-from hubmerge.reporting.schema.report import Method, Report
+from hubmerge.reporting.schema.report import MethodRecord, Report
 from hubmerge.reporting.words import words_of
 from hubmerge.tasks import Words
 from hubmerge.utils.parent_names import display_name
@@ -104,7 +104,7 @@ def _method(report: Report) -> str:
     return "\n".join([*lines, *_chosen(method, words_of(report))])
 
 
-def _chosen(method: Method, words: Words) -> list[str]:
+def _chosen(method: MethodRecord, words: Words) -> list[str]:
     """What the fusion chose, or was chosen among, a line each."""
     lines = []
     for trial in method.fusions_tried or []:
@@ -116,10 +116,10 @@ def _chosen(method: Method, words: Words) -> list[str]:
     if method.ingredients:
         shares = ", ".join(map(share, method.ingredients))
         lines.append(f"The parents weigh {shares}.")
-    for number, step in enumerate(method.ledger.steps if method.ledger else [], 1):
+    for number, step in enumerate(method.soup.steps if method.soup else [], 1):
         soup = "" if step.soup is None else f", with it {figure(step.soup)}"
         taken = "taken" if step.taken else "left out"
-        metric = method.ledger.metric if method.ledger else ""
+        metric = method.soup.metric if method.soup else ""
         alone = f"{metric} {figure(step.alone)} alone{soup}"
         lines.append(f"  {number}. {display_name(step.ingredient)}: {alone}, {taken}")
     return lines

@@ -33,9 +33,9 @@ from hubmerge.specs.spec import (
     Behind,
     Gate,
     Norm,
+    ObservedModule,
     Space,
     Spec,
-    Watch,
     lay_out_axes,
 )
 
@@ -388,7 +388,7 @@ class Draft:
             tensors={name: lay_out_axes(self.lines[name].axes, sizes) for name in self.shapes},
             buffers=frozenset(self.buffers),
             watches=tuple(
-                Watch(module, entering, lay_out_axes(line.axes, {**sizes, SAMPLES: 1}))
+                ObservedModule(module, entering, lay_out_axes(line.axes, {**sizes, SAMPLES: 1}))
                 for (module, entering), line in self.watched.items()
             ),
             source=self.family.shown_path,

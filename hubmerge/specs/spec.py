@@ -145,7 +145,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Watch:
+class ObservedModule:
     """Where a space's activations can be seen: what enters or leaves a module."""
 
     module: str
@@ -186,7 +186,7 @@ class Spec:
     spaces: Mapping[str, Space]
     tensors: Mapping[str, Layout]
     buffers: frozenset[str] = frozenset()
-    watches: tuple[Watch, ...] = ()
+    watches: tuple[ObservedModule, ...] = ()
     source: str = ""
     norms: tuple[Norm, ...] = ()
     behind: tuple[Behind, ...] = ()

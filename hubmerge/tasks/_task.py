@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel
 
-    from hubmerge.data.dataset import Data
+    from hubmerge.data.dataset import DataSet
     from hubmerge.data.reading import ReadFor, Reading
     from hubmerge.models.outputs import Outputs, RowStatistics
 
@@ -127,7 +127,7 @@ class Task:
     probe: Probe
     inputs: tuple[str, ...]
     labelled: bool
-    read: Callable[[Data, ReadFor], Reading]
+    read: Callable[[DataSet, ReadFor], Reading]
     statistics: Callable[[], RowStatistics]
     ensemble: bool = True
     combine: Combine | None = None

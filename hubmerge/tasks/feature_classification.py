@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel
 
-    from hubmerge.data.dataset import Data
+    from hubmerge.data.dataset import DataSet
     from hubmerge.data.reading import ReadFor, Reading
 
 MODEL_TYPE = "mlp_head"
@@ -34,7 +34,7 @@ def probe(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Ten
     return feature_probe(model, rows, seed)
 
 
-def read(data: Data, wanted: ReadFor) -> Reading:
+def read(data: DataSet, wanted: ReadFor) -> Reading:
     """Features as they are, else images through the processor; all logits are kept.
 
     Raises: DataError, LabelError.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel
 
-    from hubmerge.data.dataset import Data
+    from hubmerge.data.dataset import DataSet
     from hubmerge.data.reading import ReadFor, Reading
 
 AUTO_CLASS = "AutoModelForImageClassification"
@@ -32,7 +32,7 @@ def probe(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Ten
     return image_probe(model, rows, seed)
 
 
-def read(data: Data, wanted: ReadFor) -> Reading:
+def read(data: DataSet, wanted: ReadFor) -> Reading:
     """Images through the processor; all logits are kept. Raises: DataError, LabelError."""
     from hubmerge.data.batches import image_reader
     from hubmerge.data.reading import read_labelled

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel
 
-    from hubmerge.data.dataset import Data
+    from hubmerge.data.dataset import DataSet
     from hubmerge.data.reading import ReadFor, Reading
     from hubmerge.models.outputs import RowStatistics
 
@@ -31,7 +31,7 @@ def probe(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Ten
     return token_probe(model, rows, seed)
 
 
-def read(data: Data, wanted: ReadFor) -> Reading:
+def read(data: DataSet, wanted: ReadFor) -> Reading:
     """Texts in blocks of tokens; figures of each block are kept. Raises: DataError."""
     from hubmerge.data.reading import read_texts
 

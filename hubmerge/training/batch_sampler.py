@@ -13,7 +13,7 @@ from hubmerge.errors.wording import option
 from hubmerge.models.batch_norm_rows import normalisable, sees_one_value
 from hubmerge.models.method_context import MethodContext
 from hubmerge.training.augmentation import VIEWS, View, inputs_of, mixed, rows_of
-from hubmerge.training.midpoint_loss import Parents
+from hubmerge.training.midpoint_loss import ParentModels
 from hubmerge.utils.input_batches import InputBatch
 
 ROWS = 25
@@ -34,7 +34,7 @@ class TrainingBatch:
 class BatchSampler:
     """What is wanted: the parents' mean prediction, or, without parents, the rows' labels."""
 
-    def __init__(self, context: MethodContext, parents: Parents | None, seed: int) -> None:
+    def __init__(self, context: MethodContext, parents: ParentModels | None, seed: int) -> None:
         """Raises: RecipeError, if there are no calibration or no validation rows, or a single one
         that batch norms cannot normalise by itself.
         """

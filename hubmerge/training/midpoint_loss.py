@@ -119,7 +119,7 @@ class Midpoint:
         return loss(logits, wanted.to(device))
 
 
-class Parents:
+class ParentModels:
     """Two models that are asked for their mean prediction."""
 
     def __init__(self, model: PreTrainedModel, first: State, last: State, workers: Workers) -> None:

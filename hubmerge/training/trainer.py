@@ -44,7 +44,7 @@ STEPS = ("best_step", "least_step")
 """What is kept of a standing beside its tensors and its pace."""
 
 
-class Learner(Protocol):
+class Trainable(Protocol):
     """Something that makes a model with the other's function out of free numbers."""
 
     def parameters(self) -> dict[str, Tensor]:
@@ -118,7 +118,7 @@ class TrainingResult:
 
 
 def learn(
-    learner: Learner,
+    learner: Trainable,
     anchor: State,
     sampler: BatchSampler,
     context: MethodContext,

@@ -17,7 +17,7 @@ Hook = Callable[[nn.Module, Tensor, Tensor], Tensor | None]
 """Gets a module, what entered it and what left it; what it returns replaces the latter."""
 
 
-class Seen(threading.local):
+class ThreadValues(threading.local):
     """What the current thread's pass has left so far, by key."""
 
     def __init__(self) -> None:

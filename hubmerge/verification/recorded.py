@@ -10,7 +10,7 @@ from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.matching.match_files import TENSORS
 from hubmerge.pipeline.sources import BASE, DATASET
 from hubmerge.recipe import MIDDLE, Recipe
-from hubmerge.reporting.schema.report import Data, Parent, Report
+from hubmerge.reporting.schema.report import DataRecord, ParentRecord, Report
 from hubmerge.utils.parent_names import roles
 from hubmerge.verification.result import Check, Outcome
 
@@ -38,7 +38,7 @@ def check_sources(recipe: Recipe, report: Report) -> list[Check]:
 
 def _in_report(report: Report) -> dict[str, str]:
     """Role -> what it was, in the words of a published recipe."""
-    named: dict[str, Parent | Data] = dict(
+    named: dict[str, ParentRecord | DataRecord] = dict(
         zip(roles("model", len(report.models)), report.models, strict=True)
     )
     if report.base is not None:
@@ -82,7 +82,7 @@ def recorded(recipe: Recipe, report: Report, folder: Path, *, trust_remote_code:
 
 def _hub_sources(report: Report) -> dict[str, str]:
     """Role -> id@commit of what lies on the Hub."""
-    named: dict[str, Parent | Data | None] = dict(
+    named: dict[str, ParentRecord | DataRecord | None] = dict(
         zip(roles("model", len(report.models)), report.models, strict=True)
     )
     named |= {BASE: report.base, DATASET: report.data}

@@ -27,13 +27,13 @@ class Outcome(StrEnum):
 ORDER = list(Outcome)
 
 
-class Part(BaseModel):
+class VerificationPart(BaseModel):
     """Base: immutable, no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Check(Part):
+class Check(VerificationPart):
     """One thing that was compared, or could not be."""
 
     part: str
@@ -52,7 +52,7 @@ class Check(Part):
     """The reason, where `said` and `found` do not show it."""
 
 
-class Verification(Part):
+class Verification(VerificationPart):
     """Everything that was checked about one published merge."""
 
     merge: str

@@ -14,7 +14,7 @@ from hubmerge.utils.parent_names import display_name, roles
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundSources:
     """What became of the sources."""
 
     gone: dict[str, str]
@@ -27,7 +27,7 @@ class Found:
         return [why for role, why in self.gone.items() if role != DATASET]
 
 
-def look_for(recipe: Recipe, *, paths: bool) -> Found:
+def look_for(recipe: Recipe, *, paths: bool) -> FoundSources:
     """Looks for every source of a `recorded` recipe.
 
     paths: whether local folders may lie anywhere; else only here, in the working directory, as a
@@ -39,7 +39,7 @@ def look_for(recipe: Recipe, *, paths: bool) -> Found:
         refs[BASE] = recipe.base
     if recipe.dataset is not None:
         refs[DATASET] = recipe.dataset.id
-    found = Found({}, [])
+    found = FoundSources({}, [])
     for role, ref in refs.items():
         named = {DATASET: "the data set", BASE: "the base"}
         name = named.get(role) or display_name(role.replace("model", "parent"))

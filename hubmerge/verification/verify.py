@@ -41,7 +41,7 @@ from hubmerge.verification.remade import (
     not_checked,
 )
 from hubmerge.verification.result import Check, Outcome, Verification
-from hubmerge.verification.sources import Found, look_for
+from hubmerge.verification.sources import FoundSources, look_for
 
 IMPOSSIBLE = (DataError, LabelError, MismatchError, WeightsError)
 """What shows that a merge cannot have been made from what it says."""
@@ -107,7 +107,7 @@ def _claims(merge: Merge) -> tuple[list[Check], list[str]]:
 
 
 def _made_again(
-    merge: Merge, wanted: Recipe, found: Found, weights_only: bool, workers: Workers
+    merge: Merge, wanted: Recipe, found: FoundSources, weights_only: bool, workers: Workers
 ) -> _Remade:
     if len(wanted.models) != len(merge.report.models):
         raise RecipeError(
@@ -133,7 +133,7 @@ def _made_again(
 
 
 def _as_published(
-    merge: Merge, wanted: Recipe, found: Found, weights_only: bool, workers: Workers
+    merge: Merge, wanted: Recipe, found: FoundSources, weights_only: bool, workers: Workers
 ) -> _Remade:
     """A merge by another version of the arithmetic: loaded and measured, not made again."""
     run = merge.report.run

@@ -1,1 +1,1 @@
-"""Jobs of many people: a fair queue, one process per job, results that expire. No Gradio here."""
+"""Jobs of all visitors: fair queue, one process per job, expiring results. Without Gradio."""

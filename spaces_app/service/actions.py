@@ -1,7 +1,4 @@
-"""What a worker process does for a job, each an entrance of hubmerge's and nothing more.
-
-Runs in a process of its own. Arguments and answers are plain JSON.
-"""
+"""Actions of a worker process, each a call of hubmerge. Requests and answers are JSON."""
 
 from __future__ import annotations
 
@@ -19,28 +16,30 @@ from hubmerge.utils.events import Stage, emit
 Answer = dict[str, Any]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-PIXELS = 25_000_000
-"""Most pixels of an image that is opened."""
-BEST = 5
-"""Classes told of a prediction."""
+MAX_PIXELS = 25_000_000
+"""Most pixels of an image that is open_image."""
+TOP_CLASSES = 5
+"""Number of classes a prediction lists."""
 CONTENDERS = "contenders.json"
-"""Name -> folder of every model an image can be tried on, beside the merge."""
+"""File beside the merge: name -> folder of every model that predicts."""
 NAIVE = "naive"
-PACKED = "merge.zip"
+ARCHIVE = "merge.zip"
 
 
 def plan(request: Mapping[str, Any]) -> Answer:
-    """What the merge would do."""
+    """Plan the merge."""
     from hubmerge.hub.destination import Destination
-    from hubmerge.pipeline.plan import plan as look
+    from hubmerge.pipeline.plan import plan as make_plan
     from hubmerge.recipe import Recipe
 
     recipe = Recipe.model_validate(request["recipe"])
-    return look(recipe, Destination(out=Path(request["folder"]) / "merge")).model_dump(mode="json")
+    return make_plan(recipe, Destination(out=Path(request["folder"]) / "merge")).model_dump(
+        mode="json"
+    )
 
 
 def merge(request: Mapping[str, Any]) -> Answer:
-    """The merge, and a note of what an image can be tried on."""
+    """Merge, and write the list of models for predictions."""
     from hubmerge.hub.destination import Destination
     from hubmerge.pipeline.run import run
     from hubmerge.recipe import Recipe
@@ -48,11 +47,11 @@ def merge(request: Mapping[str, Any]) -> Answer:
     folder, recipe = Path(request["folder"]), Recipe.model_validate(request["recipe"])
     result = run(recipe, Destination(out=folder / "merge"))
     emit(Stage("prepare"))
-    _note_contenders(folder, recipe, result.report.method.repair)
+    _write_contenders(folder, recipe, result.report.method.repair)
     return {"seconds": result.report.run.seconds}
 
 
-def _note_contenders(folder: Path, recipe: Any, repair: str) -> None:
+def _write_contenders(folder: Path, recipe: Any, repair: str) -> None:
     from hubmerge.hub.fetch import fetch
     from hubmerge.hub.source import resolve
     from hubmerge.utils.parent_names import parent_letters
@@ -67,7 +66,7 @@ def _note_contenders(folder: Path, recipe: Any, repair: str) -> None:
 
 
 def _naive(folder: Path, recipe: Any, repair: str) -> Path | None:
-    """The parents averaged as they are; None of more than two, or where it cannot be had."""
+    """Folder of the naive average of two parents; None where there is none."""
     import hubmerge as hm
     from hubmerge.reporting.schema.report import Report
 
@@ -82,28 +81,28 @@ def _naive(folder: Path, recipe: Any, repair: str) -> Path | None:
         return None
 
 
-def attempt(request: Mapping[str, Any]) -> Answer:
-    """What every contender says about one image: name -> [[label, probability], ...]."""
+def predict(request: Mapping[str, Any]) -> Answer:
+    """Predictions of every contender for one image: name -> [[label, probability], ...]."""
     import torch
 
     from hubmerge.hub.load import load
     from hubmerge.tasks import has_classes
 
-    image = opened(base64.b64decode(request["image"]))
+    image = open_image(base64.b64decode(request["image"]))
     noted = Path(request["folder"]) / CONTENDERS
     if not noted.is_file():
-        raise NotFoundError("there are no models to try", hint="merge again")
+        raise NotFoundError("there are no models for predictions", hint="merge again")
     answer: Answer = {}
     for name, folder in json.loads(noted.read_text(encoding="utf-8")).items():
-        if not Path(folder).is_dir():  # made room for other people's models meanwhile
+        if not Path(folder).is_dir():  # removed from the cache meanwhile
             continue
         loaded = load(folder)
         if loaded.processor is None or not has_classes(loaded.config):
-            raise DataError("these models take no images, or tell no classes apart")
+            raise DataError("these models do not take images, or have no classes")
         inputs = loaded.processor(image, return_tensors="pt")
         with torch.inference_mode():
             shares = loaded.model(**inputs).logits[0].double().softmax(0)
-        top = shares.topk(min(BEST, len(shares)))
+        top = shares.topk(min(TOP_CLASSES, len(shares)))
         answer[name] = [
             [loaded.id2label[index], share]
             for index, share in zip(top.indices.tolist(), top.values.tolist(), strict=True)
@@ -111,28 +110,28 @@ def attempt(request: Mapping[str, Any]) -> Answer:
     return answer
 
 
-def opened(content: bytes) -> Any:
+def open_image(content: bytes) -> Any:
     """The image in `content`, whatever its name says. Raises: DataError."""
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = PIXELS
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as found:
-            if found.width * found.height > PIXELS:
+            if found.width * found.height > MAX_PIXELS:
                 raise DataError("the image is too large", found=f"{found.width} x {found.height}")
             return found.convert("RGB")
     except DataError:
         raise
-    except Exception as error:  # Pillow's decoders raise what they like
-        raise DataError("this is no image that can be read", hint=", ".join(FORMATS)) from error
+    except Exception as error:  # Pillow's decoders raise many types
+        raise DataError("not an image that can be read", hint=", ".join(FORMATS)) from error
 
 
 def pack(request: Mapping[str, Any]) -> Answer:
     """The merge as one zip file; the same folder gives the same bytes."""
     folder = Path(request["folder"])
-    target = folder / PACKED
+    target = folder / ARCHIVE
     if not target.exists():
-        partial = Path(request["work"]) / PACKED  # nobody else's, who may be packing it as well
+        partial = Path(request["work"]) / ARCHIVE  # another worker may write the same archive
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
             for path in sorted((folder / "merge").rglob("*")):
                 if path.is_file():
@@ -144,7 +143,7 @@ def pack(request: Mapping[str, Any]) -> Answer:
 
 
 def publish(request: Mapping[str, Any]) -> Answer:
-    """Upload a copy of the merge whose card names the repository it lies in."""
+    """Upload a copy of the merge whose card names its repository."""
     import dataclasses
     import shutil
     import tempfile
@@ -161,10 +160,10 @@ def publish(request: Mapping[str, Any]) -> Answer:
         return dataclasses.asdict(publish_folder(copy, Destination(**wanted)))
 
 
-ACTS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
+ACTIONS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
     "plan": plan,
     "merge": merge,
-    "attempt": attempt,
+    "predict": predict,
     "pack": pack,
     "publish": publish,
 }

@@ -1,4 +1,4 @@
-"""How long it will take, judged by what took how long on this machine. No past, no estimate."""
+"""Estimated duration of a merge, from earlier merges on this machine."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spaces_app.service.job import Job
-from spaces_app.service.job_progress import STAGES, Seen
+from spaces_app.service.job_progress import STAGES, JobProgress
 
 NEIGHBOURS = 5
-"""Past jobs an estimate rests on, at most: those most alike."""
-ENOUGH = 0.1
-"""Share of a bar from which on its own pace is believed."""
+"""Number of past jobs an estimate uses: the most similar ones."""
+MIN_SHARE = 0.1
+"""Share of a loop that must be complete before its pace is used."""
 
 
 def expected(plan: Mapping[str, Any], past: Sequence[Job]) -> dict[str, float] | None:
-    """Stage -> seconds of a merge with that plan; None if nothing comparable was ever done.
+    """Stage -> seconds of a merge with that plan; None without a comparable job.
 
     The median over the most similar jobs, scaled by the number of weights.
     """
@@ -35,30 +35,32 @@ def expected(plan: Mapping[str, Any], past: Sequence[Job]) -> dict[str, float] |
     }
 
 
-def remaining(seen: Seen, expected: Mapping[str, float] | None, paths: int = 2) -> float | None:
-    """Seconds left; None if nobody can say.
+def remaining(
+    progress: JobProgress, expected: Mapping[str, float] | None, paths: int = 2
+) -> float | None:
+    """Seconds left; None if unknown.
 
-    paths: how many are measured, one after the other: the naive one, and the matched one.
+    paths: number of paths measured one after the other: naive, then matched.
     """
-    paced = _paced(seen, paths)
+    by_pace = _by_pace(progress, paths)
     if expected is None:
-        return paced
+        return by_pace
     stages = list(STAGES)
-    if seen.stage not in stages:
+    if progress.stage not in stages:
         return sum(expected.values())
-    later = sum(expected[stage] for stage in stages[stages.index(seen.stage) + 1 :])
-    by_past = max(0.0, expected[seen.stage] - seen.in_stage)
-    return later + (by_past if paced is None else paced)
+    later = sum(expected[stage] for stage in stages[stages.index(progress.stage) + 1 :])
+    by_past = max(0.0, expected[progress.stage] - progress.stage_seconds)
+    return later + (by_past if by_pace is None else by_pace)
 
 
-def _paced(seen: Seen, paths: int) -> float | None:
-    """Of the measuring that is left, by the pace of the path that is being measured."""
-    bar = seen.bar
-    if seen.stage != "measure" or bar is None or bar.unit != "point" or bar.share < ENOUGH:
+def _by_pace(progress: JobProgress, paths: int) -> float | None:
+    """Seconds of evaluation left, by the pace on the current path."""
+    bar = progress.bar
+    if progress.stage != "measure" or bar is None or bar.unit != "point" or bar.share < MIN_SHARE:
         return None
-    whole = seen.in_bar / bar.share
+    whole = progress.bar_seconds / bar.share
     after = paths - 1 if bar.what.startswith("naive") else 0
-    return whole - seen.in_bar + after * whole
+    return whole - progress.bar_seconds + after * whole
 
 
 def _size(plan: Mapping[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""Whose turn it is: everybody's first job before anybody's second."""
+"""Order of the queue: the first job of every visitor comes before the second of any."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from spaces_app.service.job import Job
 
 
-def in_order(waiting: Sequence[Job], running: Sequence[Job]) -> list[Job]:
-    """`waiting` in the order it will be worked on.
+def fair_order(waiting: Sequence[Job], running: Sequence[Job]) -> list[Job]:
+    """`waiting` in the order in which it will run.
 
-    The n-th job of a person, those running counted, comes in round n; within a round the oldest is
+    The n-th job of a visitor, those running counted, comes in round n; within a round the oldest is
     first.
     """
     rounds: Counter[str] = Counter(job.owner for job in running)
@@ -22,7 +22,7 @@ def in_order(waiting: Sequence[Job], running: Sequence[Job]) -> list[Job]:
     return [job for *_, job in sorted(ranked, key=lambda entry: entry[:3])]
 
 
-def position(number: str, waiting: Sequence[Job], running: Sequence[Job]) -> int | None:
-    """How many jobs come before that one, those running aside; None if it does not wait."""
-    order = [job.id for job in in_order(waiting, running)]
-    return order.index(number) if number in order else None
+def position(job_id: str, waiting: Sequence[Job], running: Sequence[Job]) -> int | None:
+    """Number of waiting jobs before this one; None if it does not wait."""
+    order = [job.id for job in fair_order(waiting, running)]
+    return order.index(job_id) if job_id in order else None

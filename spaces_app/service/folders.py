@@ -1,4 +1,4 @@
-"""Where everything lies: one folder per job, and a shared cache of what is public."""
+"""Folders of the service: one per job, and a shared cache of public downloads."""
 
 from __future__ import annotations
 
@@ -10,64 +10,64 @@ from contextlib import suppress
 from pathlib import Path
 
 HOUR = 3600
-UNFINISHED = ".incomplete"
-"""Ending of the Hub client's half downloads."""
+PARTIAL_SUFFIX = ".incomplete"
+"""File suffix of the Hub client's partial downloads."""
 
 
 class Folders:
-    """The places of one service, below `root`."""
+    """The folders of one service, below `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().resolve()
         self.jobs = self.root / "jobs"
         self.shared = self.root / "shared"
-        """Downloads of what anybody may see."""
+        """Downloads of public repositories."""
         for folder in (self.jobs, self.shared):
             folder.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)
 
     @property
-    def base(self) -> Path:
+    def database(self) -> Path:
         """The sqlite file."""
         return self.root / "jobs.sqlite"
 
-    def job(self, number: str) -> Path:
-        """All a job leaves, its private downloads included: they go when it goes."""
-        return self.jobs / number
+    def job(self, job_id: str) -> Path:
+        """Everything that belongs to a job, its private downloads included."""
+        return self.jobs / job_id
 
-    def result(self, number: str) -> Path:
+    def result(self, job_id: str) -> Path:
         """The merge, as `hubmerge merge -o` writes it."""
-        return self.job(number) / "merge"
+        return self.job(job_id) / "merge"
 
-    def remove(self, number: str) -> None:
-        """Everything of a job."""
-        shutil.rmtree(self.job(number), ignore_errors=True)
+    def remove(self, job_id: str) -> None:
+        """Remove the folder of a job."""
+        shutil.rmtree(self.job(job_id), ignore_errors=True)
 
-    def sweep(self, known: set[str]) -> None:
-        """Removes folders of jobs nobody knows."""
+    def remove_unknown(self, known: set[str]) -> None:
+        """Remove folders of jobs that are not in `known`."""
         for folder in self.jobs.iterdir():
             if folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def forget_halves(self, older: float = 0.0) -> None:
-        """Removes half downloads that nothing was added to for `older` seconds."""
+    def remove_partial_downloads(self, older: float = 0.0) -> None:
+        """Remove partial downloads that have not grown for `older` seconds."""
         moment = time.time() - older
-        for path in self.shared.rglob(f"*{UNFINISHED}"):
-            if _touched(path) <= moment:
+        for path in self.shared.rglob(f"*{PARTIAL_SUFFIX}"):
+            if _modified(path) <= moment:
                 path.unlink(missing_ok=True)
 
     def shrink(self, limit: int) -> None:
-        """Removes repositories from the shared cache, the longest unused first, down to `limit`."""
-        held = sorted((_used(repo), _size(repo), repo) for repo in self.shared.glob("*--*"))
-        total = sum(size for _, size, _ in held)
-        for _, size, repo in held:
+        """Remove the least recently used repositories until the cache has at most `limit` bytes."""
+        repositories = sorted((_used(repo), _size(repo), repo) for repo in self.shared.glob("*--*"))
+        total = sum(size for _, size, _ in repositories)
+        for _, size, repo in repositories:
             if total <= limit:
                 return
             shutil.rmtree(repo, ignore_errors=True)
             total -= size
 
 
-def _touched(path: Path) -> float:
+def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
@@ -83,7 +83,7 @@ def _size(repo: Path) -> int:
 
 
 def _blobs(repo: Path) -> Iterator[os.stat_result]:
-    """Files of `repo`. Somebody's plan may be downloading: half files get other names meanwhile."""
+    """Files of `repo`, but for those a concurrent download renames."""
     for path in (repo / "blobs").glob("*"):
         with suppress(FileNotFoundError):
             yield path.stat()

@@ -1,4 +1,4 @@
-"""The process that all workers are forked from, and where it listens."""
+"""The process from which all workers are forked, and the folder of its sockets."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pathlib import Path
 from hubmerge.errors import ResourceError
 from spaces_app.service.worker_main import PRELOAD
 
-LONGEST = 103
-"""Bytes that a path of a socket may have, on the strictest of systems."""
-BELOW = len("/pymp-12345678/listener-12345678")
-"""What multiprocessing puts below the folder for temporary files."""
-ELSEWHERE = ("/tmp", "/var/tmp")
+MAX_SOCKET_PATH = 103
+"""Bytes of a socket's path on the strictest system."""
+SUFFIX_LENGTH = len("/pymp-12345678/listener-12345678")
+"""Length of what multiprocessing appends to the temporary folder."""
+FALLBACK_FOLDERS = ("/tmp", "/var/tmp")
 
 
 @cache
-def nursery() -> ForkServerContext:
-    """Where worker processes come from. Raises: ResourceError, if it has no place to listen."""
-    _make_place()
+def forkserver() -> ForkServerContext:
+    """The context that forks workers. Raises: ResourceError, if no folder takes its sockets."""
+    _make_socket_folder()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         ["__main__", *PRELOAD, "spaces_app.service.worker_main", "spaces_app.service.actions"]
@@ -31,31 +31,31 @@ def nursery() -> ForkServerContext:
     return context
 
 
-def warm_up() -> None:
-    """Start the process that all workers are forked from; the first one need not wait then."""
-    process = nursery().Process(target=os.getpid, daemon=True)
+def start_forkserver() -> None:
+    """Start the fork server ahead of the first worker."""
+    process = forkserver().Process(target=os.getpid, daemon=True)
     process.start()
     process.join()
 
 
-def short_enough(folder: str) -> bool:
-    """Whether sockets can lie below `folder`."""
-    return len(os.fsencode(folder)) + BELOW <= LONGEST
+def fits_socket_path(folder: str) -> bool:
+    """Whether the path of a socket below `folder` is short enough."""
+    return len(os.fsencode(folder)) + SUFFIX_LENGTH <= MAX_SOCKET_PATH
 
 
-def _make_place() -> None:
-    """Has multiprocessing make its folder now, below one whose name is not too long."""
-    usual = tempfile.gettempdir()
-    for folder in (usual, *ELSEWHERE):
-        if short_enough(folder) and Path(folder).is_dir() and os.access(folder, os.W_OK):
+def _make_socket_folder() -> None:
+    """Have multiprocessing make its folder below one with a short path."""
+    default = tempfile.gettempdir()
+    for folder in (default, *FALLBACK_FOLDERS):
+        if fits_socket_path(folder) and Path(folder).is_dir() and os.access(folder, os.W_OK):
             tempfile.tempdir = folder
             try:
                 util.get_temp_dir()
             finally:
-                tempfile.tempdir = usual
+                tempfile.tempdir = default
             return
     raise ResourceError(
-        "worker processes are spoken to through sockets, whose paths may not be long",
-        found=f"TMPDIR is {usual}",
-        hint=f"TMPDIR=a folder whose path has at most {LONGEST - BELOW} bytes",
+        "the path of the temporary folder is too long for the sockets of worker processes",
+        found=f"TMPDIR is {default}",
+        hint=f"TMPDIR=a folder whose path has at most {MAX_SOCKET_PATH - SUFFIX_LENGTH} bytes",
     )

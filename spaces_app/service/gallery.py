@@ -1,7 +1,6 @@
-"""Merges on the connected Hub, by the metadata of their cards, whoever wrote them.
+"""Merges on the connected Hub, read from the metadata of their cards.
 
-The Hub's answer is read here and not by its client: that takes a card for what it should be, and
-one that is something else would hide all others.
+The Hub's answer is parsed here and not by its client, which would fail on one malformed card.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ from huggingface_hub.utils import build_hf_headers, paginate
 from hubmerge.hub.client import acting_for, client, translate
 from hubmerge.utils.parent_names import MOST
 from spaces_app.service.job import refusing
-from spaces_app.service.visitors import Person
+from spaces_app.service.visitors import Visitor
 
 SHOWN = 60
-"""Merges, the newest."""
+"""Number of merges, the newest ones."""
 TAG = "hubmerge"
 WORD = 100
-"""Longest verdict or name that is taken from a card."""
+"""Most characters of a verdict or name."""
 HIGHEST = 1e9
-"""No figure of a card is taken beyond it."""
+"""Largest absolute value that is taken from a card."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GalleryEntry:
-    """A merge on the Hub, by its card's metadata. private: only who is asking sees it."""
+    """A merge on the Hub, by its card's metadata. private: visible to the visitor only."""
 
     id: str
     parents: tuple[str, ...]
@@ -42,7 +41,7 @@ class GalleryEntry:
     private: bool = False
 
 
-def gallery(person: Person) -> list[GalleryEntry]:
+def gallery(visitor: Visitor) -> list[GalleryEntry]:
     """Merges published by hubmerge, the newest first. Raises: Refused."""
     asked = {
         "filter": TAG,
@@ -50,7 +49,7 @@ def gallery(person: Person) -> list[GalleryEntry]:
         "limit": SHOWN,
         "expand": ["cardData", "lastModified", "private"],
     }
-    with refusing(), acting_for(person.token), translate("the gallery"):
+    with refusing(), acting_for(visitor.token), translate("the gallery"):
         api = client()
         headers = build_hf_headers(token=api.token)
         found = paginate(f"{api.endpoint}/api/models", params=asked, headers=headers)
@@ -58,19 +57,19 @@ def gallery(person: Person) -> list[GalleryEntry]:
 
 
 def gallery_entry(said: Mapping[str, Any]) -> GalleryEntry:
-    """One entry of the Hub's list. What is not as it should be is left out."""
+    """One entry of the Hub's list. Malformed fields are left out."""
     card = _dict(said.get("cardData"))
     results = _results(card)
     return GalleryEntry(
-        str(said.get("id")),
-        _texts(card.get("base_model"))[:MOST],
-        next(iter(_texts(card.get("datasets"))), None),
-        _text(card.get("verdict")),
-        _number(results.get("accuracy")),
-        _number(results.get("loss_barrier")),
-        _count(results.get("rows")),
-        str(said.get("lastModified") or "")[:10],
-        said.get("private") is True,
+        id=str(said.get("id")),
+        parents=_texts(card.get("base_model"))[:MOST],
+        data=next(iter(_texts(card.get("datasets"))), None),
+        verdict=_text(card.get("verdict")),
+        accuracy=_number(results.get("accuracy")),
+        barrier=_number(results.get("loss_barrier")),
+        rows=_count(results.get("rows")),
+        updated=str(said.get("lastModified") or "")[:10],
+        private=said.get("private") is True,
     )
 
 

@@ -1,4 +1,4 @@
-"""A job: one recipe of one person, from the queue to its end. No token is in it."""
+"""A job: one recipe of one visitor, from the queue to its end. No token is in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hubmerge.recipe import Recipe
 
 
 class State(StrEnum):
-    """Where a job stands."""
+    """State of a job."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -31,9 +31,9 @@ ENDED = frozenset({State.DONE, State.FAILED, State.STOPPED})
 
 
 class Refusal(BaseModel):
-    """Why something did not come about, as an error of hubmerge's says it.
+    """An error as it is shown to a visitor and stored with a job.
 
-    Its texts may mention options and actions, which whoever shows them words.
+    Its texts may contain references to options and actions, which `worded` resolves.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,7 +67,7 @@ class Refusal(BaseModel):
 
 
 class Refused(Exception):
-    """A refusal on its way to a person."""
+    """Raised with the refusal to show."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.worded(PYTHON).what)
@@ -76,7 +76,7 @@ class Refused(Exception):
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """hubmerge's errors inside become refusals."""
+    """Convert errors of hubmerge raised in the block to `Refused`."""
     try:
         yield
     except HubmergeError as error:
@@ -84,10 +84,10 @@ def refusing() -> Iterator[None]:
 
 
 class Job(BaseModel):
-    """What is remembered of a job, also over a restart.
+    """A job as it is stored on disk.
 
-    id: unguessable; who knows it may look, unless the job is private. owner: a person's key.
-    recipe: YAML. plan: what was known before. private: it was made with its owner's token.
+    id: random; it gives access to the job, unless the job is private. owner: a visitor's key.
+    recipe: YAML. plan: the plan at submission. private: made with its owner's token.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -103,37 +103,37 @@ class Job(BaseModel):
     ended: float | None = None
     refusal: Refusal | None = None
     seconds: dict[str, float] = Field(default_factory=dict)
-    """Stage -> wall time, of a job that is done."""
+    """Stage -> seconds, once the job is done."""
 
-    def read(self) -> Recipe:
-        """What it carries out."""
+    def parsed_recipe(self) -> Recipe:
+        """The recipe of this job."""
         return Recipe.model_validate(yaml.safe_load(self.recipe))
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether the job is done, failed or stopped."""
         return self.state in ENDED
 
-    def begun(self) -> Job:
-        """It is being worked on now."""
+    def as_running(self) -> Job:
+        """The job, running from now on."""
         return self.model_copy(update={"state": State.RUNNING, "started": time.time()})
 
-    def again(self) -> Job:
-        """Back in the queue, in its old place."""
+    def as_waiting(self) -> Job:
+        """The job, back in its place in the queue."""
         return self.model_copy(
             update={"state": State.WAITING, "started": None, "ended": None, "refusal": None}
         )
 
-    def finished(self, seconds: dict[str, float]) -> Job:
-        """It stands."""
+    def as_done(self, seconds: dict[str, float]) -> Job:
+        """The job, done."""
         return self._ended(State.DONE, seconds=seconds)
 
-    def failed(self, refusal: Refusal) -> Job:
-        """It did not come about."""
+    def as_failed(self, refusal: Refusal) -> Job:
+        """The job, failed."""
         return self._ended(State.FAILED, refusal=refusal)
 
-    def stopped(self) -> Job:
-        """Its owner stopped it."""
+    def as_stopped(self) -> Job:
+        """The job, stopped by its owner."""
         return self._ended(State.STOPPED)
 
     def _ended(self, state: State, **more: Any) -> Job:

@@ -1,4 +1,4 @@
-"""What is known of a job while it is worked on."""
+"""Progress of a running job, collected from the events of its worker."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 STAGES = {
-    "plan": "Looking at the models",
+    "plan": "Reading the models' configuration",
     "load": "Downloading and loading",
-    "match": "Finding out which unit is which",
-    "fuse and repair": "Averaging and repairing",
-    "save": "Saving, and reading back",
-    "measure": "Measuring against everything else",
-    "prepare": "Getting ready to be tried",
+    "match": "Matching units",
+    "fuse and repair": "Fusing and repairing",
+    "save": "Saving and checking the files",
+    "measure": "Evaluating the merge and its parents",
+    "prepare": "Preparing predictions",
 }
-"""Stages of the work that are shown, in their order, in plain words."""
+"""Stages in their order -> description on the page."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """So much of something is done."""
+    """Progress of one loop."""
 
     what: str
     done: int
@@ -30,31 +30,31 @@ class Bar:
 
     @property
     def share(self) -> float:
-        """From 0 to 1."""
+        """Completed share, from 0 to 1."""
         return self.done / self.total if self.total else 0.0
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A moment of a job."""
+class JobProgress:
+    """Progress of a job at one moment."""
 
     stage: str = ""
-    in_stage: float = 0.0
-    """Seconds since the stage began."""
+    stage_seconds: float = 0.0
+    """Seconds since the stage started."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """Of the stages before it."""
+    """Completed stage -> seconds."""
     bar: Bar | None = None
-    """The outermost one with more than one step."""
-    in_bar: float = 0.0
-    """Seconds since the outermost one began."""
+    """The outermost loop of more than one step."""
+    bar_seconds: float = 0.0
+    """Seconds since the outermost loop started."""
     inner: Bar | None = None
-    """The innermost one, if that is another."""
+    """The innermost loop, if that is another one."""
     points: dict[str, list[tuple[float, float, float]]] = field(default_factory=dict)
-    """Path -> (lambda, loss, accuracy) of what was measured on it, by lambda."""
+    """Path -> measured (lambda, loss, accuracy), sorted by lambda."""
 
 
-class Watch:
-    """Hears a worker's events; tells what they add up to."""
+class ProgressTracker:
+    """Collects the events of one worker."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,8 +64,8 @@ class Watch:
         self._bar_since = self._since
         self._points: dict[str, dict[float, tuple[float, float]]] = {}
 
-    def hear(self, message: dict[str, Any]) -> None:
-        """Take in one event as the worker sent it."""
+    def handle(self, message: dict[str, Any]) -> None:
+        """Take one event of the worker."""
         with self._lock:
             match message["event"]:
                 case "Stage":
@@ -82,8 +82,8 @@ class Watch:
                     path = self._points.setdefault(message["path"], {})
                     path[message["lam"]] = (message["loss"], message["accuracy"])
 
-    def seen(self) -> Seen:
-        """How far it is now."""
+    def progress(self) -> JobProgress:
+        """The progress so far."""
         with self._lock:
             bars = [bar for _, bar in sorted(self._bars.items()) if bar.total > 1]
             inner = bars[-1] if len(bars) > 1 else None
@@ -91,13 +91,15 @@ class Watch:
                 name: [(lam, *measured) for lam, measured in sorted(path.items())]
                 for name, path in self._points.items()
             }
-            in_stage = time.monotonic() - self._since
+            stage_seconds = time.monotonic() - self._since
             outer = bars[0] if bars else None
-            in_bar = time.monotonic() - self._bar_since
-            return Seen(self._stage, in_stage, dict(self._seconds), outer, in_bar, inner, points)
+            bar_seconds = time.monotonic() - self._bar_since
+            return JobProgress(
+                self._stage, stage_seconds, dict(self._seconds), outer, bar_seconds, inner, points
+            )
 
     def end(self) -> dict[str, float]:
-        """Stage -> seconds of all of them, the last one included."""
+        """Stage -> seconds, after the last event."""
         with self._lock:
             self._close_stage()
             return dict(self._seconds)

@@ -1,4 +1,4 @@
-"""Jobs on disk: one sqlite file, so that a restart of the program forgets none."""
+"""Jobs on disk: one sqlite file, which survives a restart."""
 
 from __future__ import annotations
 
@@ -20,64 +20,66 @@ create table if not exists jobs (
 """
 
 
-class Store:
+class JobStore:
     """All jobs. Every change is on disk when the call returns."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._base = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._lock = threading.Lock()
         with self._lock:
-            self._base.execute("pragma journal_mode = wal")
-            self._base.execute("pragma synchronous = full")
-            self._base.execute(SCHEMA)
+            self._database.execute("pragma journal_mode = wal")
+            self._database.execute("pragma synchronous = full")
+            self._database.execute(SCHEMA)
 
     def put(self, job: Job) -> None:
-        """Remember `job` as it is now."""
+        """Store `job` as it is now."""
         row = (job.id, job.owner, job.state, job.created, job.ended, job.model_dump_json())
         with self._lock:
-            self._base.execute("insert or replace into jobs values (?, ?, ?, ?, ?, ?)", row)
+            self._database.execute("insert or replace into jobs values (?, ?, ?, ?, ?, ?)", row)
 
-    def get(self, number: str) -> Job | None:
+    def get(self, job_id: str) -> Job | None:
         """The job of that id."""
-        return next(iter(self._select("where id = ?", number)), None)
+        return next(iter(self._select("where id = ?", job_id)), None)
 
-    def remove(self, number: str) -> None:
-        """Forget a job."""
+    def remove(self, job_id: str) -> None:
+        """Delete a job."""
         with self._lock:
-            self._base.execute("delete from jobs where id = ?", (number,))
+            self._database.execute("delete from jobs where id = ?", (job_id,))
 
     def waiting(self) -> list[Job]:
         """Jobs in the queue, the oldest first."""
         return self._select("where state = ? order by created", State.WAITING)
 
     def running(self) -> list[Job]:
-        """Jobs that are worked on, or were when the program ended."""
+        """Running jobs, those that ran when the service ended included."""
         return self._select("where state = ? order by created", State.RUNNING)
 
     def of(self, owner: str) -> list[Job]:
-        """A person's jobs, the newest first."""
+        """Jobs of a visitor, the newest first."""
         return self._select("where owner = ? order by created desc", owner)
 
     def done(self, limit: int) -> list[Job]:
-        """The last merges that stand, the newest first."""
+        """Finished merges, the newest first."""
         return self._select("where state = ? order by ended desc limit ?", State.DONE, limit)
 
     def ended_before(self, moment: float) -> list[Job]:
-        """Jobs whose time is over."""
+        """Jobs that ended before `moment` (seconds since the epoch)."""
         return self._select("where ended < ?", moment)
 
     def ids(self) -> set[str]:
-        """Of all jobs there are."""
+        """Ids of all jobs."""
         with self._lock:
-            return {row[0] for row in self._base.execute("select id from jobs")}
+            return {row[0] for row in self._database.execute("select id from jobs")}
 
     def close(self) -> None:
-        """No more calls."""
+        """Close the database."""
         with self._lock:
-            self._base.close()
+            self._database.close()
 
     def _select(self, condition: str, *values: object) -> list[Job]:
         with self._lock:
-            rows = self._base.execute(f"select content from jobs {condition}", values).fetchall()
+            rows = self._database.execute(
+                f"select content from jobs {condition}", values
+            ).fetchall()
         return [Job.model_validate_json(row[0]) for row in rows]

@@ -1,4 +1,4 @@
-"""One JSON object per line on standard error, without anybody's secrets."""
+"""Log of JSON objects, one per line, on standard error, without tokens."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _SECRET = re.compile(r"\bhf_\w+|(?<=[Bb]earer )\S+")
 _lock = threading.Lock()
 
 
-def scrubbed(text: str) -> str:
+def redact(text: str) -> str:
     """`text` without anything that looks like a token of the Hub."""
     return _SECRET.sub("[token]", text)
 
 
 def log(event: str, **fields: Any) -> None:
-    """Say that `event` happened. JSON keeps other people's text on its line, escapes and all."""
-    said = {"time": round(time.time(), 3), "event": event, **fields}
-    line = scrubbed(json.dumps(said, default=str))
+    """Write an event; JSON escapes newlines and control characters in its fields."""
+    entry = {"time": round(time.time(), 3), "event": event, **fields}
+    line = redact(json.dumps(entry, default=str))
     with _lock:
         print(line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What a merge would do, asked in a way that keeps private things private."""
+"""Plans of merges, made with a visitor's token only where they need it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from hubmerge.recipe import Recipe
 from spaces_app.service import estimate
 from spaces_app.service.folders import Folders
 from spaces_app.service.job import Refused, refusing
-from spaces_app.service.job_store import Store
+from spaces_app.service.job_store import JobStore
 from spaces_app.service.limits import Limits, check_plan, check_recipe
-from spaces_app.service.short_tasks import Short
-from spaces_app.service.visitors import Person
+from spaces_app.service.short_tasks import TaskRunner
+from spaces_app.service.visitors import Visitor
 
-PLANS = 200
-"""Plans remembered, so that handing in what was just looked at asks the Hub nothing."""
-PLAN_SECONDS = 300
+CACHED_PLANS = 200
+"""Most plans kept in memory, so that submitting a planned merge asks the Hub nothing."""
+CACHE_SECONDS = 300
 PAST = 50
-"""Finished merges an estimate may rest on."""
+"""Most finished merges an estimate uses."""
 HIDDEN = ("NotFoundError", "AccessError")
-"""What a private or gated repository looks like to who is not signed in."""
+"""Errors that a private or gated repository gives without a token."""
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A plan, whether it took the person's token, and how long the merge may take."""
+class PlanResult:
+    """A plan, whether it needed the visitor's token, and the estimated seconds of the merge."""
 
     plan: dict[str, Any]
     private: bool
@@ -36,46 +36,49 @@ class Planned:
 
 
 class Planner:
-    """Plans for many people."""
+    """Makes plans and caches them."""
 
-    def __init__(self, short: Short, folders: Folders, store: Store, limits: Limits) -> None:
-        self._short, self._folders, self._store = short, folders, store
+    def __init__(
+        self, tasks: TaskRunner, folders: Folders, store: JobStore, limits: Limits
+    ) -> None:
+        self._tasks, self._folders, self._store = tasks, folders, store
         self._limits = limits
-        self._known: OrderedDict[tuple[str, str], tuple[float, Planned]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], tuple[float, PlanResult]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def plan(self, person: Person, recipe: Recipe) -> Planned:
+    def plan(self, visitor: Visitor, recipe: Recipe) -> PlanResult:
         """What `recipe` would do, or why it cannot; no weights are downloaded. Raises: Refused.
 
-        Asked without the person's token first, and with it only for what nobody else may see.
+        The Hub is asked without the visitor's token first, and with it only for private or gated
+        repositories.
         """
         with refusing():
             check_recipe(recipe, self._limits)
-        key = (person.key, recipe.to_yaml())
+        key = (visitor.key, recipe.to_yaml())
         with self._lock:
             moment, known = self._known.get(key, (0.0, None))
-        if known is not None and time.monotonic() - moment < PLAN_SECONDS:
+        if known is not None and time.monotonic() - moment < CACHE_SECONDS:
             return known
-        plan, private = self._ask(person, {"recipe": plain(recipe)})
+        plan, private = self._run_plan(visitor, {"recipe": recipe_json(recipe)})
         with refusing():
             check_plan(plan, self._limits)
         past = estimate.expected(plan, self._store.done(PAST))
-        planned = Planned(plan, private, sum(past.values()) if past else None)
+        planned = PlanResult(plan, private, sum(past.values()) if past else None)
         with self._lock:
             self._known[key] = (time.monotonic(), planned)
-            while len(self._known) > PLANS:
+            while len(self._known) > CACHED_PLANS:
                 self._known.popitem(last=False)
         return planned
 
-    def _ask(self, person: Person, content: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    def _run_plan(self, visitor: Visitor, content: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         try:
-            return self._short.run("plan", content, cache=self._folders.shared), False
+            return self._tasks.run("plan", content, cache=self._folders.shared), False
         except Refused as refused:
-            if person.token is None or refused.refusal.kind not in HIDDEN:
+            if visitor.token is None or refused.refusal.kind not in HIDDEN:
                 raise
-        return self._short.run("plan", {**content, "token": person.token}), True
+        return self._tasks.run("plan", {**content, "token": visitor.token}), True
 
 
-def plain(recipe: Recipe) -> dict[str, Any]:
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as JSON."""
     return recipe.model_dump(mode="json", by_alias=True)

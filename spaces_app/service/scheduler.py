@@ -1,4 +1,4 @@
-"""The scheduler: carries out merges, one person's turn after the other's, and clears up."""
+"""Runs the queued merges in fair order, and removes expired results."""
 
 from __future__ import annotations
 
@@ -8,206 +8,206 @@ from collections.abc import Iterator
 from typing import Any
 
 from hubmerge.errors import ResourceError
-from spaces_app.service import fair_queue as fair
+from spaces_app.service.fair_queue import fair_order
 from spaces_app.service.folders import HOUR, Folders
 from spaces_app.service.job import Job, Refusal, Refused, State
-from spaces_app.service.job_progress import Seen, Watch
-from spaces_app.service.job_store import Store
+from spaces_app.service.job_progress import JobProgress, ProgressTracker
+from spaces_app.service.job_store import JobStore
 from spaces_app.service.limits import Limits
 from spaces_app.service.log import log
 from spaces_app.service.metrics import Metrics
-from spaces_app.service.planner import plain
+from spaces_app.service.planner import recipe_json
 from spaces_app.service.short_tasks import request
-from spaces_app.service.visitors import is_unknown
+from spaces_app.service.visitors import is_anonymous
 from spaces_app.service.worker import Worker
 from spaces_app.service.zerogpu import worker_for
 
-TIDY_EVERY = 60.0
+CLEAN_UP_SECONDS = 60.0
 
 RESTARTED = Refusal(
     kind="Restarted",
-    what="The Space was restarted while this was waiting or running",
-    found="it needs your sign-in, which is kept in memory only",
-    hint="sign in and start it again: nothing else is lost",
+    what="The Space was restarted before this merge was done",
+    found="it needs your token, which is kept in memory only",
+    hint="sign in and start it again",
 )
 
 
 class Scheduler:
-    """So many threads as merges may run at once, each with one worker process at a time."""
+    """One thread per merge that may run at once, each with one worker process at a time."""
 
-    def __init__(self, folders: Folders, store: Store, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, folders: Folders, store: JobStore, limits: Limits, metrics: Metrics) -> None:
         self._folders, self._store = folders, store
         self._limits, self._metrics = limits, metrics
         self._tokens: dict[str, str] = {}
-        """Job -> its owner's token, of private jobs that have not ended."""
-        self._watches: dict[str, Watch] = {}
+        """Unfinished private job -> token of its owner."""
+        self._trackers: dict[str, ProgressTracker] = {}
         self._workers: dict[str, Worker] = {}
-        self._turn = threading.Condition()
+        self._condition = threading.Condition()
         self._closing = False
-        self._begin_again()
+        self._recover()
         self._threads = [
-            threading.Thread(target=self._work, name=f"merge-{number}", daemon=True)
+            threading.Thread(target=self._run_jobs, name=f"merge-{number}", daemon=True)
             for number in range(limits.heavy)
-        ] + [threading.Thread(target=self._keep_tidy, name="tidy", daemon=True)]
+        ] + [threading.Thread(target=self._clean_up_loop, name="clean-up", daemon=True)]
         for thread in self._threads:
             thread.start()
 
-    def take(self, job: Job, token: str | None) -> None:
-        """Put `job` into the queue. Raises: ResourceError, if there is no room for it."""
-        with self._turn:
+    def submit(self, job: Job, token: str | None) -> None:
+        """Put `job` into the queue. Raises: ResourceError, if the queue is full."""
+        with self._condition:
             waiting, running = self._store.waiting(), self._store.running()
-            mine = [each for each in (*waiting, *running) if each.owner == job.owner]
+            own = [each for each in (*waiting, *running) if each.owner == job.owner]
             if self._closing:
-                raise ResourceError("the Space is being restarted", hint="in a minute")
-            if len(mine) >= self._limits.per_person:
+                raise ResourceError("the Space is restarting", hint="try again in a minute")
+            if len(own) >= self._limits.per_person:
                 raise ResourceError(
-                    f"you have {len(mine)} merges under way already",
-                    found=f"at most {self._limits.per_person} a person",
+                    f"you have {len(own)} unfinished merges",
+                    found=f"at most {self._limits.per_person} per visitor",
                     hint="wait for one of them, or stop it",
                 )
             if len(waiting) >= self._limits.waiting:
-                raise ResourceError("the queue is full", hint="try again in a while")
-            unknown = sum(is_unknown(each.owner) for each in waiting)
-            if is_unknown(job.owner) and unknown >= self._limits.waiting // 2:
+                raise ResourceError("the queue is full", hint="try again later")
+            anonymous = sum(is_anonymous(each.owner) for each in waiting)
+            if is_anonymous(job.owner) and anonymous >= self._limits.waiting // 2:
                 raise ResourceError(
-                    "the queue is full for who has not signed in",
-                    found="the other half of it is for who has: browsers are easily had",
-                    hint="sign in, or try again in a while",
+                    "the queue is full for visitors who are not signed in",
+                    found="half of the queue is reserved for signed-in visitors",
+                    hint="sign in, or try again later",
                 )
             if token is not None:
                 self._tokens[job.id] = token
             self._store.put(job)
-            self._turn.notify_all()
+            self._condition.notify_all()
 
-    def seen(self, number: str) -> Seen:
-        """How far a job is."""
-        with self._turn:
-            watch = self._watches.get(number)
-        return watch.seen() if watch else Seen()
+    def progress(self, job_id: str) -> JobProgress:
+        """Progress of a job."""
+        with self._condition:
+            tracker = self._trackers.get(job_id)
+        return tracker.progress() if tracker else JobProgress()
 
-    def stop(self, number: str) -> Job | None:
-        """End a job, now; what it is afterwards."""
-        with self._turn:
-            job = self._store.get(number)
+    def stop(self, job_id: str) -> Job | None:
+        """End a job at once; returns its new state."""
+        with self._condition:
+            job = self._store.get(job_id)
             if job is None or job.has_ended:
                 return job
-            stopped = job.stopped()
+            stopped = job.as_stopped()
             self._end(stopped)
-            worker = self._workers.get(number)
+            worker = self._workers.get(job_id)
         if worker:
             worker.stop()
         return stopped
 
-    def is_whole(self) -> bool:
-        """Whether every thread is there."""
+    def is_healthy(self) -> bool:
+        """Whether every thread is alive."""
         return not self._closing and all(thread.is_alive() for thread in self._threads)
 
-    def tidy(self) -> None:
-        """Let go of what is over, and keep the cache within its bounds."""
+    def clean_up(self) -> None:
+        """Remove expired results and shrink the cache to its limit."""
         over = self._store.ended_before(time.time() - self._limits.keep_seconds)
-        for job in (*over, *self._too_many()):
+        for job in (*over, *self._excess_results()):
             self._store.remove(job.id)
             self._folders.remove(job.id)
-        with self._turn:
+        with self._condition:
             if not self._workers:
-                self._folders.forget_halves(older=HOUR)
+                self._folders.remove_partial_downloads(older=HOUR)
                 self._folders.shrink(self._limits.cache)
 
     def close(self) -> None:
-        """End all work; what was under way waits for the next program."""
-        with self._turn:
+        """End all workers; unfinished jobs are queued again at the next start."""
+        with self._condition:
             self._closing = True
             workers = list(self._workers.values())
-            self._turn.notify_all()
+            self._condition.notify_all()
         for worker in workers:
             worker.stop()
         for thread in self._threads:
             thread.join(timeout=10)
 
-    def _work(self) -> None:
-        """Takes one job after the other, whoever's turn it is."""
+    def _run_jobs(self) -> None:
+        """Run one job after the other, in fair order."""
         while True:
-            with self._turn:
+            with self._condition:
                 while not self._closing and not self._store.waiting():
-                    self._turn.wait()
+                    self._condition.wait()
                 if self._closing:
                     return
-                job = fair.in_order(self._store.waiting(), self._store.running())[0].begun()
-                watch = self._watches[job.id] = Watch()
+                job = fair_order(self._store.waiting(), self._store.running())[0].as_running()
+                tracker = self._trackers[job.id] = ProgressTracker()
                 worker = self._workers[job.id] = worker_for(self._request(job))
                 self._store.put(job)
-            self._carry_out(job, worker, watch)
+            self._run_job(job, worker, tracker)
 
     def _request(self, job: Job) -> dict[str, Any]:
         folder = self._folders.job(job.id)
         folder.mkdir(exist_ok=True)
         cache = folder / "cache" if job.private else self._folders.shared
         content: dict[str, Any] = {
-            "recipe": plain(job.read()),
+            "recipe": recipe_json(job.parsed_recipe()),
             "gpu_seconds": self._limits.gpu_seconds,
         }
         if job.id in self._tokens:
             content["token"] = self._tokens[job.id]
         return request("merge", folder, cache, self._limits, content)
 
-    def _carry_out(self, job: Job, worker: Worker, watch: Watch) -> None:
-        begun = time.monotonic()
+    def _run_job(self, job: Job, worker: Worker, tracker: ProgressTracker) -> None:
+        start = time.monotonic()
         try:
-            worker.run(watch.hear, self._limits.merge_seconds)
-            ended = job.finished(watch.end())
+            worker.run(tracker.handle, self._limits.merge_seconds)
+            ended = job.as_done(tracker.end())
         except Refused as refused:
-            ended = job.failed(refused.refusal)
-        except Exception as error:  # one job must never end the thread that serves everybody
-            log("worker_not_heard", error=repr(error))
-            ended = job.failed(Refusal(kind=type(error).__name__, what="Something went wrong"))
-        ended = self._settle(ended)
-        self._metrics.record("merge", str(ended.state), time.monotonic() - begun)
+            ended = job.as_failed(refused.refusal)
+        except Exception as error:  # a failing job must not end this thread
+            log("worker_error", error=repr(error))
+            ended = job.as_failed(Refusal(kind=type(error).__name__, what="Something went wrong"))
+        ended = self._record_end(ended)
+        self._metrics.record("merge", str(ended.state), time.monotonic() - start)
 
-    def _settle(self, ended: Job) -> Job:
-        """Write down how a job ended, unless its owner or the program ended it before."""
-        with self._turn:
+    def _record_end(self, ended: Job) -> Job:
+        """Store how a job ended, unless it was stopped or the service is closing."""
+        with self._condition:
             self._workers.pop(ended.id, None)
             now = self._store.get(ended.id)
             if now is None or now.has_ended:
-                ended = now or ended.stopped()
+                ended = now or ended.as_stopped()
             elif self._closing and ended.state is State.FAILED:
-                ended = ended.again()
+                ended = ended.as_waiting()
                 self._store.put(ended)
             else:
                 self._end(ended)
             if ended.state is not State.DONE:
                 self._folders.remove(ended.id)
                 if not self._workers:
-                    self._folders.forget_halves()
+                    self._folders.remove_partial_downloads()
         return ended
 
     def _end(self, job: Job) -> None:
         self._store.put(job)
         self._tokens.pop(job.id, None)
-        self._watches.pop(job.id, None)
+        self._trackers.pop(job.id, None)
         kind = job.refusal.kind if job.refusal else None
         log("ended", job=job.id[:6], state=str(job.state), refusal=kind)
 
-    def _begin_again(self) -> None:
-        """What a program before this one left waits again, but for what needs a token."""
+    def _recover(self) -> None:
+        """Queue what a previous run left unfinished; jobs that need a token fail."""
         for job in (*self._store.running(), *self._store.waiting()):
             self._folders.remove(job.id)
-            self._store.put(job.failed(RESTARTED) if job.private else job.again())
-        self._folders.sweep(self._store.ids())
-        self._folders.forget_halves()
+            self._store.put(job.as_failed(RESTARTED) if job.private else job.as_waiting())
+        self._folders.remove_unknown(self._store.ids())
+        self._folders.remove_partial_downloads()
 
-    def _keep_tidy(self) -> None:
+    def _clean_up_loop(self) -> None:
         while True:
-            with self._turn:
-                if self._turn.wait_for(lambda: self._closing, timeout=TIDY_EVERY):
+            with self._condition:
+                if self._condition.wait_for(lambda: self._closing, timeout=CLEAN_UP_SECONDS):
                     return
             try:
-                self.tidy()
-            except Exception as error:  # what cannot be tidied now may be in a minute
-                log("not_tidied", error=repr(error))
+                self.clean_up()
+            except Exception as error:  # tried again in a minute
+                log("clean_up_error", error=repr(error))
 
-    def _too_many(self) -> Iterator[Job]:
-        """Everybody's oldest results beyond what one person may keep."""
+    def _excess_results(self) -> Iterator[Job]:
+        """The oldest results of each visitor beyond the number that is kept."""
         kept: dict[str, int] = {}
         for job in self._store.done(-1):  # sqlite: no limit
             kept[job.owner] = kept.get(job.owner, 0) + 1

@@ -1,4 +1,4 @@
-"""Short pieces of work, each in a process of its own: plans, trials, archives, uploads."""
+"""Short tasks, each in its own process: plans, predictions, archives, uploads."""
 
 from __future__ import annotations
 
@@ -14,49 +14,51 @@ from spaces_app.service.limits import Limits
 from spaces_app.service.metrics import Metrics
 from spaces_app.service.worker import Worker
 
-ACTS = ("plan", "attempt", "pack", "publish")
+ACTIONS = ("plan", "predict", "pack", "publish")
 
 
-class Short:
-    """Runs what somebody waits for; so many of each kind at once."""
+class TaskRunner:
+    """Runs short tasks, a limited number of each kind at a time."""
 
     def __init__(self, folders: Folders, limits: Limits, metrics: Metrics) -> None:
         self._folders, self._limits, self._metrics = folders, limits, metrics
-        self._lanes = {act: threading.BoundedSemaphore(limits.light) for act in ACTS}
+        self._slots = {action: threading.BoundedSemaphore(limits.light) for action in ACTIONS}
 
     def run(
         self,
-        act: str,
+        action: str,
         content: dict[str, Any],
         *,
         folder: Path | None = None,
         cache: Path | None = None,
-        patience: float | None = None,
+        timeout: float | None = None,
     ) -> dict[str, Any]:
-        """The act's answer. Raises: Refused.
+        """Run `action` in a worker process and return its answer. Raises: Refused.
 
-        Without a folder, or a cache, it gets one that is gone afterwards, as is what it worked in,
-        however it ended.
+        Without a folder or a cache it gets a temporary one. What it wrote to its working folder is
+        removed.
         """
         work = self._folders.job(f"short-{secrets.token_hex(8)}")
         outcome = "refused"
-        with self._lanes[act]:
-            begun = time.monotonic()
+        with self._slots[action]:
+            start = time.monotonic()
             try:
                 work.mkdir()
                 content = {**content, "work": str(work)}
-                asked = request(act, folder or work, cache or work / "cache", self._limits, content)
-                answer = Worker(asked).run(patience=patience or self._limits.light_seconds)
+                asked = request(
+                    action, folder or work, cache or work / "cache", self._limits, content
+                )
+                answer = Worker(asked).run(timeout=timeout or self._limits.light_seconds)
                 outcome = "done"
                 return answer
             finally:
-                self._metrics.record(act, outcome, time.monotonic() - begun)
+                self._metrics.record(action, outcome, time.monotonic() - start)
                 self._folders.remove(work.name)
 
 
 def request(
-    act: str, folder: Path, cache: Path, limits: Limits, content: dict[str, Any]
+    action: str, folder: Path, cache: Path, limits: Limits, content: dict[str, Any]
 ) -> dict[str, Any]:
-    """What a worker is sent. It works in the act's folder, unless `content` names another."""
+    """The request to a worker. It works in `folder`, unless `content` names another."""
     where = {"folder": str(folder), "work": str(folder), "cache": str(cache), "hub": endpoint()}
-    return {"act": act, **where, "memory": limits.memory, **content}
+    return {"action": action, **where, "memory": limits.memory, **content}

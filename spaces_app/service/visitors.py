@@ -1,4 +1,4 @@
-"""Who is asking. Tokens live here, in memory, and nowhere else."""
+"""Visitors and their sessions. Tokens are kept here, in memory only."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-VISITOR = "visitor"
+ANONYMOUS = "visitor"
 SESSIONS = 10_000
-"""Signed-in visitors remembered at a time; the one not seen for longest has to sign in again."""
+"""Most signed-in visitors at a time; the least recently seen is signed out first."""
 
 
 @dataclass(frozen=True)
-class Person:
-    """Somebody whose jobs are counted together.
+class Visitor:
+    """A user of the app, whose jobs count together.
 
-    key: tells people apart without naming them. name: on the Hub; None for who is not signed in.
+    key: identifies the visitor without naming them. name: on the Hub; None if not signed in.
     """
 
     key: str
@@ -26,28 +26,28 @@ class Person:
 
     @property
     def signed_in(self) -> bool:
-        """Whether anything can be done in this person's name."""
+        """Whether the app has this visitor's token."""
         return self.token is not None
 
 
-def new_visitor() -> str:
-    """An unguessable name for a browser."""
+def new_browser_id() -> str:
+    """A random id for a browser."""
     return secrets.token_urlsafe(18)
 
 
-def visitor(name: str) -> Person:
-    """The person behind a browser that is not signed in."""
-    return Person(_key(VISITOR, name))
+def anonymous_visitor(browser: str) -> Visitor:
+    """The visitor of a browser that is not signed in."""
+    return Visitor(_key(ANONYMOUS, browser))
 
 
-def is_unknown(key: str) -> bool:
-    """Whether that key is of somebody who has not signed in."""
-    return key.startswith(f"{VISITOR}-")
+def is_anonymous(key: str) -> bool:
+    """Whether `key` belongs to a visitor who is not signed in."""
+    return key.startswith(f"{ANONYMOUS}-")
 
 
-def user(name: str, token: str) -> Person:
-    """The person behind an account of the Hub, in whatever browser."""
-    return Person(_key("user", name), name, token)
+def hub_visitor(name: str, token: str) -> Visitor:
+    """The visitor with a Hub account, the same in every browser."""
+    return Visitor(_key("user", name), name, token)
 
 
 def _key(kind: str, name: str) -> str:
@@ -55,30 +55,30 @@ def _key(kind: str, name: str) -> str:
 
 
 class Sessions:
-    """Which visitor is signed in as whom. Forgotten when the program ends."""
+    """The signed-in visitor of each browser, in memory only."""
 
     def __init__(self) -> None:
-        self._people: OrderedDict[str, Person] = OrderedDict()
+        self._signed_in: OrderedDict[str, Visitor] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, visiting: str) -> Person:
-        """The person of a browser."""
+    def find(self, browser: str) -> Visitor:
+        """The visitor of a browser."""
         with self._lock:
-            if visiting in self._people:
-                self._people.move_to_end(visiting)
-                return self._people[visiting]
-        return visitor(visiting)
+            if browser in self._signed_in:
+                self._signed_in.move_to_end(browser)
+                return self._signed_in[browser]
+        return anonymous_visitor(browser)
 
-    def sign_in(self, visiting: str, name: str, token: str) -> Person:
-        """From now on this browser is `name`'s."""
-        person = user(name, token)
+    def sign_in(self, browser: str, name: str, token: str) -> Visitor:
+        """Sign this browser in as `name`."""
+        visitor = hub_visitor(name, token)
         with self._lock:
-            self._people[visiting] = person
-            while len(self._people) > SESSIONS:
-                self._people.popitem(last=False)
-        return person
+            self._signed_in[browser] = visitor
+            while len(self._signed_in) > SESSIONS:
+                self._signed_in.popitem(last=False)
+        return visitor
 
-    def sign_out(self, visiting: str) -> None:
-        """Forget the token."""
+    def sign_out(self, browser: str) -> None:
+        """Sign this browser out and forget its token."""
         with self._lock:
-            self._people.pop(visiting, None)
+            self._signed_in.pop(browser, None)

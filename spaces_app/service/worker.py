@@ -1,4 +1,4 @@
-"""One worker process as the program sees it: started, heard, stopped, and mourned."""
+"""A worker process as the service sees it: start, messages, stop, exit."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from typing import Any
 
-from spaces_app.service.forkserver import nursery
+from spaces_app.service.forkserver import forkserver
 from spaces_app.service.job import Refusal, Refused
-from spaces_app.service.log import log, scrubbed
-from spaces_app.service.worker_main import serve
+from spaces_app.service.log import log, redact
+from spaces_app.service.worker_main import worker_main
 
-Hear = Callable[[dict[str, Any]], None]
+EventHandler = Callable[[dict[str, Any]], None]
 
 KILLED = Refusal(
     kind="WorkerKilled",
-    what="The process that worked on this was killed",
-    found="most likely there was not enough memory",
-    hint="smaller models or fewer rows; nothing else was touched, so you can start it again",
+    what="The worker process was killed",
+    found="most likely it ran out of memory",
+    hint="use smaller models or fewer rows, and start it again",
 )
 LOST = Refusal(
     kind="WorkerLost",
-    what="The process that worked on this ended without an answer",
-    hint="start it again; nothing else was touched",
+    what="The worker process ended without an answer",
+    hint="start it again",
 )
-STOPPED = Refusal(kind="Stopped", what="Stopped. Nothing of it is left.")
+STOPPED = Refusal(kind="Stopped", what="Stopped, and its files removed.")
 
 
 class Worker:
     """A process for one request. `run` may be called once; `stop` at any time, from any thread."""
 
     def __init__(self, request: dict[str, Any]) -> None:
-        """request: the act, its folder and cache; a token in it goes through the pipe alone."""
+        """request: the action, its folder and cache; a token is sent through the pipe only."""
         self._request = request
         self._process: Any = None
         self._lock = threading.Lock()
@@ -43,15 +43,17 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, once it runs."""
+        """Id of the process, once it runs."""
         return self._process.pid if self._process else None
 
-    def run(self, hear: Hear = lambda event: None, patience: float | None = None) -> dict[str, Any]:
-        """Work until the end; the answer.
+    def run(
+        self, on_event: EventHandler = lambda event: None, timeout: float | None = None
+    ) -> dict[str, Any]:
+        """Run the request and return the answer.
 
-        patience: seconds it may take. Raises: Refused, whatever happens to the process.
+        timeout: seconds. Raises: Refused, whatever happens to the process.
         """
-        timer = threading.Timer(patience, self._time_out, (patience,)) if patience else None
+        timer = threading.Timer(timeout, self._time_out, (timeout,)) if timeout else None
         if timer:
             timer.daemon = True
             timer.start()
@@ -59,7 +61,7 @@ class Worker:
             with closing(self._messages()) as messages:
                 for message in messages:
                     if "event" in message:
-                        hear(message)
+                        on_event(message)
                     elif "done" in message:
                         return dict(message["done"])
                     else:
@@ -70,25 +72,25 @@ class Worker:
                 timer.cancel()
 
     def stop(self, why: Refusal = STOPPED) -> None:
-        """End the process and all it started, now."""
+        """End the process and all its children at once."""
         with self._lock:
             self._stopped = self._stopped or why
         self._kill()
 
     def _messages(self) -> Generator[dict[str, Any]]:
-        """What the process says; when nobody listens any more, it is ended."""
-        ours, theirs = nursery().Pipe()
+        """Messages of the process, which is ended when the generator is closed."""
+        ours, theirs = forkserver().Pipe()
         with self._lock:
             if self._stopped:
                 raise Refused(self._stopped)
-            self._process = nursery().Process(target=serve, args=(theirs,), daemon=True)
+            self._process = forkserver().Process(target=worker_main, args=(theirs,), daemon=True)
             self._process.start()
         theirs.close()
         try:
             with suppress(BrokenPipeError, ConnectionResetError):
                 ours.send_bytes(json.dumps(self._request).encode())
-            while (said := self._heard(ours)) is not None:
-                yield json.loads(said)
+            while (content := self._receive(ours)) is not None:
+                yield json.loads(content)
             self._process.join()
             code = self._process.exitcode
             log("worker_lost", pid=self.pid, code=code)
@@ -99,14 +101,14 @@ class Worker:
             self._process.join()
 
     @staticmethod
-    def _heard(pipe: Any) -> bytes | None:
+    def _receive(pipe: Any) -> bytes | None:
         try:
             return bytes(pipe.recv_bytes())
         except (EOFError, OSError):
             return None
 
-    def _time_out(self, patience: float) -> None:
-        self.stop(Refusal(kind="TooLong", what=f"This took longer than {patience:.0f} seconds"))
+    def _time_out(self, timeout: float) -> None:
+        self.stop(Refusal(kind="TooLong", what=f"This took longer than {timeout:.0f} seconds"))
 
     def _kill(self) -> None:
         pid = self.pid
@@ -121,14 +123,14 @@ class Worker:
 def _refusal(message: dict[str, Any]) -> Refusal:
     if "refused" in message:
         fields = {
-            name: scrubbed(text) if isinstance(text, str) else None
+            name: redact(text) if isinstance(text, str) else None
             for name, text in message["refused"].items()
         }
         return Refusal.model_validate(fields)
     log("worker_broken", error=message["broken"], trace=message["trace"])
     return Refusal(
         kind=message["broken"],
-        what="Something went wrong that should not have",
+        what="Internal error",
         found=message["broken"],
-        hint="please report it; nothing else was touched",
+        hint="please report it",
     )

@@ -1,7 +1,7 @@
-"""Inside a worker process: one request in, events and one answer out, and then it ends.
+"""Entry point of a worker process: it reads one request, sends events and one answer, and exits.
 
-The token comes through the pipe and stays in this process's memory. When the program at the other
-end goes away, so does this process, and everything it started.
+The token is read from the pipe and kept in memory. When the pipe closes, this process and its
+children are killed.
 """
 
 from __future__ import annotations
@@ -35,75 +35,75 @@ PRELOAD = (
     "transformers.models.vit.image_processing_pil_vit",
     "transformers.models.vit.modeling_vit",
 )
-"""Imported once, by the process that all workers are forked from."""
+"""Modules that the fork server imports once for all workers."""
 
-Deliver = Callable[[dict[str, Any]], None]
+Send = Callable[[dict[str, Any]], None]
 
-PAUSE = 0.1
-"""Seconds between two pieces of progress of one depth."""
+PROGRESS_SECONDS = 0.1
+"""Shortest time between two progress messages of one depth."""
 
 
-def serve(pipe: Connection) -> None:
-    """What a worker process does from its first to its last breath."""
+def worker_main(pipe: Connection) -> None:
+    """Main function of a worker process."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_first()
+    _prefer_for_oom_kill()
     request = json.loads(pipe.recv_bytes())
-    threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
-    answer(request, lambda message: pipe.send_bytes(json.dumps(message).encode()))
+    threading.Thread(target=_exit_with_parent, args=(pipe,), daemon=True).start()
+    handle_request(request, lambda message: pipe.send_bytes(json.dumps(message).encode()))
     os._exit(0)
 
 
-def answer(request: dict[str, Any], deliver: Deliver) -> None:
-    """Carry out `request`: events as they come, and then one answer, whatever it is."""
-    send = Sender(deliver)
+def handle_request(request: dict[str, Any], send_message: Send) -> None:
+    """Run `request` and send its events, then one answer or error."""
+    send = Sender(send_message)
     try:
-        send({"done": _carry_out(request, send)})
+        send({"done": _run(request, send)})
     except HubmergeError as error:
         from spaces_app.service.job import Refusal
 
         send({"refused": Refusal.of(error).model_dump()})
     except MemoryError:
-        send({"refused": {"kind": "ResourceError", "what": "this took more memory than there is"}})
+        send({"refused": {"kind": "ResourceError", "what": "not enough memory"}})
     except Exception as error:
         send({"broken": type(error).__name__, "trace": traceback.format_exc()[-4000:]})
 
 
 class Sender:
-    """Messages from any thread, one at a time; progress not more often than can be seen."""
+    """Sends messages from any thread, one at a time, and limits the rate of progress."""
 
-    def __init__(self, deliver: Deliver) -> None:
-        self._deliver, self._lock = deliver, threading.Lock()
+    def __init__(self, send: Send) -> None:
+        self._send, self._lock = send, threading.Lock()
         self._last: dict[int, float] = {}
 
     def __call__(self, message: dict[str, Any]) -> None:
         with self._lock:
-            self._deliver(message)
+            self._send(message)
 
-    def hear(self, event: Event) -> None:
-        """Pass an event on."""
+    def handle(self, event: Event) -> None:
+        """Send an event."""
         if isinstance(event, Progress) and event.done not in (0, event.total):
             now = time.monotonic()
-            if now - self._last.get(event.depth, 0.0) < PAUSE:
+            if now - self._last.get(event.depth, 0.0) < PROGRESS_SECONDS:
                 return
             self._last[event.depth] = now
         self({"event": type(event).__name__, **asdict(event)})
 
 
-def _carry_out(request: dict[str, Any], send: Sender) -> dict[str, Any]:
+def _run(request: dict[str, Any], send: Sender) -> dict[str, Any]:
     from hubmerge.hub.client import acting_for
-    from spaces_app.service.actions import ACTS
+    from spaces_app.service.actions import ACTIONS
 
     allow_named_plugins()
     _limit_memory(request.get("memory", 0))
     with tempfile.TemporaryDirectory(dir=request["work"], prefix="work-") as place:
-        _settle(Path(place), Path(request["cache"]), request["hub"])
-        with acting_for(request.get("token")), listening(send.hear):
-            return ACTS[request["act"]](request)
+        _isolate(Path(place), Path(request["cache"]), request["hub"])
+        with acting_for(request.get("token")), listening(send.handle):
+            return ACTIONS[request["action"]](request)
 
 
-def _settle(place: Path, cache: Path, hub: str) -> None:
-    """Work in an empty folder, so that no name of a repository is taken for a folder here."""
+def _isolate(place: Path, cache: Path, hub: str) -> None:
+    """Work in an empty folder, where no repository id is also the name of a folder."""
     import datasets
 
     from hubmerge.utils.progress import be_quiet
@@ -124,15 +124,15 @@ def _settle(place: Path, cache: Path, hub: str) -> None:
         os.dup2(quiet, descriptor)
 
 
-def _end_with(pipe: Connection) -> None:
-    """Nothing more is ever sent to a worker: when the pipe closes, the program is gone."""
+def _exit_with_parent(pipe: Connection) -> None:
+    """Kill the process group when the pipe closes: nothing more is ever sent through it."""
     with suppress(OSError, EOFError):
         pipe.recv_bytes()
     os.killpg(0, signal.SIGKILL)
 
 
-def _die_first() -> None:
-    """Where memory runs out, the system should end this process and not the program."""
+def _prefer_for_oom_kill() -> None:
+    """Have the system kill this process, not the service, when memory runs out."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 

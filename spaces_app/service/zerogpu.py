@@ -1,7 +1,7 @@
-"""A process with a GPU, as ZeroGPU lends one for the length of a call.
+"""Workers on ZeroGPU, which gives a process with a GPU for the duration of a call.
 
-`spaces` is imported where the environment says that this is ZeroGPU, and nowhere else; there it is
-on the machine already. Outside ZeroGPU its mark changes nothing.
+The package `spaces` is imported only where the environment says that this is ZeroGPU; it is
+preinstalled there.
 """
 
 from __future__ import annotations
@@ -16,81 +16,81 @@ from queue import SimpleQueue
 from typing import Any
 
 from spaces_app.service.job import Refusal, Refused
-from spaces_app.service.log import scrubbed
+from spaces_app.service.log import redact
 from spaces_app.service.worker import Worker
-from spaces_app.service.worker_main import answer
+from spaces_app.service.worker_main import handle_request
 
-ZERO = "SPACES_ZERO_GPU"
-"""Set by the machines of ZeroGPU."""
+ZEROGPU = "SPACES_ZERO_GPU"
+"""Environment variable set on ZeroGPU."""
 
 
-def is_lent() -> bool:
-    """Whether GPUs are lent per call here."""
-    return os.environ.get(ZERO, "").lower() in ("1", "t", "true")
+def is_zerogpu() -> bool:
+    """Whether this Space runs on ZeroGPU."""
+    return os.environ.get(ZEROGPU, "").lower() in ("1", "t", "true")
 
 
 def worker_for(request: dict[str, Any]) -> Worker:
-    """A worker for what a GPU makes faster: a merge."""
-    return Lent(request) if is_lent() else Worker(request)
+    """The worker of a merge."""
+    return ZeroGpuWorker(request) if is_zerogpu() else Worker(request)
 
 
 @cache
-def marked() -> Any:
-    """`work`, marked as needing a GPU. To be called before the app is launched."""
+def gpu_function() -> Any:
+    """`run_on_gpu`, decorated by `spaces.GPU`. Must be called before the app is launched."""
     import spaces
 
-    return spaces.GPU(work, duration=lambda request: request["gpu_seconds"])
+    return spaces.GPU(run_on_gpu, duration=lambda request: request["gpu_seconds"])
 
 
-def work(request: dict[str, Any]) -> Generator[dict[str, Any]]:
-    """In the process that is lent: who it is, then what a worker says."""
+def run_on_gpu(request: dict[str, Any]) -> Generator[dict[str, Any]]:
+    """Inside the GPU process: yield its id, then the messages of a worker."""
     yield {"pid": os.getpid()}
-    said: SimpleQueue[dict[str, Any]] = SimpleQueue()
-    threading.Thread(target=answer, args=(request, said.put), daemon=True).start()
+    messages: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    threading.Thread(target=handle_request, args=(request, messages.put), daemon=True).start()
     while True:
-        message = said.get()
+        message = messages.get()
         yield message
         if "event" not in message:
             return
 
 
-class Lent(Worker):
-    """A worker whose process is ZeroGPU's."""
+class ZeroGpuWorker(Worker):
+    """A worker that runs in a process of ZeroGPU."""
 
-    _lent: int | None = None
+    _gpu_pid: int | None = None
 
     @property
     def pid(self) -> int | None:
-        """Of the process, once it was lent."""
-        return self._lent
+        """Id of the process, once it runs."""
+        return self._gpu_pid
 
     def _messages(self) -> Generator[dict[str, Any]]:
         if self._stopped:
             raise Refused(self._stopped)
         try:
-            for message in marked()(self._request):
+            for message in gpu_function()(self._request):
                 if "pid" not in message:
                     yield message
                     continue
                 with self._lock:
-                    self._lent = message["pid"]
+                    self._gpu_pid = message["pid"]
                 if self._stopped:
                     self._kill()
         except Refused:
             raise
-        except Exception as error:  # of Gradio's: no GPU, no time left, or the process is gone
-            raise Refused(self._stopped or _not_lent(error)) from error
+        except Exception as error:  # raised by Gradio: no GPU, no quota, or the process died
+            raise Refused(self._stopped or _unavailable(error)) from error
 
     def _kill(self) -> None:
-        if self._lent is not None:
+        if self._gpu_pid is not None:
             with suppress(ProcessLookupError):
-                os.kill(self._lent, signal.SIGKILL)
+                os.kill(self._gpu_pid, signal.SIGKILL)
 
 
-def _not_lent(error: Exception) -> Refusal:
+def _unavailable(error: Exception) -> Refusal:
     return Refusal(
-        kind="GpuNotLent",
-        what="No GPU was lent for this, or it was taken back before the end",
-        found=scrubbed(str(error)),
-        hint="start it again later, or with fewer rows",
+        kind="GpuUnavailable",
+        what="No GPU was available, or its time ran out",
+        found=redact(str(error)),
+        hint="start it again later, or use fewer rows",
     )

@@ -1,1 +1,1 @@
-"""What people see: views that turn plain values into markup, and the panels they stand in."""
+"""The page: views render plain values as HTML, panels hold components and events."""

@@ -15,7 +15,7 @@ from hubmerge.recipe import Recipe
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels
 from spaces_app.ui.context import Context
-from spaces_app.ui.search_field import Search
+from spaces_app.ui.search_field import SearchField
 from spaces_app.ui.steps import QUIET
 from spaces_app.ui.wording import choices, label_of
 
@@ -50,7 +50,7 @@ class Fold:
                 self._add(name for name in self._options if name in OFFERED and name != "survey")
             gr.HTML(allowed.explained())
             base = self._options["base"]
-            self._search = Search(context, label_of(base), "pick-base", info=INFO["base"])
+            self._search = SearchField(context, label_of(base), "pick-base", info=INFO["base"])
             self.components["base"] = self._search.field
             with gr.Row():
                 self._add(name for name, option in self._options.items() if option.words)

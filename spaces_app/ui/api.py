@@ -1,4 +1,4 @@
-"""The same job for programs: gradio_client, and tools that speak MCP. Publishing is not offered."""
+"""Endpoints for gradio_client and MCP tools. Publishing is not among them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from spaces_app.ui import recipe_text
 from spaces_app.ui.context import Context
 
 
-def offer(context: Context) -> None:
-    """Four entrances: plan, merge, status and stop. A recipe is the text of a hubmerge.yaml."""
+def add_endpoints(context: Context) -> None:
+    """Add the endpoints plan, merge, status and stop. A recipe is the text of a hubmerge.yaml."""
 
     def read(recipe: str) -> Recipe:
         return recipe_text.from_yaml(recipe, context.jobs.limits.recipe)
@@ -29,13 +29,13 @@ def offer(context: Context) -> None:
         try:
             with refusing():
                 wanted = read(recipe)
-            planned = context.jobs.plan(context.person(request), wanted)
+            planned = context.jobs.plan(context.visitor(request), wanted)
         except Refused as refused:
-            return _told(refused)
+            return _error(refused)
         return {"plan": planned.plan, "seconds": planned.seconds}
 
     def merge(recipe: str, request: gr.Request) -> dict:
-        """Start a merge; answers with the job's id, to be asked after with `status`.
+        """Start a merge; returns the job's id, which `status` takes.
 
         Args:
             recipe: text of a hubmerge.yaml, at least "models: [OWNER/A, OWNER/B]".
@@ -43,49 +43,49 @@ def offer(context: Context) -> None:
         try:
             with refusing():
                 wanted = read(recipe)
-            return {"job": context.jobs.submit(context.person(request), wanted).id}
+            return {"job": context.jobs.submit(context.visitor(request), wanted).id}
         except Refused as refused:
-            return _told(refused)
+            return _error(refused)
 
     def status(job: str, request: gr.Request) -> dict:
-        """Where a job stands; once it is done, its report and where its files are.
+        """Status of a job and, once it is done, its report and the path of its files.
 
         Args:
-            job: the id that `merge` answered with.
+            job: the id that `merge` returned.
         """
-        person = context.person(request)
+        visitor = context.visitor(request)
         try:
-            look = context.jobs.look(person, job)
+            found = context.jobs.status(visitor, job)
             answer: dict[str, Any] = {
-                "state": str(look.job.state),
-                "before": look.before,
-                "stage": look.seen.stage,
-                "seconds_left": look.left,
+                "state": str(found.job.state),
+                "before": found.queue_position,
+                "stage": found.progress.stage,
+                "seconds_left": found.seconds_left,
             }
-            if look.job.refusal:
-                answer["error"] = look.job.refusal.worded(YAML).model_dump()
-            if look.job.state == "done":
-                report = Report.read(context.jobs.result(person, job))
+            if found.job.refusal:
+                answer["error"] = found.job.refusal.worded(YAML).model_dump()
+            if found.job.state == "done":
+                report = Report.read(context.jobs.result(visitor, job))
                 answer["report"] = report.model_dump(mode="json")
                 answer["files"] = f"jobs/{job}/merge.zip"
             return answer
         except Refused as refused:
-            return _told(refused)
+            return _error(refused)
 
     def stop(job: str, request: gr.Request) -> dict:
-        """Stop a job of yours; nothing of it is left.
+        """Stop one of your jobs and remove its files.
 
         Args:
-            job: the id that `merge` answered with.
+            job: the id that `merge` returned.
         """
         try:
-            return {"state": str(context.jobs.stop(context.person(request), job).state)}
+            return {"state": str(context.jobs.stop(context.visitor(request), job).state)}
         except Refused as refused:
-            return _told(refused)
+            return _error(refused)
 
-    for name, entrance in {"plan": plan, "merge": merge, "status": status, "stop": stop}.items():
-        gr.api(entrance, api_name=name, concurrency_limit=None)
+    for name, endpoint in {"plan": plan, "merge": merge, "status": status, "stop": stop}.items():
+        gr.api(endpoint, api_name=name, concurrency_limit=None)
 
 
-def _told(refused: Refused) -> dict:
+def _error(refused: Refused) -> dict:
     return {"error": refused.refusal.worded(YAML).model_dump()}

@@ -1,4 +1,4 @@
-"""The path between the parents, drawn as SVG: readable in the dark, on a phone, by a reader."""
+"""The loss along the path between the parents, as SVG with a text alternative."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 40
 HEADROOM = 1.08
 TICKS = 5
-"""Steps of the scale, at most."""
+"""Most ticks of the scale."""
 STEP = 0.11
-"""Widest distance between neighbours of a path that is measured to its end."""
+"""Largest distance between neighbours on a complete path."""
 
-LOOKS = {
+CURVE_STYLES = {
     "naive": ("without matching", "hm-naive", "square"),
     "matched": ("matched", "hm-matched", "circle"),
 }
@@ -31,16 +31,16 @@ Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Levels:
-    """Loss of what is no point of the path; None where it is not known (yet)."""
+class ReferenceLosses:
+    """Losses drawn as reference lines; None where unknown."""
 
     a: float | None = None
     b: float | None = None
     ensemble: float | None = None
 
 
-def of_report(report: Report, lam: float | None = None) -> Markup:
-    """Both measured curves of a finished merge. lam: where the slider stands."""
+def from_report(report: Report, lam: float | None = None) -> Markup:
+    """Both measured curves of a finished merge. lam: position of the slider."""
     curves = {
         name: [(point.lam, point.loss) for point in curve.points]
         for name, curve in (
@@ -50,24 +50,28 @@ def of_report(report: Report, lam: float | None = None) -> Markup:
         if curve is not None
     }
     given = report.contenders
-    levels = Levels(given.parent_a.loss, given.parent_b.loss, given.ensemble.loss)
-    return draw(curves, levels, lam) if curves else NONE
+    references = ReferenceLosses(given.parent_a.loss, given.parent_b.loss, given.ensemble.loss)
+    return draw(curves, references, lam) if curves else NONE
 
 
 def draw(
-    curves: Mapping[str, Points], levels: Levels | None = None, lam: float | None = None
+    curves: Mapping[str, Points],
+    references: ReferenceLosses | None = None,
+    lam: float | None = None,
 ) -> Markup:
-    """The curves as far as they are known, with their legend."""
-    levels = levels or Levels()
+    """The curves measured so far, with a legend."""
+    references = references or ReferenceLosses()
     known = [loss for points in curves.values() for _, loss in points]
-    known += [level for level in (levels.a, levels.b, levels.ensemble) if level is not None]
+    known += [
+        level for level in (references.a, references.b, references.ensemble) if level is not None
+    ]
     top = max(known, default=1.0) * HEADROOM or 1.0
-    parts = [_grid(top), *_levels(levels, top)]
+    parts = [_grid(top), *_reference_lines(references, top)]
     parts += [_line(name, points, top) for name, points in curves.items()]
     if lam is not None:
         parts.append(_marker(lam))
     said = "; ".join(
-        f"{LOOKS[name][0]}: highest loss {figure(max(loss for _, loss in points))}"
+        f"{CURVE_STYLES[name][0]}: highest loss {figure(max(loss for _, loss in points))}"
         for name, points in curves.items()
         if points
     )
@@ -76,7 +80,7 @@ def draw(
         '{}" class="hm-curve">{}</svg>'
     ).format(WIDTH, HEIGHT, said, join(parts))
     return Markup('<figure class="hm-figure">{}{}</figure>').format(
-        picture, _legend(curves, levels)
+        picture, _legend(curves, references)
     )
 
 
@@ -114,40 +118,40 @@ def _grid(top: float) -> Markup:
 
 
 def _round_step(wanted: float) -> float:
-    """The number closest above `wanted` that people count in: 1, 2 or 5 of a power of ten."""
+    """The smallest number from `wanted` on that is 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(wanted))
     return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= wanted * (1 - 1e-9))
 
 
-def _levels(levels: Levels, top: float) -> list[Markup]:
+def _reference_lines(references: ReferenceLosses, top: float) -> list[Markup]:
     lines = []
-    if levels.a is not None and levels.b is not None:
-        lines.append(_rule(levels.a, levels.b, top, "hm-parents"))
-    if levels.ensemble is not None:
-        lines.append(_rule(levels.ensemble, levels.ensemble, top, "hm-ensemble"))
+    if references.a is not None and references.b is not None:
+        lines.append(_rule(references.a, references.b, top, "hm-parents"))
+    if references.ensemble is not None:
+        lines.append(_rule(references.ensemble, references.ensemble, top, "hm-ensemble"))
     return lines
 
 
-def _rule(left: float, right: float, top: float, look: str) -> Markup:
+def _rule(left: float, right: float, top: float, style: str) -> Markup:
     return Markup('<line x1="{}" y1="{}" x2="{}" y2="{}" class="{}"/>').format(
-        _x(0), _y(left, top), _x(1), _y(right, top), look
+        _x(0), _y(left, top), _x(1), _y(right, top), style
     )
 
 
 def _line(name: str, points: Points, top: float) -> Markup:
-    _, look, mark = LOOKS[name]
+    _, style, mark = CURVE_STYLES[name]
     lines = join(
         Markup('<polyline points="{}"/>').format(
-            " ".join(f"{_x(lam)},{_y(loss, top)}" for lam, loss in stretch)
+            " ".join(f"{_x(lam)},{_y(loss, top)}" for lam, loss in run)
         )
-        for stretch in _stretches(points)
+        for run in _runs(points)
     )
     marks = join(_mark(mark, _x(lam), _y(loss, top)) for lam, loss in points)
-    return Markup('<g class="{}">{}{}</g>').format(look, lines, marks)
+    return Markup('<g class="{}">{}{}</g>').format(style, lines, marks)
 
 
-def _stretches(points: Points) -> list[list[tuple[float, float]]]:
-    """The points in runs without a gap: nothing is drawn where nothing was measured yet."""
+def _runs(points: Points) -> list[list[tuple[float, float]]]:
+    """The points in runs without gaps: no line is drawn where nothing was measured yet."""
     runs: list[list[tuple[float, float]]] = []
     for point in points:
         if runs and point[0] - runs[-1][-1][0] <= STEP:
@@ -171,11 +175,11 @@ def _marker(lam: float) -> Markup:
     )
 
 
-def _legend(curves: Mapping[str, Points], levels: Levels) -> Markup:
-    items = [(LOOKS[name][1], LOOKS[name][0]) for name in curves]
-    if levels.a is not None:
+def _legend(curves: Mapping[str, Points], references: ReferenceLosses) -> Markup:
+    items = [(CURVE_STYLES[name][1], CURVE_STYLES[name][0]) for name in curves]
+    if references.a is not None:
         items.append(("hm-parents", "straight line between the parents' own losses"))
-    if levels.ensemble is not None:
+    if references.ensemble is not None:
         items.append(("hm-ensemble", "ensemble of the parents"))
     keys = join(Markup('<span class="hm-key {}">{}</span>').format(*item) for item in items)
     return Markup("<figcaption>Loss in nats (lower is better). {}</figcaption>").format(keys)

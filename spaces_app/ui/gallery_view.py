@@ -1,4 +1,4 @@
-"""Merges on the connected Hub, told by the metadata of their cards."""
+"""The gallery: merges on the connected Hub."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from spaces_app.ui.report_view import BARRIER
 
 EMPTY = Markup('<p class="hm-quiet">No merge was published with hubmerge on this Hub yet.</p>')
 PRIVATE = Markup('<span class="hm-quiet">(private)</span>')
-CLAIMED = (
-    "These figures are what the cards say. `hubmerge verify` makes a merge again and checks them."
-)
+CLAIMED = "Figures as the cards state them. `hubmerge verify` reproduces a merge and checks them."
 
 
-def render(exhibits: Sequence[GalleryEntry]) -> Markup:
-    """A line per merge, the newest first."""
-    if not exhibits:
+def render(entries: Sequence[GalleryEntry]) -> Markup:
+    """A row per merge, the newest first."""
+    if not entries:
         return EMPTY
     lines = [
         (
@@ -32,9 +30,9 @@ def render(exhibits: Sequence[GalleryEntry]) -> Markup:
             count(each.rows) if each.rows is not None else MISSING,
             join((on_hub(parent) for parent in each.parents), ", ") or MISSING,
             text(each.updated),
-            again(each),
+            merge_again_link(each),
         )
-        for each in exhibits
+        for each in entries
     ]
     head = (
         "merge",
@@ -50,11 +48,11 @@ def render(exhibits: Sequence[GalleryEntry]) -> Markup:
     return join([table(head, lines, "Merges made with hubmerge on this Hub"), note])
 
 
-def again(gallery_entry: GalleryEntry) -> Markup:
-    """A link that fills the parents and the data into the first page; nothing where it cannot."""
-    if len(gallery_entry.parents) < 2:
+def merge_again_link(entry: GalleryEntry) -> Markup:
+    """A link that fills in the parents and the data set; nothing with fewer than two parents."""
+    if len(entry.parents) < 2:
         return Markup(MISSING)
-    a, b, *more = gallery_entry.parents
-    fields = {"a": a, "b": b, "more": " ".join(more), "data": gallery_entry.data or ""}
+    a, b, *more = entry.parents
+    fields = {"a": a, "b": b, "more": " ".join(more), "data": entry.data or ""}
     asked = urlencode({name: value for name, value in fields.items() if value})
     return Markup('<a href="./?{}">merge its parents</a>').format(asked)

@@ -1,4 +1,4 @@
-"""Words of the trade that sentences from elsewhere bring along, and what they mean."""
+"""Technical terms in hubmerge's sentences, with explanations."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ MEANINGS = {
     "parents' ensemble": ENSEMBLE,
     "calibration error": ERROR,
     "barrier": BARRIER,
-    "temperatures": "One number per model, which corrects how confident it is.",
-    "batch norm": "Layers that keep averages of what they have seen; after merging, these are off.",
-    "evaluation rows": "Kept for the figures alone: nothing is chosen on them.",
-    "validation rows": "What is chosen, such as λ, is chosen on these.",
-    "calibration rows": "Shown to the models to find out how their units behave.",
+    "temperatures": "One number per model, which calibrates its confidence.",
+    "batch norm": "Layers that keep running statistics of their inputs; merging invalidates them.",
+    "evaluation rows": "Used for the reported figures only: nothing is chosen on them.",
+    "validation rows": "Choices such as λ are made on these.",
+    "calibration rows": "Rows on which the activations of the units are recorded.",
 }
 _WORDS = re.compile("|".join(map(re.escape, sorted(MEANINGS, key=len, reverse=True))))
 
 
-def explained(said: str) -> Markup:
-    """`said` with an explanation at the first place of every word of the trade."""
+def with_explanations(sentence: str) -> Markup:
+    """`sentence` with an explanation at the first occurrence of every term."""
     parts, seen, end = [], set(), 0
-    for found in _WORDS.finditer(said):
+    for found in _WORDS.finditer(sentence):
         word = found[0]
         if word not in seen:
-            parts += [escape(said[end : found.start()]), term(word, MEANINGS[word])]
+            parts += [escape(sentence[end : found.start()]), term(word, MEANINGS[word])]
             seen.add(word)
             end = found.end()
-    return join([*parts, escape(said[end:])])
+    return join([*parts, escape(sentence[end:])])

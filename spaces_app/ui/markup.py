@@ -1,4 +1,4 @@
-"""Markup that other people's text cannot break: everything is escaped as it is put in."""
+"""HTML with every inserted text escaped."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def text(value: object) -> Markup:
 
 
 def join(parts: Iterable[object], between: str = "") -> Markup:
-    """Parts side by side."""
+    """Parts joined, each escaped."""
     return Markup(between).join(map(escape, parts))
 
 
 def term(word: object, meaning: str) -> Markup:
-    """A word of the trade with its explanation one tap, or one Tab, away."""
+    """A term with its explanation as a tooltip."""
     return Markup(
         '<span class="hm-term" tabindex="0">{}<span role="tooltip">{}</span></span>'
     ).format(word, meaning)
 
 
 def table(head: Iterable[object], rows: Iterable[Iterable[object]], caption: str) -> Markup:
-    """A table whose first column names the row; it scrolls where there is no room."""
+    """A scrollable table whose first column names the row."""
     header = join(Markup('<th scope="col">{}</th>').format(cell) for cell in head)
     body = join(
         Markup("<tr>{}</tr>").format(
@@ -51,7 +51,7 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]], caption: str
 
 
 def facts(pairs: Iterable[tuple[object, object]]) -> Markup:
-    """What is known, a line each."""
+    """A list of names and values."""
     lines = join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*pair) for pair in pairs)
     return Markup('<dl class="hm-facts">{}</dl>').format(lines)
 
@@ -76,7 +76,7 @@ def refusal(said: Refusal, heading: str = "This cannot be done") -> Markup:
 
 
 def on_hub(repo: str, kind: str = "model") -> Markup:
-    """A name that leads to its page."""
+    """A link to a repository's page."""
     folder = "datasets/" if kind == "dataset" else ""
     address = f"{endpoint()}/{folder}{quote(repo)}"
     return Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(

@@ -1,4 +1,4 @@
-"""Step 1: which models, and which data."""
+"""Step 1: the models and the data set."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from hubmerge.recipe import Recipe
 from spaces_app.host import Example
 from spaces_app.ui import plan_view
 from spaces_app.ui.context import Context
-from spaces_app.ui.search_field import Search
+from spaces_app.ui.search_field import SearchField
 from spaces_app.ui.steps import QUIET, heading
 from spaces_app.ui.wording import LABELS
 
 FIELDS = ("a", "b", "more", "data")
-"""What the page's address calls the fields: ?a=OWNER/A&b=OWNER/B&data=OWNER/D fills them in."""
-NONE_KNOWN = Markup(
-    '<p class="hm-quiet">Nothing to try with one click is known on this Hub. The '
+"""Query parameters that fill in the fields: ?a=OWNER/A&b=OWNER/B&data=OWNER/D."""
+NO_EXAMPLES = Markup(
+    '<p class="hm-quiet">There are no examples for this Hub. The '
     '<a href="gallery">gallery</a> shows merges whose parents can be merged again.</p>'
 )
-MORE = "One name or address per line; all are merged at once"
+MORE = "One id or URL per line; all models are merged together"
 
 
-class Pick:
-    """Two models or more, and a data set; the plan as soon as there are two."""
+class ModelsPanel:
+    """Fields for two or more models and a data set, and the plan of their merge."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        heading(1, "Pick", "Two models of the same architecture, trained apart from each other.")
+        heading(1, "Models", "Two models of the same architecture, trained independently.")
         if not context.host.examples:
-            gr.HTML(NONE_KNOWN, elem_id="no-examples")
+            gr.HTML(NO_EXAMPLES, elem_id="no-examples")
         with gr.Row(elem_classes="hm-examples"):
             self.examples = [
                 gr.Button(f"Try: {example.name}", size="sm", min_width=120)
                 for example in context.host.examples
             ]
         with gr.Row():
-            first = Search(context, "Model A", "pick-a")
-            second = Search(context, "Model B", "pick-b")
-        rows = f"{LABELS['dataset']} (without one, nothing is measured)"
-        data = Search(context, rows, "pick-data", "dataset")
+            first = SearchField(context, "Model A", "pick-a")
+            second = SearchField(context, "Model B", "pick-b")
+        rows = f"{LABELS['dataset']} (without one, nothing is evaluated)"
+        data = SearchField(context, rows, "pick-data", "dataset")
         self._searches = (first, second, data)
         self.a, self.b, self.data = (each.field for each in self._searches)
         with gr.Accordion("More than two models", open=False):
@@ -52,39 +52,39 @@ class Pick:
 
     @property
     def fields(self) -> list[Any]:
-        """What a recipe is made from."""
+        """Fields of the recipe."""
         return [self.a, self.b, self.more, self.data]
 
     @property
     def settled(self) -> list[Any]:
-        """Events after which somebody has said what they want, and is not just typing."""
+        """Events that end the input to a field: submit, blur or a chosen suggestion."""
         said = [event for field in self.fields for event in (field.submit, field.blur)]
         return [*said, self.picked.change]
 
     def wire(self) -> list[Any]:
-        """Names while somebody types, and examples; returns the events that fill everything in."""
+        """Connect suggestions and examples; returns the events that fill in an example."""
         for each in self._searches:
             each.wire(self.picked)
         return [
-            button.click(self._filled(example), None, self.fields, queue=False, **QUIET)
+            button.click(self._example_values(example), None, self.fields, queue=False, **QUIET)
             for button, example in zip(self.examples, self._context.host.examples, strict=True)
         ]
 
     @staticmethod
-    def of(recipe: Recipe) -> list[Any]:
-        """The fields as a merge that was started filled them in."""
+    def from_recipe(recipe: Recipe) -> list[Any]:
+        """Values of the fields for a recipe."""
         a, b, *more = recipe.models
         return [a, b, "\n".join(more), recipe.dataset.id if recipe.dataset else ""]
 
     @staticmethod
-    def asked(address: Mapping[str, str]) -> list[Any]:
-        """The fields as the page's address fills them in, if it does."""
+    def from_query(address: Mapping[str, str]) -> list[Any]:
+        """Values of the fields from the query parameters, if there are any."""
         if not any(address.get(name) for name in FIELDS):
             return [gr.skip()] * len(FIELDS)
         a, b, more, data = (address.get(name, "") for name in FIELDS)
         return [a, b, "\n".join(more.split()), data]
 
     @staticmethod
-    def _filled(example: Example) -> Any:
+    def _example_values(example: Example) -> Any:
         a, b, *more = example.models
         return lambda: [a, b, "\n".join(more), example.dataset or ""]

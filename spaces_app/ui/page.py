@@ -1,4 +1,4 @@
-"""The page: five steps one below the other, and the gallery."""
+"""The page: five steps, one below the other, and the gallery."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from hubmerge.errors import HubmergeError
 from spaces_app.service.gallery import gallery
 from spaces_app.service.job import Refused, refusing
 from spaces_app.ui import api, gallery_view, markup, plan_view
-from spaces_app.ui.account import Account
+from spaces_app.ui.account import AccountPanel
 from spaces_app.ui.context import Context
 from spaces_app.ui.method_panel import EMPTY, Choose, recipe_of, told
-from spaces_app.ui.models_panel import Pick
-from spaces_app.ui.progress_panel import REMEMBER, Watch
-from spaces_app.ui.publish_panel import Publish
-from spaces_app.ui.result_panel import Look
+from spaces_app.ui.models_panel import ModelsPanel
+from spaces_app.ui.progress_panel import REMEMBER, ProgressPanel
+from spaces_app.ui.publish_panel import PublishPanel
+from spaces_app.ui.result_panel import ResultPanel
 from spaces_app.ui.steps import QUIET
 
 TITLE = "hubmerge"
-SAID = (
-    "Two models trained apart, made into one. hubmerge finds out which unit of one does the job "
-    "of which in the other, averages them, and measures what came of it."
+SUBTITLE = (
+    "Merges models that were trained independently: hubmerge matches their units, averages the "
+    "weights, and evaluates the result."
 )
 
 
@@ -36,7 +36,7 @@ LOGO = Markup(
 def build(context: Context) -> gr.Blocks:
     """The whole app."""
     with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as page:
-        api.offer(context)  # first, so that its names are its own
+        api.add_endpoints(context)  # first, so that Gradio does not rename them
         _merge_page(page, context)
     with page.route("Gallery", "/gallery"):
         _gallery(page, context)
@@ -45,25 +45,25 @@ def build(context: Context) -> gr.Blocks:
 
 def _head() -> None:
     head = Markup('<header class="hm-head"><h1>{}{}</h1><p>{}</p></header>')
-    gr.HTML(head.format(LOGO, TITLE, SAID))
+    gr.HTML(head.format(LOGO, TITLE, SUBTITLE))
 
 
 def _merge_page(page: gr.Blocks, context: Context) -> None:
     gr.Navbar(main_page_name="Merge")
     _head()
-    account = Account(context)
-    pick, choose = Pick(context), Choose(context)
+    account = AccountPanel(context)
+    models, method = ModelsPanel(context), Choose(context)
     start = gr.Button("Merge", variant="primary", elem_id="start", interactive=False)
     refused = gr.HTML(elem_id="refused")
-    watch, look, publish = Watch(context), Look(context), Publish(context)
-    fields = [*pick.fields, *choose.fields]
-    parts = [*watch.outputs, *look.outputs, *publish.outputs]
+    progress, result, publish = ProgressPanel(context), ResultPanel(context), PublishPanel(context)
+    fields = [*models.fields, *method.fields]
+    parts = [*progress.outputs, *result.outputs, *publish.outputs]
 
     def refresh(job: str | None, request: gr.Request) -> list[Any]:
-        *watched, done = watch.look(job, request)
+        *panel, done = progress.status(job, request)
         if not (done and job):
-            return [*watched, *look.hide(), *publish.hide()]
-        return [*watched, *look.show(job, request), *publish.show(job, request)]
+            return [*panel, *result.hide(), *publish.hide()]
+        return [*panel, *result.show(job, request), *publish.show(job, request)]
 
     def describe(*values: Any) -> tuple[Any, ...]:
         try:
@@ -77,7 +77,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
                 recipe = recipe_of(*values)
             if recipe is None:
                 return plan_view.NOTHING, gr.update(interactive=False)
-            planned = context.jobs.plan(context.person(request), recipe)
+            planned = context.jobs.plan(context.visitor(request), recipe)
         except Refused as error:
             return markup.refusal(error.refusal), gr.update(interactive=False)
         return plan_view.render(planned.plan, planned.seconds), gr.update(interactive=True)
@@ -88,50 +88,50 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
                 recipe = recipe_of(*values)
             if recipe is None:
                 return None, ""
-            return context.jobs.submit(context.person(request), recipe).id, ""
+            return context.jobs.submit(context.visitor(request), recipe).id, ""
         except Refused as error:
             return gr.skip(), markup.refusal(error.refusal, "Not started")
 
-    def arrive(request: gr.Request) -> tuple[Any, ...]:
+    def restore(request: gr.Request) -> tuple[Any, ...]:
         job = request.query_params.get("job")
-        recipe = watch.recipe(job, request)
-        fields = pick.of(recipe) if recipe else pick.asked(request.query_params)
-        return job, account.who(request), *fields
+        recipe = progress.recipe(job, request)
+        fields = models.from_recipe(recipe) if recipe else models.from_query(request.query_params)
+        return job, account.status(request), *fields
 
     gr.on(
         [field.change for field in fields],
         describe,
         fields,
-        choose.texts,
+        method.texts,
         queue=False,
         trigger_mode="always_last",
         **QUIET,
     )
-    planned: dict[str, Any] = {"fn": plan, "inputs": fields, "outputs": [pick.plan, start]}
+    planned: dict[str, Any] = {"fn": plan, "inputs": fields, "outputs": [models.plan, start]}
     shown = {"api_visibility": "private", "show_progress": "minimal", "concurrency_limit": None}
     gr.on(
-        [*pick.settled, *choose.settled],
+        [*models.settled, *method.settled],
         trigger_mode="always_last",
-        show_progress_on=[pick.plan],
+        show_progress_on=[models.plan],
         **planned,
         **shown,
     )
-    for event in pick.wire():
+    for event in models.wire():
         event.then(**planned, **shown)
-    start.click(submit, fields, [watch.job, refused], concurrency_limit=None, **QUIET).then(
-        refresh, watch.job, parts, queue=False, **QUIET
-    ).then(None, watch.job, None, js=REMEMBER, **QUIET)
-    came = [watch.job, account.shown, *pick.fields]
-    page.load(arrive, None, came, queue=False, **QUIET).then(
-        refresh, watch.job, parts, queue=False, **QUIET
-    ).then(**planned, **shown).then(None, watch.job, None, js=REMEMBER, **QUIET)
-    choose.wire(pick.fields)
+    start.click(submit, fields, [progress.job, refused], concurrency_limit=None, **QUIET).then(
+        refresh, progress.job, parts, queue=False, **QUIET
+    ).then(None, progress.job, None, js=REMEMBER, **QUIET)
+    restored = [progress.job, account.shown, *models.fields]
+    page.load(restore, None, restored, queue=False, **QUIET).then(
+        refresh, progress.job, parts, queue=False, **QUIET
+    ).then(**planned, **shown).then(None, progress.job, None, js=REMEMBER, **QUIET)
+    method.wire(models.fields)
     account.wire()
-    watch.wire(refresh, parts)
-    look.wire(watch.job)
-    publish.wire(watch.job)
+    progress.wire(refresh, parts)
+    result.wire(progress.job)
+    publish.wire(progress.job)
     for event in account.changed:
-        event.then(**planned, **shown).then(refresh, watch.job, parts, queue=False, **QUIET)
+        event.then(**planned, **shown).then(refresh, progress.job, parts, queue=False, **QUIET)
 
 
 def _gallery(page: gr.Blocks, context: Context) -> None:
@@ -142,7 +142,7 @@ def _gallery(page: gr.Blocks, context: Context) -> None:
 
     def show(request: gr.Request) -> Markup:
         try:
-            return gallery_view.render(gallery(context.person(request)))
+            return gallery_view.render(gallery(context.visitor(request)))
         except Refused as error:
             return markup.refusal(error.refusal, "The gallery cannot be shown")
 

@@ -1,4 +1,4 @@
-"""The plan, as somebody reads it who has never merged a model."""
+"""The plan on the page, for readers new to merging."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from hubmerge.planning.resources import human
 from hubmerge.planning.text import free_spaces
 from hubmerge.reporting.numbers import duration
 from hubmerge.utils.parent_names import parent_letters
-from spaces_app.ui.glossary import explained
+from spaces_app.ui.glossary import with_explanations
 from spaces_app.ui.markup import card, facts, join, on_hub, table, term, text
 
 SPACES = (
-    "Groups of units whose order means nothing: swapping two of them changes no output. "
-    "Merging first finds out which unit of one model does the job of which in the other."
+    "Groups of units that can be reordered without changing any output. "
+    "Matching aligns the units of one model with those of the other before merging."
 )
-LICENCE = "What the parents' licences allow; this is a careful policy, not legal advice."
-SAME = Markup("<p>Merging a model with itself gives that model. Pick another one.</p>")
-NOTHING = Markup(
-    '<p class="hm-quiet">Pick two models, and what merging them takes appears here.</p>'
-)
+LICENCE = "What the parents' licences allow, by a cautious policy; not legal advice."
+SAME = Markup("<p>Merging a model with itself gives the same model. Choose another one.</p>")
+NOTHING = Markup('<p class="hm-quiet">Choose two models to see the plan of their merge.</p>')
 
 
 def render(content: dict[str, Any], seconds: float | None) -> Markup:
@@ -33,15 +31,15 @@ def render(content: dict[str, Any], seconds: float | None) -> Markup:
         (term("Free spaces", SPACES), _spaces(plan)),
         ("Classes", text(_classes(plan))),
         (term("Licence of the result", LICENCE), _licence(plan)),
-        ("Will be measured", _measured(plan)),
+        ("Evaluation", _measured(plan)),
         ("To download", human(plan.needs.download)),
         ("Memory", f"about {human(plan.needs.memory)}"),
         ("Time", _time(seconds)),
     ]
     shown = [_models(plan), facts(pairs)]
     if len({(model.id, model.sha) for model in plan.models}) == 1:
-        return card("These are one and the same", join([SAME, *shown]), "hm-warn")
-    return card("These can be merged", join(shown), "hm-good")
+        return card("The models are identical", join([SAME, *shown]), "hm-warn")
+    return card("The models can be merged", join(shown), "hm-good")
 
 
 def _models(plan: Plan) -> Markup:
@@ -86,7 +84,7 @@ def _classes(plan: Plan) -> str:
 def _licence(plan: Plan) -> Markup:
     named = plan.licence.license
     listed = named if isinstance(named, str) else ", ".join(named)
-    private = ". Published privately unless you decide otherwise" if plan.private else ""
+    private = ". Published privately by default" if plan.private else ""
     return Markup('{} <span class="hm-quiet">({}{})</span>').format(
         text(listed), text(plan.licence.reason), private
     )
@@ -94,10 +92,10 @@ def _licence(plan: Plan) -> Markup:
 
 def _measured(plan: Plan) -> Markup:
     if plan.data is None:
-        return Markup("nothing: Quick, and whatever has no data set, leaves measuring out")
+        return Markup("none: Quick and merges without a data set are not evaluated")
     items = join(
         Markup('<li>{} <span class="hm-quiet">on {}</span></li>').format(
-            explained(m.what), explained(m.rows)
+            with_explanations(m.what), with_explanations(m.rows)
         )
         for m in plan.measurements
     )
@@ -106,5 +104,5 @@ def _measured(plan: Plan) -> Markup:
 
 def _time(seconds: float | None) -> str:
     if seconds is None:
-        return "not known yet: nothing like it was merged on this machine before"
-    return f"about {duration(seconds)}, judged by merges made here"
+        return "unknown: no similar merge on this machine yet"
+    return f"about {duration(seconds)}, from earlier merges on this machine"

@@ -1,4 +1,4 @@
-"""What each contender says about one image, side by side."""
+"""Predictions of each contender for one image, side by side."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from markupsafe import Markup
 from spaces_app.ui.markup import join, text
 
 ONE_IMAGE = (
-    "One image proves nothing: it shows how the models answer, not which one is better. "
-    "The table above rests on many."
+    "One image is an illustration, not evidence of which model is better; "
+    "the table above is measured on many."
 )
 
 
 def render(said: Mapping[str, Sequence[tuple[str, float]]]) -> Markup:
-    """A column per contender, its likeliest classes on top."""
+    """A column per contender with its most likely classes."""
     columns = join(_column(name, best) for name, best in said.items())
     return Markup('<div class="hm-side">{}</div><p class="hm-quiet">{}</p>').format(
         columns, ONE_IMAGE

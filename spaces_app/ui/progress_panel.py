@@ -1,4 +1,4 @@
-"""Step 3: watching it happen, stopping it, and coming back to it."""
+"""Step 3: the progress of a merge, and the button that stops it."""
 
 from __future__ import annotations
 
@@ -8,62 +8,63 @@ import gradio as gr
 
 from hubmerge.recipe import Recipe
 from spaces_app.service.job import Refused, State
-from spaces_app.ui import markup
-from spaces_app.ui import progress_view as watch_view
+from spaces_app.ui import markup, progress_view
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET, heading
 from spaces_app.ui.wording import PAGE
 
-EVERY = 1.0
-"""Seconds between two looks."""
+REFRESH_SECONDS = 1.0
+"""Seconds between two updates."""
 REMEMBER = """(job) => { if (job) {
   const here = new URL(window.location); here.searchParams.set('job', job);
   history.replaceState(null, '', here);
   document.getElementById('watch')?.scrollIntoView({behavior: 'smooth', block: 'start'}); } }"""
-"""Puts the job into the page's address, which is then its link, and shows it."""
+"""Puts the job into the page's address and scrolls to it."""
 
 
-class Watch:
-    """Progress of one job, refreshed as long as it has not ended."""
+class ProgressPanel:
+    """Progress of one job, refreshed until it ends."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         with gr.Column(visible=False, elem_id="watch") as self.panel:
-            heading(3, "Watch", "You may close this page: the link below brings everything back.")
+            heading(3, "Progress", "You may close this page; the link below opens it again.")
             self.shown = gr.HTML(elem_id="progress")
             self.stop = gr.Button("Stop", variant="stop", elem_id="stop", visible=False)
         self.job = gr.Textbox(visible="hidden", elem_id="job", container=False)
-        self.timer = gr.Timer(EVERY, active=False)
+        self.timer = gr.Timer(REFRESH_SECONDS, active=False)
 
     @property
     def outputs(self) -> list[Any]:
-        """What `look` changes."""
+        """Components that `status` updates."""
         return [self.panel, self.shown, self.stop, self.timer]
 
-    def look(self, job: str | None, request: gr.Request) -> tuple[Any, Any, Any, Any, bool]:
+    def status(self, job: str | None, request: gr.Request) -> tuple[Any, Any, Any, Any, bool]:
         """The panel now, and whether there is a result."""
         if not job:
             return _state("", visible=False)
         try:
-            look = self._context.jobs.look(self._context.person(request), job)
+            status = self._context.jobs.status(self._context.visitor(request), job)
         except Refused as refused:
-            return _state(markup.refusal(refused.refusal, "There is nothing to see"))
-        done = look.job.state is State.DONE
-        return _state(watch_view.render(look), going=not look.job.has_ended, done=done)
+            return _state(markup.refusal(refused.refusal, "No progress to show"))
+        done = status.job.state is State.DONE
+        return _state(progress_view.render(status), going=not status.job.has_ended, done=done)
 
     def recipe(self, job: str | None, request: gr.Request) -> Recipe | None:
-        """What that job carries out, if whoever asks may see it."""
+        """The recipe of a job that the visitor may see."""
         try:
-            return self._context.jobs.look(self._context.person(request), job or "").job.read()
+            return self._context.jobs.status(
+                self._context.visitor(request), job or ""
+            ).job.parsed_recipe()
         except Refused:
             return None
 
     def wire(self, refresh: Any, outputs: list[Any]) -> None:
-        """refresh: from the job to `outputs`, every second and after Stop."""
+        """refresh: updates `outputs` from the job, every second and after Stop."""
 
         def stop(job: str | None, request: gr.Request) -> None:
             try:
-                self._context.jobs.stop(self._context.person(request), job or "")
+                self._context.jobs.stop(self._context.visitor(request), job or "")
             except Refused as refused:
                 raise gr.Error(str(markup.text(refused.refusal.worded(PAGE).what))) from None
 

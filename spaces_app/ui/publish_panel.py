@@ -1,4 +1,4 @@
-"""Step 5: signing in, seeing exactly what will be written, and writing it."""
+"""Step 5: preview and publish."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET, heading
 
 NEW, ADD, PROPOSE = "new", "add", "propose"
-WAYS = [
+MODES = [
     (wording.NEW, NEW),
     (wording.CHOICES["exist_ok"][True], ADD),
     (wording.CHOICES["create_pr"][True], PROPOSE),
 ]
 SIGN_IN = Markup(
-    '<p>Sign in to publish: <a href="#who">at the top of this page</a>. The result stays.</p>'
+    '<p>Sign in to publish: <a href="#who">at the top of this page</a>. The result is kept.</p>'
 )
-UNNAMED = Refusal(kind="RecipeError", what="Say where to", hint="OWNER/NAME")
+UNNAMED = Refusal(kind="RecipeError", what="Enter a repository", hint="OWNER/NAME")
 
 
-class Publish:
+class PublishPanel:
     """Name, visibility, preview, and the button."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         with gr.Column(visible=False, elem_id="publish") as self.panel:
             heading(
-                5, "Publish", "On the Hub, in your own name. Nothing is written before you say so."
+                5, "Publish", "To your account on the Hub. Nothing is uploaded before you confirm."
             )
             self.terms = gr.HTML(elem_id="terms")
             with gr.Row():
@@ -44,20 +44,22 @@ class Publish:
                     min_width=260,
                     elem_id="repo",
                 )
-                self.way = gr.Radio(
-                    WAYS, value=NEW, label=wording.LABELS["create_pr"], elem_id="way"
+                self.mode = gr.Radio(
+                    MODES, value=NEW, label=wording.LABELS["create_pr"], elem_id="way"
                 )
                 self.private = gr.Radio(
                     wording.choices("private"),
                     value=True,
                     label=wording.LABELS["private"],
-                    info="Private: to you alone.",
+                    info="Private: visible to you only.",
                     elem_id="private",
                 )
             with gr.Row():
                 self.preview = gr.Button("Preview", elem_id="preview")
-                self.go = gr.Button("Publish", variant="primary", elem_id="go", interactive=False)
-            self.said = gr.HTML(elem_id="published")
+                self.publish = gr.Button(
+                    "Publish", variant="primary", elem_id="go", interactive=False
+                )
+            self.message = gr.HTML(elem_id="published")
             with gr.Column(visible=False, elem_id="previewed") as self.previewed:
                 self.files = gr.HTML()
                 with gr.Tab("The card"):
@@ -67,15 +69,23 @@ class Publish:
 
     @property
     def outputs(self) -> list[Any]:
-        """What `show` changes."""
-        return [self.panel, self.terms, self.repo, self.private, self.go, self.previewed, self.said]
+        """Components that `show` updates."""
+        return [
+            self.panel,
+            self.terms,
+            self.repo,
+            self.private,
+            self.publish,
+            self.previewed,
+            self.message,
+        ]
 
     def show(self, job: str, request: gr.Request) -> list[Any]:
-        """What can be published, and what is suggested."""
-        person = self._context.person(request)
-        report = Report.read(self._context.jobs.result(person, job))
+        """Show the panel with a suggested name."""
+        visitor = self._context.visitor(request)
+        report = Report.read(self._context.jobs.result(visitor, job))
         names = [parent.id.rpartition("/")[2] for parent in report.models]
-        name = f"{person.name or 'OWNER'}/{'-'.join((*names, 'merged'))[:80]}"
+        name = f"{visitor.name or 'OWNER'}/{'-'.join((*names, 'merged'))[:80]}"
         return [
             gr.update(visible=True),
             publish_view.terms(report),
@@ -87,36 +97,36 @@ class Publish:
         ]
 
     def hide(self) -> list[Any]:
-        """Nothing to publish."""
+        """Hide the panel."""
         return [gr.update(visible=False), *(gr.skip() for _ in self.outputs[1:])]
 
     def wire(self, job: gr.Textbox) -> None:
-        """Preview first; then the button can be pressed."""
-        shown = [self.previewed, self.files, self.card, self.metadata, self.go, self.said]
+        """Connect the buttons; Publish is enabled by a preview."""
+        shown = [self.previewed, self.files, self.card, self.metadata, self.publish, self.message]
         self.preview.click(self._preview, [job, self.repo], shown, api_visibility="private")
-        where = [self.repo, self.way, self.private]
+        where = [self.repo, self.mode, self.private]
         gr.on(
-            [self.repo.input, self.way.input, self.private.input],
+            [self.repo.input, self.mode.input, self.private.input],
             lambda: gr.update(interactive=False),
             None,
-            self.go,
+            self.publish,
             queue=False,
             **QUIET,
         )
-        self.go.click(self._publish, [job, *where], self.said, api_visibility="private")
+        self.publish.click(self._publish, [job, *where], self.message, api_visibility="private")
 
     def _preview(self, job: str, repo: str, request: gr.Request) -> list[Any]:
-        person = self._context.person(request)
+        visitor = self._context.visitor(request)
         try:
-            folder = self._context.jobs.result(person, job)
+            folder = self._context.jobs.result(visitor, job)
             with refusing():
                 parse_repo_id(_named(repo))
         except Refused as refused:
-            said = markup.refusal(refused.refusal)
-            return [gr.update(visible=False), "", "", "", gr.update(interactive=False), said]
+            message = markup.refusal(refused.refusal)
+            return [gr.update(visible=False), "", "", "", gr.update(interactive=False), message]
         report = Report.read(folder)
         metadata, body = publish_view.card_preview(report, repo, f"jobs/{job}")
-        may = person.signed_in
+        may = visitor.signed_in
         hint = "" if may else SIGN_IN
         return [
             gr.update(visible=True),
@@ -127,16 +137,18 @@ class Publish:
             hint,
         ]
 
-    def _publish(self, job: str, repo: str, way: str, private: bool, request: gr.Request) -> Markup:
+    def _publish(
+        self, job: str, repo: str, mode: str, private: bool, request: gr.Request
+    ) -> Markup:
         destination = {
             "push": repo.strip(),
             "private": private,
-            "create_pr": way == PROPOSE,
-            "exist_ok": way == ADD,
+            "create_pr": mode == PROPOSE,
+            "exist_ok": mode == ADD,
         }
         try:
-            person = self._context.person(request)
-            return publish_view.published(self._context.jobs.publish(person, job, destination))
+            visitor = self._context.visitor(request)
+            return publish_view.published(self._context.jobs.publish(visitor, job, destination))
         except Refused as refused:
             return publish_view.unpublished(refused.refusal)
 

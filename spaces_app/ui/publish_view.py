@@ -1,4 +1,4 @@
-"""What is about to be written, exactly, and what then stands there."""
+"""Preview of a publication, and its result."""
 
 from __future__ import annotations
 
@@ -40,27 +40,23 @@ def card_preview(report: Report, repo: str, place: str) -> tuple[str, str]:
 
 
 def terms(report: Report) -> Markup:
-    """What the licences say about making it public."""
+    """What the licences say about publishing."""
     licence = report.licence
     named = licence.license if isinstance(licence.license, str) else ", ".join(licence.license)
     pairs: list[tuple[str, str]] = [("Licence", text(named)), ("Why", text(licence.reason))]
     if licence.public_needs_override:
-        pairs.append(
-            ("Public?", "Only by your own decision: read the parents' licences before you say so.")
-        )
+        pairs.append(("Public?", "Only by your own decision: read the parents' licences first."))
     elif licence.private_by_default:
-        pairs.append(
-            ("Public?", "Private unless you decide otherwise: a parent is not open to all.")
-        )
+        pairs.append(("Public?", "Private by default: a parent is private or gated."))
     return facts(pairs)
 
 
 def published(done: dict[str, Any]) -> Markup:
-    """Where it stands now."""
+    """Link to the published merge."""
     address = done["pr_url"] or done["url"]
-    what = "A pull request is open" if done["pr_url"] else "It stands on the Hub"
+    what = "A pull request is open" if done["pr_url"] else "The merge is on the Hub"
     if not done["changed"]:
-        what = "It stood there already: nothing was uploaded"
+        what = "The merge was on the Hub already: nothing was uploaded"
     link = Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(
         address, text(address)
     )
@@ -68,6 +64,6 @@ def published(done: dict[str, Any]) -> Markup:
 
 
 def unpublished(why: Refusal) -> Markup:
-    """Why it does not stand there, or that nobody here knows whether it does."""
+    """Why publishing failed, or that its outcome is unknown."""
     cut_off = why.kind in CUT_OFF
-    return refusal(why, "Publishing was cut off" if cut_off else "Nothing was published")
+    return refusal(why, "Publishing was interrupted" if cut_off else "Nothing was published")

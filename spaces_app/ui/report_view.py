@@ -1,4 +1,4 @@
-"""A finished merge: the verdict first, then what it rests on."""
+"""The report of a finished merge: verdict, then figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hubmerge.reporting.barrier_text import (
 )
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import MISSING, count, figure, rows, share, signed
-from hubmerge.reporting.schema.report import Method, Report
+from hubmerge.reporting.schema.report import MethodRecord, Report
 from hubmerge.reporting.words import words_of
 from spaces_app.ui.markup import NONE, card, facts, join, on_hub, table, term, text
 from spaces_app.ui.method_choices import LOOKS_AT
@@ -25,34 +25,32 @@ from spaces_app.ui.wording import PAGE
 LOSS = (
     "Mean cross-entropy in nats: how surprised the model is by the right answers. Lower is better."
 )
-CALIBRATED = (
-    "The loss after the model's confidence was corrected by one number, fitted on other rows."
-)
-ERROR = "How far stated confidence is from how often the model is right. Lower is better."
+CALIBRATED = "The loss after temperature scaling, fitted on other rows."
+ERROR = "Difference between confidence and accuracy. Lower is better."
 BARRIER = (
     "The highest rise of the loss on the straight path between the two models. "
-    "0 means that nothing stands between them."
+    "0 means that the path has no barrier."
 )
 ERRORS = "How far the accuracy falls below the line between the two models' own, at most."
-ENSEMBLE = "Both models run, and their answers averaged: better often, and twice the cost."
-NAIVE = "The two models averaged as they are, without finding out which unit is which."
-SPACE = "A group of units whose order means nothing: swapping two of them changes no output."
+ENSEMBLE = "Both models run and their predictions are averaged: often better, at twice the cost."
+NAIVE = "The average of the two models without matching their units."
+SPACE = "A group of units that can be reordered without changing any output."
 HOW = (
-    "permute: units take each other's places. scale: and are brought to one size. rotate, linear: "
-    "they are mixed as well. None of it changes what the model computes."
+    "permute: units are reordered. scale: and rescaled. rotate, linear: and mixed. "
+    "None of it changes what the model computes."
 )
-MOVED = "How many units stand somewhere else now."
-CORRELATION = "How alike matched units behave on the same images: 1 is the same, 0 unrelated."
-GAIN = "How much more alike the two models' weights (or activations) are than before."
+MOVED = "Number of units whose position changed."
+CORRELATION = "Correlation of matched units on the same rows: 1 is identical, 0 unrelated."
+GAIN = "Increase in similarity of the two models' weights (or activations)."
 
 
 def verdict(report: Report) -> Markup:
-    """One sentence, on how much it stands, and what to try where it is not good."""
+    """The verdict, its evidence, and suggestions where it is not good."""
     look = {"do not use": "hm-bad", "worse": "hm-warn", "cannot tell": "hm-warn"}
     rests = (
-        f"Measured on {count(report.n)} {report.data.unit} that decided nothing."
+        f"Measured on {count(report.n)} {report.data.unit} used for nothing else."
         if report.data
-        else "Nothing was measured: no data set was given."
+        else "Not evaluated: no data set was given."
     )
     body = Markup('<p class="hm-verdict">{}</p><p class="hm-quiet">{}</p>').format(
         text(report.verdict_sentence), text(rests)
@@ -64,7 +62,7 @@ def verdict(report: Report) -> Markup:
 
 
 def barrier(report: Report) -> Markup:
-    """What stands between the parents, in words and figures."""
+    """The barrier between the parents, as sentence and table."""
     if report.barrier.naive is None:
         return NONE
     matched, naive = report.barrier.detail.matched, report.barrier.detail.naive
@@ -83,7 +81,7 @@ def barrier(report: Report) -> Markup:
 
 
 def _paths(report: Report) -> Markup:
-    """Every path on every kind of rows it was measured on."""
+    """Barriers of every path on every kind of rows."""
     lines = [
         (
             each.path,
@@ -95,11 +93,11 @@ def _paths(report: Report) -> Markup:
         for each in heights(report)
     ]
     head = ("path", "rows", "loss barrier", "calibrated", term("error barrier", ERRORS))
-    return table(head, lines, "How high the paths rise, with 90% intervals")
+    return table(head, lines, "Barriers of the paths, with 90% intervals")
 
 
 def reading(report: Report, lam: float) -> Markup:
-    """What both curves say at `lam`, between measured points by a straight line."""
+    """Values of both curves at `lam`, interpolated linearly."""
     said = []
     right = words_of(report).accuracy
     unit = report.data.unit if report.data else "rows"
@@ -108,15 +106,15 @@ def reading(report: Report, lam: float) -> Markup:
         ("without matching", report.barrier.detail.naive),
     ):
         if curve is not None:
-            loss, accuracy, measured = at(curve, lam)
-            how = "" if measured else ", read between two measured points"
+            loss, accuracy, measured = values_at(curve, lam)
+            how = "" if measured else ", interpolated"
             figures = f"loss {figure(loss)}, {right} {figure(accuracy)}"
             said.append((name, f"{figures} ({count(curve.n)} {unit}{how})"))
     return facts([(f"λ = {share(lam)}", f"{share(1 - lam)} × A + {share(lam)} × B"), *said])
 
 
-def at(curve: Curve, lam: float) -> tuple[float, float, bool]:
-    """Loss and accuracy at `lam`, and whether they were measured just there."""
+def values_at(curve: Curve, lam: float) -> tuple[float, float, bool]:
+    """Loss and accuracy at `lam`, and whether they were measured there."""
     points = sorted(curve.points, key=lambda point: point.lam)
     lams = [point.lam for point in points]
     place = min(max(bisect(lams, lam), 1), len(points) - 1)
@@ -133,7 +131,7 @@ def at(curve: Curve, lam: float) -> tuple[float, float, bool]:
 
 
 def contenders(report: Report) -> Markup:
-    """Everything on the same rows."""
+    """All contenders on the same rows."""
     if report.data is None:
         return NONE
     words = {
@@ -165,7 +163,7 @@ def contenders(report: Report) -> Markup:
 
 
 def spaces(report: Report) -> Markup:
-    """How well the units of every space were paired."""
+    """The matching of every space."""
     found = report.method.spaces
     if not found:
         return Markup('<p class="hm-quiet">Nothing was matched.</p>')
@@ -189,16 +187,16 @@ def spaces(report: Report) -> Markup:
         term("gain", GAIN),
     )
     on = f" ({text(report.method.outcome)})" if report.method.outcome else ""
-    return table(head, lines, f"How the units were paired, space by space{on}")
+    return table(head, lines, f"Matching of the units, space by space{on}")
 
 
 def _whose(role: str | None) -> str:
-    """Of more than two parents, whose space it is: "parent_c" -> " (parent C)"."""
+    """With more than two parents, the parent: "parent_c" -> " (parent C)"."""
     return f" (parent {role.rpartition('_')[2].upper()})" if role else ""
 
 
 def made(report: Report) -> Markup:
-    """How, from what, and what is known to be missing."""
+    """Parents, methods and known limits."""
     method = report.method
     pairs = [
         (
@@ -215,7 +213,7 @@ def made(report: Report) -> Markup:
     return join([facts(pairs), Markup("<h4>Known limits</h4><ul>{}</ul>").format(limits)])
 
 
-def _fused(method: Method) -> Markup:
+def _fused(method: MethodRecord) -> Markup:
     if not method.needs:
         return text(method.fuse)
     looks_at = f"It looks at {LOOKS_AT[method.needs]}."

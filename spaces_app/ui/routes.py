@@ -1,4 +1,4 @@
-"""Plain addresses beside the page: downloads, health, metrics."""
+"""Routes beside the page: downloads, health, metrics."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ PACKED = "merge.zip"
 
 
 def routes(context: Context) -> list[Route]:
-    """What the server answers itself."""
+    """Downloads, health and metrics."""
 
     async def file(request: Request) -> Response:
         job, name = request.path_params["job"], request.path_params["name"]
-        person = context.person(request)
+        visitor = context.visitor(request)
 
         def find() -> Path:
             if name == PACKED:
-                return context.jobs.packed(person, job)
-            return context.jobs.result(person, job) / name
+                return context.jobs.archive(visitor, job)
+            return context.jobs.result(visitor, job) / name
 
         if name not in (*FILES, PACKED):
             return PlainTextResponse("There is no such file", status_code=404)

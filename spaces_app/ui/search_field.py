@@ -1,4 +1,4 @@
-"""A field for a name on the Hub: what the Hub has is offered while somebody types."""
+"""A field for an id on the Hub, with suggestions from the Hub."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from spaces_app.ui import markup
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET
 
-PASTE = "Type to search, or paste a name or an address of the Hub"
+PASTE = "Type to search, or paste an id or URL of the Hub"
 CONNECT = """() => document.querySelector('#{name} input').setAttribute('list', '{name}-names')"""
-"""Shows what the Hub offers below the field, as the browser does it. A fold has no field before it
-is opened.
+"""Connects the field with its list of suggestions when it gets the focus: inside a closed accordion
+the field does not exist before.
 """
 
 
-class Search:
-    """One field. Its element is called `name`, what it offers `name`-names."""
+class SearchField:
+    """A field whose element id is `name`; the id of its suggestions is `name`-names."""
 
     def __init__(
         self, context: Context, label: str, name: str, kind: RepoType = "model", info: str = PASTE
@@ -30,29 +30,29 @@ class Search:
         self._context, self._name, self._kind = context, name, kind
         with gr.Column(min_width=260):
             self.field = gr.Textbox(label=label, info=info, max_lines=1, elem_id=name)
-            self._offers = gr.HTML(offer(name, ()), elem_classes="hm-offer")
+            self._suggestions = gr.HTML(suggestions(name, ()), elem_classes="hm-offer")
 
     def wire(self, picked: gr.State) -> None:
-        """picked: changes once what stands in the field is a name that was offered."""
+        """picked: changes when a suggestion is chosen."""
 
         def found(typed: str, request: gr.Request) -> tuple[Markup, Any]:
-            names = hub.search(self._context.person(request), typed, self._kind)
+            names = hub.search(self._context.visitor(request), typed, self._kind)
             taken = (self._name, typed) if typed in names else gr.skip()
-            return offer(self._name, names), taken
+            return suggestions(self._name, names), taken
 
         self.field.focus(None, None, None, js=CONNECT.format(name=self._name), **QUIET)
         for event in (self.field.input, self.field.focus):
             event(
                 found,
                 self.field,
-                [self._offers, picked],
+                [self._suggestions, picked],
                 trigger_mode="always_last",
                 queue=False,
                 **QUIET,
             )
 
 
-def offer(name: str, found: Sequence[str]) -> Markup:
-    """What the field `name` offers to be taken."""
+def suggestions(name: str, found: Sequence[str]) -> Markup:
+    """The suggestions of the field `name`."""
     options = markup.join(Markup('<option value="{}"></option>').format(each) for each in found)
     return Markup('<datalist id="{}-names">{}</datalist>').format(name, options)

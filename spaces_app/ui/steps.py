@@ -1,4 +1,4 @@
-"""What the panels of the five steps have in common."""
+"""Heading and event options shared by the panels."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import gradio as gr
 from markupsafe import Markup
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-"""Events of the page's own: no veil over what they change, and not part of the API."""
+"""Options of internal events: no progress overlay, not part of the API."""
 
 
 def heading(number: int, title: str, said: str) -> gr.HTML:
-    """A step's number, name and one line about it."""
+    """Number, title and one-line description of a step."""
     return gr.HTML(
         Markup(
             '<div class="hm-step"><h2><b aria-hidden="true">{}</b>{}</h2><p>{}</p></div>'

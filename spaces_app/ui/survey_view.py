@@ -1,4 +1,4 @@
-"""What a merge carries beside its verdict: surveys and their pictures, the ledger of a soup."""
+"""Surveys with their pictures, and the steps of a soup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spaces_app.ui.markup import NONE, join, table, text
 
 
 def surveys(report: Report, job: str) -> Markup:
-    """Each survey: its title, what is seen, the picture, the figures."""
+    """Each survey with title, sentence, picture and figures."""
     if report.surveys is None or not report.surveys.seen:
         return NONE
     parts = []
@@ -29,11 +29,11 @@ def surveys(report: Report, job: str) -> Markup:
     return join(parts)
 
 
-def ledger(report: Report) -> Markup:
-    """Which model came in at which step of a soup, and what each weighs."""
+def soup(report: Report) -> Markup:
+    """The models a soup took step by step, and their weights."""
     method = report.method
     parts = []
-    if method.ledger is not None:
+    if method.soup is not None:
         lines = [
             (
                 str(number),
@@ -42,9 +42,9 @@ def ledger(report: Report) -> Markup:
                 figure(step.soup),
                 "taken" if step.taken else "left out",
             )
-            for number, step in enumerate(method.ledger.steps, 1)
+            for number, step in enumerate(method.soup.steps, 1)
         ]
-        head = ("step", "model", f"{method.ledger.metric} alone", "all taken so far and it", "")
+        head = ("step", "model", f"{method.soup.metric} alone", "all taken so far and it", "")
         parts.append(table(head, lines, "The soup, step by step, on validation rows"))
     if method.ingredients is not None:
         names = roles("parent", len(method.ingredients))

@@ -1,6 +1,6 @@
-"""A cookie that tells browsers apart: an unguessable name, nothing about anybody.
+"""A cookie with a random id per browser.
 
-What a page of another site asks for comes from nobody: cookies are for this site's own pages.
+Cookies of cross-site requests are ignored.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from spaces_app.service.visitors import new_visitor
+from spaces_app.service.visitors import new_browser_id
 
 COOKIE = "hubmerge-visitor"
 DAYS = 30
-HERE = ("localhost", "127.0.0.1", "[::1]")
-"""What a browser calls the machine it runs on."""
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+"""Host names of the local machine."""
 
 
-class Visitors:
-    """Gives every browser that opens a page a name of its own.
+class VisitorCookie:
+    """Middleware that gives every browser a random id.
 
-    On a Space, which is shown inside another site's page, the cookie must be allowed there.
+    On a Space, which is embedded in another site's page, the cookie must be allowed there.
     """
 
     def __init__(self, app: ASGIApp, embedded_in_site: bool = False) -> None:
         self._app, self._foreign = app, embedded_in_site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if _is_foreign(scope):
-            scope = _from_nobody(scope)
+        if _is_cross_site(scope):
+            scope = _without_cookies(scope)
         if scope["type"] != "http" or COOKIE in Request(scope).cookies:
             await self._app(scope, receive, send)
             return
-        name = new_visitor()
+        name = new_browser_id()
 
         async def greet(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -55,23 +55,23 @@ class Visitors:
 
 
 def cookie_of(request: Any) -> str | None:
-    """The name in the cookie of `request` (Gradio's, or Starlette's)."""
+    """The browser's id in the cookie of `request` (Gradio's or Starlette's)."""
     return request.cookies.get(COOKIE) or None
 
 
-def came_by_its_own_name(request: Any) -> bool:
-    """Whether the browser called for this machine, and not for a name that only leads here.
+def is_local_host(request: Any) -> bool:
+    """Whether the request names this machine as its host.
 
-    Whoever owns a name can let it lead to anybody's own machine, and ask there as if at home.
+    Another name may resolve to this machine by DNS rebinding.
     """
     host = str(request.headers.get("host", ""))
-    return re.sub(r":\d+$", "", host) in HERE
+    return re.sub(r":\d+$", "", host) in LOCAL_HOSTS
 
 
-def _is_foreign(scope: Scope) -> bool:
-    """Whether a browser says that it asks on behalf of another site's page.
+def _is_cross_site(scope: Scope) -> bool:
+    """Whether the browser marks the request as sent by another site's page.
 
-    Who follows a link to here is not foreign, nor is what does not say.
+    A link that is followed to here is not cross-site, nor is a request without the mark.
     """
     if scope["type"] != "http":
         return False
@@ -80,7 +80,7 @@ def _is_foreign(scope: Scope) -> bool:
     return headers.get("sec-fetch-site") in ("cross-site", "same-site") and not follows
 
 
-def _from_nobody(scope: Scope) -> Scope:
-    """`scope` without cookies and what was made of them; the caller's own stays as it is."""
+def _without_cookies(scope: Scope) -> Scope:
+    """A copy of `scope` without cookies and session."""
     kept = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
     return {**scope, "headers": kept, "session": {}}

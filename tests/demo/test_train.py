@@ -11,10 +11,10 @@ from huggingface_hub import ModelCard
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 from hubmerge.demo.digits import NAMES, digits
-from hubmerge.demo.train import COURSES, SEEDS, Course, train, write_parent
+from hubmerge.demo.train import PARENT_CONFIGS, SEEDS, ParentConfig, train, write_parent
 from hubmerge.utils.progress import be_quiet
 
-MLP = next(course for course in COURSES if course.name == "mlp")
+MLP = next(course for course in PARENT_CONFIGS if course.name == "mlp")
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +23,9 @@ def splits() -> DatasetDict:
     return digits()
 
 
-@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
+@pytest.mark.parametrize("course", PARENT_CONFIGS, ids=lambda course: course.name)
 def test_a_seed_decides_every_bit_and_nothing_else_does(
-    course: Course, splits: DatasetDict
+    course: ParentConfig, splits: DatasetDict
 ) -> None:
     rows = splits["train"].select(range(128))
     before = torch.get_rng_state()
@@ -70,9 +70,9 @@ def test_a_parent_is_written_whole_and_reads_as_any_model(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("letter", SEEDS)
-@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
+@pytest.mark.parametrize("course", PARENT_CONFIGS, ids=lambda course: course.name)
 def test_every_parent_is_good(
-    course: Course, letter: str, tmp_path: Path, splits: DatasetDict
+    course: ParentConfig, letter: str, tmp_path: Path, splits: DatasetDict
 ) -> None:
     where = {"repo": "demo/x", "dataset": "demo/digits"}
     folder = write_parent(tmp_path / "x", course, SEEDS[letter], splits, **where)

@@ -16,7 +16,7 @@ from huggingface_hub import constants
 from transformers import PreTrainedModel
 
 from hubmerge.demo.digits import digits
-from hubmerge.demo.train import COURSES, Course, write_parent
+from hubmerge.demo.train import PARENT_CONFIGS, ParentConfig, write_parent
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.reporting.schema.report import Report
@@ -32,7 +32,7 @@ def _tiny(labels: dict[str, Any]) -> PreTrainedModel:
     )
 
 
-TINY: Course = replace(COURSES[0], build=_tiny, epochs=2)
+TINY: ParentConfig = replace(PARENT_CONFIGS[0], build=_tiny, epochs=2)
 
 
 def _few(splits: DatasetDict) -> DatasetDict:

@@ -15,7 +15,6 @@ from hubmerge.evaluation.curve import (
     PATH_POINTS,
     EvalSet,
     choose_lambda,
-    measure_curve,
     measure_curves,
 )
 from hubmerge.evaluation.evaluate import outputs
@@ -26,6 +25,13 @@ from hubmerge.utils.workers import Workers
 from tests.helpers.rows import batches_of
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+def measure_curve(point, ends, validation_ends, evaluation, validation, workers, **options):
+    """The curve on the evaluation rows alone."""
+    held_out = None if validation is None else EvalSet(validation, validation_ends)
+    (curve,) = measure_curves(point, [EvalSet(evaluation, ends)], held_out, workers, **options)
+    return curve
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -17,8 +17,7 @@ from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
 from hubmerge.models.states import cosine
 from hubmerge.pipeline.auto_fuse import candidates
-from hubmerge.pipeline.check import checked_methods
-from hubmerge.pipeline.methods import is_training_run, methods_of
+from hubmerge.pipeline.methods import checked_methods, is_training_run, methods_of
 from hubmerge.pipeline.parents import SHARED
 from hubmerge.reporting.text import render_text
 from tests.helpers import training_history as run
@@ -107,12 +106,12 @@ def test_a_parent_outside_the_basin_is_matched_to_the_base_and_no_other(past, me
 def test_a_greedy_soup_reports_its_ingredients_and_is_no_worse_than_the_best(past, merge):
     models = (past.run[1], past.stranger, past.run[3])
     report, folder = merge(*models, fuse="greedy-soup", match="none")
-    ledger = report.method.ledger
-    assert ledger.metric == "accuracy"
-    assert ledger.steps[0].taken
-    taken = [step for step in ledger.steps if step.taken]
-    best = max(step.alone for step in ledger.steps)
-    assert ledger.steps[0].alone == best
+    soup = report.method.soup
+    assert soup.metric == "accuracy"
+    assert soup.steps[0].taken
+    taken = [step for step in soup.steps if step.taken]
+    best = max(step.alone for step in soup.steps)
+    assert soup.steps[0].alone == best
     assert taken[-1].soup >= best
     assert sorted(report.method.ingredients)[-len(taken) :] == [1 / len(taken)] * len(taken)
     assert len(taken) < 3, "a stranger that nothing was matched to has to stay out"
@@ -244,4 +243,4 @@ def test_report_json_leaves_out_what_there_is_nothing_to_say_of(past, merge):
     _, folder = merge(*past.fine, match="none", data=False)
     said = json.loads((Path(folder) / "report.json").read_text())
     assert "base" not in said
-    assert not {"ledger", "fusions_tried", "ingredients", "part"} & set(said["method"])
+    assert not {"soup", "fusions_tried", "ingredients", "part"} & set(said["method"])

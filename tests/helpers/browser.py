@@ -50,7 +50,7 @@ def a_browser() -> Iterator[Browser]:
             browser.close()
 
 
-class Visitor:
+class PageVisitor:
     """One person with cookies of their own."""
 
     def __init__(self, browser: Browser, url: str, **options: object) -> None:
@@ -68,7 +68,7 @@ class Visitor:
         if urlsplit(request.url).hostname not in ("127.0.0.1", "localhost", None):
             self.outside.append(request.url)
 
-    def arrives(self, where: str = "") -> Visitor:
+    def arrives(self, where: str = "") -> PageVisitor:
         self.page.goto(self.url + where)
         self.page.locator("#start").wait_for()
         self.page.locator("#who p").wait_for()

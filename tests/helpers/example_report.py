@@ -7,19 +7,19 @@ from typing import Any
 
 from hubmerge.evaluation.results import Barrier, Comparison, Curve, CurvePoint, Score
 from hubmerge.reporting.label_coverage import remark
-from hubmerge.reporting.schema.heads import Heads, Known
+from hubmerge.reporting.schema.heads import HeadsRecord, Known
 from hubmerge.reporting.schema.report import (
     Barriers,
     Contenders,
-    Data,
+    DataRecord,
     Licence,
-    Merged,
-    Method,
-    Parent,
+    MergedRecord,
+    MethodRecord,
+    ParentRecord,
     Report,
-    RowSet,
-    Run,
-    SpaceMatch,
+    RowSetRecord,
+    RunRecord,
+    SpaceRecord,
 )
 from hubmerge.reporting.schema.survey_results import (
     PathSeen,
@@ -43,7 +43,7 @@ def example(**changes: Any) -> Report:
         "verdict_sentence": verdict.sentence,
         "n": 1000,
         "models": [parent("org/left", "a"), parent("org/right", "b")],
-        "merged": Merged(
+        "merged": MergedRecord(
             model_type="resnet",
             architecture="ResNetForImageClassification",
             task="image-classification",
@@ -57,7 +57,7 @@ def example(**changes: Any) -> Report:
         "contenders": scores,
         "comparisons": compared,
         "barrier": Barriers.of(naive=curve(2.0), matched=curve(0.05)),
-        "method": Method(
+        "method": MethodRecord(
             family="resnet",
             match="activations",
             fuse="average",
@@ -67,7 +67,7 @@ def example(**changes: Any) -> Report:
             seed=0,
             outcome="converged",
             spaces=[
-                SpaceMatch(
+                SpaceRecord(
                     space=f"stages.{i}.x",
                     kind="permute",
                     size=16,
@@ -88,7 +88,7 @@ def example(**changes: Any) -> Report:
             reason="every parent is apache-2.0",
         ),
         "weights_sha256": {"model.safetensors": "c" * 64},
-        "run": Run(
+        "run": RunRecord(
             date="2001-02-03T04:05:06Z",
             seconds={"matching": 1.25, "measuring": 61.5},
             versions={"hubmerge": "0.0.0", "torch": "0.0.0"},
@@ -117,7 +117,7 @@ def unmeasured(**changes: Any) -> Report:
     return example(**{**fields, **changes})
 
 
-def parent(id: str, digit: str, **changes: Any) -> Parent:
+def parent(id: str, digit: str, **changes: Any) -> ParentRecord:
     fields: dict[str, Any] = {
         "id": id,
         "sha": digit * 40,
@@ -127,10 +127,10 @@ def parent(id: str, digit: str, **changes: Any) -> Parent:
         "dtype": "float32",
         "parameters": 123456,
     }
-    return Parent(**{**fields, **changes})
+    return ParentRecord(**{**fields, **changes})
 
 
-def data(**changes: Any) -> Data:
+def data(**changes: Any) -> DataRecord:
     fields: dict[str, Any] = {
         "id": "org/pictures",
         "sha": "d" * 40,
@@ -139,12 +139,12 @@ def data(**changes: Any) -> Data:
         "config": None,
         "unit": "images",
         "columns": {"input": "image", "label": "label"},
-        "calibration": RowSet(split="train", rows=512, available=5000, fingerprint="1" * 16),
-        "validation": RowSet(split="test", rows=200, available=200, fingerprint="2" * 16),
-        "evaluation": RowSet(split="test", rows=1000, available=1800, fingerprint="3" * 16),
+        "calibration": RowSetRecord(split="train", rows=512, available=5000, fingerprint="1" * 16),
+        "validation": RowSetRecord(split="test", rows=200, available=200, fingerprint="2" * 16),
+        "evaluation": RowSetRecord(split="test", rows=1000, available=1800, fingerprint="3" * 16),
         "notes": [],
     }
-    return Data(**{**fields, **changes})
+    return DataRecord(**{**fields, **changes})
 
 
 def contenders(**further: tuple[float, float]) -> Contenders:
@@ -332,7 +332,7 @@ def of_other_labels(**changes: Any) -> Report:
         )
         for role, labels, rows in (("parent_a", 3, 700), ("parent_b", 4, 300))
     ]
-    heads = Heads(kind="concat", labels=5, outputs=7, shared=2, known_by=[3, 4], known=known)
+    heads = HeadsRecord(kind="concat", labels=5, outputs=7, shared=2, known_by=[3, 4], known=known)
     report = example(heads=heads)
     verdict = judge(report.contenders, report.comparisons, remark=remark(report))
     return report.model_copy(update={"verdict_sentence": verdict.sentence, **changes})

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from hubmerge.recipe import Recipe, make_recipe
-from spaces_app.service.jobs import JobService, Look
-from spaces_app.service.visitors import Person
+from spaces_app.service.jobs import JobService, JobStatus
+from spaces_app.service.visitors import Visitor
 from spaces_app.service.worker import Worker
 
 PATIENCE = 120
@@ -34,18 +34,18 @@ class Workers:
         self._halting: Callable[[dict[str, Any]], bool] | None = None
         self._halted = threading.Event()
         self._standing: int | None = None
-        run, heard, workers = Worker.run, Worker._heard, self
+        run, heard, workers = Worker.run, Worker._receive, self
 
-        def watched(worker: Worker, hear: Any = lambda event: None, patience: Any = None) -> Any:
+        def watched(worker: Worker, on_event: Any = lambda event: None, timeout: Any = None) -> Any:
             def listen(message: dict[str, Any]) -> None:
-                hear(message)
+                on_event(message)
                 if workers._halting is not None and workers._halting(message):
                     workers._halt(worker)
                 if message["event"] == "Stage" and message["name"] in workers.on:
                     workers.on.pop(message["name"])()
 
             workers.last = worker
-            return run(worker, listen, patience)
+            return run(worker, listen, timeout)
 
         def listening(pipe: Any) -> bytes | None:
             if workers.killed_at_once:
@@ -54,7 +54,7 @@ class Workers:
             return heard(pipe)
 
         patch.setattr(Worker, "run", watched)
-        patch.setattr(Worker, "_heard", staticmethod(listening))
+        patch.setattr(Worker, "_receive", staticmethod(listening))
 
     def kill(self) -> None:
         """The one that was started last."""
@@ -106,7 +106,7 @@ def until(happened: Callable[[], bool], patience: float = PATIENCE) -> None:
         time.sleep(0.01)
 
 
-def ended(jobs: JobService, person: Person, number: str) -> Look:
+def ended(jobs: JobService, visitor: Visitor, number: str) -> JobStatus:
     """The job, once it has ended."""
-    until(lambda: jobs.look(person, number).job.has_ended)
-    return jobs.look(person, number)
+    until(lambda: jobs.status(visitor, number).job.has_ended)
+    return jobs.status(visitor, number)

@@ -7,14 +7,14 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from hubmerge.data.batches import Batches, feature_reader, image_reader, make_batches
-from hubmerge.data.dataset import Data
+from hubmerge.data.dataset import DataSet
 from hubmerge.data.labels import LabelMap
 from hubmerge.data.rows import RowSet
 from hubmerge.models.class_outputs import ClassStatistics
 
 
 def batches_of(
-    data: Data,
+    data: DataSet,
     rows: RowSet,
     model: PreTrainedModel,
     processor: Any | None,

@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from hubmerge.demo.digits import NAMES, digits
-from hubmerge.demo.train import COURSES, Course, processor, train
+from hubmerge.demo.train import PARENT_CONFIGS, ParentConfig, processor, train
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 
@@ -69,9 +69,9 @@ def labelled(names: list[str] = NAMES) -> dict[str, Any]:
     }
 
 
-def course(family: str) -> Course:
+def course(family: str) -> ParentConfig:
     """The demo's course of that name with a smaller network and fewer epochs."""
-    known = {course.name: course for course in COURSES}[family]
+    known = {course.name: course for course in PARENT_CONFIGS}[family]
     return replace(known, build=BUILDERS[family], epochs=EPOCHS[family])
 
 

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.escape import markdown, one_line, python_string, shell_word
-from hubmerge.reporting.schema.report import Licence, SpaceMatch
+from hubmerge.reporting.schema.report import Licence, SpaceRecord
 from hubmerge.reporting.write import write_report
 from tests.helpers.example_report import (
     data,
@@ -69,7 +69,7 @@ def tags(html):
 def hostile(text):
     """A report with `text` in every place that is not ours."""
     report = example()
-    space = SpaceMatch(space=text, kind=text, size=4, gain=1.0, correlation=None, moved=2)
+    space = SpaceRecord(space=text, kind=text, size=4, gain=1.0, correlation=None, moved=2)
     return example(
         models=[
             parent(text, "a", revision=text, license=text),

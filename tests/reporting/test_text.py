@@ -7,8 +7,8 @@ from hubmerge.reporting.barrier_text import barrier_sentence
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.next_steps import LEARN, LONGER, REFIT, next_steps
 from hubmerge.reporting.schema.barriers import Barriers, OnTraining
-from hubmerge.reporting.schema.base import RowSet
-from hubmerge.reporting.schema.report import Attempt, Published, Report
+from hubmerge.reporting.schema.base import RowSetRecord
+from hubmerge.reporting.schema.report import Attempt, PublishedRecord, Report
 from hubmerge.reporting.text import render_text
 from hubmerge.reporting.write import write_report
 from tests.helpers.example_report import bounded, curve, example, parent, unmeasured
@@ -30,7 +30,7 @@ def test_without_data_there_is_no_table():
 
 
 def test_published_models_are_named():
-    published = Published(id="org/both", url="http://hub.example/org/both", private=True)
+    published = PublishedRecord(id="org/both", url="http://hub.example/org/both", private=True)
     assert "http://hub.example/org/both" in render_text(example(published=published))
 
 
@@ -104,7 +104,7 @@ def test_an_open_maximum_is_said_to_be_open():
 
 
 def test_training_rows_are_called_so_everywhere():
-    rows = RowSet(split="train", rows=300, available=5000, fingerprint="4" * 16)
+    rows = RowSetRecord(split="train", rows=300, available=5000, fingerprint="4" * 16)
     low = curve(0.01, n=300)
     training = OnTraining.of(rows, 40, naive=curve(1.5, n=300), matched=low)
     plain = example()

@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from spaces_app.service.jobs import JobService
 from spaces_app.service.limits import Limits
-from spaces_app.service.visitors import Person, user, visitor
+from spaces_app.service.visitors import Visitor, anonymous_visitor, hub_visitor
 from tests.helpers import zoo
 from tests.helpers.jobs import Workers
 
@@ -59,18 +59,18 @@ def third(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="package")
-def me(hub: EmbeddedHub) -> Person:
-    return user("me", hub.token)
+def me(hub: EmbeddedHub) -> Visitor:
+    return hub_visitor("me", hub.token)
 
 
 @pytest.fixture(scope="package")
-def guest(hub: EmbeddedHub) -> Person:
-    return user("guest", hub.add_user("guest"))
+def guest(hub: EmbeddedHub) -> Visitor:
+    return hub_visitor("guest", hub.add_user("guest"))
 
 
 @pytest.fixture
-def person(request: pytest.FixtureRequest) -> Person:
-    return visitor(request.node.name)
+def anonymous(request: pytest.FixtureRequest) -> Visitor:
+    return anonymous_visitor(request.node.name)
 
 
 @pytest.fixture

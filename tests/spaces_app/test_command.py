@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from hubmerge.demo.run import DATASET, parent
-from hubmerge.demo.train import COURSES
+from hubmerge.demo.train import PARENT_CONFIGS
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from spaces_app.embedded import FAMILIES
 from tests.helpers import zoo
 from tests.helpers.app_process import an_app, free_port, is_there
-from tests.helpers.browser import Visitor, a_browser
+from tests.helpers.browser import PageVisitor, a_browser
 from tests.helpers.jobs import PATIENCE, until
 
 
@@ -23,7 +23,7 @@ def filled(hub: EmbeddedHub, folders: dict[str, Path], tmp_path: Path) -> Path:
     root = tmp_path / "app"
     with embedded_hub(root / "hub") as hub:
         zoo.push(hub, DATASET, folders["me/digits"], "dataset")
-        for course in COURSES:
+        for course in PARENT_CONFIGS:
             if course.name in FAMILIES:
                 for letter in "ab":
                     zoo.push(hub, parent(course, letter), folders[f"me/{course.name}-{letter}"])
@@ -33,7 +33,7 @@ def filled(hub: EmbeddedHub, folders: dict[str, Path], tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_beside_a_hub_of_its_own(filled: Path) -> None:
     with an_app(filled, "--embedded") as app, a_browser() as browser:
-        visitor = Visitor(browser, app.url).arrives()
+        visitor = PageVisitor(browser, app.url).arrives()
         visitor.sign_in()
         assert "Signed in as me" in visitor.see("#who").inner_text()
         visitor.page.get_by_role("button", name="Try: two ResNets").click()
@@ -54,7 +54,7 @@ def test_a_page_that_stays_open_while_the_app_is_killed(hub: EmbeddedHub, tmp_pa
     port = free_port()
     with a_browser() as browser:
         with an_app(tmp_path / "app", port=port) as app:
-            visitor = Visitor(browser, app.url).arrives()
+            visitor = PageVisitor(browser, app.url).arrives()
             visitor.pick("me/vit-a", "me/vit-b", "me/digits")
             job = visitor.start()
             visitor.see("#progress .hm-now")

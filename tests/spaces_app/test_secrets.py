@@ -13,10 +13,10 @@ import pytest
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.service.job import Refused
 from spaces_app.service.jobs import JobService
-from spaces_app.service.log import log, scrubbed
-from spaces_app.service.visitors import Person, Sessions, user
+from spaces_app.service.log import log, redact
+from spaces_app.service.visitors import Sessions, Visitor, hub_visitor
 from tests.helpers.app_process import an_app
-from tests.helpers.browser import Visitor, a_browser
+from tests.helpers.browser import PageVisitor, a_browser
 from tests.helpers.jobs import PATIENCE, Workers, begins, quick, until
 from tests.helpers.recorder import recorded
 
@@ -41,7 +41,7 @@ def shown_below(secret: str, pid: int | None = None) -> list[int]:
 def test_a_token_is_nowhere(
     jobs: JobService,
     hub: EmbeddedHub,
-    guest: Person,
+    guest: Visitor,
     workers: Workers,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -54,10 +54,10 @@ def test_a_token_is_nowhere(
     assert not shown_below(guest.token)
     assert not holding(jobs.folders.root, guest.token)
     workers.go_on()
-    until(lambda: jobs.look(guest, job.id).job.has_ended)
-    answers.append(jobs.look(guest, job.id).job.model_dump())
+    until(lambda: jobs.status(guest, job.id).job.has_ended)
+    answers.append(jobs.status(guest, job.id).job.model_dump())
     answers.append(jobs.publish(guest, job.id, {"push": "guest/marked", "private": True}))
-    packed = jobs.packed(guest, job.id)
+    packed = jobs.archive(guest, job.id)
     with pytest.raises(Refused) as refused:
         jobs.publish(guest, job.id, {"push": "me/not-mine", "private": True})
     answers.append(refused.value.refusal.model_dump())
@@ -69,11 +69,11 @@ def test_a_token_is_nowhere(
     assert guest.token not in written.out + written.err
     assert '"event": "published"' in written.err
     assert guest.token not in repr(guest)
-    assert not jobs._crew._tokens
+    assert not jobs._scheduler._tokens
 
 
 def test_tokens_are_nowhere_after_the_whole_path_through_the_app(
-    hub: EmbeddedHub, guest: Person, tmp_path: Path
+    hub: EmbeddedHub, guest: Visitor, tmp_path: Path
 ) -> None:
     """One token is signed in with and used; the other is that of who started the program."""
     assert guest.token is not None
@@ -90,7 +90,7 @@ def test_tokens_are_nowhere_after_the_whole_path_through_the_app(
     }
     with an_app(tmp_path / "app", env=env) as app, recorded(app.url) as wire, a_browser() as chrome:
         plain = {"accept-encoding": "identity"}
-        visitor = Visitor(chrome, wire.url, extra_http_headers=plain).arrives()
+        visitor = PageVisitor(chrome, wire.url, extra_http_headers=plain).arrives()
         visitor.sign_in("hf_MARKEDMARKEDMARKED", "does not accept the token")
         visitor.sign_in(guest.token)
         visitor.pick("guest/secret-a", "me/mlp-b", "me/digits")
@@ -125,7 +125,7 @@ def test_tokens_are_nowhere_after_the_whole_path_through_the_app(
 def test_a_broken_token_is_not_said_aloud(
     jobs: JobService, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    stranger = user("stranger", "hf_MARKEDMARKEDMARKED")
+    stranger = hub_visitor("stranger", "hf_MARKEDMARKEDMARKED")
     recipe = quick(models=("guest/secret-a", "me/mlp-b"))
     with pytest.raises(Refused) as refused:
         jobs.plan(stranger, recipe)
@@ -133,13 +133,13 @@ def test_a_broken_token_is_not_said_aloud(
     assert "MARKED" not in capfd.readouterr().err
 
 
-def test_what_looks_like_a_token_is_scrubbed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_looks_like_a_token_is_redacted(capfd: pytest.CaptureFixture[str]) -> None:
     log("event", said="Bearer abc hf_MARKED\n\x1b[31m")
     line = capfd.readouterr().err
     assert "MARKED" not in line
     assert "\x1b" not in line
     assert json.loads(line)["said"].startswith("Bearer [token]")
-    assert scrubbed("half_time") == "half_time"
+    assert redact("half_time") == "half_time"
 
 
 def test_who_signs_out_is_forgotten() -> None:

@@ -14,18 +14,18 @@ from gradio_client import Client
 from hubmerge.errors import RecipeError
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Host
-from spaces_app.server import Running, serving
+from spaces_app.server import RunningApp, serving
 from tests.helpers.app_process import an_app, free_port, is_there
 from tests.helpers.jobs import PATIENCE, quick, until
 
 
 @pytest.fixture(scope="module")
-def app(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def app(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     with serving(Host(tmp_path_factory.mktemp("app"))) as running:
         yield running
 
 
-def test_health_and_metrics(app: Running) -> None:
+def test_health_and_metrics(app: RunningApp) -> None:
     assert httpx.get(f"{app.url}/health").json() == {"healthy": True}
     text = httpx.get(f"{app.url}/metrics").text
     lines = [line for line in text.splitlines() if not line.startswith("#")]
@@ -33,7 +33,7 @@ def test_health_and_metrics(app: Running) -> None:
     assert "hubmerge_queue_length 0.0" in lines
 
 
-def test_the_same_job_by_api(app: Running) -> None:
+def test_the_same_job_by_api(app: RunningApp) -> None:
     client = Client(app.url, verbose=False)
     offered = client.view_api(return_format="dict")["named_endpoints"]
     assert set(offered) == {"/plan", "/merge", "/status", "/stop"}
@@ -52,7 +52,7 @@ def test_the_same_job_by_api(app: Running) -> None:
     assert client.predict("../../x", api_name="/status")["error"]["kind"] == "NotFoundError"
 
 
-def test_a_port_that_is_taken_is_named(app: Running, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_named(app: RunningApp, tmp_path: Path) -> None:
     port = int(app.url.rpartition(":")[2])
     with pytest.raises(RecipeError, match=str(port)), serving(Host(tmp_path), port):
         pass
@@ -69,13 +69,13 @@ def test_a_port_that_is_taken_is_named(app: Running, tmp_path: Path) -> None:
         "gradio_api/file=/etc/passwd",
     ],
 )
-def test_nothing_else_is_served(app: Running, path: str) -> None:
+def test_nothing_else_is_served(app: RunningApp, path: str) -> None:
     answer = httpx.get(f"{app.url}/{path}")
     assert answer.status_code in (403, 404)
     assert "root:" not in answer.text
 
 
-def test_every_browser_gets_a_name_of_its_own(app: Running) -> None:
+def test_every_browser_gets_a_name_of_its_own(app: RunningApp) -> None:
     first, second = (httpx.get(app.url).headers["set-cookie"] for _ in range(2))
     assert first != second
     assert "HttpOnly" in first

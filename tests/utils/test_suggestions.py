@@ -13,7 +13,7 @@ from hubmerge.landscape.curves import curves
 from hubmerge.landscape.curves.registry import find_curve
 from hubmerge.matching import find_method, learners, matchers
 from hubmerge.matching.multi import find_multi_matcher, multi_matchers
-from hubmerge.pipeline.check import checked_methods
+from hubmerge.pipeline.methods import checked_methods
 from hubmerge.recipe import make_recipe
 from hubmerge.repair import find_repair, repairs
 

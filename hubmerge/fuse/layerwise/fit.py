@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hubmerge.fuse.layerwise.normal_equations import (
-    Moments,
+    RegressionMoments,
     chosen_ridge,
     moments,
     scales,
@@ -19,12 +19,12 @@ from hubmerge.fuse.layerwise.normal_equations import (
 from hubmerge.fuse.layerwise.observe import observing, run
 from hubmerge.fuse.layerwise.rows import System, rows, systems
 from hubmerge.fuse.layerwise.targets import Targets
-from hubmerge.fuse.layerwise.trace import Group, Stage, TracePoint
+from hubmerge.fuse.layerwise.trace import LayerGroup, Stage, TracePoint
 from hubmerge.models.method_context import MethodContext
 
 
 @dataclass(frozen=True)
-class Part:
+class FitPart:
     """What was fitted for one layer, [groups, outputs, inputs], and what its rows are like.
 
     mean, covariance: of the rows, [groups, inputs] and [groups, inputs, inputs].
@@ -42,13 +42,13 @@ class Fit:
     shift: None if no layer of the group has a bias to carry it.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[FitPart, ...]
     shift: Tensor | None
 
 
 def fitted(
     stage: Stage, model: nn.Module, targets: Targets, context: MethodContext
-) -> dict[Group, Fit]:
+) -> dict[LayerGroup, Fit]:
     """What has to be added to each layer of `stage`; `model` holds what is merged so far."""
     same = systems(stage)
     reads = {w.reads: TracePoint(w.name, entering=True) for group in stage for w in group.writers}
@@ -94,7 +94,7 @@ def _solved(system: System, number: int, folds: Sequence[dict[str, Tensor]]) -> 
     biased = any(writer.biased for writer in group.writers)
     folds = [fold for fold in folds if fold]
 
-    def own(found: Moments) -> Moments:
+    def own(found: RegressionMoments) -> RegressionMoments:
         found = found.outputs(before, before + outputs[number])
         return found if biased else found.about_zero
 
@@ -106,7 +106,7 @@ def _solved(system: System, number: int, folds: Sequence[dict[str, Tensor]]) -> 
     parts, start = [], 0
     for size in blocks:
         of = slice(start, start + size)
-        parts.append(Part(correction[..., of], whole.x[..., of], covariance[..., of, of]))
+        parts.append(FitPart(correction[..., of], whole.x[..., of], covariance[..., of, of]))
         start += size
     shift = found.r - (correction @ found.x.unsqueeze(-1)).squeeze(-1)
     return Fit(tuple(parts), shift.flatten() if biased else None)

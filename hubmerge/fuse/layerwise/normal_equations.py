@@ -23,7 +23,7 @@ BLIND_RIDGE = 0.1
 
 
 @dataclass(frozen=True)
-class Moments:
+class RegressionMoments:
     """Number of rows, mean of X and R, and the mean products about those means."""
 
     count: Tensor
@@ -33,9 +33,9 @@ class Moments:
     xr: Tensor
 
     @property
-    def about_zero(self) -> Moments:
+    def about_zero(self) -> RegressionMoments:
         """Means of 0 and products about 0: for layers without a bias, which cannot shift."""
-        return Moments(
+        return RegressionMoments(
             self.count,
             torch.zeros_like(self.x),
             torch.zeros_like(self.r),
@@ -43,10 +43,10 @@ class Moments:
             self.xr + _outer(self.x, self.r),
         )
 
-    def outputs(self, start: int, stop: int) -> Moments:
+    def outputs(self, start: int, stop: int) -> RegressionMoments:
         """The same for some of the outputs."""
         part = slice(start, stop)
-        return Moments(self.count, self.x, self.r[..., part], self.xx, self.xr[..., part])
+        return RegressionMoments(self.count, self.x, self.r[..., part], self.xx, self.xr[..., part])
 
 
 def sums(x: Tensor, r: Tensor) -> dict[str, Tensor]:
@@ -66,16 +66,16 @@ def sums(x: Tensor, r: Tensor) -> dict[str, Tensor]:
     }
 
 
-def moments(parts: Sequence[Mapping[str, Tensor]]) -> Moments:
+def moments(parts: Sequence[Mapping[str, Tensor]]) -> RegressionMoments:
     """Moments of all the rows that went into some `sums`."""
     n, x, r, xx, xr = (
         torch.stack([part[key] for part in parts]).sum(0) for key in ("n", "x", "r", "xx", "xr")
     )
     x, r = x / n, r / n
-    return Moments(n, x, r, xx / n - _outer(x, x), xr / n - _outer(x, r))
+    return RegressionMoments(n, x, r, xx / n - _outer(x, x), xr / n - _outer(x, r))
 
 
-def solve(found: Moments, penalty: Tensor) -> Tensor:
+def solve(found: RegressionMoments, penalty: Tensor) -> Tensor:
     """D with the least mean squared error plus penalty * D^2.
 
     penalty: positive, per input, [groups, inputs].
@@ -84,7 +84,7 @@ def solve(found: Moments, penalty: Tensor) -> Tensor:
     return torch.cholesky_solve(found.xr, left).mT
 
 
-def scales(found: Moments, blocks: Sequence[int]) -> Tensor:
+def scales(found: RegressionMoments, blocks: Sequence[int]) -> Tensor:
     """Mean variance of the inputs of each block, at each of them, [groups, inputs]; 1 if 0.
 
     blocks: how many inputs each layer has, where several are fitted together.
@@ -94,7 +94,7 @@ def scales(found: Moments, blocks: Sequence[int]) -> Tensor:
     return torch.where(scale > 0, scale, 1.0)
 
 
-def chosen_ridge(folds: Sequence[Moments], blocks: Sequence[int]) -> float:
+def chosen_ridge(folds: Sequence[RegressionMoments], blocks: Sequence[int]) -> float:
     """The one of `RIDGES` with which a fit on the first fold comes closest on the second."""
     if len(folds) < 2:
         return BLIND_RIDGE
@@ -104,7 +104,7 @@ def chosen_ridge(folds: Sequence[Moments], blocks: Sequence[int]) -> float:
     return RIDGES[errors.index(min(errors))]
 
 
-def change(found: Moments, correction: Tensor) -> float:
+def change(found: RegressionMoments, correction: Tensor) -> float:
     """By how much `correction` changes the mean squared error, summed over outputs."""
     return float(((correction @ found.xx - 2 * found.xr.mT) * correction).sum())
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from torch import Tensor, nn
 
 from hubmerge.fuse.layerwise.trace import TracePoint
-from hubmerge.utils.hooks import Seen, entering, leaving
+from hubmerge.utils.hooks import ThreadValues, entering, leaving
 
 
 class _Enough(Exception):
@@ -16,9 +16,9 @@ class _Enough(Exception):
 
 
 @contextmanager
-def observing(model: nn.Module, places: Sequence[TracePoint]) -> Iterator[Seen]:
+def observing(model: nn.Module, places: Sequence[TracePoint]) -> Iterator[ThreadValues]:
     """Inside, a pass through `run` leaves the value at every place under that place."""
-    seen = Seen()
+    seen = ThreadValues()
 
     def keep(place: TracePoint, value: Tensor) -> None:
         # Cloned, because a model may go on to add to it in place.
@@ -37,7 +37,9 @@ def observing(model: nn.Module, places: Sequence[TracePoint]) -> Iterator[Seen]:
         yield seen
 
 
-def run(model: nn.Module, inputs: Mapping[str, Tensor], seen: Seen) -> dict[TracePoint, Tensor]:
+def run(
+    model: nn.Module, inputs: Mapping[str, Tensor], seen: ThreadValues
+) -> dict[TracePoint, Tensor]:
     """What stands at every place observed; the pass ends where the last of them is seen."""
     with suppress(_Enough):
         model(**inputs)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hubmerge.fuse.layerwise.trace import Group, Stage, TracePoint
+from hubmerge.fuse.layerwise.trace import LayerGroup, Stage, TracePoint
 
 PLACES = 64
 """Places of an image that become rows, at most: the ones between them would say nearly the same."""
@@ -27,7 +27,7 @@ CHUNK_BYTES = 2**26
 class System:
     """Groups whose layers make the same rows of the same inputs: query, key and value."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[LayerGroup, ...]
 
     @property
     def blocks(self) -> list[int]:
@@ -42,7 +42,7 @@ class System:
 
 def systems(stage: Stage) -> list[System]:
     """The groups of a stage, those with the same rows together."""
-    same: dict[Hashable, list[Group]] = {}
+    same: dict[Hashable, list[LayerGroup]] = {}
     for group in stage:
         key = tuple((writer.reads, writer.layer.reading) for writer in group.writers)
         same.setdefault(key, []).append(group)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from hubmerge.fuse.layerwise.normal_equations import (
-    Moments,
+    RegressionMoments,
     chosen_ridge,
     moments,
     scales,
@@ -32,7 +32,7 @@ from hubmerge.fuse.layerwise.normal_equations import (
 from hubmerge.fuse.layerwise.observe import observing, run
 from hubmerge.fuse.layerwise.rows import folds_of, sampled
 from hubmerge.fuse.layerwise.targets import Targets
-from hubmerge.fuse.layerwise.trace import Group, TracePoint, shared_modules
+from hubmerge.fuse.layerwise.trace import LayerGroup, TracePoint, shared_modules
 from hubmerge.models.method_context import MethodContext
 
 SAME = 1e-5
@@ -109,7 +109,7 @@ def refitted_norm(
     matrix = model.get_submodule(tied.head).get_parameter("weight").detach()
     whole = len(context.batches[0])
     entering = TracePoint(tied.norm, entering=True)
-    stage = (Group(tied.place, (), 0),)
+    stage = (LayerGroup(tied.place, (), 0),)
 
     def one(number: int) -> dict[str, Tensor]:
         batch = context.batches[number]
@@ -152,7 +152,7 @@ def _solved(
     """The changes of gain and bias, [n] each; the ridge is chosen on the second fold."""
     gram = matrix.T @ matrix
 
-    def along(found: Moments) -> Moments:
+    def along(found: RegressionMoments) -> RegressionMoments:
         found = found if biased else found.about_zero
         return replace(found, xx=gram * found.xx, xr=found.xr.diagonal(dim1=-2, dim2=-1)[..., None])
 

@@ -64,7 +64,7 @@ class Writer:
 
 
 @dataclass(frozen=True)
-class Group:
+class LayerGroup:
     """The layers whose work first shows at the same place, in the order in which they run.
 
     values: how many numbers stand at the place per image. rectified: whether a ReLU is all that
@@ -77,7 +77,7 @@ class Group:
     rectified: bool = False
 
 
-Stage = tuple[Group, ...]
+Stage = tuple[LayerGroup, ...]
 """Groups that can be fitted at once: none sees what another one of them does."""
 
 
@@ -93,7 +93,7 @@ def stages(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[Stage]:
         each = _followed(trace, call)
         found.setdefault(each.node, []).append(each)
     staged: list[Stage] = []
-    current: list[Group] = []
+    current: list[LayerGroup] = []
     taken = 0
     for node in sorted(found):
         for group in _together(trace, found[node]):
@@ -106,14 +106,14 @@ def stages(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[Stage]:
     return [*staged, tuple(current)] if current else staged
 
 
-def _together(trace: _Trace, found: Sequence[_Found]) -> list[Group]:
+def _together(trace: _Trace, found: Sequence[_Found]) -> list[LayerGroup]:
     """One group; or, where channels see different inputs (grouped convolution), one per layer."""
     node = trace.nodes[found[0].node]
     rectified = [trace.nodes[user].kind for user in node.users] == ["relu"]
     if any(each.writer.layer.groups > 1 for each in found):
-        return [Group(each.place, (each.writer,), node.values, rectified) for each in found]
+        return [LayerGroup(each.place, (each.writer,), node.values, rectified) for each in found]
     writers = tuple(each.writer for each in found)
-    return [Group(found[0].place, writers, node.values, rectified)]
+    return [LayerGroup(found[0].place, writers, node.values, rectified)]
 
 
 @dataclass

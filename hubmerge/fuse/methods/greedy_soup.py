@@ -9,7 +9,7 @@ from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS, UNITY
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.fuse.result import Fused, SoupRecord, Step
+from hubmerge.fuse.result import Fused, Soup, Step
 from hubmerge.fuse.validation_scorer import ValidationScorer
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
@@ -33,7 +33,7 @@ def greedy_soup(
     """The mean of those models that do not make it worse on validation rows, the best first.
 
     So it is never worse there than the best model alone. Every candidate is repaired before it is
-    judged; of those that are as good alone, the one of less loss comes first. The ledger says what
+    judged; of those that are as good alone, the one of less loss comes first. The record says what
     came in when.
     """
     count = len(states)
@@ -60,8 +60,8 @@ def greedy_soup(
             if found >= best:
                 members, best = [*members, n], found
     sign = -1.0 if metric == "loss" else 1.0
-    ledger = SoupRecord(
+    record = Soup(
         metric, tuple(Step(n, sign * alone[n], sign * found, taken) for n, found, taken in steps)
     )
     state, own = soup(members)
-    return Fused(state, tuple(own), ledger)
+    return Fused(state, tuple(own), record)

@@ -29,7 +29,7 @@ from hubmerge.fuse.layerwise.fit import Fit, fitted
 from hubmerge.fuse.layerwise.folding import Affine, folded, in_stock_form, mean_of, plainly
 from hubmerge.fuse.layerwise.targets import Targets, heard_by, windows
 from hubmerge.fuse.layerwise.tied_norm import refitted_norm, tied_head
-from hubmerge.fuse.layerwise.trace import Group, stages
+from hubmerge.fuse.layerwise.trace import LayerGroup, stages
 from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
@@ -103,7 +103,7 @@ def _refitted(
 
 
 def _corrected(
-    average: State, group: Group, fit: Fit, maps: dict[str, Affine]
+    average: State, group: LayerGroup, fit: Fit, maps: dict[str, Affine]
 ) -> dict[str, Tensor]:
     """The tensors of `group` with what was fitted added to them; `maps` is brought up to date."""
     tensors: dict[str, Tensor] = {}

@@ -12,7 +12,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
-from hubmerge.fuse.layerwise.normal_equations import Moments, scales, solve, sums
+from hubmerge.fuse.layerwise.normal_equations import RegressionMoments, scales, solve, sums
 from hubmerge.fuse.layerwise.observe import observing, run
 from hubmerge.fuse.layerwise.rows import sampled
 from hubmerge.fuse.layerwise.trace import TracePoint, Writer, stages
@@ -148,6 +148,6 @@ def _solved(
             for w, p, tensor in zip(shares, products, own, strict=True)
         ]
     ).sum(0)
-    found = Moments(torch.ones(()), xx[..., 0], xr[..., 0], xx, xr)
+    found = RegressionMoments(torch.ones(()), xx[..., 0], xr[..., 0], xx, xr)
     correction = solve(found, ridge * scales(found, [layer.inputs]))
     return layer.weight(start + correction).to(mean.dtype).contiguous()

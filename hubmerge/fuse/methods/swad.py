@@ -9,7 +9,7 @@ from hubmerge.fuse._training_run import mean_of
 from hubmerge.fuse.laws import IDENTITY, PERMUTATIONS, ROTATIONS, UNITY
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
-from hubmerge.fuse.result import Fused, SoupRecord, Step
+from hubmerge.fuse.result import Fused, Soup, Step
 from hubmerge.fuse.validation_scorer import ValidationScorer
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
@@ -43,7 +43,7 @@ def swad(
     start, stop = window(losses, patience, overfit, tolerance)
     steps = tuple(Step(n, loss, None, start <= n < stop) for n, loss in enumerate(losses))
     made = mean_of(states, range(start, stop))
-    return Fused(made.state, made.weights, SoupRecord("loss", steps))
+    return Fused(made.state, made.weights, Soup("loss", steps))
 
 
 def window(

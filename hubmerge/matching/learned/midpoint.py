@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict, Unpack
+
 import torch
 
 from hubmerge.matching.learned.parametrization import Parametrization
@@ -17,6 +19,17 @@ STEPS = 600
 """Steps of the full course."""
 
 
+class LearnOptions(TypedDict, total=False):
+    """Options of learned matching.
+
+    start: the matcher whose symmetry learning begins with; "activations-weights". steps: at most;
+    600.
+    """
+
+    start: Start
+    steps: int
+
+
 def learn_symmetry(
     method: str,
     spec: Spec,
@@ -24,16 +37,16 @@ def learn_symmetry(
     other: State,
     context: MethodContext,
     seed: int,
-    start: Start,
-    steps: int,
     *,
     labelled: bool,
+    **options: Unpack[LearnOptions],
 ) -> Match:
     """The symmetry whose midpoint is best on validation rows; `method` is what it is called.
 
     labelled: on the cross-entropy of the rows' labels; else on what both parents predict.
     """
-    steps = context.steps or steps
+    start = options.get("start", "activations-weights")
+    steps = context.steps or options.get("steps", STEPS)
     beginning = begin(spec, anchor, other, context, start, seed, labelled=labelled)
     parametrization = Parametrization(spec, beginning.last, beginning.symmetry, beginning.alike)
     words = (method, str(spec), start, str(steps), str(seed))

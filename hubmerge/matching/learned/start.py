@@ -23,7 +23,7 @@ from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import Symmetry
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.batch_sampler import BatchSampler
-from hubmerge.training.midpoint_loss import Parents
+from hubmerge.training.midpoint_loss import ParentModels
 from hubmerge.utils.checkpoint_store import fingerprint
 from hubmerge.utils.input_batches import InputBatch, InputBatches
 from hubmerge.utils.progress import track
@@ -65,7 +65,7 @@ def begin(
     Raises: RecipeError without calibration or validation rows; CanonicalError.
     """
     workers = context.workers
-    parents = None if labelled else Parents(context.scratch, anchor, other, workers)
+    parents = None if labelled else ParentModels(context.scratch, anchor, other, workers)
     sampler = BatchSampler(context, parents, seed)
     a, b = _holding(context.scratch, anchor), _holding(context.scratch, other)
     moments = measure_moments(spec, a, b, Some(context.batches, LOOKED_AT), workers)

@@ -13,7 +13,7 @@ from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match
 from hubmerge.matching.similarity.activations import similarities_of
 from hubmerge.matching.similarity.moments import Joint, Moments, measure_moments, sum_over_units
-from hubmerge.specs.spec import Spec, Watch
+from hubmerge.specs.spec import ObservedModule, Spec
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import Workers
@@ -32,7 +32,7 @@ def measure_information(
     """
     moments = measure_moments(spec, anchor, other, batches, workers)
 
-    def counts(watch: Watch, ours: Tensor, theirs: Tensor) -> Mapping[str, Tensor]:
+    def counts(watch: ObservedModule, ours: Tensor, theirs: Tensor) -> Mapping[str, Tensor]:
         joint = moments.joint[watch]
         a, b = (
             _coded(values, mean, deviation)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hubmerge.matching.learned.midpoint import STEPS, learn_symmetry
+from typing import Unpack
+
+from hubmerge.matching.learned.midpoint import LearnOptions, learn_symmetry
 from hubmerge.matching.learned.registry import learner
-from hubmerge.matching.learned.start import Start
 from hubmerge.matching.result import Match
 from hubmerge.models.method_context import MethodContext
 from hubmerge.specs.spec import Spec
@@ -19,8 +20,7 @@ def match_learned(
     *,
     context: MethodContext,
     seed: int = 0,
-    start: Start = "activations-weights",
-    steps: int = STEPS,
+    **options: Unpack[LearnOptions],
 ) -> Match:
     """Rotations, linear maps and permutations learned on the loss of the midpoint, label-free.
 
@@ -32,6 +32,4 @@ def match_learned(
     Returns: Match, of the best midpoint on validation rows.
     Raises: RecipeError without calibration or validation rows; CanonicalError.
     """
-    return learn_symmetry(
-        "learned", spec, anchor, other, context, seed, start, steps, labelled=False
-    )
+    return learn_symmetry("learned", spec, anchor, other, context, seed, labelled=False, **options)

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from hubmerge.errors import SpecError
-from hubmerge.specs.spec import ROTATE, TWO_SIDED, Spec, Watch
+from hubmerge.specs.spec import ROTATE, TWO_SIDED, ObservedModule, Spec
 from hubmerge.symmetry.element import fixes_one
-from hubmerge.utils.hooks import Seen, entering, leaving, placed
+from hubmerge.utils.hooks import ThreadValues, entering, leaving, placed
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import Workers
 
@@ -26,7 +26,7 @@ IMAGES_AT_ONCE = 20
 """Images whose activations are held together: at every watch of both models at once."""
 
 
-Look = Callable[[Watch, Tensor, Tensor], Mapping[str, Tensor]]
+Look = Callable[[ObservedModule, Tensor, Tensor], Mapping[str, Tensor]]
 """Makes tensors to be summed of the two models' units at a watch, [observations, units] each."""
 
 
@@ -68,11 +68,11 @@ class Joint:
 class Moments:
     """What was seen of two models' units at every watch, over so many images."""
 
-    joint: Mapping[Watch, Joint]
+    joint: Mapping[ObservedModule, Joint]
     images: int
 
     @property
-    def correlations(self) -> dict[Watch, Tensor]:
+    def correlations(self) -> dict[ObservedModule, Tensor]:
         """Correlation [units, units] of the anchor's against the other's units at every watch."""
         return {watch: joint.correlation for watch, joint in self.joint.items()}
 
@@ -91,7 +91,7 @@ def measure_moments(
     """
     kinds = spec.mapped_spaces()
 
-    def products(watch: Watch, ours: Tensor, theirs: Tensor) -> dict[str, Tensor]:
+    def products(watch: ObservedModule, ours: Tensor, theirs: Tensor) -> dict[str, Tensor]:
         seen = {kinds[name]: name for name in watch.layout.names() if name in kinds}
         if ROTATE in seen:
             centred = fixes_one(spec, seen[ROTATE])
@@ -109,7 +109,7 @@ def sum_over_units(
     batches: InputBatches,
     workers: Workers,
     look: Look,
-) -> tuple[dict[Watch, dict[str, Tensor]], int]:
+) -> tuple[dict[ObservedModule, dict[str, Tensor]], int]:
     """The sums over all batches of what `look` makes of both models' units at every watch.
 
     Returns: the sums by watch and the number of images. Raises: as `measure_moments`.
@@ -150,7 +150,7 @@ def sum_over_units(
     ):
         sums = workers.sum(one, range(len(batches)), "activations")
     images = int(sums.pop("images"))
-    found: dict[Watch, dict[str, Tensor]] = {watch: {} for watch in watches}
+    found: dict[ObservedModule, dict[str, Tensor]] = {watch: {} for watch in watches}
     for name, value in sums.items():
         key, _, k = name.rpartition(":")
         found[watches[int(k)]][key] = value
@@ -170,7 +170,7 @@ def _check_modules(spec: Spec, model: nn.Module) -> None:
             )
 
 
-def _units(spec: Spec, watch: Watch, value: Tensor | None) -> Tensor:
+def _units(spec: Spec, watch: ObservedModule, value: Tensor | None) -> Tensor:
     """What was seen at `watch`, as [observations, units]."""
     axis, size = watch.axis, watch.layout.sizes[watch.axis]
     if value is None or value.ndim != len(watch.layout.axes) or value.shape[axis] != size:
@@ -240,9 +240,9 @@ def _deviation(square: Tensor, mean: Tensor) -> Tensor:
 
 
 @contextmanager
-def watching(model: nn.Module, watches: Sequence[Watch]) -> Iterator[Seen]:
+def watching(model: nn.Module, watches: Sequence[ObservedModule]) -> Iterator[ThreadValues]:
     """Inside, a pass leaves what it saw at every watch under the number of the watch."""
-    seen = Seen()
+    seen = ThreadValues()
 
     def enters(number: int) -> Callable[[Tensor], None]:
         return lambda value: seen.values.update({number: value})

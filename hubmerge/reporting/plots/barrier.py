@@ -40,7 +40,7 @@ VISIBLE = 0.06
 """Barriers lower than this share of the axis get no arrow: it would be all heads."""
 
 
-class Line(NamedTuple):
+class CurveLine(NamedTuple):
     """One curve with its look."""
 
     curve: Curve
@@ -68,16 +68,16 @@ def render_plot(report: Report) -> bytes | None:
     return to_png(canvas)
 
 
-def _lines(report: Report) -> list[Line]:
+def _lines(report: Report) -> list[CurveLine]:
     detail = report.barrier.detail
     lines = (
         (detail.naive, "without matching", VERMILION, "s"),
         (detail.matched, "matched", BLUE, "o"),
     )
-    return [Line(curve, *look) for curve, *look in lines if curve is not None]
+    return [CurveLine(curve, *look) for curve, *look in lines if curve is not None]
 
 
-def _write_frame(canvas: Figure, lines: list[Line], report: Report) -> None:
+def _write_frame(canvas: Figure, lines: list[CurveLine], report: Report) -> None:
     """Title, and the one line that says how to read the picture."""
     n = max(line.curve.n for line in lines)
     unit = report.data.unit if report.data else "rows"
@@ -96,7 +96,7 @@ def _write_frame(canvas: Figure, lines: list[Line], report: Report) -> None:
     )
 
 
-def _draw_loss(axes: Axes, lines: list[Line], report: Report) -> None:
+def _draw_loss(axes: Axes, lines: list[CurveLine], report: Report) -> None:
     ensemble = report.contenders.ensemble.loss
     highest = max(point.loss for line in lines for point in line.curve.points)
     top = max(highest, ensemble or 0.0) * HEADROOM or 1.0
@@ -117,7 +117,7 @@ def _draw_loss(axes: Axes, lines: list[Line], report: Report) -> None:
     _label_levels(axes, top, [(_level(report), ends[1], GREY), ("ensemble", ensemble, GREEN)])
 
 
-def _draw_accuracy(axes: Axes, lines: list[Line], report: Report) -> None:
+def _draw_accuracy(axes: Axes, lines: list[CurveLine], report: Report) -> None:
     words = words_of(report)
     _dress(axes, words.accuracy, "λ", 1.0, _far(report))
     for line in lines:
@@ -151,7 +151,7 @@ def _reference(report: Report) -> str:
     return "the same mixture of the parents' own losses"
 
 
-def _far_accuracy(lines: list[Line], report: Report) -> float | None:
+def _far_accuracy(lines: list[CurveLine], report: Report) -> float | None:
     """The parents' own accuracy at lambda = 1: parent B's, or the weighted mean of all."""
     weights = report.method.weights
     if weights is None:
@@ -184,7 +184,7 @@ def _dress(axes: Axes, title: str, across: str, top: float, far: str) -> None:
         spine.set_linewidth(1.0)
 
 
-def _curve(axes: Axes, line: Line, values: list[float]) -> None:
+def _curve(axes: Axes, line: CurveLine, values: list[float]) -> None:
     axes.plot(
         [point.lam for point in line.curve.points],
         values,
@@ -210,7 +210,7 @@ def _arrow(axes: Axes, colour: str, lam: float, foot: float, tip: float) -> None
     axes.annotate("", (lam, tip), (lam, foot), arrowprops=style, zorder=2)
 
 
-def _name_curves(axes: Axes, lines: list[tuple[Line, str]]) -> None:
+def _name_curves(axes: Axes, lines: list[tuple[CurveLine, str]]) -> None:
     """Above the axes: each curve's mark, name and figure, in its colour."""
     from matplotlib.transforms import ScaledTranslation
 
@@ -265,7 +265,7 @@ def _label_levels(axes: Axes, top: float, levels: list[tuple[str, float | None, 
         )
 
 
-def _ends(lines: list[Line]) -> tuple[CurvePoint, CurvePoint]:
+def _ends(lines: list[CurveLine]) -> tuple[CurvePoint, CurvePoint]:
     """The ends of the path; of two parents, those every curve shares."""
     points = lines[0].curve.points
     return points[0], points[-1]

@@ -5,36 +5,36 @@ from __future__ import annotations
 from typing import Self
 
 from hubmerge.evaluation.results import Curve
-from hubmerge.reporting.schema.base import Count, Part, RowSet, is_finite
+from hubmerge.reporting.schema.base import Count, ReportPart, RowSetRecord, is_finite
 
 
-class OnTraining(Part):
+class OnTraining(ReportPart):
     """The same points of the same paths on training rows, which count for nothing in the verdict.
 
     used: those of the rows that are calibration rows as well, or were learned from.
     """
 
-    rows: RowSet
+    rows: RowSetRecord
     used: Count
     naive: Curve | None = None
     matched: Curve | None = None
 
     @classmethod
     def of(
-        cls, rows: RowSet, used: int, *, naive: Curve | None, matched: Curve | None
+        cls, rows: RowSetRecord, used: int, *, naive: Curve | None, matched: Curve | None
     ) -> OnTraining:
         """Of two curves; one that holds a number that is not finite counts as none."""
         return cls(rows=rows, used=used, naive=_sound(naive), matched=_sound(matched))
 
 
-class BarrierDetail(Part):
+class BarrierDetail(ReportPart):
     """The whole curves, calibrated too, with the intervals of their barriers."""
 
     naive: Curve | None = None
     matched: Curve | None = None
 
 
-class Barriers(Part):
+class Barriers(ReportPart):
     """The loss barrier in nats, without and with matching."""
 
     naive: float | None = None

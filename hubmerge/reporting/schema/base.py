@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 Count = Annotated[int, Field(ge=0)]
 
 
-class Part(BaseModel):
+class ReportPart(BaseModel):
     """Base: immutable, exact types, no unknown fields, no NaN and no infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -27,7 +27,7 @@ class Part(BaseModel):
         return content
 
 
-class RowSet(Part):
+class RowSetRecord(ReportPart):
     """Rows of one split, for one purpose."""
 
     split: str

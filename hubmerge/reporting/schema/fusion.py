@@ -1,14 +1,14 @@
-"""What a report says of a fusion that chose: the ledger of a soup, the table of what was tried."""
+"""What a report says of a fusion that chose: the record of a soup, the table of what was tried."""
 
 from __future__ import annotations
 
-from hubmerge.reporting.schema.base import Part
+from hubmerge.reporting.schema.base import ReportPart
 
-FUSED = ("needs", "fuse_options", "ingredients", "ledger", "fusions_tried", "part")
+FUSED = ("needs", "fuse_options", "ingredients", "soup", "fusions_tried", "part")
 """Fields of a method that are left out where there is nothing to say."""
 
 
-class SoupStep(Part):
+class SoupStep(ReportPart):
     """An ingredient of a soup that was tried."""
 
     ingredient: str
@@ -19,7 +19,7 @@ class SoupStep(Part):
     """Whether it stayed in."""
 
 
-class SoupRecord(Part):
+class SoupRecord(ReportPart):
     """Which ingredient came in at which step, by which figure on validation rows."""
 
     metric: str
@@ -27,7 +27,7 @@ class SoupRecord(Part):
     steps: list[SoupStep]
 
 
-class FusionTried(Part):
+class FusionTried(ReportPart):
     """A fusion that was tried, and what it made is worth on validation rows."""
 
     fuse: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hubmerge.reporting.schema.base import Part
+from hubmerge.reporting.schema.base import ReportPart
 
 
-class Known(Part):
+class Known(ReportPart):
     """One parent's labels: their rows, and nothing else to choose among."""
 
     parent: str
@@ -19,7 +19,7 @@ class Known(Part):
     loss: dict[str, float | None]
 
 
-class Heads(Part):
+class HeadsRecord(ReportPart):
     """The joint head of parents with different labels, and what contenders were measured on."""
 
     kind: Literal["join", "concat"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hubmerge.registry import registries, registry
-from hubmerge.reporting.schema.base import Part
+from hubmerge.reporting.schema.base import ReportPart
 
 
-class UsedPlugin(Part):
+class UsedPlugin(ReportPart):
     """A method, family or task that an installed package has added, and which package."""
 
     kind: str

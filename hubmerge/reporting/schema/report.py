@@ -15,9 +15,9 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.evaluation.results import Comparison, Score
 from hubmerge.reporting.schema.barriers import Barriers
-from hubmerge.reporting.schema.base import Count, Part, RowSet, is_finite
+from hubmerge.reporting.schema.base import Count, ReportPart, RowSetRecord, is_finite
 from hubmerge.reporting.schema.fusion import FUSED, FusionTried, SoupRecord
-from hubmerge.reporting.schema.heads import Heads
+from hubmerge.reporting.schema.heads import HeadsRecord
 from hubmerge.reporting.schema.plugins import UsedPlugin
 from hubmerge.reporting.schema.surveys import Surveys
 from hubmerge.utils.parent_names import MOST, roles
@@ -35,7 +35,7 @@ VerdictName = Literal[
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 
 
-class Parent(Part):
+class ParentRecord(ReportPart):
     """One of the models that went in."""
 
     id: str
@@ -50,7 +50,7 @@ class Parent(Part):
     parameters: Count
 
 
-class Merged(Part):
+class MergedRecord(ReportPart):
     """The model that came out, as it was reloaded from disk."""
 
     model_type: str
@@ -70,7 +70,7 @@ class Merged(Part):
     """Label names in the order of the outputs."""
 
 
-class Contender(Part):
+class Contender(ReportPart):
     """A contender on the evaluation rows; all null if it was not measured."""
 
     loss: float | None = None
@@ -90,7 +90,7 @@ class Contender(Part):
         return {name: figure if is_finite(figure) else None for name, figure in figures.items()}
 
 
-class Contenders(Part):
+class Contenders(ReportPart):
     """Everything that was measured on the same rows; further parents are `parent_c`, ..."""
 
     model_config = ConfigDict(extra="allow")
@@ -117,7 +117,7 @@ class Contenders(Part):
         return [self.parent_a, self.parent_b, *self.__pydantic_extra__.values()]
 
 
-class SpaceMatch(Part):
+class SpaceRecord(ReportPart):
     """What matching found in one free space."""
 
     OF_MANY = ("parent",)
@@ -137,7 +137,7 @@ class SpaceMatch(Part):
     """Units that changed place."""
 
 
-class Attempt(Part):
+class Attempt(ReportPart):
     """A way of matching that was tried, and what its merge is worth on validation rows."""
 
     way: str
@@ -150,7 +150,7 @@ class Attempt(Part):
     chosen: bool
 
 
-class Method(Part):
+class MethodRecord(ReportPart):
     """How the merge was made."""
 
     OF_MANY = ("multi_match", "weights", *FUSED, "plugins")
@@ -167,7 +167,7 @@ class Method(Part):
     """All options of the fusion, as they were."""
     ingredients: list[float] | None = None
     """What each parent weighs, where the fusion found that out itself."""
-    ledger: SoupRecord | None = None
+    soup: SoupRecord | None = None
     fusions_tried: list[FusionTried] | None = None
     """What was tried to choose the fusion; None where it was given."""
     part: str | None = None
@@ -184,14 +184,14 @@ class Method(Part):
     """What was tried to choose the matcher; empty where it was given."""
     outcome: str | None
     """The matcher's last word, such as "converged"."""
-    spaces: list[SpaceMatch]
+    spaces: list[SpaceRecord]
     unrepaired: str | None
     """What could not be repaired and why; None if nothing was left."""
     plugins: list[UsedPlugin] | None = None
     """What of the above is no part of hubmerge; None if all is."""
 
 
-class Data(Part):
+class DataRecord(ReportPart):
     """What was measured on."""
 
     id: str
@@ -203,16 +203,16 @@ class Data(Part):
     """What a row is, in the plural: "images"."""
     columns: dict[str, str]
     """Role (such as "input", "label") -> column."""
-    calibration: RowSet | None
+    calibration: RowSetRecord | None
     """Statistics and activations; never reported on."""
-    validation: RowSet | None
+    validation: RowSetRecord | None
     """Everything that is chosen: lambda, temperature."""
-    evaluation: RowSet
+    evaluation: RowSetRecord
     """Reported, never used for anything else."""
     notes: list[str]
 
 
-class Licence(Part):
+class Licence(ReportPart):
     """The licence of the merge by the written policy."""
 
     license: str | list[str]
@@ -224,7 +224,7 @@ class Licence(Part):
     reason: str
 
 
-class Published(Part):
+class PublishedRecord(ReportPart):
     """Where the merge went."""
 
     id: str
@@ -235,7 +235,7 @@ class Published(Part):
     pull_request: str | None = None
 
 
-class Run(Part):
+class RunRecord(ReportPart):
     """What may differ between two runs of one recipe. Nothing else in a report may."""
 
     date: str
@@ -251,7 +251,7 @@ class Run(Part):
     device: str
 
 
-class Report(Part):
+class Report(ReportPart):
     """Everything a merge can say for itself."""
 
     OF_MANY = ("base", "heads", "surveys")
@@ -261,26 +261,26 @@ class Report(Part):
     verdict_sentence: str
     n: Count
     """Evaluation rows the verdict rests on; 0 if nothing was measured."""
-    models: Annotated[list[Parent], Field(min_length=2, max_length=MOST)]
+    models: Annotated[list[ParentRecord], Field(min_length=2, max_length=MOST)]
     """Parent A, parent B, and any others."""
-    base: Parent | None = None
+    base: ParentRecord | None = None
     """The model the parents were made from, where the fusion takes it."""
-    merged: Merged
-    heads: Heads | None = None
+    merged: MergedRecord
+    heads: HeadsRecord | None = None
     """How the heads were combined, where the parents' label sets differ."""
     contenders: Contenders
     comparisons: list[Comparison]
     barrier: Barriers
     surveys: Surveys | None = None
     """What was seen around the merge, where that was asked for."""
-    method: Method
-    data: Data | None
+    method: MethodRecord
+    data: DataRecord | None
     limits: list[str]
     licence: Licence
     weights_sha256: dict[str, str]
     """File -> sha256, of every weights file written."""
-    run: Run
-    published: Published | None = None
+    run: RunRecord
+    published: PublishedRecord | None = None
 
     @model_validator(mode="after")
     def _every_numberis_finite(self) -> Self:

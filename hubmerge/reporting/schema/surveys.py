@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hubmerge.reporting.schema.base import Part, is_finite
+from hubmerge.reporting.schema.base import ReportPart, is_finite
 from hubmerge.reporting.schema.survey_results import PathSeen, PlaneSeen, SimplexSeen
 
 Seen = PathSeen | PlaneSeen | SimplexSeen
 
 
-class Surveys(Part):
+class Surveys(ReportPart):
     """Surveys of the merge's own models, lined up as they were for it; by name, as asked for."""
 
     OF_MANY = ("path", "plane", "simplex")

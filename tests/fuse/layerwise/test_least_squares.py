@@ -11,7 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from hubmerge.demo.digits import digits
-from hubmerge.demo.train import COURSES, accuracy, pixels, train
+from hubmerge.demo.train import PARENT_CONFIGS, accuracy, pixels, train
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import find_fusion
 from hubmerge.fuse.layerwise import normal_equations as equations
@@ -259,7 +259,7 @@ def test_layers_fitted_together_are_one_regression(monkeypatch):
 
 def test_it_beats_the_average_on_trained_strangers():
     """Small networks of two seeds, nothing matched: right answers on digits none of them saw."""
-    course, splits = COURSES[0], digits()
+    course, splits = PARENT_CONFIGS[0], digits()
     models = [train(course, seed, splits["train"], epochs=6) for seed in (1, 2)]
     images, _ = pixels(course, splits["train"].select(range(400)))
     batches = cut([ProbeBatch({"pixel_values": images})], 100)

@@ -72,7 +72,7 @@ def test_a_greedy_soup_is_never_worse_than_the_best_model_by_its_own_metric(metr
     scorer = ValidationScorer(context, lambda state, weights: state)
     alone = [scorer.figures(metric, state, [1.0])[0] for state in states]
     assert scorer.figures(metric, fused.state, fused.weights)[0] >= max(alone)
-    reported = [step.alone for step in fused.ledger.steps]
+    reported = [step.alone for step in fused.soup.steps]
     signed = [-figure for figure in reported] if metric == "loss" else reported
     assert signed == sorted(alone, reverse=True)
     assert fused.weights[2] in (0.0, 1.0), "a stranger comes alone or not at all"
@@ -128,11 +128,11 @@ def test_the_slope_along_every_model_is_that_of_the_loss(trip):
 
 def test_the_dense_window_of_a_run_is_chosen_by_loss(trip):
     fused = made("swad", trip, patience=1, overfit=1, tolerance=1.0)
-    losses = [step.alone for step in fused.ledger.steps]
+    losses = [step.alone for step in fused.soup.steps]
     assert losses == pytest.approx(
         [loss(trip, [float(n == m) for m in range(4)]) for n in range(4)]
     )
-    taken = [step.ingredient for step in fused.ledger.steps if step.taken]
+    taken = [step.ingredient for step in fused.soup.steps if step.taken]
     assert taken == list(range(taken[0], taken[-1] + 1))
     assert [w > 0 for w in fused.weights] == [n in taken for n in range(4)]
 
@@ -169,7 +169,7 @@ def test_candidates_are_repaired_before_they_are_judged():
     states = [{t: v.clone() for t, v in state.items()} for state in states]
     made = find_fusion("greedy-soup").make(states, [0.5, 0.5], context, Given(finish=finish))
     assert set(seen) == {(1.0, 0.0), (0.0, 1.0), (0.5, 0.5)}
-    assert len({step.soup for step in made.ledger.steps}) == 1
+    assert len({step.soup for step in made.soup.steps}) == 1
 
 
 def test_without_validation_rows_it_is_refused():

@@ -19,7 +19,7 @@ from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.training.adam import Adam
 from hubmerge.training.augmentation import View, inputs_of, rows_of
 from hubmerge.training.batch_sampler import BatchSampler
-from hubmerge.training.midpoint_loss import Midpoint, Parents
+from hubmerge.training.midpoint_loss import Midpoint, ParentModels
 from hubmerge.training.precision import single
 from hubmerge.training.targets import divergence, mean_prediction
 from hubmerge.utils.workers import Workers
@@ -206,7 +206,7 @@ def test_a_step_has_rows_that_batch_norms_can_normalise(name, rows):
     workers, state = Workers(threads=1), single(model.state_dict())
     context = MethodContext(spec_of(model), model, batches, workers, batches)
     midpoint = Midpoint(model, workers)
-    sampler = BatchSampler(context, Parents(model, state, state, workers), 0)
+    sampler = BatchSampler(context, ParentModels(model, state, state, workers), 0)
     seen, order = 0, sampler.order()
     while seen < sum(rows):
         lesson = next(order)

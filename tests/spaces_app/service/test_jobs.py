@@ -18,7 +18,7 @@ from spaces_app.service.job import Refused, State
 from spaces_app.service.jobs import JobService
 from spaces_app.service.limits import Limits
 from spaces_app.service.scheduler import Scheduler
-from spaces_app.service.visitors import Person, visitor
+from spaces_app.service.visitors import Visitor, anonymous_visitor
 from tests.helpers.jobs import Workers, begins, ended, quick, until
 
 
@@ -34,28 +34,28 @@ def refused(act) -> str:
     return caught.value.refusal.kind
 
 
-def test_the_whole_path(jobs: JobService, hub: EmbeddedHub, me: Person) -> None:
+def test_the_whole_path(jobs: JobService, hub: EmbeddedHub, me: Visitor) -> None:
     planned = jobs.plan(me, quick())
     assert planned.plan["both"]["family"] == "mlp_head"
     assert not planned.private
     assert planned.seconds is None  # nothing was ever done on this machine
     job = jobs.submit(me, quick())
     points: set[float] = set()
-    while not jobs.look(me, job.id).job.has_ended:
-        points |= {lam for lam, *_ in jobs.look(me, job.id).seen.points.get("naive", [])}
+    while not jobs.status(me, job.id).job.has_ended:
+        points |= {lam for lam, *_ in jobs.status(me, job.id).progress.points.get("naive", [])}
         time.sleep(0.01)
-    assert jobs.look(me, job.id).job.state is State.DONE, jobs.look(me, job.id).job.refusal
+    assert jobs.status(me, job.id).job.state is State.DONE, jobs.status(me, job.id).job.refusal
     assert points, "no point of the curve was seen before the end"
     report = Report.read(jobs.result(me, job.id))
     assert report.n == 60
-    said = jobs.attempt(me, job.id, image())
+    said = jobs.predict(me, job.id, image())
     assert list(said) == ["Parent A", "Parent B", "Naive average", "This merge"]
     for best in said.values():
         shares = [share for _, share in best]
         assert shares == sorted(shares, reverse=True)
         assert sum(shares) <= 1 + 1e-9
-    packed = jobs.packed(me, job.id)
-    assert packed.read_bytes() == jobs.packed(me, job.id).read_bytes()
+    packed = jobs.archive(me, job.id)
+    assert packed.read_bytes() == jobs.archive(me, job.id).read_bytes()
     assert "model.safetensors" in zipfile.ZipFile(packed).namelist()
     published = jobs.publish(me, job.id, {"push": "me/from-the-desk", "private": False})
     assert published["changed"]
@@ -64,10 +64,10 @@ def test_the_whole_path(jobs: JobService, hub: EmbeddedHub, me: Person) -> None:
         report.weights_sha256
     )
     assert not jobs.publish(me, job.id, {"push": "me/from-the-desk", "private": False})["changed"]
-    assert jobs.plan(visitor("x"), quick()).seconds is not None
+    assert jobs.plan(anonymous_visitor("x"), quick()).seconds is not None
 
 
-def test_publishing_needs_a_name(jobs: JobService, anonymous: Person) -> None:
+def test_publishing_needs_a_name(jobs: JobService, anonymous: Visitor) -> None:
     assert refused(lambda: jobs.publish(anonymous, "any", {"push": "me/x"})) == "AccessError"
 
 
@@ -88,14 +88,14 @@ def test_publishing_needs_a_name(jobs: JobService, anonymous: Person) -> None:
     ],
 )
 def test_refusals_come_with_the_plan(
-    jobs: JobService, anonymous: Person, changes: dict, kind: str
+    jobs: JobService, anonymous: Visitor, changes: dict, kind: str
 ) -> None:
     assert refused(lambda: jobs.submit(anonymous, quick(**changes))) == kind
-    assert not jobs.mine(anonymous)
+    assert not jobs.jobs_of(anonymous)
     assert not any(jobs.folders.jobs.iterdir())
 
 
-def test_a_model_over_the_cap_is_refused(hub: EmbeddedHub, tmp_path: Path, me: Person) -> None:
+def test_a_model_over_the_cap_is_refused(hub: EmbeddedHub, tmp_path: Path, me: Visitor) -> None:
     jobs = JobService(tmp_path, Limits(parameters=100))
     try:
         assert refused(lambda: jobs.plan(me, quick())) == "ResourceError"
@@ -104,25 +104,25 @@ def test_a_model_over_the_cap_is_refused(hub: EmbeddedHub, tmp_path: Path, me: P
 
 
 def test_one_person_may_not_fill_the_queue(
-    jobs: JobService, anonymous: Person, workers: Workers
+    jobs: JobService, anonymous: Visitor, workers: Workers
 ) -> None:
     workers.halt(begins("plan"))
     numbers = [jobs.submit(anonymous, quick(seed=seed)).id for seed in range(3)]
     assert refused(lambda: jobs.submit(anonymous, quick(seed=9))) == "ResourceError"
-    other = visitor("other")
+    other = anonymous_visitor("other")
     assert jobs.submit(other, quick()).state is State.WAITING
     for number in numbers:
         jobs.stop(anonymous, number)
 
 
 def test_who_has_not_signed_in_may_not_fill_the_queue(
-    hub: EmbeddedHub, tmp_path: Path, me: Person
+    hub: EmbeddedHub, tmp_path: Path, me: Visitor
 ) -> None:
     jobs = JobService(tmp_path, Limits(heavy=0, waiting=4))
     try:
         for name in ("a", "b"):
-            jobs.submit(visitor(name), quick())
-        assert refused(lambda: jobs.submit(visitor("c"), quick())) == "ResourceError"
+            jobs.submit(anonymous_visitor(name), quick())
+        assert refused(lambda: jobs.submit(anonymous_visitor("c"), quick())) == "ResourceError"
         for seed in range(2):
             jobs.submit(me, quick(seed=seed))
         assert refused(lambda: jobs.submit(me, quick(seed=2))) == "ResourceError"
@@ -130,26 +130,26 @@ def test_who_has_not_signed_in_may_not_fill_the_queue(
         jobs.close()
 
 
-def test_stop_leaves_nothing(jobs: JobService, anonymous: Person, workers: Workers) -> None:
+def test_stop_leaves_nothing(jobs: JobService, anonymous: Visitor, workers: Workers) -> None:
     workers.halt(begins("match"))
     job = jobs.submit(anonymous, quick())
     workers.halted()
-    assert jobs.look(anonymous, job.id).seen.stage == "match"
+    assert jobs.status(anonymous, job.id).progress.stage == "match"
     jobs.stop(anonymous, job.id)
-    assert jobs.look(anonymous, job.id).job.state is State.STOPPED
+    assert jobs.status(anonymous, job.id).job.state is State.STOPPED
     until(lambda: not any(jobs.folders.jobs.iterdir()))
     assert refused(lambda: jobs.result(anonymous, job.id)) == "NotFoundError"
     assert not list(jobs.folders.shared.rglob("*.incomplete"))
 
 
-def test_only_its_owner_can_stop_a_job(jobs: JobService, anonymous: Person) -> None:
+def test_only_its_owner_can_stop_a_job(jobs: JobService, anonymous: Visitor) -> None:
     job = jobs.submit(anonymous, quick())
-    assert refused(lambda: jobs.stop(visitor("stranger"), job.id)) == "AccessError"
+    assert refused(lambda: jobs.stop(anonymous_visitor("stranger"), job.id)) == "AccessError"
     assert ended(jobs, anonymous, job.id).job.state is State.DONE
 
 
 def test_memory_that_runs_out_is_an_error_of_its_own_job(
-    hub: EmbeddedHub, tmp_path: Path, me: Person
+    hub: EmbeddedHub, tmp_path: Path, me: Visitor
 ) -> None:
     jobs = JobService(tmp_path, Limits(memory=1 << 20))
     try:
@@ -161,7 +161,7 @@ def test_memory_that_runs_out_is_an_error_of_its_own_job(
 
 
 def test_a_private_model_stays_with_its_owner(
-    jobs: JobService, guest: Person, me: Person, anonymous: Person
+    jobs: JobService, guest: Visitor, me: Visitor, anonymous: Visitor
 ) -> None:
     recipe = quick(models=("guest/secret-a", "me/mlp-b"))
     assert refused(lambda: jobs.plan(anonymous, recipe)) == "NotFoundError"
@@ -169,39 +169,39 @@ def test_a_private_model_stays_with_its_owner(
     job = jobs.submit(guest, recipe)
     assert ended(jobs, guest, job.id).job.state is State.DONE
     assert jobs.result(guest, job.id).is_dir()
-    assert refused(lambda: jobs.look(anonymous, job.id)) == "NotFoundError"
+    assert refused(lambda: jobs.status(anonymous, job.id)) == "NotFoundError"
     assert refused(lambda: jobs.result(me, job.id)) == "NotFoundError"
     assert refused(lambda: jobs.plan(anonymous, recipe)) == "NotFoundError"
     held = list(jobs.folders.shared.rglob("*secret*"))
     assert not held
     assert any(jobs.folders.job(job.id).rglob("*secret*"))
-    assert not jobs._crew._tokens
+    assert not jobs._scheduler._tokens
 
 
 def test_results_expire(
-    jobs: JobService, anonymous: Person, monkeypatch: pytest.MonkeyPatch
+    jobs: JobService, anonymous: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = jobs.submit(anonymous, quick())
     assert ended(jobs, anonymous, job.id).job.state is State.DONE
-    jobs.tidy()
+    jobs.clean_up()
     assert jobs.result(anonymous, job.id).is_dir()
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + jobs.limits.keep_seconds + 1)
-    jobs.tidy()
-    assert refused(lambda: jobs.look(anonymous, job.id)) == "NotFoundError"
+    jobs.clean_up()
+    assert refused(lambda: jobs.status(anonymous, job.id)) == "NotFoundError"
     assert not any(jobs.folders.jobs.iterdir())
 
 
 def test_only_so_many_results_of_one_person_are_kept(hub: EmbeddedHub, tmp_path: Path) -> None:
     jobs = JobService(tmp_path, Limits(kept_per_person=1))
     try:
-        person = visitor("collector")
+        visitor = anonymous_visitor("collector")
         numbers = []
         for seed in range(2):
-            numbers.append(jobs.submit(person, quick(seed=seed)).id)
-            ended(jobs, person, numbers[-1])
-        jobs.tidy()
-        assert [job.id for job in jobs.mine(person)] == numbers[1:]
+            numbers.append(jobs.submit(visitor, quick(seed=seed)).id)
+            ended(jobs, visitor, numbers[-1])
+        jobs.clean_up()
+        assert [job.id for job in jobs.jobs_of(visitor)] == numbers[1:]
     finally:
         jobs.close()
 
@@ -224,8 +224,8 @@ def test_what_cannot_be_tidied_now_is_tried_again(
         tried.append(scheduler)
         raise OSError("somebody holds it")
 
-    monkeypatch.setattr(Scheduler, "tidy", fail)
-    monkeypatch.setattr("spaces_app.service.scheduler.TIDY_EVERY", 0.01)
+    monkeypatch.setattr(Scheduler, "clean_up", fail)
+    monkeypatch.setattr("spaces_app.service.scheduler.CLEAN_UP_SECONDS", 0.01)
     jobs = JobService(tmp_path)
     try:
         until(lambda: len(tried) > 1)
@@ -256,7 +256,7 @@ def test_who_asks_for_the_archive_while_it_is_packed_gets_it_too(
 
 
 def test_a_restart_forgets_nothing(
-    hub: EmbeddedHub, tmp_path: Path, anonymous: Person, workers: Workers
+    hub: EmbeddedHub, tmp_path: Path, anonymous: Visitor, workers: Workers
 ) -> None:
     first = JobService(tmp_path)
     done = first.submit(anonymous, quick()).id
@@ -265,7 +265,7 @@ def test_a_restart_forgets_nothing(
     under_way = first.submit(anonymous, quick(seed=1)).id
     waiting = first.submit(anonymous, quick(seed=2)).id
     workers.halted()
-    assert first.look(anonymous, under_way).job.state is State.RUNNING
+    assert first.status(anonymous, under_way).job.state is State.RUNNING
     first.close()
     second = JobService(tmp_path)
     try:
@@ -276,7 +276,7 @@ def test_a_restart_forgets_nothing(
         second.close()
 
 
-def test_a_restart_forgets_tokens(hub: EmbeddedHub, tmp_path: Path, guest: Person) -> None:
+def test_a_restart_forgets_tokens(hub: EmbeddedHub, tmp_path: Path, guest: Visitor) -> None:
     first = JobService(tmp_path)
     job = first.submit(guest, quick(models=("guest/secret-a", "me/mlp-b")))
     first.close()
@@ -290,9 +290,9 @@ def test_a_restart_forgets_tokens(hub: EmbeddedHub, tmp_path: Path, guest: Perso
 
 
 @pytest.mark.parametrize("content", [b"", b"<svg/>", image()[:40], b"GIF89a" + b"\0" * 30])
-def test_what_is_no_image_is_refused(jobs: JobService, anonymous: Person, content: bytes) -> None:
+def test_what_is_no_image_is_refused(jobs: JobService, anonymous: Visitor, content: bytes) -> None:
     from hubmerge.errors import DataError
-    from spaces_app.service.actions import opened
+    from spaces_app.service.actions import open_image
 
     with pytest.raises(DataError):
-        opened(content)
+        open_image(content)

@@ -18,7 +18,7 @@ from hubmerge.reporting.schema.report import Report
 from spaces_app.service.job import Refused, State
 from spaces_app.service.job_progress import STAGES
 from spaces_app.service.jobs import JobService
-from spaces_app.service.visitors import Person, user
+from spaces_app.service.visitors import Visitor, hub_visitor
 from spaces_app.ui import progress_view as watch_view
 from spaces_app.ui import publish_view
 from tests.helpers import zoo
@@ -34,17 +34,17 @@ serve(Path(sys.argv[1]), int(sys.argv[2]))
 WHOLE = {"config.json", "model.safetensors", "report.json", "README.md", "hubmerge.yaml"}
 
 
-def shown(jobs: JobService, person: Person, number: str) -> str:
+def shown(jobs: JobService, visitor: Visitor, number: str) -> str:
     """What the page says of a job once it has ended."""
-    return str(watch_view.render(ended(jobs, person, number)))
+    return str(watch_view.render(ended(jobs, visitor, number)))
 
 
-def hashes(jobs: JobService, person: Person, number: str) -> dict[str, str]:
-    return Report.read(jobs.result(person, number)).weights_sha256
+def hashes(jobs: JobService, visitor: Visitor, number: str) -> dict[str, str]:
+    return Report.read(jobs.result(visitor, number)).weights_sha256
 
 
 def test_a_worker_killed_in_every_stage_and_the_same_merge_started_again(
-    jobs: JobService, anonymous: Person, workers: Workers
+    jobs: JobService, anonymous: Visitor, workers: Workers
 ) -> None:
     """Each start gets one stage further than the one before, and the last one to the end."""
     recipe = quick(fuse="least-squares")
@@ -55,7 +55,7 @@ def test_a_worker_killed_in_every_stage_and_the_same_merge_started_again(
         assert not workers.on, f"{stage} was never begun"
         assert "The process that worked on this was killed" in seen
         assert "you can start it again" in seen
-        assert jobs.look(anonymous, job.id).job.state is State.FAILED
+        assert jobs.status(anonymous, job.id).job.state is State.FAILED
         assert jobs.is_healthy()
         until(lambda: not any(jobs.folders.jobs.iterdir()))
     killed_no_more = jobs.submit(anonymous, recipe)
@@ -66,7 +66,7 @@ def test_a_worker_killed_in_every_stage_and_the_same_merge_started_again(
 
 
 def test_short_work_that_is_killed_is_reported_and_can_be_repeated(
-    jobs: JobService, anonymous: Person, workers: Workers
+    jobs: JobService, anonymous: Visitor, workers: Workers
 ) -> None:
     def killed(act: Callable[[], object]) -> None:
         workers.killed_at_once = True
@@ -78,10 +78,10 @@ def test_short_work_that_is_killed_is_reported_and_can_be_repeated(
     killed(lambda: jobs.plan(anonymous, quick()))
     job = jobs.submit(anonymous, quick())
     assert ended(jobs, anonymous, job.id).job.state is State.DONE
-    killed(lambda: jobs.packed(anonymous, job.id))
-    assert jobs.packed(anonymous, job.id).is_file()
+    killed(lambda: jobs.archive(anonymous, job.id))
+    assert jobs.archive(anonymous, job.id).is_file()
     picture = zoo.rows()["test"][0]["image"].tobytes()
-    killed(lambda: jobs.attempt(anonymous, job.id, picture))
+    killed(lambda: jobs.predict(anonymous, job.id, picture))
 
 
 def kill_when(happened: threading.Event, workers: Workers) -> None:
@@ -90,14 +90,14 @@ def kill_when(happened: threading.Event, workers: Workers) -> None:
 
 
 @pytest.fixture
-def merged(jobs: JobService, me: Person) -> str:
+def merged(jobs: JobService, me: Visitor) -> str:
     job = jobs.submit(me, quick())
     assert ended(jobs, me, job.id).job.state is State.DONE
     return job.id
 
 
 def test_an_upload_killed_at_any_moment_is_completed_by_the_next(
-    jobs: JobService, hub: EmbeddedHub, me: Person, merged: str, workers: Workers, monkeypatch: Any
+    jobs: JobService, hub: EmbeddedHub, me: Visitor, merged: str, workers: Workers, monkeypatch: Any
 ) -> None:
     def publish(repo: str) -> dict[str, Any]:
         return jobs.publish(me, merged, {"push": repo, "private": False})
@@ -178,7 +178,7 @@ def test_a_hub_that_is_killed_is_named_and_the_same_again_completes(
 ) -> None:
     with own_hub(tmp_path / "hub", folders) as own:
         monkeypatch.setenv("HF_ENDPOINT", own.url)
-        me = user("me", own.token)
+        me = hub_visitor("me", own.token)
         workers.on["load"] = own.kill
         job = jobs.submit(me, quick())
         seen = shown(jobs, me, job.id)
@@ -201,7 +201,7 @@ def test_a_hub_that_is_killed_and_soon_back_is_waited_for(
 ) -> None:
     with own_hub(tmp_path / "hub", folders) as own:
         monkeypatch.setenv("HF_ENDPOINT", own.url)
-        me = user("me", own.token)
+        me = hub_visitor("me", own.token)
 
         def kill_and_start() -> None:
             own.kill()

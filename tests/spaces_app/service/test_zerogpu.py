@@ -13,10 +13,10 @@ from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Host
 from spaces_app.server import serving
 from spaces_app.service.limits import Limits
-from spaces_app.service.planner import plain
+from spaces_app.service.planner import recipe_json
 from spaces_app.service.short_tasks import request
 from spaces_app.service.worker import Worker
-from spaces_app.service.zerogpu import ZERO, Lent, is_lent, worker_for
+from spaces_app.service.zerogpu import ZEROGPU, ZeroGpuWorker, is_zerogpu, worker_for
 from tests.helpers.jobs import quick
 
 MERGE = """
@@ -24,21 +24,21 @@ import json, sys
 import gradio
 from spaces_app.host import Host
 from spaces_app.server import serving
-from spaces_app.service.zerogpu import Lent, marked
-marked()
+from spaces_app.service.zerogpu import ZeroGpuWorker, gpu_function
+gpu_function()
 heard = []
-done = Lent(json.loads(sys.argv[1])).run(heard.append)
+done = ZeroGpuWorker(json.loads(sys.argv[1])).run(heard.append)
 with open(sys.argv[2], "w") as file:
     json.dump({"done": done, "heard": heard}, file)
 """
 
 
 def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(ZERO, raising=False)
-    assert not is_lent()
+    monkeypatch.delenv(ZEROGPU, raising=False)
+    assert not is_zerogpu()
     assert type(worker_for({})) is Worker
-    monkeypatch.setenv(ZERO, "true")
-    assert type(worker_for({})) is Lent
+    monkeypatch.setenv(ZEROGPU, "true")
+    assert type(worker_for({})) is ZeroGpuWorker
 
 
 def test_elsewhere_nothing_of_it_is_imported(hub: EmbeddedHub, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_elsewhere_nothing_of_it_is_imported(hub: EmbeddedHub, tmp_path: Path) -
 def test_a_merge_in_the_process_that_spaces_gives(hub: EmbeddedHub, tmp_path: Path) -> None:
     folder = tmp_path / "job"
     folder.mkdir()
-    content = {"recipe": plain(quick()), "gpu_seconds": 60}
+    content = {"recipe": recipe_json(quick()), "gpu_seconds": 60}
     asked = request("merge", folder, tmp_path / "cache", Limits(), content)
     command = [sys.executable, "-c", MERGE, json.dumps(asked), str(tmp_path / "said.json")]
     assert subprocess.run(command, timeout=300).returncode == 0

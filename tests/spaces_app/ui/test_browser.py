@@ -13,15 +13,15 @@ from playwright.sync_api import Browser
 
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Example, Host
-from spaces_app.server import Running, serving
+from spaces_app.server import RunningApp, serving
 from spaces_app.service.limits import Limits
 from tests.helpers import zoo
-from tests.helpers.browser import Visitor, a_browser
+from tests.helpers.browser import PageVisitor, a_browser
 from tests.helpers.jobs import Workers, begins
 
 
 @pytest.fixture(scope="module")
-def app(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def app(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     examples = (Example("two vision transformers", ("me/vit-a", "me/vit-b"), "me/digits"),)
     host = Host(tmp_path_factory.mktemp("app"), examples, local_token=lambda: hub.token)
     with serving(host, limits=Limits(heavy=2)) as running:
@@ -35,11 +35,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(app: Running, browser: Browser) -> Iterator[Callable[..., Visitor]]:
-    visitors: list[Visitor] = []
+def visit(app: RunningApp, browser: Browser) -> Iterator[Callable[..., PageVisitor]]:
+    visitors: list[PageVisitor] = []
 
-    def visit(where: str = "", **options: object) -> Visitor:
-        visitors.append(Visitor(browser, app.url, **options))
+    def visit(where: str = "", **options: object) -> PageVisitor:
+        visitors.append(PageVisitor(browser, app.url, **options))
         return visitors[-1].arrives(where)
 
     yield visit
@@ -56,7 +56,11 @@ def picture(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("family", ["vit", "resnet"])
 def test_the_whole_path(
-    visit: Callable[..., Visitor], hub: EmbeddedHub, workers: Workers, picture: Path, family: str
+    visit: Callable[..., PageVisitor],
+    hub: EmbeddedHub,
+    workers: Workers,
+    picture: Path,
+    family: str,
 ) -> None:
     me = visit()
     if family == "vit":
@@ -126,49 +130,53 @@ def test_the_whole_path(
     assert me.page.locator("#pick-data input").input_value() == "me/digits"
 
 
-def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., Visitor]) -> None:
-    person = visit()
-    person.pick("me/mlp-a", "me/vit-a")
-    refused = person.see("#plan .hm-refused").inner_text()
+def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., PageVisitor]) -> None:
+    visitor = visit()
+    visitor.pick("me/mlp-a", "me/vit-a")
+    refused = visitor.see("#plan .hm-refused").inner_text()
     assert "me/" in refused
-    assert person.page.locator("#start").is_disabled()
-    person.photograph("8-refused", "#plan")
-    person.pick("me/mlp-a", "<img src=x onerror=alert(1)>/x")
-    person.see("#plan .hm-refused", "<img src=x")
-    assert not person.page.locator("#plan img").count()
+    assert visitor.page.locator("#start").is_disabled()
+    visitor.photograph("8-refused", "#plan")
+    visitor.pick("me/mlp-a", "<img src=x onerror=alert(1)>/x")
+    visitor.see("#plan .hm-refused", "<img src=x")
+    assert not visitor.page.locator("#plan img").count()
 
 
-def test_stop_in_the_middle(visit: Callable[..., Visitor], app: Running, workers: Workers) -> None:
-    person = visit()
-    person.pick("me/vit-a", "me/vit-b", "me/digits")
+def test_stop_in_the_middle(
+    visit: Callable[..., PageVisitor], app: RunningApp, workers: Workers
+) -> None:
+    visitor = visit()
+    visitor.pick("me/vit-a", "me/vit-b", "me/digits")
     workers.halt(begins("measure"))
-    job = person.start()
-    person.see("#progress .hm-now", "Measuring")
-    person.page.locator("#stop").click()
-    person.see("#progress", "Nothing of it is left")
-    person.photograph("9-stopped", "#watch")
+    job = visitor.start()
+    visitor.see("#progress .hm-now", "Evaluating")
+    visitor.page.locator("#stop").click()
+    visitor.see("#progress", "its files removed")
+    visitor.photograph("9-stopped", "#watch")
     assert not app.context.jobs.folders.result(job).exists()
-    assert not person.page.locator("#look").is_visible()
+    assert not visitor.page.locator("#look").is_visible()
 
 
 def test_a_reload_brings_it_back(
-    visit: Callable[..., Visitor], hub: EmbeddedHub, workers: Workers
+    visit: Callable[..., PageVisitor], hub: EmbeddedHub, workers: Workers
 ) -> None:
-    person = visit()
+    visitor = visit()
     address = f"{hub.url}/datasets/me/digits"
-    person.pick("me/resnet-a", f"{hub.url}/me/resnet-b", address)
+    visitor.pick("me/resnet-a", f"{hub.url}/me/resnet-b", address)
     workers.halt(begins("measure"))
-    person.start()
-    person.see("#progress .hm-now")
-    person.page.reload()
-    person.see("#progress", "me/resnet-a and me/resnet-b")
-    person.see("#plan .hm-good", "me/resnet-a")
-    assert person.page.locator("#pick-b input").input_value() == f"{hub.url}/me/resnet-b"
+    visitor.start()
+    visitor.see("#progress .hm-now")
+    visitor.page.reload()
+    visitor.see("#progress", "me/resnet-a and me/resnet-b")
+    visitor.see("#plan .hm-good", "me/resnet-a")
+    assert visitor.page.locator("#pick-b input").input_value() == f"{hub.url}/me/resnet-b"
     workers.go_on()
-    person.see("#verdict .hm-verdict")
+    visitor.see("#verdict .hm-verdict")
 
 
-def test_two_visitors_and_a_private_model(visit: Callable[..., Visitor], hub: EmbeddedHub) -> None:
+def test_two_visitors_and_a_private_model(
+    visit: Callable[..., PageVisitor], hub: EmbeddedHub
+) -> None:
     guest, other = visit(), visit()
     guest.sign_in(hub.add_user("guest"))
     guest.pick("guest/secret-a", "me/mlp-b", "me/digits")
@@ -192,79 +200,79 @@ def test_two_visitors_and_a_private_model(visit: Callable[..., Visitor], hub: Em
     guest.see("#verdict .hm-verdict")
 
 
-def test_on_a_phone_in_the_dark_by_keyboard(visit: Callable[..., Visitor]) -> None:
+def test_on_a_phone_in_the_dark_by_keyboard(visit: Callable[..., PageVisitor]) -> None:
     phone = {"width": 390, "height": 844}
-    person = visit("/?__theme=dark", viewport=phone, is_mobile=True, has_touch=True)
-    person.pick("me/mlp-a", "me/mlp-b", "me/digits")
-    person.see("#plan .hm-good")
-    person.page.locator("#start:not([disabled])").focus()
-    person.page.keyboard.press("Enter")
-    person.see("#verdict .hm-verdict")
+    visitor = visit("/?__theme=dark", viewport=phone, is_mobile=True, has_touch=True)
+    visitor.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    visitor.see("#plan .hm-good")
+    visitor.page.locator("#start:not([disabled])").focus()
+    visitor.page.keyboard.press("Enter")
+    visitor.see("#verdict .hm-verdict")
     fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    assert person.page.evaluate(fits)
+    assert visitor.page.evaluate(fits)
     reached = set()
-    person.page.locator("#pick-a input").focus()
+    visitor.page.locator("#pick-a input").focus()
     for _ in range(40):
-        person.page.keyboard.press("Tab")
-        reached.add(person.page.evaluate("document.activeElement.closest('[id]')?.id"))
+        visitor.page.keyboard.press("Tab")
+        reached.add(visitor.page.evaluate("document.activeElement.closest('[id]')?.id"))
     assert {"pick-b", "start"} <= reached
-    person.photograph("10-phone")
+    visitor.photograph("10-phone")
 
 
 def test_a_recipe_is_shown_and_can_be_dropped_in(
-    visit: Callable[..., Visitor], tmp_path: Path
+    visit: Callable[..., PageVisitor], tmp_path: Path
 ) -> None:
-    person = visit()
-    person.pick("me/mlp-a", "me/mlp-b", "me/digits")
-    person.see("#plan .hm-good")
-    person.fold("The recipe")
-    person.see("#recipe", "me/mlp-a")
-    person.page.get_by_role("tab", name="Command line").click()
-    person.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b --dataset me/digits")
-    person.photograph("11-recipe", "#recipe")
+    visitor = visit()
+    visitor.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    visitor.see("#plan .hm-good")
+    visitor.fold("The recipe")
+    visitor.see("#recipe", "me/mlp-a")
+    visitor.page.get_by_role("tab", name="Command line").click()
+    visitor.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b --dataset me/digits")
+    visitor.photograph("11-recipe", "#recipe")
     file = tmp_path / "hubmerge.yaml"
     file.write_text("models: [me/resnet-a, me/resnet-b]\nmatch: weights\n")
-    person.page.locator("#recipe-file input[type=file]").set_input_files(file)
-    person.see("#plan", "me/resnet-a")
-    person.see("#recipe", "hubmerge merge me/resnet-a me/resnet-b --match weights")
-    person.see("#dropped .hm-warn", "Remove the file")
-    person.page.locator("#recipe-file").get_by_label("Clear").click()
-    person.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b")
+    visitor.page.locator("#recipe-file input[type=file]").set_input_files(file)
+    visitor.see("#plan", "me/resnet-a")
+    visitor.see("#recipe", "hubmerge merge me/resnet-a me/resnet-b --match weights")
+    visitor.see("#dropped .hm-warn", "Remove the file")
+    visitor.page.locator("#recipe-file").get_by_label("Clear").click()
+    visitor.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b")
     file.write_text("models: [me/resnet-a, me/resnet-b]\nmatsch: weights\n")
-    person.page.locator("#recipe-file input[type=file]").set_input_files(file)
-    person.see("#dropped .hm-refused", "did you mean 'match'?")
-    person.see("#plan .hm-good", "me/mlp-a")
+    visitor.page.locator("#recipe-file input[type=file]").set_input_files(file)
+    visitor.see("#dropped .hm-refused", "did you mean 'match'?")
+    visitor.see("#plan .hm-good", "me/mlp-a")
 
 
-def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., Visitor]) -> None:
-    person = visit()
-    person.pick("me/mlp-a", "me/mlp-b", "me/digits")
-    person.see("#plan .hm-good")
-    person.fold("Advanced")
-    person.fold("The recipe")
-    person.page.get_by_role("tab", name="Command line").click()
-    person.page.get_by_label("Seed").fill("7")
-    person.see("#recipe", "--dataset me/digits --match activations --seed 7")
-    offered = set(person.offered("#fuse"))
+def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., PageVisitor]) -> None:
+    visitor = visit()
+    visitor.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    visitor.see("#plan .hm-good")
+    visitor.fold("Advanced")
+    visitor.fold("The recipe")
+    visitor.page.get_by_role("tab", name="Command line").click()
+    visitor.page.get_by_label("Seed").fill("7")
+    visitor.see("#recipe", "--dataset me/digits --match activations --seed 7")
+    offered = set(visitor.offered("#fuse"))
     assert {"average", "greedy-soup", "auto"} <= offered
     assert not {"ties", "swa"} & offered
-    person.search("#pick-base", "mlp", "me/mlp-a")
-    person.page.keyboard.press("Tab")
-    person.see("#plan", "Their base")
-    person.see("#recipe", "--fuse auto --base me/mlp-a")
-    offered = set(person.offered("#fuse"))
+    visitor.search("#pick-base", "mlp", "me/mlp-a")
+    visitor.page.keyboard.press("Tab")
+    visitor.see("#plan", "Their base")
+    visitor.see("#recipe", "--fuse auto --base me/mlp-a")
+    offered = set(visitor.offered("#fuse"))
     assert {"ties", "auto"} <= offered
     assert "average" not in offered
-    person.page.locator("#level").get_by_label("Quick").check()
-    person.see("#recipe", "--match weights --fuse task-arithmetic --base me/mlp-a")
-    person.page.get_by_label("Rows to measure on").fill("many")
-    person.page.keyboard.press("Tab")
-    person.see("#plan .hm-refused", "rows to measure on: many")
-    person.photograph("13-advanced", "#advanced")
+    visitor.page.locator("#level").get_by_label("Quick").check()
+    visitor.see("#recipe", "--match weights --fuse task-arithmetic --base me/mlp-a")
+    visitor.page.get_by_label("Rows to measure on").fill("many")
+    visitor.page.keyboard.press("Tab")
+    visitor.see("#plan .hm-refused", "rows to measure on: many")
+    visitor.photograph("13-advanced", "#advanced")
 
 
 def test_three_models_and_the_other_ways_to_publish(
-    visit: Callable[..., Visitor], hub: EmbeddedHub, third: str, folders: dict[str, Path]
+    visit: Callable[..., PageVisitor], hub: EmbeddedHub, third: str, folders: dict[str, Path]
 ) -> None:
     taken, other = (zoo.push(hub, f"me/taken-{number}", folders["me/mlp-a"]) for number in range(2))
     me = visit()
@@ -282,7 +290,7 @@ def test_three_models_and_the_other_ways_to_publish(
     assert "another way of publishing" in refused
     me.photograph("12-taken", "#published")
     me.publish(taken, way="a commit to one of mine")
-    me.see("#published .hm-good", "It stands on the Hub")
+    me.see("#published .hm-good", "The merge is on the Hub")
     me.publish(taken)
     me.see("#published .hm-good", "nothing was uploaded")
     me.publish(other, way="a pull request")

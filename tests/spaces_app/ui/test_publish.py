@@ -15,7 +15,7 @@ from hubmerge.localhub import EmbeddedHub
 from hubmerge.reporting.schema.report import Report
 from spaces_app.service.job import Refused, State
 from spaces_app.service.jobs import JobService
-from spaces_app.service.visitors import Person
+from spaces_app.service.visitors import Visitor
 from spaces_app.ui import plan_view, publish_view
 from spaces_app.ui.wording import LABELS, PAGE
 from tests.helpers import zoo
@@ -32,7 +32,7 @@ def office(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def merged(office: JobService, me: Person) -> str:
+def merged(office: JobService, me: Visitor) -> str:
     job = office.submit(me, quick())
     assert ended(office, me, job.id).job.state is State.DONE
     return job.id
@@ -45,7 +45,7 @@ def taken(hub: EmbeddedHub, folders: dict[str, Path], request: pytest.FixtureReq
     return zoo.push(hub, f"me/{name}", folders["me/mlp-a"])
 
 
-def reported(act: Callable[[], object]) -> str:
+def message_of(act: Callable[[], object]) -> str:
     """What the page says when it is refused, and never in the words of a terminal."""
     with pytest.raises(Refused) as refused:
         act()
@@ -63,10 +63,10 @@ def head(hub: EmbeddedHub, repo: str, revision: str = "main") -> str:
 
 
 def test_an_existing_repository_is_left_alone_until_asked_for(
-    office: JobService, hub: EmbeddedHub, me: Person, merged: str, taken: str
+    office: JobService, hub: EmbeddedHub, me: Visitor, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
-    said = reported(lambda: office.publish(me, merged, to(taken)))
+    said = message_of(lambda: office.publish(me, merged, to(taken)))
     assert "Nothing was published" in said
     assert "exists already" in said
     assert head(hub, taken) == before
@@ -76,7 +76,7 @@ def test_an_existing_repository_is_left_alone_until_asked_for(
 
 
 def test_a_pull_request_is_opened_once(
-    office: JobService, hub: EmbeddedHub, guest: Person, merged: str, taken: str
+    office: JobService, hub: EmbeddedHub, guest: Visitor, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
     done = office.publish(guest, merged, to(taken, create_pr=True))
@@ -90,26 +90,30 @@ def test_a_pull_request_is_opened_once(
 
 
 def test_what_cannot_be_published_is_said_in_the_words_of_the_page(
-    office: JobService, hub: EmbeddedHub, guest: Person, me: Person, merged: str, taken: str
+    office: JobService, hub: EmbeddedHub, guest: Visitor, me: Visitor, merged: str, taken: str
 ) -> None:
     before = head(hub, taken)
-    assert "is public" in reported(lambda: office.publish(me, merged, to(taken, private=True)))
-    nowhere = reported(lambda: office.publish(me, merged, to("me/nowhere", create_pr=True)))
+    assert "is public" in message_of(lambda: office.publish(me, merged, to(taken, private=True)))
+    nowhere = message_of(lambda: office.publish(me, merged, to("me/nowhere", create_pr=True)))
     assert "“a new repository”" in nowhere
     assert not hub.api().repo_exists("me/nowhere")
-    theirs = reported(lambda: office.publish(guest, merged, to("me/not-the-guests")))
+    theirs = message_of(lambda: office.publish(guest, merged, to("me/not-the-guests")))
     assert "guest/not-the-guests" in theirs
-    reported(lambda: office.publish(guest, merged, to(taken, exist_ok=True)))
+    message_of(lambda: office.publish(guest, merged, to(taken, exist_ok=True)))
     assert head(hub, taken) == before
 
 
 def test_a_gated_parent_is_explained_and_respected(
-    office: JobService, hub: EmbeddedHub, folders: dict[str, Path], guest: Person, person: Person
+    office: JobService,
+    hub: EmbeddedHub,
+    folders: dict[str, Path],
+    guest: Visitor,
+    anonymous: Visitor,
 ) -> None:
     gated = zoo.push(hub, "guest/gated", folders["me/mlp-a"])
     hub.api().update_repo_settings(gated, gated="manual")
     recipe = quick(models=(gated, "me/mlp-b"))
-    said = reported(lambda: office.plan(person, recipe))
+    said = message_of(lambda: office.plan(anonymous, recipe))
     assert "gated: its owners decide who may download it" in said
     assert "ask for access" in said
     planned = office.plan(guest, recipe)
@@ -121,12 +125,14 @@ def test_a_gated_parent_is_explained_and_respected(
     report = Report.read(office.result(guest, job.id))
     assert report.licence.private_by_default
     assert "Private unless you decide otherwise" in publish_view.terms(report)
-    reported(lambda: office.result(person, job.id))
+    message_of(lambda: office.result(anonymous, job.id))
 
 
-def test_a_private_model_is_reported_without_a_terminal(office: JobService, person: Person) -> None:
+def test_a_private_model_is_reported_without_a_terminal(
+    office: JobService, anonymous: Visitor
+) -> None:
     recipe = quick(models=("guest/secret-a", "me/mlp-b"))
-    assert "sign in on this page" in reported(lambda: office.plan(person, recipe))
+    assert "sign in on this page" in message_of(lambda: office.plan(anonymous, recipe))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import hubmerge
 from hubmerge.cli import options
 from hubmerge.cli.command import command as made
 from hubmerge.errors import RecipeError
-from hubmerge.pipeline.check import checked_methods
+from hubmerge.pipeline.methods import checked_methods
 from hubmerge.recipe import Recipe
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels

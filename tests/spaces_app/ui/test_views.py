@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hubmerge.errors.wording import render
 from hubmerge.reporting.next_steps import LONGER
 from hubmerge.reporting.schema.barriers import OnTraining
-from hubmerge.reporting.schema.base import RowSet
+from hubmerge.reporting.schema.base import RowSetRecord
 from hubmerge.reporting.schema.fusion import SoupRecord, SoupStep
 from hubmerge.reporting.survey_kinds import kind_of
 from spaces_app.service.gallery import GalleryEntry, gallery_entry
@@ -23,21 +23,26 @@ from spaces_app.ui import (
     curve_view,
     gallery_view,
     markup,
+    prediction_view,
     report_view,
     survey_view,
 )
-from spaces_app.ui import (
-    prediction_view as attempt_view,
-)
-from spaces_app.ui.gallery_view import again
-from spaces_app.ui.models_panel import Pick
-from spaces_app.ui.report_view import at
-from spaces_app.ui.search_field import offer
+from spaces_app.ui.gallery_view import merge_again_link
+from spaces_app.ui.models_panel import ModelsPanel
+from spaces_app.ui.report_view import values_at
+from spaces_app.ui.search_field import suggestions
 from spaces_app.ui.wording import PAGE
 from tests.helpers.example_report import curve, example, surveyed
 
 EVIL = "<script>alert(1)</script>\"' onload=x \x1b[31m\u202e"
 hostile = st.text(max_size=30) | st.just(EVIL)
+
+ENTRY = ("id", "parents", "data", "verdict", "accuracy", "barrier", "rows", "updated")
+
+
+def entry(*values):
+    """A gallery entry of these values."""
+    return GalleryEntry(**dict(zip(ENTRY, values, strict=True)))
 
 
 class Elements(HTMLParser):
@@ -61,11 +66,11 @@ def test_no_text_changes_the_markup_around_it(text: str) -> None:
     plain = "x"
     for view in (
         lambda said: markup.refusal(Refusal(kind="k", what=said, found="f", hint="h")),
-        lambda said: attempt_view.render({said: [(said, 0.5)]}),
+        lambda said: prediction_view.render({said: [(said, 0.5)]}),
         lambda said: gallery_view.render(
-            [GalleryEntry(said, (said, said), said, said, 0.1, 0.1, 5, said)]
+            [entry(said, (said, said), said, said, 0.1, 0.1, 5, said)]
         ),
-        lambda said: offer("pick-a", [said]),
+        lambda said: suggestions("pick-a", [said]),
         lambda said: markup.on_hub(said),
     ):
         assert shape(view(text)) == shape(view(plain))
@@ -124,10 +129,10 @@ def test_a_card_is_shown_as_it_is() -> None:
         "model-index": [{"name": "m", "results": [result]}],
     }
     said = {"id": "o/m", "cardData": card, "lastModified": "2024-05-06T00:00:00.000Z"}
-    wanted = GalleryEntry("o/m", ("o/a", "o/b"), "o/d", "worse", 0.9, 0.1, 400, "2024-05-06")
+    wanted = entry("o/m", ("o/a", "o/b"), "o/d", "worse", 0.9, 0.1, 400, "2024-05-06")
     assert gallery_entry(said) == wanted
-    (address,) = re.findall(r'href="./\?([^"]+)"', html.unescape(again(wanted)))
-    assert Pick.asked(dict(parse_qsl(address))) == ["o/a", "o/b", "", "o/d"]
+    (address,) = re.findall(r'href="./\?([^"]+)"', html.unescape(merge_again_link(wanted)))
+    assert ModelsPanel.from_query(dict(parse_qsl(address))) == ["o/a", "o/b", "", "o/d"]
 
 
 def test_a_curve_has_no_line_where_nothing_was_measured() -> None:
@@ -141,9 +146,9 @@ def test_a_value_between_points_is_on_the_line_and_marked_as_interpolated() -> N
     curve = example().barrier.detail.matched
     assert curve is not None
     for point in curve.points:
-        assert at(curve, point.lam) == (point.loss, point.accuracy, True)
+        assert values_at(curve, point.lam) == (point.loss, point.accuracy, True)
     left, right = sorted(curve.points, key=lambda point: point.lam)[:2]
-    loss, _, measured = at(curve, (left.lam + right.lam) / 2)
+    loss, _, measured = values_at(curve, (left.lam + right.lam) / 2)
     assert not measured
     assert abs(loss - (left.loss + right.loss) / 2) < 1e-9
 
@@ -158,24 +163,24 @@ def test_surveys_are_shown_with_pictures_that_say_what_is_to_be_seen() -> None:
     assert survey_view.surveys(example(), "17") == markup.NONE
 
 
-def test_the_ledger_of_a_soup_is_shown_step_by_step() -> None:
+def test_a_soup_is_shown_step_by_step() -> None:
     steps = [
         SoupStep(ingredient="parent_b", alone=0.9, soup=None, taken=True),
         SoupStep(ingredient="parent_a", alone=0.8, soup=0.85, taken=False),
     ]
     method = example().method.model_copy(
-        update={"ledger": SoupRecord(metric="accuracy", steps=steps), "ingredients": [0.0, 1.0]}
+        update={"soup": SoupRecord(metric="accuracy", steps=steps), "ingredients": [0.0, 1.0]}
     )
-    shown = str(survey_view.ledger(example(method=method)))
+    shown = str(survey_view.soup(example(method=method)))
     assert shown.index("parent B") < shown.index("parent A")
     for said in ("taken", "left out", "0.850", "accuracy alone", "weighs"):
         assert said in shown
-    assert survey_view.ledger(example()) == markup.NONE
+    assert survey_view.soup(example()) == markup.NONE
 
 
 def test_barriers_are_shown_on_test_and_on_training_rows() -> None:
     plain = example()
-    rows = RowSet(split="train", rows=300, available=5000, fingerprint="4" * 16)
+    rows = RowSetRecord(split="train", rows=300, available=5000, fingerprint="4" * 16)
     training = OnTraining.of(rows, 0, naive=curve(1.5, n=300), matched=curve(0.01, n=300))
     bars = plain.barrier.model_copy(update={"training": training})
     shown = str(report_view.barrier(example(barrier=bars)))

@@ -10,7 +10,7 @@ import pytest
 
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Host
-from spaces_app.server import Running, serving
+from spaces_app.server import RunningApp, serving
 from spaces_app.ui.visitor_cookie import COOKIE
 
 OWN_PAGE = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
@@ -18,13 +18,13 @@ OTHER_SITE = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"}
 
 
 @pytest.fixture(scope="module")
-def app(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def app(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     host = Host(tmp_path_factory.mktemp("app"), local_token=lambda: hub.token)
     with serving(host) as running:
         yield running
 
 
-def press(app: Running, button: str, headers: dict[str, str], cookie: str | None) -> str:
+def press(app: RunningApp, button: str, headers: dict[str, str], cookie: str | None) -> str:
     """What the page is told once the button of that element id was pressed so."""
     client = httpx.Client(base_url=app.url, headers=headers, timeout=60)
     if cookie is not None:
@@ -42,18 +42,18 @@ def press(app: Running, button: str, headers: dict[str, str], cookie: str | None
     raise AssertionError("no answer")
 
 
-def who(app: Running, cookie: str) -> str | None:
+def who(app: RunningApp, cookie: str) -> str | None:
     """As whom a browser is signed in."""
     return app.context.sessions.find(f"browser {cookie}").name
 
 
-def test_a_browser_signs_in_on_the_page(app: Running) -> None:
+def test_a_browser_signs_in_on_the_page(app: RunningApp) -> None:
     assert "Signed in as" in press(app, "own-token", OWN_PAGE, "mine")
     assert who(app, "mine") == "me"
     assert who(app, "other") is None
 
 
-def test_another_site_cannot_act_for_who_is_signed_in(app: Running) -> None:
+def test_another_site_cannot_act_for_who_is_signed_in(app: RunningApp) -> None:
     press(app, "own-token", OWN_PAGE, "signed-in")
     assert "Signed in as" not in press(app, "leave", OTHER_SITE, "signed-in")
     assert who(app, "signed-in") == "me"
@@ -66,26 +66,26 @@ def test_another_site_cannot_act_for_who_is_signed_in(app: Running) -> None:
     assert who(app, "signed-in") is None
 
 
-def test_who_keeps_no_cookie_cannot_sign_in(app: Running) -> None:
+def test_who_keeps_no_cookie_cannot_sign_in(app: RunningApp) -> None:
     """All visitors without one look alike."""
     assert "keeps no cookies" in press(app, "own-token", OWN_PAGE, None)
     assert app.context.sessions.find("address 127.0.0.1").token is None
 
 
-def test_no_cookie_is_taken_for_an_address(app: Running) -> None:
+def test_no_cookie_is_taken_for_an_address(app: RunningApp) -> None:
     press(app, "own-token", OWN_PAGE, "address 127.0.0.1")
     assert app.context.sessions.find("address 127.0.0.1").token is None
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil:7860"])
 def test_a_name_that_only_leads_here_does_not_get_the_machines_token(
-    app: Running, host: str
+    app: RunningApp, host: str
 ) -> None:
     assert "on this machine" in press(app, "own-token", {**OWN_PAGE, "host": host}, "rebound")
     assert who(app, "rebound") is None
 
 
-def test_who_follows_a_link_is_who_they_were(app: Running) -> None:
+def test_who_follows_a_link_is_who_they_were(app: RunningApp) -> None:
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     answer = httpx.get(app.url, headers=link, cookies={COOKIE: "known"})
     assert "set-cookie" not in answer.headers
