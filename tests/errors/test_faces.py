@@ -31,7 +31,7 @@ from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.load import _refuse_code, refuse_non_finite
 from hubmerge.hub.target import check_folder, check_push_options
 from hubmerge.pipeline.apply_matches import refuse_changed
-from hubmerge.pipeline.check import checked_methods
+from hubmerge.pipeline.methods import checked_methods
 from hubmerge.recipe import Recipe, read_recipe
 from hubmerge.specs.family import load_families
 from hubmerge.specs.notation import parse
