@@ -42,7 +42,8 @@ from spaces_app.ui.wording import PAGE
 from tests.helpers.tiny import fresh
 
 MODELS = ("org/a", "org/b")
-FLAG = re.compile(r"(?<![\w-])--[a-z]")
+FLAG = re.compile(r"(?<![\w-])--(?!git a/)[a-z]")
+"""An option of the command line, and not what begins a difference of git's."""
 ASSIGNED = re.compile(r"\b(" + "|".join(Recipe.model_fields) + r")=")
 MARK = re.compile("[\x02\x03]")
 ROOT = Path(__file__).resolve().parents[2]
