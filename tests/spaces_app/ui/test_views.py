@@ -193,7 +193,7 @@ def test_a_verdict_that_is_not_good_says_what_may_help_in_the_words_of_the_page(
     shown = str(report_view.verdict(example(verdict="worse")))
     assert "Fusion “least-squares”" in shown
     assert "--fuse" not in shown
-    assert "What may help" not in str(report_view.verdict(example()))
+    assert "What may improve the merge" not in str(report_view.verdict(example()))
     assert render(LONGER, PAGE) == (
         "Matching “learned” with `learning_steps: 3600` in a recipe: more steps, if this took fewer"
     )
