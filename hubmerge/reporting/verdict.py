@@ -99,7 +99,7 @@ def judge(
     if not finite:
         return Verdict("do not use", "Do not use: some outputs of the merge are not finite.")
     if len(parents) < 2:
-        return Verdict("cannot tell", f"Not evaluated: {unmeasured}.")
+        return Verdict("cannot tell", f"Cannot tell, because nothing was evaluated: {unmeasured}.")
     name = _decided(parents, tolerances)
     figures = _figures(contenders, min(parent.n for parent in parents), unit, words)
     match name:

@@ -118,8 +118,8 @@ def test_training_rows_are_called_so_everywhere():
     report = example(barrier=bars)
     card, text = render_card(report), render_text(report)
     for shown in (card, text):
-        assert "300 of split train; 40 of them are calibration rows" in shown.replace("&#32;", " ")
-        assert "nothing in the verdict" in shown
+        assert "300 of split train, of which 40 are calibration rows" in shown.replace("&#32;", " ")
+        assert "not affect the verdict" in shown
     assert card.count("| 300 training |") == 2
     assert card.count("| 1,000 test |") == 2
     assert "training rows: loss barrier 0.010" in text

@@ -185,7 +185,7 @@ def test_barriers_are_shown_on_test_and_on_training_rows() -> None:
     bars = plain.barrier.model_copy(update={"training": training})
     shown = str(report_view.barrier(example(barrier=bars)))
     assert shown.count("<td>300 training</td>") == shown.count("<td>1,000 test</td>") == 2
-    assert "nothing in the verdict" in shown
+    assert "not affect the verdict" in shown
     assert "training" not in str(report_view.barrier(plain))
 
 
