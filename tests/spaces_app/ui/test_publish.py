@@ -124,7 +124,7 @@ def test_a_gated_parent_is_explained_and_respected(
     assert ended(office, guest, job.id).job.state is State.DONE
     report = Report.read(office.result(guest, job.id))
     assert report.licence.private_by_default
-    assert "Private unless you decide otherwise" in publish_view.terms(report)
+    assert "Private by default" in publish_view.terms(report)
     message_of(lambda: office.result(anonymous, job.id))
 
 
