@@ -74,7 +74,7 @@ def hubmerge(
 ) -> None:
     """Merge independently trained Hugging Face models, measured.
 
-    Finds the symmetry that lines two models up, merges them, measures the loss barrier and writes
+    Finds the symmetry that aligns two models, merges them, measures the loss barrier and writes
     a report card. Nothing is uploaded unless you say --push, or call push.
     """
 

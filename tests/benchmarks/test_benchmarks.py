@@ -220,7 +220,7 @@ def test_simplexes_are_compared_and_a_complex_is_drawn(tmp_path: Path) -> None:
     printed = run("simplexes.py", "--draw", str(tmp_path / "complex.png"))
     rows = table(printed, "family")
     assert [row["models"] for row in rows] == ["3"] * 3
-    assert {row["lined up"] for row in rows} == {
+    assert {row["aligned"] for row in rows} == {
         "cycle-consistent",
         "cycle-consistent, refined",
         "star",
