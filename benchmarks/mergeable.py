@@ -4,8 +4,8 @@
 
 Trains pairs of MLPs of two hidden layers from two seeds on scikit-learn's digits: of several widths
 (arXiv:2209.04836, section 5.2), and of one width for more and more epochs, beginning with none
-(section 5.1). `hubmerge path --curve line` measures the barrier of each pair, lined up by weights
-and as they came. In nats, after one temperature per point.
+(section 5.1). `hubmerge path --curve line` measures the barrier of each pair, aligned by weights
+and as given. In nats, after one temperature per point.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hubmerge.utils.progress import be_quiet
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 EPOCHS = (0, 1, 2, 4, 8, 16)
 WIDTH, LONG = 512, 20
-HEADINGS = ("width", "epochs", "accuracy", "as they came", "lined up", "from", "to")
+HEADINGS = ("width", "epochs", "accuracy", "as given", "aligned", "from", "to")
 
 
 def build(width: int, labels: dict[str, Any]) -> PreTrainedModel:
@@ -63,13 +63,13 @@ def measured(folder: Path, width: int, epochs: int, more: list[str]) -> dict[str
     command = [*common.HUBMERGE, *words]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     found = json.loads((out / "path.json").read_text())
-    lined_up = found["straight"]["calibrated_barrier"]
+    aligned = found["straight"]["calibrated_barrier"]
     return {
         "accuracy": found["naive"]["points"][0]["accuracy"],
-        "as they came": found["naive"]["calibrated_barrier"]["value"],
-        "lined up": lined_up["value"],
-        "from": lined_up["low"],
-        "to": lined_up["high"],
+        "as given": found["naive"]["calibrated_barrier"]["value"],
+        "aligned": aligned["value"],
+        "from": aligned["low"],
+        "to": aligned["high"],
     }
 
 
@@ -85,7 +85,7 @@ def draw(found: dict[tuple[int, int], dict[str, float]]) -> bytes:
     titles = (f"width, after {LONG} epochs", f"epochs, width {WIDTH}")
     for axes, points, title in zip(panels, (wide, long), titles, strict=True):
         across = range(len(points))
-        for name, colour in (("as they came", "#D55E00"), ("lined up", "#0072B2")):
+        for name, colour in (("as given", "#D55E00"), ("aligned", "#0072B2")):
             axes.plot(across, [p[name] for _, p in points], color=colour, marker="o", label=name)
         axes.fill_between(
             across, [p["from"] for _, p in points], [p["to"] for _, p in points], alpha=0.2

@@ -3,7 +3,7 @@
     python benchmarks/rotary.py
 
 Pairs of small Llamas learn from different seeds what follows what: every token depends on two
-before it, by a table drawn once. Each pair is lined up by weights and by activations, with
+before it, by a table drawn once. Each pair is aligned by weights and by activations, with
 permutations alone, with everything but the complex factors of queries and keys, and with
 everything; shown is the loss of the average on texts nobody has seen, in nats per token.
 """
@@ -96,7 +96,7 @@ def freedoms(spec: Spec) -> Iterator[Spec]:
 
 
 def averaged(match: Match, a: PreTrainedModel, b: PreTrainedModel) -> PreTrainedModel:
-    """What lies half-way once B is lined up."""
+    """What lies half-way once B is aligned."""
     first, last = match.anchored(a.state_dict()), match.apply(b.state_dict())
     middle = copy.deepcopy(a)
     middle.load_state_dict({name: (first[name] + last[name]) / 2 for name in first})

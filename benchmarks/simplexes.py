@@ -1,9 +1,9 @@
-"""Does lining models up jointly flatten their simplex, where matching each to the first does not?
+"""Does aligning models jointly flatten their simplex, where matching each to the first does not?
 
     python benchmarks/simplexes.py [--family vit] [--draw FILE] [options of hubmerge simplex]
 
 Trains 8 small networks from 8 seeds on scikit-learn's digits, as `hubmerge demo` trains its two.
-`hubmerge simplex` measures the simplex of the first three and of the first five, lined up jointly,
+`hubmerge simplex` measures the simplex of the first three and of the first five, aligned jointly,
 refined, and star-like; `hubmerge complex` joins all 8. The barrier is in nats, after one
 temperature per point; the interval is a paired bootstrap's.
 """
@@ -26,7 +26,7 @@ from hubmerge.utils.progress import be_quiet
 SIZES, ALL = (3, 5), 8
 QUICK = (3,), 3
 """How many models a simplex has, and the complex; and if it is only to run."""
-HEADINGS = ("family", "models", "lined up", "barrier", "from", "to", "vertices", "inside")
+HEADINGS = ("family", "models", "aligned", "barrier", "from", "to", "vertices", "inside")
 
 
 def survey(kind: str, models: Sequence[Path], data: Path, out: Path, more: Sequence[str]) -> Any:
@@ -39,7 +39,7 @@ def survey(kind: str, models: Sequence[Path], data: Path, out: Path, more: Seque
 
 
 def rows(family: str, count: int, found: Any) -> list[tuple[str, ...]]:
-    """One row per way of lining up: the simplex barrier, and accuracies of two ensembles."""
+    """One row per way of aligning: the simplex barrier, and accuracies of two ensembles."""
     shown = []
     for each in found["simplexes"]:
         barrier = each["calibrated_barrier"] or each["barrier"]

@@ -48,7 +48,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Strangers:
-    """Two models trained from different seeds, and how they were lined up."""
+    """Two models trained from different seeds, and how they were aligned."""
 
     spec: Spec
     states: tuple[State, State]
@@ -85,7 +85,7 @@ def units(found: Strangers) -> Figure:
     order = found.match.permutation[space]
     sharpest = alike[torch.arange(len(order)), order].argsort(descending=True)[:SHOWN_UNITS]
     figure = Figure(figsize=(8.4, 4.2), layout="constrained")
-    titles = ("as they came", "B's units in the order found")
+    titles = ("as given", "B's units in the order found")
     columns = (sharpest, order[sharpest])
     for axes, title, chosen in zip(figure.subplots(1, 2), titles, columns, strict=True):
         picture = axes.imshow(
@@ -105,7 +105,7 @@ def rotation(found: Strangers) -> Figure:
     figure = Figure(figsize=(8.4, 4.2), layout="constrained")
     panels = zip(
         figure.subplots(1, 2, sharex=True, sharey=True),
-        ("as they came", "B's stream rotated"),
+        ("as given", "B's stream rotated"),
         (theirs, turned),
         strict=True,
     )

@@ -25,7 +25,7 @@ from hubmerge.fuse import fusions
 from hubmerge.fuse.laws import LAWS
 from hubmerge.options.declared import options_of
 from hubmerge.recipe import DataRecipe, Recipe
-from hubmerge.reporting.methods import Method, option_text
+from hubmerge.reporting.methods import KINDS, Method, MethodKind, option_text
 from hubmerge.reporting.methods import methods as registered
 from hubmerge.specs.family import Family, load_families
 from hubmerge.tasks import tasks
@@ -127,11 +127,22 @@ def own_methods() -> list[Method]:
 
 
 def methods() -> str:
-    """Every registered matcher, way of bringing several together, fusion and repair."""
-    rows = [
-        (f"`--{m.kind} {m.name}`", m.mark, m.summary, _sources(m.source)) for m in own_methods()
-    ]
-    return table("option | needs | what it does | source", rows)
+    """Every registered method, a table for each kind."""
+
+    def name(method: Method) -> str:
+        page = f"(fusions.md#{method.name})" if method.kind == "fuse" else ""
+        return f"[`{method.name}`]{page}" if page else f"`{method.name}`"
+
+    def section(kind: MethodKind) -> str:
+        rows = [
+            (name(method), method.mark, method.summary, _sources(method.source))
+            for method in own_methods()
+            if method.kind == kind.name
+        ]
+        shown = table("name | needs | what it does | source", rows)
+        return f"## `--{kind.name}`: {kind.does}\n\n{shown}"
+
+    return "\n\n".join(map(section, KINDS))
 
 
 def every_fusion() -> str:
@@ -185,7 +196,7 @@ def every_task() -> str:
 
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "families", families),
-    ("README.md", "methods", methods),
+    ("docs/methods.md", "methods", methods),
     ("docs/fusions.md", "laws", laws),
     ("docs/fusions.md", "fusions", every_fusion),
     ("docs/tasks.md", "tasks", every_task),

@@ -64,7 +64,7 @@ class Aligned(LoadedModel):
 
 @dataclass(frozen=True)
 class Found:
-    """What `match` found: `.apply(b)` lines model B up; `.match` says how well."""
+    """What `match` found: `.apply(b)` aligns model B; `.match` says how well."""
 
     parents: Parents
     match: Match
@@ -164,7 +164,7 @@ def merge(
     dataset: str | None = None,
     heads: str = SAME,
 ) -> Merged:
-    """(1 - t) A + t B, with B as `Found.apply` returned it (or as it came: the naive average).
+    """(1 - t) A + t B, with B as `Found.apply` returned it (or as given: the naive average).
 
     A base comes as it is, or aligned with A as B is; it goes with heads "same". Without a `dataset`
     repair "auto" corrects batch norm on synthetic images.

@@ -100,7 +100,7 @@ class DataRecipe(RecipePart):
             top=True,
             also=EVERYWHERE,
             label="",
-            see="measure.md#data",
+            see="evaluation.md#data",
         ),
     ]
     config: Annotated[
@@ -148,12 +148,12 @@ class DataRecipe(RecipePart):
         int | None,
         Field(ge=2),
         Option(
-            "Tokens of a block of text, on which a language model is measured. Default: 128, or "
-            "as many as the model takes.",
+            "Tokens per block of text, for language models. Default: 128, or the model's "
+            "maximum if that is less.",
             group=DATA,
             also=MATCHING,
             label="",
-            see="measure.md#texts",
+            see="evaluation.md#texts",
         ),
     ] = None
 
@@ -184,12 +184,12 @@ class Recipe(RecipePart):
         str,
         _named_in("matchers"),
         Option(
-            "How it is found which units of the models correspond.",
+            "How corresponding units of the models are found.",
             group=MODELS,
             registry="matchers",
             choices={
                 "auto": "the best of several on validation rows; without data synthetic or weights",
-                "none": "units stay in their order",
+                "none": "units keep their order",
             },
             top=True,
             also=MATCHING,
@@ -200,14 +200,14 @@ class Recipe(RecipePart):
     symmetry: Annotated[
         Literal["auto", "permutations", "maps", "scales", "all"],
         Option(
-            "What may be done to a model's units to match them; each choice includes the ones "
-            "before it: permutations < maps < scales < all.",
+            "Symmetries used in matching; each choice includes those before it: "
+            "permutations < maps < scales < all.",
             group=MODELS,
             choices={
-                "auto": "scales, or what else validation rows favour where several are tried",
-                "permutations": "reordering alone",
+                "auto": "scales; where several are tried, the best on validation rows",
+                "permutations": "reordering only",
                 "maps": "also rotations, linear maps and signs",
-                "scales": "also scales, but for inputs of batch norms",
+                "scales": "also scales, except of inputs of batch norms",
                 "all": "also scales of inputs of batch norms",
             },
             also=MATCHING,
@@ -222,20 +222,20 @@ class Recipe(RecipePart):
             "How more than two models are matched.",
             group=MODELS,
             registry="multi_matchers",
-            choices={"auto": "cycle-consistent, or star for a matcher that learns"},
+            choices={"auto": "cycle-consistent, or star for a learned matcher"},
             also=MATCHING,
             label="",
-            see="many.md",
+            see="multi-model.md",
         ),
     ] = AUTO
     fuse: Annotated[
         str,
         _named_in("fusions"),
         Option(
-            "How the matched models are combined; mergekit's names work, too.",
+            "How the matched models are combined; mergekit's names work too.",
             group=MODELS,
             registry="fusions",
-            choices={"auto": "the best on validation rows of those that what is given allows"},
+            choices={"auto": "the best on validation rows of all that the inputs allow"},
             top=True,
             label="Fusion",
             see="fusions.md",
@@ -244,7 +244,7 @@ class Recipe(RecipePart):
     fuse_options: Annotated[
         dict[str, bool | int | float | str],
         Option(
-            "An option of the fusion, as density=0.2.",
+            "An option of the fusion, such as density=0.2.",
             group=MODELS,
             flags="--fuse-option",
             metavar="NAME=VALUE",
@@ -255,8 +255,8 @@ class Recipe(RecipePart):
     base: Annotated[
         str | None,
         Option(
-            "The model that all others were made from, for fusions that need one: a Hub id, "
-            "id@revision or a folder. The result is in its order of units.",
+            "The model that all parents were fine-tuned from, for fusions that need one: a Hub id, "
+            "id@revision or a folder. The result has its order of units.",
             group=MODELS,
             top=True,
             label="Common base",
@@ -284,12 +284,12 @@ class Recipe(RecipePart):
         str,
         _named_in("repairs"),
         Option(
-            "How statistics that fusing spoils are corrected.",
+            "How activation statistics distorted by fusion are corrected.",
             group=MODELS,
             registry="repairs",
             choices={
-                "auto": "batchnorm where a model has any, on synthetic images if there are no "
-                "calibration rows",
+                "auto": "batchnorm where the model has batch norms, on synthetic images if "
+                "there are no calibration rows",
                 "none": "not at all",
             },
             top=True,
@@ -302,9 +302,9 @@ class Recipe(RecipePart):
         Annotated[float, Field(ge=0, le=1)] | Literal["auto"],
         Field(alias="lambda"),
         Option(
-            "Weight of parent B of two.",
+            "Weight of parent B, for two models.",
             group=MODELS,
-            choices={"auto": "that of least loss on validation rows"},
+            choices={"auto": "the one with the lowest loss on validation rows"},
             top=True,
             label="λ, the share of model B",
         ),
@@ -312,47 +312,47 @@ class Recipe(RecipePart):
     weights: Annotated[
         tuple[Annotated[float, Field(ge=0)], ...] | None,
         Option(
-            "Weight of each of more than two models, as .5,.3,.2; they add up to 1. Default: all "
-            "alike.",
+            "Weight of each model, for more than two, such as .5,.3,.2; they sum to 1. Default: "
+            "equal weights.",
             group=MODELS,
             metavar="W,W,...",
             top=True,
             label="",
-            see="many.md",
+            see="multi-model.md",
         ),
     ] = None
     dataset: DataRecipe | None = None
     samples: Annotated[
         Annotated[int, Field(ge=1)] | Literal["all"] | None,
         Option(
-            "Rows to report on. Default: 1,000, or what there is.",
+            "Evaluation rows. Default: 1,000, or all if there are fewer.",
             group=MEASURING,
             choices={"all": "every row of the split"},
             top=True,
             also=(SURVEY,),
             label="Rows to measure on",
-            see="measure.md#data",
+            see="evaluation.md#data",
         ),
     ] = None
     calibration_samples: Annotated[
         int | None,
         Field(ge=0),
         Option(
-            "Rows for activations and statistics. Default: 1,000, or what there is.",
+            "Rows for activations and statistics. Default: 1,000, or all if there are fewer.",
             group=MEASURING,
             also=MATCHING,
             label="Rows to match on",
-            see="measure.md#data",
+            see="evaluation.md#data",
         ),
     ] = None
     train_samples: Annotated[
         int | None,
         Field(ge=1),
         Option(
-            "Training rows to measure the paths on as well; the verdict does not see them.",
+            "Training rows on which the paths are also measured; they do not affect the verdict.",
             group=MEASURING,
             label="",
-            see="measure.md#the-path-and-its-barrier",
+            see="evaluation.md#the-path-and-its-barrier",
         ),
     ] = None
     path_points: Annotated[
@@ -363,17 +363,17 @@ class Recipe(RecipePart):
             group=MEASURING,
             also=(PATH,),
             label="",
-            see="measure.md#the-path-and-its-barrier",
+            see="evaluation.md#the-path-and-its-barrier",
         ),
     ] = PATH_POINTS
     survey: Annotated[
         tuple[SurveyName, ...],
         Option(
-            "What to measure around the merge as well.",
+            "Additional surveys of the loss landscape around the merge.",
             group=MEASURING,
             choices={
-                "path": "a curve around the barrier, of two models",
-                "plane": "the loss all around two models",
+                "path": "a low-loss curve between two models",
+                "plane": "the loss on a plane through two models",
                 "simplex": "all mixtures of three models or more",
             },
             label="What lies around the merge",
@@ -384,38 +384,38 @@ class Recipe(RecipePart):
         int | None,
         Field(ge=1),
         Option(
-            "Most steps of a matcher that learns. Default: its own number, 300 or 600.",
+            "Maximum number of steps of a learned matcher. Default: 300 or 600, by matcher.",
             group=MODELS,
             also=MATCHING,
             label="",
-            see="learning.md",
+            see="learned-matching.md",
         ),
     ] = None
     seed: Annotated[
         int,
         Field(ge=0),
-        Option("Decides every random choice.", group=MODELS, also=EVERYWHERE, label="Seed"),
+        Option("Seed of every random choice.", group=MODELS, also=EVERYWHERE, label="Seed"),
     ] = 0
     align_labels: Annotated[
         Literal["name", "index"],
         Option(
-            "What brings B's classes into A's order.",
+            "How B's classes are brought into A's order.",
             group=MODELS,
             choices={"name": "by name", "index": "by number"},
             also=EVERYWHERE,
             label="Classes",
-            see="measure.md#labels",
+            see="evaluation.md#labels",
         ),
     ] = "name"
     heads: Annotated[
         HeadKind,
         Option(
-            "What becomes of the outputs of parents that know other classes.",
+            "What happens to the heads of parents with different label sets.",
             group=MODELS,
             choices={
-                "same": "refused",
-                "join": "all in one list",
-                "concat": "side by side",
+                "same": "different label sets are refused",
+                "join": "one output for every label",
+                "concat": "all outputs side by side",
             },
             also=(MATCH,),
             label="Models that know other classes",
@@ -425,8 +425,8 @@ class Recipe(RecipePart):
     alignment: Annotated[
         str | None,
         Option(
-            "What `hubmerge match -o` saved, instead of matching; a recipe's file has its path "
-            "relative to itself.",
+            "A folder saved by `hubmerge match -o`, used instead of matching; in a recipe, a "
+            "path relative to its file.",
             group=MODELS,
             metavar="PATH",
             also=(SURVEY,),
@@ -436,7 +436,7 @@ class Recipe(RecipePart):
     trust_remote_code: Annotated[
         bool,
         Option(
-            "Run Python code that the models bring along.",
+            "Run Python code that comes with the models.",
             group=MODELS,
             also=EVERYWHERE,
             label="",
@@ -445,8 +445,8 @@ class Recipe(RecipePart):
     shas: Annotated[
         dict[str, str],
         Option(
-            "What local models and data sets held, by a hash of what is read from them: model_a, "
-            "model_b, ..., base, dataset. If they hold anything else, they are refused.",
+            "Hashes of what is loaded from local models and data sets: model_a, model_b, ..., "
+            "base, dataset. Different content is refused.",
             group=MODELS,
             flags="",
             label="",
@@ -455,7 +455,7 @@ class Recipe(RecipePart):
     arithmetic: Annotated[
         int | None,
         Option(
-            "Version of the arithmetic that made a merge; written beside it.",
+            "Version of the arithmetic that made the merge; written with the result.",
             group=MODELS,
             flags="",
             label="",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
+from json import dumps
 from typing import Annotated, Any
 
 import typer
@@ -74,7 +74,7 @@ def hubmerge(
 ) -> None:
     """Merge independently trained Hugging Face models, measured.
 
-    Finds the symmetry that lines two models up, merges them, measures the loss barrier and writes
+    Finds the symmetry that aligns two models, merges them, measures the loss barrier and writes
     a report card. Nothing is uploaded unless you say --push, or call push.
     """
 
@@ -92,7 +92,7 @@ def main() -> None:
             sys.exit(INTERRUPTED)
         if not isinstance(end, HubmergeError):
             raise
-        _print_error(end)
+        print_error(end, json="--json" in sys.argv)
         sys.exit(end.exit_code)
 
 
@@ -112,9 +112,10 @@ class Interruption:
         raise KeyboardInterrupt
 
 
-def _print_error(error: HubmergeError) -> None:
+def print_error(error: HubmergeError, *, json: bool) -> None:
+    """Prints an error in the words of the command line; with `json`, as an object as well."""
     kind, message = type(error).__name__, error.message.worded(COMMAND_LINE)
-    if "--json" in sys.argv:
+    if json:
         fields = {
             "type": kind,
             "exit_code": error.exit_code,
@@ -124,7 +125,7 @@ def _print_error(error: HubmergeError) -> None:
             "from": message.source,
             "try": message.hint,
         }
-        print(json.dumps({"error": fields}, indent=2, ensure_ascii=False))
+        print(dumps({"error": fields}, indent=2, ensure_ascii=False))
     _say(f"{kind}: {message}")
 
 

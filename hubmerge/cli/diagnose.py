@@ -47,8 +47,8 @@ def _text(found: Diagnosis, dataset: str | None) -> str:
         for space in found.spaces
     ]
     lines = [
-        f"{said} (cosine of their weights {figure(found.as_they_came)} as they came, "
-        f"{figure(found.lined_up)} lined up).",
+        f"{said} (cosine of their weights {figure(found.as_given)} as given, "
+        f"{figure(found.aligned)} aligned).",
         "",
         right_of_first([("space", "units", "moved", "alike", "gained"), *rows]),
     ]

@@ -1,4 +1,4 @@
-"""hubmerge match: what lines models up, without merging them."""
+"""hubmerge match: finds the symmetries that align models, without merging them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "match"
 
 
 def _match(recipe: Recipe, destination: Destination, output: o.Output) -> None:
-    """Find the symmetries that line B (and C ...) up with A; reads only. -o is for --alignment."""
+    """Find the symmetries that align B (and C ...) with A; reads only. -o is for --alignment."""
     from hubmerge.pipeline.find_matches import as_json, as_text, find_matches
 
     out = destination.out

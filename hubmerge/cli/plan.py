@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated
+
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
 from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.hub.destination import Destination
+from hubmerge.options.declared import OUTPUT, Option
 from hubmerge.recipe import Recipe
 
 NAME = "plan"
 
 
-def _plan(recipe: Recipe, destination: Destination, output: o.Output) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """How much is looked at."""
+
+    quick: Annotated[
+        bool,
+        Option(
+            "Read configurations and headers of weights alone, which takes seconds; says what is "
+            "not checked.",
+            group=OUTPUT,
+            top=True,
+        ),
+    ] = False
+
+
+def _plan(recipe: Recipe, destination: Destination, depth: Depth, output: o.Output) -> None:
     """Say what merge would do and need, or why it cannot; no weights are downloaded."""
+    if depth.quick:
+        from hubmerge.planning.quick import quick_plan
+        from hubmerge.planning.quick_text import render_quick_plan
+
+        quick = quick_plan(recipe, destination)
+        o.say(quick.model_dump_json(indent=2) if output.json else render_quick_plan(quick))
+        return
     from hubmerge.pipeline.plan import plan
     from hubmerge.planning.text import render_plan
 
@@ -25,9 +51,11 @@ command = made(
     Recipe,
     o.RecipeFile,
     Destination,
+    Depth,
     o.Output,
     examples=(
         "hubmerge plan me/left me/right --dataset me/data",
+        "hubmerge plan --quick me/left me/right",
         "hubmerge plan --recipe both --json",
     ),
 )

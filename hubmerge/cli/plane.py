@@ -14,7 +14,7 @@ NAME = "plane"
 def _plane(
     options: PlaneOptions, recipe: Recipe, destination: Destination, output: o.Output
 ) -> None:
-    """Map the loss on the plane through A, B as it came, and B lined up with A."""
+    """Map the loss on the plane through A, B as given, and B aligned with A."""
     from hubmerge.surveys.plane import find_plane
 
     found = find_plane(recipe, grid=options.grid, out=destination.out)

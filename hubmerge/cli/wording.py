@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from hubmerge.cli.options import option_name
 from hubmerge.errors.wording import Value, Wording, listed
 
+OTHERS = {"port": "--port"}
+"""Options of single commands that no class of options declares."""
+
 
 def option_text(field: str, values: Sequence[Value]) -> str:
     """An option, and the values it may take."""
     if field.startswith("fuse_options."):
         key = field.removeprefix("fuse_options.")
         return f"--fuse-option {listed([f'{key}={_word(value)}' for value in values])}"
-    name = option_name(field)
+    name = OTHERS.get(field) or option_name(field)
     if field == "private" and list(values) == [False]:
         return "--public"
     if not values or list(values) == [True]:

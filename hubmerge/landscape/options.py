@@ -24,7 +24,7 @@ class PathOptions(RecipePart):
         int | None,
         Field(ge=0),
         Option(
-            "Points between the ends that are trained. Default: as many as the curve has.",
+            "Trained points between the ends. Default: the curve's own number.",
             group=MEASURING,
             top=True,
         ),

@@ -20,7 +20,7 @@ KEPT = " It is the straight path: nothing lower was found on validation rows."
 def measure_path(
     inputs: SurveyInputs, *, curve: str = CURVE, bends: int | None = None, steps: int = STEPS
 ) -> tuple[PathSeen, Chain]:
-    """The three paths between two models that are lined up, and the bent one itself.
+    """The three paths between two models that are aligned, and the bent one itself.
 
     Raises: RecipeError, for an unknown curve or a number of bends it cannot have.
     """

@@ -1,4 +1,4 @@
-"""The plane through three models: A, B as it came, and B aligned with A."""
+"""The plane through three models: A, B as given, and B aligned with A."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hubmerge.reporting.schema.survey_results import PlanePoint, PlaneSeen
 from hubmerge.utils.parent_names import listed
 from hubmerge.utils.progress import track
 
-CORNERS = ("A", "B as it came", "B lined up")
+CORNERS = ("A", "B as given", "B aligned")
 
 
 def measure_plane(inputs: SurveyInputs, *, grid: int = GRID) -> PlaneSeen:
-    """The plane of two models that are lined up. Raises: RecipeError, if it is none."""
-    (first, lined_up), (_, as_it_came) = inputs.states, inputs.naive
-    plane = plane_through(first, as_it_came, lined_up)
+    """The plane of two models that are aligned. Raises: RecipeError, if it is none."""
+    (first, aligned), (_, as_it_came) = inputs.states, inputs.naive
+    plane = plane_through(first, as_it_came, aligned)
     corners = dict(zip(CORNERS, plane.corners, strict=True))
     halfway = [(x / 2, y / 2) for x, y in plane.corners[1:]]
     rows = inputs.splits.evaluation.first(CURVE_ROWS)
@@ -47,8 +47,8 @@ def measure_plane(inputs: SurveyInputs, *, grid: int = GRID) -> PlaneSeen:
 
 def _sentence(inputs: SurveyInputs, middles: dict[str, PlanePoint], n: int) -> str:
     own = listed([figure(float(end.first(n).losses().mean())) for end in inputs.ends])
-    came, lined_up = (figure(middles[name].loss) for name in CORNERS[1:])
+    came, aligned = (figure(middles[name].loss) for name in CORNERS[1:])
     return (
-        f"Halfway from A to B the loss is {came} nats with B as it came, and {lined_up} with B "
-        f"lined up; the models' own are {own}, on {count(n)} test {inputs.splits.reading.unit}."
+        f"Halfway from A to B the loss is {came} nats with B as given, and {aligned} with B "
+        f"aligned; the models' own are {own}, on {count(n)} test {inputs.splits.reading.unit}."
     )

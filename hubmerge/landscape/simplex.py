@@ -27,7 +27,7 @@ from hubmerge.tasks import require_task
 def measure_simplex(
     inputs: SurveyInputs, multi_match: str, *, samples: int = POINTS
 ) -> SimplexSeen:
-    """The simplex of models that are lined up already. multi_match: how."""
+    """The simplex of models that are aligned already. multi_match: how."""
     measured = [measured_simplex(inputs, multi_match, samples)]
     return compare_simplexes(measured, inputs.splits.reading.unit)
 

@@ -1,4 +1,4 @@
-"""Finding the symmetry that lines two models up."""
+"""Finding the symmetry that aligns two models."""
 
 from hubmerge.matching.learned.registry import Learner, find_method, learners
 from hubmerge.matching.match_files import load_match, save_match

@@ -1,6 +1,6 @@
 """The alignments of a merge as files: of two models one, of more a folder per parent after A.
 
-Where parents are lined up with a common base, it is a folder per parent, A among them.
+Where parents are aligned with a common base, it is a folder per parent, A among them.
 """
 
 from __future__ import annotations

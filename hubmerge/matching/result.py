@@ -35,7 +35,7 @@ class SpaceMatch:
 
 @dataclass(frozen=True)
 class Match:
-    """A symmetry of the other model that lines it up with the anchor.
+    """A symmetry of the other model that aligns it with the anchor.
 
     permutation[s] is [n], or [heads, n] if nested; new[i] = old[p[i]].
     maps[s] is [n, n], or [heads, n, n]; both models are in canonical form where there are any, or
@@ -57,18 +57,18 @@ class Match:
 
     @property
     def formed(self) -> bool:
-        """Whether it lines up canonical forms, not models as they came."""
+        """Whether it aligns canonical forms, not models as given."""
         return bool(self.maps) or self.spec.scales
 
     def anchored(self, state: State) -> State:
-        """The anchor's tensors as the other's are lined up with: canonical, if `formed`.
+        """The anchor's tensors as the other's are aligned with: canonical, if `formed`.
 
         Then in float64. Raises: CanonicalError.
         """
         return canonical(self.spec, state) if self.formed else state
 
     def apply(self, state: State) -> dict[str, Tensor]:
-        """The other model's tensors lined up with the anchor; in float64, if `formed`.
+        """The other model's tensors aligned with the anchor; in float64, if `formed`.
 
         Raises: CanonicalError.
         """

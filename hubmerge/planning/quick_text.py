@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hubmerge.errors.wording import PYTHON, Wording, add, render
 from hubmerge.planning.quick import QuickModel, QuickPlan, TensorDifference
 from hubmerge.planning.resources import human
 from hubmerge.utils.parent_names import parent_letters
@@ -11,15 +12,13 @@ DIFFERENCES_SHOWN = 10
 HEAD = ("", "id", "commit", "licence", "access", "weights", "dtype", "tensors", "elements")
 
 
-def render_quick_plan(plan: QuickPlan) -> str:
+def render_quick_plan(plan: QuickPlan, wording: Wording = PYTHON) -> str:
     """The whole plan, safe to print whatever names the models chose."""
     parts = {
         "Models": columns([HEAD, *_models(plan)], indent=2),
         "Compared": columns(_compared(plan), indent=2),
-        "Result": columns(_result(plan), indent=2),
-        "Not checked (hubmerge plan without --quick does)": "\n".join(
-            f"  {each}" for each in plan.not_checked
-        ),
+        "Result": columns(_result(plan, wording), indent=2),
+        "Not checked by a quick plan": "\n".join(f"  {each}" for each in plan.not_checked),
     }
     text = "\n\n".join(f"{title}\n{body}" for title, body in parts.items())
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
@@ -68,17 +67,17 @@ def _difference(of: TensorDifference) -> str:
     return f"{of.name}: {', '.join(shapes)}"
 
 
-def _result(plan: QuickPlan) -> list[list[str]]:
+def _result(plan: QuickPlan, wording: Wording) -> list[list[str]]:
     licence, target = plan.licence, plan.target
     name = licence.license if isinstance(licence.license, str) else ", ".join(licence.license)
     rows = [
         ["licence", f"{name}: {licence.reason}"],
-        ["written to", target.out or "nowhere: give -o DIR"],
+        ["written to", target.out or f"nowhere: {render(add('out'), wording)}"],
     ]
     if plan.dataset is not None:
         rows.insert(0, ["measured on", plan.dataset])
     if target.repo is None:
-        return [*rows, ["pushed to", "nowhere: give --push ID"]]
+        return [*rows, ["pushed to", f"nowhere: {render(add('push'), wording)}"]]
     state = "exists" if target.exists else "will be created"
     visibility = "private" if plan.private else "public"
     return [*rows, ["pushed to", f"{target.repo} ({state}, {visibility})"]]

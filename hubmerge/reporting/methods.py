@@ -1,6 +1,6 @@
 """All methods there are: what each does, which rows it looks at, where it is from.
 
-What the command line, the README and docs/fusions.md list is made from this.
+`hubmerge methods`, docs/methods.md and docs/fusions.md are made from this.
 """
 
 from __future__ import annotations

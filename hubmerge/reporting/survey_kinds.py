@@ -128,15 +128,15 @@ KINDS = {
         "path",
         "Paths from A to B",
         "The loss along paths from A to B: straight as the models came, straight once they are "
-        "lined up, and bent where that was asked for",
+        "aligned, and bent where that was asked for",
         draw_path,
         _of_path,
         lambda seen: {"curve": seen.curve, "bends": seen.bends, "steps": seen.steps},
     ),
     PlaneSeen: SurveyKind(
         "plane",
-        "The plane through A, B as it came, and B lined up",
-        "Contours of the loss on the plane through A, B as it came and B lined up, with both "
+        "The plane through A, B as given, and B aligned",
+        "Contours of the loss on the plane through A, B as given and B aligned, with both "
         "straight paths",
         draw_plane,
         _of_plane,

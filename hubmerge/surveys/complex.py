@@ -36,7 +36,7 @@ def survey_complex(
     out: Path | None = None,
     workers: Workers | None = None,
 ) -> ComplexFound:
-    """Lines all models up with one another and finds every low-loss simplex among them.
+    """Aligns all models with one another and finds every low-loss simplex among them.
 
     Faces and routes are found on validation rows; the simplexes that are maximal are measured on
     the reported ones. limit: nats of excess. out: a new folder for the figures and the picture.

@@ -1,8 +1,8 @@
 """Two models before any merge: how they are related, and what is advised.
 
-kin          the matrices' cosine is at least .5 as they came: they share a basin, as fine-tunes of
+kin          the matrices' cosine is at least .5 as given: they share a basin, as fine-tunes of
              one base do
-copies       it is at least .9, once they are lined up by weights: one network in two orders of
+copies       it is at least .9, once they are aligned by weights: one network in two orders of
              units, or nearly
 strangers    otherwise: trained apart
 """
@@ -38,7 +38,7 @@ Relation = Literal["kin", "copies", "strangers"]
 class Diagnosis(Result):
     """How B is related to A.
 
-    as_they_came, lined_up: cosines between their matrices and kernels, before and after matching
+    as_given, aligned: cosines between their matrices and kernels, before and after matching
     by weights. spaces: how alike the units of each are, and what matching gains.
     """
 
@@ -46,8 +46,8 @@ class Diagnosis(Result):
     models: list[str]
     family: str
     relation: Relation
-    as_they_came: float
-    lined_up: float
+    as_given: float
+    aligned: float
     spaces: list[dict[str, Any]]
     match: str
     fuse: str
@@ -56,7 +56,7 @@ class Diagnosis(Result):
 
 @checked
 def diagnose(recipe: Recipe, workers: Workers | None = None) -> Diagnosis:
-    """Compares the weights of two models, as they came and lined up; no rows are looked at.
+    """Compares the weights of two models, as given and aligned; no rows are looked at.
 
     Raises: RecipeError for more than two models; whatever stops a merge before it is made.
     """
@@ -80,8 +80,8 @@ def diagnose(recipe: Recipe, workers: Workers | None = None) -> Diagnosis:
         models=[source.ref for source in run.sources.models],
         family=match.spec.family,
         relation=relation,
-        as_they_came=before,
-        lined_up=after,
+        as_given=before,
+        aligned=after,
         spaces=match_summary(match)["spaces"],
         match=advised,
         fuse=fused,

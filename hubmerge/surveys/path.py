@@ -34,7 +34,7 @@ def find_path(
     out: Path | None = None,
     workers: Workers | None = None,
 ) -> PathFound:
-    """Lines two models up, bends a path between them, and measures it beside the straight ones.
+    """Aligns two models, bends a path between them, and measures it beside the straight ones.
 
     The bends are trained on calibration rows, the best path is chosen on validation rows, and all
     paths are measured on the reported ones. out: a new folder for the figures, their picture, the

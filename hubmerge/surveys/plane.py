@@ -1,4 +1,4 @@
-"""hubmerge plane: the loss on the plane through A, B as it came, and B aligned with A."""
+"""hubmerge plane: the loss on the plane through A, B as given, and B aligned with A."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hubmerge.utils.workers import Workers
 def find_plane(
     recipe: Recipe, *, grid: int = GRID, out: Path | None = None, workers: Workers | None = None
 ) -> PlaneFound:
-    """Measures the loss on a grid over the plane through A, B as it came and B lined up.
+    """Measures the loss on a grid over the plane through A, B as given and B aligned.
 
     Every point is repaired as a merge would be. out: a new folder for the figures and the picture.
     Raises: RecipeError for more than two models, without data, or where the three lie on a line;

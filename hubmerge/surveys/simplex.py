@@ -32,7 +32,7 @@ def find_simplex(
     out: Path | None = None,
     workers: Workers | None = None,
 ) -> SimplexFound:
-    """Lines models up jointly, jointly and refined, and each to the first; measures each simplex.
+    """Aligns models jointly, jointly and refined, and each to the first; measures each simplex.
 
     What is refined, and which way is best, is chosen on validation rows; all are measured on the
     reported rows, the best first. With

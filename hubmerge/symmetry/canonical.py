@@ -4,7 +4,7 @@
 LayerNorm subtracts anyway, `balance` shares each product over a linear or rotary space (queries and
 keys) evenly among its two sides, `level` (`hubmerge.spec.units`) gives every unit that may be
 scaled one size. After the first two every rotation that the norms allow keeps the function; after
-the third, the maps that line two models up are nearly rotations too.
+the third, the maps that align two models are nearly rotations too.
 arXiv:2506.22712, section 3 and appendix; arXiv:2401.15024, section 3.2 (folding and rotating).
 """
 

@@ -25,7 +25,7 @@ INFO = {
     "lam": "0.5 weighs both alike; with “Best” it is chosen on validation rows.",
     "samples": ROWS,
     "calibration_samples": ROWS,
-    "seed": "Empty: 0. Decides every random choice.",
+    "seed": "Empty: 0. Seed of every random choice.",
     "survey": "Measured and drawn beside the verdict, on the same data set; takes longer.",
 }
 """Field -> what stands below its label, where it is not the help of its option."""

@@ -220,7 +220,7 @@ def test_simplexes_are_compared_and_a_complex_is_drawn(tmp_path: Path) -> None:
     printed = run("simplexes.py", "--draw", str(tmp_path / "complex.png"))
     rows = table(printed, "family")
     assert [row["models"] for row in rows] == ["3"] * 3
-    assert {row["lined up"] for row in rows} == {
+    assert {row["aligned"] for row in rows} == {
         "cycle-consistent",
         "cycle-consistent, refined",
         "star",
@@ -259,3 +259,13 @@ def test_a_small_crowd_loses_and_mixes_up_nothing(tmp_path: Path) -> None:
     assert figures["outcomes"] == {"done": 3}
     assert figures["not_their_own"] == 0
     assert figures["results_on_disk"] == 3
+
+
+def test_starting_up_is_timed_against_importing_the_libraries() -> None:
+    rows = {row["command"]: float(row["cpu s"]) for row in table(run("startup.py"), "command")}
+    assert {name.partition(" A B")[0] for name in rows} >= {
+        "hubmerge --help",
+        "hubmerge plan",
+        "hubmerge plan --quick",
+    }
+    assert all(seconds > 0 for seconds in rows.values())

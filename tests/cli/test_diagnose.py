@@ -48,7 +48,7 @@ def test_the_relation_is_reported_and_the_advice_is_the_best(
         hubmerge("diagnose", *pair, "--dataset", "me/digits", "--json").succeeded().out
     )
     assert said["relation"] == relation
-    assert -1 <= said["as_they_came"] <= said["lined_up"] + 0.05 <= 1.06
+    assert -1 <= said["as_given"] <= said["aligned"] + 0.05 <= 1.06
     assert {space["space"] for space in said["spaces"]} == {"layers.0.y", "layers.1.y"}
 
     def accuracy(match: str, fuse: str) -> float:

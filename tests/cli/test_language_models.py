@@ -68,7 +68,7 @@ def report_in(folder: Path) -> dict:
 
 
 def evaluation_blocks(tokenizer) -> torch.Tensor:
-    """The rule of docs/measure.md, written down a second time."""
+    """The rule of docs/evaluation.md, written down a second time."""
 
     def key(row: int) -> bytes:
         return hashlib.blake2b(f"hubmerge rows v1:{row}".encode(), digest_size=8).digest()

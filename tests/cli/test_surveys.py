@@ -96,10 +96,10 @@ def test_the_plane_of_two_models_is_mapped(
     said = found(out, "plane")
     assert len(said["points"]) == 25
     assert said["corners"]["A"] == [0, 0]
-    assert said["corners"]["B as it came"][1] == 0
-    assert said["corners"]["B lined up"][1] > 0
-    assert set(said["middles"]) == {"B as it came", "B lined up"}
-    losses = [said["middles"][name]["loss"] for name in ("B as it came", "B lined up")]
+    assert said["corners"]["B as given"][1] == 0
+    assert said["corners"]["B aligned"][1] > 0
+    assert set(said["middles"]) == {"B as given", "B aligned"}
+    losses = [said["middles"][name]["loss"] for name in ("B as given", "B aligned")]
     assert losses[0] > losses[1]
     assert all(f"{loss:.3f} nats with" in said["sentence"] for loss in losses[:1])
     assert load_file(out / "alignment.safetensors")
@@ -123,13 +123,13 @@ def test_a_simplex_is_measured_in_every_way_of_lining_up(
         assert each["barrier"]["low"] <= each["barrier"]["value"] <= each["barrier"]["high"]
     assert "multi_match" not in yaml.safe_load((out / "hubmerge.yaml").read_text())
     losses = {tuple(place["loss"] for place in each["places"][:3]) for each in ways.values()}
-    # What was saved lines the models up as in the simplex that was judged best.
+    # What was saved aligns the models as in the simplex that was judged best.
     (middle,) = (place for place in said["simplexes"][0]["places"] if place["kind"] == "face")
     merged = tmp_path / "merged"
     hubmerge("merge", *three, *DATA, "--alignment", out / FOLDER, "-o", merged).succeeded()
     report = json.loads((merged / "report.json").read_text())
     assert report["contenders"]["merge"]["loss"] == pytest.approx(middle["loss"], rel=1e-4)
-    assert len(losses) == 1  # the models themselves are the same, however they are lined up
+    assert len(losses) == 1  # the models themselves are the same, however they are aligned
 
 
 def test_a_complex_is_found_and_drawn(

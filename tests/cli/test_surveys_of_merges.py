@@ -51,12 +51,12 @@ def test_two_models_carry_path_and_plane_and_all_of_it_is_checked(
         for left, right in zip(mine["points"], its["points"], strict=True):
             assert left["loss"] == pytest.approx(right["loss"], abs=1e-5)
     naive = report["contenders"]["naive"]["loss"]
-    assert surveys["plane"]["middles"]["B as it came"]["loss"] == pytest.approx(naive, abs=1e-5)
+    assert surveys["plane"]["middles"]["B as given"]["loss"] == pytest.approx(naive, abs=1e-5)
     again = hubmerge("verify", out, "--json").succeeded()
     assert again.json["outcome"] == "identical"
     checked = {check["what"] for check in again.json["checks"]}
     assert {"path.png", "plane.png", "surveys.path.found.error_barrier.value"} <= checked
-    assert "surveys.plane.middles.B lined up.loss" in checked
+    assert "surveys.plane.middles.B aligned.loss" in checked
     alone = hubmerge("verify", out, "--weights-only", "--json").succeeded().json
     assert not [check for check in alone["checks"] if check["part"] == "surveys"]
 

@@ -75,7 +75,7 @@ def test_the_curve_leads_from_the_first_parent_to_the_merge(merged: Path) -> Non
 def test_the_merge_is_the_mean_of_the_parents_as_they_were_aligned(
     merged: Path, three: list[Path], hubmerge: CommandLine, out: Path
 ) -> None:
-    """Weights of 1 for one parent give that parent, lined up; their mean is the merge."""
+    """Weights of 1 for one parent give that parent, aligned; their mean is the merge."""
     total: dict[str, torch.Tensor] = {}
     for place, share in (("a", "1,0,0"), ("b", "0,1,0"), ("c", "0,0,1")):
         folder = out.with_name(place)

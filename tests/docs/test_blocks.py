@@ -49,7 +49,7 @@ def test_commands_are_understood(where: str, line: str) -> None:
     elif "hubmerge.cli" in words:
         understand(words[words.index("hubmerge.cli") + 1 :])
     else:
-        assert words[0] in {"python3", ".venv/bin/pip", ".venv/bin/python"}
+        assert words[0] in {"python3", "pip", ".venv/bin/pip", ".venv/bin/python"}
 
 
 def understand(words: list[str]) -> None:

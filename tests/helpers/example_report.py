@@ -239,16 +239,16 @@ def plane_seen() -> PlaneSeen:
     ]
     points[-1] = points[-1].model_copy(update={"loss": None})
     return PlaneSeen(
-        corners={"A": (0.0, 0.0), "B as it came": (4.0, 0.0), "B lined up": (1.0, 2.0)},
+        corners={"A": (0.0, 0.0), "B as given": (4.0, 0.0), "B aligned": (1.0, 2.0)},
         points=points,
-        middles={"B as it came": points[2], "B lined up": points[3]},
+        middles={"B as given": points[2], "B aligned": points[3]},
         n=1000,
-        sentence="Halfway from A to B the loss is 0.900 nats with B as it came.",
+        sentence="Halfway from A to B the loss is 0.900 nats with B as given.",
     )
 
 
 def simplex_seen(models: int = 3) -> SimplexSeen:
-    """Two simplexes of so many models: of joint and of star-like lining up."""
+    """Two simplexes of so many models: of joint and of star-like alignment."""
 
     def place(kind: str, shares: list[float]) -> SimplexPoint:
         rise = 0.0 if kind == "vertex" else 0.4 * (1 - max(shares))

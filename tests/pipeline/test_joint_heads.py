@@ -106,7 +106,7 @@ def test_the_merge_is_made_again_and_a_wrong_figure_is_found(merge):
     assert "heads.known[parent_b].accuracy.merge" in wrong
 
 
-def test_auto_tries_the_parents_as_they_came_too(merge):
+def test_auto_tries_the_parents_as_given_too(merge):
     report, _ = merge("low", "high")
     tried = {each.way: each for each in report.method.tried}
     assert "not at all" in tried

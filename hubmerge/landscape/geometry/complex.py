@@ -1,7 +1,7 @@
 """Simplicial complexes of models: which of them span low-loss simplexes, and the ways through.
 
 Simplexes that share a model are glued together there (arXiv:2102.13042, section 4); here models are
-lined up first. A face can only be low if all of its own faces are, so faces are tried from small to
+aligned first. A face can only be low if all of its own faces are, so faces are tried from small to
 large, and one whose face is high is not tried.
 """
 

@@ -1,7 +1,7 @@
 """Simplexes in weight space: where their points are, and how far the loss rises inside.
 
 The simplex of states is every weighted mean of them, weights at least 0 that add up to 1
-(arXiv:2102.13042, section 3). Here the states are first lined up: symmetries S_2 ... S_n are wanted
+(arXiv:2102.13042, section 3). Here the states are first aligned: symmetries S_2 ... S_n are wanted
 such that every point of the simplex of M_1, S_2(M_2), ..., S_n(M_n) has low loss.
 
 Arrays: shares [places, vertices]; losses [places, rows] and ends [vertices, rows], in nats.

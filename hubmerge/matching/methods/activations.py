@@ -38,7 +38,7 @@ def match_activations(
     moments: Moments | None = None,
     seed: int = 0,
 ) -> Match:
-    """Each space lined up on the correlation of its activations over calibration images.
+    """Aligns each space by the correlation of its activations over calibration images.
 
     One assignment per space that is permuted; orthogonal Procrustes on the covariance for a space
     that may be rotated or mapped. A space that can be watched in several places (the residual

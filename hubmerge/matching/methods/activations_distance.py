@@ -22,7 +22,7 @@ def match_distance(
     moments: Moments | None = None,
     seed: int = 0,
 ) -> Match:
-    """Each space lined up on the squared distance of its activations, scale and mean included.
+    """Aligns each space by the squared distance of its activations, scale and mean included.
 
     Summed over a permutation, every unit's own mean square is a constant: the least distance is
     the largest mean product. A strong unit counts for more here than in a correlation. Spaces that

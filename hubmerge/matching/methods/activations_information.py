@@ -96,7 +96,7 @@ def match_information(
     moments: Moments | None = None,
     seed: int = 0,
 ) -> Match:
-    """Each permuted space lined up on the mutual information of its activations.
+    """Aligns each permuted space by the mutual information of its activations.
 
     It sees any dependence, not only a linear one, and not its sign; the correlations it reports are
     without sign, too. Spaces that may be rotated or

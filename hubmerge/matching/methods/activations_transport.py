@@ -36,7 +36,7 @@ def match_transport(
     moments: Moments | None = None,
     seed: int = 0,
 ) -> Match:
-    """Each permuted space lined up by entropic optimal transport on correlations, then rounded.
+    """Aligns each permuted space by entropic optimal transport on correlations, then rounded.
 
     The coupling spreads a unit over all that resemble it (Sinkhorn's algorithm, arXiv:1306.0895,
     section 4); the assignment that carries most of it is taken. Spaces with others inside them,

@@ -1,4 +1,4 @@
-"""Weight matching: line up two models by their parameters alone."""
+"""Weight matching: align two models by their parameters alone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Coordinate ascent on the sum over all pairs of models, every model in a common universe.
+"""Coordinate ascent on the sum over all pairs of models, every model in a common reference order.
 
-Model p has one symmetry P_p into the universe, so that every pair is lined up by P_q^-1 P_p and
+Model p has one symmetry P_p into that order, so that every pair is aligned by P_q^-1 P_p and
 all cycles close. Given all models but one, the best element of one group of that one's spaces is
 solved exactly; no visit lowers the sum. For activations, where groups do not depend on each other,
 this is generalized Procrustes analysis (Gower, Psychometrika 40, 1975), each step one assignment
@@ -104,7 +104,7 @@ def moved_rows(spec: Spec, space: str, similarity: Tensor, symmetry: Symmetry) -
 def _seen_by_others(
     spec: Spec, group: Group, pairs: Pairs, found: Sequence[Symmetry], p: int
 ) -> dict[str, Tensor]:
-    """How alike model p's units are to those of all others together, in the universe's order."""
+    """How alike model p's units are to those of all others together, in the reference order."""
     total: dict[str, Tensor] = {}
     for q, element in enumerate(found):
         if q == p:
@@ -128,7 +128,7 @@ def _surely_better(
 
 
 class _Search:
-    """Every model's element so far, its tensors in the universe, and the sum of those."""
+    """Every model's element so far, its tensors in the reference order, and the sum of those."""
 
     def __init__(self, spec: Spec, states: Sequence[State], start: Sequence[Symmetry]) -> None:
         self.spec, self.states, self.found = spec, states, list(start)

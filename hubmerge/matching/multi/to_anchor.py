@@ -1,4 +1,4 @@
-"""From every model's place in a universe to one match per model after the first."""
+"""From every model's symmetry into a reference order to one match per model after the first."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from hubmerge.symmetry.element import Symmetry, compose, invert, transform
 from hubmerge.symmetry.permutation import State, identity
 
 
-def between(spec: Spec, universe: Sequence[Symmetry], p: int, q: int) -> Symmetry:
-    """What brings model q into model p's order: into the universe, and out of it as p came in."""
-    return compose(spec, universe[q], invert(spec, universe[p]))
+def between(spec: Spec, reference: Sequence[Symmetry], p: int, q: int) -> Symmetry:
+    """What brings model q into the order of model p, through the reference order."""
+    return compose(spec, reference[q], invert(spec, reference[p]))
 
 
 def matches_towards_first(
-    problem: MultiMatchProblem, universe: Sequence[Symmetry], outcome: str
+    problem: MultiMatchProblem, reference: Sequence[Symmetry], outcome: str
 ) -> list[Match]:
     """One match per model after the first, which stays as it is.
 
-    universe: one element per model, into an order common to all.
+    reference: one element per model, into an order common to all.
     """
     return [
-        _match(problem, q, between(problem.spec, universe, 0, q), outcome)
-        for q in range(1, len(universe))
+        _match(problem, q, between(problem.spec, reference, 0, q), outcome)
+        for q in range(1, len(reference))
     ]
 
 
@@ -42,7 +42,7 @@ def _match(problem: MultiMatchProblem, q: int, symmetry: Symmetry, outcome: str)
 def _correlations(
     problem: MultiMatchProblem, q: int, symmetry: Symmetry
 ) -> Mapping[str, tuple[float, float]]:
-    """Space -> mean correlation of model q's units with the first's: as matched, as they came."""
+    """Space -> mean correlation of model q's units with the first's: as matched, as given."""
     spec, first, other = problem.spec, problem.states[0], problem.states[q]
     if (0, q) in problem.moments:
         similarities = similarities_of(spec, problem.moments[0, q], first, other)
@@ -55,7 +55,7 @@ def _correlations(
 def _in_canonical_form(
     spec: Spec, first: State, other: State, symmetry: Symmetry
 ) -> dict[str, tuple[float, float]]:
-    """Space -> mean cosine of its units' weights: as matched, and with this space as it came."""
+    """Space -> mean cosine of its units' weights: as matched, and with this space as given."""
 
     def cosine(space: str, element: Symmetry) -> float:
         moved = transform(spec, other, element)

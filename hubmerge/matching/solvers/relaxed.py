@@ -1,4 +1,4 @@
-"""Where models may be rotated and mapped: their weights lined up by all symmetries at once.
+"""Where models may be rotated and mapped: their weights aligned by all symmetries at once.
 
 Frank-Wolfe from the barycentre, then coordinate ascent. arXiv:2506.22712, section 4.1, has the
 objective for transformers, climbed by coordinate ascent from the identity.

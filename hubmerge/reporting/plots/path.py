@@ -35,8 +35,8 @@ class Route(NamedTuple):
 def routes(seen: PathSeen) -> list[Route]:
     """The measured paths, as they are shown."""
     lines = [
-        Route("straight, as they came", seen.naive),
-        Route("straight, lined up", seen.straight),
+        Route("straight, as given", seen.naive),
+        Route("straight, aligned", seen.straight),
     ]
     return [*lines, Route(seen.curve, seen.found)] if seen.found else lines
 

@@ -36,7 +36,7 @@ class Surveyed(Result):
 class PathSeen(Result):
     """Paths from the first model to the second.
 
-    naive: straight, as they came. straight: straight, once lined up. found: along the curve; None
+    naive: straight, as given. straight: straight, once aligned. found: along the curve; None
     where that is the line itself. length: of the curve, in lengths of the straight path.
     """
 
@@ -68,7 +68,7 @@ class PlanePoint(Result):
 
 
 class PlaneSeen(Result):
-    """The loss on the plane through A, B as it came, and B lined up.
+    """The loss on the plane through A, B as given, and B aligned.
 
     corners: name -> coordinates, in Euclidean distances of weight space; A is the origin.
     middles: name of a corner -> what was measured halfway to it from A.

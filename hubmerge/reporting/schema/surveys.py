@@ -9,7 +9,7 @@ Seen = PathSeen | PlaneSeen | SimplexSeen
 
 
 class Surveys(ReportPart):
-    """Surveys of the merge's own models, lined up as they were for it; by name, as asked for."""
+    """Surveys of the merge's own models, aligned as for it; by name, as asked for."""
 
     OF_MANY = ("path", "plane", "simplex")
 

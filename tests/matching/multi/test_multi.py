@@ -1,4 +1,4 @@
-"""Three models and more: one universe, closed cycles, planted symmetries found, nothing lost."""
+"""More than two models: one reference order, closed cycles, planted symmetries found."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def independent(name, count=3):
     return spec_of(models[0]).permutations_only, models, [model.state_dict() for model in models]
 
 
-def lined_up(states, matches):
+def aligned(states, matches):
     return [states[0], *(m.apply(s) for s, m in zip(states[1:], matches, strict=True))]
 
 
@@ -73,7 +73,7 @@ def test_planted_symmetries_of_one_model_are_recovered(name, way):
         wanted = compose(spec, invert(spec, element), elements[0])
         for space, index in wanted.items():
             assert torch.equal(match.permutation[space], index), space
-    for moved in lined_up(states, matches)[1:]:
+    for moved in aligned(states, matches)[1:]:
         assert all(torch.equal(moved[tensor], value) for tensor, value in states[0].items())
 
 
@@ -120,9 +120,9 @@ def test_every_cycle_closes(name, data):
     """P_AC = P_BC P_AB, whatever the models: one of them first, the answers fit together."""
     spec, models, states = independent(name)
     method = "activations" if data else "weights"
-    universe = [Symmetry(random_permutation(spec, s)) for s in range(3)]
-    via = compose_symmetries(spec, between(spec, universe, 1, 2), between(spec, universe, 0, 1))
-    assert_same(via, between(spec, universe, 0, 2))
+    reference = [Symmetry(random_permutation(spec, s)) for s in range(3)]
+    via = compose_symmetries(spec, between(spec, reference, 1, 2), between(spec, reference, 0, 1))
+    assert_same(via, between(spec, reference, 0, 2))
     found = find_multi_matcher("cycle-consistent").function(
         problem(spec, states, method, models if data else None)
     )
@@ -148,10 +148,10 @@ def assert_same(left, right):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_universe_agrees_better_than_any_star_and_no_single_move_betters_it(name):
+def test_the_joint_match_agrees_better_than_any_star_and_no_single_move_betters_it(name):
     spec, _, states = independent(name)
     reached = {
-        way: agreement(spec, lined_up(states, found.function(problem(spec, states))))
+        way: agreement(spec, aligned(states, found.function(problem(spec, states))))
         for way, found in multi_matchers().items()
     }
     assert reached["cycle-consistent"] >= reached["star"] - 1e-9
@@ -161,7 +161,7 @@ def test_the_universe_agrees_better_than_any_star_and_no_single_move_betters_it(
         for space, index in random_permutation(spec, seed).items():
             for number in range(2):
                 other = dict(matches[number].permutation) | {space: index}
-                moved = lined_up(states, matches)
+                moved = aligned(states, matches)
                 moved[number + 1] = permute(spec, states[number + 1], other)
                 assert agreement(spec, moved) <= reached["cycle-consistent"] + 1e-9
 
@@ -247,7 +247,7 @@ def test_an_unknown_way_is_refused_with_the_names_there_are():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_votes_are_worth_most_where_they_were_cast(name):
-    """What a matcher says of a pair, in the universe's own terms."""
+    """What a matcher says of a pair, in the reference order."""
     spec = spec_of(generic(name, 0))
     cast = random_symmetry(spec, 4)
     for group in spec.groups:

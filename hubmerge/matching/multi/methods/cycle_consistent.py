@@ -1,4 +1,4 @@
-"""One universe for all models: every model gets one symmetry into it, and all cycles close."""
+"""One reference order for all models: each model gets one symmetry into it, so all cycles close."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ CORRELATIONS = ("activations", "synthetic")
 """The matchers that raise the correlations of the units they bring together."""
 
 SURELY = 1e-9
-"""Relative rise of a sum of float64 products below which two universes count as equally good."""
+"""Relative rise of a sum of float64 products below which two solutions count as equally good."""
 
 
 @multi_matcher(source="arXiv:2405.17897, section 3.2", all_pairs=True)
 def cycle_consistent(problem: MultiMatchProblem) -> list[Match]:
-    """All pairs are matched at once: each model has one place in a common universe.
+    """Matches all pairs jointly: each model gets one symmetry into a common reference order.
 
     Raises the sum over all pairs of what the matcher raises for one: the inner product of the
     parameters, or the correlations of the activations. For a matcher that raises something else,
@@ -52,7 +52,7 @@ def cycle_consistent(problem: MultiMatchProblem) -> list[Match]:
     else:
         found, outcome = _by_similarities(problem, _matched(problem))
     count = len(problem.states)
-    return matches_towards_first(problem, found, f"universe of {count} models: {outcome}")
+    return matches_towards_first(problem, found, f"{count} models jointly: {outcome}")
 
 
 def _correlated(problem: MultiMatchProblem) -> Pairs:

@@ -8,5 +8,5 @@ from hubmerge.matching.result import Match
 
 @multi_matcher(source="arXiv:2209.04836, section 3, model by model")
 def star(problem: MultiMatchProblem) -> list[Match]:
-    """Each model is matched to the first; the others are lined up only by way of it."""
+    """Matches each model to the first; the others are aligned only through it."""
     return [problem.match(0, q) for q in range(1, len(problem.states))]
