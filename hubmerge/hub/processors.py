@@ -9,7 +9,7 @@ from transformers import FeatureExtractionMixin, PreTrainedConfig, PreTrainedMod
 from hubmerge.errors import WeightsError
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.models.images import image_size, misfit
-from hubmerge.tasks import task_of_model
+from hubmerge.tasks import task_of
 
 AUTO = "auto"
 """The matcher that what is given decides on."""
@@ -48,7 +48,7 @@ def auto_processor(model: Prepared) -> str | None:
     """The auto class of transformers that loads what prepares the inputs; None if nothing does."""
     if model.processor is None and model.tokenizer is None:
         return None
-    task = task_of_model(model)
+    task = task_of(model.config)
     if task is not None:
         return task.auto_processor
     if model.processor is None:

@@ -191,7 +191,7 @@ def test_labels_that_say_nothing_need_a_word(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="say nothing") as refused:
         make_plan(a, a)
     assert 'labels="index"' in str(refused.value)
-    assert make_plan(a, a, labels="index").both.labels_moved == 0
+    assert make_plan(a, a, align_labels="index").both.labels_moved == 0
 
 
 def test_the_widest_parent_decides_the_dtype(tmp_path: Path) -> None:
