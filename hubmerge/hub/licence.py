@@ -89,7 +89,7 @@ def merged_licence(parents: Iterable[ParentLicence]) -> LicenceDecision:
         license, reason = names, f"permissive licences side by side: {', '.join(names)}"
     else:
         said = " and ".join(f"{name} ({kind or 'unknown'})" for name, kind in terms)
-        license, reason = "other", f"no rule says what follows from {said}"
+        license, reason = "other", f"not determined by the parents' licences: {said}"
         name = "-and-".join(names)
         link = min((p.license_link for p in parents if p.license_link), default=None)
     asked = {

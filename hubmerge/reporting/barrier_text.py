@@ -46,25 +46,25 @@ def heights(report: Report) -> list[Height]:
 
 
 def barrier_sentence(report: Report) -> str:
-    """What stands between the parents, in plain words: what may be claimed, and by which figures.
+    """What may be claimed about the barrier between the parents, with the figures behind it.
 
-    "No barrier" and "a barrier" are said by the written rule of `settle.py` alone.
+    "No barrier" and "a barrier" are said by the written rule of `path_verdict.py` alone.
     """
     naive, matched = report.barrier.detail.naive, report.barrier.detail.matched
     best = matched or naive
     if best is None:
         return "The loss barrier was not measured."
     nats = words_of(report).nats
-    said = f"the loss rises by at most {interval(best.barrier)} {nats}"
+    said = f"largest excess loss {interval(best.barrier)} {nats}"
     if best.calibrated_barrier is not None:
-        said += f", calibrated by {interval(best.calibrated_barrier)}"
+        said += f", calibrated {interval(best.calibrated_barrier)}"
     if best.error_barrier is not None:
-        said += f", and the share of errors by {interval(best.error_barrier)}"
+        said += f", and of the error rate {interval(best.error_barrier)}"
     without = ""
     if matched is not None and naive is not None and naive != matched:
-        without = f"; without matching the loss rises by {figure(naive.barrier.value)} {nats}"
+        without = f"; without matching {figure(naive.barrier.value)} {nats}"
         if naive.error_barrier is not None:
-            without += f" and the errors by {figure(naive.error_barrier.value)}"
+            without += f", and of the error rate {figure(naive.error_barrier.value)}"
     claim = CLAIMS[settle(best.calibrated_barrier, tolerances_of(report))]
     return f"{claim} on the straight path {between(report)}: {said}{without}.{_unsettled(best)}"
 
@@ -82,12 +82,12 @@ def training_sentence(report: Report) -> str | None:
     if training is None:
         return None
     rows = training.rows
-    used = "none of them is a calibration row"
+    used = "none is a calibration row"
     if training.used:
-        used = f"{count(training.used)} of them are calibration rows as well"
+        used = f"{count(training.used)} are calibration rows too"
     return (
-        f"Training rows are {count(rows.rows)} of split {rows.split}; {used}. They count for "
-        "nothing in the verdict."
+        f"Training rows: {count(rows.rows)} of split {rows.split}, of which {used}. They do not "
+        "affect the verdict."
     )
 
 
@@ -96,9 +96,9 @@ def _unsettled(curve: Curve) -> str:
     bars = {
         "loss": curve.barrier,
         "calibrated loss": curve.calibrated_barrier,
-        "errors": curve.error_barrier,
+        "error rate": curve.error_barrier,
     }
     open_ = [what for what, bar in bars.items() if bar is not None and bar.settled is False]
     if not open_:
         return ""
-    return f" The maximum of {listed(open_)} may lie between its {len(curve.points)} points."
+    return f" The maximum of the {listed(open_)} may lie between the {len(curve.points)} points."

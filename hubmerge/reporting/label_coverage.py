@@ -8,7 +8,7 @@ from hubmerge.utils.parent_names import display_name, listed, roles
 
 
 def remark(report: Report) -> str:
-    """What a verdict over all labels has to be read with; empty where all parents know all."""
+    """How a verdict over all labels is qualified; empty where all parents know all."""
     heads = report.heads
     return "" if heads is None else partial(heads.labels, heads.known_by)
 
@@ -17,7 +17,7 @@ def partial(labels: int, known: list[int]) -> str:
     """That parents know only so many of the labels, each; empty where all know all of them."""
     if all(each == labels for each in known):
         return ""
-    return f" Of the {count(labels)} labels the parents know {listed([*map(count, known)])}."
+    return f" Of the {count(labels)} labels, the parents know {listed([*map(count, known)])}."
 
 
 def sentences(report: Report) -> list[str]:
@@ -26,16 +26,16 @@ def sentences(report: Report) -> list[str]:
     assert heads is not None
     said = [
         f"All are measured over the {count(heads.labels)} labels that some parent knows. A parent "
-        "cannot be right on one it does not know; in its loss such a label is as likely as chance "
-        f"has it, 1/{count(heads.labels)}."
+        "is never right on a label it does not know; its loss assigns such a label the probability "
+        f"of chance, 1/{count(heads.labels)}."
     ]
     if heads.outputs > heads.labels:
         said.append(
             "Where the merge has several outputs for one label, their probabilities are added."
         )
     said.append(
-        "In the column of a parent's labels only their rows count, and there is nothing else to "
-        "choose among."
+        "In the column of a parent's labels, only rows with these labels count, and only these "
+        "labels can be predicted."
     )
     return said
 

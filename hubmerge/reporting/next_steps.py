@@ -8,12 +8,9 @@ from hubmerge.reporting.schema.report import MethodRecord, Report
 from hubmerge.specs.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
 
 WORSE = ("worse", "do not use")
-REFIT = (
-    f"{option('fuse', 'least-squares')}: every layer refitted to both parents, on rows without "
-    "labels"
-)
+REFIT = f"{option('fuse', 'least-squares')}: refit every layer to both parents, on unlabelled rows"
 LEARN = (
-    f"{option('match', 'learned')}: the match itself learned on rows without labels, in minutes to "
+    f"{option('match', 'learned')}: learn the alignment on unlabelled rows; takes minutes to "
     "an hour"
 )
 LONGER = (
@@ -25,7 +22,7 @@ LONGER = (
 def next_steps(report: Report) -> list[str]:
     """What this merge has not used and merges like it gained from (docs/benchmarks.md), as hints.
 
-    Their mentions of options are for the face that shows them to word.
+    Each interface words their mentions of options.
 
     Empty where nothing was measured, where the merge is not known to be worse than a parent, and
     where nothing was matched or parents know other classes: those have other questions.

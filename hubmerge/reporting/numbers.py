@@ -1,4 +1,4 @@
-"""How numbers are written, and the table every face shows: card, terminal and plot agree."""
+"""How numbers are written, and the table that card, terminal and plot share."""
 
 from __future__ import annotations
 

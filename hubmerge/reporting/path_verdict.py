@@ -29,7 +29,7 @@ def barrier_claim(what: str, barrier: Barrier | None, n: int, unit: str) -> str:
     """The rule's outcome for `what`, as a sentence with its figures."""
     rows = f"on {count(n)} test {unit}"
     if barrier is None:
-        return f"Cannot tell whether {what} has a barrier: nothing was calibrated."
+        return f"Cannot tell whether {what} has a barrier: no rows to calibrate on."
     figures = f"{interval(barrier)} nats of calibrated loss {rows}"
     match settle(barrier):
         case "no barrier":

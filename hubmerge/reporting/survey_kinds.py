@@ -1,6 +1,6 @@
 """The kinds of surveys, and how each is shown: title, picture and its words, tables, options.
 
-Every face shows them by this table: the README of a survey's folder, a merge's card, the terminal,
+Every interface uses this table: the README of a survey's folder, a merge's card, the terminal,
 the Space.
 """
 
@@ -32,7 +32,7 @@ class SurveyKind:
     """How one kind of survey is shown.
 
     name: its command. draw: the PNG file of what was seen, given the plural word for a row.
-    alt: what is to be seen there, for those who do not see it. options: of its command, that make
+    alt: the text alternative of the picture. options: of its command, that make
     the same again.
     """
 
@@ -128,7 +128,7 @@ KINDS = {
         "path",
         "Paths from A to B",
         "The loss along paths from A to B: straight as the models came, straight once they are "
-        "aligned, and bent where that was asked for",
+        "aligned, and along a trained curve if requested",
         draw_path,
         _of_path,
         lambda seen: {"curve": seen.curve, "bends": seen.bends, "steps": seen.steps},
@@ -144,9 +144,9 @@ KINDS = {
     ),
     SimplexSeen: SurveyKind(
         "simplex",
-        "Everything between the models",
-        "How far the loss rises above the models' own at mixtures of them: at the middles of all "
-        "faces of their simplex, and inside",
+        "The simplex of the models",
+        "Excess loss at mixtures of the models: at the centres of all faces of their simplex, and "
+        "inside",
         draw_simplex,
         _of_simplex,
         lambda seen: {"points": sum(place.kind == INSIDE for place in seen.simplexes[0].places)},
@@ -154,8 +154,8 @@ KINDS = {
     ComplexFound: SurveyKind(
         "complex",
         "The complex of the models",
-        "The models on a circle; joined where the loss stays low between them, filled where it "
-        "stays low inside",
+        "The models on a circle, joined where the loss between them is low; filled where it is low "
+        "inside",
         lambda found, unit: draw_complex(found),
         _of_complex,
         lambda found: {"limit": found.limit, "budget": found.budget},

@@ -91,12 +91,13 @@ def _method(report: Report) -> str:
     found = (
         f", {figures.count(moved)} of {figures.count(units)} units moved" if method.spaces else ""
     )
-    matched = f"Matched by {method.match}{jointly}{found}"
+    by = "Not matched" if method.match == "none" else f"Matched by {method.match}"
+    matched = f"{by}{jointly}{found}"
     needs = f" ({method.needs})" if method.needs else ""
     lines = [f"{matched}; fused by {method.fuse}{needs}{lam}; repair {method.repair}."]
     for plugin in method.plugins or []:
         lines.append(
-            f"The {plugin.kind} {one_line(plugin.name)} is from the plugin "
+            f"The {plugin.kind} {one_line(plugin.name)} comes from the plugin "
             f"{one_line(plugin.package)} {one_line(plugin.version)}."
         )
     if method.part:
@@ -115,7 +116,7 @@ def _chosen(method: MethodRecord, words: Words) -> list[str]:
         )
     if method.ingredients:
         shares = ", ".join(map(share, method.ingredients))
-        lines.append(f"The parents weigh {shares}.")
+        lines.append(f"Weights of the parents: {shares}.")
     for number, step in enumerate(method.soup.steps if method.soup else [], 1):
         soup = "" if step.soup is None else f", with it {figure(step.soup)}"
         taken = "taken" if step.taken else "left out"
@@ -133,7 +134,9 @@ def _limits(report: Report) -> str:
 
 def _next(report: Report, wording: Wording) -> str:
     steps = [render(step, wording) for step in next_steps(report)]
-    return "\n".join(["What may help", *(f"- {step}" for step in steps)]) if steps else ""
+    return (
+        "\n".join(["What may improve the merge", *(f"- {step}" for step in steps)]) if steps else ""
+    )
 
 
 def _places(report: Report, folder: Path | None) -> str:

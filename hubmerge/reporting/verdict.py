@@ -38,11 +38,11 @@ from hubmerge.utils.parent_names import display_name, listed
 NOTHING = Tolerances(accuracy=0.0, loss=0.0)
 """Nothing may be lost."""
 FORESEEABLE = 1_000_000
-"""Rows beyond which "measure on more" is no advice."""
+"""Rows beyond which "measure on more" is not useful advice."""
 
 PREAMBLE = (
     "All differences are merge minus parent, paired row by row, with one-sided 95% bounds. "
-    "The first line that holds decides."
+    '"Certainly" means that the bound holds. The first line that holds decides.'
 )
 
 
@@ -52,23 +52,23 @@ def rule(tolerances: Tolerances, words: Words, parents: int = 2) -> list[tuple[s
     return [
         (
             "do not use",
-            f"its outputs are not finite, or it surely loses more than {tolerances.collapse:.2f} "
-            f"{right} against a parent",
+            f"its outputs are not finite, or its {right} is certainly more than "
+            f"{tolerances.collapse:.2f} below a parent's",
         ),
         (
             f"better than {all_of_them}",
-            f"against each parent, {right} is surely higher and calibrated loss surely lower",
+            f"against each parent, {right} is certainly higher and calibrated loss lower",
         ),
         (
             "as good",
-            f"against each parent, surely less than {tolerances.accuracy} {right} is lost and less "
-            f"than {tolerances.loss} nats of calibrated loss are added",
+            f"against each parent, {right} is certainly less than {tolerances.accuracy} lower and "
+            f"calibrated loss less than {tolerances.loss} nats higher",
         ),
         (
             "worse",
-            f"against a parent, {right} is surely lower or calibrated loss surely higher",
+            f"against a parent, {right} is certainly lower or calibrated loss higher",
         ),
-        ("cannot tell", "none of these is sure at this number of rows"),
+        ("cannot tell", "none of these is certain at this number of rows"),
     ]
 
 
@@ -99,13 +99,13 @@ def judge(
     if not finite:
         return Verdict("do not use", "Do not use: some outputs of the merge are not finite.")
     if len(parents) < 2:
-        return Verdict("cannot tell", f"Cannot tell: nothing was measured, because {unmeasured}.")
+        return Verdict("cannot tell", f"Cannot tell, because nothing was evaluated: {unmeasured}.")
     name = _decided(parents, tolerances)
     figures = _figures(contenders, min(parent.n for parent in parents), unit, words)
     match name:
         case "do not use":
             lost = -min(parent.accuracy_difference for parent in parents)
-            sentence = f"Do not use: {figure(lost)} {words.accuracy} is lost; {figures}."
+            sentence = f"Do not use: {words.accuracy} drops by {figure(lost)}; {figures}."
         case "better than both parents" | "better than all parents":
             sentence = f"Better than {everyone(len(parents))}: {figures}."
         case "as good":
@@ -179,13 +179,13 @@ def _named(parents: Sequence[Comparison], count: int) -> str:
 
 def _what_it_takes(parents: Sequence[Comparison], unit: str, tolerances: Tolerances) -> str:
     if any(parent.calibrated_loss_high is None for parent in parents):
-        return 'There were no rows to calibrate on, so "as good" cannot be claimed.'
+        return 'Without validation rows there is no calibration, so "as good" cannot be claimed.'
     needed = min(_rows_for_as_good(parents, tolerances), _rows_for_worse(parents))
     if needed > FORESEEABLE:
-        return "The difference lies so near the limit that no realistic number of rows settles it."
+        return "The difference is so close to the limit that no realistic number of rows would do."
     return (
-        f"If the differences stay as they are, about {count(_two_digits(needed))} test {unit} "
-        "would settle it."
+        f"If the differences stay the same, about {count(_two_digits(needed))} test {unit} would "
+        "settle it."
     )
 
 

@@ -57,7 +57,9 @@ def verdict(report: Report) -> Markup:
     )
     if steps := next_steps(report):
         items = join(Markup("<li>{}</li>").format(text(render(step, PAGE))) for step in steps)
-        body += Markup("<h4>What may help, under Advanced</h4><ul>{}</ul>").format(items)
+        body += Markup("<h4>What may improve the merge, under Advanced</h4><ul>{}</ul>").format(
+            items
+        )
     return card("Verdict", body, look.get(report.verdict, "hm-good"))
 
 

@@ -81,7 +81,7 @@ def test_what_cannot_be_checked_is_reported_and_stops_nothing(
     hubmerge("merge", *TWO, *wanted, "-o", out).succeeded()
     assert reported(out)["surveys"] == {}
     assert any("span no plane" in limit for limit in reported(out)["limits"])
-    assert "What lies between" not in (out / "README.md").read_text()
+    assert "Loss landscape" not in (out / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_disjoint_halves_become_one_classifier(models, merge):
 def test_the_report_names_the_labels_that_all_contenders_were_measured_on(merge):
     report, folder = merge("low", "high", match="weights")
     assert (report.heads.kind, report.heads.labels, report.heads.shared) == ("join", 10, 0)
-    assert report.verdict_sentence.endswith(" Of the 10 labels the parents know 5 and 5.")
+    assert report.verdict_sentence.endswith(" Of the 10 labels, the parents know 5 and 5.")
     card = (folder / "README.md").read_text()
     for text in (card, render_text(report)):
         assert "s 5 labels" in text

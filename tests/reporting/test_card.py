@@ -144,7 +144,7 @@ def test_licences_are_listed_or_named():
         license_link="https://example.com/terms",
         private_by_default=True,
         public_needs_override=True,
-        reason="no rule says what follows",
+        reason="not determined",
     )
     found = ModelCard(render_card(example(licence=other))).data
     assert (found.license, found.license_name) == ("other", "gemma")
@@ -247,7 +247,7 @@ def test_a_card_of_three_names_all_of_them_and_says_what_the_curve_is():
         "| Parent C, <code>org/chi</code> | 0.885 |",
         "Ensemble of all parents",
         "from parent A to this mixture of all parents",
-        "the same mixture of the untouched parents' own figures",
+        "the same mixture of the figures of the untouched parents",
         "activations, cycle-consistent",
         "weights 0.5, 0.3, 0.2",
         "| parent C | <code>stages",
@@ -265,11 +265,11 @@ def metadata_of(text):
 
 def test_a_card_names_the_labels_that_all_contenders_were_measured_on():
     card = render_card(of_other_labels())
-    assert "of 5 labels the parents know 3, 4; 2 are known to several" in card
+    assert "of 5 labels, the parents know 3, 4; 2 are shared" in card
     assert "3 labels, 700 rows" in card
     assert "4 labels, 300 rows" in card
     assert "| parent B | 0.890 | – | 0.950 |" in card
     assert "| this merge | 0.893 | 0.940 | 0.940 |" in card
     assert "their probabilities are added" in card
-    assert "Of the 5 labels the parents know 3 and 4." in card
+    assert "Of the 5 labels, the parents know 3 and 4." in card
     assert "that some parent knows" not in render_card(example())

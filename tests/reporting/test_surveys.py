@@ -66,7 +66,7 @@ def test_without_surveys_nothing_is_said_of_them():
     plain = example()
     assert '"surveys"' not in plain.to_json()
     assert set(pictures(plain)) == {"barrier.png"}
-    assert "What lies between" not in render_card(plain)
+    assert "Loss landscape" not in render_card(plain)
     none = example(surveys=Surveys())
     assert render_card(none) == render_card(plain)
 

@@ -62,10 +62,14 @@ def test_without_curves_no_picture_is_written_or_shown(tmp_path):
         (
             2.0,
             0.05,
-            ["A barrier on", "rises by at most 0.050 (0.045 to 0.055) nats", "matching the loss"],
+            ["A barrier on", "largest excess loss 0.050 (0.045 to 0.055) nats", "without matching"],
         ),
-        (2.0, -0.01, ["No barrier on", "at most −0.010 (−0.011 to −0.009) nats", "by 2.000 nats"]),
-        (2.0, None, ["A barrier on", "the loss rises by at most 2.000"]),
+        (
+            2.0,
+            -0.01,
+            ["No barrier on", "excess loss −0.010 (−0.011 to −0.009) nats", "matching 2.000 nats"],
+        ),
+        (2.0, None, ["A barrier on", "largest excess loss 2.000"]),
         (None, None, ["not measured"]),
     ],
 )
@@ -99,7 +103,9 @@ def test_an_open_maximum_is_said_to_be_open():
     open_ = bounded(0.1).model_copy(update={"settled": False})
     found = curve(0.1).model_copy(update={"error_barrier": open_})
     report = example(barrier=Barriers.of(naive=None, matched=found))
-    assert "The maximum of errors may lie between its 11 points." in barrier_sentence(report)
+    assert "The maximum of the error rate may lie between the 11 points." in barrier_sentence(
+        report
+    )
     assert "may lie between" not in barrier_sentence(example())
 
 
@@ -112,8 +118,8 @@ def test_training_rows_are_called_so_everywhere():
     report = example(barrier=bars)
     card, text = render_card(report), render_text(report)
     for shown in (card, text):
-        assert "300 of split train; 40 of them are calibration rows" in shown.replace("&#32;", " ")
-        assert "nothing in the verdict" in shown
+        assert "300 of split train, of which 40 are calibration rows" in shown.replace("&#32;", " ")
+        assert "not affect the verdict" in shown
     assert card.count("| 300 training |") == 2
     assert card.count("| 1,000 test |") == 2
     assert "training rows: loss barrier 0.010" in text
@@ -150,12 +156,12 @@ def test_a_merge_that_lost_says_what_it_has_not_used(method, steps):
     assert next_steps(worse(**method)) == steps
     text = render_text(worse(**method))
     assert all(f"\n- {render(step, PYTHON)}" in text for step in steps)
-    assert ("What may help" in text) == bool(steps)
+    assert ("What may improve the merge" in text) == bool(steps)
 
 
 def test_a_merge_that_did_not_lose_is_left_in_peace():
     assert next_steps(example()) == next_steps(unmeasured()) == []
-    assert "What may help" not in render_text(example())
+    assert "What may improve the merge" not in render_text(example())
 
 
 def test_learning_is_for_two():

@@ -84,7 +84,6 @@ def test_publishing_needs_a_name(jobs: JobService, anonymous: Visitor) -> None:
         ({"fuse": "twa", "fuse_options": {"epochs": 10**9}}, "ResourceError"),
         ({"trust_remote_code": True}, "RecipeError"),
         ({"samples": "all"}, "ResourceError"),
-        ({"match": "no-such"}, "RecipeError"),
     ],
 )
 def test_refusals_come_with_the_plan(

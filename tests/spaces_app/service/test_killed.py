@@ -53,8 +53,8 @@ def test_a_worker_killed_in_every_stage_and_the_same_merge_started_again(
         job = jobs.submit(anonymous, recipe)
         seen = shown(jobs, anonymous, job.id)
         assert not workers.on, f"{stage} was never begun"
-        assert "The process that worked on this was killed" in seen
-        assert "you can start it again" in seen
+        assert "The worker process was killed" in seen
+        assert "start it again" in seen
         assert jobs.status(anonymous, job.id).job.state is State.FAILED
         assert jobs.is_healthy()
         until(lambda: not any(jobs.folders.jobs.iterdir()))
@@ -121,7 +121,7 @@ def test_an_upload_killed_at_any_moment_is_completed_by_the_next(
                 publish(repo)
             killer.join()
         said = str(publish_view.unpublished(refused.value.refusal))
-        assert "Publishing was cut off" in said
+        assert "Publishing was interrupted" in said
         assert "publish again" in said
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         there = set(hub.api().list_repo_files(repo)) if hub.api().repo_exists(repo) else set()
@@ -190,7 +190,7 @@ def test_a_hub_that_is_killed_is_named_and_the_same_again_completes(
         own.kill()
         with pytest.raises(Refused) as refused:
             jobs.publish(me, again, {"push": "me/both", "private": False})
-        assert "Publishing was cut off" in publish_view.unpublished(refused.value.refusal)
+        assert "Publishing was interrupted" in publish_view.unpublished(refused.value.refusal)
         own.start()
         assert jobs.publish(me, again, {"push": "me/both", "private": False})["changed"]
 

@@ -119,12 +119,12 @@ def test_a_gated_parent_is_explained_and_respected(
     planned = office.plan(guest, recipe)
     shown = plan_view.render(planned.plan, None)
     assert "gated" in shown
-    assert "Published privately unless you decide otherwise" in shown
+    assert "Published privately by default" in shown
     job = office.submit(guest, recipe)
     assert ended(office, guest, job.id).job.state is State.DONE
     report = Report.read(office.result(guest, job.id))
     assert report.licence.private_by_default
-    assert "Private unless you decide otherwise" in publish_view.terms(report)
+    assert "Private by default" in publish_view.terms(report)
     message_of(lambda: office.result(anonymous, job.id))
 
 

@@ -185,7 +185,7 @@ def test_barriers_are_shown_on_test_and_on_training_rows() -> None:
     bars = plain.barrier.model_copy(update={"training": training})
     shown = str(report_view.barrier(example(barrier=bars)))
     assert shown.count("<td>300 training</td>") == shown.count("<td>1,000 test</td>") == 2
-    assert "nothing in the verdict" in shown
+    assert "not affect the verdict" in shown
     assert "training" not in str(report_view.barrier(plain))
 
 
@@ -193,7 +193,7 @@ def test_a_verdict_that_is_not_good_says_what_may_help_in_the_words_of_the_page(
     shown = str(report_view.verdict(example(verdict="worse")))
     assert "Fusion “least-squares”" in shown
     assert "--fuse" not in shown
-    assert "What may help" not in str(report_view.verdict(example()))
+    assert "What may improve the merge" not in str(report_view.verdict(example()))
     assert render(LONGER, PAGE) == (
         "Matching “learned” with `learning_steps: 3600` in a recipe: more steps, if this took fewer"
     )

@@ -68,7 +68,7 @@ def test_another_site_cannot_act_for_who_is_signed_in(app: RunningApp) -> None:
 
 def test_who_keeps_no_cookie_cannot_sign_in(app: RunningApp) -> None:
     """All visitors without one look alike."""
-    assert "keeps no cookies" in press(app, "own-token", OWN_PAGE, None)
+    assert "does not accept cookies" in press(app, "own-token", OWN_PAGE, None)
     assert app.context.sessions.find("address 127.0.0.1").token is None
 
 
@@ -81,7 +81,9 @@ def test_no_cookie_is_taken_for_an_address(app: RunningApp) -> None:
 def test_a_name_that_only_leads_here_does_not_get_the_machines_token(
     app: RunningApp, host: str
 ) -> None:
-    assert "on this machine" in press(app, "own-token", {**OWN_PAGE, "host": host}, "rebound")
+    assert "from this machine only" in press(
+        app, "own-token", {**OWN_PAGE, "host": host}, "rebound"
+    )
     assert who(app, "rebound") is None
 
 
