@@ -10,6 +10,7 @@ from hubmerge.tasks._registry import (
     register,
     require_task,
     task_of,
+    task_of_model,
     tasks,
     why_unmeasured,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "register",
     "require_task",
     "task_of",
+    "task_of_model",
     "tasks",
     "why_unmeasured",
 ]

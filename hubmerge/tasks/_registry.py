@@ -5,6 +5,7 @@ What no task accepts is merged, but measured by nothing, and never called what i
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,15 @@ def task_of(config: PreTrainedConfig) -> Task | None:
             hint="a task accepts what no other one does: remove one of the packages they are from",
         )
     return found[0] if found else None
+
+
+def task_of_model(model: PreTrainedModel) -> Task | None:
+    """As `task_of`; a model that was never saved is known by its class."""
+    config = model.config
+    if not config.architectures:
+        config = copy.copy(config)
+        config.architectures = [type(model).__name__]
+    return task_of(config)
 
 
 def require_task(config: PreTrainedConfig, ref: str) -> Task:
@@ -111,7 +121,7 @@ def probe_for(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str,
     """
     from hubmerge.models.probe import probe_inputs
 
-    task = task_of(model.config)
+    task = task_of_model(model)
     probe = probe_inputs if task is None else task.probe
     return probe(model, rows, seed)
 

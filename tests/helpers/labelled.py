@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from hubmerge.data.batches import Batches
-from hubmerge.tasks import task_of
+from hubmerge.tasks import task_of_model
 from tests.helpers.tiny import probe
 
 
@@ -23,5 +23,5 @@ def labelled(model, rows):
     def read(indices):
         return {name: value[list(indices)] for name, value in given.items()}
 
-    kept = task_of(model.config).statistics()
+    kept = task_of_model(model).statistics()
     return Batches(read, tuple(range(rows)), labels, statistics=kept)
