@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="A Hub on this machine, for trying things out.")
+app = typer.Typer(
+    no_args_is_help=True, help="An embedded Hub on this machine, for trying things out."
+)
 
 
 @app.callback()
 def hub() -> None:
-    """A Hub on this machine, for trying things out."""
+    """An embedded Hub on this machine, for trying things out."""
 
 
 @app.command()

@@ -13,7 +13,7 @@ NAME = "path"
 
 
 def _path(options: PathOptions, recipe: Recipe, destination: Destination, output: o.Output) -> None:
-    """Find a path of low loss from A to B: align them, bend a curve, measure all of it."""
+    """Find a low-loss path from A to B: align them, train a curve, measure both."""
     from hubmerge.surveys.path import find_path
 
     found = find_path(recipe, **dict(options), out=destination.out)

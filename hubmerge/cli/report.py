@@ -17,7 +17,7 @@ def command(
     merge: Annotated[str, typer.Argument(metavar="MERGE", help="A merge's folder, or its Hub id.")],
     json: Json = False,
 ) -> None:
-    """Show the report of a merge that is already made."""
+    """Show the report of an existing merge."""
     o.settle(quiet=True, json=json)
 
     from hubmerge.pipeline.publish import read_report

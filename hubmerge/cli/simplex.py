@@ -14,7 +14,7 @@ NAME = "simplex"
 def _simplex(
     options: SimplexOptions, recipe: Recipe, destination: Destination, output: o.Output
 ) -> None:
-    """Measure all that lies between models, aligned jointly, refined, or each to the first."""
+    """Measure the simplex of several models, aligned jointly, refined, or each to the first."""
     from hubmerge.surveys.simplex import find_simplex
 
     found = find_simplex(recipe, samples=options.points, out=destination.out)

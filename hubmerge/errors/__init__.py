@@ -135,19 +135,19 @@ class RecipeError(HubmergeError):
 
 
 class SpecError(HubmergeError):
-    """A spec file that is malformed or does not describe the model in front of it."""
+    """A spec file that is malformed or does not describe the model."""
 
     exit_code = 10
 
 
 class FamilyError(HubmergeError):
-    """The model belongs to a family no spec describes."""
+    """The model belongs to a family that no spec describes."""
 
     exit_code = 11
 
 
 class LawError(HubmergeError):
-    """A symmetry moved the outputs it must keep: the spec is wrong for this model."""
+    """A symmetry changed the outputs it must preserve: the spec is wrong for this model."""
 
     exit_code = 12
 
@@ -159,7 +159,7 @@ class MismatchError(HubmergeError):
 
 
 class LabelError(HubmergeError):
-    """The two models' labels, or the data set's labels, cannot be brought together."""
+    """The labels of the models, or of the data set, cannot be matched."""
 
     exit_code = 14
 
@@ -177,7 +177,7 @@ class CanonicalError(HubmergeError):
 
 
 class RemoteCodeError(HubmergeError):
-    """The model needs to run code of its own, which was not allowed."""
+    """The model needs remote code, which was not allowed."""
 
     exit_code = 16
 
@@ -195,7 +195,7 @@ class AccessError(HubmergeError):
 
 
 class HubUnavailableError(HubmergeError):
-    """The Hub did not answer, or went away in the middle."""
+    """The Hub did not answer, or the connection was lost."""
 
     exit_code = 22
 
@@ -207,7 +207,7 @@ class DataError(HubmergeError):
 
 
 class TargetError(HubmergeError):
-    """The place to write to exists already, or cannot be written."""
+    """The target exists already, or cannot be written."""
 
     exit_code = 40
 
@@ -231,13 +231,13 @@ class ConflictError(HubmergeError):
 
 
 class VerificationError(HubmergeError):
-    """A merge is not what its report says, or the Hub does not hold what was pushed to it."""
+    """A merge differs from its report, or the Hub's files from those that were pushed."""
 
     exit_code = 44
 
 
 class UncheckedError(HubmergeError):
-    """Not everything a report says could be checked: what the merge was made from is gone."""
+    """Parts of a report could not be checked, for example because a source is gone."""
 
     exit_code = 45
 

@@ -11,9 +11,9 @@ ROTATIONS = "rotations"
 
 LAWS = {
     IDENTITY: "a model fused with itself is the same function",
-    EXCHANGE: "the parents may be given in any order, their weights along with them",
-    ENDS: "where one parent weighs everything, the result is that parent",
-    UNITY: "weights sum to one: what all parents agree on stays",
+    EXCHANGE: "the order of the parents (with their weights) does not matter",
+    ENDS: "where one parent has all the weight, the result is that parent",
+    UNITY: "weights sum to one: what all parents agree on is kept",
     PERMUTATIONS: "reordering the units of all models alike reorders those of the result",
     ROTATIONS: "so does rotating them, where a family allows it",
 }

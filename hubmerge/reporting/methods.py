@@ -55,8 +55,8 @@ KINDS = (
     MethodKind("match", "matchers", "aligns the units of two models"),
     MethodKind("multi-match", "multi_matchers", "aligns more than two models"),
     MethodKind("fuse", "fusions", "makes one model of aligned ones"),
-    MethodKind("repair", "repairs", "repairs statistics after fusing"),
-    MethodKind("curve", "curves", "leads from one model to another (hubmerge path)"),
+    MethodKind("repair", "repairs", "corrects activation statistics after fusion"),
+    MethodKind("curve", "curves", "connects two models by a curve (hubmerge path)"),
 )
 
 

@@ -23,9 +23,9 @@ def ema(
     states: Sequence[State],
     weights: Sequence[float],
     *,
-    decay: Annotated[float, Says("what the mean so far weighs at each checkpoint", 0, 1)] = 0.5,
+    decay: Annotated[float, Says("weight of the mean so far at each checkpoint", 0, 1)] = 0.5,
 ) -> Fused:
-    """The moving average of a run's checkpoints, given in order, from the first one on.
+    """The exponential moving average of a run's checkpoints, given in order.
 
     The decay is per checkpoint, not per step of training.
     """

@@ -44,9 +44,11 @@ def fisher(
     *,
     context: MethodContext,
     seed: int,
-    draws: Annotated[int, Says("classes drawn per row; 0 takes all, as likely as they are", 0)] = 1,
+    draws: Annotated[
+        int, Says("classes drawn per row; 0 uses all, weighted by probability", 0)
+    ] = 1,
 ) -> dict[str, Tensor]:
-    """Each weight averaged by its diagonal Fisher information in each model, on unlabelled rows.
+    """The mean of each weight, weighted by its diagonal Fisher information; on unlabelled rows.
 
     The information is the expected squared gradient of the log-likelihood under the model's own
     predictions, of every example by itself. All classes of a row give that expectation exactly;

@@ -27,10 +27,10 @@ def greedy_soup(
     scorer: ValidationScorer,
     metric: Annotated[
         Literal["loss", "accuracy", "robust-accuracy"],
-        Says("what must not get worse; robust is under noise on the inputs"),
+        Says("what must not get worse; robust means under input noise"),
     ] = "accuracy",
 ) -> Fused:
-    """The mean of those models that do not make it worse on validation rows, the best first.
+    """The mean of the models that, added best first, do not make it worse on validation rows.
 
     So it is never worse there than the best model alone. Every candidate is repaired before it is
     judged; of those that are as good alone, the one of less loss comes first. The record says what

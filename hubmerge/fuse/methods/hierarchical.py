@@ -25,12 +25,14 @@ def hierarchical(
     states: Sequence[State],
     weights: Sequence[float],
     *,
-    runs: Annotated[str, Says("checkpoints of each run, in order, as 3+2; empty: one run")] = "",
+    runs: Annotated[
+        str, Says("checkpoints of each run, in order, such as 3+2; empty: one run")
+    ] = "",
     last: Annotated[int, Says("how many of each run's latest checkpoints are averaged", 1)] = 26,
 ) -> Fused:
-    """The mean over runs of the mean of each run's latest checkpoints, run after run in order.
+    """The mean over runs of the mean of each run's latest checkpoints, given run by run.
 
-    Every run weighs alike, however many checkpoints it has. Runs must lie in one basin.
+    Every run has equal weight, however many checkpoints it has. Runs must lie in one basin.
     """
     own: list[float] = []
     sizes = _sizes(runs, len(states))

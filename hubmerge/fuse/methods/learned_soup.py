@@ -32,7 +32,7 @@ def learned_soup(
 ) -> Fused:
     """Positive weights that sum to 1, learned on the loss of the mixture on validation rows.
 
-    They start alike; what is learned is their logarithms.
+    They start equal; their logarithms are learned.
     """
     start = torch.zeros(len(states), dtype=torch.float64)
     found = learned(

@@ -48,7 +48,7 @@ PROBE = 2
 def least_squares(
     states: Sequence[State], weights: Sequence[float], *, context: MethodContext
 ) -> dict[str, Tensor]:
-    """Refit every layer to the parents' mean output there, on unlabelled calibration images.
+    """Every layer refitted to the parents' mean output there, on unlabelled calibration images.
 
     weights: one per state, summing to 1. What is no layer (norms by themselves, class tokens,
     position embeddings, tensors with several uses) is averaged.

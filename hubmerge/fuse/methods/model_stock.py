@@ -24,7 +24,7 @@ TINY = 1e-6
 def model_stock(
     states: Sequence[State], weights: Sequence[float], *, base: State
 ) -> dict[str, Tensor]:
-    """The mean of the models drawn towards the base, tensor by tensor, by the angle between them.
+    """The mean of the models shrunk towards the base, tensor by tensor, by their mutual angle.
 
     The ratio t = N cos / (1 + (N - 1) cos) is the foot of the perpendicular from the centre of all
     such models, which the paper estimates from N of them. Where they point in opposite directions

@@ -25,7 +25,7 @@ CLOSE = 1e-12
     laws=tuple(set(LAWS) - {UNITY}),
 )
 def slerp(states: Sequence[State], weights: Sequence[float]) -> dict[str, Tensor]:
-    """Each tensor at the weighted mean on the sphere of directions, not on the chord.
+    """Spherical interpolation of each tensor: the weighted mean on the sphere of directions.
 
     Of two that is sin((1 - t) θ) / sin θ times the first plus sin(t θ) / sin θ times the second.
     Tensors that point the same or the opposite way, or are 0, are averaged.

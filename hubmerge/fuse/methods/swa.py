@@ -23,10 +23,10 @@ def swa(
     states: Sequence[State],
     weights: Sequence[float],
     *,
-    start: Annotated[int, Says("checkpoints at the beginning that are left out", 0)] = 0,
-    every: Annotated[int, Says("length of a cycle: one checkpoint in so many is taken", 1)] = 1,
+    start: Annotated[int, Says("checkpoints left out at the beginning", 0)] = 0,
+    every: Annotated[int, Says("length of a cycle, in checkpoints", 1)] = 1,
 ) -> Fused:
-    """The mean of a run's checkpoints, given in order: those at the ends of its cycles."""
+    """The mean of a run's checkpoints at the ends of its cycles, given in order."""
     chosen = range(start + every - 1, len(states), every)
     refuse_none(chosen, f"start {start}, every {every}", len(states))
     return mean_of(states, chosen)

@@ -29,7 +29,7 @@ def swad(
     patience: Annotated[int, Says("checkpoints no better than the window's first", 1)] = 3,
     overfit: Annotated[int, Says("checkpoints above the tolerance that end the window", 1)] = 6,
     tolerance: Annotated[
-        float, Says("what the loss may rise to, by the first ones' mean", 1)
+        float, Says("loss allowed, relative to the mean of the first ones", 1)
     ] = 1.3,
 ) -> Fused:
     """The mean of all checkpoints of a run between where validation loss settles and overfits."""

@@ -32,7 +32,7 @@ def swag(
     ] = 20,
     scale: Annotated[float, Says("deviations the sample is drawn with; 0 is the mean", 0)] = 1.0,
 ) -> dict[str, Tensor]:
-    """A draw around the mean of a run's checkpoints, by their variances and low-rank covariance.
+    """A sample around the mean of a run's checkpoints, with diagonal and low-rank covariance.
 
     Half of the covariance is diagonal, half of it spanned by the last checkpoints' deviations from
     the mean up to each of them. Running statistics and counters are not drawn.

@@ -24,7 +24,7 @@ def ties(
     density: Annotated[float, Says("share of each task vector that is kept", 0, 1)] = 0.2,
     scale: Annotated[float, Says("what the merged task vector is multiplied by")] = 1.0,
 ) -> dict[str, Tensor]:
-    """The largest changes of each model, where most of their weight agrees on the sign.
+    """Task vectors trimmed to their largest changes, averaged where the majority sign agrees.
 
     Changes are trimmed within each tensor, and the mean is over the models that agree.
     """

@@ -28,7 +28,7 @@ def batch_norms(model: nn.Module) -> list[str]:
 
 @repair(source="arXiv:2211.08403, section 4; arXiv:1803.05407, section 3")
 def reestimate_batch_norm(context: MethodContext, parents: Sequence[State]) -> Repairer:
-    """Running means and variances measured anew on calibration images.
+    """Running means and variances re-estimated on calibration images.
 
     Every batch is normalised by its own statistics, as in training, so that one pass measures all
     layers behind already corrected ones. With gain and shift averaged, this sets every channel's

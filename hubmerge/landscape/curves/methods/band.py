@@ -14,7 +14,7 @@ from hubmerge.symmetry.permutation import State
 
 @curve(source="arXiv:1803.00885, section 3.1", bends=5)
 def band(first: State, last: State, bends: int, teacher: PathTrainer) -> Chain:
-    """The nudged elastic band: pivots slide downhill across the path and stay spread along it.
+    """The nudged elastic band: bends descend perpendicular to the path and stay equidistant.
 
     Of the loss only what is at right angles to the path moves a pivot; along it, pivots are kept
     evenly apart. It begins as the straight line.

@@ -10,7 +10,7 @@ from hubmerge.symmetry.permutation import State
 
 @curve(source="arXiv:1802.10026, section 3.2", bends=1)
 def bezier(first: State, last: State, bends: int, teacher: PathTrainer) -> Chain:
-    """A Bezier curve, its control points trained at random places along it.
+    """A Bezier curve whose control points are trained at random points along it.
 
     One bend makes it quadratic, as in the paper. It begins as the straight line.
     """

@@ -10,5 +10,5 @@ from hubmerge.symmetry.permutation import State
 
 @curve(source="arXiv:1412.6544, section 3", bends=0)
 def line(first: State, last: State, bends: int, teacher: PathTrainer) -> Chain:
-    """The straight line between the models: nothing is learned."""
+    """The straight line between the models; nothing is trained."""
     return Chain(straight(first, last, bends), hats)

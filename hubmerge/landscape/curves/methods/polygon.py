@@ -10,7 +10,7 @@ from hubmerge.symmetry.permutation import State
 
 @curve(source="arXiv:1802.10026, section 3.2", bends=1)
 def polygon(first: State, last: State, bends: int, teacher: PathTrainer) -> Chain:
-    """Straight pieces over bends that are trained at random places along them.
+    """Straight pieces whose bends are trained at random points along them.
 
     Every piece takes as much of the way as any other. It begins as the straight line.
     """

@@ -22,7 +22,7 @@ ROUNDS = 100
 
 @multi_matcher(source="arXiv:2209.04836, Algorithm 3", without_data=True)
 def merge_many(problem: MultiMatchProblem) -> list[Match]:
-    """Each model in turn is matched to the mean of all the others; by permutations alone.
+    """Matches each model in turn to the mean of all others, by permutations alone.
 
     In an order drawn from the seed. A match is kept if it raises the sum over all pairs of the
     parameters' inner products, which the paper's coordinate descent cannot lower; so it ends.
