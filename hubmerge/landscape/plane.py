@@ -49,6 +49,6 @@ def _sentence(inputs: SurveyInputs, middles: dict[str, PlanePoint], n: int) -> s
     own = listed([figure(float(end.first(n).losses().mean())) for end in inputs.ends])
     came, aligned = (figure(middles[name].loss) for name in CORNERS[1:])
     return (
-        f"Halfway from A to B the loss is {came} nats with B as given, and {aligned} with B "
+        f"At the midpoint of A and B the loss is {came} nats with B as given, and {aligned} with B "
         f"aligned; the models' own are {own}, on {count(n)} test {inputs.splits.reading.unit}."
     )

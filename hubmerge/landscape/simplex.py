@@ -37,9 +37,8 @@ def compare_simplexes(measured: list[SimplexMeasured], unit: str) -> SimplexSeen
     best = measured[0]
     return SimplexSeen(
         simplexes=measured,
-        sentence=f"Matched by {best.multi_match}, the loss inside the simplex rises by at "
-        f"most {interval(barrier_of(best))} nats above the models' own on {counted(best.n)} test "
-        f"{unit}.",
+        sentence=f"Matched by {best.multi_match}, the largest excess loss in the simplex is "
+        f"{interval(barrier_of(best))} nats over the models' own, on {counted(best.n)} test {unit}.",
     )
 
 

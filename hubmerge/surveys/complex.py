@@ -107,6 +107,6 @@ def _sentence(found: Complex) -> str:
     names = parent_letters(found.count)
     said = ["".join(names[k] for k in face) for face in found.maximal if len(face) > 1]
     if not said:
-        return f"No two of {found.count} models are joined by a low path."
+        return f"None of the {found.count} models are connected by a low-loss path."
     more = "; larger ones were not tried: the budget was used up" if found.exhausted else ""
     return f"{found.count} models, low-loss simplexes: {', '.join(said)}{more}."
