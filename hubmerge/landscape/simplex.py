@@ -38,7 +38,7 @@ def compare_simplexes(measured: list[SimplexMeasured], unit: str) -> SimplexSeen
     return SimplexSeen(
         simplexes=measured,
         sentence=f"Matched by {best.multi_match}, the largest excess loss in the simplex is "
-        f"{interval(barrier_of(best))} nats over the models' own, on {counted(best.n)} test {unit}.",
+        f"{interval(barrier_of(best))} nats over the models' own on {counted(best.n)} test {unit}.",
     )
 
 

@@ -282,7 +282,7 @@ def simplex_seen(models: int = 3) -> SimplexSeen:
             )
             for together in ("cycle-consistent", "star")
         ],
-        sentence="Matched by cycle-consistent, the largest excess loss in the simplex is 0.200 nats.",
+        sentence="Matched by cycle-consistent, the largest excess loss is 0.200 nats.",
     )
 
 
