@@ -117,7 +117,7 @@ SITUATIONS: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
         moved_outputs,
         'symmetry="permutations"',
         "--symmetry permutations",
-        "Symmetries “reordering alone”",
+        "Symmetries “reordering only”",
     ),
     "MismatchError": (constructed("MismatchError"), *["it is not as it was"] * 3),
     "LabelError": (
@@ -137,7 +137,7 @@ SITUATIONS: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
         no_canonical_form,
         'symmetry="permutations"',
         "--symmetry permutations",
-        "Symmetries “reordering alone”",
+        "Symmetries “reordering only”",
     ),
     "NotFoundError": (lambda tmp: read_recipe(tmp / "no.yaml") and None, *["no.yaml"] * 3),
     "AccessError": (

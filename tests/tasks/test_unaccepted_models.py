@@ -68,7 +68,7 @@ def test_they_are_merged_and_their_card_names_the_class_that_loads_them(parents,
     assert f"no task accepts a {architecture}" in " ".join(planned.output.split())
     done = run("merge", *parents, "--match", "none", "-o", tmp_path / "out", "-q")
     assert done.exit_code == 0, done.output
-    assert f"because no task accepts a {architecture}" in done.output
+    assert f"nothing was evaluated: no task accepts a {architecture}" in done.output
     report = Report.read(tmp_path / "out")
     merged = report.merged
     assert (merged.task, merged.auto_class, merged.pipeline_tag) == (None, auto_class, tag)
