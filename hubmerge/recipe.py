@@ -376,7 +376,7 @@ class Recipe(RecipePart):
                 "plane": "the loss on a plane through two models",
                 "simplex": "all mixtures of three models or more",
             },
-            label="What lies around the merge",
+            label="Surveys around the merge",
             see="landscape.md#on-a-merges-card",
         ),
     ] = ()
@@ -413,12 +413,12 @@ class Recipe(RecipePart):
             "What happens to the heads of parents with different label sets.",
             group=MODELS,
             choices={
-                "same": "different label sets are refused",
+                "same": "refused",
                 "join": "one output for every label",
                 "concat": "all outputs side by side",
             },
             also=(MATCH,),
-            label="Models that know other classes",
+            label="Different label sets",
             see="heads.md",
         ),
     ] = SAME

@@ -25,7 +25,7 @@ LOOKS_AT = {
 }
 """Mark of a method -> what it looks at, in plain words."""
 SURVEYS = [
-    ("A curve around the barrier", "path"),
+    ("A low-loss curve", "path"),
     ("The loss all around", "plane"),
     ("All mixtures", "simplex"),
 ]

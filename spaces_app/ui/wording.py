@@ -100,7 +100,7 @@ PAGE = Wording(
         "sign in": "sign in on this page",
         "sign in again": "sign in again on this page, with another token",
         "survey more": "“All mixtures” takes more",
-        "survey path": "“A curve around the barrier” takes two",
+        "survey path": "“A low-loss curve” takes two",
         "use alignment": "leave “Data set” empty",
         "whose token": "the top of this page says as whom you are signed in",
     },

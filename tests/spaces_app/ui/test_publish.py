@@ -148,11 +148,14 @@ def test_a_private_model_is_reported_without_a_terminal(
         ),
         (
             leave_out("base", "heads"),
-            "leave “Common base” empty and choose Models that know other classes “refused”",
+            "leave “Common base” empty and choose Different label sets “refused”",
         ),
         (option("samples", "all"), "`samples: all` in a recipe"),
         ("OWNER/NAME", "OWNER/NAME"),
-        (JOINED, f"{LABELS['heads']} “all in one list” makes one head over the labels of all"),
+        (
+            JOINED,
+            f"{LABELS['heads']} “one output for every label” makes one head over the labels of all",
+        ),
     ],
 )
 def test_options_become_controls(hint: str, said: str) -> None:
