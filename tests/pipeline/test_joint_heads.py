@@ -228,7 +228,7 @@ def test_models_without_classes_are_refused(models, tmp_path):
     speaker = texts.saved(texts.BUILD["gpt2"](), tmp_path / "speaker")
     refs = (str(speaker), str(speaker))
     for kind in ("join", "concat"):
-        with pytest.raises(RecipeError, match="tell classes apart") as refused:
+        with pytest.raises(RecipeError, match="is for classifiers") as refused:
             plan(hm.Recipe(models=refs, heads=kind))
         assert "GPT2LMHeadModel" in (refused.value.found or "")
 
