@@ -78,7 +78,7 @@ def _of_plane(seen: PlaneSeen) -> list[Table]:
             figure(seen.middles[name].loss if name in seen.middles else None),
             figure(seen.middles[name].accuracy if name in seen.middles else None),
         )
-        for name, (x, y) in seen.corners.items()
+        for name, (x, y) in sorted(seen.corners.items())
     ]
     return [Table(("model", "x", "y", "loss halfway from A", "accuracy there"), rows)]
 

@@ -27,7 +27,7 @@ def draw_plane(found: PlaneSeen, unit: str) -> bytes:
     bar.set_ticks(levels[::2].tolist(), labels=[f"{np.exp(level):.2f}" for level in levels[::2]])
     bar.ax.tick_params(labelsize=8)
     start = found.corners["A"]
-    for name, (x, y) in found.corners.items():
+    for name, (x, y) in sorted(found.corners.items()):
         if name != "A":
             axes.plot([start[0], x], [start[1], y], color=PAPER, linewidth=1.6, linestyle="--")
         axes.plot([x], [y], marker="o", markersize=8, color=VERMILION, markeredgecolor=PAPER)
