@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from mcp import ClientSession
-from mcp.client.streamable_http import streamablehttp_client
+from mcp.client.streamable_http import streamable_http_client
 
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Host
@@ -31,7 +31,7 @@ def speaking(address: str, say: Callable[[ClientSession, Ask], Awaitable[Any]]) 
 
     async def speak() -> Any:
         async with (
-            streamablehttp_client(address) as (reading, writing, _),
+            streamable_http_client(address) as (reading, writing, _),
             ClientSession(reading, writing) as session,
         ):
             await session.initialize()
