@@ -4,7 +4,7 @@
 
 Small networks of each family are trained on scikit-learn's digits, as `hubmerge demo` does, and
 merged in several ways. Then `hubmerge verify` checks each merge with torch, its libraries and numpy
-told to calculate as on a processor without AVX, which takes sums in another order. The table shows
+made to calculate as on a processor without AVX, which takes sums in another order. The table shows
 the largest deviation of weights, in units of their tensor's largest element, and of figures, both
 as a share of what `verify` allows.
 """
@@ -91,7 +91,7 @@ def share(check: dict[str, Any]) -> float:
 def rows(
     folder: Path, family: str | None, quick: bool, more: Sequence[str]
 ) -> Iterator[tuple[str, ...]]:
-    """The table, family by family; each row is told on stderr when it is there."""
+    """The table, family by family; each row is also printed on stderr at once."""
     for course in PARENT_CONFIGS:
         if family in (None, course.name):
             parents, data = common.trained(folder, course.name, SEEDS, quick)

@@ -75,7 +75,7 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
 
 
 def build(name: str, seed: int, quick: bool) -> PreTrainedModel:
-    """A randomly initialised image classifier of a shape everybody knows; tiny if `quick`.
+    """A randomly initialised image classifier of a well-known shape; tiny if `quick`.
 
     resnet50: 25.6M parameters (arXiv:1512.03385, table 1); vit-b16: 86.6M (arXiv:2010.11929,
     table 1). They are the defaults of transformers' ResNetConfig and ViTConfig, with 1,000 classes.

@@ -6,7 +6,7 @@ Three networks are trained on scikit-learn's digits as `hubmerge demo` trains it
 every way, each in a process of its own, on a fourth as their base where one is needed: fused and
 repaired, not matched. The table shows the CPU seconds of that over those of one pass of one model
 over the 1,000 calibration rows, and the most memory it held beyond what was held before, over the
-float32 bytes of one model (a pass itself holds less than can be told from noise). One thread. Linux
+float32 bytes of one model (a pass itself holds no more than noise). One thread. Linux
 only, as the peak of memory is read from /proc/self.
 """
 

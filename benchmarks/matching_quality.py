@@ -98,7 +98,7 @@ def compare(pair: Pair, restarts: int) -> Iterator[tuple[str, ...]]:
 
 
 def recovered(pair: Pair, found: Mapping[str, Tensor]) -> str:
-    """Share of units at their place, or a dash where nobody knows it."""
+    """Share of units at their place, or a dash where it is unknown."""
     if pair.planted is None:
         return "-"
     wanted = invert(pair.spec, pair.planted)

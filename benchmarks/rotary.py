@@ -5,7 +5,7 @@
 Pairs of small Llamas learn from different seeds what follows what: every token depends on two
 before it, by a table drawn once. Each pair is aligned by weights and by activations, with
 permutations alone, with everything but the complex factors of queries and keys, and with
-everything; shown is the loss of the average on texts nobody has seen, in nats per token.
+everything; shown is the loss of the average on unseen texts, in nats per token.
 """
 
 from __future__ import annotations
@@ -136,8 +136,8 @@ def main() -> None:
                         moments = measure_moments(spec, a, b, seen, workers)
                     found = matcher.function(spec, a.state_dict(), b.state_dict(), moments=moments)
                     losses.append(loss(averaged(found, a, b)))
-                told = (f"{value:.4f}" for value in (parents, *losses))
-                rows.append((f"{keys} keys", "{} and {}".format(*seeds), method, *told))
+                cells = (f"{value:.4f}" for value in (parents, *losses))
+                rows.append((f"{keys} keys", "{} and {}".format(*seeds), method, *cells))
     headings = ("4 queries", "seeds", "matcher", "parents", "permuted", "all but turns", "all")
     common.show(headings, rows)
 

@@ -4,7 +4,7 @@
 
 Starts the app, in a process of its own, beside an embedded Hub with one pair of small models, and
 has every person hand in a merge of their own (by weights, each another seed) at the same moment,
-over HTTP. Says how long it took, what became of each, whether anybody got somebody else's, what is
+over HTTP. Says how long it took, what became of each, whether a visitor got another one's, what is
 left in the app afterwards, and what the app, its workers and the Hub held at most.
 """
 

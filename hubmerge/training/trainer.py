@@ -210,7 +210,7 @@ def weight(seed: int, step: int) -> float:
 
 
 def store_state(context: MethodContext, name: str, state: TrainingState) -> None:
-    """Keeps `state` on the shelf, if there is one."""
+    """Keeps `state` in the checkpoint store, if there is one."""
     if context.checkpoints is None or not context.workers.is_main:
         return
     adam, schedule, tensors = state.adam, state.schedule, dict[str, Tensor]()
@@ -225,7 +225,7 @@ def store_state(context: MethodContext, name: str, state: TrainingState) -> None
 
 
 def stored_state(context: MethodContext, name: str) -> TrainingState | None:
-    """What lies on the shelf under `name`: the same on all processes."""
+    """The stored state called `name`: the same on all processes."""
     checkpoints = context.checkpoints
     if checkpoints is None:
         return None

@@ -16,7 +16,7 @@ from torch import Tensor
 from hubmerge.utils.tensor_files import store
 
 KEPT = 8
-"""Pieces of work a shelf holds; the ones put there longest ago make room."""
+"""Checkpoints that are kept; the oldest are removed first."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ OFFERED: dict[str, Callable[[allowed.Given], allowed.Choices]] = {
 EVERYTHING = allowed.Given(data=True)
 
 
-class Fold:
+class AdvancedPanel:
     """A component for every option of a recipe that has a label; they offer what works."""
 
     def __init__(self, context: Context, kind: type[Recipe] = Recipe) -> None:

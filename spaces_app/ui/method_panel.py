@@ -12,7 +12,7 @@ from hubmerge.recipe import Recipe
 from spaces_app.service.job import Refused, refusing
 from spaces_app.ui import markup, recipe_text
 from spaces_app.ui import presets as levels
-from spaces_app.ui.advanced_panel import Fold, values_of
+from spaces_app.ui.advanced_panel import AdvancedPanel, values_of
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET, heading
 
@@ -20,7 +20,7 @@ EMPTY = ("", "", "")
 IN_USE = "Its models and options are used, and what stands in the fields above is not."
 
 
-class Choose:
+class MethodPanel:
     """The level, the fold with everything else, and the recipe they make."""
 
     def __init__(self, context: Context) -> None:
@@ -32,7 +32,7 @@ class Choose:
             label="How thorough?",
             elem_id="level",
         )
-        self.fold = Fold(context)
+        self.fold = AdvancedPanel(context)
         with gr.Accordion("The recipe, to run it anywhere", open=False, elem_id="recipe"):
             with gr.Tab("YAML"):
                 self.yaml = gr.Code(language="yaml", label="hubmerge.yaml", interactive=False)
@@ -109,7 +109,7 @@ def recipe_of(
     return levels.to_recipe(names, data, level, values_of(typed))
 
 
-def told(recipe: Recipe | None) -> tuple[str, str, str]:
+def texts_of(recipe: Recipe | None) -> tuple[str, str, str]:
     """The recipe three times."""
     if recipe is None:
         return EMPTY

@@ -13,7 +13,7 @@ from spaces_app.service.job import Refused, refusing
 from spaces_app.ui import api, gallery_view, markup, plan_view
 from spaces_app.ui.account import AccountPanel
 from spaces_app.ui.context import Context
-from spaces_app.ui.method_panel import EMPTY, Choose, recipe_of, told
+from spaces_app.ui.method_panel import EMPTY, MethodPanel, recipe_of, texts_of
 from spaces_app.ui.models_panel import ModelsPanel
 from spaces_app.ui.progress_panel import REMEMBER, ProgressPanel
 from spaces_app.ui.publish_panel import PublishPanel
@@ -52,7 +52,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
     gr.Navbar(main_page_name="Merge")
     _head()
     account = AccountPanel(context)
-    models, method = ModelsPanel(context), Choose(context)
+    models, method = ModelsPanel(context), MethodPanel(context)
     start = gr.Button("Merge", variant="primary", elem_id="start", interactive=False)
     refused = gr.HTML(elem_id="refused")
     progress, result, publish = ProgressPanel(context), ResultPanel(context), PublishPanel(context)
@@ -67,7 +67,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
 
     def describe(*values: Any) -> tuple[Any, ...]:
         try:
-            return told(recipe_of(*values))
+            return texts_of(recipe_of(*values))
         except HubmergeError:
             return EMPTY
 

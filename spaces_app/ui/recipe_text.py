@@ -50,7 +50,7 @@ def as_python(recipe: Recipe) -> str:
 
 
 def from_yaml(text: str, most: int = RECIPE_BYTES) -> Recipe:
-    """The recipe somebody sent, of `most` bytes. Raises: RecipeError."""
+    """The recipe a visitor sent, of at most `most` bytes. Raises: RecipeError."""
     if len(text.encode(errors="replace")) > most:
         raise RecipeError("this is too long for a recipe", found=f"at most {most:,} bytes")
     try:

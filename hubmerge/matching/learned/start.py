@@ -106,8 +106,8 @@ def name_of(
 ) -> str:
     """The name of this piece of work: other models, rows, starts, rates or words are another.
 
-    Every row is read for it, which learning will do anyway. Empty where there is no shelf on which
-    work could be found under its name. Called by all processes alike.
+    Every row is read for it, which learning will do anyway. Empty without a checkpoint store to
+    find it in. Called by all processes alike.
     """
     if context.checkpoints is None:
         return ""
