@@ -77,10 +77,10 @@ def test_in_a_process_that_only_has_the_environment(hub: EmbeddedHub, tmp_path: 
     push(hub, "load/vit", save(tmp_path / "a", tiny_vit()))
     push(hub, "load/mlp", save(tmp_path / "b", tiny_mlp()))
     code = """
-import hubmerge.hub
+import hubmerge
 from transformers import AutoModelForImageClassification
 for ref in ("load/vit", "load/mlp"):
-    mine = hubmerge.hub.load(ref)
+    mine = hubmerge.load(ref)
     theirs = AutoModelForImageClassification.from_pretrained(ref).state_dict()
     state = mine.model.state_dict()
     print(mine.source.sha, all(bool((state[name] == theirs[name]).all()) for name in theirs))
