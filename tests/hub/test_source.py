@@ -105,7 +105,7 @@ def test_missing_repository(hub: EmbeddedHub, as_user: Any) -> None:
     as_user("")
     with pytest.raises(NotFoundError) as refused:
         resolve("src/nothing")
-    assert "hf auth login" in str(refused.value)
+    assert "huggingface_hub.login()" in str(refused.value)
 
 
 def test_private_repository(hub: EmbeddedHub, as_user: Any, tmp_path: Path) -> None:

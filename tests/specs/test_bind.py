@@ -236,12 +236,12 @@ REFUSED = {
         ["'vo' lies within 'head', which is not to its left", "compose them: (head vo)"],
         '"o.weight"',
     ),
-    "sizes that cannot be told apart": (
+    "sizes that cannot be distinguished": (
         'space.head = "heads"',
         "space.head = {}",
         {},
         [
-            "the sizes of 'head' and 'vo' cannot be told apart",
+            "the sizes of 'head' and 'vo' cannot be distinguished",
             'h.0.v.weight is "(head vo) resid", axis 0 has length 6   [6, 8]',
             "give one of them a size",
         ],
