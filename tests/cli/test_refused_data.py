@@ -108,7 +108,7 @@ def broken(kit: Kit, folder: Path) -> None:
         ("301", "300"),
         given("--split", "test", "--samples", 301),
     ),
-    Row("far too many rows", DataError, ("5,000", "test: 300"), given("--samples", 5000)),
+    Row("far too many rows", DataError, ("5000", "test: 300"), given("--samples", 5000)),
     Row(
         "too many calibration rows",
         DataError,
@@ -145,7 +145,13 @@ def broken(kit: Kit, folder: Path) -> None:
         "late",
     ),
     Row("texts", DataError, ("neither an image column", "text: string"), other(texts), "late"),
-    Row("no labels", DataError, ("no label column", "image: Image"), other(unlabelled), "late"),
+    Row(
+        "no labels",
+        DataError,
+        ("no column that is clearly the label", "image: Image"),
+        other(unlabelled),
+        "late",
+    ),
     Row("other labels", LabelError, ('"letter 0"', '"zero"'), other(parent_letters), "late"),
     Row("wider rows", DataError, ("100 numbers", "takes 192"), other(long_rows), "late"),
     Row("no data at all", DataError, ("cannot be opened",), other(no_data), "late"),

@@ -138,7 +138,7 @@ def test_without_a_label_column_or_a_usual_split_the_user_must_say(write, tmp_pa
     folder = write({"train": 5, "extra": 5}, label=None)
     with pytest.raises(DataError, match="no labelled test or validation split"):
         open_data(folder, ref="d")
-    with pytest.raises(DataError, match="no label column"):
+    with pytest.raises(DataError, match="no column that is clearly the label"):
         open_data(folder, ref="d", split="train")
 
 
@@ -162,7 +162,7 @@ def test_secret_labels_are_no_labels(write, secret):
     )
     alone = open_data(folder, ref="d", labelled=False, split="test")
     assert (alone.split, alone.label_column) == ("test", None)
-    with pytest.raises(DataError, match=r"no labels(.|\n)*merge without data by --alignment"):
+    with pytest.raises(DataError, match=r"no labels(.|\n)*merge without data"):
         open_data(folder, ref="d", split="test")
 
 

@@ -59,7 +59,7 @@ def test_labels_change_nothing_for_a_matcher_that_looks_at_none(method, places):
 
 @pytest.mark.parametrize("method", LABELLED)
 def test_a_matcher_that_learns_from_labels_is_refused_without(method, places):
-    with pytest.raises(DataError, match="no label column"):
+    with pytest.raises(DataError, match="no column that is clearly the label"):
         found(places, "unlabelled", method)
 
 
@@ -75,16 +75,16 @@ def test_in_memory_the_same_holds(places):
         ]
         assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
     for fuse in ("learned-soup", "auto"):
-        with pytest.raises(DataError, match="no label column"):
+        with pytest.raises(DataError, match="no column that is clearly the label"):
             hm.merge(a, aligned, fuse=fuse, dataset=rows)
-    with pytest.raises(DataError, match="no label column"):
+    with pytest.raises(DataError, match="no column that is clearly the label"):
         hm.match(a, b, by="straight-through", dataset=rows)
 
 
 def test_a_merge_which_would_be_measured_says_how_to_do_without_labels(places, tmp_path):
     rows, pair = str(places / "unlabelled"), models(places)
     recipe = hm.Recipe(models=pair, dataset=rows)
-    with pytest.raises(DataError, match=r"hubmerge match(.|\n)*--alignment DIR"):
+    with pytest.raises(DataError, match="find the alignment on the rows first"):
         hm.run(recipe, hm.Destination(out=tmp_path / "merge"))
     find_matches(hm.Recipe(models=pair, match="activations", dataset=rows), tmp_path / "found")
     given = hm.Recipe(models=pair, alignment=str(tmp_path / "found"))
