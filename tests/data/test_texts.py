@@ -93,7 +93,7 @@ def test_a_usual_name_goes_before_others(tmp_path):
     assert reading(tmp_path / "two")[0].text_column == "text"
     rows = {"title": ["a"] * 9, "note": ["the cat ."] * 9}
     Dataset.from_dict(rows).save_to_disk(str(tmp_path / "unsure"))
-    with pytest.raises(DataError, match="no text column one could be sure of"):
+    with pytest.raises(DataError, match="no column that is clearly the text"):
         reading(tmp_path / "unsure")
 
 
