@@ -61,12 +61,7 @@ def _named_in(name: str) -> AfterValidator:
     Raises: RecipeError, with the nearest names, for a method that is not registered.
     """
 
-    def known(given: str) -> str:
-        methods = registry(name)
-        found = methods.canonical(given)
-        return found if found in methods.words else methods.entry(found).name
-
-    return AfterValidator(known)
+    return AfterValidator(lambda given: registry(name).named(given))
 
 
 EVERYWHERE = (MATCH, DIAGNOSE, SURVEY)

@@ -20,6 +20,8 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib import import_module
@@ -173,6 +175,16 @@ class Registry(Generic[T]):
         hyphened = name.replace("_", "-") if self.suffix == ".py" else name
         return self.aliases.get(hyphened, hyphened) if hyphened not in self.words else name
 
+    def named(self, name: str) -> str:
+        """The name of the method, or the word, that a recipe calls `name`.
+
+        Raises: as `entry`; not for a method that `naming_absent` has announced.
+        """
+        found = self.canonical(name)
+        if found in self.words or (self.noun, name) in _absent.get():
+            return found
+        return self.entry(found).name
+
     def plugin(self, name: str) -> Plugin | None:
         """The package that adds `name`; None for what comes with hubmerge, and for `words`."""
         found = self.entries().get(self.canonical(name))
@@ -319,6 +331,22 @@ class Registry(Generic[T]):
 # Plugins
 
 _allowed: frozenset[str] | None = None
+
+
+_absent: ContextVar[frozenset[tuple[str, str]]] = ContextVar("absent", default=frozenset())
+
+
+@contextmanager
+def naming_absent(methods: Iterable[tuple[str, str]]) -> Iterator[None]:
+    """Inside, a recipe may name these methods, which are not installed here.
+
+    methods: pairs of what it is, such as "fusion", and its name.
+    """
+    token = _absent.set(frozenset(methods))
+    try:
+        yield
+    finally:
+        _absent.reset(token)
 
 
 def allow_plugins(packages: Iterable[str] | None) -> None:

@@ -13,7 +13,9 @@ from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY, TENSORS
 from hubmerge.pipeline.existing import REPORT
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
+from hubmerge.registry import naming_absent
 from hubmerge.reporting.pictures import PICTURES
+from hubmerge.reporting.schema.plugins import missing_plugins
 from hubmerge.reporting.schema.report import Report
 from hubmerge.tasks import companion_files
 from hubmerge.verification.claims import CARD
@@ -58,7 +60,11 @@ def download_merge(ref: str) -> Merge:
     paths = [fetch_file(source, name) for name in names]
     folder = source.folder or paths[names.index(REPORT)].parent
     further = tuple(name for name in there if name not in names)
-    return Merge(source, folder, names, further, Report.read(folder), read_recipe(folder))
+    report = Report.read(folder)
+    absent = missing_plugins(report.method.plugins or ())
+    with naming_absent((each.kind, each.name) for each in absent):
+        recipe = read_recipe(folder)
+    return Merge(source, folder, names, further, report, recipe)
 
 
 def _is_weights(name: str) -> bool:

@@ -89,7 +89,7 @@ def test_a_merge_says_what_came_from_it(merge: Path) -> None:
     }
     assert all({k: each[k] for k in PLUGIN} == PLUGIN for each in report["method"]["plugins"])
     card = (merge / "README.md").read_text()
-    assert "the fusion <code>median</code> is from <code>hubmerge-extras</code> 0.1" in card
+    assert "the fusion <code>median</code> comes from <code>hubmerge-extras</code> 0.1" in card
     assert card.count("pip install hubmerge-extras==0.1") == 1
 
 
