@@ -42,7 +42,7 @@ def test_training_rows_are_measured_and_change_nothing_else(
     # The parents learned from these rows, and it shows.
     assert training["matched"]["points"][0]["loss"] < test["matched"]["points"][0]["loss"]
     for shown in (done.out, (out / "README.md").read_text()):
-        assert "100 of them are calibration rows as well" in shown
+        assert "100 are calibration rows too" in shown
     again = hubmerge("verify", out, "--json").succeeded()
     assert again.json["outcome"] == "identical"
     checked = {check["what"] for check in again.json["checks"]}
