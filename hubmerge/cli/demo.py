@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hubmerge.cli.wording import COMMAND_LINE
+
 NAME = "demo"
 
 
@@ -21,4 +23,4 @@ def command(
     """Train two small models per family, publish them to a Hub on this machine, and merge them."""
     from hubmerge.demo.run import run_demo
 
-    raise typer.Exit(run_demo(out, serve=serve))
+    raise typer.Exit(run_demo(out, serve=serve, wording=COMMAND_LINE))

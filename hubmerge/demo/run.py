@@ -23,6 +23,7 @@ import transformers
 from hubmerge.demo.digits import digits, write_digits
 from hubmerge.demo.train import PARENT_CONFIGS, SEEDS, ParentConfig, write_parent
 from hubmerge.errors import INTERRUPTED, RecipeError
+from hubmerge.errors.wording import PYTHON, Wording
 from hubmerge.localhub import DEFAULT_PORT, EmbeddedHub
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.text import render_text
@@ -58,11 +59,16 @@ class DemoContext:
 
 
 def run_demo(
-    out: Path, *, serve: bool = False, configs: Sequence[ParentConfig] = PARENT_CONFIGS
+    out: Path,
+    *,
+    serve: bool = False,
+    configs: Sequence[ParentConfig] = PARENT_CONFIGS,
+    wording: Wording = PYTHON,
 ) -> int:
     """Run the demo in `out`; returns the exit code of the command that failed, or 0.
 
-    serve: keep the Hub running at the end until Ctrl-C.
+    serve: keep the Hub running at the end until Ctrl-C. wording: how the report cards that are
+    printed name options.
     The progress bars of `datasets` and `transformers` stay off in this process.
     """
     out = out.expanduser().resolve()
@@ -75,7 +81,7 @@ def run_demo(
             prepare(context, configs)
             for config in configs:
                 merge(context, config)
-            _show(context, configs)
+            _show(context, configs, wording)
             if serve:
                 _serve(hub)
             else:
@@ -133,12 +139,12 @@ def merged(config: ParentConfig) -> str:
     return f"{NAMESPACE}/digits-{config.name}-merged"
 
 
-def _show(context: DemoContext, configs: Sequence[ParentConfig]) -> None:
+def _show(context: DemoContext, configs: Sequence[ParentConfig], wording: Wording) -> None:
     for config in configs:
         target = merged(config)
         folder = context.folder(target)
         print(f"\n{'=' * 78}\n{target}\n")
-        print(render_text(Report.read(folder)))
+        print(render_text(Report.read(folder), wording=wording))
         print(f"\npage  {context.page(target)}")
         print(f"card  {folder / 'README.md'}")
         print(f"plot  {folder / 'barrier.png'}", flush=True)
