@@ -1,4 +1,4 @@
-"""`--fuse auto`: what the given data allow is tried, and the best on validation rows is kept."""
+"""Fusion by `auto`: what the given data allow is tried, and the best on validation rows is kept."""
 
 from __future__ import annotations
 
