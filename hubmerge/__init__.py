@@ -30,6 +30,7 @@ _HOMES = {
     "plan": "hubmerge.pipeline.plan",
     "Destination": "hubmerge.hub.destination",
     "MergeResult": "hubmerge.pipeline.run",
+    "DataRecipe": "hubmerge.recipe",
     "Recipe": "hubmerge.recipe",
     "diagnose": "hubmerge.surveys.diagnose",
     "find_path": "hubmerge.surveys.path",

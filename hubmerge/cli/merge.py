@@ -21,6 +21,7 @@ def _merge(recipe: Recipe, destination: Destination, output: o.Output) -> None:
     from hubmerge.pipeline.run import run
     from hubmerge.reporting.text import render_text
 
+    o.note_choices(recipe)
     result = run(recipe, destination)
     if output.json:
         o.say(result.report.to_json().rstrip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from hubmerge.hub.destination import Destination
 from hubmerge.landscape import options as surveys
 from hubmerge.options.declared import MODELS, OUTPUT, DeclaredOption, Option, options_of
 from hubmerge.recipe import Recipe
-from hubmerge.utils.progress import be_quiet
+from hubmerge.utils.progress import be_quiet, is_quiet
 from hubmerge.utils.silence import silence_libraries
 
 
@@ -66,6 +67,21 @@ def say(text: str) -> None:
     """Prints a result once, however many processes there are."""
     if is_main_process():
         print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """Says something about the work beside its result, once, unless nothing is to be said."""
+    if is_main_process() and not is_quiet():
+        print(text, file=sys.stderr, flush=True)
+
+
+def note_choices(recipe: Recipe) -> None:
+    """Says what was chosen because of another option."""
+    if recipe.fuse_by_base:
+        note(
+            f"{option_name('base')} is given: the fusion is {recipe.fuse} "
+            f"({option_name('fuse')} names another)"
+        )
 
 
 def settle(*, quiet: bool, json: bool) -> None:

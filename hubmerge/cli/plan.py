@@ -32,6 +32,7 @@ class Depth:
 
 def _plan(recipe: Recipe, destination: Destination, depth: Depth, output: o.Output) -> None:
     """Say what merge would do and need, or why it cannot; no weights are downloaded."""
+    o.note_choices(recipe)
     if depth.quick:
         from hubmerge.planning.quick import quick_plan
         from hubmerge.planning.quick_text import render_quick_plan

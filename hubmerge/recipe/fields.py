@@ -114,8 +114,9 @@ class RecipeFields(RecipePart):
     base: Annotated[
         str | None,
         Option(
-            "The model that all parents were fine-tuned from, for fusions that need one: a Hub id, "
-            "id@revision or a folder. The result has its order of units.",
+            "The model that all parents were fine-tuned from: a Hub id, id@revision or a folder. "
+            "The result has its order of units. The fusion is then ties, unless another that takes "
+            "a base is named.",
             group=MODELS,
             top=True,
             label="Common base",
@@ -171,8 +172,8 @@ class RecipeFields(RecipePart):
     weights: Annotated[
         tuple[Annotated[float, Field(ge=0)], ...] | None,
         Option(
-            "Weight of each model, for more than two, such as .5,.3,.2; they sum to 1. Default: "
-            "equal weights.",
+            "Weight of each model, such as .5,.3,.2; they sum to 1. Of two, the second is lambda. "
+            "Default: equal weights.",
             group=MODELS,
             metavar="W,W,...",
             top=True,
