@@ -28,7 +28,6 @@ from hubmerge.errors.wording import option
 from hubmerge.hub.fetch import fetch, fetch_file, file_sizes
 from hubmerge.hub.layout import (
     CONFIG,
-    DTYPES,
     PROCESSOR,
     TensorHeader,
     read_header,
@@ -37,6 +36,7 @@ from hubmerge.hub.layout import (
 )
 from hubmerge.hub.processors import refuse_misfit
 from hubmerge.hub.source import Source, folder_files, resolve
+from hubmerge.hub.stored_names import model_dtypes, reset_counters, without_counters
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
 from hubmerge.tasks import Task, task_of
@@ -71,7 +71,7 @@ class LoadedModel:
     dtype: torch.dtype
     """The one most weights are stored in."""
     dtypes: dict[str, torch.dtype]
-    """The stored dtype of every tensor, by its name on disk."""
+    """The stored dtype of every stored tensor, by its name in the model."""
     folder: Path
     """Where its files lie."""
     tokenizer: Any | None
@@ -161,14 +161,18 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
             local_files_only=True,
         )
     refuse_unmatched(found, source.ref)
+    reset_counters(model, found["missing_keys"])
     refuse_non_finite(model, source.ref)
+    refuse_negative_variances(model, source.ref)
     refuse_misfit(model.eval(), description.processor, source.ref)
+    with calm():
+        dtypes = model_dtypes(model, description.config, tensors)
     return LoadedModel(
         source,
         model,
         description.processor,
         getattr(torch, stored_dtype(tensors, source.ref)),
-        {name: getattr(torch, DTYPES[tensor.dtype]) for name, tensor in tensors.items()},
+        dtypes,
         folder,
         description.tokenizer,
     )
@@ -206,7 +210,7 @@ def refuse_unmatched(found: dict[str, Any], ref: str) -> None:
     """
     said = []
     for word in ("missing", "unexpected"):
-        if keys := sorted(found[f"{word}_keys"]):
+        if keys := without_counters(found[f"{word}_keys"]):
             said.append(f"{word}: {_some(keys)}")
     mismatched = [
         f"{name} {list(stored)}, the model has {list(expected)}"
@@ -221,6 +225,22 @@ def refuse_unmatched(found: dict[str, Any], ref: str) -> None:
             found="\n".join(said),
             hint="transformers would fill the gaps with random values; save the model again "
             "with save_pretrained",
+        )
+
+
+def refuse_negative_variances(model: PreTrainedModel, ref: str) -> None:
+    """Raises: WeightsError, if a batch norm's running variance is below 0."""
+    bad = [
+        f"{name} ({int((tensor < 0).sum())} of {tensor.numel()}, down to {float(tensor.min()):.3g})"
+        for name, tensor in model.state_dict().items()
+        if name.endswith("running_var") and (tensor < 0).any()
+    ]
+    if bad:
+        raise WeightsError(
+            f"running variances of {ref} are negative, which no variance is",
+            found=_some(bad),
+            hint="the file is damaged, or was averaged or edited without care: take another "
+            "checkpoint",
         )
 
 
