@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,9 +25,11 @@ import hubmerge.models  # noqa: F401  registers the MLP head with the Auto class
 from hubmerge.errors import FamilyError, NotFoundError, RemoteCodeError, WeightsError
 from hubmerge.errors.wording import option
 from hubmerge.hub.fetch import fetch, fetch_file, file_sizes
+from hubmerge.hub.json_files import read_json, readable
 from hubmerge.hub.layout import (
     CONFIG,
     PROCESSOR,
+    TEMPLATES,
     TensorHeader,
     read_header,
     stored_dtype,
@@ -38,7 +39,7 @@ from hubmerge.hub.processors import refuse_misfit
 from hubmerge.hub.source import Source, folder_files, resolve
 from hubmerge.hub.stored_names import model_dtypes, reset_counters, without_counters
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
-from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
+from hubmerge.hub.tokenizer import TEMPLATE, TOKENIZER, load_tokenizer
 from hubmerge.tasks import Task, task_of
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.progress import is_quiet
@@ -71,7 +72,7 @@ class LoadedModel:
     dtype: torch.dtype
     """The one most weights are stored in."""
     dtypes: dict[str, torch.dtype]
-    """The stored dtype of every stored tensor, by its name in the model."""
+    """The stored dtype of every floating tensor, by its name in the model."""
     folder: Path
     """Where its files lie."""
     tokenizer: Any | None
@@ -116,15 +117,19 @@ def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
         if name in names:
             fetch_file(source, name)
     folder = fetch_file(source, CONFIG).parent
-    config = _config(folder, source.ref, trust_remote_code)
-    task = task_of(config)
-    return Description(
-        source,
-        config,
-        _processor(folder, source.ref, trust_remote_code, any_kind=task is None),
-        folder if trust_remote_code else None,
-        _tokenizer(source, names, trust_remote_code) if _takes_texts(task) else None,
-    )
+    tokenizer = [fetch_file(source, name) for name in names if _is_tokenizer(name)]
+    with readable(folder, source.ref) as place:
+        config = _config(place, source.ref, trust_remote_code)
+        task = task_of(config)
+        return Description(
+            source,
+            config,
+            _processor(place, source.ref, trust_remote_code, any_kind=task is None),
+            folder if trust_remote_code else None,
+            _tokenizer(place, source.ref, config, trust_remote_code)
+            if tokenizer and _takes_texts(task)
+            else None,
+        )
 
 
 def _takes_texts(task: Task | None) -> bool:
@@ -185,7 +190,8 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
     Raises: FamilyError, if the name is unknown.
     """
     name = (config.architectures or [""])[0]
-    remote = [path for path in getattr(config, "auto_map", {}).values() if isinstance(path, str)]
+    auto_map = getattr(config, "auto_map", None) or {}
+    remote = [path for path in auto_map.values() if isinstance(path, str)]
     for path in remote if code_folder else []:
         if path.rpartition(".")[2] == name:
             return get_class_from_dynamic_module(path, str(code_folder))
@@ -273,7 +279,7 @@ def stored_in(folder: Path) -> dict[str, TensorHeader]:
 
 
 def _config(folder: Path, ref: str, trust_remote_code: bool) -> PreTrainedConfig:
-    fields = _read_json(folder / CONFIG, ref)
+    fields = read_json(folder / CONFIG, ref)
     _refuse_code(fields, CONFIG, ref, trust_remote_code)
     if "quantization_config" in fields:
         raise WeightsError(f"{ref} is quantised", hint="merge the models it was made from")
@@ -297,7 +303,7 @@ def _processor(
     """any_kind: whether it may be one of other inputs than images."""
     if not (folder / PROCESSOR).is_file():
         return None
-    fields = _read_json(folder / PROCESSOR, ref)
+    fields = read_json(folder / PROCESSOR, ref)
     _refuse_code(fields, PROCESSOR, ref, trust_remote_code)
     images = not any_kind or not {"image_processor_type", "image_mean"}.isdisjoint(fields)
     try:
@@ -308,28 +314,20 @@ def _processor(
         raise WeightsError(f"{PROCESSOR} of {ref} cannot be used", found=str(error)) from error
 
 
-def _tokenizer(source: Source, names: list[str], trust_remote_code: bool) -> Any | None:
-    found = [fetch_file(source, name) for name in TOKENIZER_FILES if name in names]
-    if not found:
-        return None
-    if TOKENIZER in names:
-        fields = _read_json(found[0], source.ref)
-        _refuse_code(fields, TOKENIZER, source.ref, trust_remote_code)
-    return load_tokenizer(found[0].parent, source.ref, trust_remote_code=trust_remote_code)
+def _is_tokenizer(name: str) -> bool:
+    return name in TOKENIZER_FILES or name == TEMPLATE or name.startswith(f"{TEMPLATES}/")
 
 
-def _read_json(path: Path, ref: str) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_text())
-    except ValueError as error:
-        raise WeightsError(f"{path.name} of {ref} is no JSON", found=str(error)) from error
-    if not isinstance(fields, dict):
-        raise WeightsError(f"{path.name} of {ref} is no JSON object", found=type(fields).__name__)
-    return fields
+def _tokenizer(
+    folder: Path, ref: str, config: PreTrainedConfig, trust_remote_code: bool
+) -> Any | None:
+    if (folder / TOKENIZER).is_file():
+        _refuse_code(read_json(folder / TOKENIZER, ref), TOKENIZER, ref, trust_remote_code)
+    return load_tokenizer(folder, ref, config, trust_remote_code=trust_remote_code)
 
 
 def _refuse_code(fields: dict[str, Any], name: str, ref: str, trust_remote_code: bool) -> None:
-    if "auto_map" in fields and not trust_remote_code:
+    if fields.get("auto_map") and not trust_remote_code:
         raise RemoteCodeError(
             f"{ref} wants to run code of its own",
             found=f"{name}: auto_map {fields['auto_map']}",

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from hubmerge.hub.layout import DTYPES, TensorHeader
+from hubmerge.hub.layout import DTYPES, FLOATING, TensorHeader
 
 COUNTER = ".num_batches_tracked"
 """Ending of a batch norm's counter of training steps, which older checkpoints do not have and no
@@ -42,18 +42,19 @@ def unmatched(
 def model_dtypes(
     model: PreTrainedModel, config: PreTrainedConfig, stored: Mapping[str, TensorHeader]
 ) -> dict[str, torch.dtype]:
-    """The dtype that each tensor of `model` is stored in, by its name in the model.
+    """The dtype that each floating tensor of `model` is stored in, by its name in the model.
 
-    The widest one, where a tensor is made of several. Without those that are not stored.
+    The widest one, where a tensor is made of several.
     """
-    own = model.state_dict()
-    if own.keys() >= stored.keys():
-        return {name: _dtype(tensor.dtype) for name, tensor in stored.items()}
+    own = {name: v for name, v in model.state_dict().items() if v.is_floating_point()}
+    kept = {name: tensor.dtype for name, tensor in stored.items() if tensor.dtype in FLOATING}
+    if len({*kept.values()}) == 1:
+        return dict.fromkeys(own, _dtype(*{*kept.values()}))
+    if own.keys() >= kept.keys():
+        return {name: _dtype(dtype) for name, dtype in kept.items()}
     code = {dtype: float(place) for place, dtype in enumerate(NARROW_TO_WIDE, 1)}
     marked = {
-        name: torch.full((), code[tensor.dtype]).expand(tensor.shape)
-        for name, tensor in stored.items()
-        if tensor.dtype in code
+        name: torch.full((), code[dtype]).expand(stored[name].shape) for name, dtype in kept.items()
     }
     loaded, info = _loaded(type(model), config, marked, dtype=torch.bfloat16)
     found = loaded.state_dict()
@@ -61,7 +62,7 @@ def model_dtypes(
     return {
         name: _widest(found[name], code)
         for name, value in own.items()
-        if value.is_floating_point() and value.numel() and name not in absent
+        if value.numel() and name not in absent
     }
 
 

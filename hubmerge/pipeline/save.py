@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from hubmerge.errors import RoundTripError
+from hubmerge.hub.companions import GENERATION, generation_file, template_files
 from hubmerge.hub.fetch import needed_files
 from hubmerge.hub.layout import CONFIG, INDEX
 from hubmerge.hub.load import LoadedModel, calm, load
@@ -68,6 +69,17 @@ def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> N
         if not name.endswith(WRITTEN_ANEW) and not (folder / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(a.folder / name, folder / name)
+    _add_of_others(folder, parents)
+
+
+def _add_of_others(folder: Path, parents: Sequence[LoadedModel]) -> None:
+    """What parent A lacks beside its weights, of the first parent that has it."""
+    generation = generation_file(parents)
+    if generation is not None:
+        shutil.copyfile(generation, folder / GENERATION)
+    for name, text in template_files(parents).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def merged_dtype(parents: Sequence[LoadedModel]) -> torch.dtype:

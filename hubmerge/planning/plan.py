@@ -19,12 +19,13 @@ from hubmerge.errors import DataError, WeightsError
 from hubmerge.errors.wording import option
 from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
 from hubmerge.hub.client import cache_folder
+from hubmerge.hub.companions import remarks
 from hubmerge.hub.compare import (
     check_mergeable,
     common_head,
     label_permutation,
-    processor_fields,
 )
+from hubmerge.hub.config_fields import processor_fields
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.fetch import download_bytes, file_sizes, needed_files
 from hubmerge.hub.headers import WeightsHeader, weights_header
@@ -136,6 +137,8 @@ class Plan(PlanPart):
     """Whether what is pushed will be private."""
     target: Target
     needs: Needs
+    remarks: list[str] = []
+    """What a reader must know of the files beside the parents."""
 
 
 @dataclass(frozen=True)
@@ -271,6 +274,7 @@ def make_plan(run: PlannedRun) -> Plan:
             cache=cache_folder(),
             out=run.out,
         ),
+        remarks=remarks(descriptions[: len(sources.models)]),
     )
 
 
@@ -411,7 +415,7 @@ def _architecture(
         known=[len(heads.known(n)) for n in range(len(heads.rows))] if heads else None,
         labels_moved=moved[0] if len(moved) == 1 else moved,
         processor={
-            **({} if processor is None else processor_fields(processor)),
+            **({} if processor is None else processor_fields(processor).compared),
             **({} if tokenizer is None else tokenizer_fields(tokenizer)),
         },
         family=None if spec is None else spec.family,
