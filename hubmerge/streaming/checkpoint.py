@@ -83,7 +83,7 @@ class Checkpoint(Mapping[str, Tensor]):
         header, file = self.headers[name], self.file_of[name]
         size = SIZES[header.dtype]
         content = torch.empty(count * size, dtype=torch.uint8)
-        view, at, read = memoryview(content.numpy()), header.offset + start * size, 0
+        view, at, read = content.numpy().data, header.offset + start * size, 0
         while read < len(view):
             got = os.preadv(self._open[file], [view[read:]], at + read)
             if not got:

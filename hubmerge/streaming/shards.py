@@ -134,7 +134,7 @@ class ShardWriter:
             self._file = file, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             self._append(memoryview(header(self._shards.files[file])))
         flat = value.contiguous().flatten().view(torch.uint8)
-        self._append(memoryview(flat.numpy()))
+        self._append(flat.numpy().data)
         self._waiting.pop()
         if not self._waiting or self._waiting[-1][0] != file:
             self._finish()
