@@ -181,7 +181,6 @@ def _sorted_out(config: PreTrainedConfig, architecture: str, at: str = "") -> Fi
     return Fields(compared, aside)
 
 
-@cache
 def _known_fields(kind: type[PreTrainedConfig]) -> frozenset[str] | None:
     """Names of the fields a class of configurations has; None where any field may be one."""
     if not kind.__module__.startswith(STOCK):
@@ -197,7 +196,6 @@ def _known_fields(kind: type[PreTrainedConfig]) -> frozenset[str] | None:
     return frozenset(names)
 
 
-@cache
 def _settings_of(kind: type) -> frozenset[str] | None:
     """Names of the settings a class of image processors has; None where any may be one."""
     if not kind.__module__.startswith(STOCK):
