@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from hubmerge.utils.untrusted_yaml import UnreadableYamlError, front_matter, read_yaml
 
 LETTERS = "abcdefghij"
 BOMB = "a: &a [x, x]\n" + "".join(
-    f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip(LETTERS, LETTERS[1:], strict=False)
+    f"{b}: &{b} [*{a}, *{a}]\n" for a, b in itertools.pairwise(LETTERS)
 )
 
 
