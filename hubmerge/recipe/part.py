@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -58,6 +58,13 @@ class RecipePart(BaseModel):
 
         def __delattr__(self, name: str) -> None:
             raise self._unchangeable(name)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """The fields that differ from their defaults."""
+        fields = type(self).model_fields
+        for name, value in super().__repr_args__():
+            if name not in fields or value != fields[name].get_default(call_default_factory=True):
+                yield name, value
 
     def replace(self, **changes: Any) -> Self:
         """The same with other values of some fields, checked anew. Raises: RecipeError."""

@@ -10,6 +10,7 @@ from pydantic import model_validator
 from hubmerge.recipe.contradictions import refuse_contradictions
 from hubmerge.recipe.fields import RecipeFields
 from hubmerge.recipe.words import AUTO, MIDDLE, WITH_BASE
+from hubmerge.utils.in_memory import is_dataset, is_model, stored_dataset, stored_model
 
 
 class Recipe(RecipeFields):
@@ -20,11 +21,19 @@ class Recipe(RecipeFields):
 
     @model_validator(mode="before")
     @classmethod
-    def _dataset_by_id(cls, given: Any) -> Any:
-        """Take `dataset="org/name"` for the data set of that id."""
-        if isinstance(given, dict) and isinstance(given.get("dataset"), str):
-            return {**given, "dataset": {"id": given["dataset"]}}
-        return given
+    def _by_reference(cls, given: Any) -> Any:
+        """Takes `dataset="org/name"` for the data set of that id, and objects in memory."""
+        if not isinstance(given, dict):
+            return given
+        taken = dict(given)
+        if isinstance(given.get("models"), list | tuple):
+            taken["models"] = tuple(map(model_ref, given["models"]))
+        if given.get("base") is not None:
+            taken["base"] = model_ref(given["base"])
+        data = given.get("dataset")
+        if isinstance(data, str) or is_dataset(data):
+            taken["dataset"] = {"id": data if isinstance(data, str) else str(stored_dataset(data))}
+        return taken
 
     def _settle(self) -> None:
         refuse_contradictions(self)
@@ -55,6 +64,15 @@ class Recipe(RecipeFields):
         """The text of `hubmerge.yaml`: only what differs from the defaults."""
         content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def model_ref(given: object) -> Any:
+    """What a recipe calls a model: one that is loaded by where it is from, an object by a folder
+    in which it is stored; anything else is left to be checked."""
+    source = getattr(given, "source", None)
+    if source is not None and hasattr(source, "ref"):
+        return source.ref
+    return str(stored_model(given)) if is_model(given) else given
 
 
 def make_recipe(**fields: Any) -> Recipe:
