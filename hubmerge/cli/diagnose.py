@@ -14,7 +14,8 @@ def _diagnose(recipe: Recipe, output: o.Output) -> None:
     """Say how B is related to A, how far apart their units are, and what to merge them by."""
     from hubmerge.surveys.diagnose import diagnose
 
-    found = diagnose(recipe)
+    with o.working():
+        found = diagnose(recipe)
     o.say(found.model_dump_json(indent=2) if output.json else str(found))
 
 

@@ -43,7 +43,8 @@ def _plan(recipe: Recipe, destination: Destination, depth: Depth, output: o.Outp
     from hubmerge.pipeline.plan import plan
     from hubmerge.planning.text import render_plan
 
-    found = plan(recipe, destination)
+    with o.working():
+        found = plan(recipe, destination)
     o.say(found.model_dump_json(indent=2) if output.json else render_plan(found, COMMAND_LINE))
 
 
