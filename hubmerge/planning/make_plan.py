@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from pathlib import Path
 from typing import Literal
 
 import torch
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from hubmerge.errors import DataError, WeightsError
 from hubmerge.errors.wording import option
@@ -28,7 +27,7 @@ from hubmerge.hub.fetch import download_bytes, file_sizes, needed_files
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import ParentLicence, merged_licence
-from hubmerge.hub.load import Description, describe, labels_of, model_class
+from hubmerge.hub.load import Description, describe, labels_of, skeleton
 from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_in
 from hubmerge.hub.source import Source
 from hubmerge.hub.target import check_target
@@ -38,6 +37,7 @@ from hubmerge.planning.measurements import NO_DATA, measurements
 from hubmerge.planning.plan import ArchitecturePlan, DataPlan, ModelPlan, Plan
 from hubmerge.planning.planned import PlannedRun
 from hubmerge.planning.resources import Kind, measure_needs, memory_needed
+from hubmerge.planning.streams import memory_to_stream, streams
 from hubmerge.recipe import SAME, Recipe
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import Spec
@@ -136,7 +136,9 @@ def make_plan(run: PlannedRun) -> Plan:
         needs=measure_needs(
             download=download,
             result=max(parent.header.bytes for parent in parents),
-            memory=memory_needed(
+            memory=memory_to_stream(model, len(parents))
+            if streams(recipe, run.methods, model, [each.header.tensors for each in parents])
+            else memory_needed(
                 _size(model),
                 both.free_spaces,
                 activations=match not in ("none", "alignment", "weights", "descent"),
@@ -197,17 +199,6 @@ def _without_data(
     repaired = norms and run.recipe.repair == AUTO
     fitted = run.methods.fits_rows
     return match, stand_in(a.config, a.processor, match=match, repaired=repaired, fitted=fitted)
-
-
-def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTrainedModel:
-    """The model `config` describes, without memory for its weights.
-
-    code_folder: where the model's own python files lie, if they may be run.
-    Raises: FamilyError, if its class is unknown.
-    """
-    kind = model_class(config, code_folder)
-    with torch.device("meta"):
-        return kind(config).eval()
 
 
 def _dtype(parent: _Parent) -> torch.dtype:
