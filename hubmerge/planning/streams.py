@@ -24,7 +24,8 @@ def streams(
 
     model: without memory for its weights. stored: the tensors of parents and base, on disk. Nothing
     is matched, repaired, measured or chosen, the fusion looks at one tensor at a time, and the
-    tensors on disk are those of the model, by name and shape.
+    tensors on disk are those of the model, by name and shape. Models with batch norms are small,
+    and may need repair.
     """
     fusion = methods.fusion
     return (
@@ -36,7 +37,8 @@ def streams(
         and not recipe.survey
         and recipe.heads == SAME
         and recipe.lam != AUTO
-        and (recipe.repair == NONE or (recipe.repair == AUTO and not batch_norms(model)))
+        and recipe.repair in (NONE, AUTO)
+        and not batch_norms(model)
         and not recipe.trust_remote_code
         and all(stores(model, headers) for headers in stored)
     )

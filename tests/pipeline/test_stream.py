@@ -13,7 +13,7 @@ from hubmerge.pipeline import load, run
 from hubmerge.recipe import Recipe, make_recipe
 from tests.helpers.tiny import TINY
 
-NAMES = ["gpt2", "llama", "llama-tied-bias", "vit", "mlp_head-layer", "resnet-basic"]
+NAMES = ["gpt2", "llama-tied-bias", "vit", "mlp_head-layer"]
 
 
 def parent(name: str, folder: Path, seed: int, dtype: torch.dtype, **saved: str) -> Path:
