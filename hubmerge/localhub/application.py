@@ -71,12 +71,24 @@ async def _answer(
     if not _OWN_HOST.fullmatch(host):
         # DNS rebinding: a page of another site whose name resolves to this machine.
         raise Refusal(421, f"This server answers to 127.0.0.1 and localhost, not to {host!r:.100}")
+    _require_size(request)
     handler, values = find(TABLES, request.method, request.scope["raw_path"])
     call = call_of(request, await run_in_threadpool(_who, request, users, links), values)
     if inspect.iscoroutinefunction(handler):
         return await handler(call)
     call.body = await read_body(request)
     return await call.run(cast(Callable[[Call], Response], handler), call)
+
+
+def _require_size(request: Request) -> None:
+    """Refuses an address or headers that are longer than any client of a Hub needs."""
+    if request.scope["http_version"] not in ("1.0", "1.1"):
+        raise Refusal(400, "Only HTTP/1.0 and HTTP/1.1")
+    if len(request.scope["raw_path"]) + len(request.scope["query_string"]) > limits.ADDRESS:
+        raise Refusal(414, f"The address is longer than {limits.ADDRESS} bytes")
+    lines = (len(name) + len(value) + 4 for name, value in request.scope["headers"])
+    if sum(lines) > limits.HEADERS:
+        raise Refusal(431, f"The headers are longer than {limits.HEADERS} bytes")
 
 
 def _who(request: Request, users: Accounts, links: Links) -> Account | None:

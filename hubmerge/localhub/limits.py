@@ -5,6 +5,10 @@ Everything a stranger sends is measured against these before any work is done on
 
 from __future__ import annotations
 
+ADDRESS = 2**14
+"""Most bytes of an address."""
+HEADERS = 2**16
+"""Most bytes of a request's headers."""
 BODY = 4 * 2**20
 """Most bytes of a JSON body or a form."""
 LINE = 16 * 2**20
@@ -25,11 +29,11 @@ METADATA = 64 * 2**10
 """Most characters of a card's metadata."""
 CARD = 2**20
 """Most bytes of a README or config.json that is read to describe a repository."""
-LAID_OUT = 256 * 2**10
+LAID_OUT = 128 * 2**10
 """Most characters of a card that is laid out; a longer one is shown as it was written."""
 DIFF = 2**18
 """Largest file, in bytes, of which changed lines are shown; all files of one change together."""
-TEXT_SECONDS = 2.0
+TEXT_SECONDS = 1.0
 """Processor time for laying out one card or comparing two files."""
 TEXT_BYTES = 2**30
 """Memory of the process that does it."""

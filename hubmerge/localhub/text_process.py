@@ -19,7 +19,7 @@ from typing import Any
 
 from hubmerge.localhub import limits
 
-WALL = 10 * limits.TEXT_SECONDS
+WALL = 20 * limits.TEXT_SECONDS
 """Seconds after which the process is ended even where it had no processor."""
 REMEMBERED = 256
 """Answers that are kept, those that took too long included."""
