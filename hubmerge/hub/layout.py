@@ -43,10 +43,11 @@ FLOATING = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 @dataclass(frozen=True)
 class TensorHeader:
-    """What a header says of one tensor."""
+    """What a header says of one tensor. offset: of its first byte in the file."""
 
     dtype: str
     shape: tuple[int, ...]
+    offset: int = 0
 
     @property
     def numel(self) -> int:
@@ -105,7 +106,9 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
             entries.pop("__metadata__", None)
             promised = 8 + length + max((e["data_offsets"][1] for e in entries.values()), default=0)
             header = {
-                name: TensorHeader(entry["dtype"], tuple(entry["shape"]))
+                name: TensorHeader(
+                    entry["dtype"], tuple(entry["shape"]), 8 + length + entry["data_offsets"][0]
+                )
                 for name, entry in entries.items()
             }
         except (ValueError, AttributeError, KeyError, TypeError) as error:
