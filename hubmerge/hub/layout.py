@@ -19,6 +19,8 @@ CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+TEMPLATES = "additional_chat_templates"
+"""The folder of chat templates beside the one that is used by default."""
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 """Endings of weights in formats that are not safetensors; the first five can run code."""
@@ -83,6 +85,7 @@ def model_files(
     Raises: as `weight_files`.
     """
     chosen = {CONFIG, *companion_files()}.intersection(names)
+    chosen.update(name for name in names if name.startswith(f"{TEMPLATES}/"))
     chosen.update(weight_files(names, read, ref))
     if code:
         chosen.update(name for name in names if name.endswith(".py"))
