@@ -8,6 +8,7 @@ from hubmerge.models.images import image_size
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import merged_dtype
 from hubmerge.repair import batch_norms
+from hubmerge.reporting.numbers import counted
 from hubmerge.tasks import why_unmeasured
 from hubmerge.utils.parent_names import display_name, listed, roles
 
@@ -56,7 +57,7 @@ def _measured(results: RunResults) -> str | None:
         merge = results.merge
         return f"Nothing was measured: {why_unmeasured(merge.task, type(merge.model).__name__)}."
     return (
-        f"Measured on {splits.evaluation.rows:,} {results.unit} of one data set; "
+        f"Measured on {counted(splits.evaluation.rows, results.unit)} of one data set; "
         "other data may rank the contenders differently."
     )
 
