@@ -42,7 +42,6 @@ from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TEMPLATE, TOKENIZER, load_tokenizer
 from hubmerge.tasks import Task, task_of
 from hubmerge.utils.checked_calls import checked
-from hubmerge.utils.progress import is_quiet
 
 SHOWN = 5
 """Tensor names quoted in an error."""
@@ -388,12 +387,11 @@ def _auto_classes() -> tuple[Any, ...]:
 
 @contextmanager
 def calm() -> Iterator[None]:
-    """Without transformers' own report on keys, which is ours to make; bars only if wanted."""
+    """Without transformers' own bars, and its report on keys, which is ours to make."""
     verbosity, bar = transformers_logging.get_verbosity(), transformers_logging
     shown = bar.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
-    if is_quiet():
-        bar.disable_progress_bar()
+    bar.disable_progress_bar()
     try:
         yield
     finally:

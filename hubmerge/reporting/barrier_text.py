@@ -13,9 +13,6 @@ from hubmerge.utils.parent_names import listed
 
 MATCHED, NAIVE = "matched", "without matching"
 TEST, TRAINING = "test", "training"
-ABOVE = "largest excess"
-"""How a height that is not below zero begins."""
-
 CLAIMS = {
     "no barrier": "No barrier",
     "a barrier": "A barrier",
@@ -73,7 +70,7 @@ def _heights(curve: Curve, nats: str, *, calibrated: bool = True) -> str:
     parts: list[str] = []
     for what, bar, unit in bars:
         if bar is not None:
-            above = any(part.startswith(ABOVE) for part in parts)
+            above = bool(parts) and "lower" not in parts[-1]
             parts.append(f"{excess(what, bar, alone=not above)}{unit}")
     return listed(parts)
 
