@@ -65,6 +65,11 @@ class Match:
         """Whether it aligns canonical forms, not models as given."""
         return bool(self.maps) or self.spec.scales
 
+    @property
+    def moves(self) -> bool:
+        """Whether it does anything but leave every unit where, and as, it is."""
+        return self.formed or any(moved_units(index) for index in self.permutation.values())
+
     def anchored(self, state: State) -> State:
         """The anchor's tensors as the other's are aligned with: canonical, if `formed`.
 
