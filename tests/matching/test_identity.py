@@ -92,4 +92,4 @@ def test_nothing_is_said_to_have_moved_or_gained_between_fine_tunes(name, distan
     first, other = (fine_tuned(base, distance, seed) for seed in (1, 2))
     for space in find_matcher("weights").function(spec, first, other).spaces:
         assert space.moved == 0, space
-        assert abs(space.gain) < 0.1 * distance + 1e-6, space
+        assert abs(space.gain) < 0.2 * distance + 1e-6, space
