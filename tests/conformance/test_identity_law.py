@@ -83,8 +83,6 @@ def test_a_model_merged_with_itself_is_that_model_to_the_bit(name, method):
         done.add((spec.symmetry, *spec.mapped_spaces()))
         given = {"moments": seen(name, method)}
         match = find_matcher(method).function(spec, state, copied(state), **given)
-            spec, state, copied(state), moments=seen(name, method)
-        )
         same_bits(merged([state, copied(state)], [match], [0.7, 0.3]), state)
 
 

@@ -80,7 +80,8 @@ def test_where_the_parents_have_what_torch_would_estimate_so_has_the_merge(name)
     repaired = find_repair("batchnorm").function(context, parents)(state, [0.5, 0.5])
     for key, value in running(estimated_by_torch(context, state)).items():
         torch.testing.assert_close(repaired[key], value, rtol=1e-9, atol=1e-11)
-        assert not torch.allclose(state[key], value, rtol=1e-3)
+        if key.endswith("running_var"):
+            assert not torch.allclose(state[key], value, rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", WITH_NORM)

@@ -59,7 +59,7 @@ def mean_of(maps: Sequence[Affine], weights: Sequence[float]) -> Affine:
     return Affine(matrix, bias)
 
 
-def _as_held(writer: Writer, average: State, wanted: Affine) -> dict[str, Tensor] | None:
+def as_held(writer: Writer, average: State, wanted: Affine) -> dict[str, Tensor] | None:
     """The tensors of `average`, if they compute `wanted` as they are."""
     held = folded(average, writer)
     if not torch.equal(held.matrix, wanted.matrix):
@@ -74,12 +74,7 @@ def _as_held(writer: Writer, average: State, wanted: Affine) -> dict[str, Tensor
 
 
 def plainly(writer: Writer, average: State, wanted: Affine) -> dict[str, Tensor]:
-    """Tensors that compute `wanted` with a norm that changes nothing but the shift.
-
-    Those of `average`, if they do.
-    """
-    if (held := _as_held(writer, average, wanted)) is not None:
-        return held
+    """Tensors that compute `wanted` with a norm that changes nothing but the shift."""
     tensors = {"weight": writer.layer.weight(wanted.matrix)}
     if writer.layer.biased:
         assert wanted.bias is not None
@@ -100,7 +95,7 @@ def in_stock_form(
 
     mean, covariance: of the rows that entered, [groups, inputs] and [groups, inputs, inputs].
     """
-    if writer.norm is None or _as_held(writer, average, wanted) is not None:
+    if writer.norm is None:
         return plainly(writer, average, wanted)
     assert wanted.bias is not None
     usual = writer.layer.matrix(average[f"{writer.name}.weight"]).double()
