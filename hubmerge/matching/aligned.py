@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hubmerge.matching.result import Match
@@ -23,25 +23,24 @@ class AlignedModel:
     form: State | None
 
 
-def aligned(states: Sequence[State], matches: Sequence[Match]) -> list[AlignedModel]:
+def aligned(states: Sequence[State], matches: Sequence[Match]) -> Iterator[AlignedModel]:
     """All models in the coordinates of the first, which one match each brings the others to.
+
+    One after the other, for forms are large.
 
     The first stays as it is, but for gains that nothing can be divided by: where a match is
     `formed`, they are folded in all models alike. Raises: CanonicalError.
     """
     formed = next((match for match in matches if match.formed), None)
     if formed is None:
-        moved = [
-            transform(match.spec, state, match.symmetry)
-            for match, state in zip(matches, states[1:], strict=True)
-        ]
-        return [AlignedModel(state, None) for state in (states[0], *moved)]
+        yield AlignedModel(states[0], None)
+        for match, state in zip(matches, states[1:], strict=True):
+            yield AlignedModel(transform(match.spec, state, match.symmetry), None)
+        return
     there = coordinates_of(formed.spec, states[0])
-    first = there.own if there.settled else states[0]
-    found = [AlignedModel(first, there.form.state)]
+    yield AlignedModel(there.own if there.settled else states[0], there.form.state)
     for match, state in zip(matches, states[1:], strict=True):
-        found.append(_brought(there, match, state))
-    return found
+        yield _brought(there, match, state)
 
 
 def _brought(there: Coordinates, match: Match, state: State) -> AlignedModel:

@@ -35,16 +35,17 @@ def apply_matches(parents: HasStates, matches: Sequence[Match]) -> list[State]:
 
     Raises: LawError, if the function of one is not its parent's any more; CanonicalError.
     """
-    model, found = parents.a.model, aligned(parents.states, matches)
+    model = parents.a.model
+    moved: list[State] = []
     done = ["folding gains that are nearly 0", *(f"aligning by {each.method}" for each in matches)]
-    for what, one, state in zip(done, found, parents.states, strict=True):
+    every = aligned(parents.states, matches)
+    for what, one, state in zip(done, every, parents.states, strict=True):
         if one.form is not None:
             _refuse_ill_formed(model, state, one.form)
         if one.state is not state:
             refuse_changed(model, state, one.state, what)
-    return [
-        in_dtypes_of(one.state, state) for one, state in zip(found, parents.states, strict=True)
-    ]
+        moved.append(in_dtypes_of(one.state, state))
+    return moved
 
 
 def refuse_changed(model: PreTrainedModel, before: State, after: State, what: str) -> None:

@@ -57,7 +57,7 @@ class Coordinates:
         """
         carried = carry_back(self.spec, self.own, self.form, aligned)
         return {
-            name: _from(own, self.back[name], carried[name])
+            name: _from(own, self.back[name], carried.pop(name))
             if own.is_floating_point()
             else aligned[name]
             for name, own in self.own.items()
