@@ -25,27 +25,6 @@ class ChannelStatistics:
     count: int
 
 
-def between(
-    own: Sequence[tuple[Tensor, Tensor]], weights: Sequence[float]
-) -> tuple[Tensor, Tensor]:
-    """Weighted means of the parents' means and (as deviations, not variances) of what follows.
-
-    Deviations stay between the least and the largest, whatever the signs of the weights.
-    """
-    means, deviations = zip(*own, strict=True)
-    spread = torch.stack(deviations)
-    mixed = _weighted(deviations, weights)
-    return _weighted(means, weights), mixed.clamp(spread.amin(0), spread.amax(0))
-
-
-def _weighted(values: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Their weighted mean: exactly a value that all have."""
-    mean = values[0].clone()
-    for value, weight in zip(values[1:], weights[1:], strict=True):
-        mean += weight * (value - values[0])
-    return mean
-
-
 def channel_axis(values: Tensor, module: nn.Module) -> int:
     """The axis of `values` that runs over channels: 1 behind convolutions and their norms."""
     return -1 if isinstance(module, nn.Linear | Conv1D) else 1

@@ -53,65 +53,40 @@ def statistics_of(context, state, modules):
     return {name: (value.mean(0), value.std(0)) for name, value in rows.items()}
 
 
-def estimated_by_torch(context, state):
-    """`state` with the running statistics that torch estimates on the rows."""
+@pytest.mark.parametrize("name", WITH_NORM)
+@pytest.mark.parametrize("count", [1, 3])
+def test_batch_norms_get_what_torch_itself_would_estimate(name, count):
+    """Torch's cumulative average; over several batches it averages their variances about their
+    own means, and pooling adds the spread of the means."""
+    context = bench_for(name, count=count)
+    first, last = ends(context, name)
+    state = average([first, last], [0.5, 0.5])
+    repaired = find_repair("batchnorm").function(context, [first, last])(state, [0.5, 0.5])
+
     reference = copy.deepcopy(context.scratch)
     reference.load_state_dict(state)
+    batch_means = {module: [] for module in batch_norms(reference)}
     for module in batch_norms(reference):
         norm = reference.get_submodule(module)
         norm.reset_running_stats()
         norm.momentum = None
+        norm.register_forward_pre_hook(
+            lambda norm, args, module=module: batch_means[module].append(
+                args[0].movedim(1, -1).flatten(0, -2).mean(0)
+            )
+        )
     reference.train()
     with torch.no_grad():
         for batch in context.batches:
             reference(**batch.inputs)
-    return reference.state_dict()
-
-
-def running(state):
-    return {key: value for key, value in state.items() if "running_" in key}
-
-
-@pytest.mark.parametrize("name", WITH_NORM)
-def test_where_the_parents_have_what_torch_would_estimate_so_has_the_merge(name):
-    context = bench_for(name)
-    parents = [estimated_by_torch(context, state) for state in ends(context, name)]
-    state = average(parents, [0.5, 0.5])
-    repaired = find_repair("batchnorm").function(context, parents)(state, [0.5, 0.5])
-    for key, value in running(estimated_by_torch(context, state)).items():
-        torch.testing.assert_close(repaired[key], value, rtol=1e-9, atol=1e-11)
-        if key.endswith("running_var"):
-            assert not torch.allclose(state[key], value, rtol=1e-3)
-
-
-@pytest.mark.parametrize("name", WITH_NORM)
-def test_channels_get_the_mean_and_deviation_the_parents_have_behind_their_norms(name):
-    """Also where the parents' own statistics are not those of these rows."""
-    context = bench_for(name)
-    first, last = ends(context, name)
-    state = average([first, last], [0.7, 0.3])
-    repaired = find_repair("batchnorm").function(context, [first, last])(state, [0.7, 0.3])
-    module = batch_norms(context.scratch)[0]  # what enters the first one is not changed by repair
-
-    def behind(own):
-        seen = channel_statistics(context, own, [module], look_at_input=True)[module]
-        scale = (own[f"{module}.running_var"] + 1e-5).sqrt()
-        deviation = (seen.variance + 1e-5).sqrt()
-        return (seen.mean - own[f"{module}.running_mean"]) / scale, deviation / scale
-
-    one, two, found = (behind(own) for own in (first, last, repaired))
-    for k in (0, 1):
-        torch.testing.assert_close(found[k], 0.7 * one[k] + 0.3 * two[k])
-
-
-@pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("name", WITH_NORM)
-def test_running_statistics_of_a_model_between_itself_and_itself_stay(name, count):
-    context = bench_for(name, count=count)
-    state, _ = ends(context, name)
-    repaired = find_repair("batchnorm").function(context, [state, state])(state, [0.3, 0.7])
-    for tensor, value in state.items():
-        torch.testing.assert_close(repaired[tensor], value, rtol=1e-9, atol=1e-12)
+    torchs = reference.state_dict()
+    for module, means in batch_means.items():
+        key = f"{module}.running_mean"
+        torch.testing.assert_close(repaired[key], torchs[key], rtol=1e-10, atol=1e-12)
+        key = f"{module}.running_var"
+        between = torch.stack(means).var(0, correction=0)
+        tolerance = 1e-10 if count == 1 else 5e-2  # n - 1 of one batch, not of all
+        torch.testing.assert_close(repaired[key], torchs[key] + between, rtol=tolerance, atol=1e-12)
 
 
 def repaired_on(name, sizes):
@@ -200,10 +175,9 @@ def test_folded_weights_do_what_the_hooks_did(name):
         torch.testing.assert_close(context.scratch(**batch.inputs).logits, hooked)
 
 
-@pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("name", WITHOUT_NORM)
-def test_a_parent_between_itself_and_itself_is_left_alone_up_to_rounding(name, count):
-    context = bench_for(name, count=count)
+def test_a_parent_between_itself_and_itself_is_left_alone_up_to_rounding(name):
+    context = bench_for(name)
     state, _ = ends(context, name)
     repaired = find_repair("repair").function(context, [state, state])(state, [0.5, 0.5])
     for tensor, value in state.items():

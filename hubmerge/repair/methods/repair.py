@@ -12,12 +12,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.repair.methods.batchnorm import batch_norms, reestimate_batch_norm
 from hubmerge.repair.registry import MethodContext, Repairer, repair
-from hubmerge.repair.statistics import (
-    ChannelStatistics,
-    between,
-    channel_axis,
-    channel_statistics,
-)
+from hubmerge.repair.statistics import ChannelStatistics, channel_axis, channel_statistics
 from hubmerge.symmetry.permutation import State
 
 Targets = dict[str, tuple[Tensor, Tensor]]
@@ -29,9 +24,8 @@ def rescale(context: MethodContext, parents: Sequence[State]) -> Repairer:
     """Per-channel mean and standard deviation of every hidden layer, averaged over the parents.
 
     Measured before the activation on calibration images, behind already repaired layers, then
-    folded into weight and bias; a layer without bias keeps its mean. What measuring so does to the
-    parents is taken off. Models with batch norm are repaired by re-estimating it, which does the
-    same.
+    folded into weight and bias; a layer without bias keeps its mean. Models with batch norm are
+    repaired by re-estimating it, which does the same.
 
     Raises: RecipeError without a spec, which says what the hidden layers are.
     """
@@ -44,50 +38,19 @@ def rescale(context: MethodContext, parents: Sequence[State]) -> Repairer:
             field="repair",
         )
     modules = hidden_layers(context)
-
-    def corrected(state: State, targets: Targets) -> dict[str, ChannelStatistics]:
-        replace = {name: _toward(*targets[name]) for name in modules}
-        return channel_statistics(context, state, modules, replace=replace)
-
-    own, shifts = [], []
-    for state in parents:
-        found = channel_statistics(context, state, modules)
-        own.append({name: (found[name].mean, found[name].variance.sqrt()) for name in modules})
-        seen = corrected(state, own[-1])
-        shifts.append({name: _shift(own[-1][name], seen[name]) for name in modules})
+    own = [channel_statistics(context, state, modules) for state in parents]
 
     def apply(state: State, weights: Sequence[float]) -> dict[str, Tensor]:
-        targets = {name: between([each[name] for each in own], weights) for name in modules}
+        targets = {name: _between([each[name] for each in own], weights) for name in modules}
+        replace = {name: _toward(*targets[name]) for name in modules}
+        found = channel_statistics(context, state, modules, replace=replace)
         repaired = dict(state)
-        seen = corrected(state, targets)
         for name in modules:
             axis = _out(context.scratch.get_submodule(name))
-            shift = between([each[name] for each in shifts], weights)
-            repaired |= _folded(
-                repaired, name, axis, _unshifted(seen[name], *shift), *targets[name]
-            )
+            repaired |= _folded(repaired, name, axis, found[name], *targets[name])
         return repaired
 
     return apply
-
-
-def _shift(plain: tuple[Tensor, Tensor], seen: ChannelStatistics) -> tuple[Tensor, Tensor]:
-    """What measuring behind corrected layers does to a parent, which needs no correction.
-
-    Batches are corrected one by one there: the mean moves, in deviations, and the deviation by a
-    factor.
-    """
-    mean, deviation = plain
-    alive = (deviation > TINY) & (seen.variance.sqrt() > TINY)
-    safe = torch.where(alive, deviation, 1.0)
-    factor = torch.where(alive, seen.variance.sqrt() / safe, 1.0)
-    return torch.where(alive, (seen.mean - mean) / safe, 0.0), factor
-
-
-def _unshifted(seen: ChannelStatistics, moved: Tensor, factor: Tensor) -> ChannelStatistics:
-    """What would have been seen without that."""
-    deviation = seen.variance.sqrt() / factor
-    return ChannelStatistics(seen.mean - moved * deviation, deviation.square(), seen.count)
 
 
 def hidden_layers(context: MethodContext) -> list[str]:
@@ -105,6 +68,23 @@ def hidden_layers(context: MethodContext) -> list[str]:
 def _out(module: nn.Module) -> int:
     """The axis of the module's weight that runs over its outputs."""
     return 1 if isinstance(module, Conv1D) else 0
+
+
+def _between(own: Sequence[ChannelStatistics], weights: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Weighted mean of means and standard deviations (deviations, not variances, are averaged)."""
+    return (
+        _weighted([each.mean for each in own], weights),
+        _weighted([each.variance.sqrt() for each in own], weights),
+    )
+
+
+def _weighted(values: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Their weighted mean, one after the other: exactly a value that all have."""
+    mean, share = values[0], weights[0]
+    for value, weight in zip(values[1:], weights[1:], strict=True):
+        share += weight
+        mean = torch.lerp(mean, value, weight / share if share else 0.0)
+    return mean
 
 
 def _toward(mean: Tensor, deviation: Tensor) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
