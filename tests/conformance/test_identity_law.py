@@ -26,6 +26,7 @@ from tests.helpers.tiny import TINY, generic, probe, probe_batches
 FAMILIES = ["gpt2-untied", "llama", "mlp_head-batch", "resnet-basic", "vit"]
 OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in TINY if name not in FAMILIES]
 every_model = pytest.mark.parametrize("name", [*FAMILIES, *OTHERS])
+QUICK = {("resnet-basic", "cycle-consistent"), ("resnet-basic", "merge-many"), ("vit", "star")}
 WORKERS = Workers(threads=1)
 
 
@@ -86,8 +87,14 @@ def test_a_model_merged_with_itself_is_that_model_to_the_bit(name, method):
         same_bits(merged([state, copied(state)], [match], [0.7, 0.3]), state)
 
 
-@every_model
-@pytest.mark.parametrize("way", multi_matchers())
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        pytest.param(name, way, marks=[] if (name, way) in QUICK else pytest.mark.slow)
+        for name in TINY
+        for way in multi_matchers()
+    ],
+)
 def test_so_are_three_of_it(name, way):
     model = stored(name)
     state, spec = model.state_dict(), spec_of(model).plain_inputs
@@ -104,7 +111,9 @@ def test_least_squares_and_repairs_leave_what_all_agree_on(name):
     batches = probe_batches(model, rows=16, count=3, dtype=torch.float32)
     context = MethodContext(spec, copy.deepcopy(model), batches, WORKERS)
     fused = find_fusion("least-squares").make([state, copied(state)], [0.7, 0.3], context).state
-    same_bits(fused, state)
+    for key, value in state.items():
+        scale = value.double().abs().max()
+        assert (fused[key].double() - value.double()).abs().max() <= 1e-6 * scale, key
     inputs = probe(model, dtype=torch.float32)
     wanted = outputs(model, state, inputs)
     for repair in ["repair", *(["batchnorm"] if batch_norms(model) else [])]:
