@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 RECIPE_FILE = "hubmerge.yaml"
 AUTO: Final = "auto"
-ARITHMETIC = 1
+ARITHMETIC = 2
 """Version of the arithmetic. Another one gives other bytes for the same recipe."""
 MIDDLE = 0.5
 """The lambda that weighs two parents alike."""
