@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeVar
 
@@ -34,10 +34,18 @@ from hubmerge.options.declared import (
 )
 from hubmerge.registry import registry
 from hubmerge.utils.checked_calls import checked
-from hubmerge.utils.parent_names import MOST
+from hubmerge.utils.parent_names import MOST, roles
+from hubmerge.utils.pinned_refs import CONTENT, HASH, folder_name, is_pinned
 from hubmerge.utils.problems import refusal
+from hubmerge.utils.untrusted_yaml import UnreadableYamlError, read_yaml
 
 RECIPE_FILE = "hubmerge.yaml"
+RECIPE_BYTES = 1 << 16
+"""Most of a recipe's file."""
+DEEPEST = 4
+"""Levels a recipe has, at most: lists and mappings within each other, and one to spare."""
+DATASET, BASE = "dataset", "base"
+"""Roles beside "model_a", "model_b", ..."""
 AUTO: Final = "auto"
 ARITHMETIC = 1
 """Version of the arithmetic. Another one gives other bytes for the same recipe."""
@@ -441,7 +449,7 @@ class Recipe(RecipePart):
         dict[str, str],
         Option(
             "Hashes of what is loaded from local models and data sets: model_a, model_b, ..., "
-            "base, dataset. Different content is refused.",
+            "base, dataset. Different content is refused; NAME@local-HASH says the same.",
             group=MODELS,
             flags="",
             label="",
@@ -566,26 +574,46 @@ def make(kind: type[P], fields: dict[str, Any]) -> P:
 
 
 @checked
-def read_recipe(path: str | Path) -> Recipe:
+def read_recipe(path: str | Path, folders: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe in a file (or in a folder that holds `hubmerge.yaml`).
 
-    A path to an alignment is relative to the file. Raises NotFoundError, RecipeError.
+    A path to an alignment is relative to the file. Paths in a recipe of your own are opened when
+    it is carried out; one that came with a merge names repositories at their commits and folders by
+    their content, and nothing else in it is opened.
+
+    Parameters:
+        folders: where folders lie that the recipe names: name, or role such as "model_b", -> path.
+
+    Raises: NotFoundError, RecipeError.
     """
     path = Path(path)
     file = path / RECIPE_FILE if path.is_dir() else path
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        with file.open("rb") as opened:
+            text = opened.read(RECIPE_BYTES + 1).decode("utf-8")
     except FileNotFoundError:
         raise NotFoundError(
             f"there is no recipe {str(path)!r}", hint=f"give a {RECIPE_FILE}, or its folder"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise RecipeError(f"{str(file)!r} is not YAML", found=str(error)) from error
-    recipe = recipe_in(content, str(file))
+    recipe = recipe_from(text, str(file))
+    if _came_with_a_merge(recipe, file):
+        recipe = _without_places(recipe, str(file))
+    recipe = _mapped(recipe, {name: str(place) for name, place in (folders or {}).items()})
     if recipe.alignment:
         beside = str(file.parent / recipe.alignment)
         recipe = recipe.model_copy(update={"alignment": beside})
     return recipe
+
+
+def recipe_from(text: str, file: str = "the recipe") -> Recipe:
+    """The recipe that the text of a file says, as it says it. Raises: RecipeError."""
+    try:
+        content = read_yaml(text, most=RECIPE_BYTES, deepest=DEEPEST)
+    except UnreadableYamlError as error:
+        raise RecipeError(f"{file!r} is not YAML", found=str(error)) from error
+    return recipe_in(content, file)
 
 
 def recipe_in(content: Any, file: str = "the recipe") -> Recipe:
@@ -597,3 +625,78 @@ def recipe_in(content: Any, file: str = "the recipe") -> Recipe:
             hint=f"a {RECIPE_FILE}, as lies beside every merge",
         )
     return Recipe.model_validate(content, context=file)
+
+
+def _came_with_a_merge(recipe: Recipe, file: Path) -> bool:
+    """Whether hubmerge wrote the file, here or elsewhere, or it was brought from the Hub."""
+    cached = any(part.startswith(("models--", "datasets--")) for part in file.absolute().parts)
+    return recipe.arithmetic is not None or cached or (file.parent / "report.json").is_file()
+
+
+def _without_places(recipe: Recipe, file: str) -> Recipe:
+    """A recipe from elsewhere, its folders by their content, its alignment beside it.
+
+    Raises: RecipeError, if it names a place.
+    """
+
+    def pinned(role: str, ref: str) -> str:
+        sha = recipe.shas.get(role, "")
+        if not is_pinned(ref) and HASH.fullmatch(sha):
+            return f"{folder_name(ref)}@{sha}"
+        if is_pinned(ref):
+            return ref
+        raise RecipeError(
+            f"{file} came with a merge, and names {ref!r}, which is no state of anything",
+            found=f"{role}, neither at a commit nor by its content",
+            hint="in a recipe of your own leave out `arithmetic`, and keep it apart from a merge",
+            field="models",
+        )
+
+    named = with_refs(recipe, {role: pinned(role, ref) for role, ref in refs_of(recipe).items()})
+    update: dict[str, object] = {"shas": {}}
+    if recipe.alignment:
+        update["alignment"] = folder_name(recipe.alignment)
+    return named.model_copy(update=update)
+
+
+def _mapped(recipe: Recipe, folders: Mapping[str, str]) -> Recipe:
+    """The recipe with the folders that a user named. Raises: RecipeError, if it has no such."""
+    refs, shas, used = refs_of(recipe), dict(recipe.shas), set()
+    for role, ref in refs.items():
+        for name in (role, folder_name(ref)):
+            if name in folders:
+                used.add(name)
+                refs[role] = str(Path(folders[name]).expanduser().absolute())
+                content = CONTENT.fullmatch(ref)
+                shas |= {role: content["sha"]} if content else {}
+                break
+    if unknown := sorted(folders.keys() - used):
+        raise RecipeError(
+            f"the recipe names no folder {unknown[0]!r}",
+            found=", ".join(refs.values()),
+            field="folders",
+        )
+    return with_refs(recipe, refs).model_copy(update={"shas": shas}) if used else recipe
+
+
+def refs_of(recipe: Recipe) -> dict[str, str]:
+    """Role ("model_a", ..., "base", "dataset") -> what the recipe names for it."""
+    refs = dict(zip(roles("model", len(recipe.models)), recipe.models, strict=True))
+    if recipe.base is not None:
+        refs[BASE] = recipe.base
+    if recipe.dataset is not None:
+        refs[DATASET] = recipe.dataset.id
+    return refs
+
+
+def with_refs(recipe: Recipe, refs: Mapping[str, str]) -> Recipe:
+    """The recipe with other references for some roles."""
+    now = {**refs_of(recipe), **refs}
+    update: dict[str, object] = {
+        "models": tuple(now[role] for role in roles("model", len(recipe.models)))
+    }
+    if recipe.base is not None:
+        update["base"] = now[BASE]
+    if recipe.dataset is not None:
+        update["dataset"] = recipe.dataset.model_copy(update={"id": now[DATASET]})
+    return recipe.model_copy(update=update)

@@ -1,0 +1,56 @@
+"""How large what a publisher uploads may be before it is not even fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hubmerge.hub.client import cache_folder
+from hubmerge.hub.layout import CONFIG, INDEX
+from hubmerge.pipeline.existing import REPORT
+from hubmerge.planning.resources import free_disk, human, refuse_excess
+from hubmerge.recipe import RECIPE_BYTES, RECIPE_FILE
+from hubmerge.verification.claims import CARD
+
+MOST_BYTES: Mapping[str, int] = {
+    REPORT: 16 << 20,
+    RECIPE_FILE: RECIPE_BYTES,
+    CARD: 2 << 20,
+    CONFIG: 4 << 20,
+    INDEX: 64 << 20,
+}
+"""File -> most bytes. A report of a thousand labels and three surveys has one megabyte."""
+MOST_OTHER = 64 << 20
+"""Most bytes of a picture, a processor or a part of a tokenizer."""
+WIDEST = 8
+"""Bytes of the widest number that is stored."""
+HEADERS = 200 << 20
+"""Beside the numbers: headers of files of weights, 100 MB each at most."""
+
+
+def too_large(sizes: Mapping[str, int], weights: set[str], parameters: int) -> dict[str, str]:
+    """File -> why it is not fetched, of those that are larger than any of their kind has to be.
+
+    Parameters:
+        sizes: file -> bytes, of everything that would be fetched.
+        weights: which of them hold tensors.
+        parameters: how many the report says there are.
+    """
+    found = {}
+    for name, size in sizes.items():
+        # Twice: buffers and tied weights are stored, and no parameters.
+        most = 2 * WIDEST * parameters + HEADERS if name in weights else most_bytes(name)
+        if size > most:
+            found[name] = f"{human(size)}; no file of its kind has more than {human(most)}"
+    return found
+
+
+def most_bytes(name: str) -> int:
+    """Most bytes of a file that is no weights."""
+    return MOST_BYTES.get(name, MOST_OTHER)
+
+
+def refuse_what_does_not_fit(size: int) -> None:
+    """Raises: ResourceError, if so many bytes cannot be kept here."""
+    cache = cache_folder()
+    hint = "make room, or set HF_HUB_CACHE to a folder on another disk"
+    refuse_excess(f"disk space at {cache}", size, free_disk(cache), hint)
