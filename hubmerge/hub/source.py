@@ -136,6 +136,13 @@ def resolve(ref: str, repo_type: RepoType = "model") -> Source:
     return ask(look, ref, repo_type)
 
 
+def head_of(repo_id: str, repo_type: RepoType = "model") -> str:
+    """The commit that the main branch of a repository is at. Raises: as `resolve`."""
+    return ask(
+        lambda: str(client().repo_info(repo_id, repo_type=repo_type).sha), repo_id, repo_type
+    )
+
+
 def _seen_in(ref: str, name: str, sha: str) -> list[Path]:
     """Folders that held this content. Raises: NotFoundError, if none is known and still there."""
     there = [folder for folder in known_folders(sha) if folder.is_dir()]

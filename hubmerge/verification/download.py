@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.errors import NotFoundError, RecipeError, WeightsError
-from hubmerge.hub.fetch import fetch_file, file_sizes
+from hubmerge.hub.fetch import download_bytes, fetch_file, file_sizes
 from hubmerge.hub.layout import CONFIG, INDEX, PROCESSOR
 from hubmerge.hub.source import Source, parse_ref, resolve
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
@@ -42,38 +42,42 @@ LOADING = {
 """What a merge may have beside its weights; only making it again shows what is right there."""
 
 
-@dataclass(frozen=True)
-class Merge:
-    """A merge as it is published, here."""
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A published merge as its repository lists it, and what it says of itself."""
 
     source: Source
-    folder: Path
     names: tuple[str, ...]
-    """Files that a merge has, relative to the folder."""
+    """Files that a merge has, relative to its folder, and that are no larger than they have to be.
+    """
     weights: tuple[str, ...]
     """Those of them that stock code loads tensors from; none, if it would load another model."""
     sizes: Mapping[str, int]
     """Bytes of every file of the repository."""
     report: Report
     recipe: Recipe
+    """As it is written; nothing that it names may be opened."""
     wrong: tuple[Check, ...]
     """What of its files does not hold, whatever is in them."""
     remarks: tuple[str, ...]
 
-    @property
-    def loadable(self) -> bool:
-        """Whether it is a model that stock code loads from these weights."""
-        return bool(self.weights)
+
+@dataclass(frozen=True, kw_only=True)
+class Merge(Listed):
+    """A published merge, here."""
+
+    folder: Path
+    hashes: Mapping[str, str]
+    """File of weights -> sha256."""
 
 
-def download_merge(ref: str) -> Merge:
-    """The merge `ref`: a Hub id, `id@revision` or a folder.
+def list_merge(ref: str) -> Listed:
+    """What the merge `ref` consists of: a Hub id, `id@revision` or a folder.
 
-    Nothing is fetched that is larger than a file of its kind has to be.
     Raises: NotFoundError, if it does not exist or is no merge; RecipeError, if its report or recipe
-    cannot be read; AccessError, HubUnavailableError; ResourceError, if it does not fit here.
+    cannot be read; AccessError, HubUnavailableError.
     """
-    source = resolve(ref) if not Path(ref).is_dir() else _folder(ref)
+    source = resolve(ref) if not Path(ref).expanduser().is_dir() else _folder(ref)
     sizes = _all_files(source)
     if missing := [name for name in (REPORT, RECIPE_FILE) if name not in sizes]:
         raise NotFoundError(
@@ -83,29 +87,36 @@ def download_merge(ref: str) -> Merge:
         )
     report, recipe = _claims(source, sizes)
     weights, wrong = _weights(source, sizes)
-    further = [name for name in sizes if not _is_ours(name, recipe) and name not in weights]
-    names = {name for name in sizes if _is_ours(name, recipe)} | set(weights)
-    large = too_large({name: sizes[name] for name in names}, {*weights}, report.merged.parameters)
-    wrong += [_wrong(name, f"it is not fetched: {why}") for name, why in large.items()]
-    wrong += [_wrong(name, what_it_changes(name)) for name in further if not is_inert(name)]
-    if large.keys() & {*weights}:
-        weights = []
-    fetched = sorted(names - large.keys())
-    if source.folder is None:
-        refuse_what_does_not_fit(sum(sizes[name] for name in fetched))
-    paths = [fetch_file(source, name) for name in fetched]
+    ours = {*weights, *(name for name in sizes if _is_ours(name, recipe))}
+    large = too_large({name: sizes[name] for name in ours}, {*weights}, report.merged.parameters)
+    further = sorted(sizes.keys() - ours)
     inert = [name for name in further if is_inert(name)]
-    return Merge(
+    wrong += [_wrong(name, f"it is not fetched: {why}") for name, why in large.items()]
+    wrong += [_wrong(name, what_it_changes(name)) for name in further if name not in inert]
+    return Listed(
         source=source,
-        folder=source.folder or paths[fetched.index(REPORT)].parent,
-        names=tuple(fetched),
-        weights=tuple(weights),
+        names=tuple(sorted(ours - large.keys())),
+        weights=() if large.keys() & {*weights} else tuple(weights),
         sizes=sizes,
         report=report,
         recipe=recipe,
         wrong=tuple(wrong),
         remarks=(f"nothing is loaded from: {', '.join(inert)}",) if inert else (),
     )
+
+
+def fetch_merge(listed: Listed) -> Merge:
+    """Brings a merge here. Raises: ResourceError, if it does not fit; HubUnavailableError."""
+    source = listed.source
+    if source.folder is None:
+        refuse_what_does_not_fit(download_bytes(source, list(listed.names)))
+    paths = {name: fetch_file(source, name) for name in listed.names}
+    hashes = {}
+    for name in listed.weights:
+        with paths[name].open("rb") as file:
+            hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    folder = source.folder or paths[REPORT].parent
+    return Merge(**vars(listed), folder=folder, hashes=hashes)
 
 
 def _folder(ref: str) -> Source:
@@ -116,7 +127,9 @@ def _folder(ref: str) -> Source:
         parsed = parse_ref(ref)
         assert parsed.folder is not None
         listed = "".join(f"{name}\0{size}\0" for name, size in _files_in(parsed.folder).items())
-        return Source(**vars(parsed), sha=f"local-{hashlib.sha256(listed.encode()).hexdigest()[:40]}")
+        return Source(
+            **vars(parsed), sha=f"local-{hashlib.sha256(listed.encode()).hexdigest()[:40]}"
+        )
 
 
 def _all_files(source: Source) -> dict[str, int]:

@@ -25,17 +25,16 @@ ADAPTER = "adapter_config.json"
 EXPLICIT = "transformers_weights"
 """Field of config.json that names a file of weights."""
 
-INERT_ENDINGS = frozenset(
-    """.md .markdown .rst .txt .pdf .html .htm .bib .cff .csv .tsv .log .ipynb .tex
-    .png .jpg .jpeg .gif .webp .svg .bmp .ico .mp4 .webm .wav .mp3
-    .gguf .onnx .onnx_data .ort .tflite .mlmodel .parquet .yaml .yml .toml .lock""".split()
-)
+TEXTS = (".md", ".markdown", ".rst", ".txt", ".pdf", ".html", ".htm", ".bib", ".cff", ".csv")
+TEXTS_OF_PROGRAMS = (".tsv", ".log", ".ipynb", ".tex", ".yaml", ".yml", ".toml", ".lock")
+MEDIA = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".bmp", ".ico", ".mp4", ".wav", ".mp3")
+OTHER_PROGRAMS = (".gguf", ".onnx", ".onnx_data", ".ort", ".tflite", ".mlmodel", ".parquet")
+INERT_ENDINGS = frozenset((*TEXTS, *TEXTS_OF_PROGRAMS, *MEDIA, *OTHER_PROGRAMS))
 """Endings of files that transformers loads nothing from unless it is given their names: texts,
 pictures, and formats of other programs."""
-INERT_NAMES = frozenset(
-    "LICENSE LICENCE NOTICE COPYING AUTHORS CITATION CHANGELOG Makefile Dockerfile .gitattributes "
-    ".gitignore .gitkeep .DS_Store".split()
-)
+PAPERS = ("LICENSE", "LICENCE", "NOTICE", "COPYING", "AUTHORS", "CITATION", "CHANGELOG")
+TOOLS = ("Makefile", "Dockerfile", ".gitattributes", ".gitignore", ".gitkeep", ".DS_Store")
+INERT_NAMES = frozenset((*PAPERS, *TOOLS))
 VOCABULARY = re.compile(r"vocab|merges|dict|token|bpe|spm|sentencepiece|added|special|chat", re.I)
 """What names of texts that tokenizers read have in them: vocab.txt, merges.txt, dict.txt."""
 OWN_FOLDERS = (".git/", ".cache/")
