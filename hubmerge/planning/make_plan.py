@@ -12,25 +12,31 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from hubmerge.errors import DataError, WeightsError
 from hubmerge.errors.wording import option
 from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
 from hubmerge.hub.client import cache_folder
-from hubmerge.hub.compare import (
-    check_mergeable,
-    common_head,
-    label_permutation,
-    processor_fields,
-)
+from hubmerge.hub.companions import remarks
+from hubmerge.hub.compare import check_mergeable, common_head, label_permutation
+from hubmerge.hub.config_fields import processor_fields
 from hubmerge.hub.fetch import download_bytes, file_sizes, needed_files
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import ParentLicence, merged_licence
-from hubmerge.hub.load import Description, describe, labels_of, model_class
+from hubmerge.hub.load import (
+    Description,
+    calm,
+    describe,
+    labels_of,
+    model_class,
+    refuse_unmatched,
+    skeleton,
+)
 from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_in
 from hubmerge.hub.source import Source
+from hubmerge.hub.stored_names import unmatched
 from hubmerge.hub.target import check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
 from hubmerge.models.joint_head import JointHead, with_labels
@@ -38,6 +44,7 @@ from hubmerge.planning.measurements import NO_DATA, measurements
 from hubmerge.planning.plan import ArchitecturePlan, DataPlan, ModelPlan, Plan
 from hubmerge.planning.planned import PlannedRun
 from hubmerge.planning.resources import Kind, measure_needs, memory_needed
+from hubmerge.planning.streams import memory_to_stream, streams
 from hubmerge.recipe import SAME, Recipe
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import Spec
@@ -104,7 +111,7 @@ def make_plan(run: PlannedRun) -> Plan:
     refuse_misfit(model, descriptions[0].processor, descriptions[0].source.ref)
     sizes = [_size(skeleton(each.config, code) if heads else model) for each in descriptions]
     for parent, size in zip(parents, sizes, strict=True):
-        _refuse_incomplete(parent.header, size, parent.description.source)
+        _refuse_unfit(parent, size, code)
     match, instead = _without_data(run, descriptions[0], model) if data is None else (None, None)
     match = match or run.methods.match
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -136,7 +143,9 @@ def make_plan(run: PlannedRun) -> Plan:
         needs=measure_needs(
             download=download,
             result=max(parent.header.bytes for parent in parents),
-            memory=memory_needed(
+            memory=memory_to_stream(model, len(parents))
+            if streams(recipe, run.methods, model, [each.header.tensors for each in parents])
+            else memory_needed(
                 _size(model),
                 both.free_spaces,
                 activations=match not in ("none", "alignment", "weights", "descent"),
@@ -146,6 +155,7 @@ def make_plan(run: PlannedRun) -> Plan:
             cache=cache_folder(),
             out=run.out,
         ),
+        remarks=remarks(descriptions[: len(sources.models)]),
     )
 
 
@@ -199,17 +209,6 @@ def _without_data(
     return match, stand_in(a.config, a.processor, match=match, repaired=repaired, fitted=fitted)
 
 
-def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTrainedModel:
-    """The model `config` describes, without memory for its weights.
-
-    code_folder: where the model's own python files lie, if they may be run.
-    Raises: FamilyError, if its class is unknown.
-    """
-    kind = model_class(config, code_folder)
-    with torch.device("meta"):
-        return kind(config).eval()
-
-
 def _dtype(parent: _Parent) -> torch.dtype:
     stored: torch.dtype = getattr(torch, parent.header.dtype)
     return stored
@@ -240,7 +239,7 @@ def _architecture(
         known=[len(heads.known(n)) for n in range(len(heads.rows))] if heads else None,
         labels_moved=moved[0] if len(moved) == 1 else moved,
         processor={
-            **({} if processor is None else processor_fields(processor)),
+            **({} if processor is None else processor_fields(processor).compared),
             **({} if tokenizer is None else tokenizer_fields(tokenizer)),
         },
         family=None if spec is None else spec.family,
@@ -284,12 +283,18 @@ def _refuse_too_few(card: DataCard, split: str | None, samples: int) -> None:
         )
 
 
-def _refuse_incomplete(header: WeightsHeader, needed: int, source: Source) -> None:
-    """Raises: WeightsError, if fewer weights are stored than the model needs.
+def _refuse_unfit(parent: _Parent, needed: int, code_folder: Path | None) -> None:
+    """Raises: WeightsError, if stored weights are not those of the model, by their names.
 
-    Totals only: names on disk may be older than the model's. Loading compares them one by one.
+    needed: numbers of the model. Where transformers cannot say which tensor becomes which, only
+    totals are compared; loading compares them one by one.
     """
-    if header.floating < needed:
+    header, source, config = parent.header, parent.description.source, parent.description.config
+    with calm():
+        found = unmatched(model_class(config, code_folder), config, header.tensors)
+    if found is not None:
+        refuse_unmatched(found, source.ref)
+    elif header.floating < needed:
         raise WeightsError(
             f"the weights of {source.ref} do not fit its {CONFIG}",
             found=f"{header.floating:,} stored, the model has {needed:,}",

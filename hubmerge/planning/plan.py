@@ -85,3 +85,5 @@ class Plan(PlanPart):
     """Whether what is pushed will be private."""
     target: Target
     needs: Needs
+    remarks: list[str] = []
+    """What a reader must know of the files beside the parents."""

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.errors import NotFoundError, RecipeError, WeightsError
+from hubmerge.hub.companions import GENERATION
 from hubmerge.hub.fetch import download_bytes, fetch_file, file_sizes
-from hubmerge.hub.layout import CONFIG, INDEX, PROCESSOR
+from hubmerge.hub.layout import CONFIG, INDEX, PROCESSOR, TEMPLATES
 from hubmerge.hub.source import Source, parse_ref, resolve
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
+from hubmerge.hub.tokenizer import TEMPLATE
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY, TENSORS
 from hubmerge.pipeline.existing import REPORT
@@ -35,8 +37,8 @@ LOADING = {
     INDEX,
     PROCESSOR,
     "processor_config.json",
-    "generation_config.json",
-    "chat_template.jinja",
+    GENERATION,
+    TEMPLATE,
     *TOKENIZER_FILES,
 }
 """What a merge may have beside its weights; only making it again shows what is right there."""
@@ -197,4 +199,5 @@ def _is_ours(name: str, recipe: Recipe) -> bool:
     folder, slash, file = name.rpartition("/")
     alignment = file in (SUMMARY, TENSORS) and is_alignment(folder + slash + TENSORS)
     code = recipe.trust_remote_code and file.endswith(".py")
-    return name in SAYING or name in LOADING or name in companion_files() or alignment or code
+    beside = name in LOADING or name in companion_files() or name.startswith(f"{TEMPLATES}/")
+    return name in SAYING or beside or alignment or code

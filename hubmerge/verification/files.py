@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hubmerge.hub.companions import GENERATION
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY
-from hubmerge.pipeline.save import weight_hashes
+from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.verification.download import SAYING, Merge
 from hubmerge.verification.result import Check, Outcome
 from hubmerge.verification.rounding import FITTED
@@ -18,7 +19,6 @@ from hubmerge.verification.stock_files import is_inert
 from hubmerge.verification.tensors import compare_tensors
 from hubmerge.verification.values import compare
 
-GENERATION = "generation_config.json"
 BOOKKEEPING = {CONFIG: ("transformers_version",), GENERATION: ("transformers_version",)}
 """File -> fields at its top that say which library wrote it, and decide nothing."""
 SETTINGS = (CONFIG, GENERATION, PROCESSOR, "processor_config.json")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import itertools
 
 import pytest
 
 from hubmerge.utils.untrusted_yaml import UnreadableYamlError, front_matter, read_yaml
 
 LETTERS = "abcdefghij"
-BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise(LETTERS))
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{b}: &{b} [*{a}, *{a}]\n" for a, b in itertools.pairwise(LETTERS)
+)
 
 
 @pytest.mark.parametrize(
