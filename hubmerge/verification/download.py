@@ -180,6 +180,8 @@ def _weights(source: Source, sizes: Mapping[str, int]) -> tuple[list[str], list[
     except WeightsError as error:
         found = f": {error.found}" if error.found else ""
         return [], [_wrong("what stock code loads", f"{error.what}{found}")]
+    except RecursionError:
+        return [], [_wrong("what stock code loads", f"{INDEX} is too deep to be read")]
 
 
 def _json(text: str) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from hubmerge.errors import AccessError, NotFoundError, WeightsError
 from hubmerge.hub.fetch import download_bytes, needed_files
 from hubmerge.hub.source import resolve
 from hubmerge.planning.resources import human
@@ -76,13 +78,14 @@ def estimate_remaking(listed: Listed, wanted: Recipe, *, without_data: bool) -> 
     return Estimate("remake", fetched / DOWNLOADED + spent, fetched)
 
 
-def _fetched(wanted: Recipe, roles: Mapping[str, str] | list[str] | tuple[str, ...]) -> int:
+def _fetched(wanted: Recipe, roles: Collection[str]) -> int:
     """Bytes of sources that are not here yet."""
     total = 0
     for role, ref in refs_of(wanted).items():
         if role in roles:
-            source = resolve(ref, "dataset" if role == DATASET else "model")
-            total += download_bytes(source, needed_files(source))
+            with suppress(NotFoundError, AccessError, WeightsError):  # said where it is used
+                source = resolve(ref, "dataset" if role == DATASET else "model")
+                total += download_bytes(source, needed_files(source))
     return total
 
 

@@ -8,7 +8,7 @@ from hubmerge.hub.client import cache_folder
 from hubmerge.hub.layout import CONFIG, INDEX
 from hubmerge.pipeline.existing import REPORT
 from hubmerge.planning.resources import free_disk, human, refuse_excess
-from hubmerge.recipe import RECIPE_BYTES, RECIPE_FILE
+from hubmerge.recipe import RECIPE_BYTES, RECIPE_FILE, Recipe
 from hubmerge.verification.claims import CARD
 
 MOST_BYTES: Mapping[str, int] = {
@@ -23,6 +23,8 @@ MOST_OTHER = 64 << 20
 """Most bytes of a picture, a processor or a part of a tokenizer."""
 WIDEST = 8
 """Bytes of the widest number that is stored."""
+MOST_STEPS = 100_000
+"""Steps, points or rounds that a recipe may ask for: a hundred times what methods do by default."""
 HEADERS = 200 << 20
 """Beside the numbers: headers of files of weights, 100 MB each at most."""
 
@@ -47,6 +49,19 @@ def too_large(sizes: Mapping[str, int], weights: set[str], parameters: int) -> d
 def most_bytes(name: str) -> int:
     """Most bytes of a file that is no weights."""
     return MOST_BYTES.get(name, MOST_OTHER)
+
+
+def too_much_work(recipe: Recipe) -> str | None:
+    """Why a merge is not made again for somebody who only wants to know; None if it can be."""
+    asked = {
+        "learning_steps": recipe.learning_steps,
+        "path_points": recipe.path_points,
+        **recipe.fuse_options,
+    }
+    for name, number in asked.items():
+        if isinstance(number, int) and number > MOST_STEPS:
+            return f"it asks for {name}: {number:,}; verifying does at most {MOST_STEPS:,}"
+    return None
 
 
 def refuse_what_does_not_fit(size: int) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hubmerge.errors import DataError, FamilyError, LabelError, MismatchError, WeightsError
+from hubmerge.errors import (
+    DataError,
+    HubmergeError,
+    HubUnavailableError,
+    LabelError,
+    MismatchError,
+    RecipeError,
+    RemoteCodeError,
+    ResourceError,
+)
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.score import score
 from hubmerge.hub.fetch import download_bytes, fetch, needed_files
@@ -27,11 +36,16 @@ def load_published(
 ) -> tuple[LoadedModel | None, list[Check]]:
     """The model that stock code makes of the published files, and whether there is one.
 
-    Called by all processes alike. Raises: RemoteCodeError.
+    Called by all processes alike. Raises: RemoteCodeError, if the merge says itself that it takes
+    code, and that may not be run; HubUnavailableError, ResourceError.
     """
     try:
         model = load(str(merge.folder), trust_remote_code=trust_remote_code)
-    except (WeightsError, FamilyError, MismatchError) as error:
+    except (HubUnavailableError, ResourceError):
+        raise
+    except HubmergeError as error:
+        if isinstance(error, RemoteCodeError) and merge.recipe.trust_remote_code:
+            raise
         found = f": {error.found}" if error.found else ""
         return None, [_loading(Outcome.DOES_NOT_HOLD, f"{error.what}{found}")]
     return model, [_loading(Outcome.IDENTICAL)]
@@ -52,7 +66,7 @@ def measure_published(
     try:
         folder = str(workers.on_main(lambda: _fetched(source)))
         splits = open_splits(folder, wanted, model)
-    except (DataError, LabelError) as error:
+    except (DataError, LabelError, MismatchError, RecipeError) as error:
         why = str(error)
         what = "the merge on the recorded rows"
         return [Check(part=FIGURES, what=what, outcome=Outcome.DOES_NOT_HOLD, why=why)]

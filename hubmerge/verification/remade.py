@@ -58,6 +58,10 @@ def check_weights(
             "weights", *paths, allowance=allowance_of(remade.report), unknown=unknown
         )
     near = worst([check.outcome for check in checks])
+    if any(
+        check.outcome is Outcome.NOT_CHECKED for check in checks
+    ):  # some tensors were not made again, so that no hash was
+        return checks
     for name in sorted({*said, *ours}):
         # Other bytes have another hash: it is right if the file it is of holds the right numbers.
         right = said.get(name) == ours.get(name)

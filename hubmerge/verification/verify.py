@@ -39,6 +39,7 @@ from hubmerge.verification.levels import (
     estimate_remaking,
     levels_to,
 )
+from hubmerge.verification.limits import too_much_work
 from hubmerge.verification.plugins import needs, other_versions
 from hubmerge.verification.published import FIGURES, load_published, measure_published
 from hubmerge.verification.recorded import check_sources, recorded, replay
@@ -170,7 +171,7 @@ def _further(
 
 def _made_again(merge: Merge, wanted: Recipe, found: FoundSources, asked: _Asked) -> _Remade:
     without_data = asked.weights_only or DATASET in found.gone
-    if why := _why_not_made_again(merge.report, found):
+    if why := _why_not_made_again(merge.report, found) or too_much_work(wanted):
         return _Remade(not_checked(_everything(merge, asked), why))
     estimate = asked.workers.on_main(
         lambda: estimate_remaking(merge, wanted, without_data=without_data)

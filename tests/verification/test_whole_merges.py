@@ -132,6 +132,7 @@ def test_what_nothing_is_loaded_from_is_a_remark(copy: Path) -> None:
     ("file", "change", "what"),
     [
         ("config.json", {"transformers_weights": "zz.safetensors"}, "what stock code loads"),
+        ("config.json", {"auto_map": {"AutoModel": "evil.Evil"}}, "loaded as published"),
         ("config.json", {"problem_type": "regression"}, "config.json.problem_type"),
         ("config.json", {"label2id": {"revision": 0}}, "config.json.label2id.revision"),
         ("generation_config.json", {"temperature": 0.1}, "generation_config.json"),
