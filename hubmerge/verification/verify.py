@@ -20,7 +20,7 @@ from hubmerge.errors import (
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.load import LoadedModel, load
 from hubmerge.pipeline.run import MergeResult, run
 from hubmerge.recipe import ARITHMETIC, DATASET, Recipe
 from hubmerge.reporting.pictures import PICTURES
@@ -52,6 +52,7 @@ from hubmerge.verification.remade import (
 )
 from hubmerge.verification.result import Check, Outcome, Verification
 from hubmerge.verification.sources import FoundSources, look_for
+from hubmerge.verification.steering import check_steering, rows_for
 
 IMPOSSIBLE = (DataError, LabelError, MismatchError, WeightsError)
 """What shows that a merge cannot have been made from what it says."""
@@ -165,11 +166,13 @@ def _further(
             checks += measure_published(merge, wanted, model, workers)
     if "remake" not in levels:
         return _Remade(checks)
-    remade = _made_again(merge, wanted, found, asked)
+    remade = _made_again(merge, wanted, model, found, asked)
     return _Remade([*checks, *remade.checks], remade.report)
 
 
-def _made_again(merge: Merge, wanted: Recipe, found: FoundSources, asked: _Asked) -> _Remade:
+def _made_again(
+    merge: Merge, wanted: Recipe, model: LoadedModel, found: FoundSources, asked: _Asked
+) -> _Remade:
     without_data = asked.weights_only or DATASET in found.gone
     if why := _why_not_made_again(merge.report, found) or too_much_work(wanted):
         return _Remade(not_checked(_everything(merge, asked), why))
@@ -178,8 +181,8 @@ def _made_again(merge: Merge, wanted: Recipe, found: FoundSources, asked: _Asked
     )
     asked.announce(estimate)
     if wanted.dataset is None or not without_data:
-        return _by_recipe(merge, wanted, asked.workers)
-    remade = _by_alignment(merge, wanted, asked.workers)
+        return _by_recipe(merge, wanted, model, asked.workers)
+    remade = _by_alignment(merge, wanted, model, asked.workers)
     if not asked.weights_only:
         remade.checks += not_checked(measured_parts(merge.report), found.gone[DATASET])
     return remade
@@ -204,12 +207,27 @@ def _everything(merge: Merge, asked: _Asked) -> tuple[str, ...]:
     return ("weights", "configuration", *PLAIN, *measured)
 
 
-def _by_recipe(merge: Merge, wanted: Recipe, workers: Workers) -> _Remade:
+def _weights(
+    merge: Merge,
+    result: MergeResult,
+    recipe: Recipe,
+    model: LoadedModel,
+    unknown: Callable[[str], bool] = lambda name: False,
+) -> list[Check]:
+    """The weights, and whether what differs in them looks like rounding."""
+    checks = check_weights(merge, result, unknown)
+    if model.task is not None and any(each.outcome is Outcome.EQUIVALENT for each in checks):
+        remade = load(str(result.folder), trust_remote_code=recipe.trust_remote_code)
+        checks += check_steering(model.model, remade.model, rows_for(merge, recipe, model))
+    return checks
+
+
+def _by_recipe(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers) -> _Remade:
     """The whole merge once more, everything measured."""
 
     def compared(result: MergeResult) -> list[Check]:
         return [
-            *check_weights(merge, result),
+            *_weights(merge, result, wanted, model),
             *check_files(merge, result.folder, alignment=True),
             *check_report(merge.report, result.report, measured=True),
         ]
@@ -217,21 +235,21 @@ def _by_recipe(merge: Merge, wanted: Recipe, workers: Workers) -> _Remade:
     return _run(wanted, compared, workers, IMPOSSIBLE)
 
 
-def _by_alignment(merge: Merge, wanted: Recipe, workers: Workers) -> _Remade:
+def _by_alignment(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers) -> _Remade:
     """Weights without data, as far as that goes."""
     way = replay(wanted, merge.report, merge.folder)
     if isinstance(way, str):
         return _Remade(not_checked(("weights", "configuration", *PLAIN), way))
-    unknown = way.unknown
+    unknown, recipe = way.unknown, way.recipe
 
     def compared(result: MergeResult) -> list[Check]:
         return [
-            *check_weights(merge, result, unknown),
+            *_weights(merge, result, recipe, model, unknown),
             *check_files(merge, result.folder, alignment=False),
             *check_report(merge.report, result.report, measured=False),
         ]
 
-    return _run(way.recipe, compared, workers, (*IMPOSSIBLE, *ILL_ALIGNED))
+    return _run(recipe, compared, workers, (*IMPOSSIBLE, *ILL_ALIGNED))
 
 
 def _run(
