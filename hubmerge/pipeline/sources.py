@@ -9,7 +9,7 @@ from hubmerge.hub.known_folders import remember_folder
 from hubmerge.hub.source import Source, resolve
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.recipe import ARITHMETIC, BASE, DATASET, Recipe, with_refs
-from hubmerge.utils.parent_names import roles
+from hubmerge.utils.parent_names import display_name, roles
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,12 @@ def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
         "alignment": beside if recipe.alignment else None,
     }
     return with_refs(recipe, refs).model_copy(update=update)
+
+
+def source_name(role: str) -> str:
+    """What a role is called: "parent B", "the base", "the data set"."""
+    named = {DATASET: "the data set", BASE: "the base"}
+    return named.get(role) or display_name(role.replace("model", "parent"))
 
 
 def remember_folders(sources: Sources) -> None:

@@ -10,8 +10,8 @@ from hubmerge.errors import AccessError, HubmergeError, NotFoundError, RecipeErr
 from hubmerge.hub.client import RepoType
 from hubmerge.hub.known_folders import remember_folder
 from hubmerge.hub.source import head_of, resolve
-from hubmerge.recipe import BASE, DATASET, Recipe, refs_of
-from hubmerge.utils.parent_names import display_name
+from hubmerge.pipeline.sources import source_name
+from hubmerge.recipe import DATASET, Recipe, refs_of
 from hubmerge.utils.pinned_refs import CONTENT, PINNED
 
 
@@ -58,12 +58,6 @@ def look_for(recipe: Recipe, folders: Mapping[str, str]) -> FoundSources:
             ]
             found.gone[role] = f"{name}, {ref}: {'; '.join(lines)}"
     return found
-
-
-def source_name(role: str) -> str:
-    """What a role is called: "parent B", "the base", "the data set"."""
-    named = {DATASET: "the data set", BASE: "the base"}
-    return named.get(role) or display_name(role.replace("model", "parent"))
 
 
 def _kind(role: str) -> RepoType:

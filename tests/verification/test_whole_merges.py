@@ -228,3 +228,7 @@ def test_a_written_recipe_names_no_place_and_finds_its_folders_again(
     again = hm.run(hm.read_recipe(unmeasured), hm.Destination(out=tmp_path / "again"))
     assert (again.folder / WEIGHTS).read_bytes() == (unmeasured / WEIGHTS).read_bytes()
     assert (again.folder / "hubmerge.yaml").read_text() == text
+    assert again.report.limits[-1] == (
+        "Parent A and parent B are folders of the publisher's, known by a hash of the content: "
+        "only who has them can make this merge again."
+    )
