@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import os
+import tempfile
 from typing import Any
 
 import pytest
@@ -11,6 +12,10 @@ from xdist.scheduler import LoadScopeScheduling
 # and so in every process that a test starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+# Tests leave nothing in the data folder of whoever runs them.
+_data = tempfile.TemporaryDirectory(prefix="hubmerge-tests-data-")
+os.environ["XDG_DATA_HOME"] = _data.name
 
 # How long an example takes says something about the machine, and nothing about the law.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -8,6 +8,7 @@ from hubmerge.models.images import image_size
 from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import merged_dtype
+from hubmerge.pipeline.sources import source_name
 from hubmerge.repair import batch_norms
 from hubmerge.symmetry.coordinates import unusable_gains
 from hubmerge.tasks import why_unmeasured
@@ -25,9 +26,24 @@ def limits_of(results: RunResults) -> list[str]:
         _folded(results),
         *_single_parent(results),
         *_curve(results),
+        _of_folders(results),
     ]
     unseen = results.surveys.unseen if results.surveys else ()
     return [*(each for each in found if each), *results.plan.remarks, *unseen]
+
+
+def _of_folders(results: RunResults) -> str | None:
+    """That only who has the same folders can make the merge again."""
+    given = results.run.sources.by_role()
+    named = [source_name(role) for role, source in given.items() if source.kind == "local"]
+    if not named:
+        return None
+    said = listed(named)
+    verb, them = ("is a folder", "it") if len(named) == 1 else ("are folders", "them")
+    return (
+        f"{said[0].upper()}{said[1:]} {verb} of the publisher's, known by a hash of the content: "
+        f"only who has {them} can make this merge again."
+    )
 
 
 def unrepaired(results: RunResults) -> str | None:

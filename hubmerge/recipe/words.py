@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Final, Literal
 
 RECIPE_FILE = "hubmerge.yaml"
+RECIPE_BYTES = 1 << 16
+"""Most of a recipe's file."""
+DEEPEST = 4
+"""Levels a recipe has, at most: lists and mappings within each other, and one to spare."""
+DATASET, BASE = "dataset", "base"
+"""Roles beside "model_a", "model_b", ..."""
 AUTO: Final = "auto"
 ARITHMETIC = 2
 """Version of the arithmetic. Another one gives other bytes for the same recipe."""
