@@ -49,15 +49,17 @@ def command(
         if o.is_main_process() and not quiet:
             print(estimate, file=sys.stderr, flush=True)
 
-    found = verify(
-        merge,
-        level=level,
-        weights_only=weights_only,
-        trust_remote_code=trust_remote_code,
-        folders=places(folders or ()),
-        announce=announce,
-    )
+    with o.working():
+        found = verify(
+            merge,
+            level=level,
+            weights_only=weights_only,
+            trust_remote_code=trust_remote_code,
+            folders=places(folders or ()),
+            announce=announce,
+        )
     o.say(found.to_json() if json else render_text(found, COMMAND_LINE))
+    o.note(f"took {o.took()}")
     if found.error is not None:
         if o.is_main_process():
             message = found.error.message.worded(COMMAND_LINE)
