@@ -43,8 +43,9 @@ def read_yaml(text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = DEEPE
         return yaml.load(text, LOADER)
     except UnreadableYamlError:
         raise
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        # Beside YAML's own: numbers and dates there cannot be, mappings with lists for names.
+    except Exception as error:
+        # Beside YAML's own: numbers and dates there cannot be, mappings with lists for names, and
+        # IndexError, KeyError or AttributeError where a tag's text is no number, truth or date.
         raise UnreadableYamlError(str(error)[:300]) from error
 
 
