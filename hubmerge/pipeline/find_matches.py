@@ -86,7 +86,7 @@ def _load(run: Run) -> MergeInputs:
         symmetry=recipe.symmetry,
         heads=heads,
     ).with_symmetry(run.methods.symmetry)
-    splits = open_data_splits(run, models[0], heads, labelled=run.methods.matcher_uses_labels)
+    splits = open_data_splits(run, models, heads, labelled=run.methods.matcher_uses_labels)
     return merge_inputs(models, alignment, splits, run.methods, recipe.seed)
 
 

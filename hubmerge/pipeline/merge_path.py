@@ -64,6 +64,7 @@ class MergePath:
             is_parent = 1.0 in weights and part.whole
             return taken if is_parent else self._finished(taken, weights)
 
+        part = part.of_model(self._bench.scratch)
         weights = self.weights(lam)
         given = replace(given or Given(), finish=finish)
         made = fusion.make(self._parents, weights, self._bench, given)

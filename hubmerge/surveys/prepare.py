@@ -35,7 +35,7 @@ def survey_inputs(recipe: Recipe, workers: Workers | None = None) -> SurveyInput
     run.workers.on_main(lambda: remember_folders(run.sources))
     models = [load_source(source, run) for source in run.sources.models]
     check_mergeable(*models)
-    splits = open_data_splits(run, models[0])
+    splits = open_data_splits(run, models)
     assert splits is not None
     check_validation_rows(splits)
     alignment = prepare_parents(
