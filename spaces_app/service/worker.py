@@ -28,6 +28,8 @@ LOST = Refusal(
     what="The worker process ended without an answer",
     hint="start it again",
 )
+SLOW = 10
+"""Niceness of a process that has taken long."""
 STOPPED = Refusal(kind="Stopped", what="Stopped, and its files removed.")
 
 
@@ -76,6 +78,13 @@ class Worker:
         with self._lock:
             self._stopped = self._stopped or why
         self._kill()
+
+    def slow_down(self) -> None:
+        """Let other processes go first from now on."""
+        pid = self.pid
+        if pid is not None:
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PGRP, pid, SLOW)
 
     def _messages(self) -> Generator[dict[str, Any]]:
         """Messages of the process, which is ended when the generator is closed."""
