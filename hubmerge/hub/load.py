@@ -153,7 +153,6 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
     description = describe(source, trust_remote_code=trust_remote_code)
     folder = fetch(source, code=trust_remote_code)
     kind = model_class(description.config, description.code_folder)
-    tensors = stored_in(folder)
     loader: Any = kind  # whose annotation leaves out the loading info
     with calm():
         model, found = loader.from_pretrained(
@@ -170,6 +169,24 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
     refuse_non_finite(model, source.ref)
     refuse_negative_variances(model, source.ref)
     refuse_misfit(model.eval(), description.processor, source.ref)
+    return _loaded(description, model, folder)
+
+
+def outline(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
+    """As `load`, but that the weights stay on disk: the model has shapes and no values.
+
+    Raises: as `resolve`, `fetch` and `describe`.
+    """
+    source = resolve(ref) if isinstance(ref, str) else ref
+    description = describe(source, trust_remote_code=trust_remote_code)
+    folder = fetch(source, code=trust_remote_code)
+    model = skeleton(description.config, description.code_folder)
+    refuse_misfit(model, description.processor, source.ref)
+    return _loaded(description, model, folder)
+
+
+def _loaded(description: Description, model: PreTrainedModel, folder: Path) -> LoadedModel:
+    source, tensors = description.source, stored_in(folder)
     with calm():
         dtypes = model_dtypes(model, description.config, tensors)
     return LoadedModel(
@@ -206,6 +223,17 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
         found=f'"architectures" in {CONFIG}, model_type {config.model_type!r}',
         hint="it is a class of transformers, or one registered with its Auto classes",
     )
+
+
+def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTrainedModel:
+    """The model `config` describes, without memory for its weights.
+
+    code_folder: where the model's own python files lie, if they may be run.
+    Raises: FamilyError, if its class is unknown.
+    """
+    kind = model_class(config, code_folder)
+    with torch.device("meta"):
+        return kind(config).eval()
 
 
 def refuse_unmatched(found: dict[str, Any], ref: str) -> None:
