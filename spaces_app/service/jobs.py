@@ -166,7 +166,9 @@ class JobService:
         log("closed")
 
     def _allowed(self, visitor: Visitor, job_id: str) -> Job:
-        job = self.store.get(job_id)
+        # A stranger's id may be anything that JSON can hold.
+        known = isinstance(job_id, str) and job_id.isascii()
+        job = self.store.get(job_id) if known else None
         if job is None or (job.private and job.owner != visitor.key):
             raise Refused(GONE)
         return job

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -9,10 +11,8 @@ ADDRESS = 2**15
 """Most bytes of an address, query included."""
 FORM = 2**20
 """What a request may have beside an uploaded image: forms, and calls of the API."""
-
-
-class TooLongError(Exception):
-    """The body exceeds its limit."""
+CLOSE = {"Connection": "close"}
+"""The rest of a body is not read."""
 
 
 class RequestLimits:
@@ -29,25 +29,22 @@ class RequestLimits:
         if len(scope["path"]) + len(scope["query_string"]) > ADDRESS:
             await PlainTextResponse("The address is too long", 414)(scope, receive, send)
             return
-        size, begun = 0, False
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isdecimal() and (len(announced) > 15 or int(announced) > self._most):
+            await PlainTextResponse(self._too_long, 413, CLOSE)(scope, receive, send)
+            return
+        size = 0
 
         async def counted() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
             if size > self._most:
-                raise TooLongError
+                raise HTTPException(413, self._too_long, CLOSE)
             return message
 
-        async def sent(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
+        await self._app(scope, counted, send)
 
-        try:
-            await self._app(scope, counted, sent)
-        except TooLongError:
-            if not begun:
-                await PlainTextResponse(
-                    f"At most {self._most:,} bytes", 413, headers={"Connection": "close"}
-                )(scope, receive, send)
+    @property
+    def _too_long(self) -> str:
+        return f"A request has at most {self._most:,} bytes"
