@@ -54,7 +54,7 @@ class Worker:
     ) -> dict[str, Any]:
         """Run the request and return the answer.
 
-        timeout: seconds from the moment the process runs. Raises: Refused, whatever happens to the process.
+        timeout: seconds from the moment the process runs. Raises: Refused, whatever happens to it.
         """
         timer = threading.Timer(timeout, self._time_out, (timeout,)) if timeout else None
         self._timer = timer
