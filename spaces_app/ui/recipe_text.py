@@ -48,9 +48,10 @@ def as_python(recipe: Recipe) -> str:
 def from_yaml(text: str, most: int = RECIPE_BYTES) -> Recipe:
     """The recipe a visitor sent, of at most `most` bytes. Raises: RecipeError."""
     try:
-        return recipe_in(read_yaml(text, most=most, deepest=DEEPEST))
+        content = read_yaml(text, most=most, deepest=DEEPEST)
     except UnreadableYamlError as error:
         raise RecipeError("this is no recipe", found=str(error)) from error
+    return recipe_in(content)
 
 
 def _given(recipe: Recipe) -> dict[str, Any]:
