@@ -41,7 +41,7 @@ Action = Literal[
 ]
 """What a message may propose to do, where faces do it differently."""
 
-_MARK = re.compile("\x02(.*?)\x03")
+_MARK = re.compile("\x02([^\x02\x03]*)\x03")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,13 @@ def render(text: str, wording: Wording) -> str:
             if kind == "leave out":
                 return wording.leave_out(values)
             return wording.actions[name].replace("{}", values[0])
-        except (ValueError, TypeError, KeyError):  # no mark of ours, but part of a quoted text
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            IndexError,
+            RecursionError,
+        ):  # no mark of ours, but part of a quoted text
             return mark[0]
 
     return _MARK.sub(worded, text)

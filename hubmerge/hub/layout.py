@@ -19,6 +19,8 @@ CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+TEMPLATES = "additional_chat_templates"
+"""The folder of chat templates beside the one that is used by default."""
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 """Endings of weights in formats that are not safetensors; the first five can run code."""
@@ -43,10 +45,11 @@ FLOATING = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 @dataclass(frozen=True)
 class TensorHeader:
-    """What a header says of one tensor."""
+    """What a header says of one tensor. offset: of its first byte in the file."""
 
     dtype: str
     shape: tuple[int, ...]
+    offset: int = 0
 
     @property
     def numel(self) -> int:
@@ -82,6 +85,7 @@ def model_files(
     Raises: as `weight_files`.
     """
     chosen = {CONFIG, *companion_files()}.intersection(names)
+    chosen.update(name for name in names if name.startswith(f"{TEMPLATES}/"))
     chosen.update(weight_files(names, read, ref))
     if code:
         chosen.update(name for name in names if name.endswith(".py"))
@@ -105,7 +109,9 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
             entries.pop("__metadata__", None)
             promised = 8 + length + max((e["data_offsets"][1] for e in entries.values()), default=0)
             header = {
-                name: TensorHeader(entry["dtype"], tuple(entry["shape"]))
+                name: TensorHeader(
+                    entry["dtype"], tuple(entry["shape"]), 8 + length + entry["data_offsets"][0]
+                )
                 for name, entry in entries.items()
             }
         except (ValueError, AttributeError, KeyError, TypeError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,10 +25,11 @@ import hubmerge.models  # noqa: F401  registers the MLP head with the Auto class
 from hubmerge.errors import FamilyError, NotFoundError, RemoteCodeError, WeightsError
 from hubmerge.errors.wording import option
 from hubmerge.hub.fetch import fetch, fetch_file, file_sizes
+from hubmerge.hub.json_files import read_json, readable
 from hubmerge.hub.layout import (
     CONFIG,
-    DTYPES,
     PROCESSOR,
+    TEMPLATES,
     TensorHeader,
     read_header,
     stored_dtype,
@@ -37,8 +37,9 @@ from hubmerge.hub.layout import (
 )
 from hubmerge.hub.processors import refuse_misfit
 from hubmerge.hub.source import Source, folder_files, resolve
+from hubmerge.hub.stored_names import model_dtypes, reset_counters, without_counters
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
-from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
+from hubmerge.hub.tokenizer import TEMPLATE, TOKENIZER, load_tokenizer
 from hubmerge.tasks import Task, task_of
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.progress import is_quiet
@@ -71,7 +72,7 @@ class LoadedModel:
     dtype: torch.dtype
     """The one most weights are stored in."""
     dtypes: dict[str, torch.dtype]
-    """The stored dtype of every tensor, by its name on disk."""
+    """The stored dtype of every floating tensor, by its name in the model."""
     folder: Path
     """Where its files lie."""
     tokenizer: Any | None
@@ -116,15 +117,19 @@ def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
         if name in names:
             fetch_file(source, name)
     folder = fetch_file(source, CONFIG).parent
-    config = _config(folder, source.ref, trust_remote_code)
-    task = task_of(config)
-    return Description(
-        source,
-        config,
-        _processor(folder, source.ref, trust_remote_code, any_kind=task is None),
-        folder if trust_remote_code else None,
-        _tokenizer(source, names, trust_remote_code) if _takes_texts(task) else None,
-    )
+    tokenizer = [fetch_file(source, name) for name in names if _is_tokenizer(name)]
+    with readable(folder, source.ref) as place:
+        config = _config(place, source.ref, trust_remote_code)
+        task = task_of(config)
+        return Description(
+            source,
+            config,
+            _processor(place, source.ref, trust_remote_code, any_kind=task is None),
+            folder if trust_remote_code else None,
+            _tokenizer(place, source.ref, config, trust_remote_code)
+            if tokenizer and _takes_texts(task)
+            else None,
+        )
 
 
 def _takes_texts(task: Task | None) -> bool:
@@ -148,7 +153,6 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
     description = describe(source, trust_remote_code=trust_remote_code)
     folder = fetch(source, code=trust_remote_code)
     kind = model_class(description.config, description.code_folder)
-    tensors = stored_in(folder)
     loader: Any = kind  # whose annotation leaves out the loading info
     with calm():
         model, found = loader.from_pretrained(
@@ -161,14 +165,36 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
             local_files_only=True,
         )
     refuse_unmatched(found, source.ref)
+    reset_counters(model, found["missing_keys"])
     refuse_non_finite(model, source.ref)
+    refuse_negative_variances(model, source.ref)
     refuse_misfit(model.eval(), description.processor, source.ref)
+    return _loaded(description, model, folder)
+
+
+def outline(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
+    """As `load`, but that the weights stay on disk: the model has shapes and no values.
+
+    Raises: as `resolve`, `fetch` and `describe`.
+    """
+    source = resolve(ref) if isinstance(ref, str) else ref
+    description = describe(source, trust_remote_code=trust_remote_code)
+    folder = fetch(source, code=trust_remote_code)
+    model = skeleton(description.config, description.code_folder)
+    refuse_misfit(model, description.processor, source.ref)
+    return _loaded(description, model, folder)
+
+
+def _loaded(description: Description, model: PreTrainedModel, folder: Path) -> LoadedModel:
+    source, tensors = description.source, stored_in(folder)
+    with calm():
+        dtypes = model_dtypes(model, description.config, tensors)
     return LoadedModel(
         source,
         model,
         description.processor,
         getattr(torch, stored_dtype(tensors, source.ref)),
-        {name: getattr(torch, DTYPES[tensor.dtype]) for name, tensor in tensors.items()},
+        dtypes,
         folder,
         description.tokenizer,
     )
@@ -181,7 +207,8 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
     Raises: FamilyError, if the name is unknown.
     """
     name = (config.architectures or [""])[0]
-    remote = [path for path in getattr(config, "auto_map", {}).values() if isinstance(path, str)]
+    auto_map = getattr(config, "auto_map", None) or {}
+    remote = [path for path in auto_map.values() if isinstance(path, str)]
     for path in remote if code_folder else []:
         if path.rpartition(".")[2] == name:
             return get_class_from_dynamic_module(path, str(code_folder))
@@ -198,6 +225,17 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
     )
 
 
+def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTrainedModel:
+    """The model `config` describes, without memory for its weights.
+
+    code_folder: where the model's own python files lie, if they may be run.
+    Raises: FamilyError, if its class is unknown.
+    """
+    kind = model_class(config, code_folder)
+    with torch.device("meta"):
+        return kind(config).eval()
+
+
 def refuse_unmatched(found: dict[str, Any], ref: str) -> None:
     """Raises: WeightsError, if `from_pretrained` could not match every key.
 
@@ -206,7 +244,7 @@ def refuse_unmatched(found: dict[str, Any], ref: str) -> None:
     """
     said = []
     for word in ("missing", "unexpected"):
-        if keys := sorted(found[f"{word}_keys"]):
+        if keys := without_counters(found[f"{word}_keys"]):
             said.append(f"{word}: {_some(keys)}")
     mismatched = [
         f"{name} {list(stored)}, the model has {list(expected)}"
@@ -221,6 +259,22 @@ def refuse_unmatched(found: dict[str, Any], ref: str) -> None:
             found="\n".join(said),
             hint="transformers would fill the gaps with random values; save the model again "
             "with save_pretrained",
+        )
+
+
+def refuse_negative_variances(model: PreTrainedModel, ref: str) -> None:
+    """Raises: WeightsError, if a batch norm's running variance is below 0."""
+    bad = [
+        f"{name} ({int((tensor < 0).sum())} of {tensor.numel()}, down to {float(tensor.min()):.3g})"
+        for name, tensor in model.state_dict().items()
+        if name.endswith("running_var") and (tensor < 0).any()
+    ]
+    if bad:
+        raise WeightsError(
+            f"running variances of {ref} are negative, which no variance is",
+            found=_some(bad),
+            hint="the file is damaged, or was averaged or edited without care: take another "
+            "checkpoint",
         )
 
 
@@ -253,7 +307,7 @@ def stored_in(folder: Path) -> dict[str, TensorHeader]:
 
 
 def _config(folder: Path, ref: str, trust_remote_code: bool) -> PreTrainedConfig:
-    fields = _read_json(folder / CONFIG, ref)
+    fields = read_json(folder / CONFIG, ref)
     _refuse_code(fields, CONFIG, ref, trust_remote_code)
     if "quantization_config" in fields:
         raise WeightsError(f"{ref} is quantised", hint="merge the models it was made from")
@@ -277,7 +331,7 @@ def _processor(
     """any_kind: whether it may be one of other inputs than images."""
     if not (folder / PROCESSOR).is_file():
         return None
-    fields = _read_json(folder / PROCESSOR, ref)
+    fields = read_json(folder / PROCESSOR, ref)
     _refuse_code(fields, PROCESSOR, ref, trust_remote_code)
     images = not any_kind or not {"image_processor_type", "image_mean"}.isdisjoint(fields)
     try:
@@ -288,28 +342,20 @@ def _processor(
         raise WeightsError(f"{PROCESSOR} of {ref} cannot be used", found=str(error)) from error
 
 
-def _tokenizer(source: Source, names: list[str], trust_remote_code: bool) -> Any | None:
-    found = [fetch_file(source, name) for name in TOKENIZER_FILES if name in names]
-    if not found:
-        return None
-    if TOKENIZER in names:
-        fields = _read_json(found[0], source.ref)
-        _refuse_code(fields, TOKENIZER, source.ref, trust_remote_code)
-    return load_tokenizer(found[0].parent, source.ref, trust_remote_code=trust_remote_code)
+def _is_tokenizer(name: str) -> bool:
+    return name in TOKENIZER_FILES or name == TEMPLATE or name.startswith(f"{TEMPLATES}/")
 
 
-def _read_json(path: Path, ref: str) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_text())
-    except ValueError as error:
-        raise WeightsError(f"{path.name} of {ref} is no JSON", found=str(error)) from error
-    if not isinstance(fields, dict):
-        raise WeightsError(f"{path.name} of {ref} is no JSON object", found=type(fields).__name__)
-    return fields
+def _tokenizer(
+    folder: Path, ref: str, config: PreTrainedConfig, trust_remote_code: bool
+) -> Any | None:
+    if (folder / TOKENIZER).is_file():
+        _refuse_code(read_json(folder / TOKENIZER, ref), TOKENIZER, ref, trust_remote_code)
+    return load_tokenizer(folder, ref, config, trust_remote_code=trust_remote_code)
 
 
 def _refuse_code(fields: dict[str, Any], name: str, ref: str, trust_remote_code: bool) -> None:
-    if "auto_map" in fields and not trust_remote_code:
+    if fields.get("auto_map") and not trust_remote_code:
         raise RemoteCodeError(
             f"{ref} wants to run code of its own",
             found=f"{name}: auto_map {fields['auto_map']}",

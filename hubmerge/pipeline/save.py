@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import json
 import shutil
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from hubmerge.errors import RoundTripError
+from hubmerge.hub.companions import GENERATION, generation_file, template_files
 from hubmerge.hub.fetch import needed_files
 from hubmerge.hub.layout import CONFIG, INDEX
-from hubmerge.hub.load import LoadedModel, calm, load
-from hubmerge.matching.alignment_files import is_alignment
-from hubmerge.models.states import with_state
+from hubmerge.hub.load import LoadedModel, calm, load, outline
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
+from hubmerge.pipeline.stream import write_tensors
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import State
 from hubmerge.tasks import probe_for
@@ -41,8 +41,25 @@ def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> Load
     not what was written; WeightsError.
     """
     parents = inputs.parents.loaded
+    if inputs.streamed:
+        run.workers.on_main(lambda: write_streamed(run, inputs, fused, folder))
+        return outline(str(folder))
     run.workers.on_main(lambda: write_model(folder, parents, fused.state))
     return read_back(folder, parents, fused.state)
+
+
+def write_streamed(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> None:
+    """Fuses the parents on disk into a checkpoint in `folder`. Raises: as `write_tensors`."""
+    a = inputs.models[0]
+    write_tensors(run, inputs.models, inputs.alignment.base, fused.weights, folder)
+    with calm():
+        config = copy.deepcopy(a.config)
+        config.architectures = [type(a.model).__name__]
+        config.dtype = merged_dtype(inputs.models)
+        config.save_pretrained(folder)
+        if a.model.can_generate():
+            a.model.generation_config.save_pretrained(folder)
+    _finish_folder(folder, inputs.models)
 
 
 def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> None:
@@ -52,11 +69,20 @@ def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> N
     Raises: RoundTripError, if a value does not fit into it.
     """
     a = parents[0]
+    holder = copy.deepcopy(a.model)
+    holder.load_state_dict(_as_stored(state, parents), assign=True)
+    holder.tie_weights()
     with calm():
-        with_state(a.model, state).save_pretrained(folder)
+        holder.save_pretrained(folder)
     for path in sorted(folder.glob("*.safetensors")):
-        store(_as_stored(load_file(path), parents), path, {"format": "pt"})
+        store(load_file(path), path, {"format": "pt"})
     _correct_sizes(folder)
+    _finish_folder(folder, parents)
+
+
+def _finish_folder(folder: Path, parents: Sequence[LoadedModel]) -> None:
+    """Says the dtype in the configuration, and brings what lies beside parent A's weights."""
+    a = parents[0]
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     config["dtype"] = str(merged_dtype(parents)).removeprefix("torch.")
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
@@ -65,6 +91,17 @@ def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> N
         if not name.endswith(WRITTEN_ANEW) and not (folder / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(a.folder / name, folder / name)
+    _add_of_others(folder, parents)
+
+
+def _add_of_others(folder: Path, parents: Sequence[LoadedModel]) -> None:
+    """What parent A lacks beside its weights, of the first parent that has it."""
+    generation = generation_file(parents)
+    if generation is not None:
+        shutil.copyfile(generation, folder / GENERATION)
+    for name, text in template_files(parents).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def merged_dtype(parents: Sequence[LoadedModel]) -> torch.dtype:
@@ -72,7 +109,7 @@ def merged_dtype(parents: Sequence[LoadedModel]) -> torch.dtype:
     return reduce(torch.promote_types, (parent.dtype for parent in parents))
 
 
-def _as_stored(tensors: dict[str, Tensor], parents: Sequence[LoadedModel]) -> dict[str, Tensor]:
+def _as_stored(tensors: State, parents: Sequence[LoadedModel]) -> dict[str, Tensor]:
     rounded = {}
     for name, value in tensors.items():
         if value.is_floating_point():
@@ -148,12 +185,3 @@ def _other(found: str) -> RoundTripError:
         found=found,
         hint="please report this, with the two models",
     )
-
-
-def weight_hashes(folder: Path) -> dict[str, str]:
-    """File name -> sha256 of every weights file in `folder`."""
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.glob("*.safetensors"))
-        if not is_alignment(path.name)
-    }

@@ -23,6 +23,11 @@ class Sources:
     dataset: Source | None
     base: Source | None = None
 
+    @property
+    def all_models(self) -> tuple[Source, ...]:
+        """Parents, and their base if they have one."""
+        return self.models if self.base is None else (*self.models, self.base)
+
     def by_role(self) -> dict[str, Source]:
         """Role -> source of everything there is."""
         given = dict(zip(roles("model", len(self.models)), self.models, strict=True))
