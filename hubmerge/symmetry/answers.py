@@ -38,4 +38,6 @@ def answers(output: Any) -> list[Tensor]:
         said = any("logits" in n or "embeds" in n or n.startswith("pred") for n in named)
         if said:
             return list(floating(named))
+    elif isinstance(logits := getattr(output, "logits", None), Tensor):
+        return [logits]
     return list(floating(output))
