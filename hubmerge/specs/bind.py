@@ -6,7 +6,7 @@ be declared, every size must fit; anything else is a SpecError that quotes line,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hubmerge.errors import SpecError
@@ -62,7 +62,7 @@ def _bind_block(
     draft: Draft, number: int, block: Block, shared: Mapping[str, str]
 ) -> dict[str, str]:
     """Adds every copy of `block`; returns the names its flow gives to the rest of the file."""
-    copies = _copies(block, draft.shapes)
+    copies = _copies(block, draft.shapes, draft.family.block)
     if not copies:
         raise SpecError(
             f'block "{block.at}" matches nothing',
@@ -90,14 +90,23 @@ def _bind_block(
     return flow.ends() if flow else {}
 
 
-def _copies(block: Block, shapes: Shapes) -> list[str]:
-    """Prefixes of the block's copies, in the order of their numbers."""
+def _copies(block: Block, shapes: Shapes, blocks: Sequence[Block]) -> list[str]:
+    """Prefixes of the block's copies, in the order of their numbers.
+
+    A copy that another block names with more of its numbers is that one's.
+    """
+    special = [each for each in blocks if each.at.count("{") < block.at.count("{")]
     found: dict[str, tuple[int, ...]] = {}
     for name in shapes:
         match = block.pattern.match(name)
-        if match:
+        if match and not any(_same(each, match.group()) for each in special):
             found[match.group()] = tuple(map(int, match.groups()))
     return sorted(found, key=lambda prefix: found[prefix])
+
+
+def _same(block: Block, prefix: str) -> bool:
+    match = block.pattern.match(f"{prefix}.")
+    return match is not None and match.group() == prefix
 
 
 def _head(name: str) -> str:
