@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
 
-from hubmerge.fuse._mean import at_least_float32, weighted_mean
+from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse._running_statistics import is_statistic
 from hubmerge.symmetry.permutation import State
 
@@ -15,7 +16,9 @@ Combine = Callable[[str, Tensor, Tensor], Tensor]
 """Name, task vectors [models, ...] and weights [models, 1, ...] of a tensor -> its change."""
 
 Mask = Callable[[str, Tensor, int], Tensor]
-"""Name of a tensor, task vector [n], number of its model -> which entries are kept, bool [n]."""
+"""Name of a tensor, task vector [n], number of its model -> which entries are kept, bool [n].
+
+The task vector may be overwritten."""
 
 PIECE = 2**22
 """Entries that are combined together: 16 MiB of each task vector."""
@@ -26,12 +29,14 @@ def onto(
 ) -> dict[str, Tensor]:
     """The base with every floating tensor changed by what `combine` makes of the task vectors.
 
-    Done in the widest dtype of the states, float32 at least, which is that of the result. Running
-    statistics are averaged, counters come from the first state. Raises: ValueError as `weighted_mean` does.
+    Done in the widest dtype of the states, float32 at least; the result has that of the first state
+    or of the base, whichever is wider. Running statistics are averaged, counters come from the
+    first state.
+    Raises: ValueError as `weighted_mean` does.
     """
 
     def change(name: str, start: Tensor, others: Sequence[Tensor]) -> Tensor:
-        exact = at_least_float32(start, *others)
+        exact = _exact(start, *others)
         first = start.to(exact)
         deltas = torch.stack([other.to(exact) - first for other in others])
         shares = torch.tensor(list(weights), dtype=exact).view(len(others), *[1] * start.ndim)
@@ -54,9 +59,9 @@ def onto_masked(
     """
 
     def change(name: str, start: Tensor, others: Sequence[Tensor]) -> Tensor:
-        exact = at_least_float32(start, *others)
+        exact = _exact(start, *others)
         flat, rows = start.flatten(), [other.flatten() for other in others]
-        kept = [mask(name, row.to(exact) - flat.to(exact), n) for n, row in enumerate(rows)]
+        kept = [mask(name, _difference(row, flat, exact), n) for n, row in enumerate(rows)]
         shares = torch.tensor(list(weights), dtype=exact).view(-1, 1)
         merged = torch.empty(len(flat), dtype=exact)
         for at in range(0, len(flat), PIECE):
@@ -94,8 +99,24 @@ def _changed(
     rest = [{n: v for n, v in state.items() if n not in trained} for state in states]
     mean = weighted_mean(rest, weights)
     return {
-        name: change(name, base[name], [state[name] for state in states])
+        name: change(name, base[name], [state[name] for state in states]).to(
+            torch.promote_types(value.dtype, base[name].dtype)
+        )
         if name in trained
         else mean[name]
-        for name in states[0]
+        for name, value in states[0].items()
     }
+
+
+def _exact(*tensors: Tensor) -> torch.dtype:
+    """The widest dtype of the tensors, float32 at least."""
+    return reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
+
+
+def _difference(row: Tensor, start: Tensor, dtype: torch.dtype) -> Tensor:
+    """`row` - `start`, [n], taken piece by piece."""
+    delta = torch.empty(len(row), dtype=dtype)
+    for at in range(0, len(row), PIECE):
+        here = slice(at, at + PIECE)
+        torch.sub(row[here].to(dtype), start[here].to(dtype), out=delta[here])
+    return delta

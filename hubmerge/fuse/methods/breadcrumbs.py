@@ -28,7 +28,7 @@ def breadcrumbs(
     """Task arithmetic on task vectors masked at both ends, tensor by tensor."""
 
     def mask(name: str, delta: Tensor, number: int) -> Tensor:
-        return _within(delta.abs(), density, outliers)
+        return _within(delta.abs_(), density, outliers)
 
     def combine(name: str, deltas: Tensor, shares: Tensor) -> Tensor:
         return scale * (shares * deltas).sum(0)

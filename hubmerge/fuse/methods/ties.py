@@ -30,7 +30,7 @@ def ties(
     """
 
     def mask(name: str, delta: Tensor, number: int) -> Tensor:
-        return largest(delta.abs(), kept_of(len(delta), density))
+        return largest(delta.abs_(), kept_of(len(delta), density))
 
     def combine(name: str, deltas: Tensor, shares: Tensor) -> Tensor:
         return scale * elected(deltas, shares)
