@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -133,7 +133,7 @@ def best_match(
     validation rows say surely that the best config, or leaving all models as they came, is better.
     A config whose canonical form these weights do not allow is left out. The earlier config wins
     ties; without validation rows the first is taken and nothing measured.
-    Returns: no matches, where all models are left as they came.
+    Returns: no matches, where all models are left as they came; only then that is an attempt, too.
     Raises: CanonicalError, if no config is left.
     """
     if validation is None or not validation.rows:
@@ -155,11 +155,12 @@ def best_match(
     allowed += more
     best = min(allowed, key=lambda each: each.loss)
     still = next((each for each in allowed if not each.matches), None)
-    if still is None:
-        still = tried(NO_MATCHING, ())
-        allowed.append(still)
     if best.matches:
+        still = still or tried(NO_MATCHING, ())
         best = _standing_up(best, still, partial(tried, best.config), closer)
+    if not best.matches:  # whatever was asked for, nothing is matched
+        best = replace(best, config=NO_MATCHING)
+        allowed = [each for each in allowed if each.config != NO_MATCHING] + [best]
     attempts = tuple(
         MatchTrial(
             each.config.match,

@@ -149,8 +149,8 @@ def _folded(results: RunResults) -> str | None:
         return None
     count = sum(int(small.sum()) for small in found.values())
     return (
-        f"{count} gains of {listed(list(found))} are too small to divide by: they are 1 in the "
-        "merge, and multiplied into the layers that read these norms."
+        f"Gains too small to divide by, {count} of {listed(list(found))}, are 1 in the merge, and "
+        "multiplied into the layers that read these norms."
     )
 
 

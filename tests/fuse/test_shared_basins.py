@@ -9,8 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import hubmerge as hm
+from hubmerge.models import shaken
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import permute, random_permutation
+from tests.helpers import zoo
 
 METADATA = {"format": "pt"}
 
@@ -117,3 +119,20 @@ def test_what_matching_alone_says_of_fine_tunes_is_that_nothing_moved(past):
     assert aligned.anchor.model is not None
     for name, value in two.model.state_dict().items():
         assert torch.equal(aligned.model.state_dict()[name], value), name
+
+
+def test_gains_that_stay_folded_are_named_on_the_card(merge, tmp_path):
+    """A's gain is 0 where B's is not: in A's own coordinates B could not be written down."""
+    places = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        model = shaken(zoo.vit(zoo.labelled()), seed)
+        if seed == 1:
+            model.vit.layernorm.weight.data[3] = 0
+        places.append(zoo.write_model(tmp_path / f"vit-{seed}", model, "vit"))
+    report, folder = merge(*places, match="weights", data=False)
+    assert report.method.match == "weights"
+    (said,) = [limit for limit in report.limits if "too small to divide by" in limit]
+    assert "1 of vit.layernorm, are 1 in the merge" in said
+    assert said in (folder / "README.md").read_text()
+    assert tensors(folder)["vit.layernorm.weight"][3] == 1

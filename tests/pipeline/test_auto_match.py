@@ -68,8 +68,10 @@ def chosen(losses, validation=ROWS, then=lambda best: (), still=9.0, closer=lamb
         return losses[matches[0].name] if matches else still
 
     found, attempts = best_match(tried, match, merge, validation, None, then, closer)
-    assert not attempts or (attempts[-1].match == "none" and attempts[-1].loss == still)
-    return tuple(each.name for each in found), attempts[:-1]
+    left = [each for each in attempts if each.match == "none"]
+    assert bool(left) == (not found)
+    assert all(each.chosen and each.loss == still for each in left)
+    return tuple(each.name for each in found), tuple(a for a in attempts if a.match != "none")
 
 
 def test_the_least_loss_is_kept_and_all_are_reported(scored):
