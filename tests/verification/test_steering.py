@@ -53,7 +53,10 @@ def test_a_gradient_steers_at_any_size(signs: bool) -> None:
     """As steps along its signs, or in its own proportions, which no statistic of sizes shows."""
     model = tiny_vit().eval()
     found = gradients(model)
-    away = {n: v.sign() if signs else v / v.square().mean().sqrt() for n, v in found.items()}
+    away = {
+        n: v.sign() if signs else v / v.square().mean().sqrt().clamp(min=1e-9)
+        for n, v in found.items()
+    }
     (check,) = check_steering(moved(model, away), model, rows())
     assert check.outcome is Outcome.DOES_NOT_HOLD
     assert check.deviation is not None
