@@ -24,6 +24,7 @@ from hubmerge.errors.wording import option
 from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint, translate
 from hubmerge.hub.known_folders import known_folders
 from hubmerge.hub.layout import CONFIG, model_files
+from hubmerge.utils.in_memory import is_in_memory
 from hubmerge.utils.pinned_refs import CONTENT, PINNED
 
 PUBLIC_HUB = "https://huggingface.co"
@@ -39,7 +40,8 @@ class Ref:
     """As typed."""
     id: str
     """Repository id, or the folder's name."""
-    kind: Literal["hub", "local"]
+    kind: Literal["hub", "local", "memory"]
+    """"memory": an object of this process, stored in a temporary folder."""
     revision: str | None
     """As asked for; None for the main branch and for folders."""
     folder: Path | None
@@ -174,7 +176,8 @@ def _unchanged(ref: Ref, name: str, sha: str) -> Source:
 
 def _local(ref: str, path: Path, repo_type: RepoType) -> Ref:
     folder = path.resolve()
-    return Ref(ref, folder.name, "local", None, folder, repo_type)
+    kind: Literal["local", "memory"] = "memory" if is_in_memory(folder) else "local"
+    return Ref(ref, folder.name, kind, None, folder, repo_type)
 
 
 def _local_sha(folder: Path, ref: str, repo_type: RepoType) -> str:

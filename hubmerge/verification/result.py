@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import UncheckedError, VerificationError
 from hubmerge.reporting.escape import one_line
+from hubmerge.utils.shown import Shown
 
 FEW = 10
 """Checks an error names."""
@@ -59,8 +60,10 @@ class Check(VerificationPart):
     """The reason, where `said` and `found` do not show it."""
 
 
-class Verification(VerificationPart):
+class Verification(Shown, VerificationPart):
     """Everything that was checked about one published merge."""
+
+    text_by: ClassVar[str] = "hubmerge.verification.text:render_text"
 
     merge: str
     """As it was asked for."""
@@ -75,6 +78,9 @@ class Verification(VerificationPart):
     published_with: dict[str, str]
     remade_with: dict[str, str] | None
     """Versions of libraries, and the device; None if nothing was made again."""
+
+    def _summary(self) -> str:
+        return f"{self.merge}: {self.outcome}"
 
     @property
     def outcome(self) -> Outcome:
