@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import Folders, Json, Quiet, TrustRemoteCode, places
 from hubmerge.cli.wording import COMMAND_LINE
-
-if TYPE_CHECKING:
-    from hubmerge.verification.levels import Estimate
 
 NAME = "verify"
 LEVEL_HELP = (
@@ -45,10 +42,6 @@ def command(
     from hubmerge.verification import verify
     from hubmerge.verification.text import render_text
 
-    def announce(estimate: Estimate) -> None:
-        if o.is_main_process() and not quiet:
-            print(estimate, file=sys.stderr, flush=True)
-
     with o.working():
         found = verify(
             merge,
@@ -56,7 +49,7 @@ def command(
             weights_only=weights_only,
             trust_remote_code=trust_remote_code,
             folders=places(folders or ()),
-            announce=announce,
+            announce=lambda estimate: o.note(str(estimate)),
         )
     o.say(found.to_json() if json else render_text(found, COMMAND_LINE))
     o.note(f"took {o.took()}")

@@ -74,5 +74,5 @@ def source_name(role: str) -> str:
 def remember_folders(sources: Sources) -> None:
     """Notes in the user's own index where local sources lie, for `pinned_recipe` to be of use."""
     for source in sources.by_role().values():
-        if source.kind == "local" and source.folder is not None:
+        if source.folder is not None and source.kind == "local":
             remember_folder(source.sha, source.folder)

@@ -38,6 +38,15 @@ def check_sources(recipe: Recipe, report: Report) -> list[Check]:
 
 def refs_of_report(report: Report) -> dict[str, str]:
     """Role -> what the report says it was: a repository at a commit, or a folder's content."""
+    return {role: f"{source.id}@{source.sha}" for role, source in _sources(report).items()}
+
+
+def roles_in_memory(report: Report) -> set[str]:
+    """Roles of what was neither a repository nor a folder when the merge was made."""
+    return {role for role, source in _sources(report).items() if source.kind == "memory"}
+
+
+def _sources(report: Report) -> dict[str, ParentRecord | DataRecord]:
     named: dict[str, ParentRecord | DataRecord] = dict(
         zip(roles("model", len(report.models)), report.models, strict=True)
     )
@@ -45,7 +54,7 @@ def refs_of_report(report: Report) -> dict[str, str]:
         named[BASE] = report.base
     if report.data is not None:
         named[DATASET] = report.data
-    return {role: f"{source.id}@{source.sha}" for role, source in named.items()}
+    return named
 
 
 def _why_not(said: str | None, found: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from hubmerge.hub.source import head_of, resolve
 from hubmerge.pipeline.sources import source_name
 from hubmerge.recipe import DATASET, Recipe, refs_of
 from hubmerge.utils.pinned_refs import CONTENT, PINNED
+
+FOLDER = "a folder of the publisher's"
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,13 @@ class FoundSources:
         return [why for role, why in self.gone.items() if role != DATASET]
 
 
-def look_for(recipe: Recipe, folders: Mapping[str, str]) -> FoundSources:
+def look_for(
+    recipe: Recipe, folders: Mapping[str, str], in_memory: Collection[str] = ()
+) -> FoundSources:
     """Looks for every source of a `recorded` recipe.
 
     A folder is found by its content alone: where this user merged or named it before, or where
-    `folders` (name or role -> path) says that it lies.
+    `folders` (name or role -> path) says that it lies. `in_memory`: roles of what was none.
     Raises: HubUnavailableError; RecipeError, if `folders` names what is none of the sources.
     """
     found = FoundSources({}, [])
@@ -47,15 +51,18 @@ def look_for(recipe: Recipe, folders: Mapping[str, str]) -> FoundSources:
             if PINNED.fullmatch(ref):
                 found.remarks.extend(_moved(name, ref, kind))
             else:
+                what = "an object in the publisher's memory" if role in in_memory else FOLDER
                 found.remarks.append(
-                    f"{name}, {ref.partition('@')[0]}, was a folder of the publisher's: only who "
-                    "has one of the same content can make this merge again"
+                    f"{name}, {ref.partition('@')[0]}, was {what}: only who has a folder of the "
+                    "same content can make this merge again"
                 )
         except (NotFoundError, AccessError) as error:
             lines = [
                 error.what,
                 *([] if CONTENT.fullmatch(ref) else (error.found or "").splitlines()),
             ]
+            if role in in_memory:
+                lines = ["an object in the publisher's memory: others cannot make this merge again"]
             found.gone[role] = f"{name}, {ref}: {'; '.join(lines)}"
     return found
 

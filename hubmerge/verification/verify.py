@@ -42,7 +42,7 @@ from hubmerge.verification.levels import (
 from hubmerge.verification.limits import too_much_work
 from hubmerge.verification.plugins import needs, other_versions
 from hubmerge.verification.published import FIGURES, load_published, measure_published
-from hubmerge.verification.recorded import check_sources, recorded, replay
+from hubmerge.verification.recorded import check_sources, recorded, replay, roles_in_memory
 from hubmerge.verification.remade import (
     PLAIN,
     check_report,
@@ -127,7 +127,8 @@ def verify(
     if wanted is not None and model is not None and level != "load":
         recipe = wanted
         given = {name: str(place) for name, place in (folders or {}).items()}
-        found = workers.on_main(lambda: look_for(recipe, given))
+        unseen = roles_in_memory(merge.report)
+        found = workers.on_main(lambda: look_for(recipe, given, unseen))
         more = _further(merge, recipe, model, found, asked)
     elif level != "load":
         why = "what stock code loads, or the sources of the merge, are not as they have to be"
