@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,12 @@ from xdist.scheduler import LoadScopeScheduling
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
-# Tests leave nothing in the data folder of whoever runs them.
-_data = tempfile.TemporaryDirectory(prefix="hubmerge-tests-data-")
-os.environ["XDG_DATA_HOME"] = _data.name
+# Tests leave nothing in the data and cache folders of whoever runs them, and find nothing there but
+# the fonts that matplotlib has listed.
+os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
+_kept = tempfile.TemporaryDirectory(prefix="hubmerge-tests-")
+for _variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+    os.environ[_variable] = str(Path(_kept.name, _variable))
 
 # How long an example takes says something about the machine, and nothing about the law.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hubmerge.errors import SpecError
+from hubmerge.errors import FamilyError, SpecError
+from hubmerge.specs.derived import family_of
 from hubmerge.specs.draft import Draft, nearest
 from hubmerge.specs.family import Block, Family, holds, load_families
 from hubmerge.specs.sizes import Shapes
@@ -22,7 +23,18 @@ def bind_config(config: Any, shapes: Shapes) -> Spec:
     Raises: FamilyError if no family describes the configuration, SpecError if the family that
     does is wrong about the tensors.
     """
-    return bind(load_families().for_config(config), config, shapes)
+    return bind(_family_for(config), config, shapes)
+
+
+def _family_for(config: Any) -> Family:
+    """The reviewed family that fits, else what was derived for that very configuration."""
+    try:
+        return load_families().for_config(config)
+    except FamilyError:
+        derived = family_of(config)
+        if derived is None:
+            raise
+        return derived
 
 
 def bind(family: Family, config: Any, shapes: Shapes) -> Spec:

@@ -9,6 +9,7 @@ of their own size, a right one by rounding.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -48,7 +49,11 @@ def spec_of(model: PreTrainedModel) -> Spec:
     matching would listen to, or the other way round.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    spec = bind_config(model.config, shapes)
+    config = model.config
+    if not config.architectures:
+        config = copy.copy(config)
+        config.architectures = [type(model).__name__]
+    spec = bind_config(config, shapes)
     buffers = {name for name, _ in model.named_buffers()} & set(shapes)
     if odd := sorted(buffers ^ spec.buffers):
         kinds = ("param", "buffer") if odd[0] in buffers else ("buffer", "param")

@@ -172,9 +172,7 @@ def test_repair_of_activations(
     assert reported["contenders"]["merge"]["accuracy"] > 0.3
 
 
-def test_a_family_without_a_spec_is_averaged_unmatched(
-    hubmerge: CommandLine, tmp_path: Path
-) -> None:
+def test_without_matching_no_spec_is_needed(hubmerge: CommandLine, tmp_path: Path) -> None:
     models = []
     for letter, seed in (("a", 0), ("b", 1)):
         torch.manual_seed(seed)
@@ -184,8 +182,6 @@ def test_a_family_without_a_spec_is_averaged_unmatched(
         models.append(tmp_path / letter)
         ConvNextForImageClassification(config).save_pretrained(models[-1])
     out = tmp_path / "out"
-    done = hubmerge("merge", *models, "-o", out).refused(FamilyError, "convnext", "--match none")
-    assert "vit" in done.err
     hubmerge("merge", *models, "--match", "none", "-o", out).succeeded()
     a, b, mean = (load_file(f / "model.safetensors") for f in (*models, out))
     for name, value in mean.items():
