@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hubmerge.evaluation.results import Barrier, Curve
+<<<<<<< HEAD
 from hubmerge.reporting.numbers import MISSING, between, count, excess, interval, share
+=======
+from hubmerge.reporting.numbers import MISSING, between, count, figure, interval, share, too_few
+>>>>>>> main
 from hubmerge.reporting.path_verdict import settle
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import tolerances_of, words_of
@@ -59,7 +63,11 @@ def barrier_sentence(report: Report) -> str:
     if matched is not None and naive is not None and naive != matched:
         without = f"; without matching {_heights(naive, nats, calibrated=False)}"
     claim = CLAIMS[settle(best.calibrated_barrier, tolerances_of(report))]
-    return f"{claim} on the straight path {between(report)}: {said}{without}.{_unsettled(best)}"
+    unit = report.data.unit if report.data else "rows"
+    few = too_few(best.barrier, best.n, unit)
+    return (
+        f"{claim} on the straight path {between(report)}: {said}{without}.{few}{_unsettled(best)}"
+    )
 
 
 def _heights(curve: Curve, nats: str, *, calibrated: bool = True) -> str:
