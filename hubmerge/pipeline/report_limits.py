@@ -10,11 +10,8 @@ from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import merged_dtype
 from hubmerge.pipeline.sources import source_name
 from hubmerge.repair import batch_norms
-<<<<<<< HEAD
 from hubmerge.reporting.numbers import counted
-=======
 from hubmerge.symmetry.coordinates import unusable_gains
->>>>>>> main
 from hubmerge.tasks import why_unmeasured
 from hubmerge.utils.parent_names import display_name, listed, roles
 

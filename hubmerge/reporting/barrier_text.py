@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hubmerge.evaluation.results import Barrier, Curve
-<<<<<<< HEAD
-from hubmerge.reporting.numbers import MISSING, between, count, excess, interval, share
-=======
-from hubmerge.reporting.numbers import MISSING, between, count, figure, interval, share, too_few
->>>>>>> main
+from hubmerge.reporting.numbers import MISSING, between, count, excess, interval, share, too_few
 from hubmerge.reporting.path_verdict import settle
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import tolerances_of, words_of

@@ -54,7 +54,6 @@ def interval(barrier: Barrier | None) -> str:
     return f"{figure(barrier.value)} ({figure(barrier.low)} to {figure(barrier.high)})"
 
 
-<<<<<<< HEAD
 def excess(what: str, barrier: Barrier, *, alone: bool = True) -> str:
     """The highest point of a path, or that all of it lies low: `what` is the figure's name.
 
@@ -62,16 +61,19 @@ def excess(what: str, barrier: Barrier, *, alone: bool = True) -> str:
     least 0.029 (0.024 to 0.035)". alone: False after another that says "largest excess".
     """
     if barrier.value < 0 and figure(barrier.value) != figure(0.0):
-        low, high = figure(-barrier.high), figure(-barrier.low)
-        return f"{what} lower throughout by at least {figure(-barrier.value)} ({low} to {high})"
+        said = f"{what} lower throughout by at least {figure(-barrier.value)}"
+        if barrier.low is None or barrier.high is None:
+            return said
+        return f"{said} ({figure(-barrier.high)} to {figure(-barrier.low)})"
     return f"{'largest excess ' if alone else ''}{what} {interval(barrier)}"
-=======
+
+
 def too_few(barrier: Barrier, n: int, unit: str) -> str:
     """What is said of a barrier without an interval; empty where there is one."""
     if barrier.low is not None:
         return ""
-    return f" {count(n)} {unit} are too few for an interval: at least {LEAST_ROWS} are needed."
->>>>>>> main
+    few = f"{counted(n, unit)} {'is' if n == 1 else 'are'} too few for an interval"
+    return f" {few}: at least {LEAST_ROWS} are needed."
 
 
 def share(value: float) -> str:

@@ -12,11 +12,7 @@ cannot tell   otherwise: an interval that merely contains 0 proves nothing; and 
 from __future__ import annotations
 
 from hubmerge.evaluation.results import Barrier
-<<<<<<< HEAD
-from hubmerge.reporting.numbers import counted, excess
-=======
-from hubmerge.reporting.numbers import count, interval, too_few
->>>>>>> main
+from hubmerge.reporting.numbers import counted, excess, too_few
 from hubmerge.reporting.schema.survey_results import Settled
 from hubmerge.tasks import DEFAULT_TOLERANCES, Tolerances
 

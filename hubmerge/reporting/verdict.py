@@ -108,7 +108,7 @@ def judge(
     rows = min(parent.n for parent in parents)
     figures = _figures(contenders, rows, unit, words)
     if not is_enough(rows):
-        few = f"{count(LEAST_ROWS)} test {unit} are the fewest that anything is concluded from."
+        few = f"A conclusion takes at least {count(LEAST_ROWS)} test {unit}."
         return Verdict("cannot tell", f"Cannot tell: {figures}. {few}{remark}")
     name = _decided(parents, tolerances)
     besides = _better_in(parents, words)
@@ -169,7 +169,7 @@ def _surely_more_loss(parent: Comparison) -> bool:
 
 def _better_in(parents: Sequence[Comparison], words: Words) -> str:
     """In what the merge is surely better than every parent, "" if in nothing."""
-    if all(parent.accuracy_low > 0 for parent in parents):
+    if all((parent.accuracy_low or 0.0) > 0 for parent in parents):
         return words.accuracy
     if all(
         parent.calibrated_loss_high is not None and parent.calibrated_loss_high < 0

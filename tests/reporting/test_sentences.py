@@ -30,7 +30,10 @@ ODD = re.compile(
 )
 
 
-def height(value: float, width: float = 0.005) -> Barrier:
+def height(value: float, width: float | None = 0.005) -> Barrier:
+    """A barrier with its interval; without one where there were too few rows."""
+    if width is None:
+        return Barrier(value=value, low=None, high=None, at=0.5)
     return Barrier(value=value, low=value - width, high=value + width, at=0.5)
 
 
@@ -74,7 +77,11 @@ def barriers() -> Iterator[str]:
         )
         for naive, matched in ((measured, None), (curve(2.0), measured), (measured, measured)):
             yield barrier_sentence(example(barrier=Barriers.of(naive=naive, matched=matched)))
-    for value, n in product((*heights, None), (1, 1000)):
+    for value, n in product(heights, (1, 20)):
+        few = curve(0.05).model_copy(update={"barrier": height(value, None), "n": n})
+        yield barrier_sentence(example(barrier=Barriers.of(naive=few, matched=None)))
+        yield barrier_claim("the bezier path", height(value, None), n, "images")
+    for value, n in product((*heights, None), (30, 1000)):
         barrier = None if value is None else height(value)
         yield barrier_claim("the bezier path", barrier, n, "images")
     yield barrier_sentence(unmeasured())
