@@ -122,7 +122,13 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
 
 
 def check_plan(plan: Mapping[str, Any], limits: Limits) -> None:
-    """Refuse models that are too large for this machine. Raises: ResourceError."""
+    """Refuse models that are too large for this machine, or lie on it.
+
+    Raises: ResourceError; RecipeError, for a folder that has the name of a repository.
+    """
+    for source in filter(None, (*plan["models"], plan.get("base"), plan.get("data"))):
+        if source["sha"].startswith("local-"):
+            raise RecipeError(f"{source['ref']!r} is not on the Hub", hint="OWNER/NAME, or its URL")
     for model in (*plan["models"], *filter(None, [plan.get("base")])):
         if model["parameters"] > limits.parameters:
             raise ResourceError(

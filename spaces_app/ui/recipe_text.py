@@ -9,12 +9,9 @@ from typing import Any
 from hubmerge.errors import RecipeError
 from hubmerge.options.declared import options_of
 from hubmerge.options.written import written
-from hubmerge.recipe import Recipe, recipe_in
+from hubmerge.recipe import DEEPEST, Recipe, recipe_in
 from hubmerge.utils.untrusted_yaml import UnreadableYamlError, read_yaml
 from spaces_app.service.limits import RECIPE_BYTES
-
-DEEP = 4
-"""Levels a recipe has, at most: lists and mappings within each other, and one to spare."""
 
 
 def as_command(recipe: Recipe) -> str:
@@ -50,10 +47,8 @@ def as_python(recipe: Recipe) -> str:
 
 def from_yaml(text: str, most: int = RECIPE_BYTES) -> Recipe:
     """The recipe a visitor sent, of at most `most` bytes. Raises: RecipeError."""
-    if len(text.encode(errors="replace")) > most:
-        raise RecipeError("this is too long for a recipe", found=f"at most {most:,} bytes")
     try:
-        content = read_yaml(text, most=most, deepest=DEEP)
+        content = read_yaml(text, most=most, deepest=DEEPEST)
     except UnreadableYamlError as error:
         raise RecipeError("this is no recipe", found=str(error)) from error
     return recipe_in(content)
