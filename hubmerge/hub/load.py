@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,9 +22,10 @@ from transformers.dynamic_module_utils import get_class_from_dynamic_module
 from transformers.utils import logging as transformers_logging
 
 import hubmerge.models  # noqa: F401  registers the MLP head with the Auto classes
-from hubmerge.errors import FamilyError, NotFoundError, RemoteCodeError, WeightsError
-from hubmerge.errors.wording import option
+from hubmerge.errors import FamilyError, NotFoundError, WeightsError
+from hubmerge.hub.config_limits import ANYTHING, Stored, refuse_code, refuse_nonsense
 from hubmerge.hub.fetch import fetch, fetch_file, file_sizes
+from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import (
     CONFIG,
     DTYPES,
@@ -35,14 +35,20 @@ from hubmerge.hub.layout import (
     stored_dtype,
     weight_files,
 )
-from hubmerge.hub.processors import refuse_misfit
+from hubmerge.hub.processors import refuse_misfit, refuse_senseless
 from hubmerge.hub.source import Source, folder_files, resolve
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
+from hubmerge.models.building import building_at_most
 from hubmerge.tasks import Task, task_of
 from hubmerge.utils.checked_calls import checked
+from hubmerge.utils.foreign import refusing, system_error
+from hubmerge.utils.limits import MODEL_FILES
 from hubmerge.utils.progress import is_quiet
+from hubmerge.utils.untrusted import Unreadable, read_json
 
+ADAPTER = "adapter_config.json"
+"""What makes transformers load another model first."""
 SHOWN = 5
 """Tensor names quoted in an error."""
 
@@ -58,6 +64,8 @@ class Description:
     """Where its own python files lie; None unless they may be run."""
     tokenizer: Any | None = None
     """Of a model that reads texts."""
+    header: WeightsHeader | None = None
+    """Of its weights; None where only the configuration was asked for."""
 
 
 @dataclass
@@ -99,11 +107,15 @@ def labels_of(config: PreTrainedConfig) -> dict[int, str]:
     return {index: labels[index] for index in sorted(labels)}
 
 
-def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
-    """Configuration and processor or tokenizer, without the weights.
+def describe(
+    source: Source, *, trust_remote_code: bool = False, weightless: bool = False
+) -> Description:
+    """Configuration, processor or tokenizer, and the headers of the weights, which bound them.
 
+    weightless: leave out the headers; the model may be as large as any.
     Raises: NotFoundError, if there is no config.json; RemoteCodeError; FamilyError, for a model
-    type transformers does not know; WeightsError, for a configuration that cannot be read.
+    type transformers does not know; WeightsError, for a configuration that cannot be read, or does
+    not belong to its weights; as `weights_header`.
     """
     names = list(file_sizes(source))
     if CONFIG not in names:
@@ -116,6 +128,15 @@ def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
         if name in names:
             fetch_file(source, name)
     folder = fetch_file(source, CONFIG).parent
+    fields = _fields(folder, source.ref, trust_remote_code)
+    header = None if weightless else weights_header(source)
+    if header is not None and ADAPTER in names:
+        raise WeightsError(
+            f"{source.ref} holds {ADAPTER} beside its weights",
+            found="transformers would load the base that it names instead",
+            hint=f"remove {ADAPTER}, if the weights are whole",
+        )
+    refuse_nonsense(fields, ANYTHING if header is None else Stored.of(header), source.ref)
     config = _config(folder, source.ref, trust_remote_code)
     task = task_of(config)
     return Description(
@@ -124,6 +145,7 @@ def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
         _processor(folder, source.ref, trust_remote_code, any_kind=task is None),
         folder if trust_remote_code else None,
         _tokenizer(source, names, trust_remote_code) if _takes_texts(task) else None,
+        header,
     )
 
 
@@ -134,7 +156,7 @@ def _takes_texts(task: Task | None) -> bool:
 
 def load_config(source: Source, *, trust_remote_code: bool = False) -> PreTrainedConfig:
     """The configuration alone. Raises: as `describe`."""
-    return describe(source, trust_remote_code=trust_remote_code).config
+    return describe(source, trust_remote_code=trust_remote_code, weightless=True).config
 
 
 @checked
@@ -149,8 +171,9 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
     folder = fetch(source, code=trust_remote_code)
     kind = model_class(description.config, description.code_folder)
     tensors = stored_in(folder)
+    assert description.header is not None
     loader: Any = kind  # whose annotation leaves out the loading info
-    with calm():
+    with calm(), made_of(description):
         model, found = loader.from_pretrained(
             folder,
             config=description.config,
@@ -181,10 +204,12 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
     Raises: FamilyError, if the name is unknown.
     """
     name = (config.architectures or [""])[0]
-    remote = [path for path in getattr(config, "auto_map", {}).values() if isinstance(path, str)]
+    mapped = getattr(config, "auto_map", None) or {}
+    remote = [path for path in mapped.values() if isinstance(path, str)]
     for path in remote if code_folder else []:
         if path.rpartition(".")[2] == name:
-            return get_class_from_dynamic_module(path, str(code_folder))
+            with refusing(lambda said: _stale(path, said)):
+                return get_class_from_dynamic_module(path, str(code_folder))
     builtin = getattr(transformers, name, None) if name else None
     if isinstance(builtin, type) and issubclass(builtin, PreTrainedModel):
         return builtin
@@ -196,6 +221,37 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
         found=f'"architectures" in {CONFIG}, model_type {config.model_type!r}',
         hint="it is a class of transformers, or one registered with its Auto classes",
     )
+
+
+def _stale(path: str, said: str) -> WeightsError:
+    return WeightsError(
+        f"the code that {CONFIG} names cannot be used: {path}",
+        found=said,
+        hint='"auto_map" may be older than the repository, or meant for another transformers',
+    )
+
+
+@contextmanager
+def made_of(description: Description) -> Iterator[None]:
+    """Inside, a model of that configuration is made: no larger than what is stored, or refused.
+
+    Raises: WeightsError.
+    """
+    ref, header = description.source.ref, description.header
+    stored = ANYTHING if header is None else Stored.of(header)
+
+    def larger(found: str) -> WeightsError:
+        return WeightsError(
+            f"{CONFIG} of {ref} asks for more than its weights hold",
+            found=found,
+            hint="it does not belong to these weights, or weights are missing",
+        )
+
+    def unusable(said: str) -> WeightsError:
+        return WeightsError(f"no model can be made of the {CONFIG} of {ref}", found=said)
+
+    with refusing(unusable), building_at_most(stored.tensors, stored.elements, larger):
+        yield
 
 
 def refuse_unmatched(found: dict[str, Any], ref: str) -> None:
@@ -241,9 +297,7 @@ def refuse_non_finite(model: PreTrainedModel, ref: str) -> None:
 
 def stored_in(folder: Path) -> dict[str, TensorHeader]:
     """All tensors of the model in `folder`, by their names on disk. Raises: WeightsError."""
-    names = weight_files(
-        folder_files(folder), lambda name: (folder / name).read_text(), str(folder)
-    )
+    names = weight_files(folder_files(folder, MODEL_FILES), lambda name: folder / name, str(folder))
     return {
         name: tensor
         for file in names
@@ -252,9 +306,10 @@ def stored_in(folder: Path) -> dict[str, TensorHeader]:
     }
 
 
-def _config(folder: Path, ref: str, trust_remote_code: bool) -> PreTrainedConfig:
+def _fields(folder: Path, ref: str, trust_remote_code: bool) -> dict[str, Any]:
+    """The configuration as it is written, if it may be used."""
     fields = _read_json(folder / CONFIG, ref)
-    _refuse_code(fields, CONFIG, ref, trust_remote_code)
+    refuse_code(fields, CONFIG, ref, trust_remote_code)
     if "quantization_config" in fields:
         raise WeightsError(f"{ref} is quantised", hint="merge the models it was made from")
     known = fields.get("model_type") in transformers.CONFIG_MAPPING
@@ -265,10 +320,22 @@ def _config(folder: Path, ref: str, trust_remote_code: bool) -> PreTrainedConfig
             source=CONFIG,
             hint="a newer transformers may",
         )
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    except Exception as error:  # each model type validates its fields in its own way
-        raise WeightsError(f"{CONFIG} of {ref} cannot be used", found=str(error)) from error
+    return fields
+
+
+def _config(folder: Path, ref: str, trust_remote_code: bool) -> PreTrainedConfig:
+    with _usable(CONFIG, ref):
+        config = AutoConfig.from_pretrained(
+            folder, trust_remote_code=trust_remote_code, local_files_only=True
+        )
+        if str(config._attn_implementation).startswith("flash"):
+            config._attn_implementation = None  # a matter of the machine it was saved on
+    return config
+
+
+def _usable(name: str, ref: str) -> AbstractContextManager[None]:
+    """Inside, whatever transformers stumbles over is a WeightsError about that file."""
+    return refusing(lambda said: WeightsError(f"{name} of {ref} cannot be used", found=said))
 
 
 def _processor(
@@ -278,14 +345,15 @@ def _processor(
     if not (folder / PROCESSOR).is_file():
         return None
     fields = _read_json(folder / PROCESSOR, ref)
-    _refuse_code(fields, PROCESSOR, ref, trust_remote_code)
+    refuse_code(fields, PROCESSOR, ref, trust_remote_code)
     images = not any_kind or not {"image_processor_type", "image_mean"}.isdisjoint(fields)
-    try:
-        return (AutoImageProcessor if images else AutoFeatureExtractor).from_pretrained(
+    with _usable(PROCESSOR, ref):
+        processor = (AutoImageProcessor if images else AutoFeatureExtractor).from_pretrained(
             folder, trust_remote_code=trust_remote_code, local_files_only=True
         )
-    except Exception as error:  # as above
-        raise WeightsError(f"{PROCESSOR} of {ref} cannot be used", found=str(error)) from error
+    if images:
+        refuse_senseless(processor, ref)
+    return processor
 
 
 def _tokenizer(source: Source, names: list[str], trust_remote_code: bool) -> Any | None:
@@ -294,28 +362,20 @@ def _tokenizer(source: Source, names: list[str], trust_remote_code: bool) -> Any
         return None
     if TOKENIZER in names:
         fields = _read_json(found[0], source.ref)
-        _refuse_code(fields, TOKENIZER, source.ref, trust_remote_code)
+        refuse_code(fields, TOKENIZER, source.ref, trust_remote_code)
     return load_tokenizer(found[0].parent, source.ref, trust_remote_code=trust_remote_code)
 
 
 def _read_json(path: Path, ref: str) -> dict[str, Any]:
     try:
-        fields = json.loads(path.read_text())
-    except ValueError as error:
+        fields = read_json(path)
+    except Unreadable as error:
         raise WeightsError(f"{path.name} of {ref} is no JSON", found=str(error)) from error
+    except OSError as error:
+        raise system_error(error) or error from error
     if not isinstance(fields, dict):
         raise WeightsError(f"{path.name} of {ref} is no JSON object", found=type(fields).__name__)
     return fields
-
-
-def _refuse_code(fields: dict[str, Any], name: str, ref: str, trust_remote_code: bool) -> None:
-    if "auto_map" in fields and not trust_remote_code:
-        raise RemoteCodeError(
-            f"{ref} wants to run code of its own",
-            found=f"{name}: auto_map {fields['auto_map']}",
-            hint=f"read that code first; if you trust it: {option('trust_remote_code', True)}",
-            field="trust_remote_code",
-        )
 
 
 def _registered(config_class: type[PreTrainedConfig]) -> Iterator[type[PreTrainedModel]]:
