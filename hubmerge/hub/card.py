@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from huggingface_hub import metadata_load
 from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import DataError
 from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.licence import ParentLicence
 from hubmerge.hub.source import Source
+from hubmerge.utils.untrusted_yaml import (
+    FRONT_MATTER_BYTES,
+    UnreadableYamlError,
+    front_matter,
+    read_yaml,
+)
 
 README = "README.md"
+LICENCE_LETTERS = 100
+"""Most of a licence's identifier or name; what is longer names none."""
 
 
 class DataCard(BaseModel):
@@ -34,10 +41,14 @@ def read_card(source: Source) -> dict[str, Any]:
     """Front matter of the README; empty if there is none or it cannot be read."""
     if README not in file_sizes(source):
         return {}
+    with fetch_file(source, README).open("rb") as file:
+        text = file.read(FRONT_MATTER_BYTES + 1).decode("utf-8", "replace")
+    block, _ = front_matter(text)
     try:
-        return metadata_load(fetch_file(source, README)) or {}
-    except ValueError:  # malformed: the card says nothing
+        said = read_yaml(block or "")
+    except UnreadableYamlError:  # the card says nothing
         return {}
+    return {str(name): value for name, value in said.items()} if isinstance(said, dict) else {}
 
 
 def parent_licence(source: Source) -> ParentLicence:
@@ -45,8 +56,10 @@ def parent_licence(source: Source) -> ParentLicence:
     card = read_card(source)
     said = card.get("license")
     return ParentLicence(
-        licenses=tuple(str(name) for name in (said if isinstance(said, list) else [said]) if name),
-        license_name=_text(card.get("license_name")),
+        licenses=tuple(
+            name for name in map(_name, said if isinstance(said, list) else [said]) if name
+        ),
+        license_name=_name(card.get("license_name")),
         license_link=_text(card.get("license_link")),
         gated=source.gated,
         private=source.private,
@@ -65,7 +78,7 @@ def data_card(source: Source, config: str | None = None) -> DataCard:
         str(entry["split"]): None for entry in _entries(files.get("data_files")) if "split" in entry
     }
     splits |= {
-        str(entry["name"]): entry.get("num_examples")
+        str(entry["name"]): _count(entry.get("num_examples"))
         for entry in _entries(info.get("splits"))
         if "name" in entry
     }
@@ -123,7 +136,19 @@ def _entries(said: Any) -> list[dict[str, Any]]:
 
 def _kind(feature: dict[str, Any]) -> str:
     kind = feature.get("dtype", "?")
-    return kind if isinstance(kind, str) else next(iter(kind), "?")
+    if isinstance(kind, dict):
+        kind = next(iter(kind), "?")
+    return kind if isinstance(kind, str) else "?"
+
+
+def _count(said: Any) -> int | None:
+    return said if isinstance(said, int) and not isinstance(said, bool) and said >= 0 else None
+
+
+def _name(said: Any) -> str | None:
+    """A licence's name, as far as it is one."""
+    text = str(said) if isinstance(said, str | int | float) else ""
+    return text if 0 < len(text) <= LICENCE_LETTERS else None
 
 
 def _text(said: Any) -> str | None:

@@ -1,0 +1,44 @@
+"""YAML of strangers: read as it stands, or refused before it costs anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from hubmerge.utils.untrusted_yaml import UnreadableYamlError, front_matter, read_yaml
+
+LETTERS = "abcdefghij"
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip(LETTERS, LETTERS[1:], strict=False)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("x: " + "[" * 3000 + "]" * 3000, "levels"),
+        (BOMB, "by reference"),
+        ("x: !!python/object/apply:os.system [id]", "constructor"),
+        ("x: " + "9" * 6000, "digits"),
+        ("x: [" + "a, " * 60_000 + "a]", "entries"),
+        ("x: " + "a" * 300_000, "bytes"),
+        ("? [a]\n: b", "unhashable|unfound|mapping"),
+        ("x: 2020-99-99", "month"),
+        ("x: \ud800", "surrogates"),
+        ("x: \x1b", "control"),
+        ("x: [", "parsing"),
+    ],
+)
+def test_what_is_refused(text: str, why: str) -> None:
+    with pytest.raises(UnreadableYamlError, match=why):
+        read_yaml(text)
+
+
+def test_what_is_read() -> None:
+    assert read_yaml("a: [1, .5, mit]\nb: {c: true}") == {"a": [1, 0.5, "mit"], "b": {"c": True}}
+    assert read_yaml("") is None
+
+
+def test_front_matter_is_what_stands_between_the_dashes() -> None:
+    assert front_matter("---\nlicense: mit\n---\n# A\n---\n") == ("license: mit\n", "# A\n---\n")
+    assert front_matter("# A\n---\nx\n---\n") == (None, "# A\n---\nx\n---\n")
+    assert front_matter("---\n" + "a\n" * 100_000)[0] is None
