@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +208,7 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
     remote = [path for path in mapped.values() if isinstance(path, str)]
     for path in remote if code_folder else []:
         if path.rpartition(".")[2] == name:
-            with refusing(lambda said: _stale(path, said)):
+            with refusing(partial(_stale, path)):
                 return get_class_from_dynamic_module(path, str(code_folder))
     builtin = getattr(transformers, name, None) if name else None
     if isinstance(builtin, type) and issubclass(builtin, PreTrainedModel):

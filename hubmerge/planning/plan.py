@@ -30,7 +30,7 @@ from hubmerge.hub.fetch import download_bytes, file_sizes, needed_files
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import LicenceDecision, ParentLicence, merged_licence
-from hubmerge.hub.load import Description, describe, labels_of, model_class
+from hubmerge.hub.load import Description, describe, labels_of, made_of, model_class
 from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_in
 from hubmerge.hub.source import Source
 from hubmerge.hub.target import Target, check_target
@@ -217,9 +217,10 @@ def make_plan(run: PlannedRun) -> Plan:
     if sources.dataset is not None:
         require_task(config, descriptions[0].source.ref)
     data = _checked_data(recipe, sources.dataset)
-    model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
+    with made_of(descriptions[0]):
+        model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
     refuse_misfit(model, descriptions[0].processor, descriptions[0].source.ref)
-    sizes = [_size(skeleton(each.config, code) if heads else model) for each in descriptions]
+    sizes = [_own_size(each) if heads else _size(model) for each in descriptions]
     for parent, size in zip(parents, sizes, strict=True):
         _refuse_incomplete(parent.header, size, parent.description.source)
     match, instead = _without_data(run, descriptions[0], model) if data is None else (None, None)
@@ -278,7 +279,7 @@ def _described(run: PlannedRun) -> list[_Parent]:
     return [
         _Parent(
             description,
-            weights_header(source),
+            description.header or weights_header(source),
             parent_licence(source),
             download_bytes(source, needed_files(source, code=trust)),
         )
@@ -419,6 +420,11 @@ def _kind(spec: Spec | None, symmetry: str) -> Kind:
 
 def _size(model: PreTrainedModel) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _own_size(parent: Description) -> int:
+    with made_of(parent):
+        return _size(skeleton(parent.config, parent.code_folder))
 
 
 def _data(source: Source, config: str | None) -> DataPlan:

@@ -16,10 +16,10 @@ INDEX_BYTES: Final = 32 * MB
 """An index of shards: 100,000 tensors of 200 characters each have 25 MB."""
 REPORT_BYTES: Final = 32 * MB
 """A report with every survey there is has about 1 MB."""
-YAML_BYTES: Final = 1 * MB
-"""Front matter of a card: the longest cards of data sets with many configurations have 400 kB."""
-YAML_EVENTS: Final = 100_000
-"""Words, lists and mappings in YAML, which take some seconds to read: 21,843 labels have 43,686."""
+FRONT_MATTER_BYTES: Final = 2**18
+"""Front matter of a card; the longest on the Hub list the columns of hundreds of configurations."""
+YAML_EVENTS: Final = 50_000
+"""Scalars, beginnings and ends of lists and mappings in YAML: 0.1 ms each."""
 CARD_BYTES: Final = 4 * MB
 """A card with its text."""
 RECIPE_BYTES: Final = 100_000
