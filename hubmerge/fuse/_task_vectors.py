@@ -23,10 +23,14 @@ def onto(
     Done in the tensor's own precision, float32 at least. Running statistics are averaged, counters
     come from the first state. Raises: ValueError as `weighted_mean` does.
     """
-    fused = weighted_mean(states, weights)
-    for name, start in base.items():
-        if not start.is_floating_point() or is_statistic(name):
+    merged = {n for n, start in base.items() if start.is_floating_point() and not is_statistic(n)}
+    rest = [{n: value for n, value in state.items() if n not in merged} for state in states]
+    mean, fused = weighted_mean(rest, weights), {}
+    for name in states[0]:
+        if name not in merged:
+            fused[name] = mean[name]
             continue
+        start = base[name]
         exact = torch.promote_types(start.dtype, torch.float32)
         first = start.to(exact)
         deltas = torch.stack([state[name].to(exact) - first for state in states])

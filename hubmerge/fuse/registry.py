@@ -53,7 +53,8 @@ class Fusion:
     aligned parents, so that the path's curve is also theirs. weighs: whether it takes the weights
     it is given; else it finds its own. of_a_run: its models are checkpoints of one training run,
     in order. random: it draws from the seed, whatever its options. sets_statistics: it measures
-    its own, so that nothing is repaired after it.
+    its own, so that nothing is repaired after it. tensorwise: it looks at one tensor at a time.
+    elementwise: at one element of one tensor.
     """
 
     name: str
@@ -65,6 +66,8 @@ class Fusion:
     of_a_run: bool
     random: bool
     sets_statistics: bool
+    tensorwise: bool
+    elementwise: bool
     asks: frozenset[str]
     options: dict[str, FusionOption]
 
@@ -123,6 +126,20 @@ class Fusion:
         made = made if isinstance(made, Fused) else Fused(made)
         return replace(made, state=_tied(made.state, context))
 
+    def of_one_tensor(
+        self, states: Sequence[State], weights: Sequence[float], given: Given
+    ) -> Fused:
+        """What a tensorwise fusion makes of states that hold one tensor, or a part of one.
+
+        Raises: as `make`.
+        """
+        if self.needs_base and given.base is None:
+            raise base_missing(self.name)
+        offered: dict[str, Any] = {"base": given.base, "seed": given.seed}
+        options = settled(self.name, self.options, given.options)
+        made = self.function(states, weights, **{n: offered[n] for n in self.asks}, **options)
+        return made if isinstance(made, Fused) else Fused(made)
+
     def fuse(
         self,
         states: Sequence[State],
@@ -178,6 +195,8 @@ class Traits(TypedDict, total=False):
     of_a_run: bool
     random: bool
     sets_statistics: bool
+    tensorwise: bool
+    elementwise: bool
 
 
 def fusion(
@@ -207,6 +226,8 @@ def fusion(
                 of_a_run=traits.get("of_a_run", False),
                 random=traits.get("random", False),
                 sets_statistics=traits.get("sets_statistics", False),
+                tensorwise=traits.get("tensorwise", False) or traits.get("elementwise", False),
+                elementwise=traits.get("elementwise", False),
                 asks=frozenset(ASKED & set(inspect.signature(function).parameters)),
                 options=options_of(function),
             )

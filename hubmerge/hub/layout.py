@@ -5,11 +5,13 @@ Pure functions of file names and local files; nothing here knows the network.
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,14 @@ from hubmerge.errors import WeightsError
 from hubmerge.tasks import companion_files
 from hubmerge.utils.foreign import refusing, system_error
 from hubmerge.utils.limits import HEADER_BYTES, INDEX_BYTES
-from hubmerge.utils.untrusted import Unreadable, decode, open_regular, parse_json, read_json
+from hubmerge.utils.untrusted import Unreadable, open_regular, read_json
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+TEMPLATES = "additional_chat_templates"
+"""The folder of chat templates beside the one that is used by default."""
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 """Endings of weights in formats that are not safetensors; the first five can run code."""
@@ -54,10 +58,11 @@ FLOATING = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 @dataclass(frozen=True)
 class TensorHeader:
-    """What a header says of one tensor."""
+    """What a header says of one tensor. offset: of its first byte in the file."""
 
     dtype: str
     shape: tuple[int, ...]
+    offset: int = 0
 
     @property
     def numel(self) -> int:
@@ -93,6 +98,7 @@ def model_files(
     Raises: as `weight_files`.
     """
     chosen = {CONFIG, *companion_files()}.intersection(names)
+    chosen.update(name for name in names if name.startswith(f"{TEMPLATES}/"))
     chosen.update(weight_files(names, find, ref))
     if code:
         chosen.update(name for name in names if name.endswith(".py"))
@@ -117,23 +123,29 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
         raise no_safetensors(path.name, str(path), f"a header of {length:,} bytes")
     if length > size - 8:
         raise truncated(path.name, str(path), f"{size} bytes, fewer than its header alone")
-    with refusing(lambda said: _damaged(path, size, length, said)), safe_open(path, "np") as opened:
-        parts = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
-        return {
-            name: TensorHeader(part.get_dtype(), tuple(part.get_shape()))
-            for name, part in parts.items()
-        }
+    with refusing(partial(_damaged, path, size, length)), safe_open(path, "np") as opened:
+        opened.keys()  # safetensors has compared every entry with the file by now
+    return {
+        name: TensorHeader(
+            each["dtype"], tuple(each["shape"]), 8 + length + each["data_offsets"][0]
+        )
+        for name, each in _entries(path, length).items()
+    }
+
+
+def _entries(path: Path, length: int) -> dict[str, Any]:
+    """What the header says of each tensor."""
+    with open_regular(path) as file:
+        header = json.loads(file.read(8 + length)[8:])
+    header.pop("__metadata__", None)
+    return header
 
 
 def _damaged(path: Path, size: int, length: int, said: str) -> WeightsError:
     """The error for what safetensors does not read: a file of another length, or no such file."""
-    with suppress(Unreadable, OSError, AttributeError, KeyError, IndexError, TypeError):
-        with open_regular(path) as file:
-            header = parse_json(decode(file.read(8 + length)[8:]))
-        header.pop("__metadata__", None)
-        promised = (
-            8 + length + max((each["data_offsets"][1] for each in header.values()), default=0)
-        )
+    with suppress(Exception):  # it is damaged, in whatever way
+        places = [each["data_offsets"] for each in _entries(path, length).values()]
+        promised = 8 + length + max((place[1] for place in places), default=0)
         if promised != size:
             return truncated(path.name, str(path), f"{size} bytes, its header promises {promised}")
     return no_safetensors(path.name, str(path), said)

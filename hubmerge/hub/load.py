@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -26,10 +26,11 @@ from hubmerge.errors import FamilyError, NotFoundError, WeightsError
 from hubmerge.hub.config_limits import ANYTHING, Stored, refuse_code, refuse_nonsense
 from hubmerge.hub.fetch import fetch, fetch_file, file_sizes
 from hubmerge.hub.headers import WeightsHeader, weights_header
+from hubmerge.hub.json_files import read_json, readable
 from hubmerge.hub.layout import (
     CONFIG,
-    DTYPES,
     PROCESSOR,
+    TEMPLATES,
     TensorHeader,
     read_header,
     stored_dtype,
@@ -37,15 +38,15 @@ from hubmerge.hub.layout import (
 )
 from hubmerge.hub.processors import refuse_misfit, refuse_senseless
 from hubmerge.hub.source import Source, folder_files, resolve
+from hubmerge.hub.stored_names import model_dtypes, reset_counters, without_counters
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
-from hubmerge.hub.tokenizer import TOKENIZER, load_tokenizer
+from hubmerge.hub.tokenizer import TEMPLATE, TOKENIZER, load_tokenizer
 from hubmerge.models.building import building_at_most
 from hubmerge.tasks import Task, task_of
 from hubmerge.utils.checked_calls import checked
-from hubmerge.utils.foreign import refusing, system_error
+from hubmerge.utils.foreign import refusing
 from hubmerge.utils.limits import MODEL_FILES
 from hubmerge.utils.progress import is_quiet
-from hubmerge.utils.untrusted import Unreadable, read_json
 
 ADAPTER = "adapter_config.json"
 """What makes transformers load another model first."""
@@ -79,7 +80,7 @@ class LoadedModel:
     dtype: torch.dtype
     """The one most weights are stored in."""
     dtypes: dict[str, torch.dtype]
-    """The stored dtype of every tensor, by its name on disk."""
+    """The stored dtype of every floating tensor, by its name in the model."""
     folder: Path
     """Where its files lie."""
     tokenizer: Any | None
@@ -128,25 +129,34 @@ def describe(
         if name in names:
             fetch_file(source, name)
     folder = fetch_file(source, CONFIG).parent
-    fields = _fields(folder, source.ref, trust_remote_code)
-    header = None if weightless else weights_header(source)
-    if header is not None and ADAPTER in names:
+    tokenizer = [fetch_file(source, name) for name in names if _is_tokenizer(name)]
+    with readable(folder, source.ref) as place:
+        fields = _fields(place, source.ref, trust_remote_code)
+        header = None if weightless else _header(source, names)
+        refuse_nonsense(fields, ANYTHING if header is None else Stored.of(header), source.ref)
+        config = _config(place, source.ref, trust_remote_code)
+        task = task_of(config)
+        return Description(
+            source,
+            config,
+            _processor(place, source.ref, trust_remote_code, any_kind=task is None),
+            folder if trust_remote_code else None,
+            _tokenizer(place, source.ref, config, trust_remote_code)
+            if tokenizer and _takes_texts(task)
+            else None,
+            header,
+        )
+
+
+def _header(source: Source, names: Collection[str]) -> WeightsHeader:
+    found = weights_header(source)
+    if ADAPTER in names:
         raise WeightsError(
             f"{source.ref} holds {ADAPTER} beside its weights",
             found="transformers would load the base that it names instead",
             hint=f"remove {ADAPTER}, if the weights are whole",
         )
-    refuse_nonsense(fields, ANYTHING if header is None else Stored.of(header), source.ref)
-    config = _config(folder, source.ref, trust_remote_code)
-    task = task_of(config)
-    return Description(
-        source,
-        config,
-        _processor(folder, source.ref, trust_remote_code, any_kind=task is None),
-        folder if trust_remote_code else None,
-        _tokenizer(source, names, trust_remote_code) if _takes_texts(task) else None,
-        header,
-    )
+    return found
 
 
 def _takes_texts(task: Task | None) -> bool:
@@ -184,14 +194,18 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
             local_files_only=True,
         )
     refuse_unmatched(found, source.ref)
+    reset_counters(model, found["missing_keys"])
     refuse_non_finite(model, source.ref)
+    refuse_negative_variances(model, source.ref)
     refuse_misfit(model.eval(), description.processor, source.ref)
+    with calm():
+        dtypes = model_dtypes(model, description.config, tensors)
     return LoadedModel(
         source,
         model,
         description.processor,
         getattr(torch, stored_dtype(tensors, source.ref)),
-        {name: getattr(torch, DTYPES[tensor.dtype]) for name, tensor in tensors.items()},
+        dtypes,
         folder,
         description.tokenizer,
     )
@@ -204,8 +218,8 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
     Raises: FamilyError, if the name is unknown.
     """
     name = (config.architectures or [""])[0]
-    mapped = getattr(config, "auto_map", None) or {}
-    remote = [path for path in mapped.values() if isinstance(path, str)]
+    auto_map = getattr(config, "auto_map", None) or {}
+    remote = [path for path in auto_map.values() if isinstance(path, str)]
     for path in remote if code_folder else []:
         if path.rpartition(".")[2] == name:
             with refusing(partial(_stale, path)):
@@ -262,7 +276,7 @@ def refuse_unmatched(found: dict[str, Any], ref: str) -> None:
     """
     said = []
     for word in ("missing", "unexpected"):
-        if keys := sorted(found[f"{word}_keys"]):
+        if keys := without_counters(found[f"{word}_keys"]):
             said.append(f"{word}: {_some(keys)}")
     mismatched = [
         f"{name} {list(stored)}, the model has {list(expected)}"
@@ -277,6 +291,22 @@ def refuse_unmatched(found: dict[str, Any], ref: str) -> None:
             found="\n".join(said),
             hint="transformers would fill the gaps with random values; save the model again "
             "with save_pretrained",
+        )
+
+
+def refuse_negative_variances(model: PreTrainedModel, ref: str) -> None:
+    """Raises: WeightsError, if a batch norm's running variance is below 0."""
+    bad = [
+        f"{name} ({int((tensor < 0).sum())} of {tensor.numel()}, down to {float(tensor.min()):.3g})"
+        for name, tensor in model.state_dict().items()
+        if name.endswith("running_var") and (tensor < 0).any()
+    ]
+    if bad:
+        raise WeightsError(
+            f"running variances of {ref} are negative, which no variance is",
+            found=_some(bad),
+            hint="the file is damaged, or was averaged or edited without care: take another "
+            "checkpoint",
         )
 
 
@@ -308,7 +338,7 @@ def stored_in(folder: Path) -> dict[str, TensorHeader]:
 
 def _fields(folder: Path, ref: str, trust_remote_code: bool) -> dict[str, Any]:
     """The configuration as it is written, if it may be used."""
-    fields = _read_json(folder / CONFIG, ref)
+    fields = read_json(folder / CONFIG, ref)
     refuse_code(fields, CONFIG, ref, trust_remote_code)
     if "quantization_config" in fields:
         raise WeightsError(f"{ref} is quantised", hint="merge the models it was made from")
@@ -344,7 +374,7 @@ def _processor(
     """any_kind: whether it may be one of other inputs than images."""
     if not (folder / PROCESSOR).is_file():
         return None
-    fields = _read_json(folder / PROCESSOR, ref)
+    fields = read_json(folder / PROCESSOR, ref)
     refuse_code(fields, PROCESSOR, ref, trust_remote_code)
     images = not any_kind or not {"image_processor_type", "image_mean"}.isdisjoint(fields)
     with _usable(PROCESSOR, ref):
@@ -356,26 +386,16 @@ def _processor(
     return processor
 
 
-def _tokenizer(source: Source, names: list[str], trust_remote_code: bool) -> Any | None:
-    found = [fetch_file(source, name) for name in TOKENIZER_FILES if name in names]
-    if not found:
-        return None
-    if TOKENIZER in names:
-        fields = _read_json(found[0], source.ref)
-        refuse_code(fields, TOKENIZER, source.ref, trust_remote_code)
-    return load_tokenizer(found[0].parent, source.ref, trust_remote_code=trust_remote_code)
+def _is_tokenizer(name: str) -> bool:
+    return name in TOKENIZER_FILES or name == TEMPLATE or name.startswith(f"{TEMPLATES}/")
 
 
-def _read_json(path: Path, ref: str) -> dict[str, Any]:
-    try:
-        fields = read_json(path)
-    except Unreadable as error:
-        raise WeightsError(f"{path.name} of {ref} is no JSON", found=str(error)) from error
-    except OSError as error:
-        raise system_error(error) or error from error
-    if not isinstance(fields, dict):
-        raise WeightsError(f"{path.name} of {ref} is no JSON object", found=type(fields).__name__)
-    return fields
+def _tokenizer(
+    folder: Path, ref: str, config: PreTrainedConfig, trust_remote_code: bool
+) -> Any | None:
+    if (folder / TOKENIZER).is_file():
+        refuse_code(read_json(folder / TOKENIZER, ref), TOKENIZER, ref, trust_remote_code)
+    return load_tokenizer(folder, ref, config, trust_remote_code=trust_remote_code)
 
 
 def _registered(config_class: type[PreTrainedConfig]) -> Iterator[type[PreTrainedModel]]:

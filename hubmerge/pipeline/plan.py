@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hubmerge.hub.destination import Destination
 from hubmerge.pipeline.resolve import resolve
-from hubmerge.planning.plan import Plan, make_plan
+from hubmerge.planning.make_plan import make_plan
+from hubmerge.planning.plan import Plan
 from hubmerge.recipe import Recipe
 from hubmerge.utils.checked_calls import checked
 

@@ -24,7 +24,7 @@ def limits_of(results: RunResults) -> list[str]:
         *_curve(results),
     ]
     unseen = results.surveys.unseen if results.surveys else ()
-    return [*(each for each in found if each), *unseen]
+    return [*(each for each in found if each), *results.plan.remarks, *unseen]
 
 
 def unrepaired(results: RunResults) -> str | None:

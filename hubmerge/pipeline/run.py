@@ -18,7 +18,7 @@ from hubmerge.pipeline.resolve import resolve
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import save
 from hubmerge.pipeline.survey import survey
-from hubmerge.planning.plan import make_plan
+from hubmerge.planning.make_plan import make_plan
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.atomic_folder import SharedAtomicFolder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import shutil
@@ -14,11 +15,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from hubmerge.errors import RoundTripError
+from hubmerge.hub.companions import GENERATION, generation_file, template_files
 from hubmerge.hub.fetch import needed_files
 from hubmerge.hub.layout import CONFIG, INDEX
 from hubmerge.hub.load import LoadedModel, calm, load
 from hubmerge.matching.alignment_files import is_alignment
-from hubmerge.models.states import with_state
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
@@ -52,10 +53,13 @@ def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> N
     Raises: RoundTripError, if a value does not fit into it.
     """
     a = parents[0]
+    holder = copy.deepcopy(a.model)
+    holder.load_state_dict(_as_stored(state, parents), assign=True)
+    holder.tie_weights()
     with calm():
-        with_state(a.model, state).save_pretrained(folder)
+        holder.save_pretrained(folder)
     for path in sorted(folder.glob("*.safetensors")):
-        store(_as_stored(load_file(path), parents), path, {"format": "pt"})
+        store(load_file(path), path, {"format": "pt"})
     _correct_sizes(folder)
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     config["dtype"] = str(merged_dtype(parents)).removeprefix("torch.")
@@ -65,6 +69,17 @@ def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> N
         if not name.endswith(WRITTEN_ANEW) and not (folder / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(a.folder / name, folder / name)
+    _add_of_others(folder, parents)
+
+
+def _add_of_others(folder: Path, parents: Sequence[LoadedModel]) -> None:
+    """What parent A lacks beside its weights, of the first parent that has it."""
+    generation = generation_file(parents)
+    if generation is not None:
+        shutil.copyfile(generation, folder / GENERATION)
+    for name, text in template_files(parents).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def merged_dtype(parents: Sequence[LoadedModel]) -> torch.dtype:
@@ -72,7 +87,7 @@ def merged_dtype(parents: Sequence[LoadedModel]) -> torch.dtype:
     return reduce(torch.promote_types, (parent.dtype for parent in parents))
 
 
-def _as_stored(tensors: dict[str, Tensor], parents: Sequence[LoadedModel]) -> dict[str, Tensor]:
+def _as_stored(tensors: State, parents: Sequence[LoadedModel]) -> dict[str, Tensor]:
     rounded = {}
     for name, value in tensors.items():
         if value.is_floating_point():

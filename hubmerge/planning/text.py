@@ -27,6 +27,10 @@ def render_plan(plan: Plan, wording: Wording = PYTHON) -> str:
         "Result": _rows(_result(plan, wording)),
         "Needs": _rows(_needs(plan)),
     }
+    if plan.remarks:
+        parts["Remarks"] = "\n".join(
+            indent("\n".join(wrap(remark, WIDTH - 4)), "  ") for remark in plan.remarks
+        )
     text = "\n\n".join(f"{title}\n{body}" for title, body in parts.items())
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 

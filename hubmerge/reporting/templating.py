@@ -5,6 +5,7 @@ What is meant as markup says so.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,6 +18,7 @@ from hubmerge.reporting.survey_kinds import Table
 from hubmerge.utils.parent_names import display_name, listed
 
 
+@cache
 def environment() -> Environment:
     """Where templates are found, and what they may say."""
     filters: dict[str, Any] = {

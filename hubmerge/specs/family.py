@@ -213,15 +213,25 @@ def _shown(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
+def _no_toml(path: Path, error: Exception) -> SpecError:
+    return SpecError(f"{_shown(path)} is not TOML", found=str(error), hint="see docs/spec.md")
+
+
 def read_family(path: Path) -> Family:
     """The family one TOML file declares. Raises SpecError quoting file and field."""
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _no_toml(path, error) from error
+    return _parsed(path, text)
+
+
+@lru_cache(maxsize=512)
+def _parsed(path: Path, text: str) -> Family:
+    try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(
-            f"{_shown(path)} is not TOML", found=str(error), hint="see docs/spec.md"
-        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise _no_toml(path, error) from error
     try:
         return Family(name=path.stem, path=path, text=text, **table)
     except (ValidationError, TypeError) as error:

@@ -129,7 +129,9 @@ SITUATIONS: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
     ),
     "WeightsError": (not_finite, *["org/a"] * 3),
     "RemoteCodeError": (
-        lambda tmp: refuse_code({"auto_map": {"AutoConfig": "code.Config"}}, "config.json", "org/a", False),
+        lambda tmp: refuse_code(
+            {"auto_map": {"AutoConfig": "code.Config"}}, "config.json", "org/a", False
+        ),
         "trust_remote_code=True",
         "--trust-remote-code",
         "`trust_remote_code: True` in a recipe",

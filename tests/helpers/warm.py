@@ -71,6 +71,10 @@ def _import_everything() -> None:
     solver = sys.modules["hubmerge.assignment.solver"]
     for precision in ("float32", "float64"):
         solver._kernels(precision)  # type: ignore[attr-defined]
+    templates = sys.modules["hubmerge.reporting.templating"].environment()
+    for name in templates.list_templates():
+        templates.get_template(name)
+    sys.modules["hubmerge.specs.family"].load_families()
     importlib.import_module("PIL.Image").init()
     gc.freeze()  # what a child collects it would first have to copy
 

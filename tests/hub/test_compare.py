@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import BertConfig
 
 from hubmerge.errors import LabelError, MismatchError, RecipeError
 from hubmerge.hub.compare import check_mergeable, label_permutation
+from hubmerge.hub.config_fields import config_fields
 from hubmerge.hub.load import Description, describe
 from hubmerge.hub.source import resolve
 from tests.helpers.small_models import ANIMALS, save, tiny_resnet, tiny_vit
@@ -174,3 +177,75 @@ def test_names_used_twice_in_the_same_places_are_fine() -> None:
 def test_an_unknown_way_is_refused() -> None:
     with pytest.raises(RecipeError, match="guess"):
         label_permutation(ANIMALS, ANIMALS, by="guess")  # type: ignore[arg-type]
+
+
+def test_label_names_in_another_spelling() -> None:
+    a = {0: "New York", 1: "los_angeles", 2: "Rome"}
+    b = {0: "rome", 1: "new_york", 2: "Los Angeles"}
+    assert label_permutation(a, b) == [1, 2, 0]
+    assert label_permutation(a, {0: "new york", 1: "LOS ANGELES", 2: "ROME "}) == [0, 1, 2]
+
+
+def test_names_that_are_one_in_another_spelling_are_ambiguous() -> None:
+    a, b = {0: "New York", 1: "new_york", 2: "Rome"}, {0: "Rome", 1: "New York", 2: "new_york"}
+    with pytest.raises(LabelError, match="twice"):
+        label_permutation(a, b)
+
+
+EMPTY: list[tuple[str, dict[str, Any]]] = [
+    ("config.json", {"quantization_config": None}),
+    ("config.json", {"quantization_config": {}}),
+    ("config.json", {"quantization_config": {"quant_method": None}}),
+    ("config.json", {"auto_map": None}),
+    ("config.json", {"label2id": {}}),
+    ("config.json", {"initializer_range": None, "hidden_dropout_prob": None, "use_cache": None}),
+    ("config.json", {"torch_dtype": None, "problem_type": None, "task_specific_params": None}),
+    ("preprocessor_config.json", {"auto_map": None, "processor_class": None}),
+    ("preprocessor_config.json", {"do_center_crop": None}),
+]
+
+
+@pytest.mark.parametrize(("file", "fields"), EMPTY, ids=str)
+@pytest.mark.parametrize("which", [0, 1])
+def test_fields_that_say_nothing(
+    which: int, file: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    pair = [save(tmp_path / name, tiny_vit()) for name in "ab"]
+    edit(pair[which] / file, **fields)
+    check_mergeable(*map(described, pair))
+
+
+OF_OTHER_TOOLS: list[tuple[str, dict[str, Any]]] = [
+    ("config.json", {"unsloth_version": "2025.10.1", "unsloth_fixed": True}),
+    ("config.json", {"axolotl": {"lr": 1e-4, "steps": [1, 2]}}),
+    ("config.json", {"torchscript": False, "use_bfloat16": False, "tf_legacy_loss": False}),
+    ("preprocessor_config.json", {"exported_by": "some tool"}),
+]
+
+
+@pytest.mark.parametrize(("file", "fields"), OF_OTHER_TOOLS, ids=str)
+def test_fields_of_other_tools_are_not_compared(
+    file: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    a, b = (save(tmp_path / name, tiny_vit()) for name in "ab")
+    edit(b / file, **fields)
+    check_mergeable(described(a), described(b))
+
+
+def test_with_code_of_its_own_every_field_counts(tmp_path: Path) -> None:
+    a, b = (described(save(tmp_path / name, tiny_vit())) for name in "ab")
+    b.config.unsloth_fixed = True
+    check_mergeable(a, b)
+    for each in (a, b):
+        each.config.auto_map = {"AutoModel": "modeling.Model"}
+    with pytest.raises(MismatchError, match="unsloth_fixed"):
+        check_mergeable(a, b)
+
+
+def test_a_field_that_only_the_model_s_code_knows_counts() -> None:
+    """Some code reads fields that the configuration does not declare."""
+    assert "is_decoder" in config_fields(BertConfig(is_decoder=True), "BertModel").compared
+
+
+def edit(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))

@@ -19,6 +19,8 @@ from hubmerge.hub.load import SHOWN, labels_of, load, load_config
 from hubmerge.hub.source import resolve
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
+from hubmerge.pipeline.save import write_model
+from tests.helpers import texts
 from tests.helpers.small_models import ANIMALS, push, save, tiny_resnet, tiny_vit
 
 
@@ -55,7 +57,8 @@ def test_what_was_saved_is_loaded(
     loaded = load(str(save(tmp_path / "a", model)))
     assert type(loaded.model) is type(model)
     assert loaded.dtype == dtype
-    assert set(loaded.dtypes) == set(load_file(tmp_path / "a" / "model.safetensors"))
+    floating = {n for n, value in loaded.model.state_dict().items() if value.is_floating_point()}
+    assert loaded.dtypes == dict.fromkeys(floating, dtype)
     assert not loaded.model.training
     assert loaded.id2label == ANIMALS
     state = loaded.model.state_dict()
@@ -228,3 +231,41 @@ def test_the_configuration_comes_without_the_weights(hub: EmbeddedHub, tmp_path:
     source = resolve(push(hub, "load/config", save(tmp_path / "a", tiny_vit())))
     assert labels_of(load_config(source)) == ANIMALS
     assert not list((tmp_path / "home").rglob("*.safetensors"))
+
+
+def test_the_dtype_of_each_tensor_whatever_it_is_called_on_disk(tmp_path: Path) -> None:
+    """As on the Hub: without the model's prefix, norms wider than the rest."""
+    folder = texts.saved(texts.gpt2(), tmp_path / "a")
+
+    def rename(tensors: dict[str, torch.Tensor]) -> None:
+        tensors.pop("lm_head.weight", None)
+        for name in list(tensors):
+            value = tensors.pop(name)
+            tensors[name.removeprefix("transformer.")] = value if "ln_" in name else value.half()
+
+    edit_weights(folder, rename)
+    loaded = load(str(folder))
+    assert loaded.dtype == torch.float16
+    norms = {name for name in loaded.model.state_dict() if "ln_" in name}
+    assert norms == {name for name, dtype in loaded.dtypes.items() if dtype == torch.float32}
+    (tmp_path / "out").mkdir()
+    write_model(tmp_path / "out", [loaded, loaded], loaded.model.state_dict())
+    written = load_file(tmp_path / "out" / "model.safetensors")
+    stored = {f"transformer.{n}": v for n, v in load_file(folder / "model.safetensors").items()}
+    assert {n: v.dtype for n, v in written.items()} == {n: v.dtype for n, v in stored.items()}
+    assert all(torch.equal(value, stored[name]) for name, value in written.items())
+
+
+def test_counters_of_training_steps_may_be_missing(tmp_path: Path) -> None:
+    folder = save(tmp_path / "a", tiny_resnet())
+    edit_weights(folder, lambda t: [t.pop(n) for n in list(t) if n.endswith("num_batches_tracked")])
+    state = load(str(folder)).model.state_dict()
+    assert {int(v) for n, v in state.items() if n.endswith("num_batches_tracked")} == {0}
+
+
+def test_a_negative_running_variance_is_named(tmp_path: Path) -> None:
+    folder = save(tmp_path / "a", tiny_resnet())
+    name = "resnet.embedder.embedder.normalization.running_var"
+    edit_weights(folder, lambda tensors: tensors[name][2].fill_(-0.5))
+    with pytest.raises(WeightsError, match=f"{name} .1 of 8, down to -0.5"):
+        load(str(folder))

@@ -30,7 +30,9 @@ from hubmerge.hub.source import resolve
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.pipeline.plan import plan as plan_of
-from hubmerge.planning.plan import Plan, measurements, skeleton
+from hubmerge.planning.make_plan import skeleton
+from hubmerge.planning.measurements import measurements
+from hubmerge.planning.plan import Plan
 from hubmerge.planning.resources import WORKING, human, measure_needs, memory_needed
 from hubmerge.planning.text import free_spaces, render_plan
 from hubmerge.recipe import make_recipe

@@ -16,6 +16,7 @@ from hubmerge.symmetry.permutation import State
     source="arXiv:2209.04836, section 2; arXiv:2203.05482, section 2",
     laws=tuple(LAWS),
     linear=True,
+    elementwise=True,
 )
 def average(states: Sequence[State], weights: Sequence[float]) -> dict[str, Tensor]:
     """The weighted mean of every tensor.

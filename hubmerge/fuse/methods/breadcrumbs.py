@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from hubmerge.fuse._selection import largest
 from hubmerge.fuse._task_vectors import onto
 from hubmerge.fuse.laws import EXCHANGE, PERMUTATIONS
 from hubmerge.fuse.options import Says
@@ -15,7 +16,7 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
 
 
-@fusion(source="arXiv:2312.06795, section 3", laws=(EXCHANGE, PERMUTATIONS))
+@fusion(source="arXiv:2312.06795, section 3", laws=(EXCHANGE, PERMUTATIONS), tensorwise=True)
 def breadcrumbs(
     states: Sequence[State],
     weights: Sequence[float],
@@ -44,8 +45,7 @@ def _masked(delta: Tensor, density: float, outliers: float) -> Tensor:
         return delta
     count = delta.numel()
     wanted = int(density * count)
-    start = max(0, count - wanted - int(outliers * count))
-    order = delta.flatten().abs().argsort(stable=True)
-    kept = torch.zeros(count, dtype=torch.bool)
-    kept[order[start : start + wanted]] = True
+    dropped = min(int(outliers * count), count - wanted)
+    sizes = delta.abs().flatten()
+    kept = largest(sizes, dropped + wanted, last=True) & ~largest(sizes, dropped, last=True)
     return delta * kept.view_as(delta)

@@ -15,7 +15,7 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
 
 
-@fusion(source="arXiv:2311.03099, section 3", random=True)
+@fusion(source="arXiv:2311.03099, section 3", random=True, tensorwise=True)
 def dare(
     states: Sequence[State],
     weights: Sequence[float],

@@ -14,7 +14,9 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
 
 
-@fusion(source="arXiv:2311.03099, section 3; arXiv:2306.01708, section 3", random=True)
+@fusion(
+    source="arXiv:2311.03099, section 3; arXiv:2306.01708, section 3", random=True, tensorwise=True
+)
 def dare_ties(
     states: Sequence[State],
     weights: Sequence[float],

@@ -18,6 +18,7 @@ from hubmerge.symmetry.permutation import State
     laws=(IDENTITY, UNITY, PERMUTATIONS, ROTATIONS),
     weighs=False,
     of_a_run=True,
+    elementwise=True,
 )
 def ema(
     states: Sequence[State],

@@ -20,6 +20,7 @@ TINY = 1e-6
     source="arXiv:2403.19522, section 4",
     laws=(EXCHANGE, PERMUTATIONS, ROTATIONS),
     weighs=False,
+    tensorwise=True,
 )
 def model_stock(
     states: Sequence[State], weights: Sequence[float], *, base: State

@@ -23,6 +23,7 @@ CLOSE = 1e-12
     source="Shoemake, SIGGRAPH 1985; arXiv:2403.13257 (mergekit), section 3; for more than two, "
     "Buss and Fillmore, ACM TOG 20 (2001), section 3",
     laws=tuple(set(LAWS) - {UNITY}),
+    tensorwise=True,
 )
 def slerp(states: Sequence[State], weights: Sequence[float]) -> dict[str, Tensor]:
     """Spherical interpolation of each tensor: the weighted mean on the sphere of directions.

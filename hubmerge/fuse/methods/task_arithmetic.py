@@ -17,6 +17,7 @@ from hubmerge.symmetry.permutation import State
 @fusion(
     source="arXiv:2212.04089, section 2",
     laws=tuple(LAWS),
+    elementwise=True,
 )
 def task_arithmetic(
     states: Sequence[State],

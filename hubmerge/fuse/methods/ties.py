@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from hubmerge.fuse import _selection as selection
 from hubmerge.fuse._task_vectors import elected, onto
 from hubmerge.fuse.laws import EXCHANGE, PERMUTATIONS
 from hubmerge.fuse.options import Says
@@ -15,7 +16,7 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
 
 
-@fusion(source="arXiv:2306.01708, section 3", laws=(EXCHANGE, PERMUTATIONS))
+@fusion(source="arXiv:2306.01708, section 3", laws=(EXCHANGE, PERMUTATIONS), tensorwise=True)
 def ties(
     states: Sequence[State],
     weights: Sequence[float],
@@ -45,7 +46,5 @@ def largest(delta: Tensor, density: float) -> Tensor:
         return delta
     if density <= 0:
         return torch.zeros_like(delta)
-    order = delta.flatten().abs().argsort(descending=True, stable=True)
-    kept = torch.zeros(delta.numel(), dtype=torch.bool)
-    kept[order[: max(1, int(density * delta.numel()))]] = True
+    kept = selection.largest(delta.abs().flatten(), max(1, int(density * delta.numel())))
     return delta * kept.view_as(delta)

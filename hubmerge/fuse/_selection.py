@@ -1,0 +1,43 @@
+"""The largest entries of a tensor, selected and not sorted."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SHIFT = 15
+"""Bits of a float32 that the buckets leave out: there are 2^16 of them, 2^8 in every octave."""
+
+
+def largest(sizes: Tensor, count: int, *, last: bool = False) -> Tensor:
+    """Which `count` of the entries [n] are largest, bool [n]; of equal ones the first, or the last.
+
+    sizes: not negative, float32 or float64. Takes time in proportion to n.
+    """
+    kept = torch.zeros(len(sizes), dtype=torch.bool)
+    if count <= 0:
+        return kept
+    if count >= len(sizes):
+        return ~kept
+    if sizes.dtype != torch.float32:
+        kept[_ordered(sizes, last)[:count]] = True
+        return kept
+    # Floats that are not negative are in the order of their bits.
+    buckets = sizes.view(torch.int32) >> SHIFT
+    above = torch.bincount(buckets).flip(0).cumsum(0)
+    reached = int(torch.searchsorted(above, count))
+    edge = len(above) - 1 - reached
+    kept = buckets > edge
+    within = (buckets == edge).nonzero().flatten()
+    missing = count - (int(above[reached - 1]) if reached else 0)
+    kept[within[_ordered(sizes[within], last)[:missing]]] = True
+    return kept
+
+
+def _ordered(sizes: Tensor, last: bool) -> Tensor:
+    """Positions from the largest to the smallest."""
+    if last:
+        return sizes.argsort(stable=True).flip(0)
+    if len(sizes) and bool(sizes[0] == sizes.min()) and bool(sizes[0] == sizes.max()):
+        return torch.arange(len(sizes))
+    return sizes.argsort(descending=True, stable=True)

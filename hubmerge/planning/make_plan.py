@@ -1,0 +1,316 @@
+"""Everything that can be known before the weights are downloaded, and every refusal that can be.
+
+`make_plan` looks and touches nothing: configurations, safetensors headers by range, cards,
+permissions, free disk and memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Literal
+
+import torch
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from hubmerge.errors import DataError, WeightsError
+from hubmerge.errors.wording import option
+from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
+from hubmerge.hub.client import cache_folder
+from hubmerge.hub.companions import remarks
+from hubmerge.hub.compare import check_mergeable, common_head, label_permutation
+from hubmerge.hub.config_fields import processor_fields
+from hubmerge.hub.fetch import download_bytes, file_sizes, needed_files
+from hubmerge.hub.headers import WeightsHeader, weights_header
+from hubmerge.hub.layout import CONFIG
+from hubmerge.hub.licence import ParentLicence, merged_licence
+from hubmerge.hub.load import (
+    Description,
+    calm,
+    describe,
+    labels_of,
+    made_of,
+    model_class,
+    refuse_unmatched,
+)
+from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_in
+from hubmerge.hub.source import Source
+from hubmerge.hub.stored_names import unmatched
+from hubmerge.hub.target import check_target
+from hubmerge.hub.tokenizer import tokenizer_fields
+from hubmerge.models.joint_head import JointHead, with_labels
+from hubmerge.planning.measurements import NO_DATA, measurements
+from hubmerge.planning.plan import ArchitecturePlan, DataPlan, ModelPlan, Plan
+from hubmerge.planning.planned import PlannedRun
+from hubmerge.planning.resources import Kind, measure_needs, memory_needed
+from hubmerge.recipe import SAME, Recipe
+from hubmerge.specs.bind import bind_config
+from hubmerge.specs.spec import Spec
+from hubmerge.tasks import (
+    DEFAULT_WORDS,
+    has_classes,
+    require_task,
+    task_of,
+    why_unmeasured,
+)
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class _Parent:
+    description: Description
+    header: WeightsHeader
+    licence: ParentLicence
+    download: int
+
+    def plan(self, parameters: int) -> ModelPlan:
+        source = self.description.source
+        return ModelPlan(
+            ref=source.ref,
+            id=source.id,
+            kind=source.kind,
+            sha=source.sha,
+            licenses=list(self.licence.licenses),
+            gated=source.gated,
+            private=source.private,
+            weight_bytes=self.header.bytes,
+            download_bytes=self.download,
+            dtype=self.header.dtype,
+            parameters=parameters,
+        )
+
+
+def make_plan(run: PlannedRun) -> Plan:
+    """Everything that a merge would need, without downloading weights.
+
+    Raises: whatever would stop the merge and can be known now: any error of this package's.
+    """
+    recipe, sources, destination = run.recipe, run.sources, run.destination
+    parents = _described(run)
+    descriptions = [parent.description for parent in parents]
+    config, code = descriptions[0].config, descriptions[0].code_folder
+    heads = common_head(recipe.heads, descriptions[: len(sources.models)])
+    licence = merged_licence([parent.licence for parent in parents])
+    hidden = licence.private_by_default if destination.private is None else destination.private
+    target = check_target(
+        run.out,
+        destination.push,
+        exist_ok=destination.exist_ok,
+        create_pr=destination.create_pr,
+        revision=destination.revision,
+        private=hidden,
+    )
+    task = task_of(config)
+    if sources.dataset is not None:
+        require_task(config, descriptions[0].source.ref)
+    data = _checked_data(recipe, sources.dataset)
+    with made_of(descriptions[0]):
+        model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
+    refuse_misfit(model, descriptions[0].processor, descriptions[0].source.ref)
+    sizes = [_own_size(each) if heads else _size(model) for each in descriptions]
+    for parent, size in zip(parents, sizes, strict=True):
+        _refuse_unfit(parent, size, code)
+    match, instead = _without_data(run, descriptions[0], model) if data is None else (None, None)
+    match = match or run.methods.match
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    spec = None if match == "none" else bind_config(model.config, shapes)
+    by: Literal["names", "index"] = "index" if recipe.align_labels == "index" else "names"
+    both = _architecture(descriptions[: len(sources.models)], by, spec, heads)
+    plans = [parent.plan(size) for parent, size in zip(parents, sizes, strict=True)]
+    download = sum(parent.download for parent in parents) + (data.download_bytes if data else 0)
+    return Plan(
+        models=plans[: len(sources.models)],
+        base=None if sources.base is None else plans[-1],
+        both=both,
+        data=data,
+        measurements=measurements(
+            data is not None,
+            recipe.samples,
+            recipe.calibration_samples,
+            models=len(sources.models),
+            words=task.words if task else DEFAULT_WORDS,
+            without=why_unmeasured(task, both.architecture, NO_DATA),
+            instead=instead,
+        ),
+        dtype=dtype_name(
+            reduce(torch.promote_types, (getattr(torch, p.header.dtype) for p in parents))
+        ),
+        licence=licence,
+        private=hidden,
+        target=target,
+        needs=measure_needs(
+            download=download,
+            result=max(parent.header.bytes for parent in parents),
+            memory=memory_needed(
+                _size(model),
+                both.free_spaces,
+                activations=match not in ("none", "alignment", "weights", "descent"),
+                models=len(parents),
+                kind=_kind(spec, run.methods.symmetry),
+            ),
+            cache=cache_folder(),
+            out=run.out,
+        ),
+        remarks=remarks(descriptions[: len(sources.models)]),
+    )
+
+
+def _described(run: PlannedRun) -> list[_Parent]:
+    """Parents and base, as far as configurations, headers and cards show.
+
+    Raises: MismatchError, if they cannot be merged with each other.
+    """
+    sources, trust = run.sources, run.recipe.trust_remote_code
+    refs = [*sources.models] if sources.base is None else [*sources.models, sources.base]
+    descriptions = [describe(source, trust_remote_code=trust) for source in refs]
+    check_mergeable(*descriptions, other_labels=run.recipe.heads != SAME)
+    return [
+        _Parent(
+            description,
+            description.header or weights_header(source),
+            parent_licence(source),
+            download_bytes(source, needed_files(source, code=trust)),
+        )
+        for description, source in zip(descriptions, refs, strict=True)
+    ]
+
+
+def _checked_data(recipe: Recipe, dataset: Source | None) -> DataPlan | None:
+    """The data set; refused where its card lists other names or fewer rows than asked for."""
+    wanted = recipe.dataset
+    if dataset is None or wanted is None:
+        return None
+    data = _data(dataset, wanted.config)
+    refuse_unlisted(
+        data.card,
+        data.ref,
+        config=wanted.config,
+        splits=[name for name in (wanted.split, wanted.calibration_split) if name],
+        columns=wanted.columns,
+    )
+    if isinstance(recipe.samples, int):
+        _refuse_too_few(data.card, wanted.split, recipe.samples)
+    return data
+
+
+def _without_data(
+    run: PlannedRun, a: Description, model: PreTrainedModel
+) -> tuple[str, tuple[str, str] | None]:
+    """The matcher where there is no data, and what is done in place of measuring."""
+    match = AUTO if run.methods.depends_on_images else run.methods.match
+    match = matched_without_data(match, a.config, a.processor)
+    norms = any(name.endswith(".running_var") for name in model.state_dict())
+    repaired = norms and run.recipe.repair == AUTO
+    fitted = run.methods.fits_rows
+    return match, stand_in(a.config, a.processor, match=match, repaired=repaired, fitted=fitted)
+
+
+def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTrainedModel:
+    """The model `config` describes, without memory for its weights.
+
+    code_folder: where the model's own python files lie, if they may be run.
+    Raises: FamilyError, if its class is unknown.
+    """
+    kind = model_class(config, code_folder)
+    with torch.device("meta"):
+        return kind(config).eval()
+
+
+def _dtype(parent: _Parent) -> torch.dtype:
+    stored: torch.dtype = getattr(torch, parent.header.dtype)
+    return stored
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """As configurations write it: float16."""
+    return str(dtype).removeprefix("torch.")
+
+
+def _architecture(
+    descriptions: list[Description],
+    labels: Literal["names", "index"],
+    spec: Spec | None,
+    heads: JointHead | None,
+) -> ArchitecturePlan:
+    config, processor = descriptions[0].config, descriptions[0].processor
+    tokenizer = descriptions[0].tokenizer
+    a, *others = (labels_of(description.config) for description in descriptions)
+    orders: list[list[int]] = [[] for _ in others]
+    if has_classes(config) and heads is None:
+        orders = [label_permutation(a, b, by=labels) for b in others]
+    moved = [sum(old != new for new, old in enumerate(order)) for order in orders]
+    return ArchitecturePlan(
+        architecture=(config.architectures or [""])[0],
+        model_type=config.model_type,
+        labels=list(heads.outputs if heads else a.values()) if has_classes(config) else [],
+        known=[len(heads.known(n)) for n in range(len(heads.rows))] if heads else None,
+        labels_moved=moved[0] if len(moved) == 1 else moved,
+        processor={
+            **({} if processor is None else processor_fields(processor).compared),
+            **({} if tokenizer is None else tokenizer_fields(tokenizer)),
+        },
+        family=None if spec is None else spec.family,
+        free_spaces={} if spec is None else spec.free_spaces(),
+    )
+
+
+def _kind(spec: Spec | None, symmetry: str) -> Kind:
+    if spec is None:
+        return "unmatched"
+    return "mapped" if spec.allowing(symmetry).mapped_spaces() else "permuted"
+
+
+def _own_size(parent: Description) -> int:
+    with made_of(parent):
+        return _size(skeleton(parent.config, parent.code_folder))
+
+
+def _size(model: PreTrainedModel) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _data(source: Source, config: str | None) -> DataPlan:
+    sizes = file_sizes(source)
+    needed = needed_files(source)
+    return DataPlan(
+        ref=source.ref,
+        id=source.id,
+        sha=source.sha,
+        bytes=sum(sizes[name] for name in needed),
+        download_bytes=download_bytes(source, needed),
+        card=data_card(source, config),
+    )
+
+
+def _refuse_too_few(card: DataCard, split: str | None, samples: int) -> None:
+    """Raises: DataError, if the card says that `split`, or any split, has fewer rows than that."""
+    rows = [card.splits.get(split)] if split else list(card.splits.values())
+    known = [n for n in rows if n is not None]
+    if rows and len(known) == len(rows) and samples > max(known):
+        raise DataError(
+            f"{option('samples', samples)} is more than there is",
+            found=", ".join(f"{name}: {n:,}" for name, n in card.splits.items()),
+            hint=f"fewer, or all: {option('samples', 'all')}",
+            field="samples",
+        )
+
+
+def _refuse_unfit(parent: _Parent, needed: int, code_folder: Path | None) -> None:
+    """Raises: WeightsError, if stored weights are not those of the model, by their names.
+
+    needed: numbers of the model. Where transformers cannot say which tensor becomes which, only
+    totals are compared; loading compares them one by one.
+    """
+    header, source, config = parent.header, parent.description.source, parent.description.config
+    with calm():
+        found = unmatched(model_class(config, code_folder), config, header.tensors)
+    if found is not None:
+        refuse_unmatched(found, source.ref)
+    elif header.floating < needed:
+        raise WeightsError(
+            f"the weights of {source.ref} do not fit its {CONFIG}",
+            found=f"{header.floating:,} stored, the model has {needed:,}",
+            hint="weights are missing: save the model again with save_pretrained",
+        )

@@ -1,0 +1,58 @@
+"""What will be measured on which rows."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hubmerge.planning.plan import Measurement
+from hubmerge.tasks import DEFAULT_WORDS, Words
+
+NO_DATA = "no data set is given"
+SAMPLES = 1000
+"""Rows a measurement takes by default, and the most a curve does."""
+
+
+def measurements(
+    data: bool,
+    samples: int | Literal["all"] | None,
+    calibration_samples: int | None,
+    *,
+    models: int = 2,
+    words: Words = DEFAULT_WORDS,
+    without: str = NO_DATA,
+    instead: tuple[str, str] | None = None,
+) -> list[Measurement]:
+    """What will be measured on what; `without` data, why nothing is, and what is done `instead`."""
+    if not data:
+        shown = [] if instead is None else [Measurement(what=instead[0], rows=instead[1])]
+        return [Measurement(what=f"nothing: {without}", rows="none"), *shown]
+    if samples is None:
+        evaluation = f"evaluation rows: {SAMPLES:,}, or all if there are fewer"
+    else:
+        evaluation = "evaluation rows: " + ("all" if samples == "all" else f"{samples:,}")
+    calibration = "" if calibration_samples is None else f": {calibration_samples:,}"
+    return [
+        Measurement(
+            what=f"{words.measured} of {'both' if models == 2 else 'all'} "
+            "parents, the naive average, the merge and the parents' ensemble",
+            rows=evaluation,
+        ),
+        Measurement(
+            what=f"loss along the path {_path(models)}, naive and matched: the barrier",
+            rows=f"at most {SAMPLES:,} of those",
+        ),
+        Measurement(
+            what="temperatures and whatever else is chosen",
+            rows="validation rows, apart from the evaluation rows",
+        ),
+        Measurement(
+            what="statistics: batch norm, repair, activations",
+            rows=f"calibration rows{calibration}, apart from both",
+        ),
+    ]
+
+
+def _path(models: int) -> str:
+    if models == 2:
+        return "between the parents"
+    return "from parent A to the mixture of all parents"

@@ -1,0 +1,40 @@
+"""A recipe: everything that decides the bytes of a merge, as one object and one YAML file."""
+
+from hubmerge.recipe.data import DataRecipe
+from hubmerge.recipe.part import RecipePart, make
+from hubmerge.recipe.read import read_recipe, recipe_in
+from hubmerge.recipe.recipe import Recipe, make_recipe
+from hubmerge.recipe.words import (
+    ARITHMETIC,
+    AUTO,
+    CONCAT,
+    JOIN,
+    MIDDLE,
+    PATH_POINTS,
+    RECIPE_FILE,
+    SAME,
+    HeadKind,
+    JointHeadKind,
+    SurveyName,
+)
+
+__all__ = [
+    "ARITHMETIC",
+    "AUTO",
+    "CONCAT",
+    "JOIN",
+    "MIDDLE",
+    "PATH_POINTS",
+    "RECIPE_FILE",
+    "SAME",
+    "DataRecipe",
+    "HeadKind",
+    "JointHeadKind",
+    "Recipe",
+    "RecipePart",
+    "SurveyName",
+    "make",
+    "make_recipe",
+    "read_recipe",
+    "recipe_in",
+]

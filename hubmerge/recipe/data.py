@@ -1,0 +1,86 @@
+"""The part of a recipe that names a data set."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from hubmerge.options.declared import DATA, Option
+from hubmerge.recipe.part import EVERYWHERE, MATCHING, RecipePart
+
+
+class DataRecipe(RecipePart):
+    """Which data set, and where in it to look; what is None is detected."""
+
+    id: Annotated[
+        str,
+        Option(
+            "Data to match and measure on: a Hub id, id@revision or a folder.",
+            group=DATA,
+            flags="--dataset",
+            top=True,
+            also=EVERYWHERE,
+            label="",
+            see="evaluation.md#data",
+        ),
+    ]
+    config: Annotated[
+        str | None,
+        Option(
+            "Configuration of the data set.",
+            group=DATA,
+            flags="--dataset-config",
+            also=MATCHING,
+            label="",
+        ),
+    ] = None
+    split: Annotated[
+        str | None,
+        Option("Split to measure on. Default: detected.", group=DATA, also=MATCHING, label=""),
+    ] = None
+    calibration_split: Annotated[
+        str | None,
+        Option(
+            "Split for activations and statistics. Default: detected.",
+            group=DATA,
+            also=MATCHING,
+            label="",
+        ),
+    ] = None
+    image_column: Annotated[
+        str | None,
+        Option("Column of images. Default: detected.", group=DATA, also=MATCHING, label=""),
+    ] = None
+    feature_column: Annotated[
+        str | None,
+        Option(
+            "Column of lists of floats. Default: detected.", group=DATA, also=MATCHING, label=""
+        ),
+    ] = None
+    label_column: Annotated[
+        str | None,
+        Option("Column of labels. Default: detected.", group=DATA, also=MATCHING, label=""),
+    ] = None
+    text_column: Annotated[
+        str | None,
+        Option("Column of texts. Default: detected.", group=DATA, also=MATCHING, label=""),
+    ] = None
+    tokens: Annotated[
+        int | None,
+        Field(ge=2),
+        Option(
+            "Tokens per block of text, for language models. Default: 128, or the model's "
+            "maximum if that is less.",
+            group=DATA,
+            also=MATCHING,
+            label="",
+            see="evaluation.md#texts",
+        ),
+    ] = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are asked for by name."""
+        names = (self.image_column, self.feature_column, self.label_column, self.text_column)
+        return tuple(name for name in names if name is not None)

@@ -1,0 +1,322 @@
+"""The fields of a recipe: each option is declared here, once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from hubmerge.options.declared import MATCH, MEASURING, MODELS, PATH, SURVEY, Option
+from hubmerge.recipe.data import DataRecipe
+from hubmerge.recipe.part import EVERYWHERE, MATCHING, RecipePart
+from hubmerge.recipe.words import AUTO, MIDDLE, PATH_POINTS, SAME, HeadKind, SurveyName
+from hubmerge.registry import registry
+from hubmerge.utils.parent_names import MOST
+
+
+def _named_in(name: str) -> AfterValidator:
+    """Takes a method by any of its names in this registry for the one it is registered under.
+
+    Raises: RecipeError, with the nearest names, for a method that is not registered.
+    """
+
+    return AfterValidator(lambda given: registry(name).named(given))
+
+
+class RecipeFields(RecipePart):
+    """What a recipe holds, before it is checked for contradictions."""
+
+    models: Annotated[
+        tuple[str, ...],
+        Field(min_length=2, max_length=MOST),
+        Option(
+            f"The parents, two to {MOST}: each a Hub id, id@revision or a folder. The result keeps "
+            "A's processor and its order of units and labels.",
+            group=MODELS,
+            metavar="A B",
+            positional=True,
+            also=EVERYWHERE,
+            label="",
+        ),
+    ]
+    match: Annotated[
+        str,
+        _named_in("matchers"),
+        Option(
+            "How corresponding units of the models are found.",
+            group=MODELS,
+            registry="matchers",
+            choices={
+                "auto": "the best of several on validation rows; without data synthetic or weights",
+                "none": "units keep their order",
+            },
+            top=True,
+            also=MATCHING,
+            label="Matching",
+            see="matching.md",
+        ),
+    ] = AUTO
+    symmetry: Annotated[
+        Literal["auto", "permutations", "maps", "scales", "all"],
+        Option(
+            "Symmetries used in matching; each choice includes those before it: "
+            "permutations < maps < scales < all.",
+            group=MODELS,
+            choices={
+                "auto": "scales; where several are tried, the best on validation rows",
+                "permutations": "reordering only",
+                "maps": "also rotations, linear maps and signs",
+                "scales": "also scales, except of inputs of batch norms",
+                "all": "also scales of inputs of batch norms",
+            },
+            also=MATCHING,
+            label="Symmetries",
+            see="matching.md#scales",
+        ),
+    ] = AUTO
+    multi_match: Annotated[
+        str,
+        _named_in("multi_matchers"),
+        Option(
+            "How more than two models are matched.",
+            group=MODELS,
+            registry="multi_matchers",
+            choices={"auto": "cycle-consistent, or star for a learned matcher"},
+            also=MATCHING,
+            label="",
+            see="multi-model.md",
+        ),
+    ] = AUTO
+    fuse: Annotated[
+        str,
+        _named_in("fusions"),
+        Option(
+            "How the matched models are combined; mergekit's names work too.",
+            group=MODELS,
+            registry="fusions",
+            choices={"auto": "the best on validation rows of all that the inputs allow"},
+            top=True,
+            label="Fusion",
+            see="fusions.md",
+        ),
+    ] = "average"
+    fuse_options: Annotated[
+        dict[str, bool | int | float | str],
+        Option(
+            "An option of the fusion, such as density=0.2.",
+            group=MODELS,
+            flags="--fuse-option",
+            metavar="NAME=VALUE",
+            label="",
+            see="fusions.md",
+        ),
+    ] = Field(default_factory=dict)
+    base: Annotated[
+        str | None,
+        Option(
+            "The model that all parents were fine-tuned from, for fusions that need one: a Hub id, "
+            "id@revision or a folder. The result has its order of units.",
+            group=MODELS,
+            top=True,
+            label="Common base",
+        ),
+    ] = None
+    only: Annotated[
+        tuple[str, ...],
+        Option(
+            "Merge only tensors whose names begin with this; the rest stays A's.",
+            group=MODELS,
+            metavar="PREFIX",
+            label="",
+        ),
+    ] = ()
+    keep: Annotated[
+        tuple[str, ...],
+        Option(
+            "Keep tensors whose names begin with this from A.",
+            group=MODELS,
+            metavar="PREFIX",
+            label="",
+        ),
+    ] = ()
+    repair: Annotated[
+        str,
+        _named_in("repairs"),
+        Option(
+            "How activation statistics distorted by fusion are corrected.",
+            group=MODELS,
+            registry="repairs",
+            choices={
+                "auto": "batchnorm where the model has batch norms, on synthetic images if "
+                "there are no calibration rows",
+                "none": "not at all",
+            },
+            top=True,
+            also=(SURVEY,),
+            label="Repair",
+            see="repair.md",
+        ),
+    ] = AUTO
+    lam: Annotated[
+        Annotated[float, Field(ge=0, le=1)] | Literal["auto"],
+        Field(alias="lambda"),
+        Option(
+            "Weight of parent B, for two models.",
+            group=MODELS,
+            choices={"auto": "the one with the lowest loss on validation rows"},
+            top=True,
+            label="λ, the share of model B",
+        ),
+    ] = MIDDLE
+    weights: Annotated[
+        tuple[Annotated[float, Field(ge=0)], ...] | None,
+        Option(
+            "Weight of each model, for more than two, such as .5,.3,.2; they sum to 1. Default: "
+            "equal weights.",
+            group=MODELS,
+            metavar="W,W,...",
+            top=True,
+            label="",
+            see="multi-model.md",
+        ),
+    ] = None
+    dataset: DataRecipe | None = None
+    samples: Annotated[
+        Annotated[int, Field(ge=1)] | Literal["all"] | None,
+        Option(
+            "Evaluation rows. Default: 1,000, or all if there are fewer.",
+            group=MEASURING,
+            choices={"all": "every row of the split"},
+            top=True,
+            also=(SURVEY,),
+            label="Rows to measure on",
+            see="evaluation.md#data",
+        ),
+    ] = None
+    calibration_samples: Annotated[
+        int | None,
+        Field(ge=0),
+        Option(
+            "Rows for activations and statistics. Default: 1,000, or all if there are fewer.",
+            group=MEASURING,
+            also=MATCHING,
+            label="Rows to match on",
+            see="evaluation.md#data",
+        ),
+    ] = None
+    train_samples: Annotated[
+        int | None,
+        Field(ge=1),
+        Option(
+            "Training rows on which the paths are also measured; they do not affect the verdict.",
+            group=MEASURING,
+            label="",
+            see="evaluation.md#the-path-and-its-barrier",
+        ),
+    ] = None
+    path_points: Annotated[
+        int,
+        Field(ge=0),
+        Option(
+            "Points that may be added to a path's 11 until its maxima are settled.",
+            group=MEASURING,
+            also=(PATH,),
+            label="",
+            see="evaluation.md#the-path-and-its-barrier",
+        ),
+    ] = PATH_POINTS
+    survey: Annotated[
+        tuple[SurveyName, ...],
+        Option(
+            "Additional surveys of the loss landscape around the merge.",
+            group=MEASURING,
+            choices={
+                "path": "a low-loss curve between two models",
+                "plane": "the loss on a plane through two models",
+                "simplex": "all mixtures of three models or more",
+            },
+            label="Surveys around the merge",
+            see="landscape.md#on-a-merges-card",
+        ),
+    ] = ()
+    learning_steps: Annotated[
+        int | None,
+        Field(ge=1),
+        Option(
+            "Maximum number of steps of a learned matcher. Default: 300 or 600, by matcher.",
+            group=MODELS,
+            also=MATCHING,
+            label="",
+            see="learned-matching.md",
+        ),
+    ] = None
+    seed: Annotated[
+        int,
+        Field(ge=0),
+        Option("Seed of every random choice.", group=MODELS, also=EVERYWHERE, label="Seed"),
+    ] = 0
+    align_labels: Annotated[
+        Literal["name", "index"],
+        Option(
+            "How B's classes are brought into A's order.",
+            group=MODELS,
+            choices={"name": "by name", "index": "by number"},
+            also=EVERYWHERE,
+            label="Classes",
+            see="evaluation.md#labels",
+        ),
+    ] = "name"
+    heads: Annotated[
+        HeadKind,
+        Option(
+            "What happens to the heads of parents with different label sets.",
+            group=MODELS,
+            choices={
+                "same": "refused",
+                "join": "one output for every label",
+                "concat": "all outputs side by side",
+            },
+            also=(MATCH,),
+            label="Different label sets",
+            see="heads.md",
+        ),
+    ] = SAME
+    alignment: Annotated[
+        str | None,
+        Option(
+            "A folder saved by `hubmerge match -o`, used instead of matching; in a recipe, a "
+            "path relative to its file.",
+            group=MODELS,
+            metavar="PATH",
+            also=(SURVEY,),
+            label="",
+        ),
+    ] = None
+    trust_remote_code: Annotated[
+        bool,
+        Option(
+            "Run Python code that comes with the models.",
+            group=MODELS,
+            also=EVERYWHERE,
+            label="",
+        ),
+    ] = False
+    shas: Annotated[
+        dict[str, str],
+        Option(
+            "Hashes of what is loaded from local models and data sets: model_a, model_b, ..., "
+            "base, dataset. Different content is refused.",
+            group=MODELS,
+            flags="",
+            label="",
+        ),
+    ] = Field(default_factory=dict)
+    arithmetic: Annotated[
+        int | None,
+        Option(
+            "Version of the arithmetic that made the merge; written with the result.",
+            group=MODELS,
+            flags="",
+            label="",
+        ),
+    ] = None

@@ -1,0 +1,22 @@
+"""Words and figures that fields of a recipe hold."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+RECIPE_FILE = "hubmerge.yaml"
+AUTO: Final = "auto"
+ARITHMETIC = 1
+"""Version of the arithmetic. Another one gives other bytes for the same recipe."""
+MIDDLE = 0.5
+"""The lambda that weighs two parents alike."""
+PATH_POINTS = 8
+"""Default number of points that may be added to a path's 11 around its highest ones."""
+HeadKind = Literal["same", "join", "concat"]
+"""One label set for all; one output per label of any; all outputs of all parents."""
+JointHeadKind = Literal["join", "concat"]
+SAME: Final = "same"
+JOIN: Final = "join"
+CONCAT: Final = "concat"
+
+SurveyName = Literal["path", "plane", "simplex"]

@@ -1,0 +1,10 @@
+"""Merging tensor by tensor: parents read from disk as they are needed, shards written as they come.
+
+Nothing here builds a model, so that the size of a merge is limited by the disk alone.
+"""
+
+from hubmerge.streaming.checkpoint import Checkpoint
+from hubmerge.streaming.fuse import stream_fusion
+from hubmerge.streaming.shards import Shards, ShardWriter
+
+__all__ = ["Checkpoint", "ShardWriter", "Shards", "stream_fusion"]

@@ -1,0 +1,99 @@
+"""A checkpoint on disk whose tensors are read when they are asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+
+import torch
+from torch import Tensor
+
+from hubmerge.errors import WeightsError
+from hubmerge.hub.layout import DTYPES, TensorHeader, read_header, weight_files
+from hubmerge.hub.source import folder_files
+
+SIZES = {
+    "F64": 8,
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I64": 8,
+    "I32": 4,
+    "I16": 2,
+    "I8": 1,
+    "U8": 1,
+    "BOOL": 1,
+}
+"""Bytes of an element, by its dtype in a header."""
+
+
+class Checkpoint(Mapping[str, Tensor]):
+    """The tensors of the checkpoint in `folder`, by their names on disk, read at every access.
+
+    Bytes are copied from the file and not mapped, so that a process holds no more than what it
+    reads. May be read by several threads at once. To be closed, or used in a `with`.
+    Raises: WeightsError, where a file is damaged or its index names a shard that is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        names = weight_files(folder_files(folder), lambda name: folder / name, str(folder))
+        self.files = tuple(name for name in names if name.endswith(".safetensors"))
+        self.headers: dict[str, TensorHeader] = {}
+        self.file_of: dict[str, str] = {}
+        for file in self.files:
+            for name, header in read_header(folder / file).items():
+                self.headers[name], self.file_of[name] = header, file
+        self._open = {file: os.open(folder / file, os.O_RDONLY) for file in self.files}
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.part(name, 0, self.headers[name].numel).view(self.headers[name].shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.headers)
+
+    def __len__(self) -> int:
+        return len(self.headers)
+
+    def __enter__(self) -> Checkpoint:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def dtype(self, name: str) -> torch.dtype:
+        """What the tensor is stored as."""
+        found: torch.dtype = getattr(torch, DTYPES[self.headers[name].dtype])
+        return found
+
+    def part(self, name: str, start: int, count: int) -> Tensor:
+        """`count` elements of a tensor taken as flat, from element `start` on: [count].
+
+        Raises: WeightsError, if the file has become shorter since it was opened.
+        """
+        header, file = self.headers[name], self.file_of[name]
+        size = SIZES[header.dtype]
+        content = torch.empty(count * size, dtype=torch.uint8)
+        view, at, read = content.numpy().data, header.offset + start * size, 0
+        while read < len(view):
+            got = os.preadv(self._open[file], [view[read:]], at + read)
+            if not got:
+                raise WeightsError(
+                    f"{file} of {self.folder} ended within {name}",
+                    found="it has become shorter while it was read",
+                    hint="let nothing write to a model that is being merged",
+                )
+            read += got
+        return content.view(self.dtype(name))
+
+    def close(self) -> None:
+        """Closes its files; nothing can be read afterwards."""
+        while self._open:
+            os.close(self._open.popitem()[1])
