@@ -10,7 +10,7 @@ import math
 import struct
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class TensorHeader:
 
     dtype: str
     shape: tuple[int, ...]
-    offset: int = 0
+    offset: int = field(default=0, compare=False)
 
     @property
     def numel(self) -> int:
@@ -126,10 +126,8 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
     with refusing(partial(_damaged, path, size, length)), safe_open(path, "np") as opened:
         opened.keys()  # safetensors has compared every entry with the file by now
     return {
-        name: TensorHeader(
-            each["dtype"], tuple(each["shape"]), 8 + length + each["data_offsets"][0]
-        )
-        for name, each in _entries(path, length).items()
+        name: TensorHeader(at["dtype"], tuple(at["shape"]), 8 + length + at["data_offsets"][0])
+        for name, at in _entries(path, length).items()
     }
 
 

@@ -21,9 +21,9 @@ def read_recipe(path: str | Path) -> Recipe:
 
     A path to an alignment is relative to the file. Raises NotFoundError, RecipeError.
     """
-    path = Path(path)
-    file = path / RECIPE_FILE if path.is_dir() else path
+    path = file = Path(path)
     try:
+        file = path / RECIPE_FILE if path.is_dir() else path
         content = read_yaml(read_text(file, RECIPE_BYTES), most=RECIPE_BYTES)
     except FileNotFoundError:
         raise NotFoundError(

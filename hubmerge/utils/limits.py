@@ -58,8 +58,8 @@ BATCH_PIXELS: Final = 100_000_000
 """Pictures that are decoded at a time: 0.3 GB as bytes, 1.2 GB as float32."""
 PICTURE_BYTES: Final = 256 * MB
 """The file of one picture."""
-PREPARED_ELEMENTS: Final = 2**25
-"""Numbers a processor may make of one picture: 3 x 3344 x 3344, a hundred of which have 13 GB."""
+PREPARED_ELEMENTS: Final = 2**24
+"""Numbers a processor may make of one picture: 3 x 2364 x 2364, a hundred of which have 6.7 GB."""
 SIDE: Final = 8_192
 """Pixels of a side that a processor may ask for."""
 
