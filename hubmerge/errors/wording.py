@@ -41,7 +41,7 @@ Action = Literal[
 ]
 """What a message may propose to do, where faces do it differently."""
 
-_MARK = re.compile("\x02(.*?)\x03")
+_MARK = re.compile("\x02([^\x02\x03]*)\x03")
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class Description:
     """Of its weights; None where only the configuration was asked for."""
 
 
-@dataclass
+@dataclass(repr=False)
 class LoadedModel:
     """A model ready for work: float32, on the CPU, in evaluation mode."""
 
@@ -85,6 +85,13 @@ class LoadedModel:
     """Where its files lie."""
     tokenizer: Any | None
     """Of a model that reads texts; None if it comes without one."""
+
+    def __repr__(self) -> str:
+        numbers = sum(parameter.numel() for parameter in self.model.parameters())
+        return (
+            f"<{type(self).__name__} {self.source.ref}: {type(self.model).__name__}, "
+            f"{numbers:,} parameters, {str(self.dtype).removeprefix('torch.')}>"
+        )
 
     @property
     def task(self) -> Task | None:
@@ -180,7 +187,6 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
     description = describe(source, trust_remote_code=trust_remote_code)
     folder = fetch(source, code=trust_remote_code)
     kind = model_class(description.config, description.code_folder)
-    tensors = stored_in(folder)
     assert description.header is not None
     loader: Any = kind  # whose annotation leaves out the loading info
     with calm(), made_of(description):
@@ -198,6 +204,24 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
     refuse_non_finite(model, source.ref)
     refuse_negative_variances(model, source.ref)
     refuse_misfit(model.eval(), description.processor, source.ref)
+    return _loaded(description, model, folder)
+
+
+def outline(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
+    """As `load`, but that the weights stay on disk: the model has shapes and no values.
+
+    Raises: as `resolve`, `fetch` and `describe`.
+    """
+    source = resolve(ref) if isinstance(ref, str) else ref
+    description = describe(source, trust_remote_code=trust_remote_code)
+    folder = fetch(source, code=trust_remote_code)
+    model = skeleton(description.config, description.code_folder)
+    refuse_misfit(model, description.processor, source.ref)
+    return _loaded(description, model, folder)
+
+
+def _loaded(description: Description, model: PreTrainedModel, folder: Path) -> LoadedModel:
+    source, tensors = description.source, stored_in(folder)
     with calm():
         dtypes = model_dtypes(model, description.config, tensors)
     return LoadedModel(
@@ -266,6 +290,17 @@ def made_of(description: Description) -> Iterator[None]:
 
     with refusing(unusable), building_at_most(stored.tensors, stored.elements, larger):
         yield
+
+
+def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTrainedModel:
+    """The model `config` describes, without memory for its weights.
+
+    code_folder: where the model's own python files lie, if they may be run.
+    Raises: FamilyError, if its class is unknown.
+    """
+    kind = model_class(config, code_folder)
+    with torch.device("meta"):
+        return kind(config).eval()
 
 
 def refuse_unmatched(found: dict[str, Any], ref: str) -> None:
@@ -342,7 +377,8 @@ def _fields(folder: Path, ref: str, trust_remote_code: bool) -> dict[str, Any]:
     refuse_code(fields, CONFIG, ref, trust_remote_code)
     if "quantization_config" in fields:
         raise WeightsError(f"{ref} is quantised", hint="merge the models it was made from")
-    known = fields.get("model_type") in transformers.CONFIG_MAPPING
+    kind = fields.get("model_type")
+    known = isinstance(kind, str) and kind in transformers.CONFIG_MAPPING
     if not known and not ("auto_map" in fields and trust_remote_code):
         raise FamilyError(
             f"transformers {transformers.__version__} does not know the model type of {ref}",

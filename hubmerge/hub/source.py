@@ -20,6 +20,7 @@ from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint, translate
 from hubmerge.hub.layout import CONFIG, model_files
 from hubmerge.utils.foreign import system_error
+from hubmerge.utils.in_memory import is_in_memory
 from hubmerge.utils.limits import DATA_FILES, MODEL_FILES
 
 PUBLIC_HUB = "https://huggingface.co"
@@ -35,7 +36,8 @@ class Ref:
     """As typed."""
     id: str
     """Repository id, or the folder's name."""
-    kind: Literal["hub", "local"]
+    kind: Literal["hub", "local", "memory"]
+    """"memory": an object of this process, stored in a temporary folder."""
     revision: str | None
     """As asked for; None for the main branch and for folders."""
     folder: Path | None
@@ -150,7 +152,8 @@ def _exists(path: Path) -> bool:
 
 def _local(ref: str, path: Path, repo_type: RepoType) -> Ref:
     folder = path.resolve()
-    return Ref(ref, folder.name, "local", None, folder, repo_type)
+    kind: Literal["local", "memory"] = "memory" if is_in_memory(folder) else "local"
+    return Ref(ref, folder.name, kind, None, folder, repo_type)
 
 
 def _local_sha(folder: Path, ref: str, repo_type: RepoType) -> str:

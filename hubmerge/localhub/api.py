@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette.responses import JSONResponse, Response
 
-from hubmerge.localhub import accounts, cards, info, trees
+from hubmerge.localhub import accounts, cards, info, limits, trees
+from hubmerge.localhub.listing import visible
 from hubmerge.localhub.names import TYPES, RepoKey, is_name, repo_key
 from hubmerge.localhub.refusal import Refusal, entry_not_found
 from hubmerge.localhub.routing import Call, Routes
-from hubmerge.localhub.store import MAIN
 
 routes = Routes()
 REPO = "/api/{type}/{namespace}/{name}"
@@ -23,8 +24,9 @@ REPO = "/api/{type}/{namespace}/{name}"
 @routes("GET", "/api/whoami-v2")
 def whoami(call: Call) -> Response:
     account = accounts.require_account(call.account)
-    namespaces = {key.namespace for key in call.store.repositories()}
-    orgs = sorted(namespaces - {account.name}) if account.role == "admin" else []
+    orgs: list[str] = []
+    if account.role == "admin":
+        orgs = sorted({key.namespace for key in call.store.repositories()} - {account.name})
     role = "read" if account.role == "read" else "write"
     token = {"role": role, "displayName": "embedded Hub", "type": "access_token"}
     return JSONResponse(
@@ -75,6 +77,8 @@ def create_repo(call: Call) -> Response:
     if not accounts.can_write_in(account, key.namespace):
         what = f"{account.name} ({account.role}) may not create a repository in {key.namespace}"
         raise Refusal(403, what)
+    if account.role != "admin" and call.store.count(key.namespace) >= limits.REPOSITORIES:
+        raise Refusal(403, f"A user has at most {limits.REPOSITORIES} repositories here")
     private = asked.get("visibility") == "private" or asked.get("private") is True
     answer = {"url": call.base + key.page, "name": key.id, "id": key.id}
     if not call.store.create(key, account.name, private):
@@ -100,13 +104,14 @@ def settings(call: Call) -> Response:
     visibility = asked.get("visibility")
     if visibility not in (None, "public", "private"):
         raise Refusal(400, f"visibility is public or private, not {visibility!r:.50}")
-    if asked.get("gated", False) not in ("auto", "manual", False):
-        raise Refusal(400, f'gated is "auto", "manual" or false, not {asked["gated"]!r:.50}')
+    gated = asked.get("gated", False)
+    if gated is not False and gated not in ("auto", "manual"):
+        raise Refusal(400, f'gated is "auto", "manual" or false, not {gated!r:.50}')
     with call.store.changing(call.key) as state:
         if visibility is not None:
             state.private = visibility == "private"
         if "gated" in asked:
-            state.gated = asked["gated"]
+            state.gated = gated
     return JSONResponse({"private": state.private, "gated": state.gated})
 
 
@@ -138,31 +143,20 @@ def auth_check_write(call: Call) -> Response:
 
 @routes("GET", "/api/{type}")
 def list_repos(call: Call) -> Response:
-    """Everything the caller can see and the query asks for, on one page."""
+    """What the caller can see and the query asks for, the first of it."""
     if call.values["type"] not in TYPES:
         raise Refusal(404, "Not found")
     query = call.request.query_params
-    wanted = set(query.getlist("filter")) | set(query.getlist("pipeline_tag"))
-    found: list[dict[str, Any]] = []
-    for key in call.store.repositories():
-        state = call.store.state(key)
-        if key.type != call.values["type"] or state is None:
-            continue
-        if not accounts.can_see(call.account, key, state):
-            continue
-        if query.get("author", key.namespace) != key.namespace:
-            continue
-        if query.get("search", "").lower() not in key.id.lower():
-            continue
-        item = info.describe(call.store, key, state, state.refs[MAIN], blobs=False)
-        if wanted <= set(item["tags"]):
-            found.append(item)
     order = query.get("sort", "createdAt")
     if order not in ("createdAt", "lastModified", "downloads", "likes", "trendingScore"):
         raise Refusal(400, f"Cannot sort by {order!r:.50}")
+    wanted = set(query.getlist("filter")) | set(query.getlist("pipeline_tag"))
+    files = call.flag("full") or "siblings" in query.getlist("expand")
+    words = query.get("search", "").lower()
+    listed = visible(call, query.get("author"), call.values["type"], words, files)
+    found = [about for _, about in listed if wanted <= set(about["tags"])]
     found.sort(key=lambda item: item.get(order, 0), reverse=True)
-    limit = query.get("limit", "")
-    return JSONResponse(found[: int(limit)] if limit.isdecimal() else found)
+    return JSONResponse(found[: _limit(call, limits.LISTED)])
 
 
 # One repository at one revision
@@ -183,7 +177,7 @@ def repo_info(call: Call) -> Response:
 def tree(call: Call) -> Response:
     oid = call.store.resolve(call.state, call.revision)
     files = call.store.commit(call.key, oid).tree
-    if not trees.is_folder(files, call.path):
+    if call.path and next(trees.under(files, call.path), None) is None:
         raise entry_not_found(call.path, oid)
     paths = trees.listing(files, call.path, call.flag("recursive"))
     return JSONResponse(info.items(call.store, call.key, oid, paths, call.flag("expand")))
@@ -195,8 +189,10 @@ def paths_info(call: Call) -> Response:
         asked = call.json()
         paths, expand = cards.as_list(asked.get("paths")), asked.get("expand") is True
     else:
-        form = parse_qs(call.body.decode("utf-8", errors="replace"), keep_blank_values=True)
+        form = _form(call)
         paths, expand = form.get("paths", []), form.get("expand", [""])[0].lower() in ("true", "1")
+    if len(paths) > limits.PATHS:
+        raise Refusal(413, f"Ask for at most {limits.PATHS:,} paths at once")
     oid = call.store.resolve(call.state, call.revision)
     wanted = [path.strip("/") for path in paths if isinstance(path, str)]
     return JSONResponse(info.items(call.store, call.key, oid, wanted, expand))
@@ -204,19 +200,26 @@ def paths_info(call: Call) -> Response:
 
 @routes("GET", f"{REPO}/commits/{{revision}}")
 def commits(call: Call) -> Response:
-    oid = call.store.resolve(call.state, call.revision)
-    return JSONResponse(
-        [
-            {
-                "id": each,
-                "title": commit.title,
-                "message": commit.message,
-                "date": commit.date,
-                "authors": [{"user": commit.author}],
-            }
-            for each, commit in call.store.history(call.key, oid)
-        ]
-    )
+    """One page of the history; the header `Link` names the next one."""
+    oid = call.store.resolve(call.state, call.request.query_params.get("from", call.revision))
+    most = max(1, _limit(call, limits.PAGE))
+    page = list(islice(call.store.history(call.key, oid), most + 1))
+    headers = {}
+    if len(page) > most:
+        after, _ = page.pop()
+        here = call.base + call.request.scope["raw_path"].decode("latin-1")
+        headers["Link"] = f'<{here}?{urlencode({"from": after, "limit": most})}>; rel="next"'
+    answer = [
+        {
+            "id": each,
+            "title": commit.title,
+            "message": commit.message,
+            "date": commit.date,
+            "authors": [{"user": commit.author}],
+        }
+        for each, commit in page
+    ]
+    return JSONResponse(answer, headers=headers)
 
 
 # Branches and tags
@@ -281,6 +284,20 @@ def _named(call: Call, asked: dict[str, Any]) -> RepoKey:
         what = name if is_name(namespace) else namespace
         raise Refusal(400, f"Not a repository name of this Hub: {what!r:.120} ({type_!r:.20})")
     return key
+
+
+def _limit(call: Call, most: int) -> int:
+    """How many the query asks for, at most `most`."""
+    text = call.request.query_params.get("limit", "")
+    return min(int(text), most) if text.isdecimal() and len(text) < 10 else most
+
+
+def _form(call: Call) -> dict[str, list[str]]:
+    try:
+        text = call.body.decode("utf-8", errors="replace")
+        return parse_qs(text, keep_blank_values=True, max_num_fields=limits.PATHS + 10)
+    except ValueError:
+        raise Refusal(413, f"Ask for at most {limits.PATHS:,} paths at once") from None
 
 
 def _string(value: object, name: str) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date
+from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 
 import yaml
+
+from hubmerge.localhub import limits
+from hubmerge.localhub.plain import plain, text
 
 _FRONT = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _REPO_ID = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
@@ -16,15 +19,16 @@ _REPO_ID = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
 STRINGS = ("license", "license_name", "pipeline_tag", "library_name", "base_model_relation")
 LISTS = ("tags", "datasets", "base_model", "language", "metrics")
 REPO_IDS = ("datasets", "base_model")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+OF_THE_CLIENT = ("self", "ignore_metadata_errors", "eval_results")
+"""Names that the Hub's client takes for its own parameters: one in a card would break its answer
+for everybody who lists that card."""
+MESSAGES = 100
+"""Most problems of one card that are named."""
 
 
-class _NoAliases(yaml.SafeLoader):
-    """YAML without anchors: a few lines of nested aliases would fill the memory."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not supported in a card")
-        return super().compose_node(parent, index)
+class BadCard(Exception):
+    """The metadata cannot be read, and why."""
 
 
 def split(content: str) -> tuple[str | None, str]:
@@ -33,14 +37,25 @@ def split(content: str) -> tuple[str | None, str]:
     return (found.group(1), content[found.end() :]) if found else (None, content)
 
 
-def metadata(content: str) -> dict[str, Any]:
-    """What the card says about itself, as JSON can hold it; empty if it is not valid."""
-    block, _ = split(content)
+def metadata(content: str) -> Mapping[str, Any]:
+    """What the card says about itself, as JSON can hold it and the Hub's client takes it.
+
+    Fields of a wrong kind are left out, and everything is if the block cannot be read.
+    """
+    return _metadata(split(content)[0] or "")
+
+
+@lru_cache(maxsize=1024)
+def _metadata(block: str) -> Mapping[str, Any]:
     try:
-        loaded = yaml.load(block or "", _NoAliases)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        loaded = _read(block)
+    except BadCard:
         return {}
-    return _plain(loaded) if isinstance(loaded, dict) else {}
+    if not isinstance(loaded, dict):
+        return {}
+    card = plain(loaded)
+    wrong = {field for field, _ in _wrong_fields(card)}
+    return {name: each for name, each in card.items() if name not in wrong}
 
 
 def problems(content: str) -> tuple[list[str], list[str]]:
@@ -49,28 +64,60 @@ def problems(content: str) -> tuple[list[str], list[str]]:
     if block is None or not block.strip():
         return [], ["empty or missing yaml metadata in repo card"]
     try:
-        loaded = yaml.load(block, _NoAliases)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        loaded = _read(block)
+    except BadCard as error:
         return [f"bad yaml: {error}"], []
     if not isinstance(loaded, dict):
         return ["the metadata must be a mapping of names to values"], []
-    return list(_wrong_fields(loaded)), []
+    card = plain(loaded)
+    found = chain((said for _, said in _wrong_fields(card)), _wrong_ids(card))
+    return list(islice(found, MESSAGES)), []
 
 
-def _wrong_fields(card: Mapping[str, Any]) -> Iterator[str]:
+def _read(block: str) -> Any:
+    """The YAML of a card. Raises: BadCard, before work on what is long, deep or repeats itself."""
+    if len(block) > limits.METADATA:
+        raise BadCard(f"more than {limits.METADATA:,} characters")
+    try:
+        depth = 0
+        for event in yaml.parse(block, LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent):
+                raise BadCard("aliases (*name) are not supported in a card")
+            if depth > limits.DEPTH:
+                raise BadCard(f"more than {limits.DEPTH} levels")
+        return yaml.load(block, LOADER)
+    except BadCard:
+        raise
+    except Exception as error:  # PyYAML's constructors raise many types on tags like !!int ""
+        raise BadCard(text(str(error))) from None
+
+
+def _wrong_fields(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Fields that the Hub refuses, each with what is wrong about it."""
+    for name in OF_THE_CLIENT:
+        if name in card:
+            yield name, f'"{name}" is not a field of a card'
     for name in STRINGS:
         allowed = (str, list) if name == "license" else (str,)
         if card.get(name) is not None and not isinstance(card[name], allowed):
-            yield f'"{name}" must be a string'
+            yield name, f'"{name}" must be a string'
     for name in LISTS:
-        values = as_list(card.get(name))
-        if not all(isinstance(value, str) for value in values):
-            yield f'"{name}" must be a string or a list of strings'
-        elif name in REPO_IDS:
-            for value in values:
-                if not _REPO_ID.fullmatch(value):
-                    yield f'"{name}" with value "{value}" is not valid: use an id from the Hub'
-    index = card.get("model-index")
+        if not all(isinstance(value, str) for value in as_list(card.get(name))):
+            yield name, f'"{name}" must be a string or a list of strings'
+    for said in _wrong_index(card.get("model-index")):
+        yield "model-index", said
+
+
+def _wrong_ids(card: Mapping[str, Any]) -> Iterator[str]:
+    for name in REPO_IDS:
+        for value in strings(card, name):
+            if not _REPO_ID.fullmatch(value):
+                yield f'"{name}" with value "{value}" is not valid: use an id from the Hub'
+
+
+def _wrong_index(index: Any) -> Iterator[str]:
     if index is None:
         return
     if not isinstance(index, list) or not all(isinstance(model, dict) for model in index):
@@ -113,20 +160,3 @@ def as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
-
-
-def _plain(value: Any) -> Any:
-    """`value` with JSON's types only."""
-    match value:
-        case dict():
-            return {str(name): _plain(each) for name, each in value.items()}
-        case list() | tuple() | set():
-            return [_plain(each) for each in value]
-        case float() if not math.isfinite(value):
-            return None
-        case date():
-            return value.isoformat()
-        case bytes():
-            return value.hex()
-        case _:
-            return value

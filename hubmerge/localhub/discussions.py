@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import uuid
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from hubmerge.localhub import accounts, trees
+from hubmerge.localhub import accounts, limits, trees
 from hubmerge.localhub.names import RepoKey
 from hubmerge.localhub.records import Commit, Discussion, Entry, State, Tree, now
 from hubmerge.localhub.refusal import Refusal, revision_not_found
 from hubmerge.localhub.routing import Call, Routes
-from hubmerge.localhub.store import Store
+from hubmerge.localhub.store import Store, require_refs
 
 routes = Routes()
 REPO = "/api/{type}/{namespace}/{name}"
-DIFF_LIMIT = 2**18
-"""Largest file, in bytes, of which a pull request shows the changed lines."""
+CLASHES = 20
+"""Most conflicts that a refusal names."""
 
 
 def numbered(state: State, number: int) -> Discussion:
@@ -48,7 +47,7 @@ def open_pull_request(
         raise revision_not_found(base)
     start = state.refs[f"refs/heads/{base}"]
     if parent is not None:
-        history = (oid for oid, _ in store.history(key, start))
+        history = (oid for oid, _ in store.history(key, start, limits.HISTORY))
         start = next((oid for oid in history if oid.startswith(parent.lower())), "")
         if not start:
             raise Refusal(412, f"{parent} is not a commit of {base}")
@@ -87,12 +86,10 @@ def _open(
 @routes("POST", f"{REPO}/discussions")
 def create(call: Call) -> Response:
     author = call.contributor().name
-    asked = call.json()
-    title, text = str(asked.get("title") or "").strip(), str(asked.get("description") or "")
-    if not 3 <= len(title) <= 200:
-        raise Refusal(400, "A title has 3 to 200 characters")
+    title, text = _title(call), call.text("description", limits.TEXT)
     with call.store.changing(call.key) as state:
-        if asked.get("pullRequest"):
+        require_room(call, state)
+        if call.json().get("pullRequest"):
             discussion = open_pull_request(
                 call.store, call.key, state, author, title, text, status="draft"
             )
@@ -127,25 +124,25 @@ def details(call: Call) -> Response:
         answer["filesWithConflicts"] = [] if settled else trees.conflicts(base, ours, theirs)
         if call.flag("diff"):
             call.require_files()
-            answer["diff"] = difference(call.store, base, theirs)
+            answer["diff"] = difference(call, base, theirs)
     return JSONResponse(answer)
 
 
 @routes("POST", f"{REPO}/discussions/{{number}}/comment")
 def comment(call: Call) -> Response:
     author = call.contributor().name
-    event = _comment(author, str(call.json().get("comment") or ""))
+    event = _comment(author, call.text("comment", limits.TEXT))
     with call.store.changing(call.key) as state:
+        require_room(call, state)
         numbered(state, number(call)).events.append(event)
     return JSONResponse({"newMessage": event})
 
 
 @routes("POST", f"{REPO}/discussions/{{number}}/title")
 def rename(call: Call) -> Response:
-    title = str(call.json().get("title") or "").strip()
-    if not 3 <= len(title) <= 200:
-        raise Refusal(400, "A title has 3 to 200 characters")
+    title = _title(call)
     with call.store.changing(call.key) as state:
+        require_room(call, state)
         discussion = numbered(state, number(call))
         author = _require_part(call, state, discussion)
         event = _event("title-change", author, {"from": discussion.title, "to": title})
@@ -160,12 +157,13 @@ def change_status(call: Call) -> Response:
     if status not in ("open", "closed"):
         raise Refusal(400, "The status is open or closed")
     with call.store.changing(call.key) as state:
+        require_room(call, state)
         discussion = numbered(state, number(call))
         author = _require_part(call, state, discussion)
         if discussion.status == "merged":
             raise Refusal(400, "This pull request is merged")
-        if remark := call.json().get("comment"):
-            discussion.events.append(_comment(author, str(remark)))
+        if remark := call.text("comment", limits.TEXT):
+            discussion.events.append(_comment(author, remark))
         event = _event("status-change", author, {"status": status})
         discussion.status = status
         discussion.events.append(event)
@@ -182,7 +180,7 @@ def merge(call: Call) -> Response:
             raise Refusal(400, f"Discussion {request.num} is not an open pull request")
         base, ours, theirs = sides(call.store, call.key, state, request)
         if clash := trees.conflicts(base, ours, theirs):
-            raise Refusal(409, f"Conflicts in {', '.join(clash)}")
+            raise Refusal(409, f"Conflicts in {', '.join(clash[:CLASHES])}")
         ref = f"refs/heads/{request.base}"
         commit = Commit(
             parents=(state.refs[ref], state.refs[f"refs/pr/{request.num}"]),
@@ -193,8 +191,8 @@ def merge(call: Call) -> Response:
         )
         state.refs[ref] = request.merge_commit = call.store.write_commit(call.key, commit)
         request.status = "merged"
-        if remark := call.json().get("comment"):
-            request.events.append(_comment(author, str(remark)))
+        if remark := call.text("comment", limits.TEXT):
+            request.events.append(_comment(author, remark))
         request.events.append(_event("status-change", author, {"status": "merged"}))
     return JSONResponse({})
 
@@ -207,25 +205,43 @@ def sides(store: Store, key: RepoKey, state: State, request: Discussion) -> tupl
     return base, now_ours, theirs
 
 
-def difference(store: Store, before: Tree, after: Tree) -> str:
+def difference(call: Call, before: Tree, after: Tree) -> str:
     """What changed, in the form of `git diff`; large and binary files by name only."""
-
-    def lines(entry: Entry | None) -> list[str] | None:
-        if entry is None:
-            return []
-        if entry.lfs or entry.size > DIFF_LIMIT:
-            return None
-        return store.blobs.read(entry).decode("utf-8", errors="replace").splitlines(keepends=True)
-
-    pieces = []
-    for path in trees.changed(before, after):
+    left, pieces = limits.DIFF, []
+    for path in trees.changed(before, after)[: limits.SHOWN]:
         pieces.append(f"diff --git a/{path} b/{path}\n")
-        old, new = lines(before.get(path)), lines(after.get(path))
-        if old is None or new is None:
-            pieces.append(f"Binary files a/{path} and b/{path} differ\n")
+        entries = [entry for entry in (before.get(path), after.get(path)) if entry is not None]
+        left -= (cost := sum(entry.size for entry in entries))
+        changed = None
+        if left >= 0 and not any(entry.lfs for entry in entries):
+            texts = (_text(call.store, tree.get(path)) for tree in (before, after))
+            changed = call.texts("difference", path, *texts)
         else:
-            pieces.extend(difflib.unified_diff(old, new, f"a/{path}", f"b/{path}"))
-    return "".join(piece if piece.endswith("\n") else f"{piece}\n" for piece in pieces)
+            left += cost
+        pieces.append(changed or f"Binary files a/{path} and b/{path} differ\n")
+    return "".join(pieces)
+
+
+def _text(store: Store, entry: Entry | None) -> str:
+    return "" if entry is None else store.blobs.read(entry).decode("utf-8", errors="replace")
+
+
+def require_room(call: Call, state: State) -> None:
+    """Refuses (413) where a repository holds as many discussions as it may.
+
+    People without write access fill half of the room at most.
+    """
+    require_refs(state)
+    writes = accounts.can_write_in(call.account, call.key.namespace)
+    if len(state.model_dump_json()) > limits.STATE * (1 if writes else 0.5):
+        raise Refusal(413, "The discussions of this repository take too much room")
+
+
+def _title(call: Call) -> str:
+    title = call.text("title", limits.TITLE).strip()
+    if len(title) < 3:
+        raise Refusal(400, f"A title has 3 to {limits.TITLE} characters")
+    return title
 
 
 def _require_part(call: Call, state: State, discussion: Discussion) -> str:

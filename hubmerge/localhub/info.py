@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hubmerge.localhub import cards, trees
+from hubmerge.localhub import cards, limits, trees
 from hubmerge.localhub.blobs import lfs_pointer
 from hubmerge.localhub.names import RepoKey
-from hubmerge.localhub.records import Commit, Entry, State, Tree
+from hubmerge.localhub.plain import parse, plain
+from hubmerge.localhub.records import Entry, State, Tree
+from hubmerge.localhub.refusal import Refusal
 from hubmerge.localhub.store import MAIN, Store
 
-CARD_LIMIT = 2**20
-"""Most bytes of a README or config.json that are read to describe a repository."""
 
+def describe(
+    store: Store, key: RepoKey, state: State, oid: str, blobs: bool = False, files: bool = True
+) -> dict[str, Any]:
+    """The answer to "what is this repository at commit `oid`?".
 
-def describe(store: Store, key: RepoKey, state: State, oid: str, blobs: bool) -> dict[str, Any]:
-    """The answer to "what is this repository at commit `oid`?"."""
+    Parameters:
+        blobs: with the size and id of each file.
+        files: with the list of files.
+    """
     commit = store.commit(key, oid)
     head = store.commit(key, state.refs[MAIN])
     card = cards.metadata(text(store, commit.tree, "README.md"))
@@ -36,15 +40,18 @@ def describe(store: Store, key: RepoKey, state: State, oid: str, blobs: bool) ->
         "likes": 0,
         "tags": cards.tags(card),
         "cardData": card,
-        "siblings": [sibling(p, e, blobs) for p, e in sorted(commit.tree.items())],
         "usedStorage": sum(entry.size for entry in commit.tree.values()),
     }
+    if files:
+        answer["siblings"] = [sibling(p, e, blobs) for p, e in sorted(commit.tree.items())]
     if key.type == "models":
         answer |= _model_fields(store, key, commit.tree, card)
     return answer
 
 
-def _model_fields(store: Store, key: RepoKey, tree: Tree, card: dict[str, Any]) -> dict[str, Any]:
+def _model_fields(
+    store: Store, key: RepoKey, tree: Tree, card: Mapping[str, Any]
+) -> dict[str, Any]:
     config = _config(text(store, tree, "config.json"))
     library = card.get("library_name") or ("transformers" if "model_type" in config else None)
     found = [library] if isinstance(library, str) else []
@@ -60,8 +67,8 @@ def _model_fields(store: Store, key: RepoKey, tree: Tree, card: dict[str, Any]) 
 
 def _config(content: str) -> dict[str, Any]:
     try:
-        config = json.loads(content or "{}")
-    except (ValueError, RecursionError):
+        config = plain(parse((content or "{}").encode()))
+    except Refusal:
         return {}
     names = ("architectures", "model_type")
     return {n: config[n] for n in names if n in config} if isinstance(config, dict) else {}
@@ -70,9 +77,12 @@ def _config(content: str) -> dict[str, Any]:
 def text(store: Store, tree: Tree, path: str) -> str:
     """Content of a small text file, "" if it is missing or too long."""
     entry = tree.get(path)
-    if entry is None or entry.size > CARD_LIMIT:
+    if entry is None or entry.size > limits.CARD:
         return ""
-    return store.blobs.read(entry).decode("utf-8", errors="replace")
+    try:
+        return store.blobs.read(entry).decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def sibling(path: str, entry: Entry, blobs: bool) -> dict[str, Any]:
@@ -90,18 +100,19 @@ def items(
 ) -> list[dict[str, Any]]:
     """Files and folders as trees list them; paths that do not exist are left out."""
     tree = store.commit(key, oid).tree
-    found = [_item(tree, path) for path in paths if path in tree or trees.is_folder(tree, path)]
+    folders = trees.folder_ids(tree)
+    found = [_item(tree, folders, path) for path in paths if path in tree or path in folders]
     if expand:
-        history = list(store.history(key, oid))
+        last = _last_commits(store, key, oid, {item["path"] for item in found})
         for item in found:
-            item["lastCommit"] = _last_commit(history, item["path"])
+            item["lastCommit"] = last.get(item["path"])
     return found
 
 
-def _item(tree: Tree, path: str) -> dict[str, Any]:
+def _item(tree: Tree, folders: Mapping[str, str], path: str) -> dict[str, Any]:
     entry = tree.get(path)
     if entry is None:
-        return {"type": "directory", "path": path, "oid": trees.folder_id(tree, path), "size": 0}
+        return {"type": "directory", "path": path, "oid": folders[path], "size": 0}
     item: dict[str, Any] = {"type": "file", "path": path, "oid": entry.oid, "size": entry.size}
     if entry.lfs:
         item["lfs"] = {"oid": entry.sha256, **_lfs_sizes(entry)}
@@ -113,16 +124,23 @@ def _lfs_sizes(entry: Entry) -> dict[str, int]:
     return {"size": entry.size, "pointerSize": len(pointer)}
 
 
-def _last_commit(history: list[tuple[str, Commit]], path: str) -> dict[str, str]:
-    """The newest commit of `history` (newest first) that touched `path` or anything below it."""
-
-    def content(tree: Tree) -> dict[str, Entry]:
-        return {p: tree[p] for p in ([path] if path in tree else trees.under(tree, path))}
-
-    touched = (
-        newer
-        for newer, older in itertools.pairwise(history)
-        if content(newer[1].tree) != content(older[1].tree)
-    )
-    oid, commit = next(touched, history[-1])
-    return {"id": oid, "title": commit.title, "date": commit.date}
+def _last_commits(
+    store: Store, key: RepoKey, oid: str, paths: set[str]
+) -> dict[str, dict[str, str]]:
+    """The newest commit that touched each path or anything below it, where it is soon found."""
+    found: dict[str, dict[str, str]] = {}
+    history = store.history(key, oid, limits.HISTORY)
+    newer = next(history, None)
+    while newer is not None and len(found) < len(paths):
+        newer_oid, commit = newer
+        older = next(history, None)
+        if older is None and commit.parents:
+            break  # the rest of the history is too long to look at
+        told = {"id": newer_oid, "title": commit.title, "date": commit.date}
+        before: Tree = older[1].tree if older else {}
+        for path in trees.changed(before, commit.tree) if older else paths:
+            for touched in (path, *trees.folders_of(path), ""):
+                if touched in paths:
+                    found.setdefault(touched, told)
+        newer = older
+    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from hubmerge.localhub import limits
 from hubmerge.localhub.refusal import Refusal
 
 RepoType = Literal["models", "datasets", "spaces"]
@@ -72,6 +73,8 @@ def check_path(path: object) -> str:
     if not isinstance(path, str) or not 0 < len(path) <= 1024 or not _writable(path):
         raise Refusal(400, f"Not a file path: {path!r:.200}")
     parts = path.split("/")
+    if len(parts) > limits.FOLDERS:
+        raise Refusal(400, f"More than {limits.FOLDERS} folders within each other: {path!r:.200}")
     if any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts):
         raise Refusal(400, f"Not a file path: {path!r:.200}")
     if parts[0].lower() == ".git":

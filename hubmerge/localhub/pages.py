@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import jinja2
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from hubmerge.localhub import accounts, cards, discussions, info, markdown, trees
+from hubmerge.localhub import accounts, cards, discussions, info, limits, trees
 from hubmerge.localhub.links import COOKIE
+from hubmerge.localhub.listing import visible
 from hubmerge.localhub.names import TYPES, RepoKey, repo_key
 from hubmerge.localhub.refusal import Refusal
 from hubmerge.localhub.routing import Call, Routes
-from hubmerge.localhub.store import MAIN
 
 routes = Routes()
 REPO = "/@{type}/{namespace}/{name}"
 COMMITS_SHOWN = 10
+AS_WRITTEN = '<p class="empty">This card takes too long to lay out.</p><pre>{}</pre>'
 
 POLICY = "; ".join(
     [
@@ -97,15 +100,11 @@ def index(call: Call) -> Response:
     if namespace is None and only is not None and only not in TYPES:
         raise Refusal(404, "Not found")
     found: dict[str, list[dict[str, Any]]] = {}
-    for key in call.store.repositories():
-        state = call.store.state(key)
-        listed = namespace in (None, key.namespace) and (namespace or only in (None, key.type))
-        if state is None or not listed or not accounts.can_see(call.account, key, state):
-            continue
-        about = info.describe(call.store, key, state, state.refs[MAIN], blobs=False)
+    for key, about in visible(call, namespace, None if namespace else only):
         found.setdefault(key.type, []).append({"key": key, "page": _link(key), "about": about})
     for group in found.values():
         group.sort(key=lambda item: item["about"]["lastModified"], reverse=True)
+        del group[limits.LISTED :]
     return _page("index.html", found=found, title=namespace or "Embedded Hub", who=call.account)
 
 
@@ -115,11 +114,12 @@ def repository(call: Call) -> Response:
     key, state = call.key, call.state
     oid = call.store.resolve(state, call.revision)
     tree = call.store.commit(key, oid).tree
-    about = info.describe(call.store, key, state, oid, blobs=False)
+    about = info.describe(call.store, key, state, oid, files=False)
     may_read = accounts.can_open_files(call.account, key, state)
     resolve = f"{_link(key)}/resolve/{oid}/"
     card = info.text(call.store, tree, "README.md") if may_read else ""
-    history = list(call.store.history(key, oid))
+    history = list(islice(call.store.history(key, oid), COMMITS_SHOWN + 1))
+    files = sorted(tree.items())
     facts = ("license", "pipeline_tag", "library_name", "base_model_relation", "language")
     return _page(
         "repository.html",
@@ -130,7 +130,7 @@ def repository(call: Call) -> Response:
         revision=call.revision,
         oid=oid,
         may_read=may_read,
-        card=markdown.render(card, resolve),
+        card=_laid_out(call, card, resolve),
         facts={name: ", ".join(cards.strings(about["cardData"], name)) for name in facts},
         related={
             "base models": [
@@ -143,10 +143,11 @@ def repository(call: Call) -> Response:
             ],
         },
         tags=cards.strings(about["cardData"], "tags"),
-        files=[(path, resolve + quote(path), entry.size) for path, entry in sorted(tree.items())],
+        files=[(path, resolve + quote(path), entry.size) for path, entry in files[: limits.SHOWN]],
+        hidden=len(files) - limits.SHOWN,
         total=sum(entry.size for entry in tree.values()),
         history=history[:COMMITS_SHOWN],
-        older=max(0, len(history) - COMMITS_SHOWN),
+        older=len(history) > COMMITS_SHOWN,
         who=call.account,
     )
 
@@ -170,7 +171,7 @@ def commit(call: Call) -> Response:
         oid=oid,
         commit=found,
         changed=trees.changed(before, found.tree),
-        difference=discussions.difference(call.store, before, found.tree),
+        difference=discussions.difference(call, before, found.tree),
         who=call.account,
     )
 
@@ -182,7 +183,7 @@ def discussion(call: Call) -> Response:
     difference = ""
     if found.is_pull_request:
         base, _, theirs = discussions.sides(call.store, call.key, call.state, found)
-        difference = discussions.difference(call.store, base, theirs)
+        difference = discussions.difference(call, base, theirs)
     return _page(
         "discussion.html",
         key=call.key,
@@ -191,6 +192,16 @@ def discussion(call: Call) -> Response:
         difference=difference,
         who=call.account,
     )
+
+
+def _laid_out(call: Call, card: str, files: str) -> Markup:
+    """The card as HTML, or as it was written where laying it out would take too long."""
+    if not card:
+        return Markup("")
+    html = call.texts("render", card, files) if len(card) <= limits.LAID_OUT else None
+    if html is not None:
+        return Markup(html)
+    return Markup(AS_WRITTEN).format(card)
 
 
 def _link(key: RepoKey) -> str:

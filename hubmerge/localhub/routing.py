@@ -6,14 +6,14 @@ Addresses are matched segment by segment on the *raw* path, each segment unquote
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,14 +21,14 @@ from hubmerge.localhub import accounts
 from hubmerge.localhub.accounts import Account, Accounts
 from hubmerge.localhub.links import Links
 from hubmerge.localhub.names import TYPES, RepoKey, repo_key
+from hubmerge.localhub.plain import parse
 from hubmerge.localhub.records import State
 from hubmerge.localhub.refusal import Refusal, repo_not_found
 from hubmerge.localhub.store import Store
-
-BODY_LIMIT = 16 * 2**20
-"""Most bytes of a JSON body, or of one line of a commit. A regular file has at most 10 MiB."""
+from hubmerge.localhub.text_process import TextProcess
 
 Handler = Callable[["Call"], Response] | Callable[["Call"], Awaitable[Response]]
+T = TypeVar("T")
 _EDGE = "\0"
 
 
@@ -42,7 +42,13 @@ class Call:
     links: Links
     account: Account | None
     values: dict[str, str]
+    slots: CapacityLimiter
+    texts: TextProcess
     body: bytes = b""
+
+    async def run(self, work: Callable[..., T], *args: Any) -> T:
+        """`work(*args)` in a thread, one of the few that the caller's account may keep busy."""
+        return await to_thread.run_sync(work, *args, limiter=self.slots)
 
     @property
     def base(self) -> str:
@@ -99,13 +105,17 @@ class Call:
 
     def json(self) -> dict[str, Any]:
         """The JSON object in the body; {} without a body."""
-        try:
-            content = json.loads(self.body or b"{}")
-        except (ValueError, RecursionError):
-            raise Refusal(400, "The body is not JSON") from None
+        content = parse(self.body or b"{}")
         if not isinstance(content, dict):
             raise Refusal(400, "The body is not a JSON object")
         return content
+
+    def text(self, name: str, most: int) -> str:
+        """A text of the body of at most `most` characters; "" without one."""
+        value = self.json().get(name)
+        if not isinstance(value, str | None) or len(value or "") > most:
+            raise Refusal(400, f"{name} must be a text of at most {most:,} characters")
+        return value or ""
 
 
 class Routes:
@@ -163,32 +173,6 @@ def segments(raw_path: bytes) -> list[str]:
     if parts[0] in TYPES:
         return [f"@{parts[0]}", *parts[1:]]
     return ["@models", *parts]
-
-
-async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
-    """The whole body, if it is not longer than `limit`."""
-    pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > limit:
-            raise Refusal(413, f"The body is longer than {limit} bytes")
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-async def read_lines(request: Request, limit: int = BODY_LIMIT) -> AsyncIterator[bytes]:
-    """The body's lines, one in memory at a time, none longer than `limit`."""
-    rest = bytearray()
-    async for piece in request.stream():
-        rest += piece
-        if b"\n" in piece:
-            *lines, rest = rest.split(b"\n")
-            for line in lines:
-                yield bytes(line)
-        if len(rest) > limit:
-            raise Refusal(413, f"A line of the body is longer than {limit} bytes")
-    if rest:
-        yield bytes(rest)
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

@@ -18,9 +18,11 @@ from hubmerge.errors import HubUnavailableError, RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.localhub.accounts import OWNER, Accounts, Role
 from hubmerge.localhub.application import application
+from hubmerge.localhub.connections import PatientProtocol
 from hubmerge.localhub.disk import Disk
 from hubmerge.localhub.links import Links
 from hubmerge.localhub.store import Store
+from hubmerge.localhub.text_process import TextProcess
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -51,6 +53,7 @@ class EmbeddedHub:
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._store: Store | None = None
+        self._texts = TextProcess()
 
     @property
     def url(self) -> str:
@@ -100,8 +103,11 @@ class EmbeddedHub:
         self._port = listener.getsockname()[1]
         self._store = Store(self.root)
         users, links = Accounts(self._store.disk), Links(self._store.disk)
+        self._texts = TextProcess()
         config = uvicorn.Config(
-            application(self._store, users, links),
+            application(self._store, users, links, self._texts),
+            http=PatientProtocol,
+            ws="none",
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -124,6 +130,7 @@ class EmbeddedHub:
         self._server.should_exit = self._server.force_exit = True
         self._thread.join()
         self._store.disk.close()
+        self._texts.close()
         self._server = self._thread = self._store = None
 
     @property

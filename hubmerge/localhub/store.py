@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hubmerge.localhub import limits
 from hubmerge.localhub.blobs import Blobs
 from hubmerge.localhub.disk import Disk
 from hubmerge.localhub.names import TYPES, RepoKey, check_ref_name, is_commit, repo_key
@@ -44,6 +45,10 @@ class Store:
                 key = repo_key(type_, path.parts[-3], path.parts[-2])
                 if key is not None:
                     yield key
+
+    def count(self, namespace: str) -> int:
+        """Number of repositories of `namespace`."""
+        return sum(1 for _ in (self.disk.root / "repos").glob(f"*/{namespace}/*/state.json"))
 
     def state(self, key: RepoKey) -> State | None:
         """The present state of a repository, or None if there is no such repository."""
@@ -98,10 +103,18 @@ class Store:
         except FileNotFoundError:
             raise revision_not_found(oid) from None
 
-    def history(self, key: RepoKey, oid: str) -> Iterator[tuple[str, Commit]]:
-        """The commit and its first parents, newest first."""
-        while True:
+    def history(
+        self, key: RepoKey, oid: str, files: int | None = None
+    ) -> Iterator[tuple[str, Commit]]:
+        """The commit and its first parents, newest first.
+
+        Parameters:
+            files: where to stop: after commits that hold so many files, summed.
+        """
+        seen = 0
+        while files is None or seen <= files:
             commit = self.commit(key, oid)
+            seen += 1 + len(commit.tree)
             yield oid, commit
             if not commit.parents:
                 return
@@ -150,6 +163,7 @@ class Store:
         with self.changing(key) as state:
             if ref in state.refs:
                 raise Refusal(409, f"Reference already exists: {ref}")
+            require_refs(state)
             oid = self.resolve(state, revision)
             self.commit(key, oid)
             state.refs[ref] = oid
@@ -185,12 +199,20 @@ class Store:
         return self.disk.root / "repos" / key.type / key.namespace / key.name
 
     def _write_state(self, key: RepoKey, state: State) -> None:
-        self.disk.write(self._home(key) / "state.json", state.model_dump_json(indent=1).encode())
+        content = state.model_dump_json(indent=1, warnings="error").encode()
+        State.model_validate_json(content)  # what cannot be read again would break every listing
+        self.disk.write(self._home(key) / "state.json", content)
 
     def _write_commit(self, key: RepoKey, commit: Commit) -> str:
         oid, content = commit.packed()
         self.disk.write(self._home(key) / "commits" / f"{oid}.json", content)
         return oid
+
+
+def require_refs(state: State) -> None:
+    """Refuses (413) where a repository has as many branches, tags and pull requests as it may."""
+    if len(state.refs) >= limits.REFS:
+        raise Refusal(413, f"A repository has at most {limits.REFS:,} references")
 
 
 def _mark(path: Path) -> None:

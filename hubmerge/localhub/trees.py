@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from hubmerge.localhub import limits
 from hubmerge.localhub.records import Entry, Tree
 from hubmerge.localhub.refusal import Refusal, entry_not_found
 
@@ -32,6 +33,7 @@ Operation = Add | Delete
 def apply(tree: Tree, operations: Iterable[Operation]) -> dict[str, Entry]:
     """The tree after `operations`, in their order. A path is never both a file and a folder."""
     result = dict(tree)
+    looked_at = 0
     for operation in operations:
         match operation:
             case Add(path, entry):
@@ -41,12 +43,19 @@ def apply(tree: Tree, operations: Iterable[Operation]) -> dict[str, Entry]:
                     raise _nothing_to_delete(path, "file")
                 del result[path]
             case Delete(path, folder=True):
+                looked_at += len(result)
+                if looked_at > limits.REMOVALS:
+                    raise Refusal(413, "Too many folders to remove: use several commits")
                 inside = list(under(result, path))
                 if not inside:
                     raise _nothing_to_delete(path, "folder")
                 for each in inside:
                     del result[each]
-    clash = next((folder for path in result for folder in _folders(path) if folder in result), None)
+    if len(result) > limits.FILES:
+        raise Refusal(413, f"A repository has at most {limits.FILES:,} files")
+    clash = next(
+        (folder for path in result for folder in folders_of(path) if folder in result), None
+    )
     if clash is not None:
         raise Refusal(400, f"{clash} would be both a file and a folder")
     return result
@@ -58,23 +67,30 @@ def under(tree: Tree, folder: str) -> Iterator[str]:
     return (path for path in tree if path.startswith(prefix))
 
 
-def is_folder(tree: Tree, path: str) -> bool:
-    """Whether there are files below `path`."""
-    return path == "" or next(under(tree, path), None) is not None
-
-
 def listing(tree: Tree, folder: str, recursive: bool) -> list[str]:
     """Files and folders in `folder` (all depths if `recursive`), sorted."""
     inside = list(under(tree, folder))
     depth = folder.count("/") + 1 if folder else 0
-    found = {each for path in inside for each in [path, *_folders(path)]}
+    found = {each for path in inside for each in [path, *folders_of(path)]}
     return sorted(p for p in found if p.count("/") == depth or (recursive and p.count("/") > depth))
 
 
-def folder_id(tree: Tree, folder: str) -> str:
-    """An id that changes with anything below `folder`."""
-    lines = sorted(f"{path} {tree[path].oid}" for path in under(tree, folder))
-    return hashlib.sha1("\n".join(lines).encode()).hexdigest()
+def folder_ids(tree: Tree) -> dict[str, str]:
+    """Every folder ("" is the root) with an id that changes with anything below it."""
+    inside: dict[str, list[str]] = {"": []}
+    for path, entry in tree.items():
+        inside.setdefault(path.rpartition("/")[0], []).append(f"{path} {entry.oid}")
+    for folder in list(inside):
+        while folder := folder.rpartition("/")[0]:
+            if folder in inside:
+                break
+            inside[folder] = []
+    ids: dict[str, str] = {}
+    for folder in sorted(inside, key=lambda folder: -folder.count("/") if folder else 1):
+        ids[folder] = hashlib.sha1("\n".join(sorted(inside[folder])).encode()).hexdigest()
+        if folder:
+            inside[folder.rpartition("/")[0]].append(f"{folder}/ {ids[folder]}")
+    return ids
 
 
 def changed(before: Tree, after: Tree) -> list[str]:
@@ -95,7 +111,7 @@ def merge(base: Tree, ours: Tree, theirs: Tree) -> dict[str, Entry]:
     return result
 
 
-def _folders(path: str) -> Iterator[str]:
+def folders_of(path: str) -> Iterator[str]:
     """Every folder `path` is in, without the root."""
     parts = path.split("/")
     return ("/".join(parts[:depth]) for depth in range(1, len(parts)))

@@ -5,20 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
-import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from hubmerge.localhub import accounts, discussions
+from hubmerge.localhub import accounts, discussions, limits
 from hubmerge.localhub.blobs import lfs_entry
+from hubmerge.localhub.bodies import pieces, read_lines
 from hubmerge.localhub.names import check_path, is_sha256
+from hubmerge.localhub.plain import parse
 from hubmerge.localhub.records import State, Tree
 from hubmerge.localhub.refusal import Refusal, revision_not_found
-from hubmerge.localhub.routing import Call, Routes, read_lines
+from hubmerge.localhub.routing import Call, Routes
 from hubmerge.localhub.trees import Add, Delete, Operation
 
 routes = Routes()
@@ -40,12 +41,14 @@ def preupload(call: Call) -> Response:
     files = call.json().get("files")
     if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
         raise Refusal(400, "files must be a list of objects")
+    if len(files) > limits.PATHS:
+        raise Refusal(413, f"Ask about at most {limits.PATHS:,} files at once")
     return JSONResponse({"commitOid": oid, "files": [_upload_mode(file, tree) for file in files]})
 
 
 def _upload_mode(file: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
     path, size = check_path(file.get("path")), file.get("size")
-    if not isinstance(size, int) or size < 0:
+    if not _is_size(size):
         raise Refusal(400, f"{path}: size must be a number of bytes")
     try:
         sample = base64.b64decode(file.get("sample") or "", validate=True)
@@ -84,7 +87,12 @@ def lfs_batch(call: Call) -> Response:
     if asked.get("operation") != "upload" or asked.get("hash_algo", "sha256") != "sha256":
         raise Refusal(400, "Only uploads, by sha256")
     answers = []
-    for blob in asked.get("objects") or []:
+    objects = asked.get("objects") or []
+    if not isinstance(objects, list):
+        raise Refusal(400, "objects must be a list")
+    if len(objects) > limits.PATHS:
+        raise Refusal(413, f"Ask about at most {limits.PATHS:,} objects at once")
+    for blob in objects:
         oid, size = _blob(blob)
         answer: dict[str, Any] = {"oid": oid, "size": size}
         stored = call.store.blobs.size(oid) == size
@@ -106,7 +114,7 @@ async def lfs_put(call: Call) -> Response:
     incoming = call.store.blobs.incoming()
     try:
         waiting = bytearray()
-        async for piece in call.request.stream():
+        async for piece in pieces(call.request):
             waiting += piece
             if incoming.size + len(waiting) > int(size):
                 raise Refusal(400, f"More bytes than the {size} announced")
@@ -131,9 +139,16 @@ def lfs_verify(call: Call) -> Response:
 def _blob(asked: object) -> tuple[str, int]:
     """The `oid` and `size` of an LFS object."""
     match asked:
-        case {"oid": str(oid), "size": int(size)} if is_sha256(oid) and size >= 0:
+        case {"oid": str(oid), "size": int(size)} if is_sha256(oid) and _is_size(size):
             return oid, size
     raise Refusal(400, f"Not an LFS object: {asked!r:.200}")
+
+
+def _is_size(value: object) -> TypeGuard[int]:
+    """Whether `value` is a number of bytes that a file may have."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return 0 <= value <= limits.LARGEST_FILE
 
 
 def _require_blob(call: Call, user: str, oid: str, size: int | None) -> int:
@@ -151,23 +166,23 @@ def _require_blob(call: Call, user: str, oid: str, size: int | None) -> int:
 @routes("POST", f"{REPO}/commit/{{revision}}")
 async def commit(call: Call) -> Response:
     """One atomic commit, line by line: a header, then what to do."""
-    account = await run_in_threadpool(call.contributor)
+    account = await call.run(call.contributor)
     as_pull_request = call.flag("create_pr")
     if not as_pull_request:
         _target_ref(call, call.state)
     header: dict[str, Any] | None = None
     operations: list[Operation] = []
     async for line in read_lines(call.request):
-        if not line.strip():
-            continue
-        kind, value = _line(line)
-        if kind == "header":
-            header = value
+        read = await call.run(_line, call, account.name, line)
+        if isinstance(read, dict):
+            header = read
         else:
-            operations.append(await run_in_threadpool(_operation, call, account.name, kind, value))
+            operations.append(read)
+        if len(operations) > limits.OPERATIONS:
+            raise Refusal(413, f"A commit has at most {limits.OPERATIONS:,} operations")
     if header is None:
         raise Refusal(400, "A commit starts with a header line")
-    return await run_in_threadpool(_commit, call, account.name, as_pull_request, header, operations)
+    return await call.run(_commit, call, account.name, as_pull_request, header, operations)
 
 
 def _commit(
@@ -177,13 +192,20 @@ def _commit(
     header: dict[str, Any],
     operations: list[Operation],
 ) -> Response:
-    title, message = str(header.get("summary") or "Update"), str(header.get("description") or "")
+    title, message = header.get("summary") or "Update", header.get("description") or ""
+    for name, said, most in (
+        ("summary", title, limits.SUMMARY),
+        ("description", message, limits.TEXT),
+    ):
+        if not isinstance(said, str) or len(said) > most:
+            raise Refusal(400, f"{name} must be a text of at most {most:,} characters")
     parent = header.get("parentCommit")
     if parent is not None and not (isinstance(parent, str) and len(parent) >= 5):
         raise Refusal(400, "parentCommit must be a commit id")
     pull_request = None
     with call.store.changing(call.key) as state:
         if as_pull_request:
+            discussions.require_room(call, state)
             pull_request = discussions.open_pull_request(
                 call.store, call.key, state, author, title, message, call.revision, parent
             )
@@ -194,6 +216,7 @@ def _commit(
             call.key, state, ref, operations, author, title, message, expected=parent
         )
         if ref.startswith("refs/pr/"):
+            discussions.require_room(call, state)
             discussions.note_commit(state, int(ref.rpartition("/")[2]), author, title, oid)
     page = call.base + call.key.page
     answer = {"success": True, "commitOid": oid, "commitUrl": f"{page}/commit/{oid}"}
@@ -218,14 +241,13 @@ def _target_ref(call: Call, state: State) -> str:
     raise revision_not_found(revision)
 
 
-def _line(line: bytes) -> tuple[str, dict[str, Any]]:
-    try:
-        content = json.loads(line)
-    except (ValueError, RecursionError):
-        content = None
-    match content:
+def _line(call: Call, user: str, line: bytes) -> dict[str, Any] | Operation:
+    """The header of a commit, or one of its operations."""
+    match parse(line):
+        case {"key": "header", "value": dict(header)}:
+            return header
         case {"key": str(kind), "value": dict(value)}:
-            return kind, value
+            return _operation(call, user, kind, value)
     raise Refusal(400, "A line of the commit is not {key, value}")
 
 

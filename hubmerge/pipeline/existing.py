@@ -16,7 +16,7 @@ from hubmerge.hub.source import Source, resolve
 from hubmerge.hub.target import RemoteRepo, check_folder, check_push_options, look_at
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import TENSORS
-from hubmerge.pipeline.save import weight_hashes
+from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.recipe import RECIPE_FILE, Recipe, read_recipe
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.atomic_folder import atomic_folder

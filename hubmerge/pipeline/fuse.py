@@ -18,6 +18,7 @@ from hubmerge.pipeline.auto_fuse import FusionTrial, best_fusion
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import LINEAR
+from hubmerge.pipeline.stream import fused_later
 from hubmerge.recipe import AUTO
 from hubmerge.symmetry.permutation import State
 
@@ -26,12 +27,15 @@ from hubmerge.symmetry.permutation import State
 class FusedModel:
     """What the merge consists of.
 
-    fusion: the one that made it. fused: what it made. lam: the weight of parent B of two, at which
-    the path is compared; lam_chosen: whether validation rows chose it. trials: what else was tried.
+    fusion: the one that made it. fused: what it made, without tensors where these are made as they
+    are saved. weights: what the fusion was given, one per parent. lam: the weight of parent B of
+    two, at which the path is compared; lam_chosen: whether validation rows chose it. trials: what
+    else was tried.
     """
 
     fusion: Fusion
     fused: Fused
+    weights: tuple[float, ...]
     lam: float
     lam_chosen: bool
     trials: tuple[FusionTrial, ...]
@@ -49,14 +53,24 @@ def fuse(run: Run, inputs: MergeInputs, alignment: Alignment) -> FusedModel:
     """
     path, recipe, methods = alignment.path, run.recipe, run.methods
     lam, chosen = _lambda(run, inputs, alignment)
+    weights = tuple(path.weights(lam))
     given = Given(base=alignment.base, seed=recipe.seed, options=recipe.fuse_options)
 
     def make(fusion: Fusion) -> Fused:
+        if inputs.streamed:
+            return fused_later(fusion, weights, given)
         return path.fused(fusion, lam, given, methods.subset)
 
     if methods.fusion is not None:
         fused = make(methods.fusion)
-        return FusedModel(fusion=methods.fusion, fused=fused, lam=lam, lam_chosen=chosen, trials=())
+        return FusedModel(
+            fusion=methods.fusion,
+            fused=fused,
+            weights=weights,
+            lam=lam,
+            lam_chosen=chosen,
+            trials=(),
+        )
     validation = inputs.validation
 
     def measure(fused: Fused, what: str) -> Outputs:
@@ -65,7 +79,9 @@ def fuse(run: Run, inputs: MergeInputs, alignment: Alignment) -> FusedModel:
         return outputs(path.holding(fused.state), rows, run.workers, what)
 
     fusion, fused, trials = best_fusion(recipe, make, measure, inputs.statistics, validation)
-    return FusedModel(fusion=fusion, fused=fused, lam=lam, lam_chosen=chosen, trials=trials)
+    return FusedModel(
+        fusion=fusion, fused=fused, weights=weights, lam=lam, lam_chosen=chosen, trials=trials
+    )
 
 
 def _lambda(run: Run, inputs: MergeInputs, alignment: Alignment) -> tuple[float, bool]:

@@ -22,6 +22,7 @@ from hubmerge.pipeline.match import MatchRows
 from hubmerge.pipeline.methods import Methods, check_fusion_rows
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
+from hubmerge.pipeline.stream import outlines
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 
 
@@ -31,13 +32,14 @@ class MergeInputs:
 
     models: the parents as they were loaded. alignment: the same with all classes in one order.
     statistics: what repairs and fusions look at: calibration rows, or, without any, synthetic
-    images where the models take images.
+    images where the models take images. streamed: the weights of all models are on disk alone.
     """
 
     models: tuple[LoadedModel, ...]
     alignment: AlignmentInputs
     splits: DataSplits | None
     statistics: InputBatches
+    streamed: bool = False
 
     @property
     def parents(self) -> Parents:
@@ -79,8 +81,9 @@ def load(run: Run) -> MergeInputs:
     Raises: WeightsError, FamilyError, SpecError, LabelError, LawError, DataError; RecipeError, if
     there are no rows of the kind that the methods look at.
     """
-    models = [load_source(source, run) for source in run.sources.models]
-    base = load_source(run.sources.base, run) if run.sources.base else None
+    outlined = outlines(run)
+    loaded = outlined or [load_source(source, run) for source in run.sources.all_models]
+    models, base = loaded[: len(run.sources.models)], [*loaded, None][len(run.sources.models)]
     heads = joint_head(run, models)
     alignment = prepare_parents(
         models,
@@ -91,6 +94,14 @@ def load(run: Run) -> MergeInputs:
         heads=heads,
     )
     run.methods.subset.check(alignment.parents.states[0])
+    if outlined:
+        return MergeInputs(
+            models=tuple(models),
+            alignment=alignment,
+            splits=None,
+            statistics=NoBatches(),
+            streamed=True,
+        )
     splits = open_data_splits(run, models[0], heads)
     if run.recipe.survey and splits is not None:
         check_validation_rows(splits)

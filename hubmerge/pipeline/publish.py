@@ -14,8 +14,8 @@ from hubmerge.hub.source import resolve
 from hubmerge.hub.target import check_target
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.existing import REPORT, bring_finished, finished, identity, title_of
-from hubmerge.pipeline.save import weight_hashes
 from hubmerge.pipeline.sources import without_paths
+from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.plan import Plan
 from hubmerge.recipe import RECIPE_FILE, read_recipe
 from hubmerge.reporting.card import render_card

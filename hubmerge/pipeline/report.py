@@ -20,7 +20,8 @@ from hubmerge.models.joint_head import JointHead
 from hubmerge.pipeline.report_limits import dtype_name, limits_of
 from hubmerge.pipeline.report_method import method_of
 from hubmerge.pipeline.results import RunResults
-from hubmerge.pipeline.save import merged_dtype, weight_hashes
+from hubmerge.pipeline.save import merged_dtype
+from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.plan import ModelPlan
 from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
 from hubmerge.reporting.label_coverage import partial

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -18,11 +17,11 @@ from hubmerge.errors import RoundTripError
 from hubmerge.hub.companions import GENERATION, generation_file, template_files
 from hubmerge.hub.fetch import needed_files
 from hubmerge.hub.layout import CONFIG, INDEX
-from hubmerge.hub.load import LoadedModel, calm, load
-from hubmerge.matching.alignment_files import is_alignment
+from hubmerge.hub.load import LoadedModel, calm, load, outline
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
+from hubmerge.pipeline.stream import write_tensors
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import State
 from hubmerge.tasks import probe_for
@@ -42,8 +41,25 @@ def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> Load
     not what was written; WeightsError.
     """
     parents = inputs.parents.loaded
+    if inputs.streamed:
+        run.workers.on_main(lambda: write_streamed(run, inputs, fused, folder))
+        return outline(str(folder))
     run.workers.on_main(lambda: write_model(folder, parents, fused.state))
     return read_back(folder, parents, fused.state)
+
+
+def write_streamed(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> None:
+    """Fuses the parents on disk into a checkpoint in `folder`. Raises: as `write_tensors`."""
+    a = inputs.models[0]
+    write_tensors(run, inputs.models, inputs.alignment.base, fused.weights, folder)
+    with calm():
+        config = copy.deepcopy(a.config)
+        config.architectures = [type(a.model).__name__]
+        config.dtype = merged_dtype(inputs.models)
+        config.save_pretrained(folder)
+        if a.model.can_generate():
+            a.model.generation_config.save_pretrained(folder)
+    _finish_folder(folder, inputs.models)
 
 
 def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> None:
@@ -61,6 +77,12 @@ def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> N
     for path in sorted(folder.glob("*.safetensors")):
         store(load_file(path), path, {"format": "pt"})
     _correct_sizes(folder)
+    _finish_folder(folder, parents)
+
+
+def _finish_folder(folder: Path, parents: Sequence[LoadedModel]) -> None:
+    """Says the dtype in the configuration, and brings what lies beside parent A's weights."""
+    a = parents[0]
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     config["dtype"] = str(merged_dtype(parents)).removeprefix("torch.")
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
@@ -163,12 +185,3 @@ def _other(found: str) -> RoundTripError:
         found=found,
         hint="please report this, with the two models",
     )
-
-
-def weight_hashes(folder: Path) -> dict[str, str]:
-    """File name -> sha256 of every weights file in `folder`."""
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.glob("*.safetensors"))
-        if not is_alignment(path.name)
-    }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from hubmerge.errors import DataError, WeightsError
 from hubmerge.errors.wording import option
@@ -33,6 +33,7 @@ from hubmerge.hub.load import (
     made_of,
     model_class,
     refuse_unmatched,
+    skeleton,
 )
 from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_in
 from hubmerge.hub.source import Source
@@ -44,6 +45,7 @@ from hubmerge.planning.measurements import NO_DATA, measurements
 from hubmerge.planning.plan import ArchitecturePlan, DataPlan, ModelPlan, Plan
 from hubmerge.planning.planned import PlannedRun
 from hubmerge.planning.resources import Kind, measure_needs, memory_needed
+from hubmerge.planning.streams import memory_to_stream, streams
 from hubmerge.recipe import SAME, Recipe
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import Spec
@@ -143,7 +145,9 @@ def make_plan(run: PlannedRun) -> Plan:
         needs=measure_needs(
             download=download,
             result=max(parent.header.bytes for parent in parents),
-            memory=memory_needed(
+            memory=memory_to_stream(model, len(parents))
+            if streams(recipe, run.methods, model, [each.header.tensors for each in parents])
+            else memory_needed(
                 _size(model),
                 both.free_spaces,
                 activations=match not in ("none", "alignment", "weights", "descent"),
@@ -205,17 +209,6 @@ def _without_data(
     repaired = norms and run.recipe.repair == AUTO
     fitted = run.methods.fits_rows
     return match, stand_in(a.config, a.processor, match=match, repaired=repaired, fitted=fitted)
-
-
-def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTrainedModel:
-    """The model `config` describes, without memory for its weights.
-
-    code_folder: where the model's own python files lie, if they may be run.
-    Raises: FamilyError, if its class is unknown.
-    """
-    kind = model_class(config, code_folder)
-    with torch.device("meta"):
-        return kind(config).eval()
 
 
 def _dtype(parent: _Parent) -> torch.dtype:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from hubmerge.fuse import Fusion
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.source import Source
 from hubmerge.recipe import Recipe
@@ -15,6 +16,10 @@ class PlannedMethods(Protocol):
 
     @property
     def match(self) -> str: ...
+    @property
+    def tries_matchers(self) -> bool: ...
+    @property
+    def fusion(self) -> Fusion | None: ...
     @property
     def symmetry(self) -> str: ...
     @property

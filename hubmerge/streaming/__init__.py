@@ -4,7 +4,7 @@ Nothing here builds a model, so that the size of a merge is limited by the disk 
 """
 
 from hubmerge.streaming.checkpoint import Checkpoint
-from hubmerge.streaming.fuse import stream_fusion
+from hubmerge.streaming.fuse import Work, stream_fusion
 from hubmerge.streaming.shards import Shards, ShardWriter
 
-__all__ = ["Checkpoint", "ShardWriter", "Shards", "stream_fusion"]
+__all__ = ["Checkpoint", "ShardWriter", "Shards", "Work", "stream_fusion"]

@@ -32,14 +32,15 @@ SIZES = {
 class Checkpoint(Mapping[str, Tensor]):
     """The tensors of the checkpoint in `folder`, by their names on disk, read at every access.
 
+    name: what messages call it; None: by its folder.
     Bytes are copied from the file and not mapped, so that a process holds no more than what it
     reads. May be read by several threads at once. To be closed, or used in a `with`.
     Raises: WeightsError, where a file is damaged or its index names a shard that is not there.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        names = weight_files(folder_files(folder), lambda name: folder / name, str(folder))
+    def __init__(self, folder: Path, name: str | None = None) -> None:
+        self.folder, self.name = folder, name or str(folder)
+        names = weight_files(folder_files(folder), lambda name: folder / name, self.name)
         self.files = tuple(name for name in names if name.endswith(".safetensors"))
         self.headers: dict[str, TensorHeader] = {}
         self.file_of: dict[str, str] = {}
@@ -86,7 +87,7 @@ class Checkpoint(Mapping[str, Tensor]):
             got = os.preadv(self._open[file], [view[read:]], at + read)
             if not got:
                 raise WeightsError(
-                    f"{file} of {self.folder} ended within {name}",
+                    f"{file} of {self.name} ended within {name}",
                     found="it has become shorter while it was read",
                     hint="let nothing write to a model that is being merged",
                 )

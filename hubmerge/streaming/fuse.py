@@ -174,7 +174,7 @@ def _working(value: Tensor) -> Tensor:
 def _finite(value: Tensor, checkpoint: Checkpoint, name: str) -> Tensor:
     if value.is_floating_point() and not torch.isfinite(value).all():
         raise WeightsError(
-            f"weights of {checkpoint.folder} are NaN or infinite",
+            f"weights of {checkpoint.name} are NaN or infinite",
             found=name,
             hint="its training diverged or its dtype overflowed: take another checkpoint",
         )

@@ -42,7 +42,9 @@ def read_yaml(text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = LEVEL
         return bounded(yaml.load(text, LOADER))
     except UnreadableYamlError:
         raise
-    except Exception as error:  # numbers, dates and keys there cannot be end in ways of their own
+    except Exception as error:
+        # Beside YAML's own: numbers and dates there cannot be, mappings with lists for names, and
+        # IndexError, KeyError or AttributeError where a tag's text is no number, truth or date.
         raise UnreadableYamlError(str(error)[:300]) from error
 
 

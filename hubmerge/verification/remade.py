@@ -11,7 +11,7 @@ from typing import Any
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY
 from hubmerge.pipeline.existing import REPORT
-from hubmerge.pipeline.save import weight_hashes
+from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.recipe import RECIPE_FILE
 from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report

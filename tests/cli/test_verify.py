@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from hubmerge.errors import NotFoundError, UncheckedError, VerificationError
 from hubmerge.localhub import EmbeddedHub
-from hubmerge.pipeline.save import weight_hashes
+from hubmerge.pipeline.weight_hashes import weight_hashes
 from tests.helpers import zoo
 from tests.helpers.checking import ended, replace, set_figure, wrong
 from tests.helpers.command_line import CommandLine

@@ -25,12 +25,11 @@ from hubmerge.errors import (
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
-from hubmerge.hub.load import load
+from hubmerge.hub.load import load, skeleton
 from hubmerge.hub.source import resolve
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.pipeline.plan import plan as plan_of
-from hubmerge.planning.make_plan import skeleton
 from hubmerge.planning.measurements import measurements
 from hubmerge.planning.plan import Plan
 from hubmerge.planning.resources import WORKING, human, measure_needs, memory_needed

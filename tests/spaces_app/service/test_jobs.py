@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hubmerge.localhub import EmbeddedHub
-from hubmerge.pipeline.save import weight_hashes
+from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.reporting.schema.report import Report
 from spaces_app.service.actions import pack
 from spaces_app.service.job import Refused, State
