@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from hubmerge.data.dataset import UNLABELLED, DataSet
 from hubmerge.data.labels import LabelMap
 from hubmerge.data.pictures import open_picture
+from hubmerge.data.pixels import to_mode
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError, LabelError
 from hubmerge.models.label_outputs import Answers
@@ -313,7 +314,7 @@ def _image(dataset: Dataset, split: str, row: int, data: DataSet, mode: str) -> 
 
     with refusing(unreadable):
         declared = getattr(dataset.features[column], "mode", None)
-        return open_picture(dataset[row][column], data.place, declared).convert(mode)
+        return to_mode(open_picture(dataset[row][column], data.place, declared), mode)
 
 
 def _groups(images: Iterable[Any]) -> Iterator[list[Any]]:

@@ -85,6 +85,8 @@ def open_picture(cell: Any, place: Place, mode: str | None = None) -> Image:
 
     if isinstance(cell, PIL.Image.Image):
         return cell
+    if isinstance(cell, bytes):
+        cell = {"bytes": cell}
     if not isinstance(cell, dict):
         raise Unreadable("there is none")
     content, named = cell.get("bytes"), cell.get("path")

@@ -24,6 +24,9 @@ NO_COUNT = re.compile(r"size|dim|width|drop|eps|_id$|index|stride|kernel", re.IG
 FEW = 1_000
 """A count that is never refused."""
 
+EXPLICIT = "transformers_weights"
+"""A field by which a configuration chooses a file to load."""
+
 ATTENTION = (
     "_attn_implementation",
     "attn_implementation",
@@ -78,6 +81,8 @@ def refuse_nonsense(fields: Mapping[str, Any], stored: Stored, ref: str) -> None
             raise _unusable(ref, f'"{name}" is a {type(value).__name__}')
     if not all(isinstance(each, str) for each in fields.get("architectures") or []):
         raise _unusable(ref, '"architectures" holds what is no name')
+    if (named := fields.get(EXPLICIT)) is not None:
+        raise _unusable(ref, f'"{EXPLICIT}" names the file of weights itself: {named!r}'[:200])
     labels = fields.get("id2label") or {}
     names = labels.values() if isinstance(labels, dict) else labels
     if not all(isinstance(name, str | int | float) for name in names):

@@ -21,7 +21,7 @@ from hubmerge.errors import WeightsError
 from hubmerge.tasks import companion_files
 from hubmerge.utils.foreign import refusing, system_error
 from hubmerge.utils.limits import HEADER_BYTES, INDEX_BYTES
-from hubmerge.utils.untrusted import Unreadable, open_regular, read_json
+from hubmerge.utils.untrusted import Unreadable, open_regular, parse_json, read_json
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
@@ -70,10 +70,10 @@ class TensorHeader:
         return math.prod(self.shape)
 
 
-def weight_files(names: Collection[str], find: Callable[[str], Path], ref: str) -> list[str]:
+def weight_files(names: Collection[str], find: Callable[[str], Path | str], ref: str) -> list[str]:
     """The safetensors files transformers would load, with their index if there is one.
 
-    names: all files of the repository. find: where one of them lies here.
+    names: all files of the repository. find: where one of them lies here, or its text.
     Raises: WeightsError, if there are none, only pickles, or a shard is missing.
     """
     if WEIGHTS in names:
@@ -216,9 +216,10 @@ def stored_dtype(header: dict[str, TensorHeader], ref: str) -> str:
     return DTYPES[max(elements, key=lambda dtype: (elements[dtype], FLOATING[dtype]))]
 
 
-def _weight_map(path: Path, ref: str) -> dict[str, str]:
+def _weight_map(index: Path | str, ref: str) -> dict[str, str]:
     try:
-        mapping = read_json(path, INDEX_BYTES)["weight_map"]
+        said = parse_json(index) if isinstance(index, str) else read_json(index, INDEX_BYTES)
+        mapping = said["weight_map"]
         names = list(mapping.values())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{INDEX} of {ref} cannot be read", found=str(error)) from error

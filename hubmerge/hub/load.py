@@ -45,7 +45,7 @@ from hubmerge.models.building import building_at_most
 from hubmerge.tasks import Task, task_of
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.foreign import refusing
-from hubmerge.utils.limits import MODEL_FILES
+from hubmerge.utils.limits import LARGEST_WEIGHT, MODEL_FILES
 from hubmerge.utils.progress import is_quiet
 
 ADAPTER = "adapter_config.json"
@@ -346,7 +346,9 @@ def refuse_negative_variances(model: PreTrainedModel, ref: str) -> None:
 
 
 def refuse_non_finite(model: PreTrainedModel, ref: str) -> None:
-    """Raises: WeightsError, if a parameter or buffer holds NaN or infinity."""
+    """Raises: WeightsError, if a parameter or buffer holds NaN or infinity, or a parameter a number
+    so large that no output can be computed from it.
+    """
     bad = [
         f"{name} ({int((~torch.isfinite(tensor)).sum())} of {tensor.numel()})"
         for name, tensor in model.state_dict().items()
@@ -357,6 +359,17 @@ def refuse_non_finite(model: PreTrainedModel, ref: str) -> None:
             f"weights of {ref} are NaN or infinite",
             found=_some(bad),
             hint="its training diverged or its dtype overflowed: take another checkpoint",
+        )
+    large = [
+        f"{name} (up to {float(parameter.detach().abs().max()):.3g})"
+        for name, parameter in model.named_parameters()
+        if parameter.numel() and float(parameter.detach().abs().max()) > LARGEST_WEIGHT
+    ]
+    if large:
+        raise WeightsError(
+            f"weights of {ref} are enormous: sums of their products are no numbers in float32",
+            found=_some(large),
+            hint="its training diverged, or the file is damaged: take another checkpoint",
         )
 
 

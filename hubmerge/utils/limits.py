@@ -52,6 +52,9 @@ LABELS: Final = 1_000_000
 LIST_ITEMS: Final = 10_000
 """Items of a list in a configuration, where the weights do not explain more."""
 
+LARGEST_WEIGHT: Final = 1e9
+"""A parameter: trained ones stay below 10^5, and products of two beyond 10^9 soon overflow."""
+
 PIXELS: Final = 89_478_485
 """Of one picture: where Pillow begins to warn of decompression bombs. A camera has up to 60 MP."""
 BATCH_PIXELS: Final = 100_000_000

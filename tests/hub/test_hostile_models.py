@@ -300,6 +300,7 @@ NONSENSE: dict[str, dict[str, Any]] = {
     "labels nested": {"id2label": {"0": {"a": "b"}}},
     "auto_map a list": {"auto_map": ["x"]},
     "dtype unknown": {"dtype": "float7"},
+    "a file of weights": {"transformers_weights": "../elsewhere.safetensors"},
     "a surrogate": {"hidden_act": "\ud800"},
 }
 
@@ -441,6 +442,17 @@ PROCESSORS: dict[str, dict[str, Any]] = {
 def test_processors_that_make_no_sense(model: Path, kind: str) -> None:
     rewrite(model, "preprocessor_config.json", **PROCESSORS[kind])
     refused(lambda: planned(model), WeightsError)
+
+
+@pytest.mark.parametrize("size", [1e12, 1e25, -3e38])
+def test_weights_that_are_finite_but_enormous(model: Path, size: float) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(model / "model.safetensors")
+    tensors["classifier.weight"][0, 0] = size
+    save_file(tensors, model / "model.safetensors", {"format": "pt"})
+    error = refused(lambda: load(str(model)), WeightsError)
+    assert "classifier.weight" in str(error)
 
 
 # -- names and files ------------------------------------------------------------------------------

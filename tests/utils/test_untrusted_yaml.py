@@ -38,6 +38,8 @@ BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwi
         ("x: !!timestamp x", "groupdict"),
         ("%YAML 9.9\n---\na", "incompatible"),
         ("a: b: c", "mapping values"),
+        ('x: !!int ""', "range"),
+        ("{0x" + "f" * 900 + ": 1}", "bits"),
     ],
 )
 def test_what_is_refused(text: str, why: str) -> None:
