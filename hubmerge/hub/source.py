@@ -14,6 +14,7 @@ import hashlib
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,9 @@ from hubmerge.errors.wording import option
 from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint, translate
 from hubmerge.hub.known_folders import known_folders
 from hubmerge.hub.layout import CONFIG, model_files
+from hubmerge.utils.foreign import system_error
 from hubmerge.utils.in_memory import is_in_memory
+from hubmerge.utils.limits import DATA_FILES, MODEL_FILES
 from hubmerge.utils.pinned_refs import CONTENT, PINNED
 
 PUBLIC_HUB = "https://huggingface.co"
@@ -75,16 +78,16 @@ def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:
     if PINNED.fullmatch(ref):
         repo_id, _, commit = ref.partition("@")
         return Ref(ref, parse_repo_id(repo_id, repo_type), "hub", commit, None, repo_type)
-    path = Path(ref).expanduser()
+    path = _path(ref, name)
     if ref.startswith(_LOCAL_MARKS) or ref in (".", ".."):
-        if not path.is_dir():
+        if not _is_dir(path):
             raise NotFoundError(
                 f"there is no folder {ref!r}",
-                found="a file: give the folder it lies in" if path.exists() else None,
+                found="a file: give the folder it lies in" if _exists(path) else None,
                 hint="a repository on the Hub is written ORG/NAME",
             )
         return _local(ref, path, repo_type)
-    if ".." not in path.parts and path.is_dir():
+    if ".." not in path.parts and _is_dir(path):
         return _local(ref, path, repo_type)
     repo_id, _, revision = _without_address(ref, repo_type).partition("@")
     parse_repo_id(repo_id, repo_type)
@@ -138,6 +141,30 @@ def resolve(ref: str, repo_type: RepoType = "model") -> Source:
     return ask(look, ref, repo_type)
 
 
+def _path(ref: str, name: str) -> Path:
+    try:
+        return Path(ref).expanduser()
+    except RuntimeError as error:  # ~user, of a user there is not
+        raise NotFoundError(f"{ref!r} is no folder of a {name}", found=str(error)) from error
+
+
+def _is_dir(path: Path) -> bool:
+    """Whether it is a folder; a name too long for one is none. Raises: AccessError."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise system_error(error) or error from error
+        return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def head_of(repo_id: str, repo_type: RepoType = "model") -> str:
     """The commit that the main branch of a repository is at. Raises: as `resolve`."""
     return ask(
@@ -181,15 +208,24 @@ def _local(ref: str, path: Path, repo_type: RepoType) -> Ref:
 
 
 def _local_sha(folder: Path, ref: str, repo_type: RepoType) -> str:
-    names = folder_files(folder)
+    try:
+        return _hashed(folder, ref, repo_type)
+    except OSError as error:
+        raise system_error(error) or error from error
+
+
+def _hashed(folder: Path, ref: str, repo_type: RepoType) -> str:
     if repo_type == "model":
-        if CONFIG not in names:
+        if not (folder / CONFIG).is_file():  # before half a disk is listed
+            some = sorted(each.name for each in islice(folder.iterdir(), 5))
             raise NotFoundError(
                 f"{ref} is no model: it holds no {CONFIG}",
-                found=", ".join(names[:5]) or "an empty folder",
+                found=", ".join(some) or "an empty folder",
                 hint="give a folder written by save_pretrained",
             )
-        names = model_files(names, lambda name: (folder / name).read_text(), ref)
+        names = model_files(folder_files(folder, MODEL_FILES), lambda name: folder / name, ref)
+    else:
+        names = folder_files(folder)
     digest = hashlib.sha256()
     for name in names:
         path = folder / name
@@ -200,12 +236,22 @@ def _local_sha(folder: Path, ref: str, repo_type: RepoType) -> str:
     return f"local-{digest.hexdigest()[:40]}"
 
 
-def folder_files(folder: Path) -> list[str]:
-    """Sorted relative names of all files in `folder` but hidden ones."""
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)
-    )
+def folder_files(folder: Path, most: int = DATA_FILES) -> list[str]:
+    """Sorted relative names of all files in `folder` but hidden ones; pipes and devices are none.
+
+    most: how much there may be. Raises: RecipeError, if it is more.
+    """
+    names = []
+    for number, path in enumerate(folder.rglob("*")):
+        if number >= most:
+            raise RecipeError(
+                f"{str(folder)!r} holds more than {most:,} files and folders",
+                hint="give the folder of one model or data set",
+            )
+        parts = path.relative_to(folder).parts
+        if not any(part.startswith(".") for part in parts) and path.is_file():
+            names.append("/".join(parts))
+    return sorted(names)
 
 
 def _without_address(ref: str, repo_type: RepoType) -> str:

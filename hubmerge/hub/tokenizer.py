@@ -9,6 +9,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from hubmerge.errors import MismatchError, WeightsError
+from hubmerge.utils.foreign import refusing
 
 TOKENIZER = "tokenizer_config.json"
 FILES = (
@@ -43,12 +44,14 @@ def load_tokenizer(
     """
     if not any((folder / name).is_file() for name in FILES):
         return None
-    try:
+
+    def unusable(said: str) -> WeightsError:
+        return WeightsError(f"the tokenizer of {ref} cannot be used", found=said)
+
+    with refusing(unusable):
         return AutoTokenizer.from_pretrained(
             folder, config=config, trust_remote_code=trust_remote_code, local_files_only=True
         )
-    except Exception as error:  # each kind of tokenizer reads its files in its own way
-        raise WeightsError(f"the tokenizer of {ref} cannot be used", found=str(error)) from error
 
 
 def tokenizer_fields(tokenizer: Any) -> dict[str, Any]:
