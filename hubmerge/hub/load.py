@@ -46,7 +46,6 @@ from hubmerge.tasks import Task, task_of
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.foreign import refusing
 from hubmerge.utils.limits import LARGEST_WEIGHT, MODEL_FILES
-from hubmerge.utils.progress import is_quiet
 
 ADAPTER = "adapter_config.json"
 """What makes transformers load another model first."""
@@ -464,12 +463,11 @@ def _auto_classes() -> tuple[Any, ...]:
 
 @contextmanager
 def calm() -> Iterator[None]:
-    """Without transformers' own report on keys, which is ours to make; bars only if wanted."""
+    """Without transformers' own bars, and its report on keys, which is ours to make."""
     verbosity, bar = transformers_logging.get_verbosity(), transformers_logging
     shown = bar.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
-    if is_quiet():
-        bar.disable_progress_bar()
+    bar.disable_progress_bar()
     try:
         yield
     finally:
