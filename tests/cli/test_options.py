@@ -17,7 +17,7 @@ from transformers import (
     ConvNextForImageClassification,
 )
 
-from hubmerge.errors import FamilyError, LabelError
+from hubmerge.errors import LabelError
 from hubmerge.localhub import EmbeddedHub
 from tests.helpers import zoo
 from tests.helpers.command_line import CommandLine
