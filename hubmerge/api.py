@@ -87,9 +87,9 @@ def load(
 
 @dataclass(kw_only=True, repr=False)
 class Aligned(LoadedModel):
-    """Model B aligned with model A, and A in the form it was aligned with.
+    """Model B aligned with model A, in A's own coordinates.
 
-    anchor: A itself, or, where something was rotated or mapped, A in canonical form.
+    anchor: A itself, but for gains that nothing can be divided by, which are folded.
     """
 
     anchor: LoadedModel
@@ -245,7 +245,7 @@ def match(
     alignment = prepare_parents(
         (a, b), None, labels=align_labels, matched=True, symmetry=run.methods.symmetry, heads=joint
     )
-    splits = open_data_splits(run, a, joint, labelled=run.methods.matcher_uses_labels)
+    splits = open_data_splits(run, (a, b), joint, labelled=run.methods.matcher_uses_labels)
     (found,) = match_models(run, merge_inputs((a, b), alignment, splits, run.methods, recipe.seed))
     return Found(alignment.parents, found, joint)
 
@@ -296,7 +296,7 @@ def merge(
     run = _run(recipe, (a, b), base)
     alignment = _as_given(run, a, b, base, several)
     a = alignment.parents.a
-    splits = open_data_splits(run, a, alignment.heads, labelled=run.methods.fusion_uses_labels)
+    splits = open_data_splits(run, (a, b), alignment.heads, labelled=run.methods.fusion_uses_labels)
     inputs = merge_inputs((a, b), alignment, splits, run.methods, recipe.seed)
     check_rows(run.methods, inputs)
     chosen = choose_repair(run, inputs)

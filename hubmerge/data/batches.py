@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.data.dataset import UNLABELLED, DataSet
 from hubmerge.data.labels import LabelMap
+from hubmerge.data.pixels import opened, to_mode
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError, LabelError
 from hubmerge.models.label_outputs import Answers
@@ -291,8 +292,8 @@ def channels_of(model: PreTrainedModel, processor: Any) -> int:
 
 def _image(dataset: Dataset, split: str, row: int, column: str, mode: str, ref: str) -> Any:
     try:
-        return dataset[row][column].convert(mode)
-    except (OSError, ValueError, SyntaxError, AttributeError) as error:
+        return to_mode(opened(dataset[row][column]), mode)
+    except (OSError, ValueError, SyntaxError, AttributeError, TypeError) as error:
         raise DataError(
             f'row {row} of split "{split}" of {ref} holds no image that can be read',
             found=f"{type(error).__name__}: {error}",

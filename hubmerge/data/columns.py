@@ -5,7 +5,7 @@ Every rule can be overruled by naming the column. Errors list the columns with t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hubmerge.errors import DataError
@@ -38,20 +38,19 @@ def find_inputs(
 ) -> tuple[str | None, str | None]:
     """(image column, feature column): those asked for, else the one of each type there is.
 
-    An image column is a `datasets.Image`, a feature column a list of floats.
+    An image column is a `datasets.Image`, or holds the bytes of pictures: by themselves, or in a
+    struct as the `Image` feature is stored. A feature column is a list of floats.
     """
-    from datasets import Image
-
     if image is not None:
         _known_column(image, features, ref)
-        if not isinstance(features[image], Image):
+        if not is_image(features[image]):
             raise _wrong_type(image, features, "images", ref)
     if vector is not None:
         _known_column(vector, features, ref)
         if not _is_vector(features[vector]):
             raise _wrong_type(vector, features, "lists of floats", ref)
     if image is None and vector is None:
-        images = [name for name, kind in features.items() if isinstance(kind, Image)]
+        images = [name for name, kind in features.items() if is_image(kind)]
         vectors = [name for name, kind in features.items() if _is_vector(kind)]
         for kind, found in (("image", images), ("feature", vectors)):
             if len(found) > 1:
@@ -112,6 +111,17 @@ def find_text(features: Features, asked: str | None, ref: str) -> str:
             field="dataset.text_column",
         )
     return found
+
+
+def is_image(kind: Any) -> bool:
+    """Whether a column of this type holds pictures."""
+    from datasets import Image, Value
+
+    if isinstance(kind, Mapping):
+        return "bytes" in kind and {*kind} <= {"bytes", "path"} and is_image(kind["bytes"])
+    return isinstance(kind, Image) or (
+        isinstance(kind, Value) and kind.dtype in ("binary", "large_binary")
+    )
 
 
 def _is_text(kind: Any) -> bool:
@@ -179,6 +189,8 @@ def _type(kind: Any) -> str:
         return str(kind.dtype)
     if isinstance(kind, List | LargeList):
         return f"list of {_type(kind.feature)}"
+    if isinstance(kind, Mapping):
+        return f"struct of {', '.join(kind)}"
     return type(kind).__name__
 
 

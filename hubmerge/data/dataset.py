@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from hubmerge.data.columns import (
     listed,
     require_columns,
 )
+from hubmerge.data.empty_rows import EmptyRows, empty_rows, unlabelled
 from hubmerge.errors import DataError, HubmergeError, ResourceError
 from hubmerge.utils.progress import is_quiet
 
@@ -61,6 +62,8 @@ class DataSet:
     notes: tuple[str, ...] = ()
     """What a reader of the report should know of how this was found."""
     text_column: str | None = None
+    left_out: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """Split -> numbers of its rows that say nothing."""
 
     @property
     def label_feature(self) -> ClassLabel | Value | None:
@@ -127,21 +130,32 @@ def open_data(
     calibration = calibration_split or first(TRAIN, others)
     if calibration == chosen:
         calibration = None
+    if validation == calibration:
+        validation = None
     if calibration is not None:
         wanted_there = (columns.image, columns.feature, columns.text)
         require_columns(known[calibration].features, wanted_there, calibration, ref)
+    needs_labels = {chosen: True, validation: True, calibration: False}
+    empty = {
+        name: columns.empty_rows(known[name], name, ref, labels=wants)
+        for name, wants in needs_labels.items()
+        if name is not None
+    }
+    for name, found in empty.items():
+        notes = (*notes, *found.notes(name, columns.words))
     return DataSet(
         ref=ref,
         config=opened_config,
         splits=known,
         split=chosen,
         calibration_split=calibration,
-        validation_split=validation if validation != calibration else None,
+        validation_split=validation,
         image_column=columns.image,
         feature_column=columns.feature,
         label_column=columns.label,
         notes=notes,
         text_column=columns.text,
+        left_out={name: found.rows for name, found in empty.items() if found.rows},
     )
 
 
@@ -180,6 +194,28 @@ class _Columns:
     def answered(self, rows: Dataset) -> bool:
         """Whether rows say what is right, by themselves or by their labels."""
         return not self.labels or (self.label is not None and is_labelled(rows, self.label))
+
+    @property
+    def read(self) -> tuple[str, str | None]:
+        """What models read of a row, and its column."""
+        if self.feature is not None and FEATURE in self.inputs:
+            return "numbers", self.feature
+        return ("text", self.text) if self.text is not None else ("image", self.image)
+
+    @property
+    def words(self) -> str:
+        """What a row that says nothing lacks."""
+        return " or ".join([self.read[0], *(["label"] if self.label is not None else [])])
+
+    def empty_rows(self, rows: Dataset, split: str, ref: str, *, labels: bool) -> EmptyRows:
+        """The rows that say nothing. labels: whether they are needed. Raises: DataError."""
+        column = self.read[1] if self.read[1] in rows.features else None
+        label = self.label if self.label in rows.features else None
+        found = empty_rows(rows, column, label if labels else None, split, ref, self.words)
+        if labels or label is None:
+            return found
+        also = {*found.empty, *unlabelled(rows, label).empty}
+        return EmptyRows(tuple(sorted(also)), found.blank)
 
     def _label_in(self, features: Features, ref: str) -> str | None:
         """The label column; None where none is needed and none was named."""

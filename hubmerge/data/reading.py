@@ -12,7 +12,7 @@ from hubmerge.data.batches import Batches, ColumnReader, make_batches
 from hubmerge.data.dataset import DataSet
 from hubmerge.data.labels import match_labels
 from hubmerge.data.rows import RowSet
-from hubmerge.data.texts import cut_for, text_batches
+from hubmerge.data.texts import cut_for, text_blocks, text_rows
 from hubmerge.errors import DataError
 from hubmerge.models.images import refused
 from hubmerge.models.joint_head import JointHead
@@ -25,13 +25,19 @@ class Reading:
     """What makes batches of rows, what the report should say of it, and what a batch's rows are.
 
     batches: rows, and whether the labels they may have are wanted. unit: the plural word for a row.
-    columns: role -> column.
+    columns: role -> column. by_row: rows where figures of each are kept, if these are not the same
+    as batches of labelled ones.
     """
 
     batches: Callable[[RowSet, bool], Batches]
     notes: tuple[str, ...]
     unit: str
     columns: dict[str, str]
+    by_row: Callable[[RowSet], Batches] | None = None
+
+    def measured(self, rows: RowSet) -> Batches:
+        """Labelled batches of rows that are independent of each other."""
+        return self.batches(rows, True) if self.by_row is None else self.by_row(rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,17 +93,18 @@ def answers_of(heads: JointHead, parent: int | None = None) -> Answers:
 
 
 def read_texts(data: DataSet, wanted: ReadFor) -> Reading:
-    """Texts, end to end, in blocks of tokens. Raises: DataError."""
+    """Texts: measured one by one, and looked at in blocks of tokens. Raises: DataError."""
     cut = cut_for(data, wanted.model, wanted.tokenizer, wanted.tokens)
     said = (
-        f"the texts of each set were laid end to end and cut into blocks of {cut.tokens:,} tokens, "
-        "as many as texts at most"
+        f"each text is measured on its first {cut.tokens:,} tokens at most, and every token weighs "
+        "the same; for calibration, texts are laid end to end and cut into blocks as long"
     )
     return Reading(
-        lambda rows, labelled: text_batches(data, rows, cut),
+        lambda rows, labelled: text_blocks(data, rows, cut),
         (said,),
-        f"blocks of {cut.tokens:,} tokens",
+        "texts",
         {"text": data.text_column or ""},
+        lambda rows: text_rows(data, rows, cut),
     )
 
 

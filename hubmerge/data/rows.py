@@ -83,6 +83,12 @@ def hash_order(size: int) -> tuple[int, ...]:
     return tuple(sorted(range(size), key=key))
 
 
+def data_order(data: DataSet, split: str) -> tuple[int, ...]:
+    """The rows of a split in the fixed order, but those that are left out."""
+    order, left_out = hash_order(len(data.splits[split])), data.left_out.get(split)
+    return tuple(row for row in order if row not in left_out) if left_out else order
+
+
 def choose_rows(
     data: DataSet,
     *,
@@ -112,8 +118,8 @@ def choose_rows(
             hint="give 0 or more",
             field="calibration_samples",
         )
-    size = len(data.splits[data.split])
-    order = hash_order(size)
+    order = data_order(data, data.split)
+    size = len(order)
     borrowed = 0 if data.calibration_split else CALIBRATION_FIFTHS * size // VALIDATION_SHARE
     held = 0 if data.validation_split else min(size // VALIDATION_SHARE, MOST_VALIDATION_ROWS)
     reserved = borrowed + held
@@ -145,7 +151,7 @@ def training_rows(data: DataSet, wanted: int, used: int) -> tuple[RowSet, int]:
             + leave_out("train_samples"),
             field="train_samples",
         )
-    order = hash_order(len(data.splits[split]))
+    order = data_order(data, split)
     if wanted > len(order):
         raise DataError(
             f"{wanted:,} training rows were asked for",
@@ -175,7 +181,7 @@ def _evaluation_size(data: DataSet, samples: int | str | None, size: int, own: i
 def _calibration(data: DataSet, asked: int | None, borrowed: tuple[int, ...]) -> RowSet:
     """From its own split if there is one, else from the rows `borrowed` of the evaluation split."""
     split = data.calibration_split
-    order = hash_order(len(data.splits[split])) if split else borrowed
+    order = data_order(data, split) if split else borrowed
     if asked is not None and asked > len(order):
         raise DataError(
             f"{asked:,} calibration rows were asked for",
@@ -191,7 +197,7 @@ def _calibration(data: DataSet, asked: int | None, borrowed: tuple[int, ...]) ->
 def _validation(data: DataSet, held: tuple[int, ...]) -> RowSet:
     """From its own split if there is one, else the rows `held` back in the evaluation split."""
     split = data.validation_split
-    order = hash_order(len(data.splits[split])) if split else held
+    order = data_order(data, split) if split else held
     return RowSet(split or data.split, order[:MOST_VALIDATION_ROWS], len(order))
 
 

@@ -29,7 +29,8 @@ class DataSplits:
     """The rows of one data set as batches for one kind of model.
 
     learning: what a matcher may look at: the calibration rows, and more of their kind if it
-    learns. notes: what the report says of the rows.
+    learns. watched: the validation rows as it looks at them. notes: what the report says of the
+    rows.
     """
 
     data: DataSet
@@ -39,12 +40,15 @@ class DataSplits:
     validation: Batches
     evaluation: Batches
     learning: Batches
+    watched: Batches
     notes: tuple[str, ...]
     training: TrainingRows | None = None
 
     @property
     def labelled_calibration(self) -> Batches:
         """The calibration rows with their labels, if every row has one."""
+        if self.calibration.labels is not None:
+            return self.calibration
         try:
             labels = self.reading.batches(self.rows.calibration, True).labels
         except LabelError:

@@ -1,9 +1,12 @@
-"""Rows of text as blocks of tokens, all of one length.
+"""Texts as tokens: one row a text where something is measured, blocks of one length elsewhere.
 
-The texts of a set are taken in the order of its rows, each with the tokens its tokenizer gives it
-and, where there is one, the token that ends a text; laid end to end, and cut. There are at most as
-many blocks as texts, and what is left over at the end is dropped. No text is in two sets, so no
-block is.
+What is measured is measured text by text: each with the tokens its tokenizer gives it and, where
+there is one, the token that ends a text, and at most so many of them as a block has. A text is
+independent of the others, and so are figures of rows; every token of a set weighs the same.
+
+What is only looked at, as by matchers, has no such rows: there the texts are laid end to end and
+cut into blocks, at most as many as texts, and what is left over at the end is dropped. No text is
+in two sets, so no block is.
 """
 
 from __future__ import annotations
@@ -25,7 +28,10 @@ from hubmerge.errors.wording import option
 from hubmerge.models.token_outputs import IGNORED, TokenStatistics
 
 TOKENS = 128
-"""Default number of tokens of a block, where the model takes so many."""
+"""Default number of tokens of a block, and the most of a text, where the model takes so many."""
+
+BEHIND = 0
+"""The token that stands behind a text in a row. A causal model does not see it before."""
 
 
 @dataclass(frozen=True)
@@ -62,30 +68,47 @@ def cut_for(
     return Cut(tokenizer, wanted, model.config.vocab_size)
 
 
-def text_batches(data: DataSet, rows: RowSet, cut: Cut) -> Batches:
-    """The blocks of the texts of `rows`; labels are the tokens that follow.
+def text_rows(data: DataSet, rows: RowSet, cut: Cut) -> Batches:
+    """The beginnings of the texts of `rows`, a row each; labels are the tokens that follow.
 
+    Texts in which nothing follows anything, of one token or none, are no rows.
     Raises: DataError, if a row holds no text, or a token the model does not know.
     """
-    blocks = _blocks(data, rows, cut)
+    found = [tokens[: cut.tokens] for tokens in _texts(data, rows, cut)]
+    held = [torch.tensor(tokens, dtype=torch.int64) for tokens in found if len(tokens) > 1]
+    width = max(map(len, held), default=cut.tokens)
+    inputs = torch.full((len(held), width), BEHIND)
+    following = torch.full((len(held), width), IGNORED)
+    for row, tokens in enumerate(held):
+        inputs[row, : len(tokens)] = tokens
+        following[row, : len(tokens) - 1] = tokens[1:]
+    return _batches(inputs, following)
 
-    def read(numbers: Any) -> Inputs:
-        return {"input_ids": blocks[list(numbers)]}
 
+def text_blocks(data: DataSet, rows: RowSet, cut: Cut) -> Batches:
+    """The blocks of the texts of `rows`; labels are the tokens that follow.
+
+    Raises: as `text_rows`.
+    """
+    wanted = len(rows) * cut.tokens
+    line = (token for tokens in _texts(data, rows, cut) for token in tokens)
+    found = list(islice(line, wanted))
+    whole = len(found) // cut.tokens * cut.tokens
+    blocks = torch.tensor(found[:whole], dtype=torch.int64).view(-1, cut.tokens)
     following = torch.full_like(blocks, IGNORED)
     following[:, :-1] = blocks[:, 1:]
-    return Batches(read, tuple(range(len(blocks))), following, statistics=TokenStatistics())
+    return _batches(blocks, following)
 
 
-def _blocks(data: DataSet, rows: RowSet, cut: Cut) -> Tensor:
-    """int64 [blocks, tokens]."""
-    wanted = len(rows) * cut.tokens
-    found = list(islice(_tokens(data, rows, cut), wanted))
-    whole = len(found) // cut.tokens * cut.tokens
-    return torch.tensor(found[:whole], dtype=torch.int64).view(-1, cut.tokens)
+def _batches(inputs: Tensor, following: Tensor) -> Batches:
+    def read(numbers: Any) -> Inputs:
+        return {"input_ids": inputs[list(numbers)]}
+
+    return Batches(read, tuple(range(len(inputs))), following, statistics=TokenStatistics())
 
 
-def _tokens(data: DataSet, rows: RowSet, cut: Cut) -> Iterator[int]:
+def _texts(data: DataSet, rows: RowSet, cut: Cut) -> Iterator[list[int]]:
+    """The tokens of each text, with the one that ends it."""
     column, end = data.text_column or "", cut.tokenizer.eos_token_id
     texts = data.splits[rows.split].select_columns([column])
     for row in rows.indices:
@@ -93,13 +116,13 @@ def _tokens(data: DataSet, rows: RowSet, cut: Cut) -> Iterator[int]:
         place = f'row {row} of split "{rows.split}" of {data.ref}'
         if not isinstance(text, str):
             raise DataError(f"{place} holds no text", found=repr(text), source=f'column "{column}"')
-        found = cut.tokenizer(text, verbose=False)["input_ids"]
+        found = list(cut.tokenizer(text, verbose=False)["input_ids"])
         if found and max(found) >= cut.vocabulary:
             raise DataError(
                 f"{place} holds a token the model does not know",
                 found=f"token {max(found)}, the model's vocabulary has {cut.vocabulary:,}",
                 hint="the tokenizer beside the model is that of another model",
             )
-        yield from found
         if end is not None and found and found[-1] != end:
-            yield end
+            found.append(end)
+        yield found

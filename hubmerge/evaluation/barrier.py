@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hubmerge.evaluation.bootstrap import bounds, resampled_means
+from hubmerge.evaluation.bootstrap import NO_BOUNDS, bounds, is_enough, resampled_means
 from hubmerge.evaluation.results import Barrier
 
 FINE = 0.05
@@ -41,12 +41,15 @@ def highest(losses: np.ndarray, lams: Sequence[float], far: np.ndarray | None = 
 
 
 def barrier(losses: np.ndarray, lams: Sequence[float], far: np.ndarray | None = None) -> Barrier:
-    """The largest mean excess over points that are no parent, with its paired bootstrap interval.
+    """The largest mean excess over points that are no parent, with its paired bootstrap interval,
+    if there are rows enough for one.
 
     The maximum is taken anew in every resample. Negative where the whole path lies below the line.
     """
     rise, top = excess(losses, lams, far), highest(losses, lams, far)
-    low, high = bounds(resampled_means(rise[_between(far)]).max(axis=1))
+    low, high = NO_BOUNDS
+    if is_enough(rise.shape[1]):
+        low, high = bounds(resampled_means(rise[_between(far)]).max(axis=1))
     return Barrier(
         value=float(rise[top].mean()),
         at=float(lams[top]),

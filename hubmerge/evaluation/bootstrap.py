@@ -11,6 +11,13 @@ import numpy as np
 RESAMPLES = 2000
 SEED = 0
 """Fixed: an interval is a function of the figures alone."""
+LEAST_ROWS = 30
+"""Rows below which nothing is said of how far a figure may be off, and nothing is concluded: the
+percentile interval of fewer covers too little. Source: T. Hesterberg, "What Teachers Should Know
+About the Bootstrap", The American Statistician 69 (2015)."""
+Bounds = tuple[float, float] | tuple[None, None]
+"""Lower and upper; None where there are too few rows for any."""
+NO_BOUNDS: Bounds = (None, None)
 DRAWN_AT_ONCE = 1 << 18
 """Row numbers drawn by one call. The numbers are the same however many there are."""
 
@@ -33,7 +40,12 @@ def resampled_means(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 
     return means
 
 
-def bounds(samples: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+def bounds(samples: np.ndarray, confidence: float = 0.95) -> Bounds:
     """Lower and upper one-sided bounds at `confidence`, from resampled figures [resamples]."""
     low, high = np.quantile(samples, [1 - confidence, confidence])
     return float(low), float(high)
+
+
+def is_enough(rows: int) -> bool:
+    """Whether so many independent rows say how far a figure may be off."""
+    return rows >= LEAST_ROWS

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from hubmerge.evaluation.bootstrap import bounds, resampled_means
+from hubmerge.evaluation.bootstrap import NO_BOUNDS, Bounds, bounds, is_enough, resampled_means
 from hubmerge.evaluation.results import Comparison
 from hubmerge.models.outputs import Outputs
 
@@ -30,18 +30,19 @@ def compare(
 ) -> Comparison:
     """`merge` minus `other` (called `name`) on the same rows.
 
-    The calibrated loss is compared if both have a temperature.
+    The calibrated loss is compared if both have a temperature. Of too few rows there are no bounds.
     Raises: ValueError, if the rows are not the same.
     """
     if not np.array_equal(merge.labels, other.labels):
         raise ValueError(f"the merge and {name} were not evaluated on the same rows")
     gained, held = merge.right, other.right
-    low, high = accuracy_bounds(gained, held)
+    low, high = accuracy_bounds(gained, held) if is_enough(len(merge)) else NO_BOUNDS
     difference, loss_low, loss_high = None, None, None
     if merge_temperature is not None and other_temperature is not None:
         added = merge.losses(merge_temperature) - other.losses(other_temperature)
         difference = float(added.mean())
-        loss_low, loss_high = bounds(resampled_means(added[None])[:, 0])
+        if is_enough(len(added)):
+            loss_low, loss_high = bounds(resampled_means(added[None])[:, 0])
     return Comparison(
         other=name,
         accuracy_difference=float(gained.mean() - held.mean()),
@@ -54,7 +55,7 @@ def compare(
     )
 
 
-def accuracy_bounds(left: np.ndarray, right: np.ndarray, z: float = Z) -> tuple[float, float]:
+def accuracy_bounds(left: np.ndarray, right: np.ndarray, z: float = Z) -> Bounds:
     """Bounds of mean(left) - mean(right), paired, in [-1, 1]: both bool [rows], or shares."""
     if left.dtype != bool:
         return bounds(resampled_means((left - right)[None])[:, 0])

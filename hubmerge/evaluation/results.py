@@ -51,9 +51,10 @@ class Barrier(Result):
     value: float
     at: float
     """The lambda at which it is reached."""
-    low: float
-    high: float
-    """Ends of the two-sided 90% bootstrap interval: each a one-sided 95% bound."""
+    low: float | None = None
+    high: float | None = None
+    """Ends of the two-sided 90% bootstrap interval: each a one-sided 95% bound. None of too few
+    rows."""
     settled: bool | None = None
     """Whether the path was looked at so closely there that nothing higher lies between its points;
     None of what is no path."""
@@ -74,12 +75,13 @@ class Curve(Result):
 
 
 class Comparison(Result):
-    """The merge minus one other contender, paired row by row; one-sided 95% bounds."""
+    """The merge minus one other contender, paired row by row; one-sided 95% bounds, None of too few
+    rows."""
 
     other: str
     accuracy_difference: float
-    accuracy_low: float
-    accuracy_high: float
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
     calibrated_loss_difference: float | None = None
     calibrated_loss_low: float | None = None
     calibrated_loss_high: float | None = None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
@@ -16,10 +16,12 @@ from hubmerge.symmetry.permutation import State
 class Subset:
     """only: beginnings of names of what alone is merged (all, if there are none). keep: of what
     is not. Beginnings end where a name has a dot: `layers.1` is no beginning of `layers.10.bias`.
+    ties: names of one and the same tensor, which is kept if one of its names is.
     """
 
     only: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    ties: tuple[tuple[str, ...], ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -28,8 +30,13 @@ class Subset:
 
     def merges(self, name: str) -> bool:
         """Whether the tensor of that name is merged."""
-        wanted = not self.only or any(_begins(name, each) for each in self.only)
-        return wanted and not any(_begins(name, each) for each in self.keep)
+        names = next((tied for tied in self.ties if name in tied), (name,))
+        wanted = not self.only or any(_begins(n, each) for each in self.only for n in names)
+        return wanted and not any(_begins(n, each) for each in self.keep for n in names)
+
+    def of_model(self, model: nn.Module) -> Subset:
+        """The same for a model, in which a tensor may have several names."""
+        return self if self.whole else replace(self, ties=tied_names(model))
 
     def of(self, merged: State, first: State) -> dict[str, Tensor]:
         """`merged` where it is to be, `first` elsewhere."""
@@ -53,10 +60,24 @@ class Subset:
     def description(self) -> str:
         """In words."""
         said = [f"only {', '.join(self.only)}"] if self.only else []
-        return "; ".join([*said, *([f"{', '.join(self.keep)} kept from A"] if self.keep else [])])
+        said += [f"{', '.join(self.keep)} kept from A"] if self.keep else []
+        for tied in self.ties:
+            own = [n for n in tied if any(_begins(n, each) for each in (*self.only, *self.keep))]
+            others = [name for name in tied if name not in own]
+            if own and others:
+                said.append(f"{', '.join(others)} is the same tensor as {own[0]}")
+        return "; ".join(said)
 
 
 WHOLE = Subset()
+
+
+def tied_names(model: nn.Module) -> tuple[tuple[str, ...], ...]:
+    """The names of every parameter that has several in a model; it may have no values."""
+    groups: dict[int, list[str]] = {}
+    for name, value in model.named_parameters(remove_duplicate=False):
+        groups.setdefault(id(value), []).append(name)
+    return tuple(tuple(names) for names in groups.values() if len(names) > 1)
 
 
 def _begins(name: str, beginning: str) -> bool:

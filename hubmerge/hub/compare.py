@@ -15,7 +15,7 @@ from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
 from hubmerge.models.joint_head import MADE_UP, JointHead, heads_of, normalised
 from hubmerge.recipe import SAME
-from hubmerge.tasks import has_classes
+from hubmerge.tasks import has_classes, why_not_one_of_n
 
 JOINED = f"{option('heads', 'join')} makes one head over the labels of all"
 """What to try with other label sets."""
@@ -78,6 +78,14 @@ def common_head(kind: str, models: Sequence[Mergeable]) -> JointHead | None:
             hint=leave_out("heads"),
             field="heads",
         )
+    for model in models if kind != SAME else ():
+        if (why := why_not_one_of_n(model.config)) is not None:
+            raise RecipeError(
+                f"{option('heads', kind)} is for labels of which one is right",
+                found=f"{model.source.ref}: {why}",
+                hint=leave_out("heads"),
+                field="heads",
+            )
     named: list[dict[int, str]] = [model.config.id2label or {} for model in models]  # type: ignore[misc]
     return heads_of(kind, [[labels[index] for index in sorted(labels)] for labels in named])
 

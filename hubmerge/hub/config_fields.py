@@ -17,6 +17,8 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
+from hubmerge.tasks import ONE_OF_N
+
 FREE_FIELDS: dict[str, tuple[str, ...]] = {
     "names and provenance": (
         "_name_or_path",
@@ -78,6 +80,7 @@ FREE_PROCESSOR_FIELDS = frozenset(
 BACKENDS = re.compile(r"(Fast|Pil)$|FeatureExtractor$")
 """What the class names of one processor differ in from backend to backend and age to age."""
 
+PROBLEM = "problem_type"
 PADDING = "pad_token_id"
 TOKENS = (PADDING, "bos_token_id", "eos_token_id")
 """Fields that number special tokens. A model computes the same without them, unless its code asks
@@ -163,6 +166,8 @@ def _sorted_out(config: PreTrainedConfig, architecture: str, at: str = "") -> Fi
     compared: dict[str, Any] = {}
     aside: dict[str, Any] = {}
     for name, value in config.to_dict().items():
+        if name == PROBLEM and value not in ONE_OF_N:
+            aside[at + name] = value
         if name in _FREE:
             continue
         part = getattr(config, name, None)

@@ -1,6 +1,8 @@
 """What is kept of a language model's answers: figures of each row, not its logits.
 
-A row is a block of tokens, each of which but the first is to be predicted from those before it.
+A row is a text, or a block of tokens, each of which but the first is to be predicted from those
+before it. Figures of a row weigh as much as it has tokens to predict, so that their mean over rows
+is the mean over tokens.
 Logits over a vocabulary would not fit into memory, so of every row there are kept its mean loss at
 each of a few temperatures, the share of tokens that were the most likely one, and how far
 confidence and accuracy are apart in every bin of confidence.
@@ -9,6 +11,7 @@ confidence and accuracy are apart in every bin of confidence.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,24 +56,32 @@ class TokenOutputs:
         """Whether every loss is a number."""
         return bool(np.isfinite(self.figures).all())
 
+    @cached_property
+    def weighted(self) -> np.ndarray:
+        """The figures times what each row weighs: its tokens over the mean of all rows'."""
+        count = (self.labels != IGNORED).sum(axis=1, keepdims=True)
+        if not len(count) or (count == count[0]).all():
+            return self.figures
+        return self.figures * (count / count.mean())
+
     @property
     def right(self) -> np.ndarray:
-        """Share of the tokens that were the most likely one, [rows]."""
-        return self.figures[:, len(TEMPERATURES)]
+        """Share of the tokens that were the most likely one, weighted, [rows]."""
+        return self.weighted[:, len(TEMPERATURES)]
 
     @property
     def calibration_error(self) -> float:
         """Expected calibration error over all tokens."""
-        gaps = self.figures[:, len(TEMPERATURES) + 1 :]
+        gaps = self.weighted[:, len(TEMPERATURES) + 1 :]
         return float(np.abs(gaps.mean(axis=0)).sum())
 
     def losses(self, temperature: float = 1.0) -> np.ndarray:
-        """Mean cross-entropy of each row's tokens in nats, at one of `TEMPERATURES`."""
-        return self.figures[:, TEMPERATURES.index(temperature)]
+        """Mean cross-entropy of a row's tokens in nats, weighted, at one of `TEMPERATURES`."""
+        return self.weighted[:, TEMPERATURES.index(temperature)]
 
     def fitted_temperature(self) -> float:
         """The one of `TEMPERATURES` with the least mean loss; of equals, the one nearest to 1."""
-        losses = self.figures[:, : len(TEMPERATURES)].mean(axis=0)
+        losses = self.weighted[:, : len(TEMPERATURES)].mean(axis=0)
         return min(zip(TEMPERATURES, losses, strict=True), key=lambda t: (t[1], abs(t[0] - 1)))[0]
 
 
@@ -105,13 +116,13 @@ def rows_at_once(tokens: int, vocabulary: int) -> int:
 def figures_of(logits: Tensor, labels: Tensor) -> Tensor:
     """Figures of rows of logits [rows, tokens, vocabulary]: float64 [rows, figures] on the CPU.
 
-    labels: [rows, tokens], the token that follows at every place; as many `IGNORED` in each row.
+    labels: [rows, tokens], the token that follows at every place, or `IGNORED`.
     Returns: mean loss at each of `TEMPERATURES`; share that was right; and for every bin of
     confidence the sum of right minus confidence, as a share of the row's tokens.
     """
     asked = labels != IGNORED
     said = logits[asked].float()
-    wanted, count = labels[asked], int(asked[0].sum())
+    wanted, count = labels[asked], asked.sum(1, keepdim=True)
     chosen = said.gather(1, wanted.unsqueeze(1)).squeeze(1)
     columns = [(said / t).logsumexp(1) - chosen / t for t in TEMPERATURES]
     right = (said.argmax(1) == wanted) & ~said.isnan().any(1)
@@ -119,4 +130,7 @@ def figures_of(logits: Tensor, labels: Tensor) -> Tensor:
     bins = (confidence.nan_to_num() * BINS).ceil().long().sub(1).clamp(0, BINS - 1)
     gaps = F.one_hot(bins, BINS) * (right.float() - confidence).unsqueeze(1)
     figures = torch.cat([torch.stack([*columns, right.float()], 1), gaps], 1)
-    return figures.double().unflatten(0, (len(labels), count)).mean(1).cpu()
+    # Laid out by row again, so that the order of the sum does not depend on the other rows.
+    placed = figures.new_zeros((*labels.shape, figures.shape[1]), dtype=torch.float64)
+    placed[asked] = figures.double()
+    return (placed.sum(1) / count.clamp(min=1)).cpu()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from transformers import PreTrainedModel
+
 from hubmerge.fuse.options import settled
 from hubmerge.fuse.result import Soup
 from hubmerge.pipeline.auto_fuse import FusionTrial
@@ -14,9 +16,9 @@ from hubmerge.reporting.schema import fusion as fused
 from hubmerge.utils.parent_names import roles
 
 
-def fusion_record(run: Run, model: FusedModel) -> dict[str, Any]:
-    """The fields of a report's method that are about its fusion."""
-    fusion, made, subset = model.fusion, model.fused, run.methods.subset
+def fusion_record(run: Run, model: FusedModel, a: PreTrainedModel) -> dict[str, Any]:
+    """The fields of a report's method that are about its fusion. a: the first parent."""
+    fusion, made, subset = model.fusion, model.fused, run.methods.subset.of_model(a)
     options = settled(fusion.name, fusion.options, run.recipe.fuse_options)
     return {
         "fuse": fusion.name,

@@ -72,7 +72,7 @@ class MergeInputs:
         """What matchers may look at."""
         if self.splits is None:
             return MatchRows()
-        return MatchRows(batches=self.splits.learning, validation=self.splits.validation)
+        return MatchRows(batches=self.splits.learning, validation=self.splits.watched)
 
 
 def load(run: Run) -> MergeInputs:
@@ -102,7 +102,7 @@ def load(run: Run) -> MergeInputs:
             statistics=NoBatches(),
             streamed=True,
         )
-    splits = open_data_splits(run, models[0], heads)
+    splits = open_data_splits(run, models, heads)
     if run.recipe.survey and splits is not None:
         check_validation_rows(splits)
     inputs = merge_inputs(models, alignment, splits, run.methods, run.recipe.seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hubmerge.data.dataset import open_data
 from hubmerge.data.reading import ReadFor, refuse_size
 from hubmerge.data.rows import choose_rows, training_rows
@@ -12,19 +14,27 @@ from hubmerge.matching import learners
 from hubmerge.models.joint_head import JointHead
 from hubmerge.pipeline.context import Run
 from hubmerge.recipe import Recipe
-from hubmerge.tasks import require_task
+from hubmerge.tasks import require_one_of_n, require_task
 
 
 def open_data_splits(
-    run: Run, a: LoadedModel, heads: JointHead | None = None, *, labelled: bool = True
+    run: Run,
+    models: Sequence[LoadedModel],
+    heads: JointHead | None = None,
+    *,
+    labelled: bool = True,
 ) -> DataSplits | None:
-    """The run's data, divided for models like `a` (with these heads); None without any.
+    """The run's data, divided for these models (with these heads); None without any.
 
     Called by all processes alike; the main one fetches and fills the caches first.
+    Raises: as `open_splits`; RecipeError, if rows need labels and those of a model do not exclude
+    each other.
     """
-    source, workers = run.sources.dataset, run.workers
+    source, workers, a = run.sources.dataset, run.workers, models[0]
     if source is None:
         return None
+    if labelled:
+        require_one_of_n((model.config, model.source.ref) for model in models)
     folder = str(workers.on_main(lambda: fetch(source)))
     workers.on_main(lambda: open_splits(folder, run.recipe, a, heads, labelled=labelled).rows)
     return open_splits(folder, run.recipe, a, heads, labelled=labelled)
@@ -74,7 +84,8 @@ def open_splits(
     )
     rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
     calibration = reading.batches(rows.calibration, False)
-    refuse_size(reading.batches(rows.evaluation, False), a.model, wanted.id)
+    if data.image_column is not None:
+        refuse_size(reading.batches(rows.evaluation, False), a.model, wanted.id)
     learning, notes, used = calibration, list(rows.notes), len(rows.calibration)
     if (learner := learners().get(recipe.match)) is not None:
         learned = learning_rows(
@@ -89,15 +100,18 @@ def open_splits(
     training = None
     if recipe.train_samples is not None:
         trained, again = training_rows(data, recipe.train_samples, used)
-        training = TrainingRows(rows=trained, used=again, batches=reading.batches(trained, True))
+        training = TrainingRows(rows=trained, used=again, batches=reading.measured(trained))
+    validation = reading.measured(rows.validation)
+    watched = validation if reading.by_row is None else reading.batches(rows.validation, True)
     return DataSplits(
         data=data,
         rows=rows,
         reading=reading,
         calibration=calibration,
-        validation=reading.batches(rows.validation, True),
-        evaluation=reading.batches(rows.evaluation, True),
+        validation=validation,
+        evaluation=reading.measured(rows.evaluation),
         learning=learning,
+        watched=watched,
         notes=(*notes, *reading.notes),
         training=training,
     )

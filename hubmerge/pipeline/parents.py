@@ -228,4 +228,5 @@ def _relabelled(
 
 def _unmoved(spec: Spec) -> Match:
     """The match of a model that stays as it is."""
+    spec = spec.permutations_only
     return Match("none", spec, identity(spec), "what shares the base's basin was left as it is", ())

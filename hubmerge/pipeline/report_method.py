@@ -65,7 +65,7 @@ def _method(results: RunResults) -> schema.MethodRecord:
         ],
         outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
         unrepaired=unrepaired(results),
-        **fusion_record(results.run, fused),
+        **fusion_record(results.run, fused, results.inputs.models[0].model),
     )
 
 

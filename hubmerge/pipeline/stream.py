@@ -81,7 +81,7 @@ def write_tensors(
             base=None if base is None else opened(base),
             weights=tuple(weights),
             given=Given(seed=run.recipe.seed, options=run.recipe.fuse_options),
-            subset=run.methods.subset,
+            subset=run.methods.subset.of_model(models[0].model),
         )
         shards = Shards.as_in(parents[0].file_of, work.slots())
         written = stream_fusion(work, shards, folder, run.workers.threads)

@@ -53,6 +53,7 @@ from hubmerge.specs.spec import Spec
 from hubmerge.tasks import (
     DEFAULT_WORDS,
     has_classes,
+    require_one_of_n,
     require_task,
     task_of,
     why_unmeasured,
@@ -108,6 +109,7 @@ def make_plan(run: PlannedRun) -> Plan:
     task = task_of(config)
     if sources.dataset is not None:
         require_task(config, descriptions[0].source.ref)
+        require_one_of_n((each.config, each.source.ref) for each in descriptions)
     data = _checked_data(recipe, sources.dataset)
     model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
     refuse_misfit(model, descriptions[0].processor, descriptions[0].source.ref)

@@ -73,8 +73,8 @@ class DataRecipe(RecipePart):
         int | None,
         Field(ge=2),
         Option(
-            "Tokens per block of text, for language models. Default: 128, or the model's "
-            "maximum if that is less.",
+            "Tokens of a text that are measured at most, for language models. Default: 128, or "
+            "the model's maximum if that is less.",
             group=DATA,
             also=MATCHING,
             label="",

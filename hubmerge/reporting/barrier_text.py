@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hubmerge.evaluation.results import Barrier, Curve
-from hubmerge.reporting.numbers import MISSING, between, count, figure, interval, share
+from hubmerge.reporting.numbers import MISSING, between, count, figure, interval, share, too_few
 from hubmerge.reporting.path_verdict import settle
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import tolerances_of, words_of
@@ -66,7 +66,11 @@ def barrier_sentence(report: Report) -> str:
         if naive.error_barrier is not None:
             without += f", and of the error rate {figure(naive.error_barrier.value)}"
     claim = CLAIMS[settle(best.calibrated_barrier, tolerances_of(report))]
-    return f"{claim} on the straight path {between(report)}: {said}{without}.{_unsettled(best)}"
+    unit = report.data.unit if report.data else "rows"
+    few = too_few(best.barrier, best.n, unit)
+    return (
+        f"{claim} on the straight path {between(report)}: {said}{without}.{few}{_unsettled(best)}"
+    )
 
 
 def barrier_cell(barrier: Barrier | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hubmerge.evaluation.bootstrap import LEAST_ROWS
 from hubmerge.evaluation.results import Barrier
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_of
@@ -45,10 +46,19 @@ def signed(value: float | None, digits: int = 3) -> str:
 
 
 def interval(barrier: Barrier | None) -> str:
-    """0.052 with bounds: "0.052 (0.041 to 0.063)"."""
+    """0.052 with bounds: "0.052 (0.041 to 0.063)"; without, "0.052"."""
     if barrier is None:
         return MISSING
+    if barrier.low is None:
+        return figure(barrier.value)
     return f"{figure(barrier.value)} ({figure(barrier.low)} to {figure(barrier.high)})"
+
+
+def too_few(barrier: Barrier, n: int, unit: str) -> str:
+    """What is said of a barrier without an interval; empty where there is one."""
+    if barrier.low is not None:
+        return ""
+    return f" {count(n)} {unit} are too few for an interval: at least {LEAST_ROWS} are needed."
 
 
 def share(value: float) -> str:

@@ -5,20 +5,21 @@ one-sided 95% bounds.
 
 no barrier    the upper bound lies below 0.01 nats
 a barrier     the lower bound lies above 0
-cannot tell   otherwise: an interval that merely contains 0 proves nothing
+cannot tell   otherwise: an interval that merely contains 0 proves nothing; and always of fewer than
+              30 rows, which have no interval
 """
 
 from __future__ import annotations
 
 from hubmerge.evaluation.results import Barrier
-from hubmerge.reporting.numbers import count, interval
+from hubmerge.reporting.numbers import count, interval, too_few
 from hubmerge.reporting.schema.survey_results import Settled
 from hubmerge.tasks import DEFAULT_TOLERANCES, Tolerances
 
 
 def settle(barrier: Barrier | None, tolerances: Tolerances = DEFAULT_TOLERANCES) -> Settled:
-    """The rule above; without temperatures it cannot be decided."""
-    if barrier is None:
+    """The rule above; without temperatures, or without an interval, it cannot be decided."""
+    if barrier is None or barrier.low is None or barrier.high is None:
         return "cannot tell"
     if barrier.high < tolerances.loss:
         return "no barrier"
@@ -37,4 +38,5 @@ def barrier_claim(what: str, barrier: Barrier | None, n: int, unit: str) -> str:
         case "a barrier":
             return f"A barrier along {what}: {figures}."
         case "cannot tell":
-            return f"Cannot tell whether {what} has a barrier: {figures}."
+            few = too_few(barrier, n, unit)
+            return f"Cannot tell whether {what} has a barrier: {figures}.{few}"

@@ -13,7 +13,7 @@ as good                    against each parent surely less than 0.01 accuracy is
                            are added (upper bound below 0.01)
 worse                      against some parent the accuracy is surely lower (upper bound below
                            0) or the calibrated loss surely higher (lower bound above 0)
-cannot tell                otherwise
+cannot tell                otherwise, and always on fewer than 30 rows, which have no bounds
 
 Limits are those of most tasks; a task may have others (`Tolerances`). Without temperatures (no
 validation rows) the calibrated loss is unknown, so only "do not use", "worse" and "cannot tell"
@@ -28,6 +28,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from hubmerge.evaluation.bootstrap import LEAST_ROWS, is_enough
 from hubmerge.evaluation.results import Comparison
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.numbers import count, everyone, figure
@@ -68,7 +69,11 @@ def rule(tolerances: Tolerances, words: Words, parents: int = 2) -> list[tuple[s
             "worse",
             f"against a parent, {right} is certainly lower or calibrated loss higher",
         ),
-        ("cannot tell", "none of these is certain at this number of rows"),
+        (
+            "cannot tell",
+            "none of these is certain at this number of rows, or there are fewer than "
+            f"{LEAST_ROWS} rows, of which nothing is certain",
+        ),
     ]
 
 
@@ -100,8 +105,12 @@ def judge(
         return Verdict("do not use", "Do not use: some outputs of the merge are not finite.")
     if len(parents) < 2:
         return Verdict("cannot tell", f"Cannot tell, because nothing was evaluated: {unmeasured}.")
+    rows = min(parent.n for parent in parents)
+    figures = _figures(contenders, rows, unit, words)
+    if not is_enough(rows):
+        few = f"{count(LEAST_ROWS)} test {unit} are the fewest that anything is concluded from."
+        return Verdict("cannot tell", f"Cannot tell: {figures}. {few}{remark}")
     name = _decided(parents, tolerances)
-    figures = _figures(contenders, min(parent.n for parent in parents), unit, words)
     match name:
         case "do not use":
             lost = -min(parent.accuracy_difference for parent in parents)
@@ -123,7 +132,7 @@ def headline(sentence: str) -> str:
 
 
 def _decided(parents: Sequence[Comparison], tolerances: Tolerances) -> VerdictName:
-    if any(parent.accuracy_high < -tolerances.collapse for parent in parents):
+    if any(_surely_less_accurate(parent, -tolerances.collapse) for parent in parents):
         return "do not use"
     if all(_surely_within(parent, NOTHING) for parent in parents):
         return "better than both parents" if len(parents) == 2 else "better than all parents"
@@ -137,14 +146,15 @@ def _decided(parents: Sequence[Comparison], tolerances: Tolerances) -> VerdictNa
 def _surely_within(parent: Comparison, tolerances: Tolerances) -> bool:
     """Whether surely less is lost in accuracy and added in calibrated loss than may be."""
     return (
-        parent.accuracy_low > -tolerances.accuracy
+        parent.accuracy_low is not None
+        and parent.accuracy_low > -tolerances.accuracy
         and parent.calibrated_loss_high is not None
         and parent.calibrated_loss_high < tolerances.loss
     )
 
 
-def _surely_less_accurate(parent: Comparison) -> bool:
-    return parent.accuracy_high < 0
+def _surely_less_accurate(parent: Comparison, than: float = 0.0) -> bool:
+    return parent.accuracy_high is not None and parent.accuracy_high < than
 
 
 def _surely_more_loss(parent: Comparison) -> bool:
@@ -197,7 +207,7 @@ def _rows_for_as_good(parents: Sequence[Comparison], tolerances: Tolerances) -> 
         for rows in (
             _rows(
                 parent.n,
-                parent.accuracy_difference - parent.accuracy_low,
+                parent.accuracy_difference - (parent.accuracy_low or 0.0),
                 parent.accuracy_difference + tolerances.accuracy,
             ),
             _rows(
@@ -217,7 +227,7 @@ def _rows_for_worse(parents: Sequence[Comparison]) -> float:
         for rows in (
             _rows(
                 parent.n,
-                parent.accuracy_high - parent.accuracy_difference,
+                (parent.accuracy_high or 0.0) - parent.accuracy_difference,
                 -parent.accuracy_difference,
             ),
             _rows(

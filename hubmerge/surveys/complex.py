@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import action
+from hubmerge.evaluation.bootstrap import LEAST_ROWS, is_enough
 from hubmerge.evaluation.curve import CURVE_ROWS
 from hubmerge.evaluation.results import Barrier
 from hubmerge.hub.target import check_folder
@@ -75,7 +76,7 @@ def survey_complex(
         alone=[face[0] for face in found.maximal if len(face) == 1],
         routes=_routes(inputs, found),
         n=min(splits.evaluation.rows, CURVE_ROWS),
-        sentence=_sentence(found),
+        sentence=_sentence(found, min(splits.evaluation.rows, splits.validation.rows)),
     )
     inputs.workers.on_main(lambda: write_survey(result, inputs, out))
     return result
@@ -103,7 +104,13 @@ def _routes(inputs: SurveyInputs, found: Complex) -> list[ComplexPath]:
     return ways
 
 
-def _sentence(found: Complex) -> str:
+def _sentence(found: Complex, rows: int) -> str:
+    """rows: of the smaller set, of those it was found on and those it is reported on."""
+    if not is_enough(rows):
+        return (
+            f"Cannot tell which of the {found.count} models are connected by low loss: {rows} rows "
+            f"are too few, at least {LEAST_ROWS} are needed."
+        )
     names = parent_letters(found.count)
     said = ["".join(names[k] for k in face) for face in found.maximal if len(face) > 1]
     if not said:

@@ -1,5 +1,6 @@
 """What kinds of models there are, and all that is done differently for each: one file, one task."""
 
+from hubmerge.tasks._problem import ONE_OF_N, require_one_of_n, why_not_one_of_n
 from hubmerge.tasks._registry import (
     NO_DATA,
     companion_files,
@@ -27,6 +28,7 @@ __all__ = [
     "DEFAULT_TOLERANCES",
     "DEFAULT_WORDS",
     "NO_DATA",
+    "ONE_OF_N",
     "Example",
     "Task",
     "Tolerances",
@@ -37,9 +39,11 @@ __all__ = [
     "hub_names",
     "probe_for",
     "register",
+    "require_one_of_n",
     "require_task",
     "task_of",
     "task_of_model",
     "tasks",
+    "why_not_one_of_n",
     "why_unmeasured",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hubmerge.data.pixels import to_mode
 from hubmerge.errors import DataError, HubmergeError, NotFoundError, TargetError
 from hubmerge.utils.events import Stage, emit
 
@@ -86,7 +87,7 @@ def predict(request: Mapping[str, Any]) -> Answer:
     import torch
 
     from hubmerge.hub.load import load
-    from hubmerge.tasks import has_classes
+    from hubmerge.tasks import has_classes, why_not_one_of_n
 
     image = open_image(base64.b64decode(request["image"]))
     noted = Path(request["folder"]) / CONTENDERS
@@ -99,6 +100,8 @@ def predict(request: Mapping[str, Any]) -> Answer:
         loaded = load(folder)
         if loaded.processor is None or not has_classes(loaded.config):
             raise DataError("these models do not take images, or have no classes")
+        if (why := why_not_one_of_n(loaded.config)) is not None:
+            raise DataError("no class can be named that is the right one", found=why)
         inputs = loaded.processor(image, return_tensors="pt")
         with torch.inference_mode():
             shares = loaded.model(**inputs).logits[0].double().softmax(0)
@@ -119,7 +122,7 @@ def open_image(content: bytes) -> Any:
         with Image.open(io.BytesIO(content), formats=FORMATS) as found:
             if found.width * found.height > MAX_PIXELS:
                 raise DataError("the image is too large", found=f"{found.width} x {found.height}")
-            return found.convert("RGB")
+            return to_mode(found, "RGB")
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise many types

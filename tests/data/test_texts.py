@@ -1,4 +1,4 @@
-"""Texts become blocks: disjoint, deterministic, all of one length."""
+"""Texts become rows of their own, or blocks of one length: disjoint and deterministic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datasets import Dataset, DatasetDict
 
 from hubmerge.data.dataset import open_data
 from hubmerge.data.reading import ReadFor, read_texts
-from hubmerge.data.rows import choose_rows
+from hubmerge.data.rows import RowSet, choose_rows
 from hubmerge.data.texts import IGNORED, TOKENS
 from hubmerge.errors import DataError
 from tests.helpers import texts
@@ -46,7 +46,7 @@ def test_a_block_is_texts_end_to_end(folder):
     assert ids.shape == (len(line) // 10, 10)
     assert batches.labels[:, :-1].equal(ids[:, 1:])
     assert (batches.labels[:, -1] == IGNORED).all()
-    assert found.unit == "blocks of 10 tokens"
+    assert found.unit == "texts"
     assert found.columns == {"text": "story"}
 
 
@@ -71,7 +71,7 @@ def test_there_are_no_more_blocks_than_texts(folder):
 
 def test_the_length_is_what_the_model_takes_at_most(folder):
     assert texts.TOKENS < TOKENS
-    assert reading(folder)[1].unit == f"blocks of {texts.TOKENS} tokens"
+    assert f"first {texts.TOKENS} tokens at most" in reading(folder)[1].notes[0]
     with pytest.raises(DataError, match=r"17 tokens(.|\n)*takes 16"):
         reading(folder, 17)
 
@@ -97,8 +97,44 @@ def test_a_usual_name_goes_before_others(tmp_path):
         reading(tmp_path / "unsure")
 
 
-def test_what_is_no_text_is_refused(tmp_path):
+def test_a_text_is_a_row(folder):
+    data, found = reading(folder, 10)
+    rows = choose_rows(data).evaluation
+    cut = texts.tokenizer()
+    measured = found.measured(rows)
+    assert measured.rows == len(rows)
+    for row, number in enumerate(rows.indices):
+        tokens = [*cut(data.splits["test"][number]["story"])["input_ids"], 0]
+        assert measured[0].inputs["input_ids"][row].tolist() == tokens
+        assert measured.labels[row].tolist() == [*tokens[1:], IGNORED]
+
+
+def test_long_texts_are_measured_on_their_beginning_and_short_ones_not_at_all(tmp_path):
+    long = " ".join(["the cat sees a dog ."] * 9)
+    given = {"text": [long, "the cat .", "", "   ", "cat"] * 40}
+    Dataset.from_dict(given).save_to_disk(str(tmp_path / "long"))
+    cut = texts.tokenizer()
+    cut.eos_token = None
+    data, found = reading(tmp_path / "long", 12, cut)
+    rows = RowSet(data.split, tuple(range(10)), 10)
+    measured = found.measured(rows)
+    lengths = (measured.labels != IGNORED).sum(1).tolist()
+    assert lengths == [11, 2, 11, 2]
+    assert measured[0].inputs["input_ids"].shape == (4, 12)
+
+
+def test_texts_of_blanks_are_left_out_and_said(tmp_path):
+    given = {"text": ["the cat .", "", " \n "] * 12}
+    Dataset.from_dict(given).save_to_disk(str(tmp_path / "blanks"))
+    data, _ = reading(tmp_path / "blanks")
+    assert data.notes == ('24 rows of split "train" have nothing but blanks and were left out',)
+    rows = choose_rows(data)
+    sets = (rows.calibration, rows.validation, rows.evaluation)
+    assert {n % 3 for each in sets for n in each.indices} == {0}
+    assert sum(map(len, sets)) == 12
+
+
+def test_texts_that_are_missing_are_refused(tmp_path):
     Dataset.from_dict({"text": ["the cat .", None] * 5}).save_to_disk(str(tmp_path / "gaps"))
-    data, found = reading(tmp_path / "gaps")
-    with pytest.raises(DataError, match="holds no text"):
-        found.batches(choose_rows(data).evaluation, True)
+    with pytest.raises(DataError, match=r"5 of 10 rows(.|\n)*have no text(.|\n)*rows 1, 3, 5"):
+        reading(tmp_path / "gaps")

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from hubmerge.evaluation.bootstrap import bounds, resampled_means
+from hubmerge.evaluation.bootstrap import NO_BOUNDS, bounds, is_enough, resampled_means
 from hubmerge.evaluation.results import Barrier
 
 VERTEX, EDGE, FACE, INSIDE = "vertex", "edge", "face", "inside"
@@ -47,10 +47,13 @@ def excess(losses: np.ndarray, ends: np.ndarray, shares: np.ndarray) -> np.ndarr
 
 
 def simplex_barrier(rise: np.ndarray) -> Barrier:
-    """The largest mean excess [places, rows], with its paired bootstrap interval.
+    """The largest mean excess [places, rows], with its paired bootstrap interval, if there are rows
+    enough for one.
 
     The maximum is taken anew in every resample. `at` is the number of the place.
     """
     top = int(rise.mean(1).argmax())
-    low, high = bounds(resampled_means(rise).max(axis=1))
+    low, high = NO_BOUNDS
+    if is_enough(rise.shape[1]):
+        low, high = bounds(resampled_means(rise).max(axis=1))
     return Barrier(value=float(rise[top].mean()), at=float(top), low=low, high=high)

@@ -197,7 +197,7 @@ class MethodRecord(ReportPart):
     lam_chosen: Literal["given", "on validation rows"]
     seed: int
     tried: list[Attempt] = Field(default_factory=list)
-    """What was tried to choose the matcher; empty where it was given."""
+    """What was tried; empty where the matcher was given, and what it found was kept."""
     outcome: str | None
     """The matcher's last word, such as "converged"."""
     spaces: list[SpaceRecord]
