@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from hubmerge.cli import options as o
@@ -52,7 +53,8 @@ def _text(found: Diagnosis, dataset: str | None) -> str:
         "",
         right_of_first([("space", "units", "moved", "alike", "gained"), *rows]),
     ]
-    data = f" --dataset {dataset}" if dataset else ""
+    data = f" --dataset {shlex.quote(dataset)}" if dataset else ""
     lines += ["", found.why, ""]
-    lines += [f"hubmerge merge A B --match {found.match} --fuse {found.fuse}{data}"]
+    models = shlex.join(found.models)
+    lines += [f"hubmerge merge {models} --match {found.match} --fuse {found.fuse}{data}"]
     return "\n".join(lines)

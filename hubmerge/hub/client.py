@@ -37,7 +37,7 @@ from hubmerge.errors import (
     RecipeError,
     ResourceError,
 )
-from hubmerge.errors.wording import action
+from hubmerge.errors.wording import action, quoted
 from hubmerge.utils.progress import is_quiet
 
 R = TypeVar("R")
@@ -186,7 +186,8 @@ def _translated(error: Exception, ref: str, repo_type: RepoType) -> HubmergeErro
     if isinstance(error, HfHubHTTPError):
         return _refused(error, ref, name)
     if isinstance(error, HFValidationError):
-        return RecipeError(f"{ref!r} is no name of a {name}", found=_first_line(error))
+        said = _first_line(error).replace(repr(ref), "it")
+        return RecipeError(f"{quoted(ref)} is no name of a {name}", found=said[:200])
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return ResourceError(
             "the disk is full", found=str(error), hint="make room, then start it again: it resumes"

@@ -11,7 +11,7 @@ from huggingface_hub.utils import SafetensorsFileMetadata
 
 from hubmerge.errors import WeightsError
 from hubmerge.hub.client import ask, client
-from hubmerge.hub.fetch import fetch_file, file_sizes
+from hubmerge.hub.fetch import fetch_file, fetched_apart, file_sizes
 from hubmerge.hub.layout import (
     FLOATING,
     TensorHeader,
@@ -20,7 +20,9 @@ from hubmerge.hub.layout import (
     truncated,
     weight_files,
 )
+from hubmerge.hub.other_formats import pointer
 from hubmerge.hub.source import Source
+from hubmerge.utils.lfs import POINTER_BYTES, is_pointer
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def _header(source: Source, name: str, size: int) -> dict[str, TensorHeader]:
         try:
             found = client().parse_safetensors_file_metadata(source.id, name, revision=source.sha)
         except SafetensorsParsingError as error:
+            if size <= POINTER_BYTES and is_pointer(fetched_apart(source, name)):
+                raise pointer(name, source.ref) from error
             raise WeightsError(
                 f"{name} is no safetensors file", found=str(error), source=source.ref
             ) from error

@@ -12,8 +12,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubmerge.errors import WeightsError
+from hubmerge.errors import HubmergeError, WeightsError
+from hubmerge.hub.other_formats import conversion, other_format, pointer, refuse_pointer
 from hubmerge.tasks import companion_files
+from hubmerge.utils.lfs import is_pointer
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
@@ -65,6 +67,8 @@ def weight_files(names: Collection[str], read: Callable[[str], str], ref: str) -
     """
     if WEIGHTS in names:
         return [WEIGHTS]
+    if INDEX in names and is_pointer(read(INDEX).encode()):
+        raise pointer(INDEX, ref)
     if INDEX in names:
         shards = sorted(set(_weight_map(read(INDEX), ref).values()))
         if missing := [shard for shard in shards if shard not in names]:
@@ -74,7 +78,7 @@ def weight_files(names: Collection[str], read: Callable[[str], str], ref: str) -
                 hint="upload the missing shards, or save the model again in one piece",
             )
         return [INDEX, *shards]
-    raise _no_weights(names, ref)
+    raise _no_weights(names, read, ref)
 
 
 def model_files(
@@ -100,6 +104,7 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
+        refuse_pointer(path)
         prefix = file.read(8)
         length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else size
         if length > size - 8:
@@ -163,18 +168,15 @@ def _weight_map(text: str, ref: str) -> dict[str, str]:
     return mapping
 
 
-def _no_weights(names: Collection[str], ref: str) -> WeightsError:
-    if "adapter_config.json" in names:
-        return WeightsError(
-            f"{ref} is an adapter, not a whole model",
-            hint="merge the adapter into its base model first (peft: `merge_and_unload`)",
-        )
+def _no_weights(names: Collection[str], read: Callable[[str], str], ref: str) -> HubmergeError:
+    if (error := other_format(names, read, ref)) is not None:
+        return error
     if others := sorted(name for name in names if name.endswith(PICKLES)):
         return WeightsError(
             f"{ref} has no safetensors weights",
             found=", ".join(others[:5]) + ": pickled weights can run code, so they are not opened",
             hint="convert once, where you trust the file:\n"
-            "CLASS.from_pretrained(ID).save_pretrained(DIR), CLASS being the one its card names\n"
+            f"{conversion(read, names, ref)}\n"
             "or ask for it at https://huggingface.co/spaces/safetensors/convert",
         )
     return WeightsError(

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from hubmerge.errors import MismatchError, WeightsError
+from hubmerge.hub.other_formats import refuse_pointer
 
 TOKENIZER = "tokenizer_config.json"
 FILES = (
@@ -41,8 +42,11 @@ def load_tokenizer(
 
     config: the model's, where it was read already.
     """
-    if not any((folder / name).is_file() for name in FILES):
+    held = [folder / name for name in FILES if (folder / name).is_file()]
+    if not held:
         return None
+    for path in held:
+        refuse_pointer(path)
     try:
         return AutoTokenizer.from_pretrained(
             folder, config=config, trust_remote_code=trust_remote_code, local_files_only=True
