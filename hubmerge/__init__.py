@@ -30,6 +30,7 @@ _HOMES = {
     "plan": "hubmerge.pipeline.plan",
     "Destination": "hubmerge.hub.destination",
     "MergeResult": "hubmerge.pipeline.run",
+    "DataRecipe": "hubmerge.recipe",
     "Recipe": "hubmerge.recipe",
     "diagnose": "hubmerge.surveys.diagnose",
     "find_path": "hubmerge.surveys.path",
@@ -40,7 +41,8 @@ _HOMES = {
     "verify": "hubmerge.verification",
     "Verification": "hubmerge.verification",
 }
-"""Public name -> where it lives; looked up when first used."""
+"""Public name -> where it lives; looked up when first used. `__init__.pyi` says the same to type
+checkers and editors."""
 
 __all__ = sorted([*_HOMES, "__version__"])
 
@@ -53,6 +55,11 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion; nothing of them is imported."""
+    return __all__
 
 
 _is_command = sys.argv[:1] == ["-m"] or Path(*sys.argv[:1]).stem == "hubmerge"

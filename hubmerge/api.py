@@ -1,33 +1,39 @@
 """The five lines everyone meets: load, match, merge, report, in memory and by hand.
 
-They do what `hubmerge.run` does, step by step, without writing anything.
+They do what `hubmerge.run` does, step by step, and write nothing until `save_pretrained` or
+`push_to_hub` is called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path as Folder
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse.options import Value
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.load import LoadedModel
-from hubmerge.hub.load import load as load
+from hubmerge.hub.load import load as load_source
+from hubmerge.hub.publish import Published
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
 from hubmerge.models.joint_head import JointHead
 from hubmerge.models.states import with_state
 from hubmerge.options.declared import documented
-from hubmerge.pipeline.align import paths_between
+from hubmerge.pipeline.align import Alignment, paths_between
 from hubmerge.pipeline.apply_matches import apply_matches
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.find_matches import match_models
+from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.fuse import fuse as fuse_aligned
-from hubmerge.pipeline.load import check_rows, joint_head, merge_inputs
+from hubmerge.pipeline.load import MergeInputs, check_rows, joint_head, merge_inputs
 from hubmerge.pipeline.methods import checked_methods
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import (
@@ -37,20 +43,49 @@ from hubmerge.pipeline.parents import (
     prepare_parents,
     without_base,
 )
+from hubmerge.pipeline.publish import publish_folder
 from hubmerge.pipeline.repair import choose_repair
-from hubmerge.pipeline.save import read_back, write_model
-from hubmerge.pipeline.sources import Sources
-from hubmerge.recipe import SAME, Recipe, make_recipe
+from hubmerge.pipeline.report import write_report
+from hubmerge.pipeline.results import RunResults
+from hubmerge.pipeline.save import save
+from hubmerge.pipeline.sources import Sources, pinned_recipe
+from hubmerge.planning.make_plan import make_plan
+from hubmerge.recipe import AUTO, SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.atomic_folder import atomic_folder
 from hubmerge.utils.checked_calls import checked
+from hubmerge.utils.in_memory import stored_model
+from hubmerge.utils.shown import Shown
 from hubmerge.utils.workers import Workers
 
 HALVES = (0.5, 0.5)
 
 
-@dataclass(kw_only=True)
+@checked
+def load(
+    model: str | PreTrainedModel,
+    trust_remote_code: bool = False,
+    *,
+    processor: Any = None,
+    tokenizer: Any = None,
+) -> LoadedModel:
+    """A model ready for work: from the Hub, from a folder, or one that is in memory.
+
+    Parameters:
+        model: a Hub id, id@revision or folder; or a model of transformers, which is taken as it is
+            now and known by the hash of its content from then on.
+        processor, tokenizer: what belongs to a model in memory.
+
+    Raises: as `hubmerge.run`; WeightsError, if a key is missing, unexpected or mis-shaped, a weight
+    is not finite, or the processor makes images the model does not take.
+    """
+    if isinstance(model, str):
+        return load_source(model, trust_remote_code)
+    return load_source(str(stored_model(model, processor, tokenizer)), trust_remote_code)
+
+
+@dataclass(kw_only=True, repr=False)
 class Aligned(LoadedModel):
     """Model B aligned with model A, and A in the form it was aligned with.
 
@@ -60,21 +95,25 @@ class Aligned(LoadedModel):
     anchor: LoadedModel
     heads: JointHead | None = None
     """The one head of both, if their label sets differ."""
+    match: Match
+    """What aligned it."""
 
 
-@dataclass(frozen=True)
-class Found:
+@dataclass(frozen=True, repr=False)
+class Found(Shown):
     """What `match` found: `.apply(b)` aligns model B; `.match` says how well."""
 
     parents: Parents
     match: Match
     heads: JointHead | None = None
+    text_by = "hubmerge.api:found_text"
 
-    def apply(self, b: LoadedModel) -> Aligned:
+    def apply(self, b: LoadedModel | PreTrainedModel) -> Aligned:
         """`b` with its classes in A's order and its units aligned; its function is the same.
 
         Raises: MismatchError, if `b` is not the model that was matched.
         """
+        b = _in_memory(b)
         a, wanted = self.parents.loaded
         if b.source != wanted.source:
             raise MismatchError(f"this alignment is for {wanted.source.ref}", found=b.source.ref)
@@ -82,15 +121,31 @@ class Found:
             apply_matches(self.parents, [self.match]), None, HALVES
         )
         holder = _holding(wanted, last, a)
-        return Aligned(**vars(holder), anchor=_holding(a, first, a), heads=self.heads)
-
-    def __str__(self) -> str:
-        return match_text(self.match)
+        anchor = _holding(a, first, a)
+        return Aligned(**vars(holder), anchor=anchor, heads=self.heads, match=self.match)
 
 
-@dataclass
-class Merged:
-    """A merge in memory: an ordinary transformers model, and where it came from."""
+def found_text(found: Found) -> str:
+    """What was found, a line per space."""
+    return match_text(found.match)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeSteps:
+    """What the steps of a merge in memory found, for its report."""
+
+    run: Run
+    inputs: MergeInputs
+    alignment: Alignment
+    fused: FusedModel
+
+
+@dataclass(repr=False)
+class Merged(Shown):
+    """A merge in memory: an ordinary transformers model, and where it came from.
+
+    model: yours to use. a, b: what was merged. t: the weight of B. repair, fuse: the methods.
+    """
 
     model: torch.nn.Module
     a: LoadedModel
@@ -99,28 +154,72 @@ class Merged:
     repair: str
     fuse: str
     """The fusion that made it: the one that was named, or, of `auto`, the one that was kept."""
+    steps: MergeSteps = field(kw_only=True)
+    text_by = "hubmerge.api:report"
 
-    def save(self, folder: str | Folder) -> Folder:
-        """Writes a stock checkpoint with A's processor and reads it back to prove it whole.
+    def save_pretrained(self, folder: str | Folder) -> Folder:
+        """Writes a stock checkpoint with A's processor, recipe, report and card, and reads it back.
 
-        Raises: TargetError, if `folder` exists; RoundTripError.
+        Returns: the folder. Raises: TargetError, if `folder` exists; RoundTripError; MismatchError,
+        if a parent's files are not those that were loaded.
         """
         target = Folder(folder)
-        state = self.model.state_dict()
+        given = self.steps
+        run = replace(given.run, destination=Destination(out=target), out=target)
+        plan = make_plan(run)
+        fused = replace(
+            given.fused, fused=replace(given.fused.fused, state=self.model.state_dict())
+        )
         with atomic_folder(target) as partial:
-            write_model(partial, (self.a, self.b), state)
-            read_back(partial, (self.a, self.b), state)
+            merge = save(run, given.inputs, fused, partial)
+            results = RunResults(
+                run=run,
+                plan=plan,
+                inputs=given.inputs,
+                alignment=given.alignment,
+                fused=fused,
+                merge=merge,
+                evaluation=None,
+                surveys=None,
+            )
+            write_report(results, partial, {})
         return target
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool | None = None,
+        create_pr: bool = False,
+        revision: str | None = None,
+        exist_ok: bool = False,
+    ) -> Published:
+        """Publishes what `save_pretrained` writes, in one commit; options as of `Destination`.
+
+        Raises: as `save_pretrained`; TargetError, AccessError, HubUnavailableError, ConflictError,
+        VerificationError.
+        """
+        destination = Destination(
+            push=repo, private=private, create_pr=create_pr, revision=revision, exist_ok=exist_ok
+        )
+        with TemporaryDirectory(prefix="hubmerge-") as beside:
+            return publish_folder(self.save_pretrained(Folder(beside) / "merge"), destination)
+
+    def _summary(self) -> str:
+        return (
+            f"{1 - self.t:g} x {self.a.source.ref} + {self.t:g} x {self.b.source.ref}, fuse "
+            f"{self.fuse}, repair {self.repair}, {type(self.model).__name__}"
+        )
 
 
 @checked
 @documented(Recipe, by="match")
 def match(
-    a: LoadedModel,
-    b: LoadedModel,
-    by: str = "weights",
+    a: LoadedModel | PreTrainedModel,
+    b: LoadedModel | PreTrainedModel,
+    by: str = AUTO,
     *,
-    dataset: str | None = None,
+    dataset: Any = None,
     align_labels: str = "name",
     symmetry: str = "auto",
     seed: int = 0,
@@ -130,6 +229,7 @@ def match(
 
     Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
     """
+    a, b = _in_memory(a), _in_memory(b)
     check_mergeable(a, b, other_labels=heads != SAME)
     recipe = make_recipe(
         models=(a.source.ref, b.source.ref),
@@ -153,23 +253,26 @@ def match(
 @checked
 @documented(Recipe, t="lam")
 def merge(
-    a: LoadedModel,
-    b: LoadedModel,
+    a: LoadedModel | PreTrainedModel,
+    b: LoadedModel | PreTrainedModel,
     t: float = 0.5,
     *,
-    fuse: str = "average",
+    fuse: str | None = None,
     fuse_options: Mapping[str, Value] | None = None,
-    base: LoadedModel | None = None,
-    repair: str = "auto",
-    dataset: str | None = None,
+    base: LoadedModel | PreTrainedModel | None = None,
+    repair: str = AUTO,
+    dataset: Any = None,
     heads: str = SAME,
 ) -> Merged:
     """(1 - t) A + t B, with B as `Found.apply` returned it (or as given: the naive average).
 
     A base comes as it is, or aligned with A as B is; it goes with heads "same". Without a `dataset`
-    repair "auto" corrects batch norm on synthetic images.
+    repair "auto" corrects batch norm on synthetic images. `fuse` is by default "average", or with a
+    base "ties". A data set is a Hub id, a folder, or a `datasets.Dataset`.
     Raises: MismatchError, also where `b` or `base` was aligned with another model than `a`.
     """
+    a, b = _in_memory(a), _in_memory(b)
+    base = None if base is None else _in_memory(base)
     others = (b,) if base is None else (b, base)
     several = heads != SAME or any(isinstance(each, Aligned) and each.heads for each in others)
     if several and base is not None:
@@ -181,7 +284,8 @@ def merge(
     a = _anchor(a, others)
     recipe = make_recipe(
         models=(a.source.ref, b.source.ref),
-        fuse=fuse,
+        match="none",
+        **({} if fuse is None else {"fuse": fuse}),
         fuse_options=dict(fuse_options or {}),
         base=base and base.source.ref,
         repair=repair,
@@ -196,23 +300,40 @@ def merge(
     inputs = merge_inputs((a, b), alignment, splits, run.methods, recipe.seed)
     check_rows(run.methods, inputs)
     chosen = choose_repair(run, inputs)
-    model = fuse_aligned(run, inputs, paths_between(run, inputs, chosen, ()))
-    repaired = chosen.name if chosen else "none"
-    return Merged(with_state(a.model, model.state), a, b, t, repaired, model.fusion.name)
+    aligned = paths_between(run, inputs, chosen, ())
+    fused = fuse_aligned(run, inputs, aligned)
+    if isinstance(b, Aligned) and base is None:
+        aligned = replace(aligned, matches=(b.match,))
+        written = recipe.model_copy(update={"match": AUTO, "alignment": "alignment"})
+        run = replace(run, written=pinned_recipe(written, run.sources))
+    return Merged(
+        with_state(a.model, fused.state),
+        a,
+        b,
+        t,
+        chosen.name if chosen else "none",
+        fused.fusion.name,
+        steps=MergeSteps(run=run, inputs=inputs, alignment=aligned, fused=fused),
+    )
+
+
+def _in_memory(model: LoadedModel | PreTrainedModel) -> LoadedModel:
+    return model if isinstance(model, LoadedModel) else load(model)
 
 
 def _run(recipe: Recipe, models: Sequence[LoadedModel], base: LoadedModel | None = None) -> Run:
     """What the steps get for models in memory."""
     methods = checked_methods(recipe)
+    sources = Sources(
+        tuple(model.source for model in models),
+        resolve(recipe.dataset.id, "dataset") if recipe.dataset else None,
+        base.source if base else None,
+    )
     return Run(
         recipe=recipe,
-        written=recipe,
+        written=pinned_recipe(recipe, sources),
         destination=Destination(),
-        sources=Sources(
-            tuple(model.source for model in models),
-            resolve(recipe.dataset.id, "dataset") if recipe.dataset else None,
-            base.source if base else None,
-        ),
+        sources=sources,
         methods=methods,
         out=Folder(),
         workers=Workers(),

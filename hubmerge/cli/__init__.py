@@ -120,6 +120,7 @@ def print_error(error: HubmergeError, *, json: bool) -> None:
             "type": kind,
             "exit_code": error.exit_code,
             "field": message.field,
+            "fields": list(error.fields),
             "what": message.what,
             "found": message.found,
             "from": message.source,

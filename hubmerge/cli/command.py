@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from hubmerge.cli.options import Output, RecipeFile, settle
+from hubmerge.cli.options import Output, RecipeFile, note, settle, took
 from hubmerge.cli.values import read
 from hubmerge.errors import RecipeError
 from hubmerge.hub.destination import Destination
@@ -76,6 +76,8 @@ def command(
         output = next((each for each in made if isinstance(each, Output)), Output())
         settle(quiet=output.quiet, json=output.json)
         act(*made)
+        if (seconds := took()) is not None:
+            note(f"took {seconds}")
 
     parameters = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),

@@ -17,7 +17,8 @@ def _complex(
     """Find the maximal low-loss simplexes among models, and the low route between every pair."""
     from hubmerge.surveys.complex import survey_complex
 
-    found = survey_complex(recipe, **dict(options), out=destination.out)
+    with o.working():
+        found = survey_complex(recipe, **dict(options), out=destination.out)
     say_found(found, json=output.json)
 
 

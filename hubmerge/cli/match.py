@@ -18,7 +18,8 @@ def _match(recipe: Recipe, destination: Destination, output: o.Output) -> None:
     from hubmerge.pipeline.find_matches import as_json, as_text, find_matches
 
     out = destination.out
-    found = find_matches(recipe, out)
+    with o.working():
+        found = find_matches(recipe, out)
     o.say(as_json(found) if output.json else as_text(found))
     if out is not None and not output.json:
         models, place = shlex.join(recipe.models), shlex.quote(str(out))

@@ -18,14 +18,24 @@ EXAMPLES = (
 
 def _merge(recipe: Recipe, destination: Destination, output: o.Output) -> None:
     """Match, merge, repair, measure, and write a stock checkpoint with its report card."""
+    from hubmerge.cli.progress.estimate import expected_stages
     from hubmerge.pipeline.run import run
     from hubmerge.reporting.text import render_text
 
-    result = run(recipe, destination)
+    o.note_choices(recipe)
+    expected = expected_stages(
+        matched=recipe.match != "none" and recipe.alignment is None,
+        measured=recipe.dataset is not None,
+        published=destination.push is not None,
+    )
+    with o.working(expected):
+        result = run(recipe, destination)
     if output.json:
         o.say(result.report.to_json().rstrip())
         return
     o.say(render_text(result.report, result.folder, COMMAND_LINE))
+    if (seconds := o.took()) is not None and not output.quiet:
+        o.say(f"took             {seconds}")
     if result.published is not None:
         published = result.published
         o.say(f"published        {published.pr_url or published.url}")

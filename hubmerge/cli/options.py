@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +16,7 @@ from hubmerge.hub.destination import Destination
 from hubmerge.landscape import options as surveys
 from hubmerge.options.declared import MODELS, OUTPUT, DeclaredOption, Option, options_of
 from hubmerge.recipe import Recipe
+from hubmerge.utils.durations import duration
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.silence import silence_libraries
 
@@ -21,7 +26,9 @@ class Output:
     """What is printed."""
 
     json: Annotated[bool, Option("Print JSON.", group=OUTPUT)] = False
-    quiet: Annotated[bool, Option("No progress bars.", group=OUTPUT, flags="-q --quiet")] = False
+    quiet: Annotated[
+        bool, Option("Print nothing but the result.", group=OUTPUT, flags="-q --quiet")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +75,56 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
+@dataclass
+class _Asked:
+    """What was asked for about what is printed."""
+
+    quiet: bool = False
+    took: float | None = None
+    """Seconds that the work took, until that is said."""
+
+
+_asked = _Asked()
+
+
+def note(text: str) -> None:
+    """Says something about the work beside its result, once, unless nothing is to be said."""
+    if is_main_process() and not _asked.quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def working(expected: tuple[str, ...] = ()) -> Iterator[None]:
+    """Inside, a terminal shows one line of progress; `took` says afterwards how long it was.
+
+    Parameters:
+        expected: the stages of a merge that will come.
+    """
+    from hubmerge.cli.progress.line import progress_line
+
+    start = time.monotonic()
+    with progress_line(expected, shown=is_main_process() and not _asked.quiet):
+        yield
+    _asked.took = time.monotonic() - start
+
+
+def took() -> str | None:
+    """How long the work took, to be said once; None if it was said, or there was none."""
+    seconds, _asked.took = _asked.took, None
+    return None if seconds is None else duration(seconds)
+
+
+def note_choices(recipe: Recipe) -> None:
+    """Says what was chosen because of another option."""
+    if recipe.fuse_by_base:
+        note(
+            f"{option_name('base')} is given: the fusion is {recipe.fuse} "
+            f"({option_name('fuse')} names another)"
+        )
+
+
 def settle(*, quiet: bool, json: bool) -> None:
-    """Silences everything but the result, where that was asked for."""
-    be_quiet(quiet or not is_main_process())
+    """Silences the libraries, whose bars and lines the one of `working` replaces."""
+    _asked.quiet = quiet
+    be_quiet()
     silence_libraries()

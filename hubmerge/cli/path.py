@@ -16,7 +16,8 @@ def _path(options: PathOptions, recipe: Recipe, destination: Destination, output
     """Find a low-loss path from A to B: align them, train a curve, measure both."""
     from hubmerge.surveys.path import find_path
 
-    found = find_path(recipe, **dict(options), out=destination.out)
+    with o.working():
+        found = find_path(recipe, **dict(options), out=destination.out)
     say_found(found, json=output.json)
 
 

@@ -32,6 +32,7 @@ class Depth:
 
 def _plan(recipe: Recipe, destination: Destination, depth: Depth, output: o.Output) -> None:
     """Say what merge would do and need, or why it cannot; no weights are downloaded."""
+    o.note_choices(recipe)
     if depth.quick:
         from hubmerge.planning.quick import quick_plan
         from hubmerge.planning.quick_text import render_quick_plan
@@ -42,7 +43,8 @@ def _plan(recipe: Recipe, destination: Destination, depth: Depth, output: o.Outp
     from hubmerge.pipeline.plan import plan
     from hubmerge.planning.text import render_plan
 
-    found = plan(recipe, destination)
+    with o.working():
+        found = plan(recipe, destination)
     o.say(found.model_dump_json(indent=2) if output.json else render_plan(found, COMMAND_LINE))
 
 

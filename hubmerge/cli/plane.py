@@ -17,7 +17,8 @@ def _plane(
     """Map the loss on the plane through A, B as given, and B aligned with A."""
     from hubmerge.surveys.plane import find_plane
 
-    found = find_plane(recipe, grid=options.grid, out=destination.out)
+    with o.working():
+        found = find_plane(recipe, grid=options.grid, out=destination.out)
     say_found(found, json=output.json)
 
 

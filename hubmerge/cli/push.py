@@ -34,7 +34,8 @@ def _push(pushed: Pushed, destination: Destination, output: o.Output) -> None:
     from hubmerge.pipeline.publish import publish_folder
 
     destination = dataclasses.replace(destination, push=pushed.repo)
-    published = publish_folder(pushed.folder, destination)
+    with o.working():
+        published = publish_folder(pushed.folder, destination)
     if output.json:
         o.say(json.dumps(dataclasses.asdict(published), indent=2))
         return

@@ -17,7 +17,8 @@ def _simplex(
     """Measure the simplex of several models, aligned jointly, refined, or each to the first."""
     from hubmerge.surveys.simplex import find_simplex
 
-    found = find_simplex(recipe, samples=options.points, out=destination.out)
+    with o.working():
+        found = find_simplex(recipe, samples=options.points, out=destination.out)
     say_found(found, json=output.json)
 
 

@@ -24,9 +24,6 @@ def survey_command(
 
 def say_found(found: Surveyed, *, json: bool) -> None:
     """Prints what a survey found: a sentence and its tables, or all of it as JSON."""
-    from hubmerge.reporting.survey_kinds import as_text, kind_of
+    from hubmerge.reporting.survey_kinds import found_text
 
-    if json:
-        o.say(found.model_dump_json(indent=2))
-        return
-    o.say("\n\n".join([found.sentence, *map(as_text, kind_of(found).tables(found))]))
+    o.say(found.model_dump_json(indent=2) if json else found_text(found))

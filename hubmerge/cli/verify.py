@@ -33,8 +33,10 @@ def command(
     from hubmerge.verification import verify
     from hubmerge.verification.text import render_text
 
-    found = verify(merge, weights_only=weights_only, trust_remote_code=trust_remote_code)
+    with o.working():
+        found = verify(merge, weights_only=weights_only, trust_remote_code=trust_remote_code)
     o.say(found.to_json() if json else render_text(found, COMMAND_LINE))
+    o.note(f"took {o.took()}")
     if found.error is not None:
         if o.is_main_process():
             message = found.error.message.worded(COMMAND_LINE)

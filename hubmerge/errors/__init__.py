@@ -27,6 +27,7 @@ class Message:
         source: the file, address or place it was found in.
         hint: what to try.
         field: the option it is about, by its name in a recipe or in a function's signature.
+        fields: all options it is about, where they are several; `field` is the first.
     """
 
     what: str
@@ -34,6 +35,7 @@ class Message:
     source: str | None = None
     hint: str | None = None
     field: str | None = None
+    fields: tuple[str, ...] = ()
 
     def worded(self, wording: Wording) -> Message:
         """The same in the words of a face."""
@@ -76,9 +78,12 @@ class HubmergeError(Exception):
         source: str | None = None,
         hint: str | None = None,
         field: str | None = None,
+        fields: tuple[str, ...] = (),
     ) -> None:
         """As `Message`: `what` quotes what was given, `hint` says what to try."""
-        self.message = Message(what=what, found=found, source=source, hint=hint, field=field)
+        self.message = Message(
+            what=what, found=found, source=source, hint=hint, field=field, fields=fields
+        )
         super().__init__(self.what)
 
     @property
@@ -107,6 +112,11 @@ class HubmergeError(Exception):
         return self.message.field
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """All options it is about, such as ("lam", "dataset")."""
+        return self.message.fields or tuple(filter(None, [self.field]))
+
+    @property
     def _worded(self) -> Message:
         return self.message.worded(PYTHON)
 
@@ -124,8 +134,9 @@ def _rebuild(
     source: str | None,
     hint: str | None,
     field: str | None,
+    fields: tuple[str, ...],
 ) -> HubmergeError:
-    return kind(what, found=found, source=source, hint=hint, field=field)
+    return kind(what, found=found, source=source, hint=hint, field=field, fields=fields)
 
 
 class RecipeError(HubmergeError):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import option
 from hubmerge.options.declared import MATCH, PUSH, SURVEY, TARGET, Option
 from hubmerge.utils.checked_calls import checked
 
@@ -47,3 +49,18 @@ class Destination:
     exist_ok: Annotated[
         bool, Option("Add a commit to a repository that exists.", group=TARGET, also=(PUSH,))
     ] = False
+
+
+def where(destination: Destination | None, out: str | Path | None, push: str | None) -> Destination:
+    """The destination that is given whole, or by two of its fields. Raises: RecipeError."""
+    if destination is None:
+        return Destination(out=None if out is None else Path(out), push=push)
+    if out is not None or push is not None:
+        fields = tuple(name for name, given in (("out", out), ("push", push)) if given is not None)
+        raise RecipeError(
+            f"a destination and {' and '.join(map(option, fields))} were both given",
+            hint="give them to the destination",
+            field=fields[0],
+            fields=fields,
+        )
+    return destination

@@ -62,7 +62,7 @@ class Description:
     """Of a model that reads texts."""
 
 
-@dataclass
+@dataclass(repr=False)
 class LoadedModel:
     """A model ready for work: float32, on the CPU, in evaluation mode."""
 
@@ -78,6 +78,13 @@ class LoadedModel:
     """Where its files lie."""
     tokenizer: Any | None
     """Of a model that reads texts; None if it comes without one."""
+
+    def __repr__(self) -> str:
+        numbers = sum(parameter.numel() for parameter in self.model.parameters())
+        return (
+            f"<{type(self).__name__} {self.source.ref}: {type(self.model).__name__}, "
+            f"{numbers:,} parameters, {str(self.dtype).removeprefix('torch.')}>"
+        )
 
     @property
     def task(self) -> Task | None:

@@ -23,6 +23,7 @@ from hubmerge.errors.wording import add, quoted
 from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint
 from hubmerge.hub.layout import CONFIG, model_files
 from hubmerge.hub.other_formats import refuse_other
+from hubmerge.utils.in_memory import is_in_memory
 
 PUBLIC_HUB = "https://huggingface.co"
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
@@ -43,7 +44,8 @@ class Ref:
     """As typed."""
     id: str
     """Repository id, or the folder's name."""
-    kind: Literal["hub", "local"]
+    kind: Literal["hub", "local", "memory"]
+    """"memory": an object of this process, stored in a temporary folder."""
     revision: str | None
     """As asked for; None for the main branch and for folders."""
     folder: Path | None
@@ -186,7 +188,8 @@ def _refuse_other_kind(repo_id: str, ref: str, repo_type: RepoType) -> None:
 
 def _local(ref: str, path: Path, repo_type: RepoType) -> Ref:
     folder = path.resolve()
-    return Ref(ref, folder.name, "local", None, folder, repo_type)
+    kind: Literal["local", "memory"] = "memory" if is_in_memory(folder) else "local"
+    return Ref(ref, folder.name, kind, None, folder, repo_type)
 
 
 def _local_sha(folder: Path, ref: str, repo_type: RepoType) -> str:

@@ -12,6 +12,7 @@ from hubmerge.specs.spec import PERMUTE, ROTARY, SCALE, Spec
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import Maps, Symmetry, transform
 from hubmerge.symmetry.permutation import Permutation, State, moved_units
+from hubmerge.utils.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class SpaceMatch:
     moved: int
 
 
-@dataclass(frozen=True)
-class Match:
+@dataclass(frozen=True, repr=False)
+class Match(Shown):
     """A symmetry of the other model that aligns it with the anchor.
 
     permutation[s] is [n], or [heads, n] if nested; new[i] = old[p[i]].
@@ -49,6 +50,7 @@ class Match:
     outcome: str
     spaces: tuple[SpaceMatch, ...]
     maps: Maps = field(default_factory=dict)
+    text_by = "hubmerge.matching.text:match_text"
 
     @property
     def symmetry(self) -> Symmetry:

@@ -16,6 +16,7 @@ def limits_of(results: RunResults) -> list[str]:
     """Every limit of a merge, the most important first."""
     found = [
         _measured(results),
+        _in_memory(results),
         _synthetic(results),
         unrepaired(results),
         _dtypes(results),
@@ -57,6 +58,26 @@ def _measured(results: RunResults) -> str | None:
     return (
         f"Measured on {splits.evaluation.rows:,} {results.unit} of one data set; "
         "other data may rank the contenders differently."
+    )
+
+
+def _in_memory(results: RunResults) -> str | None:
+    """That nobody else has what the merge was made of."""
+    given = results.run.sources.by_role()
+    named = {role: source for role, source in given.items() if source.kind == "memory"}
+    if not named:
+        return None
+    names = {"dataset": "the data set", "base": "the base"}
+    roles_of = dict(zip(roles("model", 26), roles("parent", 26), strict=True))
+    said = [
+        f"{names.get(role) or display_name(roles_of[role])} ({source.sha})"
+        for role, source in named.items()
+    ]
+    verb, its = ("was an object", "its") if len(said) == 1 else ("were objects", "their")
+    what = listed(said)
+    return (
+        f"{what[0].upper()}{what[1:]} {verb} in memory, known only by the hash of {its} content: "
+        "others cannot make this merge again."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubmerge.hub.destination import Destination
+from hubmerge.hub.destination import Destination, where
 from hubmerge.hub.publish import Published
 from hubmerge.pipeline.align import align
 from hubmerge.pipeline.evaluate import evaluate
@@ -21,31 +21,51 @@ from hubmerge.pipeline.survey import survey
 from hubmerge.planning.make_plan import make_plan
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.report import Report
+from hubmerge.reporting.text import render_text
 from hubmerge.utils.atomic_folder import SharedAtomicFolder
 from hubmerge.utils.checked_calls import checked
+from hubmerge.utils.shown import Shown
 from hubmerge.utils.stopwatch import Stopwatch
 from hubmerge.utils.workers import Workers
 
 
-@dataclass(frozen=True)
-class MergeResult:
+@dataclass(frozen=True, repr=False)
+class MergeResult(Shown):
     """What a merge leaves: the folder, its report, and what was published on the Hub."""
 
     folder: Path
     report: Report
     published: Published | None
+    text_by = "hubmerge.pipeline.run:result_text"
+
+    def _summary(self) -> str:
+        return f"{self.report.verdict_sentence} In {str(self.folder)!r}"
+
+
+def result_text(result: MergeResult) -> str:
+    """The report, and where the files lie."""
+    return render_text(result.report, result.folder)
 
 
 @checked
 def run(
-    recipe: Recipe, destination: Destination | None = None, workers: Workers | None = None
+    recipe: Recipe,
+    destination: Destination | None = None,
+    workers: Workers | None = None,
+    *,
+    out: str | Path | None = None,
+    push: str | None = None,
 ) -> MergeResult:
     """Carries out `recipe`. Called by all processes alike; the main one writes.
+
+    `out` (a folder to write, which must not exist) and `push` (a repository to publish to) are
+    those of a `Destination`, which has more options.
 
     Where an earlier run was stopped between writing and publishing, only the latter is done; where
     its result is published already, that is downloaded and nothing else happens.
     Raises: any error of this package's; then nothing is written and nothing is pushed.
     """
+    destination = where(destination, out, push)
     watch = Stopwatch()
     with watch.stage("plan"):
         run = resolve(recipe, destination, workers)

@@ -56,14 +56,16 @@ def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
     """The recipe as it is written beside the merge: Hub ids at their commit, folders by hash."""
 
     def ref(source: Source) -> str:
-        return f"{source.id}@{source.sha}" if source.kind == "hub" else source.ref
+        if source.kind == "hub":
+            return f"{source.id}@{source.sha}"
+        return source.id if source.kind == "memory" else source.ref
 
     beside = FOLDER if len(sources.models) > 2 or sources.base else "alignment.safetensors"
     given = sources.by_role()
     update: dict[str, object] = {
         "arithmetic": ARITHMETIC,
         "models": tuple(map(ref, sources.models)),
-        "shas": {role: source.sha for role, source in given.items() if source.kind == "local"},
+        "shas": {role: source.sha for role, source in given.items() if source.kind != "hub"},
         "alignment": beside if recipe.alignment else None,
     }
     if sources.base is not None:

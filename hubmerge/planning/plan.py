@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,6 +10,7 @@ from hubmerge.hub.card import DataCard
 from hubmerge.hub.licence import LicenceDecision
 from hubmerge.hub.target import Target
 from hubmerge.planning.resources import Needs
+from hubmerge.utils.shown import Shown
 
 
 class PlanPart(BaseModel):
@@ -23,7 +24,7 @@ class ModelPlan(PlanPart):
 
     ref: str
     id: str
-    kind: Literal["hub", "local"]
+    kind: Literal["hub", "local", "memory"]
     sha: str
     licenses: list[str]
     gated: bool
@@ -69,8 +70,10 @@ class Measurement(PlanPart):
     rows: str
 
 
-class Plan(PlanPart):
+class Plan(Shown, PlanPart):
     """What a merge would do."""
+
+    text_by: ClassVar[str] = "hubmerge.planning.text:render_plan"
 
     models: list[ModelPlan]
     base: ModelPlan | None = None
@@ -87,3 +90,7 @@ class Plan(PlanPart):
     needs: Needs
     remarks: list[str] = []
     """What a reader must know of the files beside the parents."""
+
+    def _summary(self) -> str:
+        models = " and ".join(model.id for model in self.models)
+        return f"{models}, {self.both.architecture}, result in {self.dtype}"

@@ -52,7 +52,7 @@ class QuickModel(QuickPlanPart):
 
     ref: str
     id: str
-    kind: Literal["hub", "local"]
+    kind: Literal["hub", "local", "memory"]
     sha: str | None
     licenses: list[str]
     gated: bool

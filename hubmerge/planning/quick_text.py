@@ -37,7 +37,7 @@ def _row(name: str, model: QuickModel) -> list[str]:
         model.id,
         (model.sha or "")[:12],
         ", ".join(model.licenses) or "unknown",
-        "local" if model.kind == "local" else ", ".join(flags) or "public",
+        {"local": "local", "memory": "in memory"}.get(model.kind) or ", ".join(flags) or "public",
         human(model.weight_bytes),
         model.dtype,
         f"{model.tensors:,}",

@@ -92,8 +92,8 @@ def _models(models: Sequence[ModelPlan], base: ModelPlan | None) -> str:
 
 
 def _access(model: ModelPlan) -> str:
-    if model.kind == "local":
-        return "local"
+    if model.kind != "hub":
+        return {"local": "local", "memory": "in memory"}[model.kind]
     flags = ["gated"] * model.gated + ["private"] * model.private
     return ", ".join(flags) or "public"
 

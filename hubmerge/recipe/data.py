@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from hubmerge.recipe.part import EVERYWHERE, MATCHING, RecipePart
 
 class DataRecipe(RecipePart):
     """Which data set, and where in it to look; what is None is detected."""
+
+    noun: ClassVar[str] = "the data set"
+    example: ClassVar[str] = 'id="ORG/DATA", split="test", ...'
 
     id: Annotated[
         str,

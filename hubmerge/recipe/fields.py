@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -11,6 +12,7 @@ from hubmerge.recipe.data import DataRecipe
 from hubmerge.recipe.part import EVERYWHERE, MATCHING, RecipePart
 from hubmerge.recipe.words import AUTO, MIDDLE, PATH_POINTS, SAME, HeadKind, SurveyName
 from hubmerge.registry import registry
+from hubmerge.utils.in_memory import DataObject, Loaded, ModelObject
 from hubmerge.utils.parent_names import MOST
 
 
@@ -23,22 +25,50 @@ def _named_in(name: str) -> AfterValidator:
     return AfterValidator(lambda given: registry(name).named(given))
 
 
+if TYPE_CHECKING:
+
+    class Models:
+        """The type of `Recipe.models`: objects may be given, names are held."""
+
+        def __get__(self, recipe: object, kind: type | None = None) -> tuple[str, ...]: ...
+        def __set__(self, recipe: object, given: Sequence[str | ModelObject | Loaded]) -> None: ...
+
+    class Base:
+        """The type of `Recipe.base`."""
+
+        def __get__(self, recipe: object, kind: type | None = None) -> str | None: ...
+        def __set__(self, recipe: object, given: str | ModelObject | Loaded | None) -> None: ...
+
+    class Dataset:
+        """The type of `Recipe.dataset`: an id or an object may be given."""
+
+        def __get__(self, recipe: object, kind: type | None = None) -> DataRecipe | None: ...
+        def __set__(
+            self,
+            recipe: object,
+            given: DataRecipe | str | DataObject | Mapping[str, object] | None,
+        ) -> None: ...
+
+
 class RecipeFields(RecipePart):
     """What a recipe holds, before it is checked for contradictions."""
 
-    models: Annotated[
-        tuple[str, ...],
-        Field(min_length=2, max_length=MOST),
-        Option(
-            f"The parents, two to {MOST}: each a Hub id, id@revision or a folder. The result keeps "
-            "A's processor and its order of units and labels.",
-            group=MODELS,
-            metavar="A B",
-            positional=True,
-            also=EVERYWHERE,
-            label="",
-        ),
-    ]
+    if TYPE_CHECKING:
+        models: Models
+    else:
+        models: Annotated[
+            tuple[str, ...],
+            Field(min_length=2, max_length=MOST),
+            Option(
+                f"The parents, two to {MOST}: each a Hub id, id@revision or a folder. The result "
+                "keeps A's processor and its order of units and labels.",
+                group=MODELS,
+                metavar="A B",
+                positional=True,
+                also=EVERYWHERE,
+                label="",
+            ),
+        ]
     match: Annotated[
         str,
         _named_in("matchers"),
@@ -111,16 +141,20 @@ class RecipeFields(RecipePart):
             see="fusions.md",
         ),
     ] = Field(default_factory=dict)
-    base: Annotated[
-        str | None,
-        Option(
-            "The model that all parents were fine-tuned from, for fusions that need one: a Hub id, "
-            "id@revision or a folder. The result has its order of units.",
-            group=MODELS,
-            top=True,
-            label="Common base",
-        ),
-    ] = None
+    if TYPE_CHECKING:
+        base: Base = Base()
+    else:
+        base: Annotated[
+            str | None,
+            Option(
+                "The model that all parents were fine-tuned from: a Hub id, id@revision or a "
+                "folder. The result has its order of units. The fusion is then ties, unless "
+                "another that takes a base is named.",
+                group=MODELS,
+                top=True,
+                label="Common base",
+            ),
+        ] = None
     only: Annotated[
         tuple[str, ...],
         Option(
@@ -171,8 +205,8 @@ class RecipeFields(RecipePart):
     weights: Annotated[
         tuple[Annotated[float, Field(ge=0)], ...] | None,
         Option(
-            "Weight of each model, for more than two, such as .5,.3,.2; they sum to 1. Default: "
-            "equal weights.",
+            "Weight of each model, such as .5,.3,.2; they sum to 1. Of two, the second is lambda. "
+            "Default: equal weights.",
             group=MODELS,
             metavar="W,W,...",
             top=True,
@@ -180,7 +214,10 @@ class RecipeFields(RecipePart):
             see="multi-model.md",
         ),
     ] = None
-    dataset: DataRecipe | None = None
+    if TYPE_CHECKING:
+        dataset: Dataset = Dataset()
+    else:
+        dataset: DataRecipe | None = None
     samples: Annotated[
         Annotated[int, Field(ge=1)] | Literal["all"] | None,
         Option(

@@ -10,6 +10,8 @@ ARITHMETIC = 1
 """Version of the arithmetic. Another one gives other bytes for the same recipe."""
 MIDDLE = 0.5
 """The lambda that weighs two parents alike."""
+WITH_BASE: Final = "ties"
+"""The fusion of models with a common base, where none is named."""
 PATH_POINTS = 8
 """Default number of points that may be added to a path's 11 around its highest ones."""
 HeadKind = Literal["same", "join", "concat"]

@@ -8,6 +8,7 @@ from hubmerge.evaluation.bootstrap import LEAST_ROWS
 from hubmerge.evaluation.results import Barrier
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_of
+from hubmerge.utils.durations import duration as duration
 from hubmerge.utils.parent_names import parent_letters, roles
 
 MISSING = "–"
@@ -68,15 +69,6 @@ def share(value: float) -> str:
 def count(number: int) -> str:
     """12345 -> "12,345"."""
     return f"{number:,}"
-
-
-def duration(seconds: float) -> str:
-    """75.2 -> "1 min 15 s"; 8.31 -> "8.3 s"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def rows(report: Report) -> list[Row]:

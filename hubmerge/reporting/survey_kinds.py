@@ -15,7 +15,13 @@ from hubmerge.reporting.plots.complex import draw_complex
 from hubmerge.reporting.plots.path import draw_path, routes
 from hubmerge.reporting.plots.plane import draw_plane
 from hubmerge.reporting.plots.simplex import INSIDE, draw_simplex
-from hubmerge.reporting.schema.survey_results import ComplexFound, PathSeen, PlaneSeen, SimplexSeen
+from hubmerge.reporting.schema.survey_results import (
+    ComplexFound,
+    PathSeen,
+    PlaneSeen,
+    SimplexSeen,
+    Surveyed,
+)
 from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.tables import right_of_first
 
@@ -172,3 +178,8 @@ def kind_of(seen: object) -> SurveyKind:
 def as_text(table: Table) -> str:
     """The table in columns, for a terminal."""
     return right_of_first([table.head, *table.rows])
+
+
+def found_text(found: Surveyed) -> str:
+    """A survey as a terminal shows it: a sentence and its tables."""
+    return "\n\n".join([found.sentence, *map(as_text, kind_of(found).tables(found))])

@@ -9,13 +9,16 @@ strangers    otherwise: trained apart
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from transformers import PreTrainedModel
 
 from hubmerge import __version__
 from hubmerge.data.synthetic.batches import can_be_shown
 from hubmerge.errors import RecipeError
 from hubmerge.evaluation.results import Result
 from hubmerge.hub.compare import check_mergeable
+from hubmerge.hub.load import LoadedModel
 from hubmerge.matching.text import match_summary
 from hubmerge.models.states import cosine
 from hubmerge.pipeline.apply_matches import apply_matches
@@ -27,15 +30,18 @@ from hubmerge.pipeline.resolve import resolve
 from hubmerge.recipe import Recipe
 from hubmerge.specs.spec import SCALES
 from hubmerge.utils.checked_calls import checked
+from hubmerge.utils.shown import Shown
 from hubmerge.utils.workers import Workers
 
 COPIED = 0.9
 """Cosine of lined-up matrices from which on two models are taken for one."""
 
+Given = str | LoadedModel | PreTrainedModel
+"""What a model is given as."""
 Relation = Literal["kin", "copies", "strangers"]
 
 
-class Diagnosis(Result):
+class Diagnosis(Shown, Result):
     """How B is related to A.
 
     as_given, aligned: cosines between their matrices and kernels, before and after matching
@@ -52,20 +58,32 @@ class Diagnosis(Result):
     match: str
     fuse: str
     why: str
+    dataset: str | None = None
+    text_by: ClassVar[str] = "hubmerge.surveys.diagnosis_text:diagnosis_text"
 
 
 @checked
-def diagnose(recipe: Recipe, workers: Workers | None = None) -> Diagnosis:
+def diagnose(
+    models: Recipe | Given,
+    b: Given | None = None,
+    *,
+    dataset: str | None = None,
+    workers: Workers | None = None,
+) -> Diagnosis:
     """Compares the weights of two models, as given and aligned; no rows are looked at.
+
+    diagnose("ORG/A", "ORG/B"), or diagnose(recipe): `models` is a recipe, or model A. A model is a
+    Hub id, id@revision, a folder, or one that is loaded. `dataset` only changes the advice.
 
     Raises: RecipeError for more than two models; whatever stops a merge before it is made.
     """
+    recipe = _recipe(models, b, dataset)
     if len(recipe.models) != 2:
         raise RecipeError("two models are compared", found=f"{len(recipe.models)} models")
     run = resolve(recipe, None, workers)
-    models = [load_source(source, run) for source in run.sources.models]
-    check_mergeable(*models)
-    parents = in_one_order(models, labels=recipe.align_labels, matched=True, symmetry=SCALES)
+    loaded = [load_source(source, run) for source in run.sources.models]
+    check_mergeable(*loaded)
+    parents = in_one_order(loaded, labels=recipe.align_labels, matched=True, symmetry=SCALES)
     before = cosine(*parents.states)
     settings = MatchSettings(matcher="weights", seed=recipe.seed)
     (match,) = match_parents(parents, settings, MatchRows(), run.workers)
@@ -86,7 +104,22 @@ def diagnose(recipe: Recipe, workers: Workers | None = None) -> Diagnosis:
         match=advised,
         fuse=fused,
         why=why,
+        dataset=recipe.dataset.id if recipe.dataset else None,
     )
+
+
+def _recipe(models: Recipe | Given, b: Given | None, dataset: str | None) -> Recipe:
+    """The recipe that is given whole, or of two models. Raises: RecipeError."""
+    if not isinstance(models, Recipe):
+        if b is None:
+            raise RecipeError("two models are compared", found="one", hint='diagnose("A", "B")')
+        return Recipe(models=(models, b), dataset=dataset)
+    if b is not None or dataset is not None:
+        raise RecipeError(
+            "a recipe and another model or data set were both given",
+            hint='diagnose(recipe), or diagnose("A", "B", dataset="D")',
+        )
+    return models
 
 
 def related(before: float, after: float) -> Relation:

@@ -17,6 +17,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 MAKERS = {
     "LoadedModel": 'hubmerge.load("ORG/NAME") loads one',
+    "PreTrainedModel": "a class of transformers' is one",
     "Recipe": 'hubmerge.Recipe(models=("ORG/A", "ORG/B")) makes one, hubmerge.read_recipe(...) '
     "reads one",
     "Destination": "hubmerge.Destination(out=..., push=...) makes one",

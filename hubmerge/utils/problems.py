@@ -18,6 +18,19 @@ UNKNOWN = "extra_forbidden"
 """What pydantic calls a field that a class does not have."""
 
 
+class Contradiction(Exception):
+    """What several fields cannot say together.
+
+    Parameters:
+        text: what is wrong, with mentions of options.
+        fields: those that it is about, the one to change first.
+    """
+
+    def __init__(self, text: str, *fields: str) -> None:
+        super().__init__(text)
+        self.fields = fields
+
+
 def refusal(
     error: ValidationError, kind: type[BaseModel], what: str, wording: Wording | None = None
 ) -> RecipeError:
@@ -29,7 +42,7 @@ def refusal(
         wording: words the fields, where they stand in a file; None leaves that to the face.
     """
     lines: dict[str, list[str]] = {}
-    fields = []
+    fields: list[str] = []
     # An unknown field first: what is missing may be what it was meant to be.
     problems = sorted(error.errors(include_url=False), key=lambda each: each["type"] != UNKNOWN)
     for found in problems:
@@ -43,7 +56,20 @@ def refusal(
         f"{what} cannot be carried out",
         found=text if wording is None else render(text, wording),
         hint=action("recipe docs"),
-        field=fields[0] or None,
+        field=next(filter(None, fields), None),
+        fields=tuple(dict.fromkeys(filter(None, fields))),
+    )
+
+
+def contradicted(error: Contradiction, what: str, wording: Wording | None = None) -> RecipeError:
+    """The error for fields that contradict each other. Parameters as of `refusal`."""
+    text = str(error)
+    return RecipeError(
+        f"{what} cannot be carried out",
+        found=text if wording is None else render(text, wording),
+        hint=action("recipe docs"),
+        field=error.fields[0],
+        fields=error.fields,
     )
 
 

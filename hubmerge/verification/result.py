@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import UncheckedError, VerificationError
+from hubmerge.utils.shown import Shown
 
 FEW = 10
 """Checks an error names."""
@@ -52,8 +53,10 @@ class Check(VerificationPart):
     """The reason, where `said` and `found` do not show it."""
 
 
-class Verification(VerificationPart):
+class Verification(Shown, VerificationPart):
     """Everything that was checked about one published merge."""
+
+    text_by: ClassVar[str] = "hubmerge.verification.text:render_text"
 
     merge: str
     """As it was asked for."""
@@ -66,6 +69,9 @@ class Verification(VerificationPart):
     published_with: dict[str, str]
     remade_with: dict[str, str] | None
     """Versions of libraries, and the device; None if nothing was made again."""
+
+    def _summary(self) -> str:
+        return f"{self.merge}: {self.outcome}"
 
     @property
     def outcome(self) -> Outcome:

@@ -77,7 +77,7 @@ def _naive(folder: Path, recipe: Any, repair: str) -> Path | None:
     a, b = (hm.load(ref) for ref in recipe.models)
     data = recipe.dataset.id if recipe.dataset else None
     try:
-        return hm.merge(a, b, lam, repair=repair, dataset=data).save(folder / NAIVE)
+        return hm.merge(a, b, lam, repair=repair, dataset=data).save_pretrained(folder / NAIVE)
     except HubmergeError:
         return None
 

@@ -130,7 +130,7 @@ a, b = hm.load("me/vit-a"), hm.load("me/vit-b")
 found = hm.match(a, b, by="weights")
 merged = hm.merge(a, found.apply(b), t=0.5)
 print(hm.report(merged, found))
-merged.save("by-hand")
+merged.save_pretrained("by-hand")
 few = {"dataset": "me/digits", "samples": 50, "calibration_samples": 50}
 result = hm.run(hm.Recipe(models=("me/vit-a", "me/vit-b"), match="weights", **few))
 print(result.folder, result.report.verdict, sep="|")

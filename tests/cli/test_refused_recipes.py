@@ -48,10 +48,10 @@ def of_three(*options: Any) -> Arguments:
         given("--multi-match", "cycle"),
     ),
     Row(
-        "weights of two",
+        "weights and lambda",
         RecipeError,
-        ("weights are for more than two models",),
-        given("--weights", ".5,.5"),
+        ("--lambda 0.3 and --weights say the same",),
+        given("--weights", ".5,.5", "--lambda", 0.3),
         "merge",
     ),
     Row(
@@ -61,11 +61,17 @@ def of_three(*options: Any) -> Arguments:
         given("--match", "weights", "--learning-steps", 10),
     ),
     Row("one model", RecipeError, ("two models are needed",), lambda kit: MODELS[:1]),
-    Row("lambda of three", RecipeError, ("lambda is for two",), of_three("--lambda", 0.3), "merge"),
+    Row(
+        "lambda of three",
+        RecipeError,
+        ("for 3, give --weights",),
+        of_three("--lambda", 0.3),
+        "merge",
+    ),
     Row(
         "chosen lambda of three",
         RecipeError,
-        ("lambda is for two",),
+        ("for 3, give --weights",),
         of_three("--dataset", "me/digits", "--lambda", "auto"),
         "merge",
     ),

@@ -209,7 +209,7 @@ def test_every_face_words_it(name: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert printed.err.startswith(f"{name}: ")
     assert command_line in printed.err
     fields = json.loads(printed.out)["error"]
-    assert list(fields) == ["type", "exit_code", "field", "what", "found", "from", "try"]
+    assert list(fields) == ["type", "exit_code", "field", "fields", "what", "found", "from", "try"]
     assert (fields["type"], fields["exit_code"], fields["field"]) == (
         name,
         error.exit_code,
@@ -306,6 +306,13 @@ MODULE = torch.nn.Linear(2, 2)
         (lambda: hubmerge.Recipe(models=MODELS, dataset=3), "dataset=3"),
         (lambda: hubmerge.Recipe(models=MODELS, text_column="x"), "dataset.text_column="),
         (lambda: hubmerge.Recipe(*MODELS), "by name"),
+        (lambda: hubmerge.DataRecipe("org/d"), "by name"),
+        (lambda: hubmerge.DataRecipe(id=3), "id=3"),
+        (lambda: hubmerge.DataRecipe(), "id= is required"),
+        (lambda: hubmerge.DataRecipe(id="org/d", splitt="test"), "did you mean split=?"),
+        (lambda: setattr(hubmerge.Recipe(models=MODELS), "fuse", "ties"), ".replace(fuse=...)"),
+        (lambda: delattr(hubmerge.Recipe(models=MODELS), "fuse"), "cannot be changed"),
+        (lambda: hubmerge.Recipe(models=MODELS).replace(fues="ties"), "did you mean fuse=?"),
         (lambda: hubmerge.Destination(pusch="x"), "did you mean 'push'?"),
         (lambda: hubmerge.run("x"), "hubmerge.Recipe("),
         (lambda: hubmerge.verify(3), "3, an int"),

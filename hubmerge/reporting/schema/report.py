@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
@@ -21,6 +21,7 @@ from hubmerge.reporting.schema.heads import HeadsRecord
 from hubmerge.reporting.schema.plugins import UsedPlugin
 from hubmerge.reporting.schema.surveys import Surveys
 from hubmerge.utils.parent_names import MOST, roles
+from hubmerge.utils.shown import Shown
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -44,7 +45,7 @@ class ParentRecord(ReportPart):
     """The commit; "local-" and a hash of what was loaded for a folder."""
     revision: str | None
     """The revision as asked for, if one was."""
-    kind: Literal["hub", "local"]
+    kind: Literal["hub", "local", "memory"]
     license: str | list[str] | None
     dtype: str
     parameters: Count
@@ -197,7 +198,7 @@ class DataRecord(ReportPart):
     id: str
     sha: str
     revision: str | None
-    kind: Literal["hub", "local"]
+    kind: Literal["hub", "local", "memory"]
     config: str | None
     unit: str
     """What a row is, in the plural: "images"."""
@@ -251,9 +252,11 @@ class RunRecord(ReportPart):
     device: str
 
 
-class Report(ReportPart):
+class Report(Shown, ReportPart):
     """Everything a merge can say for itself."""
 
+    text_by: ClassVar[str] = "hubmerge.reporting.text:render_text"
+    html_by: ClassVar[str | None] = "hubmerge.reporting.notebook:report_html"
     OF_MANY = ("base", "heads", "surveys")
 
     schema_version: Literal[1] = SCHEMA_VERSION

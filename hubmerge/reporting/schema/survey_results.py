@@ -6,17 +6,18 @@ merge that carries it, or with what a survey of its own says about itself (`Path
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from hubmerge.evaluation.results import Barrier, Curve, Result
 from hubmerge.reporting.schema.plugins import UsedPlugin
+from hubmerge.utils.shown import Shown
 
 Settled = Literal["no barrier", "a barrier", "cannot tell"]
 
 
-class Surveyed(Result):
+class Surveyed(Shown, Result):
     """What all surveys say about themselves.
 
     models: `id@sha` or folder, each. recipe: everything that decides what was found. rows: what
@@ -31,6 +32,7 @@ class Surveyed(Result):
     unit: str
     plugins: list[UsedPlugin] = Field(default_factory=list)
     sentence: str
+    text_by: ClassVar[str] = "hubmerge.reporting.survey_kinds:found_text"
 
 
 class PathSeen(Result):

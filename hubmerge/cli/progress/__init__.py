@@ -1,0 +1,1 @@
+"""The one line that shows how far a command is."""

@@ -1,0 +1,116 @@
+"""What the fields of a recipe cannot say together."""
+
+from __future__ import annotations
+
+from hubmerge.errors.wording import add, leave_out, option
+from hubmerge.recipe.fields import RecipeFields
+from hubmerge.recipe.words import AUTO, MIDDLE, SAME
+from hubmerge.utils.problems import Contradiction
+
+
+def refuse_contradictions(recipe: RecipeFields) -> None:
+    """Raises: Contradiction, which names the fields, the one to change first."""
+    _check_data(recipe)
+    _check_alignment(recipe)
+    _check_heads(recipe)
+    _check_weights(recipe)
+    _check_survey(recipe)
+
+
+def _check_data(recipe: RecipeFields) -> None:
+    if recipe.dataset is not None:
+        return
+    if recipe.lam == AUTO:
+        raise Contradiction(
+            f"{option('lam', AUTO)} is chosen on validation rows: {add('dataset')}",
+            "lam",
+            "dataset",
+        )
+    if recipe.train_samples is not None:
+        raise Contradiction(
+            f"{option('train_samples', recipe.train_samples)} are rows of a data set: "
+            f"{add('dataset')}",
+            "train_samples",
+            "dataset",
+        )
+    if recipe.survey:
+        raise Contradiction(
+            f"{option('survey', *recipe.survey)} measures losses: {add('dataset')}",
+            "survey",
+            "dataset",
+        )
+
+
+def _check_alignment(recipe: RecipeFields) -> None:
+    if recipe.alignment and recipe.match not in (AUTO, "none"):
+        raise Contradiction(
+            f"{option('alignment')} replaces matching: {leave_out('match')}", "match", "alignment"
+        )
+
+
+def _check_heads(recipe: RecipeFields) -> None:
+    if recipe.heads == SAME:
+        return
+    if recipe.align_labels == "index":
+        raise Contradiction(
+            f"{option('heads', recipe.heads)} goes by the names of labels: "
+            f"{leave_out('align_labels')}",
+            "align_labels",
+            "heads",
+        )
+    if recipe.survey:
+        raise Contradiction(
+            f"surveys are of models with one label set: {leave_out('survey')}, or "
+            f"{leave_out('heads')}",
+            "survey",
+            "heads",
+        )
+
+
+def _check_weights(recipe: RecipeFields) -> None:
+    given, count = recipe.weights, len(recipe.models)
+    if given is not None and len(given) != count:
+        raise Contradiction(f"{len(given)} weights for {count} models", "weights", "models")
+    if given is not None and abs(sum(given) - 1) > 1e-6:
+        raise Contradiction(f"the weights add up to {sum(given):g}, not to 1", "weights")
+    if given is not None and recipe.lam != MIDDLE:
+        raise Contradiction(
+            f"{option('lam', recipe.lam)} and {option('weights')} say the same thing: "
+            f"{leave_out('lam')}, or {leave_out('weights')}",
+            "weights",
+            "lam",
+        )
+    if count > 2 and recipe.lam != MIDDLE:
+        raise Contradiction(
+            f"{option('lam', recipe.lam)} is the weight of the second of two models: for {count}, "
+            f"give {option('weights')}",
+            "lam",
+            "weights",
+        )
+
+
+def _check_survey(recipe: RecipeFields) -> None:
+    if recipe.survey and recipe.repair == "repair":
+        raise Contradiction(
+            f"{option('survey', *recipe.survey)} leaves the straight line, where "
+            f"{option('repair', 'repair')} is not defined",
+            "survey",
+            "repair",
+        )
+    if len(set(recipe.survey)) < len(recipe.survey):
+        raise Contradiction("a survey is named twice", "survey")
+    for name in recipe.survey:
+        if name == "simplex" and len(recipe.models) < 3:
+            raise Contradiction(
+                f"{option('survey', name)} takes three models or more: "
+                f"{option('survey', 'path')} takes two",
+                "survey",
+                "models",
+            )
+        if name != "simplex" and len(recipe.models) > 2:
+            raise Contradiction(
+                f"{option('survey', name)} takes two models: "
+                f"{option('survey', 'simplex')} takes more",
+                "survey",
+                "models",
+            )

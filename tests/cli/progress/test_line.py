@@ -1,0 +1,67 @@
+"""The line on a real terminal: drawn while a command works, and nothing of it or of others left."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pty
+import sys
+import time
+import warnings
+from contextlib import suppress
+
+from hubmerge.cli import options
+from hubmerge.cli.progress.line import CLEAR, progress_line
+from hubmerge.utils.events import Stage, emit
+from hubmerge.utils.progress import be_quiet, is_quiet, track
+from hubmerge.utils.silence import LIBRARIES
+
+
+def test_a_terminal_sees_one_line_which_is_gone_at_the_end(monkeypatch):
+    be_quiet()
+    shown, end = pty.openpty()
+    with os.fdopen(end, "w", buffering=1) as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        with progress_line(("plan", "load")):
+            emit(Stage("load"))
+            with track(4, "rows") as bar:
+                bar.update(2)
+                time.sleep(0.5)
+        os.set_blocking(shown, False)
+        text = ""
+        with suppress(BlockingIOError):
+            while True:
+                text += os.read(shown, 100_000).decode()
+    os.close(shown)
+    assert "loading: rows  0 s" in text
+    assert "\n" not in text
+    assert text.endswith(CLEAR)
+
+
+def test_what_is_no_terminal_sees_nothing(capsys):
+    with progress_line(("plan",)):
+        emit(Stage("plan"))
+        time.sleep(0.3)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_command_s_own_bars_and_the_libraries_lines_are_silenced(monkeypatch):
+    before = warnings.filters[:]
+    levels = {name: logging.getLogger(name).level for name in LIBRARIES}
+    try:
+        options.settle(quiet=False, json=False)
+        assert is_quiet()
+        for name in ("transformers", "huggingface_hub", "datasets", "accelerate"):
+            assert not logging.getLogger(name).isEnabledFor(logging.WARNING)
+    finally:
+        warnings.filters[:] = before
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def test_how_long_it_took_is_said_once(capsys):
+    options.settle(quiet=False, json=False)
+    with options.working():
+        pass
+    assert options.took() == "0.0 s"
+    assert options.took() is None

@@ -1,0 +1,164 @@
+"""What a Python session meets: names, one-line reprs, objects in memory, saving and publishing."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import hubmerge as hm
+from hubmerge import api
+from hubmerge.errors import RecipeError, TargetError
+from hubmerge.models import shaken
+from hubmerge.reporting.schema.report import Report
+from hubmerge.utils.progress import be_quiet
+from tests.helpers import zoo
+from tests.helpers.hub_fixtures import hub, impatient, server
+
+__all__ = ["hub", "impatient", "server"]
+
+
+def model(seed: int):
+    torch.manual_seed(seed)
+    return shaken(zoo.mlp(zoo.labelled(), hidden_sizes=[12]), seed)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Folders of two small MLPs."""
+    be_quiet()
+    place = tmp_path_factory.mktemp("places")
+    return [str(zoo.write_model(place / f"mlp-{n}", model(n), "mlp")) for n in (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def by_hand(places):
+    """The five lines: what they load, find and make."""
+    a, b = map(hm.load, places)
+    found = hm.match(a, b, by="weights")
+    return a, b, found, hm.merge(a, found.apply(b), t=0.25)
+
+
+@pytest.fixture
+def rows():
+    return zoo.rows()["test"].select(range(120))
+
+
+def test_the_public_names_are_listed_for_completion_and_known_to_type_checkers():
+    stub = Path(hm.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    imported = {
+        name.name: node.module
+        for node in ast.parse(stub).body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    assert imported == hm._HOMES
+    assert {*imported, "__version__"} == {*dir(hm)}
+    assert all(getattr(hm, name) is not None for name in dir(hm))
+
+
+@pytest.mark.parametrize("function", [api.match, api.merge, hm.run, hm.diagnose])
+def test_defaults_are_those_of_the_command_line(function):
+    """Where None leaves out a field, the recipe decides."""
+    named = {"by": "match", "t": "lam"}
+    for name, parameter in inspect.signature(function).parameters.items():
+        field = hm.Recipe.model_fields.get(named.get(name, name))
+        if field is not None and name != "models" and parameter.default is not None:
+            assert parameter.default == field.default, name
+
+
+def test_results_say_what_they_are_in_one_line_and_all_of_it_when_printed(by_hand, places):
+    a, b, found, merged = by_hand
+    plan = hm.plan(hm.Recipe(models=tuple(places)))
+    diagnosis = hm.diagnose(*places)
+    for each in (a, found.apply(b), found, found.match, merged, plan, diagnosis):
+        assert len(repr(each)) < 400, type(each)
+        assert "\n" not in repr(each)
+    for each in (found, found.match, merged, plan, diagnosis):
+        assert len(str(each).splitlines()) > 2
+        assert str(each).splitlines()[0] in each._repr_markdown_()
+        assert each._repr_html_().startswith("<pre>")
+    assert repr(a) == (
+        f"<LoadedModel {places[0]}: MlpHeadForClassification, 2,446 parameters, float32>"
+    )
+    assert str(merged) == hm.report(merged)
+    recipe = hm.Recipe(models=("a/b", "c/d"), dataset="e/f", seed=3)
+    assert repr(recipe) == "Recipe(models=('a/b', 'c/d'), dataset=DataRecipe(id='e/f'), seed=3)"
+
+
+def test_what_was_merged_by_hand_is_saved_with_a_recipe_that_makes_it_again(by_hand, tmp_path):
+    *_, merged = by_hand
+    folder = merged.save_pretrained(tmp_path / "by-hand")
+    with pytest.raises(TargetError, match="exists"):
+        merged.save_pretrained(folder)
+    result = hm.run(hm.read_recipe(folder), out=tmp_path / "again")
+
+    one, other = (load_file(each / "model.safetensors") for each in (folder, result.folder))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert f"{result.report.verdict_sentence} In " in repr(result)
+    assert len(repr(result)) < 400
+    assert len(repr(result.report)) < 400
+    assert "<strong>Cannot tell" in result.report._repr_html_()
+    assert (result.report.method.lam, result.report.method.match) == (0.25, "weights")
+
+
+def test_what_was_merged_by_hand_is_published(by_hand, hub):
+    *_, merged = by_hand
+    published = merged.push_to_hub("me/by-hand", private=True)
+    assert published.repo == "me/by-hand"
+    files = hub.api().list_repo_files("me/by-hand")
+    assert {"model.safetensors", "report.json", "hubmerge.yaml", "README.md"} <= {*files}
+
+
+def test_objects_in_memory_are_recorded_by_the_hash_of_their_content(rows, tmp_path):
+    models = [model(1), model(2)]
+    reports = []
+    for name in ("one", "two"):
+        folder = hm.merge(*models, repair="none").save_pretrained(tmp_path / name)
+        text = (folder / "hubmerge.yaml").read_text()
+        assert "hubmerge-in-memory" not in text
+        assert "/" not in text.partition("shas")[0]
+        reports.append(Report.read(folder))
+    one, two = reports
+    assert [parent.kind for parent in one.models] == ["memory", "memory"]
+    assert all(re.fullmatch("local-[0-9a-f]{40}", parent.sha) for parent in one.models)
+    assert [p.sha for p in one.models] == [p.sha for p in two.models]
+    assert one.models[0].sha != one.models[1].sha
+    assert any("others cannot make this merge again" in limit for limit in one.limits)
+
+
+def test_a_recipe_takes_objects(rows, tmp_path, places):
+    given = hm.load(model(1), processor=zoo.processor(zoo.course("mlp")))
+    recipe = hm.Recipe(models=(given, places[1]), dataset=rows, match="none", path_points=0)
+    assert all(isinstance(each, str) for each in recipe.models)
+    report = hm.run(recipe, out=tmp_path / "out").report
+    assert [parent.kind for parent in report.models] == ["memory", "local"]
+    assert report.data is not None
+    assert report.data.kind == "memory"
+    (limit,) = (each for each in report.limits if "in memory" in each)
+    assert limit.startswith("Parent A (local-")
+    assert "the data set (local-" in limit
+
+
+def test_a_destination_is_given_once(places, tmp_path):
+    recipe = hm.Recipe(models=tuple(places))
+    with pytest.raises(RecipeError, match="both given") as refused:
+        hm.run(recipe, hm.Destination(), out=tmp_path / "out", push="me/x")
+    assert refused.value.fields == ("out", "push")
+
+
+def test_two_models_are_diagnosed_without_a_recipe(places):
+    named = hm.diagnose(*places)
+    loaded = hm.diagnose(hm.load(places[0]), hm.load(places[1]))
+    assert named == loaded == hm.diagnose(hm.Recipe(models=tuple(places)))
+    assert named.relation == "strangers"
+    assert f"hubmerge merge {places[0]} {places[1]} --match" in str(named)
+    with pytest.raises(RecipeError, match="two models"):
+        hm.diagnose(places[0])
+    with pytest.raises(RecipeError, match="both given"):
+        hm.diagnose(hm.Recipe(models=tuple(places)), places[1])
