@@ -26,7 +26,7 @@ demo: setup ## train, push, merge and measure small models on this machine
 	@if [ -t 1 ]; then serve=--serve; fi; exec $(BIN)/hubmerge demo -o $(OUT) $$serve
 
 test: setup ## the tests, but for the slow ones
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-slow: setup ## the slow tests, but for those that run every benchmark
 	$(BIN)/python -m pytest -m "slow and not benchmark" -n 2 --dist worksteal $(PYTEST_ARGS)

@@ -87,9 +87,9 @@ def load(
 
 @dataclass(kw_only=True, repr=False)
 class Aligned(LoadedModel):
-    """Model B aligned with model A, and A in the form it was aligned with.
+    """Model B aligned with model A, in A's own coordinates.
 
-    anchor: A itself, or, where something was rotated or mapped, A in canonical form.
+    anchor: A itself, but for gains that nothing can be divided by, which are folded.
     """
 
     anchor: LoadedModel

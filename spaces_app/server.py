@@ -25,6 +25,7 @@ from spaces_app.service.plugins import allow_named_plugins
 from spaces_app.service.zerogpu import gpu_function, is_zerogpu
 from spaces_app.ui.context import Context
 from spaces_app.ui.page import build
+from spaces_app.ui.request_limits import RequestLimits
 from spaces_app.ui.routes import routes
 from spaces_app.ui.visitor_cookie import VisitorCookie
 
@@ -61,7 +62,10 @@ def serving(
         "mcp_server": host.mcp,
         "app_kwargs": {
             "routes": routes(context),
-            "middleware": [Middleware(VisitorCookie, embedded_in_site=host.on_space)],
+            "middleware": [
+                Middleware(RequestLimits, image=context.jobs.limits.image),
+                Middleware(VisitorCookie, embedded_in_site=host.on_space),
+            ],
             "docs_url": None,
             "redoc_url": None,
         },

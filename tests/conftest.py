@@ -1,14 +1,25 @@
 """What holds for every test."""
 
 import os
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 # Tiny models run fastest, and the same everywhere, on one thread; set before torch is imported,
 # and so in every process that a test starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+# Tests leave nothing in the data and cache folders of whoever runs them, and find nothing there but
+# the fonts that matplotlib has listed.
+os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
+_kept = tempfile.TemporaryDirectory(prefix="hubmerge-tests-")
+for _variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+    os.environ[_variable] = str(Path(_kept.name, _variable))
 
 # How long an example takes says something about the machine, and nothing about the law.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +38,24 @@ LONGEST = (
 )
 """What takes longest, below tests/: begun first, so that two workers end at the same time. A folder
 is not left before it is done, for what its fixtures share is made once per stay."""
+
+
+TOGETHER = ("tests/cli/", "tests/spaces_app/")
+"""Folders whose files stay on one worker, which makes what they share once: a Hub, trained parents,
+processes that have imported everything."""
+
+
+class FoldersTogether(LoadScopeScheduling):
+    """Hands out files to workers, and folders where all files share what takes long to make."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = next((each for each in TOGETHER if nodeid.startswith(each)), None)
+        return folder or nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return FoldersTogether(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

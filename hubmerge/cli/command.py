@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from hubmerge.cli.options import Output, RecipeFile, note, settle, took
 from hubmerge.cli.values import read
-from hubmerge.errors import RecipeError
+from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.hub.destination import Destination
 from hubmerge.options.declared import GROUPS, OUTPUT, DeclaredOption, options_of
 from hubmerge.recipe import Recipe, RecipePart, make, read_recipe
@@ -163,7 +163,11 @@ def _recipe(kind: type[Recipe], decided: list[DeclaredOption], typed: Mapping[st
     file = typed.get("recipe")
     if file is not None:
         _refuse_beside(file, decided, typed)
-        return read_recipe(file)
+        return read_recipe(file, places(typed.get("folders", ())))
+    if "folders" in typed:
+        raise RecipeError(
+            "--map says where folders of a recipe lie", hint="--recipe FILE --map ..."
+        )
     models = typed.get("models", ())
     if len(models) < 2:
         raise RecipeError(
@@ -172,6 +176,24 @@ def _recipe(kind: type[Recipe], decided: list[DeclaredOption], typed: Mapping[st
             hint="hubmerge merge ORG/A ORG/B",
         )
     return make(kind, dict(_nested(decided, typed)))
+
+
+def places(given: Sequence[str]) -> dict[str, str]:
+    """Name -> folder, of what was typed for --map. Raises: RecipeError."""
+    found: dict[str, str] = {}
+    for each in given:
+        name, equals, folder = each.partition("=")
+        if not (name and equals and folder):
+            raise RecipeError(f"--map {each}", hint="NAME=FOLDER, such as left=/models/left")
+        if not Path(folder).expanduser().is_dir():
+            raise NotFoundError(f"--map {each}", found=f"there is no folder {folder!r}")
+        if name in found:
+            raise RecipeError(
+                f"--map {name} was given twice",
+                hint="folders of one name are told apart by role, such as model_b=/models/b",
+            )
+        found[name] = folder
+    return found
 
 
 def _refuse_beside(file: Path, decided: list[DeclaredOption], typed: Mapping[str, Any]) -> None:
@@ -218,5 +240,6 @@ def option(kind: type, field: str) -> Any:
 
 Json = Annotated[bool, option(Output, "json")]
 Quiet = Annotated[bool, option(Output, "quiet")]
+Folders = Annotated[list[str] | None, option(RecipeFile, "folders")]
 TrustRemoteCode = Annotated[bool, option(Recipe, "trust_remote_code")]
 Seed = Annotated[int, option(Recipe, "seed")]

@@ -39,6 +39,15 @@ class RecipeFile:
         Path | None,
         Option("A hubmerge.yaml, or its folder, instead of models and options.", group=MODELS),
     ] = None
+    folders: Annotated[
+        tuple[str, ...],
+        Option(
+            "Where a folder lies that the recipe names and this machine does not know.",
+            group=MODELS,
+            flags="--map",
+            metavar="NAME=FOLDER",
+        ),
+    ] = ()
 
 
 @cache

@@ -1,7 +1,8 @@
-"""hubmerge specs: the families there are, what they say, and whether it is true of a model."""
+"""hubmerge specs: the families there are, what they say, whether it is true; specs derived."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,22 +20,27 @@ def specs() -> None:
 
 @app.command("list")
 def list_families(json: Json = False) -> None:
-    """Name every family, and the models it is for."""
+    """Name every family, reviewed or derived on this machine, and the models it is for."""
     import json as jsonlib
 
+    from hubmerge.specs.derived import all_records
     from hubmerge.specs.family import load_families
     from hubmerge.utils.tables import columns
 
     families = load_families().families.values()
+    derived = {
+        record.name: record.summary if record.refused is None else f"refused: {record.refused}"
+        for record in all_records()
+    }
     if json:
-        o.say(jsonlib.dumps({family.name: family.match for family in families}, indent=2))
+        reviewed = {family.name: family.match for family in families}
+        o.say(jsonlib.dumps({**reviewed, **{n: {"spec": s} for n, s in derived.items()}}, indent=2))
         return
-    o.say(
-        columns(
-            (family.name, ", ".join(f"{field} = {value}" for field, value in family.match.items()))
-            for family in families
-        )
-    )
+    rows = [
+        (family.name, ", ".join(f"{field} = {value}" for field, value in family.match.items()))
+        for family in families
+    ]
+    o.say(columns([*rows, *derived.items()]))
 
 
 @app.command()
@@ -43,6 +49,24 @@ def show(family: Annotated[str, typer.Argument(help="A name from `specs list`.")
     from hubmerge.specs.family import load_families
 
     o.say(load_families().named(family).text.rstrip())
+
+
+@app.command()
+def derive(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A Hub id or folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write it to this file.")
+    ] = None,
+    trust_remote_code: TrustRemoteCode = False,
+    seed: Seed = 0,
+) -> None:
+    """Write a spec by tracing one forward, and certify it in float64; needs no weights."""
+    o.settle(quiet=True, json=False)
+
+    from hubmerge.pipeline.derive_spec import derive_spec
+
+    found = derive_spec(model, out, trust_remote_code=trust_remote_code, seed=seed)
+    o.say(f"{out}: {found.summary}" if out else found.family.text.rstrip())
 
 
 @app.command()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from hubmerge.cli import options as o
-from hubmerge.cli.command import Json, Quiet, TrustRemoteCode
+from hubmerge.cli.command import Folders, Json, Quiet, TrustRemoteCode, places
 from hubmerge.cli.wording import COMMAND_LINE
 
 NAME = "verify"
+LEVEL_HELP = (
+    "How far to go: load (what stock code loads, its hashes, what report and card say of "
+    "themselves), measure (also the published weights, measured again on the recorded rows), "
+    "remake (also the whole merge, made again and measured again), all (remake)."
+)
 
 
 def command(
@@ -19,22 +24,33 @@ def command(
         str,
         typer.Argument(metavar="MERGE", help="A merge's Hub id, id@revision or folder."),
     ],
+    level: Annotated[
+        Literal["load", "measure", "remake", "all"], typer.Option("--level", help=LEVEL_HELP)
+    ] = "all",
     weights_only: Annotated[
         bool,
         typer.Option("--weights-only", help="Quick: without data, and nothing is measured."),
     ] = False,
+    folders: Folders = None,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a published merge again from what it records, measure it again, and compare."""
+    """Check what stock code loads from a merge, measure it again, make it again, and compare."""
     o.settle(quiet=quiet, json=json)
 
     from hubmerge.verification import verify
     from hubmerge.verification.text import render_text
 
     with o.working():
-        found = verify(merge, weights_only=weights_only, trust_remote_code=trust_remote_code)
+        found = verify(
+            merge,
+            level=level,
+            weights_only=weights_only,
+            trust_remote_code=trust_remote_code,
+            folders=places(folders or ()),
+            announce=lambda estimate: o.note(str(estimate)),
+        )
     o.say(found.to_json() if json else render_text(found, COMMAND_LINE))
     o.note(f"took {o.took()}")
     if found.error is not None:

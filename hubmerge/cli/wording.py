@@ -17,6 +17,9 @@ def option_text(field: str, values: Sequence[Value]) -> str:
     if field.startswith("fuse_options."):
         key = field.removeprefix("fuse_options.")
         return f"--fuse-option {listed([f'{key}={_word(value)}' for value in values])}"
+    if field.startswith("folders."):
+        name = field.removeprefix("folders.")
+        return f"--map {listed([_word(f'{name}={value}') for value in values])}"
     name = OTHERS.get(field) or option_name(field)
     if field == "private" and list(values) == [False]:
         return "--public"

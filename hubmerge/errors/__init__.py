@@ -163,6 +163,12 @@ class LawError(HubmergeError):
     exit_code = 12
 
 
+class DerivationError(HubmergeError):
+    """No spec describes the model, and none could be derived of it."""
+
+    exit_code = 18
+
+
 class MismatchError(HubmergeError):
     """The two models differ in architecture, configuration or preprocessing."""
 

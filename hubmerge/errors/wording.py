@@ -130,8 +130,8 @@ def _mark(kind: str, name: str, values: Sequence[Value]) -> str:
 def _python_option(field: str, values: Sequence[Value]) -> str:
     name, _, key = field.partition(".")
     shown = [_literal(value) for value in values]
-    if name == "fuse_options" and key:
-        shown = [f'{{"{key}": {each}}}' for each in shown]
+    if name in ("fuse_options", "folders") and key:
+        shown = [f"{{{_literal(key)}: {each}}}" for each in shown]
         field = name
     return f"{field}={listed(shown) if shown else ''}"
 

@@ -11,9 +11,10 @@ from hubmerge.symmetry.permutation import State
 
 
 def weighted_mean(states: Sequence[State], weights: Sequence[float]) -> dict[str, Tensor]:
-    """The weighted mean of every tensor.
+    """The weighted mean of every tensor: the first that counts, plus the others' differences to it.
 
-    weights: one per state, summing to 1. Counters and other integers come from the first state.
+    weights: one per state, summing to 1. Sums are in float64; dtypes are the first state's. What
+    all agree on is kept to the last bit. Counters and other integers come from the first state.
     Raises: ValueError if the weights do not sum to 1 or their number is wrong.
     """
     if len(states) != len(weights) or abs(sum(weights) - 1) > 1e-6:
@@ -29,15 +30,21 @@ def weighted_mean(states: Sequence[State], weights: Sequence[float]) -> dict[str
 def _mean(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Exactly the first tensor of any weight where all the others agree with it."""
     (first, _), *others = ((t, w) for t, w in zip(tensors, weights, strict=True) if w)
-    mean = first.clone()
+    if not others:
+        return first.to(tensors[0].dtype, copy=True)
+    start = first.double()
+    change = torch.zeros_like(start)
     for tensor, weight in others:
-        mean += weight * (tensor - first)
-    if torch.isfinite(mean).all():
-        return mean
-    return torch.where(torch.isfinite(mean), mean, _by_terms(tensors, weights))
+        change += weight * (tensor.double() - start)
+    mean = torch.where(change == 0, start, start + change)  # -0 + 0 would be +0
+    if not torch.isfinite(mean).all():
+        mean = torch.where(torch.isfinite(mean), mean, _by_terms(tensors, weights))
+    return mean.to(tensors[0].dtype)
 
 
 def _by_terms(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """The same mean term by term, which does not overflow where a difference would."""
-    terms = [weight * tensor for tensor, weight in zip(tensors, weights, strict=True) if weight]
+    terms = [
+        weight * tensor.double() for tensor, weight in zip(tensors, weights, strict=True) if weight
+    ]
     return torch.stack(terms).sum(0)

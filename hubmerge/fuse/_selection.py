@@ -8,27 +8,31 @@ from torch import Tensor
 SHIFT = 15
 """Bits of a float32 that the buckets leave out: there are 2^16 of them, 2^8 in every octave."""
 
+PIECE = 2**22
+"""Entries that are looked at together, so that what is kept on the way stays small."""
+
 
 def largest(sizes: Tensor, count: int, *, last: bool = False) -> Tensor:
     """Which `count` of the entries [n] are largest, bool [n]; of equal ones the first, or the last.
 
     sizes: not negative, float32 or float64. Takes time in proportion to n.
     """
-    kept = torch.zeros(len(sizes), dtype=torch.bool)
     if count <= 0:
-        return kept
+        return torch.zeros(len(sizes), dtype=torch.bool)
     if count >= len(sizes):
-        return ~kept
+        return torch.ones(len(sizes), dtype=torch.bool)
     if sizes.dtype != torch.float32:
+        kept = torch.zeros(len(sizes), dtype=torch.bool)
         kept[_ordered(sizes, last)[:count]] = True
         return kept
     # Floats that are not negative are in the order of their bits.
-    buckets = sizes.view(torch.int32) >> SHIFT
-    above = torch.bincount(buckets).flip(0).cumsum(0)
+    bits = sizes.contiguous().view(torch.int32)
+    counts = sum(torch.bincount(part >> SHIFT, minlength=2**16) for part in bits.split(PIECE))
+    above = torch.as_tensor(counts).flip(0).cumsum(0)
     reached = int(torch.searchsorted(above, count))
     edge = len(above) - 1 - reached
-    kept = buckets > edge
-    within = (buckets == edge).nonzero().flatten()
+    kept = bits >= (edge + 1) << SHIFT
+    within = ((bits >= edge << SHIFT) ^ kept).nonzero().flatten()
     missing = count - (int(above[reached - 1]) if reached else 0)
     kept[within[_ordered(sizes[within], last)[:missing]]] = True
     return kept

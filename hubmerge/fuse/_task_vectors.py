@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -14,30 +15,65 @@ from hubmerge.symmetry.permutation import State
 Combine = Callable[[str, Tensor, Tensor], Tensor]
 """Name, task vectors [models, ...] and weights [models, 1, ...] of a tensor -> its change."""
 
+Mask = Callable[[str, Tensor, int], Tensor]
+"""Name of a tensor, task vector [n], number of its model -> which entries are kept, bool [n].
+
+The task vector may be overwritten."""
+
+PIECE = 2**22
+"""Entries that are combined together: 16 MiB of each task vector."""
+
 
 def onto(
     base: State, states: Sequence[State], weights: Sequence[float], combine: Combine
 ) -> dict[str, Tensor]:
     """The base with every floating tensor changed by what `combine` makes of the task vectors.
 
-    Done in the tensor's own precision, float32 at least. Running statistics are averaged, counters
-    come from the first state. Raises: ValueError as `weighted_mean` does.
+    Done in the widest dtype of the states, float32 at least; the result has that of the first state
+    or of the base, whichever is wider. Running statistics are averaged, counters come from the
+    first state.
+    Raises: ValueError as `weighted_mean` does.
     """
-    merged = {n for n, start in base.items() if start.is_floating_point() and not is_statistic(n)}
-    rest = [{n: value for n, value in state.items() if n not in merged} for state in states]
-    mean, fused = weighted_mean(rest, weights), {}
-    for name in states[0]:
-        if name not in merged:
-            fused[name] = mean[name]
-            continue
-        start = base[name]
-        exact = torch.promote_types(start.dtype, torch.float32)
+
+    def change(name: str, start: Tensor, others: Sequence[Tensor]) -> Tensor:
+        exact = _exact(start, *others)
         first = start.to(exact)
-        deltas = torch.stack([state[name].to(exact) - first for state in states])
-        shape = (len(states), *[1] * start.ndim)
-        shares = torch.tensor(list(weights), dtype=exact).view(shape)
-        fused[name] = (first + combine(name, deltas, shares)).to(start.dtype)
-    return fused
+        deltas = torch.stack([other.to(exact) - first for other in others])
+        shares = torch.tensor(list(weights), dtype=exact).view(len(others), *[1] * start.ndim)
+        return first + combine(name, deltas, shares)
+
+    return _changed(base, states, weights, change)
+
+
+def onto_masked(
+    base: State,
+    states: Sequence[State],
+    weights: Sequence[float],
+    mask: Mask,
+    combine: Combine,
+) -> dict[str, Tensor]:
+    """As `onto`, of task vectors of which `mask` keeps a part, and a `combine` that is elementwise.
+
+    One task vector is masked at a time, and a piece of them combined at a time, so that no more is
+    held than the states, the masks and the result.
+    """
+
+    def change(name: str, start: Tensor, others: Sequence[Tensor]) -> Tensor:
+        exact = _exact(start, *others)
+        flat, rows = start.flatten(), [other.flatten() for other in others]
+        kept = [mask(name, _difference(row, flat, exact), n) for n, row in enumerate(rows)]
+        shares = torch.tensor(list(weights), dtype=exact).view(-1, 1)
+        merged = torch.empty(len(flat), dtype=exact)
+        for at in range(0, len(flat), PIECE):
+            here = slice(at, at + PIECE)
+            first = flat[here].to(exact)
+            deltas = torch.stack(
+                [(row[here].to(exact) - first) * k[here] for row, k in zip(rows, kept, strict=True)]
+            )
+            merged[here] = first + combine(name, deltas, shares)
+        return merged.view_as(start)
+
+    return _changed(base, states, weights, change)
 
 
 def elected(deltas: Tensor, shares: Tensor) -> Tensor:
@@ -50,3 +86,37 @@ def elected(deltas: Tensor, shares: Tensor) -> Tensor:
     agrees = deltas.sign() == sign
     weight = (shares * agrees).sum(0)
     return (weighed * agrees).sum(0) / torch.where(weight == 0, 1.0, weight)
+
+
+def _changed(
+    base: State,
+    states: Sequence[State],
+    weights: Sequence[float],
+    change: Callable[[str, Tensor, Sequence[Tensor]], Tensor],
+) -> dict[str, Tensor]:
+    """Tensors that were trained by `change`, all others averaged."""
+    trained = {n for n, value in base.items() if value.is_floating_point() and not is_statistic(n)}
+    rest = [{n: v for n, v in state.items() if n not in trained} for state in states]
+    mean = weighted_mean(rest, weights)
+    return {
+        name: change(name, base[name], [state[name] for state in states]).to(
+            torch.promote_types(value.dtype, base[name].dtype)
+        )
+        if name in trained
+        else mean[name]
+        for name, value in states[0].items()
+    }
+
+
+def _exact(*tensors: Tensor) -> torch.dtype:
+    """The widest dtype of the tensors, float32 at least."""
+    return reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
+
+
+def _difference(row: Tensor, start: Tensor, dtype: torch.dtype) -> Tensor:
+    """`row` - `start`, [n], taken piece by piece."""
+    delta = torch.empty(len(row), dtype=dtype)
+    for at in range(0, len(row), PIECE):
+        here = slice(at, at + PIECE)
+        torch.sub(row[here].to(dtype), start[here].to(dtype), out=delta[here])
+    return delta

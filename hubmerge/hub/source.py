@@ -1,8 +1,11 @@
 """Where a model or data set comes from: what the user typed, and the exact state it stands for.
 
     org/name   org/name@revision   https://HUB/org/name[/tree/revision]   ./folder   /a/folder
+    org/name@COMMIT   name@local-HASH
 
-As in transformers, a folder of that name goes before a repository of that name.
+As in transformers, a folder of that name goes before a repository of that name. The last two are
+what recipes say that are written beside a merge: a commit is always of a repository, and a hash is
+the content of a folder, wherever on this machine it was seen (`known_folders`).
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import hashlib
 import re
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,12 +22,14 @@ from typing import Literal
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
-from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.errors.wording import add, quoted
+from hubmerge.errors import HubmergeError, NotFoundError, RecipeError
+from hubmerge.errors.wording import add, option, quoted
 from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint
+from hubmerge.hub.known_folders import known_folders
 from hubmerge.hub.layout import CONFIG, model_files
 from hubmerge.hub.other_formats import refuse_other
 from hubmerge.utils.in_memory import is_in_memory
+from hubmerge.utils.pinned_refs import CONTENT, PINNED
 
 PUBLIC_HUB = "https://huggingface.co"
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
@@ -75,6 +81,12 @@ def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:
         raise RecipeError(
             f"{quoted(ref)} is no name of a {name}", hint="ORG/NAME, or a folder: ./NAME"
         )
+    if content := CONTENT.fullmatch(ref):
+        folder, *_ = _seen_in(ref, content["name"], content["sha"])
+        return Ref(ref, content["name"], "local", None, folder, repo_type)
+    if PINNED.fullmatch(ref):
+        repo_id, _, commit = ref.partition("@")
+        return Ref(ref, parse_repo_id(repo_id, repo_type), "hub", commit, None, repo_type)
     path = Path(ref).expanduser()
     _refuse_file(path, ref, name)
     if ref.startswith(_LOCAL_MARKS) or ref in (".", ".."):
@@ -148,6 +160,8 @@ def resolve(ref: str, repo_type: RepoType = "model") -> Source:
     WeightsError, if a model's folder holds no safetensors weights.
     """
     parsed = parse_ref(ref, repo_type)
+    if content := CONTENT.fullmatch(ref):
+        return _unchanged(parsed, content["name"], content["sha"])
     if parsed.folder is not None:
         sha = _local_sha(parsed.folder, ref, repo_type)
         return Source(**vars(parsed), sha=sha)
@@ -184,6 +198,42 @@ def _refuse_other_kind(repo_id: str, ref: str, repo_type: RepoType) -> None:
             if (kind, repo_type) == ("dataset", "model")
             else f"name a {wanted} here",
         )
+
+
+def head_of(repo_id: str, repo_type: RepoType = "model") -> str:
+    """The commit that the main branch of a repository is at. Raises: as `resolve`."""
+    return ask(
+        lambda: str(client().repo_info(repo_id, repo_type=repo_type).sha), repo_id, repo_type
+    )
+
+
+def _seen_in(ref: str, name: str, sha: str) -> list[Path]:
+    """Folders that held this content. Raises: NotFoundError, if none is known and still there."""
+    there = [folder for folder in known_folders(sha) if folder.is_dir()]
+    if not there:
+        raise NotFoundError(
+            f"{name!r} is a folder that is not known on this machine",
+            source=ref,
+            hint=f"say where it lies: {option(f'folders.{name}', 'FOLDER')}",
+            field="folders",
+        )
+    return there
+
+
+def _unchanged(ref: Ref, name: str, sha: str) -> Source:
+    """The folder that holds this content still. Raises: NotFoundError, if none does."""
+    there = _seen_in(ref.ref, name, sha)
+    for folder in there:
+        with suppress(HubmergeError, OSError):
+            if _local_sha(folder, ref.ref, ref.repo_type) == sha:
+                return Source(**{**vars(ref), "folder": folder}, sha=sha)
+    raise NotFoundError(
+        f"the folder {name!r} has changed",
+        found=", ".join(map(str, there)),
+        source=ref.ref,
+        hint=f"say where it lies as it was: {option(f'folders.{name}', 'FOLDER')}",
+        field="folders",
+    )
 
 
 def _local(ref: str, path: Path, repo_type: RepoType) -> Ref:

@@ -18,10 +18,12 @@ from hubmerge.evaluation.evaluate import outputs
 from hubmerge.landscape.geometry.chain import mixed
 from hubmerge.landscape.geometry.simplex import centroid, drawn, excess, faces
 from hubmerge.landscape.inputs import SurveyInputs
+from hubmerge.matching.aligned import aligned
 from hubmerge.matching.solvers.coordinate_descent import descend
+from hubmerge.models.states import in_dtypes_of
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.element import Symmetry, compose
-from hubmerge.symmetry.permutation import State, permute
+from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
 
 ROUNDS = 2
@@ -30,8 +32,8 @@ ROUNDS = 2
 
 def refined(inputs: SurveyInputs) -> SurveyInputs:
     """`inputs` with all models but the first permuted anew where that lowers the simplex."""
-    whole = inputs.matches[0].spec
-    spec = _without(whole, whole.mapped_spaces())
+    mapped = {space for match in inputs.matches for space in match.spec.mapped_spaces()}
+    spec = _without(inputs.matches[0].spec, mapped)
     states, matches, count = list(inputs.states), list(inputs.matches), len(inputs.states)
     points = drawn(count, ROUNDS * (count - 1), inputs.recipe.seed)
     held = inputs.splits.validation.first(CURVE_VALIDATION_ROWS)
@@ -53,13 +55,17 @@ def refined(inputs: SurveyInputs) -> SurveyInputs:
             rest = [0.0 if k == which else share for k, share in enumerate(shares)]
             target = mixed(states, [share / (sum(rest) or 1.0) for share in rest])
             then, _ = inputs.workers.on_main(partial(descend, spec, target, states[which]))
-            tried = [*states]
-            tried[which] = permute(spec, states[which], then.permutation)
+            before = matches[which - 1]
+            both = compose(before.spec, before.symmetry, Symmetry(then.permutation))
+            anew = [*matches]
+            anew[which - 1] = replace(before, permutation=both.permutation, maps=both.maps)
+            # Units of other places have other sizes: what is moved is carried there once more.
+            tried: list[State] = [
+                in_dtypes_of(each.state, state)
+                for each, state in zip(aligned(inputs.naive, anew), inputs.naive, strict=True)
+            ]
             if (seen := height(tried)) < lowest:
-                states, lowest = tried, seen
-                before = matches[which - 1]
-                both = compose(whole, before.symmetry, Symmetry(then.permutation))
-                matches[which - 1] = replace(before, permutation=both.permutation, maps=both.maps)
+                states, matches, lowest = tried, anew, seen
             bar.update(1)
     return replace(inputs, states=tuple(states), matches=tuple(matches))
 

@@ -9,10 +9,14 @@ from math import prod
 from torch import Tensor
 
 from hubmerge.specs.spec import PERMUTE, ROTARY, SCALE, Spec
+from hubmerge.symmetry.balance import UNBALANCED, Balance
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import Maps, Symmetry, transform
 from hubmerge.symmetry.permutation import Permutation, State, moved_units
 from hubmerge.utils.shown import Shown
+
+Correlations = Mapping[str, tuple[float, float]]
+"""Space -> mean correlation of its units: as matched, and as they came with all else aligned."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,9 @@ class SpaceMatch:
     correlation: mean over units of the correlation between a unit and its match, in [-1, 1]
         (cosine of their weights, or Pearson's of their activations); for a space that is rotated
         or mapped, of all its units together.
-    gain: that minus the same figure for the order the space came in, all else aligned.
-    moved: units that do not stay in their place.
+    gain: that minus the same figure for the space as it came, in both models' own coordinates,
+        all else aligned.
+    moved: units that do not stay in their place, in these coordinates.
     """
 
     space: str
@@ -62,6 +67,11 @@ class Match(Shown):
         """Whether it aligns canonical forms, not models as given."""
         return bool(self.maps) or self.spec.scales
 
+    @property
+    def moves(self) -> bool:
+        """Whether it does anything but leave every unit where, and as, it is."""
+        return self.formed or any(moved_units(index) for index in self.permutation.values())
+
     def anchored(self, state: State) -> State:
         """The anchor's tensors as the other's are aligned with: canonical, if `formed`.
 
@@ -80,10 +90,12 @@ class Match(Shown):
 def describe_spaces(
     spec: Spec,
     symmetry: Symmetry,
-    correlations: Mapping[str, tuple[float, float]],
+    correlations: Correlations,
+    balance: Balance = UNBALANCED,
 ) -> tuple[SpaceMatch, ...]:
     """One SpaceMatch per free space, from its correlation (matched, in the order it came in).
 
+    balance: of the two models whose forms `symmetry` aligns.
     Rotary spaces, which have no order, are left out where they are not mapped.
     """
     return tuple(
@@ -93,7 +105,7 @@ def describe_spaces(
             size=prod(spec.index_shape(name)),
             gain=correlations[name][0] - correlations[name][1],
             correlation=correlations[name][0],
-            moved=_moved(name, symmetry),
+            moved=_moved(spec, name, symmetry, balance),
         )
         for name in spec.free_spaces()
         if name in symmetry.maps or spec.spaces[name].may != ROTARY
@@ -106,8 +118,8 @@ def _kind(spec: Spec, space: str, symmetry: Symmetry) -> str:
     return may if space in symmetry.maps or may == SCALE else PERMUTE
 
 
-def _moved(space: str, symmetry: Symmetry) -> int:
+def _moved(spec: Spec, space: str, symmetry: Symmetry, balance: Balance) -> int:
     """Units that do not stay in their place; of a map, those made up mostly of others."""
     if space in symmetry.maps:
-        return moved_units(symmetry.maps[space].abs().argmax(-1))
+        return moved_units(balance.as_written(spec, space, symmetry).abs().argmax(-1))
     return moved_units(symmetry.permutation[space])

@@ -4,7 +4,8 @@ Importing this package registers the MLP head with transformers' Auto classes.
 """
 
 from hubmerge.models.mlp_head import MlpHeadConfig, MlpHeadForClassification, register
-from hubmerge.models.probe import probe_inputs, shaken
+from hubmerge.models.probe import shaken
+from hubmerge.models.probe_inputs import probe_inputs
 
 register()
 

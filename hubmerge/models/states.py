@@ -17,14 +17,6 @@ def with_state(model: PreTrainedModel, state: Mapping[str, Tensor]) -> PreTraine
     return holder.eval()
 
 
-def in_float64(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`state` with every floating tensor in float64."""
-    return {
-        name: value.double() if value.is_floating_point() else value
-        for name, value in state.items()
-    }
-
-
 def in_dtypes_of(state: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """`state` with the dtypes of `like`; the very tensors where they have them already."""
     return {name: value.to(like[name].dtype) for name, value in state.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from hubmerge.pipeline.auto_match import (
 )
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.load import MergeInputs
-from hubmerge.pipeline.match import MatchSettings, match_parents
+from hubmerge.pipeline.match import MatchSettings, closer, match_parents
 from hubmerge.pipeline.merge_path import MergePath
 from hubmerge.pipeline.methods import ALIGNMENT, NO_MATCH
 from hubmerge.pipeline.parents import Parents
@@ -77,17 +78,45 @@ def find_alignment(
         return load_matches(Path(recipe.alignment), parents.spec, count, based=based), ()
     if run.methods.tries_matchers:
         return _best_alignment(run, inputs, repair)
+    if alignment.base is None:
+        return _alignment_by(run, inputs, repair)
     allowed = alignment.with_symmetry(run.methods.symmetry)
-    find = partial(_match, run, inputs, run.methods.match)
-    return (find(allowed.parents) if alignment.base is None else allowed.match_to_base(find)), ()
+
+    def find(parents: Parents) -> tuple[Match, ...]:
+        return closer(parents, _match(run, inputs, run.methods.match, parents), run.workers)
+
+    found = allowed.match_to_base(find)
+    return (found if any(match.moves for match in found) else ()), ()
+
+
+def _alignment_by(
+    run: Run, inputs: MergeInputs, repair: Repair | None
+) -> tuple[tuple[Match, ...], tuple[MatchTrial, ...]]:
+    """By the one matcher that was asked for, or as the parents came, if that is better."""
+    config = MatchConfig(run.methods.match, run.methods.symmetry)
+    found, trials = _tried(run, inputs, repair, (config,))
+    return found, () if found else trials
 
 
 def _best_alignment(
     run: Run, inputs: MergeInputs, repair: Repair | None
 ) -> tuple[tuple[Match, ...], tuple[MatchTrial, ...]]:
     """Of several ways to match, the one whose merge is best on validation rows."""
+    spec, symmetry = inputs.parents.spec, run.recipe.symmetry
+    assert spec is not None
+    then = partial(scale_configs, spec, symmetry=symmetry)
+    return _tried(run, inputs, repair, match_configs(run, inputs), then)
+
+
+def _tried(
+    run: Run,
+    inputs: MergeInputs,
+    repair: Repair | None,
+    configs: Sequence[MatchConfig],
+    then: Callable[[MatchConfig], Sequence[MatchConfig]] = lambda best: (),
+) -> tuple[tuple[Match, ...], tuple[MatchTrial, ...]]:
+    """The best of what `configs` find and of the parents as they came, as `best_match` has it."""
     parents, recipe = inputs.parents, run.recipe
-    assert parents.spec is not None
 
     def match(config: MatchConfig) -> tuple[Match, ...]:
         if config == NO_MATCHING:
@@ -99,12 +128,13 @@ def _best_alignment(
         return path.model(1.0 if recipe.mixture is not None else recipe.first_lambda)
 
     return best_match(
-        match_configs(run, inputs),
+        configs,
         match,
         merge,
         inputs.validation,
         run.workers,
-        partial(scale_configs, parents.spec, symmetry=recipe.symmetry),
+        then,
+        lambda found: closer(parents, found, run.workers),
     )
 
 

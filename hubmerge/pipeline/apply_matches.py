@@ -12,8 +12,9 @@ from hubmerge.errors import CanonicalError, LawError
 from hubmerge.errors.wording import action, option
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import Match
-from hubmerge.models.states import in_dtypes_of, in_float64
-from hubmerge.symmetry.element import transform
+from hubmerge.matching.aligned import aligned
+from hubmerge.models.states import in_dtypes_of
+from hubmerge.symmetry.canonical import in_float64
 from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs
 from hubmerge.symmetry.permutation import State
 from hubmerge.tasks import probe_for
@@ -30,22 +31,21 @@ class HasStates(Protocol):
 
 
 def apply_matches(parents: HasStates, matches: Sequence[Match]) -> list[State]:
-    """A's state in the form the matches need, and all others aligned with it.
+    """All states aligned with A's, in A's own coordinates, where A stays as it is; see `aligned`.
 
     Raises: LawError, if the function of one is not its parent's any more; CanonicalError.
     """
-    mapping = next((match for match in matches if match.formed), None)
-    first, others = parents.states[0], parents.states[1:]
-    moved = [first if mapping is None else mapping.anchored(first)]
-    if mapping is not None:
-        _refuse_ill_formed(parents.a.model, first, moved[0])
-    for match, state in zip(matches, others, strict=True):
-        form = state if mapping is None else mapping.anchored(state)
-        if mapping is not None:
-            _refuse_ill_formed(parents.a.model, state, form)
-        moved.append(transform(match.spec, form, match.symmetry))
-        refuse_changed(parents.a.model, state, moved[-1], f"aligning by {match.method}")
-    return [in_dtypes_of(*each) for each in zip(moved, parents.states, strict=True)]
+    model = parents.a.model
+    moved: list[State] = []
+    done = ["folding gains that are nearly 0", *(f"aligning by {each.method}" for each in matches)]
+    every = aligned(parents.states, matches)
+    for what, one, state in zip(done, every, parents.states, strict=True):
+        if one.form is not None:
+            _refuse_ill_formed(model, state, one.form)
+        if one.state is not state:
+            refuse_changed(model, state, one.state, what)
+        moved.append(in_dtypes_of(one.state, state))
+    return moved
 
 
 def refuse_changed(model: PreTrainedModel, before: State, after: State, what: str) -> None:

@@ -1,10 +1,13 @@
-"""`match: auto`: several configurations are tried, and the best on validation rows is kept."""
+"""What matchers found is tried on validation rows, and so is leaving the models as they came."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
+import numpy as np
 from transformers import PreTrainedModel
 
 from hubmerge.data.batches import Batches
@@ -39,8 +42,10 @@ class MatchConfig:
 
 
 NO_MATCHING = MatchConfig("none", PERMUTATIONS)
-"""Units left in the order they have. Tried where the models' label sets differ: what looks
-for different things can be better off side by side."""
+"""Units left in the order they have: the one candidate of every match."""
+
+SURELY = 2.0
+"""Standard errors of the mean paired difference of losses from which on one merge is better."""
 
 
 @dataclass(frozen=True)
@@ -96,17 +101,19 @@ def scale_configs(spec: Spec, best: MatchConfig, symmetry: str) -> tuple[MatchCo
 
 @dataclass(frozen=True)
 class _Tried:
-    """A config, what it found, and the score of its merge."""
+    """A config, what it found, the score of its merge, and the loss of every row."""
 
     config: MatchConfig
     matches: Matches
     score: Score
+    losses: np.ndarray
 
     @property
     def loss(self) -> float:
         """Calibrated, where that could be fitted."""
         fitted = self.score.calibrated_loss
-        return self.score.loss if fitted is None else fitted
+        loss = self.score.loss if fitted is None else fitted
+        return loss if math.isfinite(loss) else math.inf
 
 
 def best_match(
@@ -116,23 +123,29 @@ def best_match(
     validation: Batches | None,
     workers: Workers,
     then: Callable[[MatchConfig], Sequence[MatchConfig]] = lambda best: (),
+    closer: Callable[[Matches], Matches] = lambda found: found,
 ) -> tuple[Matches, tuple[MatchTrial, ...]]:
     """The matches whose merge has the least calibrated loss on `validation`, and all attempts.
 
     match: finds the matches of a config. merge: makes the model they give, valid until the next
-    call. then: what to try as well, given the best of the `first`. A config whose canonical form
-    these weights do not allow is left out. The earlier config wins ties; where there is one config,
-    or no validation row, the first is taken and nothing measured.
+    call. then: what to try as well, given the best of the `first`. closer: the matches, but for
+    those that bring a model no closer by its weights than it came. That is what stands, unless
+    validation rows say surely that the best config, or leaving all models as they came, is better.
+    A config whose canonical form these weights do not allow is left out. The earlier config wins
+    ties; without validation rows the first is taken and nothing measured.
+    Returns: no matches, where all models are left as they came; only then that is an attempt, too.
     Raises: CanonicalError, if no config is left.
     """
-    alone = len(first) == 1 and not then(first[0])
-    if alone or validation is None or not validation.rows:
-        return match(first[0]), ()
+    if validation is None or not validation.rows:
+        return _standing(closer(match(first[0]))), ()
+
+    def tried(config: MatchConfig, matches: Matches) -> _Tried:
+        given = outputs(merge(matches), validation, workers, f"trying {config}")
+        found = score(given, given)
+        return _Tried(config, matches, found, given.losses(found.temperature or 1.0))
 
     def measured(config: MatchConfig) -> _Tried:
-        matches = match(config)
-        given = outputs(merge(matches), validation, workers, f"trying {config}")
-        return _Tried(config, matches, score(given, given))
+        return tried(config, _standing(match(config)))
 
     allowed, refused = _allowed(first, measured)
     if not allowed:
@@ -141,13 +154,59 @@ def best_match(
     more, _ = _allowed(then(min(allowed, key=lambda each: each.loss).config), measured)
     allowed += more
     best = min(allowed, key=lambda each: each.loss)
+    still = next((each for each in allowed if not each.matches), None)
+    if best.matches:
+        still = still or tried(NO_MATCHING, ())
+        best = _standing_up(best, still, partial(tried, best.config), closer)
+    if not best.matches:  # whatever was asked for, nothing is matched
+        best = replace(best, config=NO_MATCHING)
+        allowed = [each for each in allowed if each.config != NO_MATCHING] + [best]
     attempts = tuple(
         MatchTrial(
-            each.config.match, each.config.symmetry, each.loss, each.score.accuracy, each is best
+            each.config.match,
+            each.config.symmetry,
+            each.loss,
+            each.score.accuracy,
+            each.config == best.config,
         )
         for each in allowed
     )
     return best.matches, attempts
+
+
+def _standing_up(
+    best: _Tried,
+    still: _Tried,
+    measured: Callable[[Matches], _Tried],
+    closer: Callable[[Matches], Matches],
+) -> _Tried:
+    """What stands of the `best` config against leaving models as they came."""
+    kept = _standing(closer(best.matches))
+    if not kept:
+        stands, others = still, [best]
+    elif [match.moves for match in kept] == [match.moves for match in best.matches]:
+        stands, others = best, [still]
+    else:
+        stands, others = measured(kept), [best, still]
+    better = [each for each in others if surely_better(each.losses, stands.losses)]
+    return min(better, key=lambda each: each.loss) if better else stands
+
+
+def surely_better(losses: np.ndarray, others: np.ndarray) -> bool:
+    """Whether `losses` are lower than `others` on the same rows, and not by chance alone."""
+    if not np.isfinite(losses).all():
+        return False
+    if not np.isfinite(others).all():
+        return True
+    gained = others - losses
+    if len(gained) < 2:
+        return False
+    return bool(gained.mean() > SURELY * gained.std(ddof=1) / len(gained) ** 0.5)
+
+
+def _standing(matches: Matches) -> Matches:
+    """`matches`; none, where none of them moves anything."""
+    return matches if any(match.moves for match in matches) else ()
 
 
 def _allowed(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from transformers import AutoConfig, PreTrainedModel
 
+from hubmerge.derivation.ensure import ensure_spec
 from hubmerge.hub.load import load, load_config, model_class
 from hubmerge.hub.source import resolve
 from hubmerge.models.probe import shaken
@@ -32,6 +33,7 @@ def check_model(
         model = _built(ref, trust_remote_code)
     else:
         model = load(ref, trust_remote_code=trust_remote_code).model
+    ensure_spec(model)
     spec = spec_of(model)
     precise = shaken(model, seed).double().eval()
     return prove(precise, spec, probe_for(precise, seed=seed), elements=ELEMENTS, seed=seed)

@@ -17,7 +17,7 @@ from hubmerge.matching.text import match_summary
 from hubmerge.pipeline.align import match_configs
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.load import MergeInputs, joint_head, load_source, merge_inputs
-from hubmerge.pipeline.match import MatchSettings, match_parents
+from hubmerge.pipeline.match import MatchSettings, closer, match_parents
 from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import prepare_parents
@@ -68,7 +68,8 @@ def match_models(run: Run, inputs: MergeInputs) -> tuple[Match, ...]:
         seed=run.recipe.seed,
         steps=run.recipe.learning_steps,
     )
-    return match_parents(inputs.parents, settings, inputs.match_rows, run.workers)
+    found = match_parents(inputs.parents, settings, inputs.match_rows, run.workers)
+    return closer(inputs.parents, found, run.workers)
 
 
 def _load(run: Run) -> MergeInputs:

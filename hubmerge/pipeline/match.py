@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hubmerge.data.synthetic.batches import synthetic_batches
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.hub.client import cache_folder
-from hubmerge.matching import Learner, Match, Matcher, find_method
+from hubmerge.matching import Learner, Match, Matcher, find_matcher, find_method, learners
+from hubmerge.matching.identity import SHARED, agreement, where_closer
 from hubmerge.matching.multi import MultiMatcher, MultiMatchProblem, find_multi_matcher
 from hubmerge.matching.registry import NOTHING, SYNTHETIC
 from hubmerge.models.method_context import MethodContext
@@ -67,11 +68,26 @@ def match_parents(
             hint=f"{option('match', 'weights')} needs none",
             field="match",
         )
-    parents = parents.level()
     way = find_multi_matcher(settings.multi_match if len(parents.loaded) > 2 else PAIR)
     if isinstance(found, Learner):
         return _learned(parents, found, way, settings, rows, workers)
-    return _matched(parents, found, way, settings, rows.batches, workers)
+    return _matched(parents.level(), found, way, settings, rows.batches, workers)
+
+
+def closer(parents: Parents, matches: tuple[Match, ...], workers: Workers) -> tuple[Match, ...]:
+    """`matches`, but for those that bring a model no closer to A, by its weights, than it came.
+
+    What a learner found was compared with that before it learned, and is not judged by weights.
+    Called by all processes alike. Raises: CanonicalError.
+    """
+    if all(match.method in learners() for match in matches):
+        return matches
+
+    def judge() -> tuple[Match, ...]:
+        with workers.single_threaded_ops():
+            return where_closer(parents.states, matches)
+
+    return workers.on_main(judge)
 
 
 def _learned(
@@ -84,6 +100,11 @@ def _learned(
 ) -> tuple[Match, ...]:
     assert parents.spec is not None
     spec = parents.spec.unflipped  # signs are not learned
+    found = _sharing_a_basin(parents, learner, settings, workers)
+    apart = [number for number in range(1, len(parents.loaded)) if number not in found]
+    if not apart:
+        return tuple(found.values())
+    states = parents.only([0, *apart]).level().states
     context = MethodContext(
         spec,
         copy.deepcopy(parents.a.model),
@@ -93,8 +114,36 @@ def _learned(
         CheckpointStore(cache_folder().parent / CHECKPOINTS),
         settings.steps,
     )
-    problem = MultiMatchProblem(spec, parents.states, learner, {}, settings.seed, context)
-    return tuple(way.function(problem))
+    problem = MultiMatchProblem(spec, states, learner, {}, settings.seed, context)
+    found |= dict(zip(apart, way.function(problem), strict=True))
+    return tuple(match for _, match in sorted(found.items()))
+
+
+def _sharing_a_basin(
+    parents: Parents, learner: Learner, settings: MatchSettings, workers: Workers
+) -> dict[int, Match]:
+    """Number of a parent -> its match, which moves nothing, of those that share A's basin.
+
+    They agree with A as they came, and are brought no closer by their weights: there is nothing to
+    learn. Called by all processes alike.
+    """
+    spec, states = parents.spec, parents.states
+    assert spec is not None
+
+    def near() -> list[int]:
+        with workers.single_threaded_ops():
+            count = range(1, len(states))
+            return [n for n in count if agreement(spec, states[0], states[n]) >= SHARED]
+
+    way, weights = find_multi_matcher(PAIR), find_matcher("weights")
+    found = {}
+    for number in workers.on_main(near):
+        pair = parents.only([0, number])
+        tried = _matched(pair.level(), weights, way, settings, NO_ROWS, workers)
+        (match,) = closer(pair, tried, workers)
+        if not match.moves:
+            found[number] = replace(match, method=learner.name)
+    return found
 
 
 def _matched(

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from transformers import PreTrainedModel
 
+from hubmerge.derivation.ensure import ensure_spec
 from hubmerge.errors import LabelError
 from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.load import LoadedModel
@@ -190,6 +191,8 @@ def in_one_order(
     Raises: FamilyError, SpecError, LabelError; LawError, if a free space moves B's outputs.
     """
     a, b = models[:2]
+    if matched:
+        ensure_spec(a.model)
     spec = spec_of(a.model) if matched else None
     states: list[State] = [model.model.state_dict() for model in models]
     if has_classes(a.config):
@@ -225,4 +228,5 @@ def _relabelled(
 
 def _unmoved(spec: Spec) -> Match:
     """The match of a model that stays as it is."""
+    spec = spec.permutations_only
     return Match("none", spec, identity(spec), "what shares the base's basin was left as it is", ())

@@ -14,7 +14,6 @@ from hubmerge.hub.source import resolve
 from hubmerge.hub.target import check_target
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.existing import REPORT, bring_finished, finished, identity, title_of
-from hubmerge.pipeline.sources import without_paths
 from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.plan import Plan
 from hubmerge.recipe import RECIPE_FILE, read_recipe
@@ -105,8 +104,10 @@ def publish_folder(folder: Path, destination: Destination) -> Published:
         private=hidden,
     )
     (folder / CARD).write_text(render_card(report, repo), encoding="utf-8")
-    recipe = without_paths(read_recipe(folder), [parent.id for parent in report.models])
-    _rewrite(folder / RECIPE_FILE, recipe.to_yaml())
+    recipe = read_recipe(folder)
+    beside = Path(recipe.alignment).name if recipe.alignment else None
+    text = recipe.model_copy(update={"alignment": beside}).to_yaml()
+    _rewrite(folder / RECIPE_FILE, text)
     return publish_files(
         folder,
         repo,

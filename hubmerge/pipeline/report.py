@@ -18,9 +18,10 @@ from hubmerge.hub.processors import auto_processor
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.models.joint_head import JointHead
 from hubmerge.pipeline.report_limits import dtype_name, limits_of
-from hubmerge.pipeline.report_method import method_of
+from hubmerge.pipeline.report_method import SPEC_FILE, derived_record, method_of
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import merged_dtype
+from hubmerge.pipeline.sources import remember_folders
 from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.plan import ModelPlan
 from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
@@ -45,7 +46,11 @@ def write_report(results: RunResults, folder: Path, seconds: Mapping[str, float]
     if matches:
         place = folder / FOLDER if len(matches) > 1 else folder
         save_matches(matches, place, based=results.based)
+    derived = derived_record(results)
+    if derived is not None:
+        (folder / SPEC_FILE).write_text(derived.text, encoding="utf-8")
     (folder / RECIPE_FILE).write_text(run.written.to_yaml(), encoding="utf-8")
+    remember_folders(run.sources)
     report = build_report(results, weight_hashes(folder), seconds, run.workers.describe())
     write_report_files(report, folder, run.destination.push)
     return report

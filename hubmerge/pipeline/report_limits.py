@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 
 from hubmerge.models.images import image_size
+from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import merged_dtype
+from hubmerge.pipeline.sources import source_name
 from hubmerge.repair import batch_norms
+from hubmerge.symmetry.coordinates import unusable_gains
 from hubmerge.tasks import why_unmeasured
 from hubmerge.utils.parent_names import display_name, listed, roles
 
@@ -21,11 +24,27 @@ def limits_of(results: RunResults) -> list[str]:
         unrepaired(results),
         _dtypes(results),
         _unmatched(results),
+        _folded(results),
         *_single_parent(results),
         *_curve(results),
+        _of_folders(results),
     ]
     unseen = results.surveys.unseen if results.surveys else ()
     return [*(each for each in found if each), *results.plan.remarks, *unseen]
+
+
+def _of_folders(results: RunResults) -> str | None:
+    """That only who has the same folders can make the merge again."""
+    given = results.run.sources.by_role()
+    named = [source_name(role) for role, source in given.items() if source.kind == "local"]
+    if not named:
+        return None
+    said = listed(named)
+    verb, them = ("is a folder", "it") if len(named) == 1 else ("are folders", "them")
+    return (
+        f"{said[0].upper()}{said[1:]} {verb} of the publisher's, known by a hash of the content: "
+        f"only who has {them} can make this merge again."
+    )
 
 
 def unrepaired(results: RunResults) -> str | None:
@@ -107,7 +126,9 @@ def _unmatched(results: RunResults) -> str | None:
     if results.alignment.matches:
         return None
     if results.alignment.trials:
-        why = "validation rows favoured the order in which the parents' units came"
+        why = "on validation rows no match was surely better than the parents as they came"
+    elif results.run.methods.match != NO_MATCH and not results.based:
+        why = "the parents are as close as they came as matching brings them"
     elif results.run.recipe.match == "none":
         why = "the parents' units were taken in the order they came"
     elif results.based:
@@ -115,6 +136,22 @@ def _unmatched(results: RunResults) -> str | None:
     else:
         why = "checkpoints of one run have one order of units"
     return f"Nothing was matched: {why}."
+
+
+def _folded(results: RunResults) -> str | None:
+    """Gains of A that nothing could be divided by, in whose coordinates the merge is not."""
+    formed = next((match for match in results.alignment.matches if match.formed), None)
+    if formed is None:
+        return None
+    anchored = results.inputs.alignment.anchored or results.inputs.parents
+    found = unusable_gains(formed.spec, anchored.states[0])
+    if not found:
+        return None
+    count = sum(int(small.sum()) for small in found.values())
+    return (
+        f"Gains too small to divide by, {count} of {listed(list(found))}, are 1 in the merge, and "
+        "multiplied into the layers that read these norms."
+    )
 
 
 def _single_parent(results: RunResults) -> list[str]:

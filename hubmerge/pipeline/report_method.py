@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from hubmerge.derivation.ensure import ensure_spec
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching.alignment_files import matched_roles
 from hubmerge.pipeline.fusion_record import fusion_record
@@ -13,6 +14,10 @@ from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.survey import SurveyResults
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.plugins import used_plugins
+from hubmerge.specs.derived import DerivedRecord
+
+SPEC_FILE = "derived-spec.toml"
+"""A derived spec, in the folder of the merge that was made with it."""
 
 
 def method_of(results: RunResults) -> schema.MethodRecord:
@@ -45,6 +50,7 @@ def _method(results: RunResults) -> schema.MethodRecord:
     found = next((match for match in matches if match.spaces), None)
     return schema.MethodRecord(
         family=matches[0].spec.family if matches else None,
+        spec=_derived(results),
         match=found.method if found else "none",
         multi_match=_multi_match(results),
         spaces=_spaces(results),
@@ -61,6 +67,28 @@ def _method(results: RunResults) -> schema.MethodRecord:
         unrepaired=unrepaired(results),
         **fusion_record(results.run, fused, results.inputs.models[0].model),
     )
+
+
+def _derived(results: RunResults) -> schema.DerivedSpec | None:
+    """What there is to say of the spec, where it was derived."""
+    record = derived_record(results)
+    if record is None:
+        return None
+    return schema.DerivedSpec(
+        summary=record.summary,
+        deviation=record.deviation,
+        movable=record.movable,
+        file=SPEC_FILE,
+        sha256=record.sha256,
+    )
+
+
+def derived_record(results: RunResults) -> DerivedRecord | None:
+    """How the spec that was used was derived; None for a reviewed one, or without a match."""
+    matches = results.alignment.matches
+    if not matches:
+        return None
+    return ensure_spec(results.inputs.parents.a.model)
 
 
 def _multi_match(results: RunResults) -> str | None:

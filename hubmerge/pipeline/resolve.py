@@ -7,7 +7,7 @@ from pathlib import Path
 from hubmerge.hub.destination import Destination
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.methods import checked_methods
-from hubmerge.pipeline.sources import Sources, pin_sources, pinned_recipe, without_paths
+from hubmerge.pipeline.sources import Sources, pin_sources, pinned_recipe
 from hubmerge.recipe import Recipe
 from hubmerge.utils.workers import Workers
 
@@ -23,12 +23,9 @@ def resolve(
     destination, workers = destination or Destination(), workers or Workers()
     methods = checked_methods(recipe)
     sources = workers.on_main(lambda: pin_sources(recipe))
-    written = pinned_recipe(recipe, sources)
-    if destination.push is not None:
-        written = without_paths(written, [source.id for source in sources.models])
     return Run(
         recipe=recipe,
-        written=written,
+        written=pinned_recipe(recipe, sources),
         destination=destination,
         sources=sources,
         methods=methods,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from hubmerge.errors import ConflictError
+from hubmerge.hub.known_folders import remember_folder
 from hubmerge.hub.source import Source, resolve
 from hubmerge.matching.alignment_files import FOLDER
-from hubmerge.recipe import ARITHMETIC, Recipe
-from hubmerge.utils.parent_names import roles
-
-DATASET, BASE = "dataset", "base"
-"""Their keys in `Recipe.shas`, beside "model_a", "model_b", ..."""
+from hubmerge.recipe import ARITHMETIC, BASE, DATASET, Recipe, with_refs
+from hubmerge.utils.parent_names import display_name, roles
 
 
 @dataclass(frozen=True)
@@ -53,43 +50,29 @@ def pin_sources(recipe: Recipe) -> Sources:
 
 
 def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
-    """The recipe as it is written beside the merge: Hub ids at their commit, folders by hash."""
+    """The recipe as it is written beside the merge, fit to be published.
 
-    def ref(source: Source) -> str:
-        if source.kind == "hub":
-            return f"{source.id}@{source.sha}"
-        return source.id if source.kind == "memory" else source.ref
-
+    Repositories are named at their commits, folders by their names and what they hold; where they
+    lie here is in nobody else's interest (`remember_folders`).
+    """
     beside = FOLDER if len(sources.models) > 2 or sources.base else "alignment.safetensors"
-    given = sources.by_role()
+    refs = {role: f"{source.id}@{source.sha}" for role, source in sources.by_role().items()}
     update: dict[str, object] = {
         "arithmetic": ARITHMETIC,
-        "models": tuple(map(ref, sources.models)),
-        "shas": {role: source.sha for role, source in given.items() if source.kind != "hub"},
+        "shas": {},
         "alignment": beside if recipe.alignment else None,
     }
-    if sources.base is not None:
-        update["base"] = ref(sources.base)
-    if recipe.dataset and sources.dataset:
-        update["dataset"] = recipe.dataset.model_copy(update={"id": ref(sources.dataset)})
-    return recipe.model_copy(update=update)
+    return with_refs(recipe, refs).model_copy(update=update)
 
 
-def without_paths(recipe: Recipe, names: list[str]) -> Recipe:
-    """A pinned recipe fit to be published: local folders by name, not by where they lie here.
+def source_name(role: str) -> str:
+    """What a role is called: "parent B", "the base", "the data set"."""
+    named = {DATASET: "the data set", BASE: "the base"}
+    return named.get(role) or display_name(role.replace("model", "parent"))
 
-    names: what the report calls the parents, in their order.
-    """
-    models = tuple(
-        name if role in recipe.shas else ref
-        for role, ref, name in zip(roles("model", len(names)), recipe.models, names, strict=True)
-    )
-    update: dict[str, object] = {"models": models}
-    if recipe.alignment:
-        update["alignment"] = Path(recipe.alignment).name
-    if recipe.base and BASE in recipe.shas:
-        update["base"] = Path(recipe.base).name
-    if recipe.dataset and DATASET in recipe.shas:
-        name = Path(recipe.dataset.id).name
-        update["dataset"] = recipe.dataset.model_copy(update={"id": name})
-    return recipe.model_copy(update=update)
+
+def remember_folders(sources: Sources) -> None:
+    """Notes in the user's own index where local sources lie, for `pinned_recipe` to be of use."""
+    for source in sources.by_role().values():
+        if source.folder is not None and source.kind == "local":
+            remember_folder(source.sha, source.folder)

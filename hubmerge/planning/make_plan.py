@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from transformers import PreTrainedModel
 
+from hubmerge.derivation.ensure import ensure_spec
 from hubmerge.errors import DataError, WeightsError
 from hubmerge.errors.wording import option
 from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
@@ -47,6 +48,7 @@ from hubmerge.planning.resources import Kind, measure_needs, memory_needed
 from hubmerge.planning.streams import memory_to_stream, streams
 from hubmerge.recipe import SAME, Recipe
 from hubmerge.specs.bind import bind_config
+from hubmerge.specs.derived import DerivedRecord
 from hubmerge.specs.spec import Spec
 from hubmerge.tasks import (
     DEFAULT_WORDS,
@@ -117,9 +119,10 @@ def make_plan(run: PlannedRun) -> Plan:
     match, instead = _without_data(run, descriptions[0], model) if data is None else (None, None)
     match = match or run.methods.match
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    derived = None if match == "none" else ensure_spec(model)
     spec = None if match == "none" else bind_config(model.config, shapes)
     by: Literal["names", "index"] = "index" if recipe.align_labels == "index" else "names"
-    both = _architecture(descriptions[: len(sources.models)], by, spec, heads)
+    both = _architecture(descriptions[: len(sources.models)], by, spec, heads, derived)
     plans = [parent.plan(size) for parent, size in zip(parents, sizes, strict=True)]
     download = sum(parent.download for parent in parents) + (data.download_bytes if data else 0)
     return Plan(
@@ -226,6 +229,7 @@ def _architecture(
     labels: Literal["names", "index"],
     spec: Spec | None,
     heads: JointHead | None,
+    derived: DerivedRecord | None,
 ) -> ArchitecturePlan:
     config, processor = descriptions[0].config, descriptions[0].processor
     tokenizer = descriptions[0].tokenizer
@@ -245,6 +249,7 @@ def _architecture(
             **({} if tokenizer is None else tokenizer_fields(tokenizer)),
         },
         family=None if spec is None else spec.family,
+        spec=None if derived is None else derived.summary,
         free_spaces={} if spec is None else spec.free_spaces(),
     )
 

@@ -49,6 +49,8 @@ class ArchitecturePlan(PlanPart):
     processor: dict[str, Any]
     family: str | None
     """None if no spec is asked for and none describes the model."""
+    spec: str | None = None
+    """How the spec was certified, where it was derived; None for a reviewed one."""
     free_spaces: dict[str, int]
 
 

@@ -104,6 +104,8 @@ def _architecture(plan: Plan) -> list[tuple[str, str]]:
         ("architecture", f"{both.architecture} ({both.model_type})"),
         ("family", both.family or "not asked for: nothing is matched"),
     ]
+    if both.spec:
+        rows.append(("spec", both.spec))
     if both.free_spaces:
         rows.append((f"{len(both.free_spaces)} free spaces", free_spaces(both.free_spaces)))
     if both.labels:

@@ -2,15 +2,20 @@
 
 from hubmerge.recipe.data import DataRecipe
 from hubmerge.recipe.part import RecipePart, make
-from hubmerge.recipe.read import read_recipe, recipe_in
+from hubmerge.recipe.read import read_recipe, recipe_from, recipe_in
 from hubmerge.recipe.recipe import Recipe, make_recipe
+from hubmerge.recipe.refs import refs_of, with_refs
 from hubmerge.recipe.words import (
     ARITHMETIC,
     AUTO,
+    BASE,
     CONCAT,
+    DATASET,
+    DEEPEST,
     JOIN,
     MIDDLE,
     PATH_POINTS,
+    RECIPE_BYTES,
     RECIPE_FILE,
     SAME,
     HeadKind,
@@ -21,10 +26,14 @@ from hubmerge.recipe.words import (
 __all__ = [
     "ARITHMETIC",
     "AUTO",
+    "BASE",
     "CONCAT",
+    "DATASET",
+    "DEEPEST",
     "JOIN",
     "MIDDLE",
     "PATH_POINTS",
+    "RECIPE_BYTES",
     "RECIPE_FILE",
     "SAME",
     "DataRecipe",
@@ -36,5 +45,8 @@ __all__ = [
     "make",
     "make_recipe",
     "read_recipe",
+    "recipe_from",
     "recipe_in",
+    "refs_of",
+    "with_refs",
 ]

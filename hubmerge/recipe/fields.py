@@ -342,7 +342,7 @@ class RecipeFields(RecipePart):
         dict[str, str],
         Option(
             "Hashes of what is loaded from local models and data sets: model_a, model_b, ..., "
-            "base, dataset. Different content is refused.",
+            "base, dataset. Different content is refused; NAME@local-HASH says the same.",
             group=MODELS,
             flags="",
             label="",

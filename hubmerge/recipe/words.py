@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Final, Literal
 
 RECIPE_FILE = "hubmerge.yaml"
+RECIPE_BYTES = 1 << 16
+"""Most of a recipe's file."""
+DEEPEST = 4
+"""Levels a recipe has, at most: lists and mappings within each other, and one to spare."""
+DATASET, BASE = "dataset", "base"
+"""Roles beside "model_a", "model_b", ..."""
 AUTO: Final = "auto"
-ARITHMETIC = 1
+ARITHMETIC = 2
 """Version of the arithmetic. Another one gives other bytes for the same recipe."""
 MIDDLE = 0.5
 """The lambda that weighs two parents alike."""

@@ -41,6 +41,6 @@ def next_steps(report: Report) -> list[str]:
 
 def _turns(method: MethodRecord) -> bool:
     """Whether the family has rotations or linear maps, which is what learning gains by."""
-    tried = {attempt.symmetry for attempt in method.tried}
+    tried = {attempt.symmetry for attempt in method.tried if attempt.match != "none"}
     kinds = {space.kind for space in method.spaces}
     return PERMUTATIONS in tried or not kinds <= {PERMUTE, SCALE, FLIP}

@@ -6,10 +6,11 @@ be declared, every size must fit; anything else is a SpecError that quotes line,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hubmerge.errors import SpecError
+from hubmerge.errors import FamilyError, SpecError
+from hubmerge.specs.derived import family_of
 from hubmerge.specs.draft import Draft, nearest
 from hubmerge.specs.family import Block, Family, holds, load_families
 from hubmerge.specs.sizes import Shapes
@@ -22,7 +23,18 @@ def bind_config(config: Any, shapes: Shapes) -> Spec:
     Raises: FamilyError if no family describes the configuration, SpecError if the family that
     does is wrong about the tensors.
     """
-    return bind(load_families().for_config(config), config, shapes)
+    return bind(_family_for(config), config, shapes)
+
+
+def _family_for(config: Any) -> Family:
+    """The reviewed family that fits, else what was derived for that very configuration."""
+    try:
+        return load_families().for_config(config)
+    except FamilyError:
+        derived = family_of(config)
+        if derived is None:
+            raise
+        return derived
 
 
 def bind(family: Family, config: Any, shapes: Shapes) -> Spec:
@@ -62,7 +74,7 @@ def _bind_block(
     draft: Draft, number: int, block: Block, shared: Mapping[str, str]
 ) -> dict[str, str]:
     """Adds every copy of `block`; returns the names its flow gives to the rest of the file."""
-    copies = _copies(block, draft.shapes)
+    copies = _copies(block, draft.shapes, draft.family.block)
     if not copies:
         raise SpecError(
             f'block "{block.at}" matches nothing',
@@ -90,14 +102,23 @@ def _bind_block(
     return flow.ends() if flow else {}
 
 
-def _copies(block: Block, shapes: Shapes) -> list[str]:
-    """Prefixes of the block's copies, in the order of their numbers."""
+def _copies(block: Block, shapes: Shapes, blocks: Sequence[Block]) -> list[str]:
+    """Prefixes of the block's copies, in the order of their numbers.
+
+    A copy that another block names with more of its numbers is that one's.
+    """
+    special = [each for each in blocks if each.at.count("{") < block.at.count("{")]
     found: dict[str, tuple[int, ...]] = {}
     for name in shapes:
         match = block.pattern.match(name)
-        if match:
+        if match and not any(_same(each, match.group()) for each in special):
             found[match.group()] = tuple(map(int, match.groups()))
     return sorted(found, key=lambda prefix: found[prefix])
+
+
+def _same(block: Block, prefix: str) -> bool:
+    match = block.pattern.match(f"{prefix}.")
+    return match is not None and match.group() == prefix
 
 
 def _head(name: str) -> str:

@@ -12,6 +12,7 @@ from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 from hubmerge.errors import SpecError
+from hubmerge.specs.config_fields import field_of
 from hubmerge.specs.family import Block, Family, SpaceLine
 from hubmerge.specs.map_rules import (
     MAX_POOL,
@@ -100,7 +101,7 @@ class Draft:
             return may or PERMUTE
         functions = []
         for name in (through,) if isinstance(through, str) else through:
-            function = name if name == MAX_POOL else getattr(self.config, name, None)
+            function = name if name == MAX_POOL else field_of(self.config, name)
             if may != SCALE or not isinstance(function, str):
                 raise SpecError(
                     f"space {local!r} may {may!r} through {name!r}",
@@ -154,7 +155,7 @@ class Draft:
         return outer
 
     def _given_size(self, name: str, size: str | int, source: str) -> int:
-        value = size if isinstance(size, int) else getattr(self.config, size, None)
+        value = size if isinstance(size, int) else field_of(self.config, size)
         if not isinstance(value, int) or value < 1:
             raise SpecError(
                 f"space {name!r} takes its size from the configuration field {size!r}"
@@ -418,14 +419,19 @@ class Draft:
             )
 
     def _check_used(self) -> None:
+        """Raises: SpecError for a space on no axis; one of a block needs an axis in some copy."""
         used = {n for line in self.lines.values() for axis in line.axes for n in axis.names()}
-        for name in self.spaces:
-            if name not in used:
+        somewhere = {self.declared[name] for name in used}
+        for name in [*self.spaces]:
+            if name in used:
+                continue
+            if self.declared[name] not in somewhere:
                 raise SpecError(
                     f"space {short(name)!r} is declared but on no axis",
                     source=self.declared[name],
                     hint="remove it, or use its name in a line",
                 )
+            del self.spaces[name]
 
 
 def nearest(name: str, candidates: Collection[str]) -> str:

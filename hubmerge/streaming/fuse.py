@@ -154,21 +154,20 @@ def fused_tensor(work: Work, slot: Slot) -> Tensor:
 
 
 def _made(work: Work, name: str, take: Callable[[Checkpoint], Tensor]) -> Tensor:
-    """What the fusion makes of a tensor, or of a part of it, in float32."""
-    states, base = [], None
-    for number, checkpoint in enumerate(work.read):
-        state = {name: _working(_finite(take(checkpoint), checkpoint, name))}
-        if number < len(work.parents):
-            states.append(state)
-        else:
-            base = state
+    """What the fusion makes of a tensor, or of a part of it: what it makes of whole models.
+
+    Where there is a base, that decides the precision, and parents need not be widened.
+    """
+
+    def read(checkpoint: Checkpoint, *, widened: bool) -> dict[str, Tensor]:
+        value = _finite(take(checkpoint), checkpoint, name)
+        narrow = not widened and value.dtype != torch.float64
+        return {name: value if narrow or not value.is_floating_point() else value.float()}
+
+    states = [read(parent, widened=work.base is None) for parent in work.parents]
+    base = None if work.base is None else read(work.base, widened=True)
     given = replace(work.given, base=base)
     return work.fusion.of_one_tensor(states, work.weights, given).state[name]
-
-
-def _working(value: Tensor) -> Tensor:
-    """In the precision that models are worked on in."""
-    return value.float() if value.is_floating_point() else value
 
 
 def _finite(value: Tensor, checkpoint: Checkpoint, name: str) -> Tensor:

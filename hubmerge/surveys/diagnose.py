@@ -23,7 +23,7 @@ from hubmerge.matching.text import match_summary
 from hubmerge.models.states import cosine
 from hubmerge.pipeline.apply_matches import apply_matches
 from hubmerge.pipeline.load import load_source
-from hubmerge.pipeline.match import MatchRows, MatchSettings, match_parents
+from hubmerge.pipeline.match import MatchRows, MatchSettings, closer, match_parents
 from hubmerge.pipeline.methods import AUTO
 from hubmerge.pipeline.parents import SHARED, in_one_order
 from hubmerge.pipeline.resolve import resolve
@@ -86,7 +86,8 @@ def diagnose(
     parents = in_one_order(loaded, labels=recipe.align_labels, matched=True, symmetry=SCALES)
     before = cosine(*parents.states)
     settings = MatchSettings(matcher="weights", seed=recipe.seed)
-    (match,) = match_parents(parents, settings, MatchRows(), run.workers)
+    found = match_parents(parents, settings, MatchRows(), run.workers)
+    (match,) = closer(parents, found, run.workers)
     after = cosine(*apply_matches(parents, [match]))
     relation = related(before, after)
     data = recipe.dataset is not None

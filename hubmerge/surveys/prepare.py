@@ -17,6 +17,7 @@ from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import prepare_parents
 from hubmerge.pipeline.repair import choose_repair
 from hubmerge.pipeline.resolve import resolve
+from hubmerge.pipeline.sources import remember_folders
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.plugins import used_plugins
 from hubmerge.utils.workers import Workers
@@ -31,6 +32,7 @@ def survey_inputs(recipe: Recipe, workers: Workers | None = None) -> SurveyInput
     """
     run = resolve(recipe, None, workers)
     check_surveyable(recipe)
+    run.workers.on_main(lambda: remember_folders(run.sources))
     models = [load_source(source, run) for source in run.sources.models]
     check_mergeable(*models)
     splits = open_data_splits(run, models)

@@ -22,10 +22,10 @@ from hubmerge.specs.spec import ROTARY, ROTATE, TWO_SIDED, Norm, Spec
 from hubmerge.symmetry.element import Maps, apply_maps, fixes_one, rows_of
 from hubmerge.symmetry.permutation import State
 from hubmerge.symmetry.rotary import factors_in, matrix_of
-from hubmerge.symmetry.unit_scales import level
+from hubmerge.symmetry.unit_scales import Factors, levelling, scale_inputs, scale_units
 
 SMALLEST_GAIN = 1e-6
-"""Share of a norm's largest gain below which its bias cannot be divided by it."""
+"""Share of a norm's largest gain below which nothing can be divided by it."""
 
 RIDGE = 1e-9
 """Share of a head's mean power added to every direction, so that a dead one can be inverted."""
@@ -33,9 +33,15 @@ RIDGE = 1e-9
 
 @dataclass(frozen=True)
 class Form:
-    """A model in canonical form, and the maps that balanced its spaces of two sides."""
+    """A model in canonical form, and what levelled and balanced it.
+
+    inputs: factors of what enters batch norms, by module; units: of scaled spaces. maps: those that
+    balanced its spaces of two sides.
+    """
 
     state: dict[str, Tensor]
+    inputs: Factors
+    units: Factors
     maps: Maps
 
 
@@ -49,36 +55,66 @@ def canonical(spec: Spec, state: State) -> dict[str, Tensor]:
 
 def canonical_form(spec: Spec, state: State) -> Form:
     """See `canonical`; activations inside heads follow the maps."""
-    centred = level(spec, centre(spec, fold(spec, _doubled(state))))
-    maps = balancing(spec, centred)
-    return Form(apply_maps(spec, centred, maps), maps)
+    centred = centre(spec, fold(spec, in_float64(state)))
+    inputs, units = levelling(spec, centred)
+    levelled = scale_units(spec, scale_inputs(spec, centred, inputs), units)
+    maps = balancing(spec, levelled)
+    return Form(apply_maps(spec, levelled, maps), inputs, units, maps)
 
 
-def fold(spec: Spec, state: State) -> dict[str, Tensor]:
+def fold(spec: Spec, state: State, units: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """Gains of 1 in every norm over a rotated space; biases of 0 if all its readers have one.
 
     Where a reader has none, the norm keeps its bias, divided by its gain.
-    Raises: CanonicalError, if that gain is too small to divide by.
+    units: bool [n] by the norm's module, the only gains that are folded; None: all of all norms.
+    Raises: CanonicalError, if a bias would have to be divided by a gain too small for it.
     """
     folded = dict(state)
-    for norm in _folding(spec):
+    for norm in folding(spec):
         gain, bias = state[norm.gain], state.get(norm.bias)
-        carried = all(f"{reader}.bias" in state for reader in norm.readers)
+        rest = None
+        if units is not None:
+            if norm.module not in units:
+                continue
+            # What stays in the norm: gains as they are, and what is folded is 1 there from now on.
+            rest, gain, bias = _parted(units[norm.module], gain, bias)
+        carried = is_carried(norm, state)
         for reader in norm.readers:
             name = f"{reader}.weight"
-            axis = _axis(spec, name, norm.space)
+            axis = axis_of(spec, name, norm.space)
             if bias is not None and carried:
                 shift = torch.tensordot(folded[name], bias, dims=([axis], [0]))
                 folded[f"{reader}.bias"] = folded[f"{reader}.bias"] + shift
-            folded[name] = folded[name] * _along(gain, axis, folded[name].ndim)
-        folded[norm.gain] = torch.ones_like(gain)
+            folded[name] = folded[name] * along(gain, axis, folded[name].ndim)
+        folded[norm.gain] = torch.ones_like(gain) if rest is None else rest[0]
         if bias is not None:
-            folded[norm.bias] = torch.zeros_like(bias) if carried else _divided(norm, bias, gain)
+            gone = torch.zeros_like(bias) if carried else _divided(norm, bias, gain)
+            folded[norm.bias] = gone if rest is None or rest[1] is None else gone + rest[1]
     return folded
 
 
+def _parted(
+    units: Tensor, gain: Tensor, bias: Tensor | None
+) -> tuple[tuple[Tensor, Tensor | None], Tensor, Tensor | None]:
+    """What of a norm stays, its gain and bias, and what of both is folded."""
+    one = torch.ones_like(gain)
+    stays = None if bias is None else bias * ~units
+    folded = None if bias is None else bias * units
+    return (torch.where(units, one, gain), stays), torch.where(units, gain, one), folded
+
+
+def is_carried(norm: Norm, state: State) -> bool:
+    """Whether the biases of all layers that read `norm` can take its own in."""
+    return all(f"{reader}.bias" in state for reader in norm.readers)
+
+
+def small_gains(gain: Tensor) -> Tensor:
+    """Which entries of a gain are too small to divide by, bool [n]."""
+    return gain.abs() <= SMALLEST_GAIN * gain.abs().max()
+
+
 def _divided(norm: Norm, bias: Tensor, gain: Tensor) -> Tensor:
-    small = (gain.abs() <= SMALLEST_GAIN * gain.abs().max()) & (bias != 0)
+    small = small_gains(gain) & (bias != 0)
     if small.any():
         raise CanonicalError(
             f"{norm.module} cannot be brought into canonical form",
@@ -107,7 +143,7 @@ def centre(spec: Spec, state: State) -> dict[str, Tensor]:
             if name in own or (name in readers and _shifted(readers[name], state)):
                 continue
             value = state[name]
-            centred[name] = value - value.mean(_axis(spec, name, space), keepdim=True)
+            centred[name] = value - value.mean(axis_of(spec, name, space), keepdim=True)
     return centred
 
 
@@ -169,7 +205,8 @@ def _balancing(grams: tuple[Tensor, Tensor]) -> Tensor:
     return map_ * torch.where(largest < 0, -1.0, 1.0)
 
 
-def _folding(spec: Spec) -> list[Norm]:
+def folding(spec: Spec) -> list[Norm]:
+    """The norms whose gains a canonical form folds: those over rotated spaces."""
     rotated = _rotated(spec)
     return [norm for norm in spec.norms if norm.space in rotated]
 
@@ -178,14 +215,17 @@ def _rotated(spec: Spec) -> list[str]:
     return [space for space, kind in spec.mapped_spaces().items() if kind == ROTATE]
 
 
-def _axis(spec: Spec, tensor: str, space: str) -> int:
+def axis_of(spec: Spec, tensor: str, space: str) -> int:
+    """The axis of `tensor` that runs over `space`, and nothing else."""
     names = [axis.name for axis in spec.tensors[tensor].axes]
     return names.index(space)
 
 
-def _along(vector: Tensor, axis: int, ndim: int) -> Tensor:
+def along(vector: Tensor, axis: int, ndim: int) -> Tensor:
+    """`vector` as it multiplies a tensor of `ndim` axes along one of them."""
     return vector.view([-1 if k == axis else 1 for k in range(ndim)])
 
 
-def _doubled(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def in_float64(state: State) -> dict[str, Tensor]:
+    """`state` with every floating tensor in float64."""
     return {k: v.double() if v.is_floating_point() else v for k, v in state.items()}

@@ -9,7 +9,8 @@ of their own size, a right one by rounding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from transformers import PreTrainedModel
 from hubmerge.errors import FamilyError, LawError, SpecError
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.answers import answers, floating
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import apply_maps, random_symmetry, transform
 from hubmerge.symmetry.permutation import Permutation, State, permute, random_permutation
@@ -47,7 +49,11 @@ def spec_of(model: PreTrainedModel) -> Spec:
     matching would listen to, or the other way round.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    spec = bind_config(model.config, shapes)
+    config = model.config
+    if not config.architectures:
+        config = copy.copy(config)
+        config.architectures = [type(model).__name__]
+    spec = bind_config(config, shapes)
     buffers = {name for name, _ in model.named_buffers()} & set(shapes)
     if odd := sorted(buffers ^ spec.buffers):
         kinds = ("param", "buffer") if odd[0] in buffers else ("buffer", "param")
@@ -66,38 +72,22 @@ def outputs(
 ) -> Tensor:
     """What `model` answers with the tensors of `state` in place of its own.
 
-    Its logits, if it has some; else, or where `every` one is asked for, all floating tensors of the
-    answer in one row. In float64 throughout, where those are: what a model takes down to float32 by
-    itself, as most RMSNorms do, stays in float64.
+    Its `answers`, or `every` floating tensor of its output; several in one row. In float64
+    throughout, where those are: what a model takes down to float32 by itself, as most RMSNorms do,
+    stays in float64.
     Raises: FamilyError, if the answer holds no floating tensor.
     """
     precise = any(value.dtype == torch.float64 for value in state.values())
     with torch.inference_mode(), DoubleForSingle() if precise else nullcontext():
         call = torch.func.functional_call
         answer = call(model, dict(state), (), dict(inputs), tie_weights=False)
-    logits = getattr(answer, "logits", None)
-    if isinstance(logits, Tensor) and not every:
-        return logits
-    found = list(_floating(answer))
+    found = list(floating(answer)) if every else answers(answer)
     if not found:
         raise FamilyError(
             f"what a {type(model).__name__} answers cannot be compared",
             found=f"a {type(answer).__name__} without floating tensors",
         )
     return found[0] if len(found) == 1 else torch.cat([each.flatten() for each in found])
-
-
-def _floating(answer: Any) -> Iterator[Tensor]:
-    """Every floating tensor of a model's answer, in its order; caches are no answer."""
-    if isinstance(answer, Tensor):
-        if answer.is_floating_point():
-            yield answer
-    elif isinstance(answer, Mapping):
-        for each in answer.values():
-            yield from _floating(each)
-    elif isinstance(answer, tuple | list):
-        for each in answer:
-            yield from _floating(each)
 
 
 class DoubleForSingle(TorchFunctionMode):

@@ -35,16 +35,25 @@ def level(spec: Spec, state: State) -> dict[str, Tensor]:
     that may be scaled is written and read by weights of the same norm. What has none is left alone.
     Floating tensors are in float64.
     """
-    levelled = scale_inputs(spec, state, _standard(spec, state))
+    inputs, units = levelling(spec, state)
+    return scale_units(spec, scale_inputs(spec, state, inputs), units)
+
+
+def levelling(spec: Spec, state: State) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The factors by which `level` scales the inputs of batch norms, and then units."""
+    inputs = _standard(spec, state)
+    levelled = scale_inputs(spec, state, inputs)
+    units: dict[str, Tensor] = {}
     for _ in range(SWEEPS):
         furthest = 0.0
         for space in spec.scaled_spaces():
             factor = _even(spec, levelled, space)
             levelled = scale_units(spec, levelled, {space: factor})
+            units[space] = units[space] * factor if space in units else factor
             furthest = max(furthest, float((factor - 1).abs().max()))
         if furthest < SETTLED:
             break
-    return levelled
+    return inputs, units
 
 
 def scale_units(spec: Spec, state: State, factors: Factors) -> dict[str, Tensor]:

@@ -119,7 +119,7 @@ def probe_for(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str,
 
     Raises: FamilyError, if nothing is known that the model takes.
     """
-    from hubmerge.models.probe import probe_inputs
+    from hubmerge.models.probe_inputs import probe_inputs
 
     task = task_of_model(model)
     probe = probe_inputs if task is None else task.probe

@@ -28,10 +28,10 @@ def accepts(config: PreTrainedConfig) -> bool:
 
 
 def probe(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Tensor]:
-    """See `feature_probe`."""
-    from hubmerge.models.probe import feature_probe
+    """See `probe_inputs`."""
+    from hubmerge.models.probe_inputs import probe_inputs
 
-    return feature_probe(model, rows, seed)
+    return probe_inputs(model, rows, seed)
 
 
 def read(data: DataSet, wanted: ReadFor) -> Reading:

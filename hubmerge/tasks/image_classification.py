@@ -26,10 +26,10 @@ def accepts(config: PreTrainedConfig) -> bool:
 
 
 def probe(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Tensor]:
-    """See `image_probe`."""
-    from hubmerge.models.probe import image_probe
+    """See `probe_inputs`."""
+    from hubmerge.models.probe_inputs import probe_inputs
 
-    return image_probe(model, rows, seed)
+    return probe_inputs(model, rows, seed)
 
 
 def read(data: DataSet, wanted: ReadFor) -> Reading:

@@ -25,10 +25,10 @@ def accepts(config: PreTrainedConfig) -> bool:
 
 
 def probe(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Tensor]:
-    """See `token_probe`."""
-    from hubmerge.models.probe import token_probe
+    """See `probe_inputs`."""
+    from hubmerge.models.probe_inputs import probe_inputs
 
-    return token_probe(model, rows, seed)
+    return probe_inputs(model, rows, seed)
 
 
 def read(data: DataSet, wanted: ReadFor) -> Reading:

@@ -15,6 +15,8 @@ FRONT_MATTER_BYTES = 1 << 18
 configurations."""
 MOST_EVENTS = 50_000
 """Scalars, beginnings and ends of lists and mappings: reading takes about 30 microseconds each."""
+MOST_BITS = 256
+"""Bits of a whole number: longer ones cannot be shown, nor written as JSON."""
 DEEPEST = 32
 """Levels of lists and mappings."""
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -40,7 +42,7 @@ def read_yaml(text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = DEEPE
         raise UnreadableYamlError(f"{size:,} bytes, at most {most:,} are read")
     try:
         _refuse_tricks(text, deepest)
-        return yaml.load(text, LOADER)
+        return _refuse_long_numbers(yaml.load(text, LOADER))
     except UnreadableYamlError:
         raise
     except Exception as error:
@@ -67,3 +69,16 @@ def _refuse_tricks(text: str, deepest: int) -> None:
             raise UnreadableYamlError("it repeats itself by reference")
         if depth > deepest:
             raise UnreadableYamlError(f"more than {deepest} levels")
+
+
+def _refuse_long_numbers(content: Any) -> Any:
+    """`content`. Raises: UnreadableYamlError, if a number is in it that cannot be shown."""
+    level = [content]
+    while level:
+        if any(isinstance(each, int) and each.bit_length() > MOST_BITS for each in level):
+            raise UnreadableYamlError(f"a number of more than {MOST_BITS} bits")
+        lists = [each for each in level if isinstance(each, list | tuple | set)]
+        tables = [each for each in level if isinstance(each, dict)]
+        level = [inner for each in lists for inner in each]
+        level += [inner for each in tables for pair in each.items() for inner in pair]
+    return content

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 import hubmerge
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.label_coverage import remark
@@ -15,13 +13,24 @@ from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import tolerances_of, unmeasured, words_of
+from hubmerge.utils.untrusted_yaml import UnreadableYamlError, front_matter, read_yaml
 from hubmerge.verification.result import Check, Outcome
 from hubmerge.verification.values import compare
 
 CARD = "README.md"
-FENCE = "---\n"
 SHOWN = 200
 """Characters of a line of a card that a check quotes."""
+
+
+def check_claims(
+    report: Report, card: str, found: Mapping[str, bytes]
+) -> tuple[list[Check], list[str]]:
+    """Whether a report follows from its figures, and card and pictures (by file) from the report;
+    and remarks.
+    """
+    on_card, first = check_card(card, report)
+    on_pictures, second = check_pictures(found, report)
+    return [*check_verdict(report), *on_card, *on_pictures], [*first, *second]
 
 
 def check_verdict(report: Report) -> list[Check]:
@@ -89,17 +98,12 @@ def check_pictures(found: Mapping[str, bytes], report: Report) -> tuple[list[Che
 
 def _divided(card: str) -> tuple[dict[str, Any], str]:
     """Metadata and text of a card; no metadata where they cannot be read."""
-    before, fence, rest = card.partition(FENCE)
-    if before or not fence:
-        return {}, card
-    head, fence, body = rest.partition(f"\n{FENCE}")
+    head, body = front_matter(card)
     try:
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(head)):
-            return {}, card  # a short text could stand for an endless one
-        metadata = yaml.safe_load(head)
-    except yaml.YAMLError:
+        metadata = read_yaml(head or "")
+    except UnreadableYamlError:
         return {}, card
-    return (_plain(metadata), body) if isinstance(metadata, dict) and fence else ({}, card)
+    return (_plain(metadata), body) if isinstance(metadata, dict) else ({}, card)
 
 
 def _plain(value: Any) -> Any:

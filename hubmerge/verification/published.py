@@ -1,54 +1,75 @@
-"""Check a published merge as it is, without making it again: it loads, and its figures hold."""
+"""Checking a published merge as it is, without making it again: it loads, and its figures hold."""
 
 from __future__ import annotations
 
-from hubmerge.errors import DataError, LabelError, WeightsError
+from pathlib import Path
+
+from hubmerge.errors import (
+    DataError,
+    HubmergeError,
+    HubUnavailableError,
+    LabelError,
+    MismatchError,
+    RecipeError,
+    RemoteCodeError,
+    ResourceError,
+)
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.score import score
-from hubmerge.hub.fetch import fetch
+from hubmerge.hub.fetch import download_bytes, fetch, needed_files
 from hubmerge.hub.load import LoadedModel, load
-from hubmerge.hub.source import resolve
+from hubmerge.hub.source import Source, resolve
 from hubmerge.pipeline.open_data import open_splits
 from hubmerge.recipe import Recipe
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.download import Merge
-from hubmerge.verification.remade import PLAIN, measured_parts, not_checked
+from hubmerge.verification.limits import refuse_what_does_not_fit
 from hubmerge.verification.result import Check, Outcome
 from hubmerge.verification.values import compare
 
+FIGURES = "published"
+"""The part of a verification that figures of the published weights are in."""
 
-def check_as_published(
-    merge: Merge, wanted: Recipe, why: str, *, measured: bool, workers: Workers
-) -> list[Check]:
-    """What holds of the published weights themselves. Called by all processes alike.
 
-    why: the merge is not made again. measured: whether its figures are measured on the recorded
-    rows; else nothing takes data.
+def load_published(
+    merge: Merge, *, trust_remote_code: bool
+) -> tuple[LoadedModel | None, list[Check]]:
+    """The model that stock code makes of the published files, and whether there is one.
+
+    Called by all processes alike. Raises: RemoteCodeError, if the merge says itself that it takes
+    code, and that may not be run; HubUnavailableError, ResourceError.
     """
     try:
-        model = load(str(merge.folder), trust_remote_code=wanted.trust_remote_code)
-    except WeightsError as error:
-        return [_loading(Outcome.DOES_NOT_HOLD, str(error))]
-    checks = [_loading(Outcome.IDENTICAL)]
-    if measured and wanted.dataset is not None and merge.report.heads is None:
-        checks += _figures(merge, wanted, model, workers)
-    left = measured_parts(merge.report) if measured else ()
-    return [*checks, *not_checked(("weights", "configuration", *PLAIN, *left), why)]
+        model = load(str(merge.folder), trust_remote_code=trust_remote_code)
+    except (HubUnavailableError, ResourceError):
+        raise
+    except HubmergeError as error:
+        if isinstance(error, RemoteCodeError) and merge.recipe.trust_remote_code:
+            raise
+        found = f": {error.found}" if error.found else ""
+        return None, [_loading(Outcome.DOES_NOT_HOLD, f"{error.what}{found}")]
+    return model, [_loading(Outcome.IDENTICAL)]
 
 
-def _loading(outcome: Outcome, why: str | None = None) -> Check:
-    return Check(part="weights", what="loaded as published", outcome=outcome, why=why)
+def measure_published(
+    merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers
+) -> list[Check]:
+    """The figures of the published weights themselves, on the recorded rows.
 
-
-def _figures(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers) -> list[Check]:
-    """The published model's figures, measured on the recorded rows."""
+    Of models whose parents had different label sets none: their rows take the parents.
+    Called by all processes alike.
+    """
     assert wanted.dataset is not None
+    if merge.report.heads is not None:
+        return []
     source = resolve(wanted.dataset.id, "dataset")
     try:
-        folder = str(workers.on_main(lambda: fetch(source)))
+        folder = str(workers.on_main(lambda: _fetched(source)))
         splits = open_splits(folder, wanted, model)
-    except (DataError, LabelError) as error:
-        return not_checked(("contenders",), str(error))
+    except (DataError, LabelError, MismatchError, RecipeError) as error:
+        why = str(error)
+        what = "the merge on the recorded rows"
+        return [Check(part=FIGURES, what=what, outcome=Outcome.DOES_NOT_HOLD, why=why)]
     found = score(
         outputs(model.model, splits.evaluation, workers, "merge"),
         outputs(model.model, splits.validation, workers, "merge, validation"),
@@ -56,6 +77,14 @@ def _figures(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers)
     said = merge.report.contenders.merge.model_dump(mode="json", exclude_none=True)
     known = found.model_dump(mode="json", exclude_none=True)
     shared = {name: known.get(name) for name in said}
-    return list(
-        compare("contenders", said, shared, at="contenders.merge", rows=splits.evaluation.rows)
-    )
+    rows = splits.evaluation.rows
+    return list(compare(FIGURES, said, shared, at="contenders.merge", rows=rows))
+
+
+def _fetched(source: Source) -> Path:
+    refuse_what_does_not_fit(download_bytes(source, needed_files(source)))
+    return fetch(source)
+
+
+def _loading(outcome: Outcome, why: str | None = None) -> Check:
+    return Check(part="weights", what="loaded as published", outcome=outcome, why=why)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hubmerge.fuse import find_fusion
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.matching.match_files import TENSORS
-from hubmerge.pipeline.sources import BASE, DATASET
-from hubmerge.recipe import MIDDLE, Recipe
+from hubmerge.recipe import BASE, DATASET, MIDDLE, Recipe, refs_of, with_refs
 from hubmerge.reporting.schema.report import DataRecord, ParentRecord, Report
 from hubmerge.utils.parent_names import roles
+from hubmerge.utils.pinned_refs import is_pinned
 from hubmerge.verification.result import Check, Outcome
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -19,25 +20,33 @@ STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def check_sources(recipe: Recipe, report: Report) -> list[Check]:
-    """Whether recipe and report name the same parents and data set, at the same commits."""
-    said, found = _in_report(report), _in_recipe(recipe)
+    """Whether recipe and report name the same parents and data set, each at one state for good."""
+    said, found = refs_of_report(report), refs_of(recipe)
     return [
         Check(
             part="recipe",
             what=role,
-            outcome=Outcome.IDENTICAL
-            if said.get(role) == found.get(role)
-            else Outcome.DOES_NOT_HOLD,
+            outcome=Outcome.DOES_NOT_HOLD if why else Outcome.IDENTICAL,
             said=said.get(role),
             found=found.get(role),
-            why=None if said.get(role) == found.get(role) else "the recipe names another",
+            why=why,
         )
         for role in {**said, **found}
+        for why in [_why_not(said.get(role), found.get(role))]
     ]
 
 
-def _in_report(report: Report) -> dict[str, str]:
-    """Role -> what it was, in the words of a published recipe."""
+def refs_of_report(report: Report) -> dict[str, str]:
+    """Role -> what the report says it was: a repository at a commit, or a folder's content."""
+    return {role: f"{source.id}@{source.sha}" for role, source in _sources(report).items()}
+
+
+def roles_in_memory(report: Report) -> set[str]:
+    """Roles of what was neither a repository nor a folder when the merge was made."""
+    return {role for role, source in _sources(report).items() if source.kind == "memory"}
+
+
+def _sources(report: Report) -> dict[str, ParentRecord | DataRecord]:
     named: dict[str, ParentRecord | DataRecord] = dict(
         zip(roles("model", len(report.models)), report.models, strict=True)
     )
@@ -45,52 +54,33 @@ def _in_report(report: Report) -> dict[str, str]:
         named[BASE] = report.base
     if report.data is not None:
         named[DATASET] = report.data
-    return {role: f"{source.id}@{source.sha}" for role, source in named.items()}
+    return named
 
 
-def _in_recipe(recipe: Recipe) -> dict[str, str]:
-    refs = dict(zip(roles("model", len(recipe.models)), recipe.models, strict=True))
-    if recipe.base is not None:
-        refs[BASE] = recipe.base
-    if recipe.dataset is not None:
-        refs[DATASET] = recipe.dataset.id
-    return {
-        role: f"{Path(ref).name}@{recipe.shas[role]}" if role in recipe.shas else ref
-        for role, ref in refs.items()
-    }
+def _why_not(said: str | None, found: str | None) -> str | None:
+    if said != found:
+        return "the recipe names another"
+    if not is_pinned(said or ""):
+        return "it is neither a repository at a commit nor the content of a folder"
+    return None
 
 
-def recorded(recipe: Recipe, report: Report, folder: Path, *, trust_remote_code: bool) -> Recipe:
-    """The recipe with every source at the commit the report records, its alignment in `folder`.
+def recorded(
+    recipe: Recipe, report: Report, folder: Path, *, trust_remote_code: bool
+) -> Recipe | None:
+    """The recipe with every source as the report records it, its alignment in `folder`.
 
-    Code that models bring along runs only if the verifying user allows it.
+    Nothing that the recipe says of places is in it, and code that models bring along runs only if
+    the verifying user allows it. None, if recipe and report are not of one merge, or a source is at
+    no state.
     """
-    pinned = _hub_sources(report)
-    models = tuple(
-        pinned.get(role, ref)
-        for role, ref in zip(roles("model", len(recipe.models)), recipe.models, strict=True)
-    )
-    update: dict[str, object] = {"models": models, "trust_remote_code": trust_remote_code}
-    if recipe.base is not None:
-        update["base"] = pinned.get(BASE, recipe.base)
-    if recipe.dataset is not None and DATASET in pinned:
-        update["dataset"] = recipe.dataset.model_copy(update={"id": pinned[DATASET]})
+    refs = refs_of_report(report)
+    if refs.keys() != refs_of(recipe).keys() or not all(map(is_pinned, refs.values())):
+        return None
+    update: dict[str, object] = {"trust_remote_code": trust_remote_code, "shas": {}}
     if recipe.alignment:
         update["alignment"] = str(folder / Path(recipe.alignment).name)
-    return recipe.model_copy(update=update)
-
-
-def _hub_sources(report: Report) -> dict[str, str]:
-    """Role -> id@commit of what lies on the Hub."""
-    named: dict[str, ParentRecord | DataRecord | None] = dict(
-        zip(roles("model", len(report.models)), report.models, strict=True)
-    )
-    named |= {BASE: report.base, DATASET: report.data}
-    return {
-        role: f"{source.id}@{source.sha}"
-        for role, source in named.items()
-        if source is not None and source.kind == "hub"
-    }
+    return with_refs(recipe, refs).model_copy(update=update)
 
 
 @dataclass(frozen=True)
@@ -122,7 +112,7 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         alignment = folder / (FOLDER if len(recipe.models) > 2 or recipe.base else TENSORS)
         if not alignment.exists():
             return "there is no alignment beside the weights, and to find one takes the data set"
-    update = {
+    update: Mapping[str, object] = {
         "match": "none" if alignment is None else "auto",
         "alignment": None if alignment is None else str(alignment),
         "repair": "none",
@@ -135,6 +125,5 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         "train_samples": None,
         "survey": (),
         "learning_steps": None,
-        "shas": {role: sha for role, sha in recipe.shas.items() if role != DATASET},
     }
     return Replay(recipe.model_copy(update=update), method.repair == "batchnorm")

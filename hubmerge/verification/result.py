@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import UncheckedError, VerificationError
+from hubmerge.reporting.escape import one_line
 from hubmerge.utils.shown import Shown
 
 FEW = 10
 """Checks an error names."""
+WIDE = 300
+"""Letters of a name that it quotes."""
 
 
 class Outcome(StrEnum):
@@ -26,6 +29,9 @@ class Outcome(StrEnum):
 
 
 ORDER = list(Outcome)
+
+LevelName = Literal["load", "measure", "remake"]
+"""What stock code loads; also measured again; also made again."""
 
 
 class VerificationPart(BaseModel):
@@ -47,7 +53,8 @@ class Check(VerificationPart):
     found: Any = None
     """When it was made or measured again."""
     deviation: float | None = None
-    """Largest difference: of tensors, in units of their largest element."""
+    """Largest difference: of tensors in units in the last place, in float32, of their largest
+    element."""
     tolerance: float | None = None
     why: str | None = None
     """The reason, where `said` and `found` do not show it."""
@@ -62,6 +69,8 @@ class Verification(Shown, VerificationPart):
     """As it was asked for."""
     sha: str
     """Its commit; of a folder "local-" and a hash."""
+    level: LevelName
+    """How far it went."""
     weights_only: bool
     checks: list[Check]
     remarks: list[str]
@@ -120,6 +129,6 @@ def worst(outcomes: list[Outcome]) -> Outcome:
 
 
 def _named(checks: list[Check]) -> str:
-    lines = [f"{check.part}: {check.what}" for check in checks[:FEW]]
+    lines = [one_line(f"{check.part}: {check.what}")[:WIDE] for check in checks[:FEW]]
     more = len(checks) - FEW
     return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubmerge.errors import AccessError, HubmergeError, NotFoundError, WeightsError
+from hubmerge.errors import AccessError, HubmergeError, NotFoundError, RecipeError, WeightsError
 from hubmerge.hub.client import RepoType
-from hubmerge.hub.source import resolve
-from hubmerge.pipeline.sources import BASE, DATASET
-from hubmerge.recipe import Recipe
-from hubmerge.utils.parent_names import display_name, roles
+from hubmerge.hub.known_folders import remember_folder
+from hubmerge.hub.source import head_of, resolve
+from hubmerge.pipeline.sources import source_name
+from hubmerge.recipe import DATASET, Recipe, refs_of
+from hubmerge.utils.pinned_refs import CONTENT, PINNED
+
+FOLDER = "a folder of the publisher's"
 
 
 @dataclass(frozen=True)
@@ -27,53 +31,78 @@ class FoundSources:
         return [why for role, why in self.gone.items() if role != DATASET]
 
 
-def look_for(recipe: Recipe, *, paths: bool) -> FoundSources:
+def look_for(
+    recipe: Recipe, folders: Mapping[str, str], in_memory: Collection[str] = ()
+) -> FoundSources:
     """Looks for every source of a `recorded` recipe.
 
-    paths: whether local folders may lie anywhere; else only here, in the working directory, as a
-    recipe from the Hub must not choose what is read on this machine.
-    Raises: HubUnavailableError, and what is wrong with a name.
+    A folder is found by its content alone: where this user merged or named it before, or where
+    `folders` (name or role -> path) says that it lies. `in_memory`: roles of what was none.
+    Raises: HubUnavailableError; RecipeError, if `folders` names what is none of the sources.
     """
-    refs = dict(zip(roles("model", len(recipe.models)), recipe.models, strict=True))
-    if recipe.base is not None:
-        refs[BASE] = recipe.base
-    if recipe.dataset is not None:
-        refs[DATASET] = recipe.dataset.id
     found = FoundSources({}, [])
+    refs = refs_of(recipe)
+    _note(refs, folders)
     for role, ref in refs.items():
-        named = {DATASET: "the data set", BASE: "the base"}
-        name = named.get(role) or display_name(role.replace("model", "parent"))
-        kind: RepoType = "dataset" if role == DATASET else "model"
+        name = source_name(role)
+        kind = _kind(role)
         try:
-            if role in recipe.shas:
-                _check_folder(ref, kind, recipe.shas[role], paths)
-            else:
-                resolve(ref, kind)
+            resolve(ref, kind)
+            if PINNED.fullmatch(ref):
                 found.remarks.extend(_moved(name, ref, kind))
+            else:
+                what = "an object in the publisher's memory" if role in in_memory else FOLDER
+                found.remarks.append(
+                    f"{name}, {ref.partition('@')[0]}, was {what}: only who has a folder of the "
+                    "same content can make this merge again"
+                )
         except (NotFoundError, AccessError) as error:
-            lines = [error.what, *(error.found or "").splitlines()]
+            lines = [
+                error.what,
+                *([] if CONTENT.fullmatch(ref) else (error.found or "").splitlines()),
+            ]
+            if role in in_memory:
+                lines = ["an object in the publisher's memory: others cannot make this merge again"]
             found.gone[role] = f"{name}, {ref}: {'; '.join(lines)}"
     return found
 
 
-def _check_folder(ref: str, kind: RepoType, sha: str, paths: bool) -> None:
-    """Raises: NotFoundError, unless the folder `ref` is here and holds what it held."""
-    plain = Path(ref).name == ref and ref != ".."
-    if not Path(ref).is_dir() or not (paths or plain):
-        raise NotFoundError("there is no such folder here")
-    try:
-        here = resolve(f"./{ref}" if plain else ref, kind).sha
-    except WeightsError as error:
-        raise NotFoundError("the folder holds no weights any more") from error
-    if here != sha:
-        raise NotFoundError("the folder has changed", found=f"{here}, it was {sha}")
+def _kind(role: str) -> RepoType:
+    return "dataset" if role == DATASET else "model"
+
+
+def _note(refs: Mapping[str, str], folders: Mapping[str, str]) -> None:
+    """Notes where the user says that folders lie. Raises: RecipeError."""
+    used: set[str] = set()
+    for role, ref in refs.items():
+        content = CONTENT.fullmatch(ref)
+        name = next((each for each in (role, content and content["name"]) if each in folders), None)
+        if content is None or name is None:
+            continue
+        used.add(name)
+        folder = Path(folders[name]).expanduser().absolute()
+        try:
+            sha = resolve(str(folder), _kind(role)).sha
+        except WeightsError as error:
+            raise RecipeError(f"{folder} is not {ref}", found=error.what, field="folders") from None
+        if sha != content["sha"]:
+            raise RecipeError(
+                f"{folder} is not {ref}", found=f"its content is {sha}", field="folders"
+            )
+        remember_folder(sha, folder)
+    if unknown := sorted(folders.keys() - used):
+        raise RecipeError(
+            f"the merge was made from no folder {unknown[0]!r}",
+            found=", ".join(refs.values()),
+            field="folders",
+        )
 
 
 def _moved(name: str, ref: str, kind: RepoType) -> list[str]:
     """A remark, if the main branch is another commit now."""
     repo_id, _, sha = ref.partition("@")
     try:
-        head = resolve(f"{repo_id}@main", kind).sha
+        head = head_of(repo_id, kind)
     except HubmergeError:
         return []
     if head == sha:

@@ -22,6 +22,9 @@ ANSWERS = {
 }
 
 
+ONLY_LOADED = "Only what is loaded and what is said of it: nothing was measured or made again."
+
+
 def render_text(verification: Verification, wording: Wording = PYTHON) -> str:
     """The outcome in words; everything that is not identical or equivalent by its name."""
     blocks = [
@@ -38,6 +41,10 @@ def render_text(verification: Verification, wording: Wording = PYTHON) -> str:
 
 def _answer(verification: Verification) -> str:
     answer = ANSWERS[verification.outcome]
+    if verification.level == "load":
+        return f"{answer} {ONLY_LOADED}"
+    if verification.level == "measure":
+        return f"{answer} It was not made again."
     if verification.weights_only:
         return f"{answer} Weights only: no figure was measured again."
     return answer
@@ -61,8 +68,7 @@ def _extent(checks: list[Check]) -> str:
         return count
     farthest = max(off, key=lambda check: (check.deviation or 0) / (check.tolerance or 1))
     return (
-        f"{count}, {len(off):,} not to the last bit: {farthest.what} by {farthest.deviation:.1e}, "
-        f"{farthest.tolerance:.1e} allowed"
+        f"{count}, {len(off):,} not to the last bit: {one_line(farthest.what)}{_off_by(farthest)}"
     )
 
 
@@ -82,10 +88,18 @@ def _told(check: Check) -> str:
     if check.said is not None or check.found is not None:
         details.append(f"said {_value(check.said)}, found {_value(check.found)}")
     if check.deviation is not None:
-        details.append(f"off by {check.deviation:.1e}, {check.tolerance:.1e} allowed")
+        details.append(f"off{_off_by(check)}")
     if check.why:
         details.append(one_line(check.why))
     return f" ({'; '.join(details)})" if details else ""
+
+
+def _off_by(check: Check) -> str:
+    """How far it is off, if that is a number."""
+    if check.deviation is None or check.tolerance is None:
+        return ""
+    unit = " last places" if check.part in ("weights", "alignment") else ""
+    return f" by {check.deviation:.2g}{unit}, {check.tolerance:.2g} allowed"
 
 
 def _value(value: Any) -> str:
@@ -96,9 +110,9 @@ def _machines(verification: Verification) -> str:
     """Where the machines differ, if they do."""
     then, now = verification.published_with, verification.remade_with
     if now is None:
-        return "Nothing was made again."
+        return "" if verification.level != "remake" else "Nothing was made again."
     differ = [
-        f"{name} {then.get(name, 'none')} (here {now.get(name, 'none')})"
+        one_line(f"{name} {then.get(name, 'none')} (here {now.get(name, 'none')})")
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     ]

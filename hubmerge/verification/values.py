@@ -44,30 +44,34 @@ def tolerance(figure: str, value: float, rows: int) -> float:
     return RELATIVE * max(abs(value), 1.0)
 
 
-def compare(part: str, said: Any, found: Any, *, at: str = "", rows: int = 0) -> Iterator[Check]:
+def compare(
+    part: str, said: Any, found: Any, *, at: str = "", rows: int = 0, exact: bool = False
+) -> Iterator[Check]:
     """One check for every leaf of two values of JSON.
 
     at: path of the leaves so far. rows: what shares are shares of, unless a field `n` says it.
+    exact: whether numbers are settings, and no figures that another machine may find otherwise.
     """
     if isinstance(said, dict) and isinstance(found, dict):
         rows = said.get("n") or rows
         for name in sorted({*said, *found}):
             here = f"{at}.{name}" if at else name
             if name in said and name in found:
-                yield from compare(part, said[name], found[name], at=here, rows=rows)
+                yield from compare(part, said[name], found[name], at=here, rows=rows, exact=exact)
             else:
                 yield _differs(part, here, said.get(name), found.get(name))
     elif isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
         for number, (left, right) in enumerate(zip(said, found, strict=True)):
-            yield from compare(part, left, right, at=f"{at}[{_name(left, number)}]", rows=rows)
+            here = f"{at}[{_name(left, number)}]"
+            yield from compare(part, left, right, at=here, rows=rows, exact=exact)
     else:
-        yield _leaf(part, at, said, found, rows)
+        yield _leaf(part, at, said, found, rows, exact)
 
 
-def _leaf(part: str, what: str, said: Any, found: Any, rows: int) -> Check:
+def _leaf(part: str, what: str, said: Any, found: Any, rows: int, exact: bool) -> Check:
     if type(said) is type(found) and said == found:
         return Check(part=part, what=what, outcome=Outcome.IDENTICAL, said=said, found=found)
-    if not (isinstance(said, float) and isinstance(found, float)):
+    if exact or not (isinstance(said, float) and isinstance(found, float)):
         return _differs(part, what, said, found)
     deviation = abs(said - found)
     allowed = tolerance(what, said, rows)

@@ -1,12 +1,13 @@
-"""The order of things when a merge is checked: read, look for sources, make again, compare."""
+"""The order of things when a merge is checked: list, load, find sources, measure, make again."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hubmerge.errors import (
     CanonicalError,
@@ -19,22 +20,31 @@ from hubmerge.errors import (
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
+from hubmerge.hub.load import LoadedModel, load
 from hubmerge.pipeline.run import MergeResult, run
-from hubmerge.pipeline.sources import DATASET
-from hubmerge.recipe import ARITHMETIC, Recipe
+from hubmerge.recipe import ARITHMETIC, DATASET, Recipe
 from hubmerge.reporting.pictures import PICTURES
-from hubmerge.reporting.schema.plugins import UsedPlugin, missing_plugins
+from hubmerge.reporting.schema.plugins import missing_plugins
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
-from hubmerge.verification.claims import CARD, check_card, check_pictures, check_verdict
-from hubmerge.verification.download import Merge, download_merge
-from hubmerge.verification.published import check_as_published
-from hubmerge.verification.recorded import check_sources, recorded, replay
+from hubmerge.verification.claims import CARD, check_claims
+from hubmerge.verification.download import Merge, fetch_merge, list_merge
+from hubmerge.verification.files import check_files, check_hashes
+from hubmerge.verification.levels import (
+    Estimate,
+    Wanted,
+    estimate_loading,
+    estimate_measuring,
+    estimate_remaking,
+    levels_to,
+)
+from hubmerge.verification.limits import too_much_work
+from hubmerge.verification.plugins import needs, other_versions
+from hubmerge.verification.published import FIGURES, load_published, measure_published
+from hubmerge.verification.recorded import check_sources, recorded, replay, roles_in_memory
 from hubmerge.verification.remade import (
     PLAIN,
-    check_files,
-    check_hashes,
     check_report,
     check_weights,
     measured_parts,
@@ -42,11 +52,10 @@ from hubmerge.verification.remade import (
 )
 from hubmerge.verification.result import Check, Outcome, Verification
 from hubmerge.verification.sources import FoundSources, look_for
+from hubmerge.verification.steering import check_steering, rows_for
 
 IMPOSSIBLE = (DataError, LabelError, MismatchError, WeightsError)
 """What shows that a merge cannot have been made from what it says."""
-
-
 ILL_ALIGNED = (CanonicalError, LawError, RecipeError)
 """What shows that the alignment beside the weights is none of these parents."""
 
@@ -59,105 +68,167 @@ class _Remade:
     report: Report | None = None
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What the verifying user asked for."""
+
+    level: Wanted
+    weights_only: bool
+    workers: Workers
+    announce: Callable[[Estimate], None]
+
+
 @checked
 def verify(
     ref: str,
     *,
+    level: Wanted = "all",
     weights_only: bool = False,
     trust_remote_code: bool = False,
+    folders: Mapping[str, Any] | None = None,
     workers: Workers | None = None,
+    announce: Callable[[Estimate], None] | None = None,
 ) -> Verification:
     """Checks a published merge: a Hub id, `id@revision`, or the folder it was published from.
 
-    It is made again from the commits it records and measured again on the same rows. Nothing is
-    kept and nothing is uploaded.
-    weights_only: without any data: nothing is measured, and weights for which data was looked at
-    are made again by the alignment that lies beside them.
+    What stock code loads from it is compared with the hashes that it states; its weights are
+    measured again; and it is made again from what it records, and compared. Nothing that is made is
+    kept, nothing is uploaded, and of this machine nothing is read but what is found by its content.
+
+    Parameters:
+        level: how far to go: "load", "measure", or "remake", which is "all".
+        weights_only: without any data: nothing is measured, and weights for which data was looked
+            at are made again by the alignment that lies beside them.
+        trust_remote_code: run Python code that comes with the models.
+        folders: where folders lie that it was made from: name, or role such as "model_b", -> path.
+        announce: is told what each level will take before it begins.
+
     Raises: NotFoundError, if it is no merge; RecipeError, RemoteCodeError, HubUnavailableError,
     ResourceError. What does not hold is in the result; `Verification.require` raises it.
     """
     workers = workers or Workers()
-    merge = workers.on_main(lambda: download_merge(ref))
+    asked = _Asked(level, weights_only, workers, announce or (lambda estimate: None))
+    listed = workers.on_main(lambda: list_merge(ref))
+    asked.announce(workers.on_main(lambda: estimate_loading(listed)))
+    merge = workers.on_main(lambda: fetch_merge(listed))
+    on_files = workers.on_main(
+        lambda: [
+            *merge.wrong,
+            *check_sources(merge.recipe, merge.report),
+            *check_hashes(merge),
+        ]
+    )
+    said, remarks = workers.on_main(lambda: _claims(merge))
+    model, loaded = None, list[Check]()
+    if merge.weights:
+        model, loaded = load_published(merge, trust_remote_code=trust_remote_code)
     wanted = recorded(merge.recipe, merge.report, merge.folder, trust_remote_code=trust_remote_code)
-    checks, remarks = workers.on_main(lambda: _claims(merge))
-    found = workers.on_main(lambda: look_for(wanted, paths=merge.source.kind == "local"))
-    remade = _made_again(merge, wanted, found, weights_only, workers)
-    again = remade.report
+    found, more = FoundSources({}, []), _Remade()
+    if wanted is not None and model is not None and level != "load":
+        recipe = wanted
+        given = {name: str(place) for name, place in (folders or {}).items()}
+        unseen = roles_in_memory(merge.report)
+        found = workers.on_main(lambda: look_for(recipe, given, unseen))
+        more = _further(merge, recipe, model, found, asked)
+    elif level != "load":
+        why = "what stock code loads, or the sources of the merge, are not as they have to be"
+        more = _Remade(not_checked(_everything(merge, asked), why))
     return Verification(
         merge=ref,
         sha=merge.source.sha,
+        level=levels_to(level)[-1],
         weights_only=weights_only,
-        checks=[*checks, *remade.checks],
-        remarks=[*remarks, *found.remarks],
+        checks=[*on_files, *loaded, *said, *more.checks],
+        remarks=[*merge.remarks, *remarks, *other_versions(merge.report), *found.remarks],
         published_with=_machine(merge.report),
-        remade_with=None if again is None else _machine(again),
+        remade_with=None if more.report is None else _machine(more.report),
     )
 
 
 def _claims(merge: Merge) -> tuple[list[Check], list[str]]:
     """What needs nothing but the merge itself."""
-    report, folder = merge.report, merge.folder
+    folder = merge.folder
     card = (folder / CARD).read_text("utf-8", "replace") if CARD in merge.names else ""
     there = {name: (folder / name).read_bytes() for name in PICTURES if name in merge.names}
-    on_card, first = check_card(card, report)
-    on_pictures, second = check_pictures(there, report)
-    further = [f"not a merge's files, not looked at: {', '.join(merge.further)}"]
-    checks = [*check_sources(merge.recipe, report), *check_hashes(merge), *check_verdict(report)]
-    return [*checks, *on_card, *on_pictures], [*first, *second, *(further if merge.further else [])]
+    return check_claims(merge.report, card, there)
+
+
+def _further(
+    merge: Merge, wanted: Recipe, model: LoadedModel, found: FoundSources, asked: _Asked
+) -> _Remade:
+    """The published weights measured, and the merge made again, as far as was asked for."""
+    workers, levels = asked.workers, levels_to(asked.level)
+    checks: list[Check] = []
+    if wanted.dataset is not None and not asked.weights_only:
+        if DATASET in found.gone:
+            checks += not_checked((FIGURES,), found.gone[DATASET])
+        else:
+            asked.announce(workers.on_main(lambda: estimate_measuring(merge, wanted)))
+            checks += measure_published(merge, wanted, model, workers)
+    if "remake" not in levels:
+        return _Remade(checks)
+    remade = _made_again(merge, wanted, model, found, asked)
+    return _Remade([*checks, *remade.checks], remade.report)
 
 
 def _made_again(
-    merge: Merge, wanted: Recipe, found: FoundSources, weights_only: bool, workers: Workers
+    merge: Merge, wanted: Recipe, model: LoadedModel, found: FoundSources, asked: _Asked
 ) -> _Remade:
-    if len(wanted.models) != len(merge.report.models):
-        raise RecipeError(
-            f"recipe and report of {merge.source.ref} are of different merges",
-            found=f"{len(wanted.models)} parents, {len(merge.report.models)} in the report",
-        )
-    if merge.report.run.arithmetic != ARITHMETIC:
-        return _as_published(merge, wanted, found, weights_only, workers)
-    if missing := missing_plugins(merge.report.method.plugins or ()):
-        measured = () if weights_only else measured_parts(merge.report)
-        parts = ("weights", "configuration", *PLAIN, *measured)
-        return _Remade(not_checked(parts, _needs(missing)))
-    if found.gone_parents:
-        measured = () if weights_only else measured_parts(merge.report)
-        parts = ("weights", "configuration", *PLAIN, *measured)
-        return _Remade(not_checked(parts, "; ".join(found.gone_parents)))
-    if wanted.dataset is None or not (weights_only or DATASET in found.gone):
-        return _by_recipe(merge, wanted, workers)
-    remade = _by_alignment(merge, wanted, workers)
-    if not weights_only:
+    without_data = asked.weights_only or DATASET in found.gone
+    if why := _why_not_made_again(merge.report, found) or too_much_work(wanted):
+        return _Remade(not_checked(_everything(merge, asked), why))
+    estimate = asked.workers.on_main(
+        lambda: estimate_remaking(merge, wanted, without_data=without_data)
+    )
+    asked.announce(estimate)
+    if wanted.dataset is None or not without_data:
+        return _by_recipe(merge, wanted, model, asked.workers)
+    remade = _by_alignment(merge, wanted, model, asked.workers)
+    if not asked.weights_only:
         remade.checks += not_checked(measured_parts(merge.report), found.gone[DATASET])
     return remade
 
 
-def _as_published(
-    merge: Merge, wanted: Recipe, found: FoundSources, weights_only: bool, workers: Workers
-) -> _Remade:
-    """A merge by another version of the arithmetic: loaded and measured, not made again."""
-    run = merge.report.run
-    why = (
-        f"not settled: made by version {run.versions.get('hubmerge', 'unknown')} of hubmerge, "
-        f"whose arithmetic is number {run.arithmetic}; the installed one's is number {ARITHMETIC}"
-    )
-    measured = not (weights_only or DATASET in found.gone)
-    return _Remade(check_as_published(merge, wanted, why, measured=measured, workers=workers))
+def _why_not_made_again(report: Report, found: FoundSources) -> str | None:
+    """Why a merge cannot be made again here; None if it can."""
+    if report.run.arithmetic != ARITHMETIC:
+        return (
+            f"not settled: made by version {report.run.versions.get('hubmerge', 'unknown')} of "
+            f"hubmerge, whose arithmetic is number {report.run.arithmetic}; the installed one's is "
+            f"number {ARITHMETIC}"
+        )
+    if missing := missing_plugins(report.method.plugins or ()):
+        return needs(missing)
+    return "; ".join(found.gone_parents) or None
 
 
-def _needs(missing: Sequence[UsedPlugin]) -> str:
-    """Which plugins it takes to make the merge again, and how to get them."""
-    named = ", ".join(f"the {each.kind} {each.name} of {each.package}" for each in missing)
-    wanted = " ".join(dict.fromkeys(each.requirement for each in missing))
-    return f"it takes {named}, which is not installed here: pip install {wanted}"
+def _everything(merge: Merge, asked: _Asked) -> tuple[str, ...]:
+    """The parts that making a merge again would check."""
+    measured = () if asked.weights_only else measured_parts(merge.report)
+    return ("weights", "configuration", *PLAIN, *measured)
 
 
-def _by_recipe(merge: Merge, wanted: Recipe, workers: Workers) -> _Remade:
+def _weights(
+    merge: Merge,
+    result: MergeResult,
+    recipe: Recipe,
+    model: LoadedModel,
+    unknown: Callable[[str], bool] = lambda name: False,
+) -> list[Check]:
+    """The weights, and whether what differs in them looks like rounding."""
+    checks = check_weights(merge, result, unknown)
+    if model.task is not None and any(each.outcome is Outcome.EQUIVALENT for each in checks):
+        remade = load(str(result.folder), trust_remote_code=recipe.trust_remote_code)
+        checks += check_steering(model.model, remade.model, rows_for(merge, recipe, model))
+    return checks
+
+
+def _by_recipe(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers) -> _Remade:
     """The whole merge once more, everything measured."""
 
     def compared(result: MergeResult) -> list[Check]:
         return [
-            *check_weights(merge, result.folder),
+            *_weights(merge, result, wanted, model),
             *check_files(merge, result.folder, alignment=True),
             *check_report(merge.report, result.report, measured=True),
         ]
@@ -165,21 +236,21 @@ def _by_recipe(merge: Merge, wanted: Recipe, workers: Workers) -> _Remade:
     return _run(wanted, compared, workers, IMPOSSIBLE)
 
 
-def _by_alignment(merge: Merge, wanted: Recipe, workers: Workers) -> _Remade:
+def _by_alignment(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers) -> _Remade:
     """Weights without data, as far as that goes."""
     way = replay(wanted, merge.report, merge.folder)
     if isinstance(way, str):
         return _Remade(not_checked(("weights", "configuration", *PLAIN), way))
-    unknown = way.unknown
+    unknown, recipe = way.unknown, way.recipe
 
     def compared(result: MergeResult) -> list[Check]:
         return [
-            *check_weights(merge, result.folder, unknown),
+            *_weights(merge, result, recipe, model, unknown),
             *check_files(merge, result.folder, alignment=False),
             *check_report(merge.report, result.report, measured=False),
         ]
 
-    return _run(way.recipe, compared, workers, (*IMPOSSIBLE, *ILL_ALIGNED))
+    return _run(recipe, compared, workers, (*IMPOSSIBLE, *ILL_ALIGNED))
 
 
 def _run(

@@ -53,7 +53,8 @@ def gallery(visitor: Visitor) -> list[GalleryEntry]:
         api = client()
         headers = build_hf_headers(token=api.token)
         found = paginate(f"{api.endpoint}/api/models", params=asked, headers=headers)
-        return [gallery_entry(_dict(each)) for each in islice(found, SHOWN)]
+        entries = (gallery_entry(_dict(each)) for each in islice(found, SHOWN))
+        return [entry for entry in entries if entry.id]
 
 
 def gallery_entry(said: Mapping[str, Any]) -> GalleryEntry:
@@ -61,14 +62,14 @@ def gallery_entry(said: Mapping[str, Any]) -> GalleryEntry:
     card = _dict(said.get("cardData"))
     results = _results(card)
     return GalleryEntry(
-        id=str(said.get("id")),
+        id=_text(said.get("id")) or "",
         parents=_texts(card.get("base_model"))[:MOST],
         data=next(iter(_texts(card.get("datasets"))), None),
         verdict=_text(card.get("verdict")),
         accuracy=_number(results.get("accuracy")),
         barrier=_number(results.get("loss_barrier")),
         rows=_count(results.get("rows")),
-        updated=str(said.get("lastModified") or "")[:10],
+        updated=(_text(said.get("lastModified")) or "")[:10],
         private=said.get("private") is True,
     )
 
@@ -111,4 +112,5 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _text(value: Any) -> str | None:
-    return value[:WORD] if isinstance(value, str) else None
+    """`value` if it is text, short, and as a page can hold it: lone surrogates cannot be sent."""
+    return value[:WORD].encode(errors="replace").decode() if isinstance(value, str) else None

@@ -122,12 +122,15 @@ class JobService:
                 limit = f"at most {self.limits.image:,} bytes"
                 raise ResourceError("the image is too large", found=limit)
         content = {"image": base64.b64encode(image).decode()}
-        return self._tasks.run("predict", content, folder=self.folders.job(job_id))
+        return self._tasks.run(
+            "predict", content, visitor=visitor.key, folder=self.folders.job(job_id)
+        )
 
     def archive(self, visitor: Visitor, job_id: str) -> Path:
         """The merge as a zip file."""
         self.result(visitor, job_id)
-        return Path(self._tasks.run("pack", {}, folder=self.folders.job(job_id))["path"])
+        folder = self.folders.job(job_id)
+        return Path(self._tasks.run("pack", {}, visitor=visitor.key, folder=folder)["path"])
 
     def publish(self, visitor: Visitor, job_id: str, destination: dict[str, Any]) -> dict[str, Any]:
         """Publish the merge to the visitor's account; a second call completes a broken one."""
@@ -137,7 +140,9 @@ class JobService:
         content = {"destination": destination, "token": visitor.token}
         folder = self.folders.job(job_id)
         try:
-            published = self._tasks.run("publish", content, folder=folder, timeout=HOUR)
+            published = self._tasks.run(
+                "publish", content, visitor=visitor.key, folder=folder, timeout=HOUR
+            )
         except Refused as refused:
             if refused.refusal.kind in CUT_OFF:
                 refusal = refused.refusal.model_copy(update={"hint": PUBLISH_AGAIN})
@@ -161,7 +166,9 @@ class JobService:
         log("closed")
 
     def _allowed(self, visitor: Visitor, job_id: str) -> Job:
-        job = self.store.get(job_id)
+        # A stranger's id may be anything that JSON can hold.
+        known = isinstance(job_id, str) and job_id.isascii()
+        job = self.store.get(job_id) if known else None
         if job is None or (job.private and job.owner != visitor.key):
             raise Refused(GONE)
         return job

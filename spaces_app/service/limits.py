@@ -52,7 +52,13 @@ class Limits(BaseSettings):
     merge_seconds: NonNegativeInt = 3 * 3600
     """Longest duration of a merge."""
     light_seconds: NonNegativeInt = 180
-    """Longest duration of a plan, a prediction or an archive."""
+    """Longest duration of a prediction or an archive."""
+    plan_seconds: NonNegativeInt = 60
+    """Longest duration of a plan."""
+    fast_seconds: NonNegativeInt = 10
+    """How long a plan, prediction, archive or upload may keep others waiting."""
+    light_memory: NonNegativeInt = 6_000_000_000
+    """Bytes that a plan, prediction, archive or upload may allocate; 0 sets no limit."""
     gpu_seconds: NonNegativeInt = 120
     """Duration for which a merge requests a GPU on ZeroGPU."""
     keep_seconds: NonNegativeInt = 24 * 3600
@@ -116,7 +122,13 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
 
 
 def check_plan(plan: Mapping[str, Any], limits: Limits) -> None:
-    """Refuse models that are too large for this machine. Raises: ResourceError."""
+    """Refuse models that are too large for this machine, or lie on it.
+
+    Raises: ResourceError; RecipeError, for a folder that has the name of a repository.
+    """
+    for source in filter(None, (*plan["models"], plan.get("base"), plan.get("data"))):
+        if source["sha"].startswith("local-"):
+            raise RecipeError(f"{source['ref']!r} is not on the Hub", hint="OWNER/NAME, or its URL")
     for model in (*plan["models"], *filter(None, [plan.get("base")])):
         if model["parameters"] > limits.parameters:
             raise ResourceError(

@@ -71,12 +71,15 @@ class Planner:
         return planned
 
     def _run_plan(self, visitor: Visitor, content: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        key = visitor.key
         try:
-            return self._tasks.run("plan", content, cache=self._folders.shared), False
+            plan = self._tasks.run("plan", content, visitor=key, cache=self._folders.shared)
+            return plan, False
         except Refused as refused:
             if visitor.token is None or refused.refusal.kind not in HIDDEN:
                 raise
-        return self._tasks.run("plan", {**content, "token": visitor.token}), True
+        content = {**content, "token": visitor.token}
+        return self._tasks.run("plan", content, visitor=key), True
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:

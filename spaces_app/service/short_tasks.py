@@ -1,20 +1,35 @@
-"""Short tasks, each in its own process: plans, predictions, archives, uploads."""
+"""Short tasks, each in its own process: plans, predictions, archives, uploads.
+
+Every kind has lanes of its own, and so do visitors in them: slow tasks starve nobody.
+"""
 
 from __future__ import annotations
 
 import secrets
-import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hubmerge.hub.client import endpoint
 from spaces_app.service.folders import Folders
+from spaces_app.service.job import Refusal, refusing
+from spaces_app.service.lanes import Lanes
 from spaces_app.service.limits import Limits
 from spaces_app.service.metrics import Metrics
 from spaces_app.service.worker import Worker
 
 ACTIONS = ("plan", "predict", "pack", "publish")
+WAITING = 16
+"""Tasks of one kind that wait: each holds one of the threads that answer requests."""
+UPLOADS = 8
+"""Uploads that take long and run at the same time: they need no processor, and are not ended for
+others as long as there are fewer."""
+CROWDED = Refusal(
+    kind="TooLong",
+    what="This took long, and others are waiting",
+    hint="try again later, or ask for less",
+)
 
 
 class TaskRunner:
@@ -22,25 +37,35 @@ class TaskRunner:
 
     def __init__(self, folders: Folders, limits: Limits, metrics: Metrics) -> None:
         self._folders, self._limits, self._metrics = folders, limits, metrics
-        self._slots = {action: threading.BoundedSemaphore(limits.light) for action in ACTIONS}
+        self._lanes = {
+            action: Lanes(
+                limits.light,
+                UPLOADS if action == "publish" else limits.light,
+                limits.fast_seconds,
+                WAITING,
+            )
+            for action in ACTIONS
+        }
 
     def run(
         self,
         action: str,
         content: dict[str, Any],
         *,
+        visitor: str,
         folder: Path | None = None,
         cache: Path | None = None,
         timeout: float | None = None,
     ) -> dict[str, Any]:
         """Run `action` in a worker process and return its answer. Raises: Refused.
 
+        visitor: the key of whoever asks. timeout: seconds that replace the limit of this kind.
         Without a folder or a cache it gets a temporary one. What it wrote to its working folder is
         removed.
         """
         work = self._folders.job(f"short-{secrets.token_hex(8)}")
         outcome = "refused"
-        with self._slots[action]:
+        with refusing(), self._lanes[action].turn(visitor) as turn:
             start = time.monotonic()
             try:
                 work.mkdir()
@@ -48,12 +73,18 @@ class TaskRunner:
                 asked = request(
                     action, folder or work, cache or work / "cache", self._limits, content
                 )
-                answer = Worker(asked).run(timeout=timeout or self._limits.light_seconds)
+                worker = Worker(asked)
+                turn.end, turn.slow_down = partial(worker.stop, CROWDED), worker.slow_down
+                answer = worker.run(timeout=timeout or self._longest(action))
                 outcome = "done"
                 return answer
             finally:
                 self._metrics.record(action, outcome, time.monotonic() - start)
                 self._folders.remove(work.name)
+
+    def _longest(self, action: str) -> float:
+        limits = self._limits
+        return limits.plan_seconds if action == "plan" else limits.light_seconds
 
 
 def request(
@@ -61,4 +92,6 @@ def request(
 ) -> dict[str, Any]:
     """The request to a worker. It works in `folder`, unless `content` names another."""
     where = {"folder": str(folder), "work": str(folder), "cache": str(cache), "hub": endpoint()}
-    return {"action": action, **where, "memory": limits.memory, **content}
+    allowed = [limits.memory] if action == "merge" else [limits.memory, limits.light_memory]
+    memory = min(filter(None, allowed), default=0)
+    return {"action": action, **where, "memory": memory, **content}

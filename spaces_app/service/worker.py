@@ -28,6 +28,8 @@ LOST = Refusal(
     what="The worker process ended without an answer",
     hint="start it again",
 )
+SLOW = 10
+"""Niceness of a process that has taken long."""
 STOPPED = Refusal(kind="Stopped", what="Stopped, and its files removed.")
 
 
@@ -40,6 +42,7 @@ class Worker:
         self._process: Any = None
         self._lock = threading.Lock()
         self._stopped: Refusal | None = None
+        self._timer: threading.Timer | None = None
 
     @property
     def pid(self) -> int | None:
@@ -51,12 +54,10 @@ class Worker:
     ) -> dict[str, Any]:
         """Run the request and return the answer.
 
-        timeout: seconds. Raises: Refused, whatever happens to the process.
+        timeout: seconds from the moment the process runs. Raises: Refused, whatever happens to it.
         """
         timer = threading.Timer(timeout, self._time_out, (timeout,)) if timeout else None
-        if timer:
-            timer.daemon = True
-            timer.start()
+        self._timer = timer
         try:
             with closing(self._messages()) as messages:
                 for message in messages:
@@ -77,6 +78,18 @@ class Worker:
             self._stopped = self._stopped or why
         self._kill()
 
+    def slow_down(self) -> None:
+        """Let other processes go first from now on."""
+        pid = self.pid
+        if pid is not None:
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PGRP, pid, SLOW)
+
+    def _start_clock(self) -> None:
+        if self._timer:
+            self._timer.daemon = True
+            self._timer.start()
+
     def _messages(self) -> Generator[dict[str, Any]]:
         """Messages of the process, which is ended when the generator is closed."""
         ours, theirs = forkserver().Pipe()
@@ -86,6 +99,7 @@ class Worker:
             self._process = forkserver().Process(target=worker_main, args=(theirs,), daemon=True)
             self._process.start()
         theirs.close()
+        self._start_clock()
         try:
             with suppress(BrokenPipeError, ConnectionResetError):
                 ours.send_bytes(json.dumps(self._request).encode())

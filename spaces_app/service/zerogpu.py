@@ -67,6 +67,7 @@ class ZeroGpuWorker(Worker):
     def _messages(self) -> Generator[dict[str, Any]]:
         if self._stopped:
             raise Refused(self._stopped)
+        self._start_clock()
         try:
             for message in gpu_function()(self._request):
                 if "pid" not in message:

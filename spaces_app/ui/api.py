@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import YAML
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.report import Report
@@ -17,7 +18,9 @@ from spaces_app.ui.context import Context
 def add_endpoints(context: Context) -> None:
     """Add the endpoints plan, merge, status and stop. A recipe is the text of a hubmerge.yaml."""
 
-    def read(recipe: str) -> Recipe:
+    def read(recipe: Any) -> Recipe:
+        if not isinstance(recipe, str):
+            raise RecipeError("a recipe is text", found=f"a {type(recipe).__name__}")
         return recipe_text.from_yaml(recipe, context.jobs.limits.recipe)
 
     def plan(recipe: str, request: gr.Request) -> dict:

@@ -6,16 +6,12 @@ import shlex
 from functools import reduce
 from typing import Any
 
-import yaml
-
 from hubmerge.errors import RecipeError
 from hubmerge.options.declared import options_of
 from hubmerge.options.written import written
-from hubmerge.recipe import Recipe, recipe_in
+from hubmerge.recipe import DEEPEST, Recipe, recipe_in
+from hubmerge.utils.untrusted_yaml import UnreadableYamlError, read_yaml
 from spaces_app.service.limits import RECIPE_BYTES
-
-DEEP = 4
-"""Levels a recipe has, at most: lists and mappings within each other, and one to spare."""
 
 
 def as_command(recipe: Recipe) -> str:
@@ -51,26 +47,11 @@ def as_python(recipe: Recipe) -> str:
 
 def from_yaml(text: str, most: int = RECIPE_BYTES) -> Recipe:
     """The recipe a visitor sent, of at most `most` bytes. Raises: RecipeError."""
-    if len(text.encode(errors="replace")) > most:
-        raise RecipeError("this is too long for a recipe", found=f"at most {most:,} bytes")
     try:
-        _refuse_tricks(text)
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # also of numbers and dates there cannot be
-        raise RecipeError("this is not YAML", found=str(error)[:300]) from error
+        content = read_yaml(text, most=most, deepest=DEEPEST)
+    except UnreadableYamlError as error:
+        raise RecipeError("this is no recipe", found=str(error)) from error
     return recipe_in(content)
-
-
-def _refuse_tricks(text: str) -> None:
-    """Raises: RecipeError, for what is small as a file and large once it is read."""
-    depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent):
-            raise RecipeError("this recipe repeats itself by reference", hint="write it out")
-        if depth > DEEP:
-            raise RecipeError("this is no recipe", found=f"more than {DEEP} levels")
 
 
 def _given(recipe: Recipe) -> dict[str, Any]:

@@ -269,3 +269,9 @@ def test_starting_up_is_timed_against_importing_the_libraries() -> None:
         "hubmerge plan --quick",
     }
     assert all(seconds > 0 for seconds in rows.values())
+
+
+def test_streaming() -> None:
+    rows = table(run("streaming.py"), "work")
+    assert [row["work"] for row in rows] == ["average", "ties"]
+    assert all(float(row["MB"]) > 0 for row in rows)

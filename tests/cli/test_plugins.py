@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from hubmerge.errors import UncheckedError
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.specs.family import read_family
 from tests.helpers import plugin
+from tests.helpers.checking import set_figure
 from tests.helpers.command_line import CommandLine
 from tests.helpers.tiny import tiny_models
 
@@ -96,6 +98,20 @@ def test_a_merge_says_what_came_from_it(merge: Path) -> None:
 def test_with_it_the_merge_is_verified(merge: Path, site: Path, hubmerge: CommandLine) -> None:
     code = WITH_PLUGIN.format(site=str(site), arguments=["verify", str(merge), "--json"])
     assert hubmerge(code=code).succeeded().json["outcome"] == "identical"
+
+
+def test_another_version_of_it_is_said(
+    merge: Path, site: Path, hubmerge: CommandLine, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(merge, tmp_path / "copy"))
+    plugins = json.loads((copy / "report.json").read_text())["method"]["plugins"]
+    set_figure(copy, "method", "plugins", to=[{**each, "version": "0.0"} for each in plugins])
+    arguments = ["verify", str(copy), "--level", "load", "--json"]
+    done = hubmerge(code=WITH_PLUGIN.format(site=str(site), arguments=arguments)).succeeded()
+    assert done.json["remarks"] == [
+        "made by hubmerge-extras 0.0, here is 0.1: where they differ, so may the merge "
+        "(pip install hubmerge-extras==0.0)"
+    ]
 
 
 def test_without_it_verify_says_what_to_install(merge: Path, hubmerge: CommandLine) -> None:

@@ -11,12 +11,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForImageClassification,
-    ConvNextConfig,
-    ConvNextForImageClassification,
+    PatchTSTConfig,
+    PatchTSTForRegression,
 )
 
 from hubmerge.errors import (
     AccessError,
+    DerivationError,
     FamilyError,
     LabelError,
     MismatchError,
@@ -316,10 +317,13 @@ def remote(file: str) -> Arguments:
     return make
 
 
-def convnext(kit: Kit) -> list[Any]:
-    config = ConvNextConfig(num_stages=2, hidden_sizes=[4, 8], depths=[1, 1], **zoo.labelled())
+def time_series(kit: Kit) -> list[Any]:
+    """Models for which there is no spec, and no input by which to derive one."""
+    config = PatchTSTConfig(
+        d_model=8, num_hidden_layers=1, num_attention_heads=2, ffn_dim=8, context_length=16
+    )
     folder = kit.tmp / "b"
-    ConvNextForImageClassification(config).save_pretrained(folder)
+    PatchTSTForRegression(config).save_pretrained(folder)
     return [folder, folder]
 
 
@@ -336,7 +340,7 @@ def unheard_of(kit: Kit) -> list[Any]:
         ("--trust-remote-code",),
         remote("preprocessor_config.json"),
     ),
-    Row("no spec", FamilyError, ("convnext", "mlp_head, resnet, vit", "--match none"), convnext),
+    Row("no spec", DerivationError, ("patchtst", "past_values", "--match none"), time_series),
     Row("unknown model type", FamilyError, ("vlt",), unheard_of),
 )
 def test_families_that_are_not_known(row: Row, kit: Kit, hubmerge: CommandLine) -> None:
@@ -355,5 +359,6 @@ def test_remote_code_is_not_run_by_any_command(hubmerge: CommandLine, kit: Kit) 
 def test_check_refuses_what_has_no_spec(
     hubmerge: CommandLine, kit: Kit, config_only: tuple[str, ...]
 ) -> None:
-    folder, _ = convnext(kit)
-    hubmerge("specs", "check", folder, *config_only).refused(FamilyError, "convnext")
+    folder, _ = time_series(kit)
+    hubmerge("specs", "check", folder, *config_only).refused(DerivationError, "patchtst")
+    assert "patchtst-PatchTSTForRegression  refused" in hubmerge("specs", "list").succeeded().out

@@ -113,6 +113,7 @@ SITUATIONS: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
         "--match none needs no spec",
         "Matching “none” needs no spec",
     ),
+    "DerivationError": (constructed("DerivationError"), *["it is not as it was"] * 3),
     "LawError": (
         moved_outputs,
         'symmetry="permutations"',

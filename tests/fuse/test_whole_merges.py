@@ -20,6 +20,7 @@ from hubmerge.pipeline.auto_fuse import candidates
 from hubmerge.pipeline.methods import checked_methods, is_training_run, methods_of
 from hubmerge.pipeline.parents import SHARED
 from hubmerge.reporting.text import render_text
+from hubmerge.utils.pinned_refs import HASH
 from tests.helpers import training_history as run
 from tests.helpers import zoo
 
@@ -60,7 +61,8 @@ def test_fine_tunes_are_merged_on_their_base_as_they_are(past, merge, tmp_path):
     assert report.method.fuse_options == {"density": 0.2, "scale": 1.0}
     assert "base: <code>base</code> (a local folder)" in (folder / "README.md").read_text()
     recipe = yaml.safe_load((folder / "hubmerge.yaml").read_text())
-    assert set(recipe["shas"]) == {"model_a", "model_b", "base"}
+    named = [*recipe["models"], recipe["base"]]
+    assert all(HASH.fullmatch(ref.rpartition("@")[2]) for ref in named)
     assert "fuse_options" not in recipe
     remade = again(folder, tmp_path / "again")
     assert (remade / "model.safetensors").read_bytes() == (

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from hubmerge.errors import CanonicalError
 from hubmerge.pipeline import auto_match as cascade
-from hubmerge.pipeline.auto_match import MatchConfig, best_match, first_configs, scale_configs
+from hubmerge.pipeline.auto_match import (
+    MatchConfig,
+    best_match,
+    first_configs,
+    scale_configs,
+    surely_better,
+)
 from hubmerge.symmetry.laws import spec_of
 from tests.helpers.tiny import generic
 
@@ -17,25 +25,53 @@ ROWS = SimpleNamespace(rows=10)
 
 @pytest.fixture
 def scored(monkeypatch):
-    """A merge is worth the number it is; nothing is run."""
-    monkeypatch.setattr(cascade, "outputs", lambda model, *rest: model)
+    """A merge is worth the number it is, on every row; nothing is run."""
+    monkeypatch.setattr(cascade, "outputs", lambda model, *rest: Said(model))
     monkeypatch.setattr(
         cascade,
         "score",
-        lambda given, _: SimpleNamespace(loss=9.0, calibrated_loss=given, accuracy=1 - given),
+        lambda given, _: SimpleNamespace(
+            loss=9.0, calibrated_loss=given.loss, accuracy=1 - given.loss, temperature=None
+        ),
     )
 
 
-def chosen(losses, validation=ROWS, then=lambda best: ()):
-    """The way taken where every way's merge has the loss given, and the attempts."""
+@dataclass
+class Said:
+    loss: float
+
+    def losses(self, temperature):
+        return np.full(10, self.loss)
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A match, by name."""
+
+    name: str
+    moves: bool = True
+
+
+def chosen(losses, validation=ROWS, then=lambda best: (), still=9.0, closer=lambda found: found):
+    """The way taken where every way's merge has the loss given, and the attempts.
+
+    still: the loss of the models as they came.
+    """
     tried = [MatchConfig(name, "scales") for name in losses if "+" not in name]
 
     def match(way):
         if losses[way.match] is None:
             raise CanonicalError("no form")
-        return (way.match,)
+        return (Moving(way.match),)
 
-    return best_match(tried, match, lambda matches: losses[matches[0]], validation, None, then)
+    def merge(matches):
+        return losses[matches[0].name] if matches else still
+
+    found, attempts = best_match(tried, match, merge, validation, None, then, closer)
+    left = [each for each in attempts if each.match == "none"]
+    assert bool(left) == (not found)
+    assert all(each.chosen and each.loss == still for each in left)
+    return tuple(each.name for each in found), tuple(a for a in attempts if a.match != "none")
 
 
 def test_the_least_loss_is_kept_and_all_are_reported(scored):
@@ -70,7 +106,7 @@ def test_what_comes_next_depends_on_the_best_and_must_beat_it(scored):
     assert [each.chosen for each in attempts] == [False, False, True]
     assert chosen({"a": 0.5, "b": 0.3, "b+": 0.3}, then=then)[0] == ("b",)
     assert chosen({"a": 0.2, "a+": None}, then=then)[0] == ("a",)
-    assert chosen({"a": 0.2}) == (("a",), ())
+    assert chosen({"a": 0.2})[0] == ("a",)
 
 
 def test_scales_are_tried_where_there_are_any_and_none_were_chosen():
@@ -81,6 +117,27 @@ def test_scales_are_tried_where_there_are_any_and_none_were_chosen():
     assert scale_configs(resnet, best, "auto") == (less, more)
     assert scale_configs(mlp, best, "auto") == (less,)
     assert scale_configs(vit, best, "auto") == scale_configs(resnet, best, "scales") == ()
+
+
+def test_what_brings_models_no_closer_must_be_surely_better_than_leaving_them(scored):
+    def kept(still, loss):
+        return chosen({"a": loss}, still=still, closer=lambda found: (Moving("a", moves=False),))[0]
+
+    assert kept(still=0.2, loss=0.2) == ()
+    assert kept(still=0.2, loss=0.3) == ()
+    assert kept(still=0.3, loss=0.2) == ("a",)
+    assert chosen({"a": 0.2}, still=0.2)[0] == ("a",)
+    assert chosen({"a": 0.3}, still=0.2)[0] == ()
+
+
+def test_what_chance_could_do_is_not_surely_better():
+    even = np.linspace(0.0, 1.0, 30)
+    assert surely_better(even, even + 0.1)
+    assert not surely_better(even, even)
+    assert not surely_better(even, even[::-1] + 0.1)
+    assert not surely_better(even[:1], even[:1] + 0.1)
+    assert surely_better(even, even + np.inf)
+    assert not surely_better(even + np.inf, even)
 
 
 def test_without_validation_rows_the_first_is_taken_unmeasured(scored):

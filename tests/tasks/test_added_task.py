@@ -23,9 +23,9 @@ def accepts(config):
 
 
 def probe(model, rows=2, seed=0):
-    from hubmerge.models.probe import token_probe
+    from hubmerge.models.probe_inputs import probe_inputs
 
-    return token_probe(model, rows, seed)
+    return probe_inputs(model, rows, seed)
 
 
 def statistics():

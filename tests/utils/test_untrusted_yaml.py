@@ -28,6 +28,11 @@ BOMB = "a: &a [x, x]\n" + "".join(
         ("x: \ud800", "surrogates"),
         ("x: \x1b", "control"),
         ("x: [", "parsing"),
+        ('x: !!int ""', "range"),
+        ("x: !!bool maybe", "maybe"),
+        ("x: !!timestamp never", "groupdict"),
+        ("x: 0x" + "f" * 900, "bits"),
+        ("{0x" + "f" * 900 + ": 1}", "bits"),
     ],
 )
 def test_what_is_refused(text: str, why: str) -> None:

@@ -11,7 +11,6 @@ from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.report import Report
 from hubmerge.verification.recorded import Replay, check_sources, recorded, replay
 from hubmerge.verification.result import Outcome
-from hubmerge.verification.sources import look_for
 from tests.helpers.example_report import example, parent
 
 A, B, D = f"org/left@{'a' * 40}", f"org/right@{'b' * 40}", f"org/pictures@{'d' * 40}"
@@ -56,8 +55,17 @@ def test_another_source_is_named_by_its_role(changes: dict[str, Any], role: str)
 def test_folders_are_reported_by_name_and_hash() -> None:
     sha = "local-" + "a" * 40
     report = example(models=[parent("left", "a", kind="local", sha=sha), example().models[1]])
-    named = recipe(models=("left", B), shas={"model_a": sha})
+    named = recipe(models=(f"left@{sha}", B))
     assert {check.outcome for check in check_sources(named, report)} == {Outcome.IDENTICAL}
+
+
+@pytest.mark.parametrize("ref", ["/etc", "left", "org/left@main", "local-" + "a" * 40])
+def test_what_is_no_state_does_not_hold_even_if_both_name_it(ref: str) -> None:
+    name, _, sha = ref.rpartition("@")
+    report = example(models=[parent(name, "a", sha=sha), example().models[1]])
+    checks = check_sources(recipe(models=(f"{name}@{sha}", B)), report)
+    assert [c.what for c in checks if c.outcome is Outcome.DOES_NOT_HOLD] == ["model_a"]
+    assert recorded(recipe(), report, Path(), trust_remote_code=False) is None
 
 
 def test_what_is_made_again_is_what_the_report_records(tmp_path: Path) -> None:
@@ -68,28 +76,12 @@ def test_what_is_made_again_is_what_the_report_records(tmp_path: Path) -> None:
         alignment=str(tmp_path / "merge" / ".." / ".." / "alignment.safetensors"),
     )
     wanted = recorded(theirs, example(), tmp_path / "merge", trust_remote_code=False)
+    assert wanted is not None
     assert wanted.models == (A, B)
     assert wanted.dataset is not None
     assert wanted.dataset.id == D
     assert not wanted.trust_remote_code
     assert wanted.alignment == str(tmp_path / "merge" / "alignment.safetensors")
-
-
-def test_a_recipe_from_the_hub_reads_no_folder_but_those_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here = tmp_path / "here"
-    for folder in (here / "rows", tmp_path / "secret"):
-        folder.mkdir(parents=True)
-        (folder / "rows.csv").write_text("label\n1\n")
-    monkeypatch.chdir(here)
-    gone = []
-    for name in ("rows", "..", "../secret", str(tmp_path / "secret")):
-        shas = dict.fromkeys(("model_a", "model_b", "dataset"), "local-" + "0" * 40)
-        asked = Recipe(models=("x", "y"), dataset=name, shas=shas)
-        gone.append(look_for(asked, paths=False).gone["dataset"])
-    assert "the folder has changed" in gone[0]
-    assert all("there is no such folder here" in why for why in gone[1:])
 
 
 def test_a_replay_takes_the_alignment_and_no_data(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def of(*outcomes: Outcome, **changes: object) -> Verification:
     fields = {
         "merge": "me/merge",
         "sha": "a" * 40,
+        "level": "remake",
         "weights_only": False,
         "checks": checks,
         "remarks": [],

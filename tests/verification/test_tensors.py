@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hubmerge.verification.result import Check, Outcome
+from hubmerge.verification.rounding import LAST_PLACE
 from hubmerge.verification.tensors import compare_tensors
 
 WEIGHT = torch.linspace(-2, 2, 41).reshape(1, 41)
@@ -37,7 +38,7 @@ def test_the_same_tensors_in_other_files_are_identical(tmp_path: Path) -> None:
 def test_the_last_bits_are_another_machines(tmp_path: Path) -> None:
     (check,) = compared(tmp_path, off_by(1e-5), off_by(0))
     assert check.outcome is Outcome.EQUIVALENT
-    assert check.deviation == pytest.approx(1e-5, rel=0.1)
+    assert check.deviation == pytest.approx(1e-5 / LAST_PLACE, rel=0.1)
 
 
 def test_one_changed_element_is_reported_by_its_tensor(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_one_changed_element_is_reported_by_its_tensor(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_may_round_the_other_way(tmp_path: Path, dtype: torch.dtype) -> None:
     near = off_by(0, dtype)
-    near["w"] = torch.nextafter(near["w"], torch.full_like(near["w"], 9))
+    near["w"][0, 5] = torch.nextafter(near["w"], torch.full_like(near["w"], 9))[0, 5]
     assert {c.outcome for c in compared(tmp_path, off_by(0, dtype), near)} == {Outcome.EQUIVALENT}
 
 
@@ -83,6 +84,15 @@ def test_what_was_not_made_again_is_not_taken_for_good(tmp_path: Path) -> None:
     paths = ([tmp_path / "said.safetensors"], [tmp_path / "found.safetensors"])
     checks = compare_tensors("weights", *paths, unknown=lambda name: name == "w")
     assert [check.outcome for check in checks] == [Outcome.IDENTICAL, Outcome.NOT_CHECKED]
+
+
+def test_a_tensor_in_two_files_is_neither(tmp_path: Path) -> None:
+    save_file(off_by(0), tmp_path / "found.safetensors")
+    save_file({"w": WEIGHT}, tmp_path / "more.safetensors")
+    said = [tmp_path / "found.safetensors", tmp_path / "more.safetensors"]
+    checks = compare_tensors("weights", said, [tmp_path / "found.safetensors"])
+    (wrong,) = [check for check in checks if check.outcome is Outcome.DOES_NOT_HOLD]
+    assert (wrong.what, wrong.why) == ("w", "it lies in two files")
 
 
 def test_a_damaged_file_does_not_hold(tmp_path: Path) -> None:

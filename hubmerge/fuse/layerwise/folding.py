@@ -46,16 +46,31 @@ def folded(state: State, writer: Writer) -> Affine:
 
 
 def mean_of(maps: Sequence[Affine], weights: Sequence[float]) -> Affine:
-    """The weighted mean; what the parents do on average where all get the same input."""
+    """The weighted mean; what the parents do on average where all get the same input.
+
+    Exactly the one map that all of them are, where they agree.
+    """
     first, *others = maps
-    matrix, bias = weights[0] * first.matrix, first.bias
-    if bias is not None:
-        bias = weights[0] * bias
+    matrix, bias = first.matrix, first.bias
     for other, weight in zip(others, weights[1:], strict=True):
-        matrix = matrix + weight * other.matrix
-        if bias is not None and other.bias is not None:
-            bias = bias + weight * other.bias
+        matrix = matrix + weight * (other.matrix - first.matrix)
+        if bias is not None and first.bias is not None and other.bias is not None:
+            bias = bias + weight * (other.bias - first.bias)
     return Affine(matrix, bias)
+
+
+def as_held(writer: Writer, average: State, wanted: Affine) -> dict[str, Tensor] | None:
+    """The tensors of `average`, if they compute `wanted` as they are."""
+    held = folded(average, writer)
+    if not torch.equal(held.matrix, wanted.matrix):
+        return None
+    biases = [each.bias for each in (held, wanted) if each.bias is not None]
+    if any(not torch.equal(biases[0], bias) for bias in biases[1:]):
+        return None
+    modules = [writer.name, *([writer.norm] if writer.norm else [])]
+    keys = ("weight", "bias", "running_mean", "running_var")
+    names = [f"{module}.{key}" for module in modules for key in keys]
+    return {name: average[name] for name in names if name in average}
 
 
 def plainly(writer: Writer, average: State, wanted: Affine) -> dict[str, Tensor]:

@@ -106,7 +106,9 @@ class Targets:
 
     def _target(self, place: TracePoint, values: Sequence[Tensor]) -> Tensor:
         if place.module in self._heard and not place.entering:
-            return torch.stack([*values]).mul(self._heard[place.module].to(values[0])).sum(0)
+            heard = self._heard[place.module].to(values[0])
+            changes = torch.stack([value - values[0] for value in values])
+            return values[0] + changes.mul(heard).sum(0)
         mean = self._mean(values)
         if not self._rectified[place]:
             return mean
@@ -115,7 +117,8 @@ class Targets:
         return torch.where(silent, mean, fired)
 
     def _mean(self, values: Sequence[Tensor]) -> Tensor:
-        mean = self._weights[0] * values[0]
+        """Exactly what all parents have, where they agree: then there is nothing to change."""
+        mean = values[0].clone()
         for weight, value in zip(self._weights[1:], values[1:], strict=True):
-            mean += weight * value
+            mean += weight * (value - values[0])
         return mean

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-import torch
 from torch import Tensor
 
 from hubmerge.fuse._selection import largest
-from hubmerge.fuse._task_vectors import onto
+from hubmerge.fuse._task_vectors import onto_masked
 from hubmerge.fuse.laws import EXCHANGE, PERMUTATIONS
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
@@ -28,24 +27,21 @@ def breadcrumbs(
 ) -> dict[str, Tensor]:
     """Task arithmetic on task vectors masked at both ends, tensor by tensor."""
 
+    def mask(name: str, delta: Tensor, number: int) -> Tensor:
+        return _within(delta.abs_(), density, outliers)
+
     def combine(name: str, deltas: Tensor, shares: Tensor) -> Tensor:
-        return scale * (shares * torch.stack([_masked(d, density, outliers) for d in deltas])).sum(
-            0
-        )
+        return scale * (shares * deltas).sum(0)
 
-    return onto(base, states, weights, combine)
+    return onto_masked(base, states, weights, mask, combine)
 
 
-def _masked(delta: Tensor, density: float, outliers: float) -> Tensor:
-    """The share `density` right below the largest `outliers`; all else is 0.
+def _within(sizes: Tensor, density: float, outliers: float) -> Tensor:
+    """The share `density` right below the largest `outliers`, bool [n].
 
     Where both do not fit, outliers stay: the density is what was asked for.
     """
-    if density >= 1:
-        return delta
-    count = delta.numel()
-    wanted = int(density * count)
+    count = len(sizes)
+    wanted = count if density >= 1 else int(density * count)
     dropped = min(int(outliers * count), count - wanted)
-    sizes = delta.abs().flatten()
-    kept = largest(sizes, dropped + wanted, last=True) & ~largest(sizes, dropped, last=True)
-    return delta * kept.view_as(delta)
+    return largest(sizes, dropped + wanted, last=True) & ~largest(sizes, dropped, last=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.fuse._draws import drawing
-from hubmerge.fuse._task_vectors import onto
+from hubmerge.fuse._task_vectors import Mask, onto_masked
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
@@ -28,23 +28,24 @@ def dare(
     """Task arithmetic on task vectors of which a random share is kept, divided by that share."""
 
     def combine(name: str, deltas: Tensor, shares: Tensor) -> Tensor:
-        return scale * (shares * dropped(deltas, density, name, seed)).sum(0)
+        return scale * (shares * (deltas / density)).sum(0)
 
-    return onto(base, states, weights, combine)
+    return onto_masked(base, states, weights, random_mask(density, seed), combine)
 
 
-def dropped(deltas: Tensor, density: float, name: str, seed: int) -> Tensor:
-    """Task vectors [models, ...] of which each entry is kept with probability `density`.
+def random_mask(density: float, seed: int) -> Mask:
+    """Keeps each entry with probability `density`.
 
-    What is kept is divided by it, so that the expected vector stays the same. Each model's mask is
-    its own, drawn from `seed` and the tensor's name.
+    What is kept is to be divided by it, so that the expected vector stays the same. Each model's
+    mask is its own, drawn from `seed` and the tensor's name.
     """
-    if density >= 1:
-        return deltas
-    masks = torch.stack(
-        [mask(delta, density, f"{seed}:{name}:{n}") for n, delta in enumerate(deltas)]
-    )
-    return deltas * masks / density
+
+    def draw(name: str, delta: Tensor, number: int) -> Tensor:
+        if density >= 1:
+            return torch.ones(len(delta), dtype=torch.bool)
+        return mask(delta, density, f"{seed}:{name}:{number}")
+
+    return draw
 
 
 def mask(delta: Tensor, density: float, named: str) -> Tensor:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from torch import Tensor
 
-from hubmerge.fuse._task_vectors import elected, onto
-from hubmerge.fuse.methods.dare import dropped
+from hubmerge.fuse._task_vectors import elected, onto_masked
+from hubmerge.fuse.methods.dare import random_mask
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
@@ -29,6 +29,6 @@ def dare_ties(
     """A random share of each task vector, rescaled; then the mean where signs agree."""
 
     def combine(name: str, deltas: Tensor, shares: Tensor) -> Tensor:
-        return scale * elected(dropped(deltas, density, name, seed), shares)
+        return scale * elected(deltas / density, shares)
 
-    return onto(base, states, weights, combine)
+    return onto_masked(base, states, weights, random_mask(density, seed), combine)

@@ -26,7 +26,7 @@ from hubmerge.errors.wording import option
 from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.fit import Fit, fitted
-from hubmerge.fuse.layerwise.folding import Affine, folded, in_stock_form, mean_of, plainly
+from hubmerge.fuse.layerwise.folding import Affine, as_held, folded, in_stock_form, mean_of, plainly
 from hubmerge.fuse.layerwise.targets import Targets, heard_by, windows
 from hubmerge.fuse.layerwise.tied_norm import refitted_norm, tied_head
 from hubmerge.fuse.layerwise.trace import LayerGroup, stages
@@ -86,7 +86,8 @@ def _refitted(
     maps = {w.name: mean_of([folded(state, w) for state in states], weights) for w in writers}
     merged = dict(average)
     for writer in writers:
-        merged |= plainly(writer, average, maps[writer.name])
+        wanted = maps[writer.name]
+        merged |= as_held(writer, average, wanted) or plainly(writer, average, wanted)
     parents = [_holding(model, state) for state in states]
     with placed(context.workers.device, model, *parents), track(len(plan), "least squares") as bar:
         for window in windows(plan, context):
@@ -113,8 +114,11 @@ def _corrected(
         bias = before.bias
         if bias is not None and shift is not None:  # what is missing on average is added once
             bias, shift = bias + shift, None
-        maps[writer.name] = Affine(before.matrix + part.correction, bias)
-        tensors |= in_stock_form(writer, average, maps[writer.name], part.mean, part.covariance)
+        wanted = Affine(before.matrix + part.correction, bias)
+        maps[writer.name] = wanted
+        tensors |= as_held(writer, average, wanted) or in_stock_form(
+            writer, average, wanted, part.mean, part.covariance
+        )
     return tensors
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-import torch
 from torch import Tensor
 
-from hubmerge.fuse import _selection as selection
-from hubmerge.fuse._task_vectors import elected, onto
+from hubmerge.fuse._selection import largest
+from hubmerge.fuse._task_vectors import elected, onto_masked
 from hubmerge.fuse.laws import EXCHANGE, PERMUTATIONS
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
@@ -30,21 +29,17 @@ def ties(
     Changes are trimmed within each tensor, and the mean is over the models that agree.
     """
 
+    def mask(name: str, delta: Tensor, number: int) -> Tensor:
+        return largest(delta.abs_(), kept_of(len(delta), density))
+
     def combine(name: str, deltas: Tensor, shares: Tensor) -> Tensor:
-        trimmed = torch.stack([largest(delta, density) for delta in deltas])
-        return scale * elected(trimmed, shares)
+        return scale * elected(deltas, shares)
 
-    return onto(base, states, weights, combine)
+    return onto_masked(base, states, weights, mask, combine)
 
 
-def largest(delta: Tensor, density: float) -> Tensor:
-    """`delta` with all but the share `density` of its largest entries set to 0.
-
-    At least one is kept; of entries of one size the first.
-    """
-    if density >= 1 or not delta.numel():
-        return delta
+def kept_of(count: int, density: float) -> int:
+    """How many of `count` changes are kept: the share `density`, one at least unless that is 0."""
     if density <= 0:
-        return torch.zeros_like(delta)
-    kept = selection.largest(delta.abs().flatten(), max(1, int(density * delta.numel())))
-    return delta * kept.view_as(delta)
+        return 0
+    return count if density >= 1 else max(1, int(density * count))

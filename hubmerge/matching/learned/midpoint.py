@@ -62,5 +62,5 @@ def learn_symmetry(
     with torch.no_grad():
         symmetry = parametrization.element(learnt.parameters)
     found = beginning.correlations(symmetry)
-    spaces = describe_spaces(spec, symmetry, found)
+    spaces = describe_spaces(spec, symmetry, found, beginning.balance)
     return Match(method, spec, symmetry.permutation, learnt.outcome, spaces, symmetry.maps)

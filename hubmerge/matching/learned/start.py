@@ -19,7 +19,8 @@ from hubmerge.matching.similarity.moments import Moments, measure_moments
 from hubmerge.matching.solvers.relaxed import relax_symmetry
 from hubmerge.models.method_context import MethodContext
 from hubmerge.specs.spec import Spec
-from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.balance import UNBALANCED, Balance
+from hubmerge.symmetry.canonical import canonical_form
 from hubmerge.symmetry.element import Symmetry
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.batch_sampler import BatchSampler
@@ -44,10 +45,11 @@ class Beginning:
     symmetry: Symmetry
     sampler: BatchSampler
     alike: dict[str, Tensor]
+    balance: Balance
 
     def correlations(self, symmetry: Symmetry) -> dict[str, tuple[float, float]]:
         """Space -> mean correlation of activations under `symmetry`, and as the space came in."""
-        return matched_correlations(self.spec, self.alike, symmetry)
+        return matched_correlations(self.spec, self.alike, symmetry, self.balance)
 
 
 def begin(
@@ -71,9 +73,11 @@ def begin(
     moments = measure_moments(spec, a, b, Some(context.batches, LOOKED_AT), workers)
     matcher = find_matcher(start)
 
-    first, last = anchor, other
+    first, last, balance = anchor, other, UNBALANCED
     if spec.mapped_spaces():
-        first, last = canonical(spec, anchor), canonical(spec, other)
+        forms = (canonical_form(spec, anchor), canonical_form(spec, other))
+        first, last = forms[0].state, forms[1].state
+        balance = Balance(forms[0].maps, forms[1].maps)
 
     def search() -> tuple[Symmetry, dict[str, Tensor]]:
         with workers.single_threaded_ops():
@@ -84,7 +88,7 @@ def begin(
             return matcher.function(spec, anchor, other, moments=given, seed=seed).symmetry, alike
 
     symmetry, alike = workers.on_main(search)
-    return Beginning(spec, first, last, symmetry, sampler, alike)
+    return Beginning(spec, first, last, symmetry, sampler, alike, balance)
 
 
 @dataclass(frozen=True)

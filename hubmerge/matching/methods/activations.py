@@ -18,6 +18,7 @@ from hubmerge.matching.similarity.keys import belonging, names_along
 from hubmerge.matching.similarity.moments import Moments
 from hubmerge.matching.solvers.group_assignment import best_element
 from hubmerge.specs.spec import Group, Spec
+from hubmerge.symmetry.balance import UNBALANCED, Balance, balance_of
 from hubmerge.symmetry.element import Symmetry
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.progress import track
@@ -49,7 +50,8 @@ def match_activations(
     """
     moments = seen(moments)
     alike = similarities_of(spec, moments, anchor, other)
-    return line_up("activations", spec, alike, alike, moments)
+    balance = balance_of(spec, anchor, other)
+    return line_up("activations", spec, alike, alike, moments, balance=balance)
 
 
 def seen(moments: Moments | None) -> Moments:
@@ -67,10 +69,11 @@ def line_up(
     moments: Moments,
     solve: Solve = best_element,
     refine: Refine | None = None,
+    balance: Balance = UNBALANCED,
 ) -> Match:
     """Every group of spaces solved on `similarities`, and described by `correlations`.
 
-    refine: what is made of the symmetry found.
+    refine: what is made of the symmetry found. balance: of the two models.
     Raises: SpecError if a free space is in none of the similarities.
     """
     permutation: dict[str, Tensor] = {}
@@ -86,13 +89,14 @@ def line_up(
                     source=spec.source,
                     hint='add a line under [watch], such as "mlp.fc2 ->" = "* * ff"',
                 )
-            found = solve(spec, group, members)
-            permutation |= found.permutation
-            maps |= found.maps
+            best = solve(spec, group, members)
+            permutation |= best.permutation
+            maps |= best.maps
             bar.update(1)
     symmetry, outcome = Symmetry(permutation, maps), f"matched on {moments.images} rows"
     if refine is not None:
         symmetry, end = refine(symmetry)
         outcome = f"{outcome}, {end}"
-    spaces = describe_spaces(spec, symmetry, matched_correlations(spec, correlations, symmetry))
+    found = matched_correlations(spec, correlations, symmetry, balance)
+    spaces = describe_spaces(spec, symmetry, found, balance)
     return Match(method, spec, symmetry.permutation, outcome, spaces, symmetry.maps)

@@ -10,6 +10,7 @@ from hubmerge.matching.result import Match
 from hubmerge.matching.similarity.activations import similarities_of
 from hubmerge.matching.similarity.moments import Joint, Moments
 from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.balance import balance_of
 from hubmerge.symmetry.permutation import State
 
 
@@ -33,7 +34,8 @@ def match_distance(
     moments = seen(moments)
     alike = similarities_of(spec, moments, anchor, other, shared_power)
     correlations = similarities_of(spec, moments, anchor, other)
-    return line_up("activations-distance", spec, alike, correlations, moments)
+    balance = balance_of(spec, anchor, other)
+    return line_up("activations-distance", spec, alike, correlations, moments, balance=balance)
 
 
 def shared_power(joint: Joint) -> Tensor:

@@ -14,6 +14,7 @@ from hubmerge.matching.result import Match
 from hubmerge.matching.similarity.activations import similarities_of
 from hubmerge.matching.similarity.moments import Joint, Moments, measure_moments, sum_over_units
 from hubmerge.specs.spec import ObservedModule, Spec
+from hubmerge.symmetry.balance import balance_of
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import Workers
@@ -107,4 +108,5 @@ def match_information(
     moments = seen(moments)
     alike = similarities_of(spec, moments, anchor, other, information)
     correlations = similarities_of(spec, moments, anchor, other, strength)
-    return line_up("activations-information", spec, alike, correlations, moments)
+    balance = balance_of(spec, anchor, other)
+    return line_up("activations-information", spec, alike, correlations, moments, balance=balance)

@@ -14,6 +14,7 @@ from hubmerge.matching.similarity.activations import similarities_of
 from hubmerge.matching.similarity.moments import Moments
 from hubmerge.matching.solvers.group_assignment import best_element
 from hubmerge.specs.spec import Group, Spec
+from hubmerge.symmetry.balance import balance_of
 from hubmerge.symmetry.element import Symmetry
 from hubmerge.symmetry.permutation import State
 
@@ -46,7 +47,10 @@ def match_transport(
     """
     moments = seen(moments)
     alike = similarities_of(spec, moments, anchor, other)
-    return line_up("activations-transport", spec, alike, alike, moments, solve=softly)
+    balance = balance_of(spec, anchor, other)
+    return line_up(
+        "activations-transport", spec, alike, alike, moments, solve=softly, balance=balance
+    )
 
 
 def softly(spec: Spec, group: Group, similarities: Mapping[str, Tensor]) -> Symmetry:

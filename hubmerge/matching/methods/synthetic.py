@@ -11,6 +11,7 @@ from hubmerge.matching.similarity.activations import similarities_of
 from hubmerge.matching.similarity.moments import Moments
 from hubmerge.matching.solvers.refine import refined
 from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.balance import balance_of
 from hubmerge.symmetry.permutation import State
 
 
@@ -33,5 +34,6 @@ def match_synthetic(
     """
     moments = seen(moments)
     alike = similarities_of(spec, moments, anchor, other)
+    balance = balance_of(spec, anchor, other)
     refine = partial(refined, spec, anchor, other, seed=seed)
-    return line_up("synthetic", spec, alike, alike, moments, refine=refine)
+    return line_up("synthetic", spec, alike, alike, moments, refine=refine, balance=balance)

@@ -14,7 +14,9 @@ from hubmerge.matching.solvers.refine import SWEEPS
 from hubmerge.matching.solvers.relaxed import STEPS as MAPPED_STEPS
 from hubmerge.matching.solvers.relaxed import by_module, polished
 from hubmerge.specs.spec import Spec
-from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.balance import UNBALANCED, Balance
+from hubmerge.symmetry.canonical import canonical_form
+from hubmerge.symmetry.element import Maps
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.workers import Workers
 
@@ -48,11 +50,13 @@ def match_weights(
     """
     mapped = bool(spec.mapped_spaces())
 
-    def formed(state: State) -> State:
-        return canonical(spec, state) if mapped else state
-
-    other = formed(other)
-    target = by_module(spec, formed(anchor), other) if mapped else anchor
+    balanced: Maps = {}
+    target = anchor
+    if mapped:
+        form = canonical_form(spec, other)
+        other, balanced = form.state, form.maps
+        target = by_module(spec, canonical_form(spec, anchor).state, other)
+        del form
     states = [on_device(target, workers), on_device(other, workers)]
     del target
     spread = alone if workers is None else workers.map
@@ -65,8 +69,17 @@ def match_weights(
         symmetry, ended = descend(spec, target, moving, start=start, seed=seed, sweeps=rounds)
         del target, moving
         states.clear()  # room for what forms the anchor anew
-        found = correlations(spec, formed(anchor), other, symmetry.permutation, symmetry.maps)
-        spaces = describe_spaces(spec, symmetry, found)
+        first = canonical_form(spec, anchor) if mapped else None
+        balance = UNBALANCED if first is None else Balance(first.maps, balanced)
+        found = correlations(
+            spec,
+            anchor if first is None else first.state,
+            other,
+            symmetry.permutation,
+            symmetry.maps,
+            balance,
+        )
+        spaces = describe_spaces(spec, symmetry, found, balance)
         outcome = polished(taken, ended) if mapped else ended
         return Match("weights", spec, symmetry.permutation, outcome, spaces, symmetry.maps)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 
 from hubmerge.matching.similarity.keys import (
@@ -25,6 +24,7 @@ from hubmerge.matching.similarity.matched import inner_product, matched_entries
 from hubmerge.matching.similarity.moments import Joint, Moments
 from hubmerge.specs.notation import Segment
 from hubmerge.specs.spec import FLIP, LINEAR, ROTATE, TWO_SIDED, Spec
+from hubmerge.symmetry.balance import UNBALANCED, Balance
 from hubmerge.symmetry.canonical import canonical_form
 from hubmerge.symmetry.element import Maps, Symmetry, dual_of
 from hubmerge.symmetry.permutation import State, identity, positions
@@ -123,16 +123,22 @@ def _mapped(block: Tensor, ours: Tensor, theirs: Tensor) -> Tensor:
 
 
 def matched_correlations(
-    spec: Spec, similarities: Mapping[str, Tensor], symmetry: Symmetry
+    spec: Spec,
+    similarities: Mapping[str, Tensor],
+    symmetry: Symmetry,
+    balance: Balance = UNBALANCED,
 ) -> dict[str, tuple[float, float]]:
-    """Space -> mean correlation as matched, and in the order (or turn) the space came in."""
+    """Space -> mean correlation as matched, and in the order (or turn) the space came in.
+
+    balance: of the two models, whose forms `similarities` compare.
+    """
     untouched = identity(spec)
     found = {}
     for name in spec.free_spaces():
         as_given = {n: untouched[n] if n == name else p for n, p in symmetry.permutation.items()}
         if name in symmetry.maps:
-            still = torch.eye(spec.sizes[name], dtype=torch.float64)
-            unmapped = Symmetry(as_given, {name: still.expand_as(symmetry.maps[name])})
+            still = balance.as_given(spec, name, symmetry.permutation)
+            unmapped = Symmetry(as_given, {name: still})
         else:
             unmapped = Symmetry(as_given, symmetry.maps)
         found[name] = (

@@ -7,16 +7,23 @@ from torch import Tensor
 
 from hubmerge.matching.similarity.weights import NO_MAPS, speaking
 from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.balance import UNBALANCED, Balance
 from hubmerge.symmetry.element import Maps, dual_of, map_tensor
 from hubmerge.symmetry.permutation import Permutation, State, permute_tensor, unfold
 
 
 def correlations(
-    spec: Spec, anchor: State, other: State, permutation: Permutation, maps: Maps = NO_MAPS
+    spec: Spec,
+    anchor: State,
+    other: State,
+    permutation: Permutation,
+    maps: Maps = NO_MAPS,
+    balance: Balance = UNBALANCED,
 ) -> dict[str, tuple[float, float]]:
     """Space -> mean cosine between units and their matches: as found, and as the space came in.
 
     All other spaces are as found in both. anchor, other: in canonical form, if there are maps.
+    balance: what brought them there.
     """
     found = {}
     for group in spec.groups:
@@ -34,7 +41,10 @@ def correlations(
         inside = {name: maps[name] for name in group.members if name in maps}
         for space in group.members:
             without = {name: matrix for name, matrix in inside.items() if name != space}
-            came = ({**within, space: as_given[space]}, without)
+            order = {**within, space: as_given[space]}
+            if space in inside and space in balance.ours:
+                without[space] = balance.as_given(spec, space, order)
+            came = (order, without)
             found[space] = _mean_cosines(spec, anchor, placed, space, ((within, inside), came))
     return {space: found[space] for space in spec.free_spaces()}
 

@@ -151,13 +151,28 @@ class Attempt(ReportPart):
     chosen: bool
 
 
+class DerivedSpec(ReportPart):
+    """A spec that hubmerge derived of the model, and certified."""
+
+    summary: str
+    deviation: float
+    """How far random elements of all its symmetries moved a small model's outputs, relative."""
+    movable: float
+    """Share of the model's numbers in tensors that may move."""
+    file: str
+    """Where it lies beside the weights."""
+    sha256: str
+
+
 class MethodRecord(ReportPart):
     """How the merge was made."""
 
-    OF_MANY = ("multi_match", "weights", *FUSED, "plugins")
+    OF_MANY = ("multi_match", "weights", *FUSED, "plugins", "spec")
 
     family: str | None
     """The spec used; None where nothing was matched."""
+    spec: DerivedSpec | None = None
+    """What is known of the spec, where it was derived; None for a reviewed one."""
     match: str
     multi_match: str | None = None
     """How more than two models were matched."""
@@ -182,7 +197,7 @@ class MethodRecord(ReportPart):
     lam_chosen: Literal["given", "on validation rows"]
     seed: int
     tried: list[Attempt] = Field(default_factory=list)
-    """What was tried to choose the matcher; empty where it was given."""
+    """What was tried; empty where the matcher was given, and what it found was kept."""
     outcome: str | None
     """The matcher's last word, such as "converged"."""
     spaces: list[SpaceRecord]

@@ -12,7 +12,7 @@ from torch import Tensor
 from hubmerge.matching.learned.registry import find_method, learners
 from hubmerge.matching.methods.learned import match_learned
 from hubmerge.models.method_context import MethodContext
-from hubmerge.models.states import in_float64
+from hubmerge.symmetry.canonical import in_float64
 from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.training import trainer as course
 from hubmerge.training.batch_sampler import BatchSampler

@@ -1,0 +1,170 @@
+"""How long does a merge of two large models take, and how much memory does it hold?
+
+Two Llamas of TinyLlama's width with random weights (`--layers` of them) are averaged, and merged by
+TIES with a base, as whole commands that match, repair and measure nothing. Beside that: `S`, the
+same command on a tiny pair, which is what starting takes; reading all parents and writing and
+syncing one result; and mergekit, where `--mergekit` names its `mergekit-yaml`.
+
+Memory is the most that was resident, file pages included, by the kernel's count. Its limit is
+600 MB and one float32 tensor of the largest size for every model, the base included, and one more.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import common
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+WIDE = {
+    "vocab_size": 32000,
+    "hidden_size": 2048,
+    "intermediate_size": 5632,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 4,
+}
+TINY = {
+    "vocab_size": 64,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+WORK = {"average": (), "ties": ("--fuse", "ties", "--base", "base")}
+MODELS = ("a", "b", "base")
+COPIES = 5
+"""Times that copying is measured; the median counts."""
+
+
+def write_model(folder: Path, seed: int, fields: dict[str, int], layers: int) -> None:
+    """A checkpoint in bfloat16, without ever initialising it."""
+    config = LlamaConfig(**fields, num_hidden_layers=layers)
+    with torch.device("meta"):
+        model = LlamaForCausalLM(config)
+    model = model.to_empty(device="cpu").to(torch.bfloat16)
+    generator = torch.Generator().manual_seed(seed)
+    for tensor in model.state_dict().values():
+        tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.02)
+    model.save_pretrained(folder)
+
+
+def run(command: list[str], cwd: Path) -> tuple[float, float, int]:
+    """Wall and CPU seconds of a command in a process of its own, and the most bytes it held."""
+    script = (
+        "import resource, subprocess, sys, time; t = time.perf_counter();"
+        "subprocess.run(sys.argv[1:], check=True, stdout=-3, stderr=-3);"
+        "r = resource.getrusage(resource.RUSAGE_CHILDREN);"
+        "print(time.perf_counter() - t, r.ru_utime + r.ru_stime, r.ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        cwd=cwd,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    wall, cpu, kilobytes = done.stdout.split()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(wall), float(cpu), int(kilobytes) * unit
+
+
+def copy(models: list[Path], out: Path) -> float:
+    """Seconds of reading every model and writing and syncing the first; the median."""
+    taken = []
+    for _ in range(COPIES):
+        start = time.perf_counter()
+        content = b""
+        for model in reversed(models):
+            content = (model / "model.safetensors").read_bytes()
+        with out.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        taken.append(time.perf_counter() - start)
+        out.unlink()
+    return statistics.median(taken)
+
+
+def by_mergekit(program: str, work: str, folder: Path) -> tuple[float, float, int]:
+    """What mergekit takes for the same."""
+    entries = "".join(f"  - model: {folder / each}\n" for each in ("a", "b"))
+    parameters = "    parameters: {weight: 0.5, density: 0.2}\n"
+    entries = "".join(f"{line}\n{parameters}" for line in entries.splitlines())
+    method = {"average": "linear", "ties": "ties"}[work]
+    base = f"base_model: {folder / 'base'}\n" if work == "ties" else ""
+    text = f"merge_method: {method}\n{base}dtype: bfloat16\nmodels:\n{entries}"
+    (folder / "mergekit.yml").write_text(text)
+    out = folder / f"mergekit-{work}"
+    return run([program, str(folder / "mergekit.yml"), str(out)], folder)
+
+
+def main() -> None:
+    """Prints one line per work."""
+    parser = common.arguments(__doc__)
+    parser.add_argument("--layers", type=int, default=6, metavar="N")
+    parser.add_argument("--mergekit", metavar="PROGRAM", help="mergekit-yaml of an environment")
+    options = parser.parse_args()
+    print(common.machine())
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        fields, layers = (TINY, 2) if options.quick else (WIDE, options.layers)
+        for seed, name in enumerate(MODELS):
+            write_model(place / "large" / name, seed, fields, layers)
+            write_model(place / "tiny" / name, seed, TINY, 2)
+        largest = 4 * fields["vocab_size"] * fields["hidden_size"]
+        for work, flags in WORK.items():
+            models = MODELS[: 3 if "--base" in flags else 2]
+            copying = copy([place / "large" / each for each in models], place / "copy")
+            taken = {}
+            for size in ("tiny", "tiny", "large"):
+                out = place / f"{work}-{size}-{len(rows)}-{time.monotonic_ns()}"
+                command = [*common.HUBMERGE, "merge", "./a", "./b", "-o", str(out), "--match"]
+                given = [f"./{flag}" if flag == "base" else flag for flag in flags]
+                taken[size] = run(
+                    [*command, "none", "--repair", "none", "-q", *given], place / size
+                )
+            started, (wall, _, held) = taken["tiny"], taken["large"]
+            limit = 600e6 + (len(models) + 1) * largest
+            other = "–"
+            if options.mergekit:
+                theirs = by_mergekit(options.mergekit, work, place / "large")
+                other = f"{wall / theirs[0]:.2f}"
+            rows.append(
+                (
+                    work,
+                    f"{wall:.1f}",
+                    f"{started[0]:.1f}",
+                    f"{started[1]:.1f}",
+                    f"{copying:.1f}",
+                    f"{(wall - started[0]) / copying:.1f}",
+                    other,
+                    f"{held / 1e6:,.0f}",
+                    f"{held / limit:.2f}",
+                )
+            )
+    common.show(
+        (
+            "work",
+            "wall s",
+            "S, wall s",
+            "S, cpu s",
+            "copying s",
+            "(wall - S) / copying",
+            "to mergekit",
+            "MB",
+            "to the limit",
+        ),
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Specs that write themselves: one traced forward, axes unified, symmetries certified by law."""

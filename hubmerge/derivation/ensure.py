@@ -1,0 +1,56 @@
+"""A spec for every model: the reviewed one, else the one derived before, else a new one."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from hubmerge.errors import DerivationError, FamilyError
+from hubmerge.errors.wording import option
+from hubmerge.specs.derived import DerivedRecord, keep, record_of
+from hubmerge.specs.family import load_families
+
+
+def ensure_spec(model: PreTrainedModel) -> DerivedRecord | None:
+    """Derives a spec for models like `model`, unless a reviewed one describes them.
+
+    model: may be on the meta device. Returns: what was derived, now or before; None if the spec is
+    a reviewed one. Raises: DerivationError, also where a derivation was refused before; SpecError.
+    """
+    config = named(model.config, type(model))
+    if any(family.fits(config) for family in load_families().families.values()):
+        return None
+    record = record_of(config)
+    if record is None:
+        record = _derived(config, type(model))
+    if record.refused is not None:
+        raise DerivationError(
+            record.refused,
+            found=record.found,
+            hint=f"{option('match', 'none')} needs no spec; or write one TOML file (docs/spec.md)",
+        )
+    return record
+
+
+def named(config: Any, kind: type[PreTrainedModel]) -> Any:
+    """`config`, with the class it is for."""
+    if config.architectures:
+        return config
+    config = copy.copy(config)
+    config.architectures = [kind.__name__]
+    return config
+
+
+def _derived(config: Any, kind: type[PreTrainedModel]) -> DerivedRecord:
+    from hubmerge.derivation.derive import derive
+
+    name = f"{config.model_type}-{kind.__name__}"
+    try:
+        found = derive(config, kind)
+    except (DerivationError, FamilyError) as error:
+        refused = DerivedRecord(name, refused=error.what, found=error.found)
+        return keep(config, refused, "")
+    record = DerivedRecord(name, found.deviation, found.movable)
+    return keep(config, record, found.family.text)

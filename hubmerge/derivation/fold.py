@@ -1,0 +1,291 @@
+"""Layers that repeat become one [[block]]: the lines of a trace, folded by what they share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hubmerge.derivation.axes import Expression, Leaf, Product, leaves, size_of
+from hubmerge.derivation.fields import Fields
+from hubmerge.derivation.naming import distinct, fixed_name, space_name
+from hubmerge.derivation.sheet import Part, SpaceEntry
+from hubmerge.derivation.trace import ANSWER
+
+Lines = Mapping[str, Sequence[Expression]]
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass
+class _Copy:
+    """One copy of a repeated part."""
+
+    prefix: str
+    lines: dict[str, list[Expression]]
+    names: dict[tuple[int, ...], str] = field(default_factory=dict)
+    spaces: dict[str, SpaceEntry] = field(default_factory=dict)
+
+
+class Folder:
+    """What all of the folding needs to know.
+
+    lines: of every tensor of the twin. shapes: of the twin. real: of the real model.
+    """
+
+    def __init__(self, lines: Lines, buffers: frozenset[str], real: Shapes, fields: Fields) -> None:
+        self.lines, self.buffers, self.real, self.fields = lines, buffers, real, fields
+        self.along: dict[tuple[int, ...], list[str]] = {}
+        self.leaf: dict[tuple[int, ...], Leaf] = {}
+        for name, axes in lines.items():
+            for leaf in {each.key: each for axis in axes for each in leaves(axis)}.values():
+                self.along.setdefault(leaf.key, []).append(name)
+                self.leaf[leaf.key] = leaf
+
+    def fold(self) -> list[Part]:
+        """The file's own tables, then a part per block."""
+        copies = self._chosen()
+        inside = {name: copy for copy in copies for name in self._full(copy)}
+        shared = Part(lines={n: list(a) for n, a in self.lines.items() if n not in inside})
+        shared.buffers = {n for n in shared.lines if n in self.buffers}
+        homes: dict[tuple[int, ...], _Copy | None] = {}
+        for key, names in self.along.items():
+            found = {id(inside[n]): inside[n] for n in names if n in inside}
+            outside = any(name not in inside for name in names)
+            homes[key] = next(iter(found.values())) if len(found) == 1 and not outside else None
+        for key, home in homes.items():
+            if home is None:
+                self._declare(shared.names, shared.spaces, key, self.lines, shared=True)
+        for copy in copies:
+            copy.names = dict(shared.names)
+            taken: dict[str, SpaceEntry] = {}
+            own = {n: self.lines[n] for n in self._full(copy)}
+            for axes in copy.lines.values():
+                for leaf in (each for axis in axes for each in leaves(axis)):
+                    if homes[leaf.key] is copy and leaf.key not in copy.names:
+                        self._declare(copy.names, taken, leaf.key, own, reserved=shared.spaces)
+            copy.spaces = taken
+        return [shared, *self._blocks(copies, shared)]
+
+    def _full(self, copy: _Copy) -> list[str]:
+        return [f"{copy.prefix}.{rel}" for rel in copy.lines]
+
+    # Names and sizes
+
+    def _declare(
+        self,
+        names: dict[tuple[int, ...], str],
+        spaces: dict[str, SpaceEntry],
+        key: tuple[int, ...],
+        lines: Lines,
+        *,
+        shared: bool = False,
+        reserved: Mapping[str, object] | None = None,
+    ) -> None:
+        leaf = self.leaf[key]
+        if leaf.size == 1:
+            names[key] = "1"
+            return
+        own = {n: lines[n] for n in self.along[key] if n in lines}
+        length = self._length(key)
+        if leaf.why is not None and length == leaf.size < 32 and leaf.why != ANSWER:
+            names[key] = str(leaf.size)
+            return
+        if leaf.why is None:
+            base = space_name(leaf, own, shared)
+        else:
+            base = fixed_name(leaf, self.fields, length)
+            if base in ("label", "vocab") and base in spaces:
+                names[key] = base
+                return
+        name = distinct(base, {**spaces, **(reserved or {})})
+        names[key] = name
+        spaces[name] = SpaceEntry(name, key, leaf.why is not None, self._size(key, name))
+
+    def _length(self, key: tuple[int, ...]) -> int | None:
+        """Its length in the real model, where it is alone on an axis of a tensor both have."""
+        for name in self.along[key]:
+            for number, axis in enumerate(self.lines[name]):
+                if isinstance(axis, Leaf) and axis.key == key and name in self.real:
+                    return self.real[name][number]
+        return None
+
+    def _size(self, key: tuple[int, ...], name: str) -> str | int | None:
+        leaf, length = self.leaf[key], self._length(key)
+        if length is not None:
+            path = self.fields.of(leaf.size, length)
+            return path if path and self.fields.real(path) == length else None
+        products = [
+            (axis, size_of(axis), self.real[n][number])
+            for n in self.along[key]
+            for number, axis in enumerate(self.lines[n])
+            if n in self.real and any(each.key == key for each in leaves(axis))
+        ]
+        like = _LIKE.get(name.rpartition("_")[0] or name, name)
+        path = self.fields.of(leaf.size, products[0][2] if products else None, like)
+        if path is not None and like in path:
+            return path
+        if products and all(ours == theirs for _, ours, theirs in products):
+            return leaf.size
+        return None
+
+    # Blocks
+
+    def _chosen(self) -> list[_Copy]:
+        """The copies into which the tensors are gathered: at the depth that leaves fewest lines."""
+        trees: dict[str, list[str]] = {}
+        for name in self.lines:
+            found = re.match(r"^(.*?)\.\d+\.", name)
+            if found:
+                trees.setdefault(found[1], []).append(name)
+        chosen: list[_Copy] = []
+        for names in trees.values():
+            best: tuple[int, list[_Copy]] | None = None
+            for depth in range(1, 4):
+                copies = self._copies(names, depth)
+                if not copies:
+                    break
+                covered = sum(len(copy.lines) for copy in copies)
+                cost = len(names) - covered + self._lines_left(copies)
+                if best is None or cost < best[0]:
+                    best = (cost, copies)
+            if best is not None and best[0] < len(names):
+                chosen += best[1]
+        return chosen
+
+    def _copies(self, names: Sequence[str], depth: int) -> list[_Copy]:
+        found: dict[str, _Copy] = {}
+        for name in names:
+            parts = name.split(".")
+            places = [n for n, part in enumerate(parts[:-1]) if part.isdigit()]
+            if len(places) < depth:
+                continue
+            at = places[depth - 1] + 1
+            prefix = ".".join(parts[:at])
+            copy = found.setdefault(prefix, _Copy(prefix, {}))
+            copy.lines[".".join(parts[at:])] = list(self.lines[name])
+        return list(found.values())
+
+    def _lines_left(self, copies: Sequence[_Copy]) -> int:
+        """Lines that are written if `copies` are folded, roughly: by shape of expression alone."""
+        seen: dict[tuple[str, str], set[str]] = {}
+        for copy in copies:
+            own = {
+                key
+                for key, names in self.along.items()
+                if all(name.startswith(copy.prefix + ".") for name in names)
+            }
+            for rel, axes in copy.lines.items():
+                form = _form(axes, own)
+                pattern = re.sub(r"\.\d+", ".#", copy.prefix)
+                seen.setdefault((pattern, rel), set()).add(form)
+        return sum(len(forms) for forms in seen.values())
+
+    def _blocks(self, copies: Sequence[_Copy], shared: Part) -> list[Part]:
+        clusters: list[Part] = []
+        for copy in copies:
+            pattern = re.sub(r"\.\d+(?=\.|$)", ".#", copy.prefix)
+            for part in clusters:
+                if re.sub(r"\.\d+(?=\.|$)", ".#", part.copies[0]) == pattern and _fits(part, copy):
+                    _merge(part, copy)
+                    break
+            else:
+                part = Part(
+                    copies=[copy.prefix],
+                    spaces=dict(copy.spaces),
+                    lines=copy.lines,
+                    names=copy.names,
+                )
+                part.buffers = {r for r in copy.lines if f"{copy.prefix}.{r}" in self.buffers}
+                clusters.append(part)
+        for part in clusters:
+            part.at = self._at(part, clusters)
+        return clusters
+
+    def _at(self, part: Part, clusters: Sequence[Part]) -> str:
+        rows = [prefix.split(".") for prefix in part.copies]
+        fields: list[str] = []
+        used: set[str] = set()
+        last = max(n for n, word in enumerate(rows[0]) if word.isdigit())
+        for place, word in enumerate(rows[0]):
+            if not word.isdigit():
+                fields.append(word)
+                continue
+            varies = len({row[place] for row in rows}) > 1
+            if place == last and not varies:
+                varies = self._goes_on(rows[0], place, clusters)
+            if varies:
+                stem = re.sub(r"\W", "", rows[0][place - 1]).rstrip("s") or "layer"
+                label = distinct(stem if stem.isidentifier() else "layer", dict.fromkeys(used))
+                used.add(label)
+                fields.append(f"{{{label}}}")
+            else:
+                fields.append(word)
+        return ".".join(fields)
+
+    def _goes_on(self, row: Sequence[str], place: int, clusters: Sequence[Part]) -> bool:
+        """Whether this is the last copy of the twin, and the real model has more of them."""
+        before = ".".join(row[:place])
+        ours = [
+            int(parts[place])
+            for part in clusters
+            for prefix in part.copies
+            if (parts := prefix.split("."))[:place] == list(row[:place]) and len(parts) > place
+        ]
+        theirs = [
+            int(found[1])
+            for name in self.real
+            if (found := re.match(re.escape(before) + r"\.(\d+)\.", name))
+        ]
+        return int(row[place]) == max(ours) and max(theirs, default=0) > max(ours)
+
+
+_LIKE = {"head": "head", "kv": "head", "qk": "head_dim", "vo": "head_dim", "rot": "head_dim"}
+"""What the field is called that holds the size of a space with that name."""
+
+
+def _total(axis: Expression) -> int:
+    return size_of(axis)
+
+
+def _form(axes: Sequence[Expression], own: set[tuple[int, ...]]) -> str:
+    def one(expression: Expression) -> str:
+        if isinstance(expression, Leaf):
+            if expression.key in own:
+                return "own"
+            return "fixed" if expression.why else str(expression.key)
+        mark = "*" if isinstance(expression, Product) else "+"
+        return "(" + mark.join(one(part) for part in expression.parts) + ")"
+
+    return " ".join(map(one, axes))
+
+
+def _named(copy: _Copy, rel: str) -> str:
+    part = Part(lines=copy.lines, names=copy.names)
+    return part.text(rel)
+
+
+def _fits(part: Part, copy: _Copy) -> bool:
+    """Whether the lines that both have are the same, and enough of them are."""
+    both = [rel for rel in copy.lines if rel in part.lines]
+    if len(both) * 2 < max(len(copy.lines), 1) and len(both) * 2 < len(part.lines):
+        return False
+    if any(part.text(rel) != _named(copy, rel) for rel in both):
+        return False
+    fixed = {name: entry.fixed for name, entry in part.spaces.items()}
+    return all(fixed.get(name, entry.fixed) == entry.fixed for name, entry in copy.spaces.items())
+
+
+def _merge(part: Part, copy: _Copy) -> None:
+    """Adds a copy to a block: what only one of them has is optional."""
+    part.optional |= {rel for rel in part.lines if rel not in copy.lines}
+    for rel, axes in copy.lines.items():
+        if rel not in part.lines:
+            part.lines[rel] = axes
+            part.optional.add(rel)
+            for leaf in (each for axis in axes for each in leaves(axis)):
+                part.names.setdefault(leaf.key, copy.names[leaf.key])
+    for name, entry in copy.spaces.items():
+        known = part.spaces.setdefault(name, entry)
+        if known.size != entry.size:
+            known.size = None
+    part.copies.append(copy.prefix)

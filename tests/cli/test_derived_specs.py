@@ -1,0 +1,72 @@
+"""Models without a reviewed spec: one is derived, said, kept with the merge, and used."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForSequenceClassification
+
+from hubmerge.models import shaken
+from hubmerge.specs.family import read_family
+from hubmerge.symmetry.laws import spec_of
+from hubmerge.symmetry.permutation import permute, random_permutation
+from tests.helpers.command_line import CommandLine
+
+CONFIG = BertConfig(
+    hidden_size=16,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=20,
+    vocab_size=31,
+    max_position_embeddings=12,
+    num_labels=3,
+)
+
+
+@pytest.fixture(scope="module")
+def berts(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A BERT, and the same with its units in another order."""
+    place = tmp_path_factory.mktemp("berts")
+    torch.manual_seed(0)
+    shaken(BertForSequenceClassification(CONFIG)).save_pretrained(place / "a")
+    BertForSequenceClassification(CONFIG).save_pretrained(place / "b")
+    return [place / "a", place / "b"]
+
+
+def test_a_derived_spec_is_said_used_and_kept(
+    hubmerge: CommandLine, berts: list[Path], tmp_path: Path
+) -> None:
+    a, b = berts
+    planned = hubmerge("plan", a, b).succeeded().out
+    assert "derived, certified at" in planned
+    assert "of all weights movable" in planned
+    model = BertForSequenceClassification.from_pretrained(a)
+    moved = permute(spec_of(model), model.state_dict(), random_permutation(spec_of(model), 3))
+    save_file({n: t.contiguous() for n, t in moved.items()}, b / "model.safetensors")
+    out = tmp_path / "out"
+    hubmerge("merge", a, b, "--symmetry", "permutations", "-o", out).succeeded()
+    for name, value in load_file(out / "model.safetensors").items():
+        torch.testing.assert_close(value, model.state_dict()[name], atol=1e-6, rtol=1e-5)
+    said = hubmerge("report", out, "--json").succeeded().json["method"]
+    text = (out / "derived-spec.toml").read_bytes()
+    assert said["spec"]["sha256"] == hashlib.sha256(text).hexdigest()
+    assert said["spec"]["movable"] > 0.99
+    assert said["spec"]["summary"] in (out / "README.md").read_text()
+    assert (
+        "bert-BertForSequenceClassification  derived" in hubmerge("specs", "list").succeeded().out
+    )
+
+
+def test_derive_writes_a_file_that_can_be_reviewed(
+    hubmerge: CommandLine, berts: list[Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "specs" / "bert.toml"
+    assert "derived, certified" in hubmerge("specs", "derive", berts[0], "-o", file).succeeded().out
+    family = read_family(file)
+    assert family.match["model_type"] == "bert"
+    assert family.block[0].space.keys() == {"head", "qk", "vo", "ff"}
+    assert hubmerge("specs", "derive", berts[0]).succeeded().out.rstrip() == family.text.rstrip()

@@ -1,0 +1,129 @@
+"""Whatever a visitor sends is answered or refused in words, and soon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from hubmerge.errors import HubmergeError
+from spaces_app.service.gallery import gallery_entry
+from spaces_app.service.job import Refused
+from spaces_app.service.jobs import JobService
+from spaces_app.service.limits import Limits, check_recipe
+from spaces_app.ui import gallery_view
+from spaces_app.ui.recipe_text import from_yaml
+from spaces_app.ui.request_limits import FORM, RequestLimits
+
+PARENTS = "models: [a/b, c/d]\n"
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "\ud800",
+        'models: ["\\ud800/a", b/c]',
+        "[" * 5000,
+        "a: &a [x]\nb: *a",
+        PARENTS + "samples: 0x" + "f" * 9000,
+        PARENTS + "seed: 0x" + "f" * 9000,
+        PARENTS + "seed: " + "9" * 6000,
+        PARENTS + "samples: " + ":".join(["59"] * 3000),
+        PARENTS + "lambda: .nan",
+        PARENTS + "lambda: 1e999",
+        PARENTS + "weights: [" + "1, " * 9000 + "1]",
+        PARENTS + "dataset: {id: a/b, split: {}}",
+        PARENTS + "dataset: /etc",
+        PARENTS + "base: /etc/passwd",
+        PARENTS + "match: '\x1b[31m'",
+        PARENTS + "trust_remote_code: true",
+        PARENTS + "alignment: /etc/passwd",
+        'models: !!int ""',
+        "models: !!bool maybe",
+        "models: !!timestamp never",
+        "? [a]\n: 1",
+        "models: [../../etc/passwd, /etc/passwd]",
+        "models: [~/a, ./b]",
+        "models: [" + "a/b, " * 2000 + "c/d]",
+        "models: 5",
+        "null",
+        "",
+    ],
+    ids=lambda recipe: ascii(recipe[-24:]),
+)
+def test_a_hostile_recipe_is_refused_in_words(recipe: str) -> None:
+    with pytest.raises(HubmergeError) as refused:
+        check_recipe(from_yaml(recipe), Limits())
+    json.dumps(str(refused.value))
+    assert len(str(refused.value)) < 5000
+
+
+@pytest.mark.parametrize("job", ["\ud800", "a" * 100_000, "../..", "\x00", None, 5, ["a"], {}])
+def test_no_job_has_a_strange_id(jobs: JobService, anonymous: Any, job: Any) -> None:
+    for ask in (jobs.status, jobs.result, jobs.stop, jobs.archive):
+        with pytest.raises(Refused, match="no such merge"):
+            ask(anonymous, job)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"id": "\ud800/a", "cardData": {"verdict": "\ud800", "base_model": ["\ud800/x", "a/b"]}},
+        {"id": None},
+        {"id": 5, "cardData": {"base_model": ["a"] * 10**5, "datasets": [{}]}},
+        {"id": "a/b", "lastModified": ["\ud800"], "cardData": {"model-index": [{"results": 5}]}},
+        {"id": "a/b", "cardData": "x"},
+        {
+            "id": "a/b",
+            "cardData": {
+                "model-index": [
+                    {
+                        "results": [
+                            {
+                                "metrics": [{"type": [], "value": 10**400}, {"type": "accuracy"}],
+                                "dataset": {"args": {"rows": 10**400}},
+                            }
+                        ]
+                    }
+                ]
+            },
+        },
+    ],
+    ids=range(6),
+)
+def test_a_card_breaks_no_gallery(said: dict) -> None:
+    honest = gallery_entry({"id": "me/both", "cardData": {"base_model": ["me/a", "me/b"]}})
+    shown = gallery_view.render([gallery_entry(said), honest])
+    assert "me/both" in shown.encode().decode()
+
+
+def test_long_requests_are_refused_before_they_are_read() -> None:
+    async def length(request: Request) -> Response:
+        return PlainTextResponse(str(len(await request.body())))
+
+    app = RequestLimits(Starlette(routes=[Route("/", length, methods=["POST"])]), image=1000)
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"a" * 2**16
+
+    async def ask() -> list[tuple[int, str]]:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            answers = [
+                await client.post("/", content=b"a" * (FORM + 1000)),
+                await client.post("/", content=b"a" * (FORM + 1001)),
+                await client.post("/", content=endless()),
+                await client.post("/?" + "a" * 40_000),
+            ]
+        return [(answer.status_code, answer.text) for answer in answers]
+
+    assert [status for status, _ in asyncio.run(ask())] == [200, 413, 413, 414]

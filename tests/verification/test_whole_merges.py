@@ -1,0 +1,234 @@
+"""Verifying whole merges: what stock code loads is checked, and nothing of this machine is read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+import hubmerge as hm
+from hubmerge.errors import RecipeError
+from hubmerge.utils.progress import be_quiet
+from hubmerge.verification.result import Outcome, Verification
+from hubmerge.verification.verify import verify
+from tests.helpers import small_merges
+
+WEIGHTS = "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Parents a and b, and rows."""
+    be_quiet()
+    place = tmp_path_factory.mktemp("parents")
+    return {
+        "a": small_merges.write_mlp(place / "a", 1),
+        "b": small_merges.write_mlp(place / "b", 2),
+        "rows": small_merges.write_rows(place / "rows"),
+    }
+
+
+@pytest.fixture(scope="module")
+def unmeasured(places: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A merge without data."""
+    recipe = hm.Recipe(models=(str(places["a"]), str(places["b"])), match="weights")
+    return hm.run(recipe, hm.Destination(out=tmp_path_factory.mktemp("made") / "out")).folder
+
+
+@pytest.fixture(scope="module")
+def measured(places: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A merge measured on few rows."""
+    recipe = hm.Recipe(
+        models=(str(places["a"]), str(places["b"])),
+        match="weights",
+        dataset=str(places["rows"]),
+        path_points=0,
+    )
+    return hm.run(recipe, hm.Destination(out=tmp_path_factory.mktemp("measured") / "out")).folder
+
+
+@pytest.fixture
+def copy(unmeasured: Path, tmp_path: Path) -> Path:
+    """The merge without data, to be spoiled."""
+    return Path(shutil.copytree(unmeasured, tmp_path / "copy"))
+
+
+def wrong(found: Verification) -> set[tuple[str, str]]:
+    return {(check.part, check.what) for check in found.of(Outcome.DOES_NOT_HOLD)}
+
+
+def test_a_good_merge_holds_at_every_level(measured: Path) -> None:
+    told: list[str] = []
+    found = {
+        level: verify(str(measured), level=level, announce=lambda each: told.append(each.level))
+        for level in ("load", "measure", "all")
+    }
+    assert {each.outcome for each in found.values()} == {Outcome.IDENTICAL}
+    assert told == ["load", "load", "measure", "load", "measure", "remake"]
+    parts = {level: {check.part for check in each.checks} for level, each in found.items()}
+    assert parts["load"] == {"recipe", "weights", "verdict", "card"}
+    assert parts["measure"] - parts["load"] == {"published"}
+    assert {"configuration", "alignment", "contenders", "barrier"} <= parts["all"]
+    assert [found[level].level for level in found] == ["load", "measure", "remake"]
+    assert any(
+        check.what == f"{WEIGHTS}: the report's hash, made again" for check in found["all"].checks
+    )
+
+
+def test_the_honest_weights_in_a_second_file_help_nobody(copy: Path) -> None:
+    tensors = load_file(copy / WEIGHTS)
+    (copy / WEIGHTS).rename(copy / "zz.safetensors")
+    save_file({name: value * 0 + 7 for name, value in tensors.items()}, copy / WEIGHTS)
+    small_merges.rehash(copy, WEIGHTS, "zz.safetensors")
+    found = wrong(verify(str(copy)))
+    assert {
+        ("files", "zz.safetensors"),
+        ("weights", "zz.safetensors: its hash in the report"),
+        ("weights", f"{WEIGHTS}: the report's hash, made again"),
+    } <= found
+    assert {what for part, what in found if part == "weights"} >= tensors.keys()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "model.fp16.safetensors",
+        "pytorch_model.bin",
+        "sub/model.safetensors",
+        "modeling_mlp.py",
+        "vocabulary.txt",
+        "config.5.0.0.json",
+        "custom_generate/generate.jinja",
+        ".hidden/model.safetensors",
+    ],
+)
+def test_what_could_change_what_is_loaded_does_not_hold(copy: Path, name: str) -> None:
+    (copy / name).parent.mkdir(exist_ok=True)
+    (copy / name).write_text("{}")
+    found = verify(str(copy), level="load")
+    expected = "what stock code loads" if name == "adapter_config.json" else name
+    assert ("files", expected) in wrong(found)
+
+
+def test_what_nothing_is_loaded_from_is_a_remark(copy: Path) -> None:
+    for name in ("model.gguf", "onnx/model.onnx", "NOTES.txt", "LICENSE", "docs/a.md"):
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).write_text("")
+    found = verify(str(copy), level="load")
+    assert found.outcome is Outcome.IDENTICAL
+    assert found.remarks[0] == (
+        "nothing is loaded from: LICENSE, NOTES.txt, docs/a.md, model.gguf, onnx/model.onnx"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "what"),
+    [
+        ("config.json", {"transformers_weights": "zz.safetensors"}, "what stock code loads"),
+        ("config.json", {"auto_map": {"AutoModel": "evil.Evil"}}, "loaded as published"),
+        ("config.json", {"problem_type": "regression"}, "config.json.problem_type"),
+        ("config.json", {"label2id": {"revision": 0}}, "config.json.label2id.revision"),
+        ("generation_config.json", {"temperature": 0.1}, "generation_config.json"),
+    ],
+)
+def test_other_settings_do_not_hold(copy: Path, file: str, change: dict, what: str) -> None:
+    said = json.loads((copy / file).read_text()) if (copy / file).exists() else {}
+    (copy / file).write_text(json.dumps(said | change))
+    assert what in {each for _, each in wrong(verify(str(copy)))}
+
+
+def test_the_version_that_wrote_a_configuration_is_bookkeeping(copy: Path) -> None:
+    said = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(said | {"transformers_version": "4.0.0"}))
+    assert verify(str(copy)).outcome is Outcome.IDENTICAL
+
+
+def test_what_is_larger_than_it_has_to_be_is_not_read(copy: Path) -> None:
+    with (copy / WEIGHTS).open("r+b") as file:
+        file.truncate(220 << 20)  # a sparse file: nothing is written
+    (copy / "README.md").write_text("x" * (3 << 20))
+    found = verify(str(copy))
+    assert {("files", WEIGHTS), ("files", "README.md")} <= wrong(found)
+    (copy / "report.json").write_text(" " * (17 << 20))
+    with pytest.raises(RecipeError, match="no file of a merge"):
+        verify(str(copy))
+
+
+def test_a_recipe_chooses_nothing_that_is_read(
+    copy: Path, places: dict[str, Path], tmp_path: Path
+) -> None:
+    """A folder that cannot be listed would be noticed."""
+    content = yaml.safe_load((copy / "hubmerge.yaml").read_text())
+    content["models"] = [str(places["a"]), str(tmp_path / "secret")]
+    (copy / "hubmerge.yaml").write_text(yaml.safe_dump(content))
+    assert wrong(verify(str(copy))) == {("recipe", "model_a"), ("recipe", "model_b")}
+
+
+def test_folders_are_found_by_their_content_alone(
+    copy: Path, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another machine, where folders of the same names lie right here."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr("hubmerge.hub.known_folders._seen", {})
+    here = tmp_path / "here"
+    for name in "ab":
+        shutil.copytree(places[name], here / name)
+    monkeypatch.chdir(here)
+    found = verify(str(copy))
+    assert found.outcome is Outcome.NOT_CHECKED
+    assert "'a' is a folder that is not known on this machine" in str(found.checks[-1].why)
+    assert verify(str(copy), level="load").outcome is Outcome.IDENTICAL
+    with pytest.raises(RecipeError, match="is not a@local-"):
+        verify(str(copy), folders={"a": here / "b", "b": here / "b"})
+    with pytest.raises(RecipeError, match="made from no folder 'c'"):
+        verify(str(copy), folders={"c": here / "b"})
+    found = verify(str(copy), folders={"a": "a", "model_b": here / "b"})
+    assert found.outcome is Outcome.IDENTICAL
+    assert sum("was a folder of the publisher's" in remark for remark in found.remarks) == 2
+
+
+def test_three_steps_along_signs_are_no_rounding(copy: Path) -> None:
+    """Each a third of a thousandth of the largest element, which was the tolerance once."""
+    tensors = load_file(copy / WEIGHTS)
+    draw = torch.Generator().manual_seed(0)
+    for value in tensors.values():
+        signs = torch.randn(value.shape, generator=draw).sign()
+        value += signs * value.abs().max() * 0.9e-3
+    save_file(tensors, copy / WEIGHTS, {"format": "pt"})
+    small_merges.rehash(copy, WEIGHTS)
+    found = wrong(verify(str(copy)))
+    assert {what for _, what in found} >= tensors.keys()
+
+
+def test_figures_of_the_published_weights_themselves(measured: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(measured, tmp_path / "copy"))
+    tensors = load_file(copy / WEIGHTS)
+    save_file({name: -value for name, value in tensors.items()}, copy / WEIGHTS, {"format": "pt"})
+    small_merges.rehash(copy, WEIGHTS)
+    found = wrong(verify(str(copy), level="measure"))
+    assert ("published", "contenders.merge.loss") in found
+    assert {part for part, _ in found} == {"published"}
+
+
+def test_a_written_recipe_names_no_place_and_finds_its_folders_again(
+    unmeasured: Path, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (unmeasured / "hubmerge.yaml").read_text()
+    assert str(places["a"].parent) not in text
+    models = yaml.safe_load(text)["models"]
+    assert [model.split("@local-")[0] for model in models] == ["a", "b"]
+    monkeypatch.chdir(tmp_path)
+    again = hm.run(hm.read_recipe(unmeasured), hm.Destination(out=tmp_path / "again"))
+    assert (again.folder / WEIGHTS).read_bytes() == (unmeasured / WEIGHTS).read_bytes()
+    assert (again.folder / "hubmerge.yaml").read_text() == text
+    assert again.report.limits[-1] == (
+        "Parent A and parent B are folders of the publisher's, known by a hash of the content: "
+        "only who has them can make this merge again."
+    )
