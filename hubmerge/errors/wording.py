@@ -98,13 +98,7 @@ def render(text: str, wording: Wording) -> str:
             if kind == "leave out":
                 return wording.leave_out(values)
             return wording.actions[name].replace("{}", values[0])
-        except (
-            ValueError,
-            TypeError,
-            KeyError,
-            IndexError,
-            RecursionError,
-        ):  # no mark of ours, but part of a quoted text
+        except Exception:  # no mark of ours, but part of a quoted text
             return mark[0]
 
     return _MARK.sub(worded, text)

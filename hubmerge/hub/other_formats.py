@@ -14,9 +14,10 @@ from typing import Any
 from hubmerge.errors import FamilyError, HubmergeError, WeightsError
 from hubmerge.errors.wording import add
 from hubmerge.utils.lfs import FETCH, is_pointer_file
+from hubmerge.utils.untrusted import Unreadable, parse_json, read_json
 
-Read = Callable[[str], str]
-"""Name of a file -> its text."""
+Read = Callable[[str], Path | str]
+"""Name of a file -> where it lies here, or its text."""
 
 ADAPTER = "adapter_config.json"
 CONFIG = "config.json"
@@ -158,7 +159,8 @@ def pointer(name: str, source: str) -> WeightsError:
 
 def _fields(read: Read, name: str) -> dict[str, Any]:
     try:
-        fields = json.loads(read(name))
-    except (ValueError, OSError):
+        found = read(name)
+        fields = read_json(found) if isinstance(found, Path) else parse_json(found)
+    except (Unreadable, HubmergeError, OSError):
         return {}
     return fields if isinstance(fields, dict) else {}

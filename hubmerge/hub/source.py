@@ -13,9 +13,9 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -28,13 +28,18 @@ from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint
 from hubmerge.hub.known_folders import known_folders
 from hubmerge.hub.layout import CONFIG, model_files
 from hubmerge.hub.other_formats import refuse_other
+from hubmerge.utils.foreign import system_error
 from hubmerge.utils.in_memory import is_in_memory
+from hubmerge.utils.limits import DATA_FILES, MODEL_FILES
 from hubmerge.utils.pinned_refs import CONTENT, PINNED
 
 PUBLIC_HUB = "https://huggingface.co"
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
 KINDS = {"model": "model", "dataset": "data set", "space": "Space"}
 """Kinds of repositories on a Hub -> what they are called."""
+
+LISTED = 200
+"""Files that are looked at to say what a folder is, if it is no model."""
 
 SAID_AT_MOST = 200
 """Characters of the Hub client's own explanation that are worth quoting."""
@@ -87,16 +92,16 @@ def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:
     if PINNED.fullmatch(ref):
         repo_id, _, commit = ref.partition("@")
         return Ref(ref, parse_repo_id(repo_id, repo_type), "hub", commit, None, repo_type)
-    path = Path(ref).expanduser()
+    path = _path(ref, name)
     _refuse_file(path, ref, name)
     if ref.startswith(_LOCAL_MARKS) or ref in (".", ".."):
-        if not _is(path, Path.is_dir):
+        if not _is_dir(path):
             raise NotFoundError(
                 f"there is no folder {quoted(ref)}",
                 hint="a repository on the Hub is written ORG/NAME",
             )
         return _local(ref, path, repo_type)
-    if ".." not in path.parts and _is(path, Path.is_dir):
+    if ".." not in path.parts and _is_dir(path):
         return _local(ref, path, repo_type)
     repo_id, _, revision = _without_address(ref, repo_type).partition("@")
     parse_repo_id(repo_id, repo_type)
@@ -105,17 +110,9 @@ def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:
     return Ref(ref, repo_id, "hub", revision or None, None, repo_type)
 
 
-def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
-    """Whether there is something of that kind; not, where a file system has no such names."""
-    try:
-        return kind(path)
-    except (OSError, ValueError):
-        return False
-
-
 def _refuse_file(path: Path, ref: str, name: str) -> None:
     """Raises: NotFoundError, if `path` is a file."""
-    if _is(path, Path.is_file):
+    if _is_file(path):
         parent = path.parent.as_posix()
         folder = parent if parent.startswith(_LOCAL_MARKS) or parent == "." else f"./{parent}"
         raise NotFoundError(
@@ -200,6 +197,30 @@ def _refuse_other_kind(repo_id: str, ref: str, repo_type: RepoType) -> None:
         )
 
 
+def _path(ref: str, name: str) -> Path:
+    try:
+        return Path(ref).expanduser()
+    except RuntimeError as error:  # ~user, of a user there is not
+        raise NotFoundError(f"{ref!r} is no folder of a {name}", found=str(error)) from error
+
+
+def _is_dir(path: Path) -> bool:
+    """Whether it is a folder; a name too long for one is none. Raises: AccessError."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise system_error(error) or error from error
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def head_of(repo_id: str, repo_type: RepoType = "model") -> str:
     """The commit that the main branch of a repository is at. Raises: as `resolve`."""
     return ask(
@@ -243,22 +264,32 @@ def _local(ref: str, path: Path, repo_type: RepoType) -> Ref:
 
 
 def _local_sha(folder: Path, ref: str, repo_type: RepoType) -> str:
-    names = folder_files(folder)
-    if repo_type == "dataset" and CONFIG in names and any(map(_is_weights, names)):
-        raise NotFoundError(
-            f"{ref} is a model, not a data set",
-            found=", ".join(names[:5]),
-            hint="name the folder of a data set here",
-        )
+    try:
+        return _hashed(folder, ref, repo_type)
+    except OSError as error:
+        raise system_error(error) or error from error
+
+
+def _hashed(folder: Path, ref: str, repo_type: RepoType) -> str:
     if repo_type == "model":
-        if CONFIG not in names:
-            refuse_other(names, lambda name: (folder / name).read_text(), ref)
+        if not (folder / CONFIG).is_file():  # before half a disk is listed
+            files = (path for path in islice(folder.rglob("*"), LISTED) if path.is_file())
+            some = sorted(path.relative_to(folder).as_posix() for path in files)
+            refuse_other(some, lambda name: folder / name, ref)
             raise NotFoundError(
                 f"{ref} is no model: it holds no {CONFIG}",
-                found=", ".join(names[:5]) or "an empty folder",
+                found=", ".join(some[:5]) or "an empty folder",
                 hint="give a folder written by save_pretrained",
             )
-        names = model_files(names, lambda name: (folder / name).read_text(), ref)
+        names = model_files(folder_files(folder, MODEL_FILES), lambda name: folder / name, ref)
+    else:
+        names = folder_files(folder)
+        if CONFIG in names and any(map(_is_weights, names)):
+            raise NotFoundError(
+                f"{ref} is a model, not a data set",
+                found=", ".join(names[:5]),
+                hint="name the folder of a data set here",
+            )
     digest = hashlib.sha256()
     for name in names:
         path = folder / name
@@ -273,12 +304,22 @@ def _is_weights(name: str) -> bool:
     return name.endswith((".safetensors", ".bin"))
 
 
-def folder_files(folder: Path) -> list[str]:
-    """Sorted relative names of all files in `folder` but hidden ones."""
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)
-    )
+def folder_files(folder: Path, most: int = DATA_FILES) -> list[str]:
+    """Sorted relative names of all files in `folder` but hidden ones; pipes and devices are none.
+
+    most: how much there may be. Raises: RecipeError, if it is more.
+    """
+    names = []
+    for number, path in enumerate(folder.rglob("*")):
+        if number >= most:
+            raise RecipeError(
+                f"{str(folder)!r} holds more than {most:,} files and folders",
+                hint="give the folder of one model or data set",
+            )
+        parts = path.relative_to(folder).parts
+        if not any(part.startswith(".") for part in parts) and path.is_file():
+            names.append("/".join(parts))
+    return sorted(names)
 
 
 def _without_address(ref: str, repo_type: RepoType) -> str:

@@ -10,6 +10,7 @@ from transformers import AutoTokenizer
 
 from hubmerge.errors import MismatchError, WeightsError
 from hubmerge.hub.other_formats import refuse_pointer
+from hubmerge.utils.foreign import refusing
 
 TOKENIZER = "tokenizer_config.json"
 FILES = (
@@ -47,12 +48,14 @@ def load_tokenizer(
         return None
     for path in held:
         refuse_pointer(path)
-    try:
+
+    def unusable(said: str) -> WeightsError:
+        return WeightsError(f"the tokenizer of {ref} cannot be used", found=said)
+
+    with refusing(unusable):
         return AutoTokenizer.from_pretrained(
             folder, config=config, trust_remote_code=trust_remote_code, local_files_only=True
         )
-    except Exception as error:  # each kind of tokenizer reads its files in its own way
-        raise WeightsError(f"the tokenizer of {ref} cannot be used", found=str(error)) from error
 
 
 def tokenizer_fields(tokenizer: Any) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hubmerge.data.dataset import open_data
 from hubmerge.data.reading import ReadFor, refuse_size
 from hubmerge.data.rows import choose_rows, training_rows
 from hubmerge.data.splits import DataSplits, TrainingRows, learning_rows
+from hubmerge.hub.client import cache_folder
 from hubmerge.hub.fetch import fetch
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import learners
@@ -41,6 +43,12 @@ def open_data_splits(
     return open_splits(folder, run.recipe, a, heads, labelled=labelled)
 
 
+def _links_within(folder: Path) -> Path | None:
+    """Where links in a data set may lead: of one from the Hub no further than its cache."""
+    cache = cache_folder().resolve()
+    return cache if folder.resolve().is_relative_to(cache) else None
+
+
 def open_splits(
     folder: str,
     recipe: Recipe,
@@ -70,6 +78,7 @@ def open_splits(
         inputs=task.inputs,
         labels=task.labelled,
         labelled=labelled,
+        within=_links_within(Path(folder)),
     )
     reading = task.read(
         data,

@@ -21,7 +21,7 @@ def is_pointer(start: bytes) -> bool:
 
 def is_pointer_file(path: Path) -> bool:
     """Whether the file there is a pointer, and not the file itself."""
-    if path.stat().st_size > POINTER_BYTES:
+    if not path.is_file() or path.stat().st_size > POINTER_BYTES:
         return False
     with path.open("rb") as file:
         return is_pointer(file.read(len(LFS)))

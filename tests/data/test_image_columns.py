@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from hubmerge.data.dataset import open_data
-from hubmerge.data.pixels import opened, to_mode
+from hubmerge.data.pictures import open_picture
+from hubmerge.data.pixels import to_mode
 from hubmerge.errors import DataError
 
 
@@ -40,7 +41,7 @@ def test_pictures_are_found_and_read(kind: str, asked: str | None, tmp_path: Pat
     data = open_data(tmp_path, ref="me/data", image_column=asked)
     assert data.image_column == "picture"
     for number, row in enumerate(data.splits["test"]):
-        pixels = np.asarray(to_mode(opened(row["picture"]), "RGB"))
+        pixels = np.asarray(to_mode(open_picture(row["picture"], data.place), "RGB"))
         assert pixels[0, 0].tolist() == [number, 0, 0]
 
 
@@ -49,9 +50,3 @@ def test_a_struct_of_something_else_is_no_picture(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "test.parquet")
     with pytest.raises(DataError, match=r"picture: struct of bytes, size"):
         open_data(tmp_path, ref="me/data")
-
-
-def test_no_path_in_a_row_is_opened(tmp_path: Path) -> None:
-    (tmp_path / "secret.png").write_bytes(png(7))
-    with pytest.raises(TypeError, match="there is none"):
-        opened({"bytes": None, "path": str(tmp_path / "secret.png")})
