@@ -385,11 +385,18 @@ def report(merged: Merged, found: Found | None = None) -> str:
     lines = [
         f"{1 - merged.t:g} x {merged.a.source.ref} + {merged.t:g} x {merged.b.source.ref}, "
         f"fuse {merged.fuse}, repair {merged.repair}",
-        str(found) if found else "nothing was matched: a plain average",
+        _how_matched(merged, found),
         "nothing was measured: hubmerge.run(Recipe(..., dataset=...)) compares the merge with "
         "both parents, the naive average and the ensemble",
     ]
     return "\n".join(lines)
+
+
+def _how_matched(merged: Merged, found: Found | None) -> str:
+    if found is not None:
+        return str(found)
+    matches = merged.steps.alignment.matches
+    return match_text(matches[0]) if matches else "nothing was matched: the units are as they came"
 
 
 def _holding(b: LoadedModel, state: State, a: LoadedModel) -> LoadedModel:

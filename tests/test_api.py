@@ -86,7 +86,7 @@ def test_results_say_what_they_are_in_one_line_and_all_of_it_when_printed(by_han
     assert repr(a) == (
         f"<LoadedModel {places[0]}: MlpHeadForClassification, 2,446 parameters, float32>"
     )
-    assert str(merged) == hm.report(merged)
+    assert str(merged) == hm.report(merged) == hm.report(merged, found)
     recipe = hm.Recipe(models=("a/b", "c/d"), dataset="e/f", seed=3)
     assert repr(recipe) == "Recipe(models=('a/b', 'c/d'), dataset=DataRecipe(id='e/f'), seed=3)"
 

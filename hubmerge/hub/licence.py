@@ -7,7 +7,7 @@ the user decides otherwise. Not legal advice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,6 +36,8 @@ they ask of a derived work. An identifier that is not here is unknown."""
 
 _KIND_OF: dict[str, Kind] = {name: kind for kind, names in KINDS.items() for name in names.split()}
 
+UNSAID = "unknown"
+"""What stands for the licence of a parent that names none."""
 NOTHING_SAID = ("", "other", "unknown")
 """What a model card says where it names no licence of the Hub's list."""
 
@@ -84,12 +86,11 @@ def merged_licence(parents: Iterable[ParentLicence]) -> LicenceDecision:
     license: str | list[str]
     name = link = None
     if len(terms) == 1 and None not in kinds:
-        license, reason = names[0], f"every parent is {names[0]}"
+        license, reason = names[0], f"every parent is under {names[0]}"
     elif kinds == {"permissive"}:
-        license, reason = names, f"permissive licences side by side: {', '.join(names)}"
+        license, reason = names, f"every parent is under a permissive licence: {', '.join(names)}"
     else:
-        said = " and ".join(f"{name} ({kind or 'unknown'})" for name, kind in terms)
-        license, reason = "other", f"not determined by the parents' licences: {said}"
+        license, reason = "other", _undetermined(terms)
         name = "-and-".join(names)
         link = min((p.license_link for p in parents if p.license_link), default=None)
     asked = {
@@ -108,8 +109,22 @@ def merged_licence(parents: Iterable[ParentLicence]) -> LicenceDecision:
     )
 
 
+def _undetermined(terms: Sequence[tuple[str, Kind | None]]) -> str:
+    """Why no licence follows from those of the parents."""
+    said = [f"{name} ({kind or 'terms not known here'})" for name, kind in terms if name != UNSAID]
+    silent = len(said) < len(terms)
+    if not said:
+        return "no parent names its licence"
+    if len(said) == 1 and not silent:
+        return f"every parent is under {said[0]}"
+    together = " and ".join(said)
+    if silent:
+        return f"a parent names no licence, and others are under {together}"
+    return f"the parents' licences, {together}, do not settle that of the merge"
+
+
 def _terms(parent: ParentLicence) -> list[tuple[str, Kind | None]]:
     """(name, kind) of each licence of the parent; a name of its owner's own is unknown to us."""
-    own = ((parent.license_name or "unknown").lower(), None)
+    own = ((parent.license_name or UNSAID).lower(), None)
     said = [name.lower() for name in parent.licenses]
     return [own if name in NOTHING_SAID else (name, kind_of(name)) for name in said] or [own]

@@ -9,7 +9,7 @@ from hubmerge.evaluation.evaluate import outputs
 from hubmerge.landscape.geometry.plane import plane_through
 from hubmerge.landscape.inputs import SurveyInputs
 from hubmerge.landscape.options import GRID
-from hubmerge.reporting.numbers import count, figure
+from hubmerge.reporting.numbers import counted, figure
 from hubmerge.reporting.schema.survey_results import PlanePoint, PlaneSeen
 from hubmerge.utils.parent_names import listed
 from hubmerge.utils.progress import track
@@ -50,5 +50,6 @@ def _sentence(inputs: SurveyInputs, middles: dict[str, PlanePoint], n: int) -> s
     came, aligned = (figure(middles[name].loss) for name in CORNERS[1:])
     return (
         f"At the midpoint of A and B the loss is {came} nats with B as given, and {aligned} with B "
-        f"aligned; the models' own are {own}, on {count(n)} test {inputs.splits.reading.unit}."
+        f"aligned; the models' own are {own}, on "
+        f"{counted(n, f'test {inputs.splits.reading.unit}')}."
     )

@@ -17,8 +17,7 @@ from hubmerge.landscape.inputs import SurveyInputs
 from hubmerge.landscape.mixtures import ends_of, look_at, rise_over
 from hubmerge.landscape.options import POINTS
 from hubmerge.models.outputs import Outputs
-from hubmerge.reporting.numbers import count as counted
-from hubmerge.reporting.numbers import interval, too_few
+from hubmerge.reporting.numbers import counted, excess, too_few
 from hubmerge.reporting.plots.simplex import barrier_of
 from hubmerge.reporting.schema.survey_results import SimplexMeasured, SimplexPoint, SimplexSeen
 from hubmerge.tasks import require_task
@@ -37,9 +36,9 @@ def compare_simplexes(measured: list[SimplexMeasured], unit: str) -> SimplexSeen
     best = measured[0]
     return SimplexSeen(
         simplexes=measured,
-        sentence=f"Matched by {best.multi_match}, the largest excess loss in the simplex is "
-        f"{interval(barrier_of(best))} nats over the models' own on {counted(best.n)} test {unit}."
-        + too_few(barrier_of(best), best.n, unit),
+        sentence=f"In the simplex, matched by {best.multi_match}: "
+        f"{excess('loss', barrier_of(best))} nats, compared with the models' own on "
+        f"{counted(best.n, f'test {unit}')}." + too_few(barrier_of(best), best.n, unit),
     )
 
 

@@ -10,6 +10,7 @@ from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import merged_dtype
 from hubmerge.pipeline.sources import source_name
 from hubmerge.repair import batch_norms
+from hubmerge.reporting.numbers import counted
 from hubmerge.symmetry.coordinates import unusable_gains
 from hubmerge.tasks import why_unmeasured
 from hubmerge.utils.parent_names import display_name, listed, roles
@@ -75,7 +76,7 @@ def _measured(results: RunResults) -> str | None:
         merge = results.merge
         return f"Nothing was measured: {why_unmeasured(merge.task, type(merge.model).__name__)}."
     return (
-        f"Measured on {splits.evaluation.rows:,} {results.unit} of one data set; "
+        f"Measured on {counted(splits.evaluation.rows, results.unit)} of one data set; "
         "other data may rank the contenders differently."
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hubmerge.evaluation.results import Barrier, Curve
-from hubmerge.reporting.numbers import MISSING, between, count, figure, interval, share, too_few
+from hubmerge.reporting.numbers import MISSING, between, count, excess, interval, share, too_few
 from hubmerge.reporting.path_verdict import settle
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import tolerances_of, words_of
@@ -13,7 +13,6 @@ from hubmerge.utils.parent_names import listed
 
 MATCHED, NAIVE = "matched", "without matching"
 TEST, TRAINING = "test", "training"
-
 CLAIMS = {
     "no barrier": "No barrier",
     "a barrier": "A barrier",
@@ -55,22 +54,29 @@ def barrier_sentence(report: Report) -> str:
     if best is None:
         return "The loss barrier was not measured."
     nats = words_of(report).nats
-    said = f"largest excess loss {interval(best.barrier)} {nats}"
-    if best.calibrated_barrier is not None:
-        said += f", calibrated {interval(best.calibrated_barrier)}"
-    if best.error_barrier is not None:
-        said += f", and of the error rate {interval(best.error_barrier)}"
+    said = _heights(best, nats)
     without = ""
     if matched is not None and naive is not None and naive != matched:
-        without = f"; without matching {figure(naive.barrier.value)} {nats}"
-        if naive.error_barrier is not None:
-            without += f", and of the error rate {figure(naive.error_barrier.value)}"
+        without = f"; without matching {_heights(naive, nats, calibrated=False)}"
     claim = CLAIMS[settle(best.calibrated_barrier, tolerances_of(report))]
     unit = report.data.unit if report.data else "rows"
     few = too_few(best.barrier, best.n, unit)
     return (
         f"{claim} on the straight path {between(report)}: {said}{without}.{few}{_unsettled(best)}"
     )
+
+
+def _heights(curve: Curve, nats: str, *, calibrated: bool = True) -> str:
+    """By how much a path lies above the line between its ends' figures, or below it."""
+    bars = [("loss", curve.barrier, f" {nats}"), ("error rate", curve.error_barrier, "")]
+    if calibrated:
+        bars.insert(1, ("calibrated loss", curve.calibrated_barrier, f" {nats}"))
+    parts: list[str] = []
+    for what, bar, unit in bars:
+        if bar is not None:
+            above = bool(parts) and "lower" not in parts[-1]
+            parts.append(f"{excess(what, bar, alone=not above)}{unit}")
+    return listed(parts)
 
 
 def barrier_cell(barrier: Barrier | None) -> str:

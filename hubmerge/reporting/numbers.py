@@ -54,11 +54,26 @@ def interval(barrier: Barrier | None) -> str:
     return f"{figure(barrier.value)} ({figure(barrier.low)} to {figure(barrier.high)})"
 
 
+def excess(what: str, barrier: Barrier, *, alone: bool = True) -> str:
+    """The highest point of a path, or that all of it lies low: `what` is the figure's name.
+
+    0.052 -> "largest excess loss 0.052 (0.041 to 0.063)"; -0.029 -> "loss lower throughout by at
+    least 0.029 (0.024 to 0.035)". alone: False after another that says "largest excess".
+    """
+    if barrier.value < 0 and figure(barrier.value) != figure(0.0):
+        said = f"{what} lower throughout by at least {figure(-barrier.value)}"
+        if barrier.low is None or barrier.high is None:
+            return said
+        return f"{said} ({figure(-barrier.high)} to {figure(-barrier.low)})"
+    return f"{'largest excess ' if alone else ''}{what} {interval(barrier)}"
+
+
 def too_few(barrier: Barrier, n: int, unit: str) -> str:
     """What is said of a barrier without an interval; empty where there is one."""
     if barrier.low is not None:
         return ""
-    return f" {count(n)} {unit} are too few for an interval: at least {LEAST_ROWS} are needed."
+    few = f"{counted(n, unit)} {'is' if n == 1 else 'are'} too few for an interval"
+    return f" {few}: at least {LEAST_ROWS} are needed."
 
 
 def share(value: float) -> str:
@@ -69,6 +84,11 @@ def share(value: float) -> str:
 def count(number: int) -> str:
     """12345 -> "12,345"."""
     return f"{number:,}"
+
+
+def counted(number: int, what: str) -> str:
+    """1,000 of "test images" -> "1,000 test images"; one -> "1 test image"."""
+    return f"{count(number)} {what.removesuffix('s') if number == 1 else what}"
 
 
 def rows(report: Report) -> list[Row]:

@@ -12,7 +12,7 @@ cannot tell   otherwise: an interval that merely contains 0 proves nothing; and 
 from __future__ import annotations
 
 from hubmerge.evaluation.results import Barrier
-from hubmerge.reporting.numbers import count, interval, too_few
+from hubmerge.reporting.numbers import counted, excess, too_few
 from hubmerge.reporting.schema.survey_results import Settled
 from hubmerge.tasks import DEFAULT_TOLERANCES, Tolerances
 
@@ -28,10 +28,10 @@ def settle(barrier: Barrier | None, tolerances: Tolerances = DEFAULT_TOLERANCES)
 
 def barrier_claim(what: str, barrier: Barrier | None, n: int, unit: str) -> str:
     """The rule's outcome for `what`, as a sentence with its figures."""
-    rows = f"on {count(n)} test {unit}"
+    rows = f"on {counted(n, f'test {unit}')}"
     if barrier is None:
         return f"Cannot tell whether {what} has a barrier: no rows to calibrate on."
-    figures = f"{interval(barrier)} nats of calibrated loss {rows}"
+    figures = f"{excess('calibrated loss', barrier)} nats {rows}"
     match settle(barrier):
         case "no barrier":
             return f"No barrier along {what}: {figures}."

@@ -31,7 +31,7 @@ from typing import NamedTuple
 from hubmerge.evaluation.bootstrap import LEAST_ROWS, is_enough
 from hubmerge.evaluation.results import Comparison
 from hubmerge.reporting.escape import one_line
-from hubmerge.reporting.numbers import count, everyone, figure
+from hubmerge.reporting.numbers import count, counted, everyone, figure
 from hubmerge.reporting.schema.report import Contenders, VerdictName
 from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS, NO_DATA, Tolerances, Words
 from hubmerge.utils.parent_names import display_name, listed
@@ -108,9 +108,10 @@ def judge(
     rows = min(parent.n for parent in parents)
     figures = _figures(contenders, rows, unit, words)
     if not is_enough(rows):
-        few = f"{count(LEAST_ROWS)} test {unit} are the fewest that anything is concluded from."
+        few = f"A conclusion takes at least {count(LEAST_ROWS)} test {unit}."
         return Verdict("cannot tell", f"Cannot tell: {figures}. {few}{remark}")
     name = _decided(parents, tolerances)
+    besides = _better_in(parents, words)
     match name:
         case "do not use":
             lost = -min(parent.accuracy_difference for parent in parents)
@@ -118,11 +119,16 @@ def judge(
         case "better than both parents" | "better than all parents":
             sentence = f"Better than {everyone(len(parents))}: {figures}."
         case "as good":
-            sentence = f"As good as {everyone(len(parents))}: {figures}."
+            also = f", and certainly better in {besides}" if besides else ""
+            sentence = f"As good as {everyone(len(parents))}{also}: {figures}."
         case "worse":
-            sentence = f"{_worse_by(parents, words)}: {figures}."
+            though = f", though certainly better in {besides}" if besides else ""
+            sentence = f"{_worse_by(parents, words)}{though}: {figures}."
         case "cannot tell":
-            sentence = f"Cannot tell: {figures}. {_what_it_takes(parents, unit, tolerances)}"
+            though = f", though certainly better in {besides}" if besides else ""
+            sentence = (
+                f"Cannot tell{though}: {figures}. {_what_it_takes(parents, unit, tolerances)}"
+            )
     return Verdict(name, sentence + remark)
 
 
@@ -161,17 +167,29 @@ def _surely_more_loss(parent: Comparison) -> bool:
     return parent.calibrated_loss_low is not None and parent.calibrated_loss_low > 0
 
 
+def _better_in(parents: Sequence[Comparison], words: Words) -> str:
+    """In what the merge is surely better than every parent, "" if in nothing."""
+    if all((parent.accuracy_low or 0.0) > 0 for parent in parents):
+        return words.accuracy
+    if all(
+        parent.calibrated_loss_high is not None and parent.calibrated_loss_high < 0
+        for parent in parents
+    ):
+        return f"calibrated {words.loss}"
+    return ""
+
+
 def _figures(contenders: Contenders, n: int, unit: str, words: Words) -> str:
     merge, *parents = (
         figure(words.shown(contender.loss) if words.exponential else contender.accuracy)
         for contender in (contenders.merge, *contenders.parents)
     )
-    return f"{words.headline} {merge} against {listed(parents)} on {count(n)} test {unit}"
+    return f"{words.headline} {merge} against {listed(parents)} on {counted(n, f'test {unit}')}"
 
 
 def _worse_by(parents: Sequence[Comparison], words: Words) -> str:
     """ "Worse than parent A by 0.020", by accuracy if that is sure, else by calibrated loss."""
-    what = "" if words.headline == words.accuracy else f" {words.accuracy}"
+    what = "" if words.headline == words.accuracy else f" in {words.accuracy}"
     less_accurate = [parent for parent in parents if _surely_less_accurate(parent)]
     if less_accurate:
         by = figure(max(-parent.accuracy_difference for parent in less_accurate))

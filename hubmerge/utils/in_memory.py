@@ -53,8 +53,10 @@ def is_dataset(given: object) -> bool:
 
 
 def is_in_memory(folder: Path | None) -> bool:
-    """Whether a folder holds what was in memory alone."""
-    return folder is not None and _root().resolve() in folder.resolve().parents
+    """Whether a folder holds what was in memory alone. Makes none itself."""
+    if folder is None or not _temporary.cache_info().currsize:
+        return False
+    return _root().resolve() in folder.resolve().parents
 
 
 def stored_model(model: Any, *companions: Any) -> Path:

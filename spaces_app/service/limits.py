@@ -70,7 +70,7 @@ class Limits(BaseSettings):
     recipe: NonNegativeInt = RECIPE_BYTES
     """Bytes of an uploaded recipe."""
     memory: NonNegativeInt = 0
-    """Bytes that a merge may allocate; 0 sets no limit."""
+    """Bytes that one process may allocate; 0 sets no limit."""
 
 
 def read_limits() -> Limits:

@@ -92,5 +92,6 @@ def request(
 ) -> dict[str, Any]:
     """The request to a worker. It works in `folder`, unless `content` names another."""
     where = {"folder": str(folder), "work": str(folder), "cache": str(cache), "hub": endpoint()}
-    memory = limits.memory if action == "merge" else limits.light_memory
+    allowed = [limits.memory] if action == "merge" else [limits.memory, limits.light_memory]
+    memory = min(filter(None, allowed), default=0)
     return {"action": action, **where, "memory": memory, **content}

@@ -154,7 +154,7 @@ def test_requests(hub: EmbeddedHub, token: str, amount: int) -> None:
             known = {"Authorization": f"Bearer {token}", **headers}
             assert asked(hub, method, address, known, body) < 500
 
-    try_out(check, requests(), amount * 5)
+    try_out(check, requests(), amount * 3)
     assert asked(hub, "GET", "/api/models", {}, None) == 200
     hub.api().model_info("mallory/x")
     assert not [path for path in (Path(hub.root) / "tmp").glob("*/*") if path.is_file()]

@@ -16,7 +16,7 @@ from hubmerge.hub.load import load
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.planning.quick import quick_plan
 from hubmerge.recipe import Recipe
-from tests.helpers.fuzzing import AMOUNTS, changed, numbers, texts, try_out, values
+from tests.helpers.fuzzing import AMOUNTS, MANY_ONLY, changed, numbers, texts, try_out, values
 from tests.helpers.small_models import ANIMALS, tiny_vit
 
 WEIGHTS = "model.safetensors"
@@ -72,7 +72,7 @@ def tried(folder: Path, good: Path, strange: Path) -> None:
             assert sorted(path.name for path in folder.iterdir()) == ["strange"]
 
 
-@AMOUNTS
+@MANY_ONLY
 @pytest.mark.parametrize("build", [mlp, vit])
 def test_configurations(build: Any, good: Path, tmp_path: Path, amount: int) -> None:
     strange = build(tmp_path / "strange")
@@ -86,7 +86,7 @@ def test_configurations(build: Any, good: Path, tmp_path: Path, amount: int) -> 
     try_out(check, changed(fields, FIELDS) | values, amount)
 
 
-@AMOUNTS
+@MANY_ONLY
 def test_bytes_for_configurations(good: Path, tmp_path: Path, amount: int) -> None:
     strange = mlp(tmp_path / "strange")
     path = strange / "config.json"
@@ -130,7 +130,7 @@ def test_headers(good: Path, tmp_path: Path, amount: int) -> None:
     try_out(check, st.dictionaries(names, entries | values, min_size=1, max_size=3), amount)
 
 
-@AMOUNTS
+@MANY_ONLY
 def test_bytes_for_weights(good: Path, tmp_path: Path, amount: int) -> None:
     strange = mlp(tmp_path / "strange")
     path = strange / WEIGHTS
@@ -150,7 +150,7 @@ def test_bytes_for_weights(good: Path, tmp_path: Path, amount: int) -> None:
     try_out(check, some, amount)
 
 
-@AMOUNTS
+@MANY_ONLY
 @pytest.mark.parametrize(
     "name", ["preprocessor_config.json", "generation_config.json", "model.safetensors.index.json"]
 )

@@ -16,7 +16,7 @@ from PIL import Image
 from hubmerge.data.dataset import open_data
 from hubmerge.data.rows import choose_rows
 from tests.helpers.digits_fixtures import own_cache
-from tests.helpers.fuzzing import AMOUNTS, STRANGE, texts, try_out, values
+from tests.helpers.fuzzing import AMOUNTS, MANY_ONLY, STRANGE, texts, try_out, values
 
 __all__ = ["own_cache"]
 READ = 4
@@ -67,7 +67,7 @@ def test_pictures(tmp_path: Path, amount: int) -> None:
     try_out(check, st.lists(images, min_size=4, max_size=4), amount)
 
 
-@AMOUNTS
+@MANY_ONLY
 def test_lines(tmp_path: Path, amount: int) -> None:
     place = tmp_path / "data"
 
@@ -81,7 +81,7 @@ def test_lines(tmp_path: Path, amount: int) -> None:
     try_out(check, st.lists(row | values, max_size=5), amount)
 
 
-@AMOUNTS
+@MANY_ONLY
 def test_bytes_for_tables(tmp_path: Path, amount: int) -> None:
     place = tmp_path / "data"
     place.mkdir()

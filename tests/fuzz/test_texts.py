@@ -77,7 +77,7 @@ def test_cards(tmp_path: Path, amount: int) -> None:
 
     def check(example_: tuple[str, str]) -> None:
         head, body = example_
-        card = f"---\n{head}\n---\n{body}"
+        card = f"---\n{head}\n---\n{body}".encode(errors="replace").decode()
         json.dumps(cards.metadata(card), allow_nan=False).encode()
         cards.problems(card)
         str(laid_out(card[:5000], "/f/"))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hubmerge.errors import HubmergeError
 
-FEW, MANY = 3, 60
+FEW, MANY = 3, 200
 SECONDS = 20.0
 """Processor time of one example."""
 BYTES = 1_500_000_000
@@ -28,6 +28,8 @@ AMOUNTS = pytest.mark.parametrize(
     [pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.slow)],
 )
 """How many examples a test tries: always the same few, or many in the slow set."""
+MANY_ONLY = pytest.mark.parametrize("amount", [pytest.param(MANY, marks=pytest.mark.slow)])
+"""The same for tests whose examples take long."""
 
 STRANGE = [
     "",
