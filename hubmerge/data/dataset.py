@@ -31,6 +31,7 @@ from hubmerge.data.empty_rows import EmptyRows, empty_rows, unlabelled
 from hubmerge.data.pictures import NOWHERE, Place, undecoded
 from hubmerge.errors import DataError, HubmergeError, ResourceError
 from hubmerge.utils.foreign import exhausted
+from hubmerge.utils.lfs import FETCH, is_pointer_file
 from hubmerge.utils.progress import is_quiet
 
 if TYPE_CHECKING:
@@ -244,6 +245,7 @@ def _read(
         raise DataError(f"there is no data set folder {folder}", source=ref)
     folder = folder.resolve()
     check_folder(folder, ref, within)
+    _refuse_pointers(folder, ref)
     with _refusing(ref), _bars():
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
             found, name = datasets.load_from_disk(str(folder)), None
@@ -263,6 +265,17 @@ def _read(
     if not splits:
         raise DataError(f"{ref} has no rows")
     return splits, name, Place(folder, within)
+
+
+def _refuse_pointers(folder: Path, ref: str) -> None:
+    """Raises: DataError, if a file is only a pointer of git-lfs. Looked for here, because readers
+    of each format stumble over them in their own way."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and is_pointer_file(path):
+            name = path.relative_to(folder).as_posix()
+            raise DataError(
+                f"{name} of {ref} is a git-lfs pointer, not the file itself", hint=FETCH
+            )
 
 
 def _config(folder: Path, ref: str, config: str | None) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubmerge.data.pixels import to_mode
 from hubmerge.utils.limits import PICTURE_BYTES, PIXELS
 from hubmerge.utils.untrusted import Unreadable, read_bytes
 
@@ -120,4 +121,4 @@ def open_picture(cell: Any, place: Place, mode: str | None = None) -> Image:
     image.load()
     if image.getexif().get(PIL.ExifTags.Base.Orientation) is not None:
         image = PIL.ImageOps.exif_transpose(image)
-    return image.convert(mode) if mode and mode != image.mode else image
+    return to_mode(image, mode) if mode and mode != image.mode else image
