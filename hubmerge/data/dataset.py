@@ -26,11 +26,12 @@ from hubmerge.data.columns import (
     listed,
     require_columns,
 )
-from hubmerge.data.data_files import check_files, check_folder, has_archives
+from hubmerge.data.data_files import check_files, check_folder
 from hubmerge.data.empty_rows import EmptyRows, empty_rows, unlabelled
 from hubmerge.data.pictures import NOWHERE, Place, undecoded
 from hubmerge.errors import DataError, HubmergeError, ResourceError
 from hubmerge.utils.foreign import exhausted
+from hubmerge.utils.lfs import FETCH, is_pointer_file
 from hubmerge.utils.progress import is_quiet
 
 if TYPE_CHECKING:
@@ -244,6 +245,7 @@ def _read(
         raise DataError(f"there is no data set folder {folder}", source=ref)
     folder = folder.resolve()
     check_folder(folder, ref, within)
+    _refuse_pointers(folder, ref)
     with _refusing(ref), _bars():
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
             found, name = datasets.load_from_disk(str(folder)), None
@@ -262,8 +264,18 @@ def _read(
     splits = {str(split): undecoded(rows) for split, rows in splits.items() if len(rows)}
     if not splits:
         raise DataError(f"{ref} has no rows")
-    unpacked = Path(datasets.config.EXTRACTED_DATASETS_PATH) if has_archives(folder) else None
-    return splits, name, Place(folder, unpacked, within)
+    return splits, name, Place(folder, within)
+
+
+def _refuse_pointers(folder: Path, ref: str) -> None:
+    """Raises: DataError, if a file is only a pointer of git-lfs. Looked for here, because readers
+    of each format stumble over them in their own way."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and is_pointer_file(path):
+            name = path.relative_to(folder).as_posix()
+            raise DataError(
+                f"{name} of {ref} is a git-lfs pointer, not the file itself", hint=FETCH
+            )
 
 
 def _config(folder: Path, ref: str, config: str | None) -> str:

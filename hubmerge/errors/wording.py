@@ -104,6 +104,13 @@ def render(text: str, wording: Wording) -> str:
     return _MARK.sub(worded, text)
 
 
+def quoted(text: str, most: int = 80) -> str:
+    """What was given, in quotes; of a long text its beginning, and how long it is."""
+    if len(text) <= most:
+        return repr(text)
+    return f"{text[:40]!r}... ({len(text):,} characters)"
+
+
 def listed(items: Sequence[str], last: str = "or") -> str:
     """`a`, `a or b`, `a, b or c`."""
     *others, end = items

@@ -35,7 +35,7 @@ from hubmerge.errors import (
     NotFoundError,
     RecipeError,
 )
-from hubmerge.errors.wording import action
+from hubmerge.errors.wording import action, quoted
 from hubmerge.utils.foreign import system_error
 from hubmerge.utils.progress import is_quiet
 
@@ -185,7 +185,8 @@ def _translated(error: Exception, ref: str, repo_type: RepoType) -> HubmergeErro
     if isinstance(error, HfHubHTTPError):
         return _refused(error, ref, name)
     if isinstance(error, HFValidationError):
-        return RecipeError(f"{ref!r} is no name of a {name}", found=_first_line(error))
+        said = _first_line(error).replace(repr(ref), "it")
+        return RecipeError(f"{quoted(ref)} is no name of a {name}", found=said[:200])
     return system_error(error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,23 @@ def fetch_file(source: Source, name: str) -> Path:
                     cache_dir=cache_folder(),
                 )
             )
+
+    return ask(download, source.ref, source.repo_type)
+
+
+def fetched_apart(source: Source, name: str) -> bytes:
+    """The content of a small file on the Hub, which is not kept. Raises: as `fetch_file`."""
+
+    def download() -> bytes:
+        with tempfile.TemporaryDirectory(prefix="hubmerge-") as place, bars():
+            path = client().hf_hub_download(
+                source.id,
+                name,
+                revision=source.sha,
+                repo_type=source.repo_type,
+                local_dir=place,
+            )
+            return Path(path).read_bytes()
 
     return ask(download, source.ref, source.repo_type)
 

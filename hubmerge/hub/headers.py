@@ -11,7 +11,7 @@ from huggingface_hub.errors import SafetensorsParsingError
 from huggingface_hub.utils import SafetensorsFileMetadata
 
 from hubmerge.hub.client import ask, client, endpoint
-from hubmerge.hub.fetch import fetch_file, file_sizes
+from hubmerge.hub.fetch import fetch_file, fetched_apart, file_sizes
 from hubmerge.hub.layout import (
     FLOATING,
     TensorHeader,
@@ -22,8 +22,10 @@ from hubmerge.hub.layout import (
     truncated,
     weight_files,
 )
+from hubmerge.hub.other_formats import pointer
 from hubmerge.hub.source import Source
 from hubmerge.utils.foreign import said
+from hubmerge.utils.lfs import POINTER_BYTES, is_pointer
 
 _DAMAGED = (
     SafetensorsParsingError,
@@ -90,6 +92,8 @@ def _remote_header(
         try:
             found = client().parse_safetensors_file_metadata(source.id, name, revision=source.sha)
         except _DAMAGED as error:  # the client reads a header as it comes
+            if size <= POINTER_BYTES and is_pointer(fetched_apart(source, name)):
+                raise pointer(name, source.ref) from error
             raise no_safetensors(name, source.ref, said(error)) from error
         if not _is_text(found.metadata):
             raise no_safetensors(name, source.ref, "__metadata__ that is no text")

@@ -16,6 +16,7 @@ from typing import Any
 from hubmerge.errors import WeightsError
 from hubmerge.hub.config_fields import without_empty
 from hubmerge.hub.layout import CONFIG, PROCESSOR
+from hubmerge.hub.other_formats import refuse_pointer
 from hubmerge.hub.tokenizer import TOKENIZER
 from hubmerge.utils import untrusted
 from hubmerge.utils.foreign import system_error
@@ -26,6 +27,7 @@ Fields = dict[str, Any]
 
 def read_json(path: Path, ref: str) -> Fields:
     """The fields in one file of the model `ref`. Raises: WeightsError."""
+    refuse_pointer(path)
     try:
         fields = untrusted.read_json(path)
     except Unreadable as error:

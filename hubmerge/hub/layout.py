@@ -17,7 +17,8 @@ from typing import Any
 
 from safetensors import safe_open
 
-from hubmerge.errors import WeightsError
+from hubmerge.errors import HubmergeError, WeightsError
+from hubmerge.hub.other_formats import conversion, other_format, refuse_pointer
 from hubmerge.tasks import companion_files
 from hubmerge.utils.foreign import refusing, system_error
 from hubmerge.utils.limits import HEADER_BYTES, INDEX_BYTES
@@ -79,7 +80,10 @@ def weight_files(names: Collection[str], find: Callable[[str], Path | str], ref:
     if WEIGHTS in names:
         return [WEIGHTS]
     if INDEX in names:
-        shards = sorted(set(_weight_map(find(INDEX), ref).values()))
+        index = find(INDEX)
+        if isinstance(index, Path):
+            refuse_pointer(index)
+        shards = sorted(set(_weight_map(index, ref).values()))
         if missing := [shard for shard in shards if shard not in names]:
             raise WeightsError(
                 f"{ref} lacks {', '.join(missing)}",
@@ -87,7 +91,7 @@ def weight_files(names: Collection[str], find: Callable[[str], Path | str], ref:
                 hint="upload the missing shards, or save the model again in one piece",
             )
         return [INDEX, *shards]
-    raise _no_weights(names, ref)
+    raise _no_weights(names, find, ref)
 
 
 def model_files(
@@ -119,6 +123,7 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
         raise no_safetensors(path.name, str(path), str(error)) from error
     except OSError as error:
         raise system_error(error) or error from error
+    refuse_pointer(path)
     if length > HEADER_BYTES:
         raise no_safetensors(path.name, str(path), f"a header of {length:,} bytes")
     if length > size - 8:
@@ -238,18 +243,17 @@ def _is_plain(name: object) -> bool:
     )
 
 
-def _no_weights(names: Collection[str], ref: str) -> WeightsError:
-    if "adapter_config.json" in names:
-        return WeightsError(
-            f"{ref} is an adapter, not a whole model",
-            hint="merge the adapter into its base model first (peft: `merge_and_unload`)",
-        )
+def _no_weights(
+    names: Collection[str], find: Callable[[str], Path | str], ref: str
+) -> HubmergeError:
+    if (error := other_format(names, find, ref)) is not None:
+        return error
     if others := sorted(name for name in names if name.endswith(PICKLES)):
         return WeightsError(
             f"{ref} has no safetensors weights",
             found=", ".join(others[:5]) + ": pickled weights can run code, so they are not opened",
             hint="convert once, where you trust the file:\n"
-            "CLASS.from_pretrained(ID).save_pretrained(DIR), CLASS being the one its card names\n"
+            f"{conversion(find, names, ref)}\n"
             "or ask for it at https://huggingface.co/spaces/safetensors/convert",
         )
     return WeightsError(

@@ -36,6 +36,7 @@ from hubmerge.hub.layout import (
     stored_dtype,
     weight_files,
 )
+from hubmerge.hub.other_formats import refuse_other, timm
 from hubmerge.hub.processors import refuse_misfit, refuse_senseless
 from hubmerge.hub.source import Source, folder_files, resolve
 from hubmerge.hub.stored_names import model_dtypes, reset_counters, without_counters
@@ -126,6 +127,7 @@ def describe(
     """
     names = list(file_sizes(source))
     if CONFIG not in names:
+        refuse_other(names, lambda name: fetch_file(source, name), source.ref)
         raise NotFoundError(
             f"{source.ref} is no transformers model: it has no {CONFIG}",
             found=", ".join(names[:SHOWN]) or "an empty repository",
@@ -389,6 +391,8 @@ def _fields(folder: Path, ref: str, trust_remote_code: bool) -> dict[str, Any]:
     refuse_code(fields, CONFIG, ref, trust_remote_code)
     if "quantization_config" in fields:
         raise WeightsError(f"{ref} is quantised", hint="merge the models it was made from")
+    if (error := timm(fields, ref)) is not None:
+        raise error
     kind = fields.get("model_type")
     known = isinstance(kind, str) and kind in transformers.CONFIG_MAPPING
     if not known and not ("auto_map" in fields and trust_remote_code):

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from hubmerge.errors import MismatchError, WeightsError
+from hubmerge.hub.other_formats import refuse_pointer
 from hubmerge.utils.foreign import refusing
 
 TOKENIZER = "tokenizer_config.json"
@@ -42,8 +43,11 @@ def load_tokenizer(
 
     config: the model's, where it was read already.
     """
-    if not any((folder / name).is_file() for name in FILES):
+    held = [folder / name for name in FILES if (folder / name).is_file()]
+    if not held:
         return None
+    for path in held:
+        refuse_pointer(path)
 
     def unusable(said: str) -> WeightsError:
         return WeightsError(f"the tokenizer of {ref} cannot be used", found=said)

@@ -35,7 +35,8 @@ def open_data_splits(
     source, workers, a = run.sources.dataset, run.workers, models[0]
     if source is None:
         return None
-    if labelled:
+    # Learners compare outputs by a softmax, labels or not.
+    if labelled or run.recipe.match in learners():
         require_one_of_n((model.config, model.source.ref) for model in models)
     folder = str(workers.on_main(lambda: fetch(source)))
     workers.on_main(lambda: open_splits(folder, run.recipe, a, heads, labelled=labelled).rows)

@@ -17,6 +17,7 @@ from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import LicenceDecision, merged_licence
+from hubmerge.hub.other_formats import refuse_other
 from hubmerge.hub.source import Source, parse_ref, resolve
 from hubmerge.hub.target import Target, check_target
 from hubmerge.recipe import Recipe
@@ -176,6 +177,7 @@ def _model(source: Source, header: WeightsHeader) -> QuickModel:
 def _config(source: Source) -> dict[str, Any]:
     names = file_sizes(source)
     if CONFIG not in names:
+        refuse_other(names, lambda name: fetch_file(source, name), source.ref)
         raise NotFoundError(
             f"{source.ref} is no model: it holds no {CONFIG}",
             found=", ".join([*names][:5]) or "nothing",
