@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
+from io import TextIOWrapper
 from json import dumps
 from typing import Annotated, Any
 
@@ -32,6 +34,8 @@ from hubmerge.cli import (
 from hubmerge.cli.command import Command, epilog
 from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.errors import INTERRUPTED, HubmergeError
+from hubmerge.errors.printable import printable
+from hubmerge.utils.foreign import system_error
 
 STOPPED = "Stopped. Nothing half-made is left; the same command goes on from what is cached."
 
@@ -81,6 +85,10 @@ def hubmerge(
 
 def main() -> None:
     """Runs a command; every failure of ours becomes its message and its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.excepthook = _print_traceback
     interruption = Interruption()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interruption)
@@ -90,10 +98,11 @@ def main() -> None:
         if interruption.happened and not (isinstance(end, SystemExit) and end.code == 0):
             _say(STOPPED)
             sys.exit(INTERRUPTED)
-        if not isinstance(end, HubmergeError):
+        error = end if isinstance(end, HubmergeError) else system_error(end)
+        if error is None:
             raise
-        print_error(end, json="--json" in sys.argv)
-        sys.exit(end.exit_code)
+        print_error(error, json="--json" in sys.argv)
+        sys.exit(error.exit_code)
 
 
 class Interruption:
@@ -126,10 +135,14 @@ def print_error(error: HubmergeError, *, json: bool) -> None:
             "from": message.source,
             "try": message.hint,
         }
-        print(dumps({"error": fields}, indent=2, ensure_ascii=False))
+        print(printable(dumps({"error": fields}, indent=2, ensure_ascii=False)))
     _say(f"{kind}: {message}")
 
 
 def _say(text: str) -> None:
     if os.environ.get("RANK", "0") == "0":
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
+
+
+def _print_traceback(*error: Any) -> None:
+    print(printable("".join(traceback.format_exception(*error))), file=sys.stderr, end="")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
 from hubmerge.hub.destination import Destination
 from hubmerge.options.declared import MATCH
 from hubmerge.recipe import Recipe
-from hubmerge.utils.parent_names import parent_letters
 
 NAME = "match"
 
@@ -21,8 +22,8 @@ def _match(recipe: Recipe, destination: Destination, output: o.Output) -> None:
         found = find_matches(recipe, out)
     o.say(as_json(found) if output.json else as_text(found))
     if out is not None and not output.json:
-        models_again = " ".join(parent_letters(len(recipe.models)))
-        o.say(f"\nsaved in {out}; use it with: hubmerge merge {models_again} --alignment {out}")
+        models, place = shlex.join(recipe.models), shlex.quote(str(out))
+        o.say(f"\nsaved in {out}; use it with: hubmerge merge {models} --alignment {place}")
 
 
 command = made(

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
+from hubmerge.errors.printable import printable
 from hubmerge.hub.destination import Destination
 from hubmerge.landscape import options as surveys
 from hubmerge.options.declared import MODELS, OUTPUT, DeclaredOption, Option, options_of
@@ -79,9 +80,9 @@ def is_main_process() -> bool:
 
 
 def say(text: str) -> None:
-    """Prints a result once, however many processes there are."""
+    """Prints a result once, however many processes there are; what it quotes acts on nothing."""
     if is_main_process():
-        print(text, flush=True)
+        print(printable(text), flush=True)
 
 
 @dataclass

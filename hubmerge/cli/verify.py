@@ -10,6 +10,7 @@ import typer
 from hubmerge.cli import options as o
 from hubmerge.cli.command import Folders, Json, Quiet, TrustRemoteCode, places
 from hubmerge.cli.wording import COMMAND_LINE
+from hubmerge.errors.printable import printable
 
 NAME = "verify"
 LEVEL_HELP = (
@@ -56,5 +57,6 @@ def command(
     if found.error is not None:
         if o.is_main_process():
             message = found.error.message.worded(COMMAND_LINE)
-            print(f"{type(found.error).__name__}: {message}", file=sys.stderr, flush=True)
+            text = printable(f"{type(found.error).__name__}: {message}")
+            print(text, file=sys.stderr, flush=True)
         raise typer.Exit(found.error.exit_code)

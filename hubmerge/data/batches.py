@@ -7,7 +7,7 @@ processes and threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,14 @@ from transformers import PreTrainedModel
 
 from hubmerge.data.dataset import UNLABELLED, DataSet
 from hubmerge.data.labels import LabelMap
-from hubmerge.data.pixels import opened, to_mode
+from hubmerge.data.pictures import open_picture
+from hubmerge.data.pixels import to_mode
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError, LabelError
 from hubmerge.models.label_outputs import Answers
 from hubmerge.models.outputs import RowStatistics
+from hubmerge.utils.foreign import refusing
+from hubmerge.utils.limits import BATCH_PIXELS, PREPARED_ELEMENTS
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -258,16 +261,25 @@ def image_reader(
         )
     image_column, mode = data.image_column, PIL_MODES[channels_of(model, processor)]
 
+    def prepared(images: list[Any], split: str) -> Mapping[str, Tensor]:
+        for some in (images[:1], images):
+            with refusing(lambda said: misfit(said, split)):
+                found = processor(images=some, return_tensors="pt")
+            if max(value[0].numel() for value in found.values()) > PREPARED_ELEMENTS:
+                raise misfit(f"it makes more than {PREPARED_ELEMENTS:,} numbers of one", split)
+        return found
+
+    def misfit(said: str, split: str) -> DataError:
+        return DataError(
+            f"the model's processor cannot take the images of {data.ref} as {mode}",
+            found=said,
+            source=f'column "{image_column}" of split "{split}"',
+        )
+
     def read(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
-        images = [_image(dataset, split, row, image_column, mode, data.ref) for row in rows]
-        try:
-            found = processor(images=images, return_tensors="pt")
-        except (ValueError, TypeError) as error:
-            raise DataError(
-                f"the model's processor cannot take the images of {data.ref} as {mode}",
-                found=str(error),
-                source=f'column "{image_column}" of split "{split}"',
-            ) from error
+        groups = _groups(_image(dataset, split, row, data, mode) for row in rows)
+        made = [prepared(images, split) for images in groups]
+        found = made[0] if len(made) == 1 else {n: torch.cat([p[n] for p in made]) for n in made[0]}
         return {
             name: _fitting(value.float() if value.is_floating_point() else value, size, data)
             for name, value in found.items()
@@ -290,15 +302,32 @@ def channels_of(model: PreTrainedModel, processor: Any) -> int:
     return channels
 
 
-def _image(dataset: Dataset, split: str, row: int, column: str, mode: str, ref: str) -> Any:
-    try:
-        return to_mode(opened(dataset[row][column]), mode)
-    except (OSError, ValueError, SyntaxError, AttributeError, TypeError) as error:
-        raise DataError(
-            f'row {row} of split "{split}" of {ref} holds no image that can be read',
-            found=f"{type(error).__name__}: {error}",
+def _image(dataset: Dataset, split: str, row: int, data: DataSet, mode: str) -> Any:
+    column = data.image_column or ""
+
+    def unreadable(said: str) -> DataError:
+        return DataError(
+            f'row {row} of split "{split}" of {data.ref} holds no image that can be read',
+            found=said,
             source=f'column "{column}"',
-        ) from error
+        )
+
+    with refusing(unreadable):
+        declared = getattr(dataset.features[column], "mode", None)
+        return to_mode(open_picture(dataset[row][column], data.place, declared), mode)
+
+
+def _groups(images: Iterable[Any]) -> Iterator[list[Any]]:
+    """Images that are prepared together: all, unless they are too large for that."""
+    group: list[Any] = []
+    pixels = 0
+    for image in images:
+        pixels += image.width * image.height
+        if pixels > BATCH_PIXELS and group:
+            yield group
+            group, pixels = [], image.width * image.height
+        group.append(image)
+    yield group
 
 
 def _fitting(inputs: Tensor, size: int | None, data: DataSet) -> Tensor:

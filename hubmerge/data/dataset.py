@@ -6,7 +6,6 @@ be given instead, and whatever cannot be found is refused with a list of what is
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,8 +26,12 @@ from hubmerge.data.columns import (
     listed,
     require_columns,
 )
+from hubmerge.data.data_files import check_files, check_folder
 from hubmerge.data.empty_rows import EmptyRows, empty_rows, unlabelled
+from hubmerge.data.pictures import NOWHERE, Place, undecoded
 from hubmerge.errors import DataError, HubmergeError, ResourceError
+from hubmerge.utils.foreign import exhausted
+from hubmerge.utils.lfs import FETCH, is_pointer_file
 from hubmerge.utils.progress import is_quiet
 
 if TYPE_CHECKING:
@@ -62,6 +65,8 @@ class DataSet:
     notes: tuple[str, ...] = ()
     """What a reader of the report should know of how this was found."""
     text_column: str | None = None
+    place: Place = NOWHERE
+    """Where files that rows name may lie."""
     left_out: Mapping[str, frozenset[int]] = field(default_factory=dict)
     """Split -> numbers of its rows that say nothing."""
 
@@ -93,18 +98,20 @@ def open_data(
     inputs: Collection[str] = (IMAGE, FEATURE),
     labels: bool = True,
     labelled: bool = True,
+    within: Path | None = None,
 ) -> DataSet:
     """Open what `load_dataset` (README configs, parquet, csv, image folders) or `save_to_disk`
     left in `folder`. `ref` is its name in errors. inputs: the kinds of columns that models take,
     of which one is enough. labels: whether a column says what is right; texts say themselves what
-    follows. labelled: whether rows without labels are refused.
+    follows. labelled: whether rows without labels are refused. within: where links in the folder
+    may lead; None: anywhere, as in a folder of the user's own.
 
     Evaluation split: test, else validation, else the only one; one whose labels are all kept
     secret is passed over. Calibration split: train. Validation split: validation, if it is
     neither of those. Columns: see `columns.py`.
     Raises: DataError; ResourceError, if the disk is full.
     """
-    known, opened_config = _read(Path(folder), ref, config)
+    known, opened_config, place = _read(Path(folder), ref, config, within)
     for asked in (split, calibration_split):
         if asked is not None:
             _known_split(asked, known, ref)
@@ -155,6 +162,7 @@ def open_data(
         label_column=columns.label,
         notes=notes,
         text_column=columns.text,
+        place=place,
         left_out={name: found.rows for name, found in empty.items() if found.rows},
     )
 
@@ -227,18 +235,23 @@ class _Columns:
             return None
 
 
-def _read(folder: Path, ref: str, config: str | None) -> tuple[dict[str, Dataset], str | None]:
-    """Every split in `folder`, and the configuration opened."""
+def _read(
+    folder: Path, ref: str, config: str | None, within: Path | None
+) -> tuple[dict[str, Dataset], str | None, Place]:
+    """Every split in `folder`, the configuration opened, and where its files may lie."""
     import datasets
 
     if not folder.is_dir():
         raise DataError(f"there is no data set folder {folder}", source=ref)
     folder = folder.resolve()
+    check_folder(folder, ref, within)
+    _refuse_pointers(folder, ref)
     with _refusing(ref), _bars():
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
             found, name = datasets.load_from_disk(str(folder)), None
         else:
             name = _config(folder, ref, config)
+            check_files(datasets.load_dataset_builder(str(folder), name), folder, ref, within)
             found = datasets.load_dataset(str(folder), name=name)
     if name is None and config is not None:
         raise DataError(
@@ -248,10 +261,21 @@ def _read(folder: Path, ref: str, config: str | None) -> tuple[dict[str, Dataset
     splits = (
         found if isinstance(found, datasets.DatasetDict) else {str(found.split or "train"): found}
     )
-    splits = {str(split): rows for split, rows in splits.items() if len(rows)}
+    splits = {str(split): undecoded(rows) for split, rows in splits.items() if len(rows)}
     if not splits:
         raise DataError(f"{ref} has no rows")
-    return splits, name
+    return splits, name, Place(folder, within)
+
+
+def _refuse_pointers(folder: Path, ref: str) -> None:
+    """Raises: DataError, if a file is only a pointer of git-lfs. Looked for here, because readers
+    of each format stumble over them in their own way."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and is_pointer_file(path):
+            name = path.relative_to(folder).as_posix()
+            raise DataError(
+                f"{name} of {ref} is a git-lfs pointer, not the file itself", hint=FETCH
+            )
 
 
 def _config(folder: Path, ref: str, config: str | None) -> str:
@@ -309,14 +333,14 @@ def _refusing(ref: str) -> Iterator[None]:
         yield
     except HubmergeError:
         raise
-    except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, OSError) and (
-                cause.errno == errno.ENOSPC or "disk space" in str(cause)
-            ):
-                raise ResourceError(f"no disk space to open {ref}", found=str(cause)) from error
-            last, cause = cause, cause.__cause__
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # panics of compiled code are no Exception
+        if (lack := exhausted(error)) is not None or "disk space" in str(error):
+            raise lack or ResourceError(f"no disk space to open {ref}", found=str(error)) from error
+        last: BaseException = error
+        while last.__cause__ is not None:
+            last = last.__cause__
         raise DataError(
             f"{ref} cannot be opened as a data set",
             found=f"{type(last).__name__}: {last}",

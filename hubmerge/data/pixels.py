@@ -9,8 +9,7 @@ Modes: https://pillow.readthedocs.io/en/stable/handbook/concepts.html#modes
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,23 +26,6 @@ BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
 """Numbers of TIFF's tags. Source: TIFF 6.0 (1992), sections 4, 8 and 19."""
 
 WHITE_IS_ZERO, UNSIGNED = 0, 1
-
-
-def opened(cell: Any) -> Image:
-    """The picture in a row: decoded already, or the bytes of a file, by themselves or in a struct.
-
-    Raises: OSError and others of Pillow's, if these are no picture; TypeError, if there are none.
-    """
-    import PIL.Image
-    from PIL import ImageOps
-
-    content = cell.get("bytes") if isinstance(cell, dict) else cell
-    if not isinstance(content, bytes):
-        if content is None:
-            raise TypeError("there is none")
-        found: Image = content
-        return found
-    return ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(content)))
 
 
 def to_mode(image: Image, mode: str) -> Image:

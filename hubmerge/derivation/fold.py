@@ -53,7 +53,8 @@ class Folder:
             outside = any(name not in inside for name in names)
             homes[key] = next(iter(found.values())) if len(found) == 1 and not outside else None
         for key, home in homes.items():
-            if home is None:
+            fixed = self.leaf[key].why is not None  # named anew by every copy that it stands in
+            if home is None and (not fixed or any(n not in inside for n in self.along[key])):
                 self._declare(shared.names, shared.spaces, key, self.lines, shared=True)
         for copy in copies:
             copy.names = dict(shared.names)
@@ -61,7 +62,8 @@ class Folder:
             own = {n: self.lines[n] for n in self._full(copy)}
             for axes in copy.lines.values():
                 for leaf in (each for axis in axes for each in leaves(axis)):
-                    if homes[leaf.key] is copy and leaf.key not in copy.names:
+                    own_leaf = homes[leaf.key] is copy or leaf.why is not None
+                    if own_leaf and leaf.key not in copy.names:
                         self._declare(copy.names, taken, leaf.key, own, reserved=shared.spaces)
             copy.spaces = taken
         return [shared, *self._blocks(copies, shared)]

@@ -27,6 +27,9 @@ from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs
 from hubmerge.symmetry.permutation import State, permute, random_permutation
 from hubmerge.symmetry.unit_scales import random_scales
 
+LOOKED_UP = "looked up"
+"""In the reason that pins rows of embeddings."""
+
 Place = tuple[Part, str, int]
 """Where a space occurs: part, tensor below it, how many times it occurred there before."""
 
@@ -208,7 +211,7 @@ class _Upgrade:
 
     def _turn(self) -> None:
         """Rotary positions: what stays in order inside queries and keys may be turned in pairs."""
-        for part in self.sheet.parts[1:]:
+        for part in self.sheet.parts:
             fixed = {
                 name
                 for rel in part.lines
@@ -340,7 +343,8 @@ class _Upgrade:
             home = self._home(norm)
             local, front = self._below(home, norm), self._below(home, writer)
             lines = home.lines
-            if local and front and f"{local}.weight" in lines and f"{front}.weight" in lines:
+            here = local and front and f"{local}.weight" in lines and f"{front}.weight" in lines
+            if local and front and here and not self._looked_up(f"{writer}.weight"):
                 fronts.append((home, local, front))
 
         def stand(chosen: Sequence[tuple[Part, str, str]]) -> None:
@@ -353,6 +357,11 @@ class _Upgrade:
         if fronts and not self._try(lambda: stand(fronts), *(norm for _, norm, _ in fronts)):
             for each in fronts:
                 self._try(lambda each=each: stand([each]), each[1])  # type: ignore[misc]
+
+    def _looked_up(self, tensor: str) -> bool:
+        """Whether rows of a tensor are looked up, as of an embedding."""
+        rows = self.found.axes.get(tensor, [])
+        return any(LOOKED_UP in (atom.why or "") for dim in rows[:1] for atom in atoms(dim))
 
 
 def _eps(module: Any) -> float | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass, replace
 
+from hubmerge.errors.printable import printable
 from hubmerge.errors.wording import PYTHON, Wording, render
 
 
@@ -52,13 +53,15 @@ class Message:
         )
 
     def __str__(self) -> str:
-        lines = [self.what]
+        """Safe to print, whatever it quotes: no quoted line can pass for one of its own."""
+        first, *rest = self.what.splitlines() or [""]
+        lines = [first, *(" " * 9 + line for line in rest)]
         for label, text in (("found", self.found), ("from", self.source), ("try", self.hint)):
             if text:
-                first, *rest = text.splitlines()
+                first, *rest = text.splitlines() or [""]
                 lines.append(f"  {label + ':':<7}{first}")
                 lines.extend(" " * 9 + line for line in rest)
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
 
 class HubmergeError(Exception):
@@ -206,7 +209,7 @@ class NotFoundError(HubmergeError):
 
 
 class AccessError(HubmergeError):
-    """The Hub knows the repository but not this caller: gated, private, wrong token, no write."""
+    """Known but not to this caller: gated, private, wrong token, no write; an unreadable file."""
 
     exit_code = 21
 

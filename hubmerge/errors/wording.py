@@ -98,16 +98,17 @@ def render(text: str, wording: Wording) -> str:
             if kind == "leave out":
                 return wording.leave_out(values)
             return wording.actions[name].replace("{}", values[0])
-        except (
-            ValueError,
-            TypeError,
-            KeyError,
-            IndexError,
-            RecursionError,
-        ):  # no mark of ours, but part of a quoted text
+        except Exception:  # no mark of ours, but part of a quoted text
             return mark[0]
 
     return _MARK.sub(worded, text)
+
+
+def quoted(text: str, most: int = 80) -> str:
+    """What was given, in quotes; of a long text its beginning, and how long it is."""
+    if len(text) <= most:
+        return repr(text)
+    return f"{text[:40]!r}... ({len(text):,} characters)"
 
 
 def listed(items: Sequence[str], last: str = "or") -> str:

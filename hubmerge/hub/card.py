@@ -11,9 +11,9 @@ from hubmerge.errors import DataError
 from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.licence import ParentLicence
 from hubmerge.hub.source import Source
+from hubmerge.utils.limits import FRONT_MATTER_BYTES
+from hubmerge.utils.untrusted import Unreadable, open_regular
 from hubmerge.utils.untrusted_yaml import (
-    FRONT_MATTER_BYTES,
-    UnreadableYamlError,
     front_matter,
     read_yaml,
 )
@@ -41,12 +41,11 @@ def read_card(source: Source) -> dict[str, Any]:
     """Front matter of the README; empty if there is none or it cannot be read."""
     if README not in file_sizes(source):
         return {}
-    with fetch_file(source, README).open("rb") as file:
-        text = file.read(FRONT_MATTER_BYTES + 1).decode("utf-8", "replace")
-    block, _ = front_matter(text)
     try:
-        said = read_yaml(block or "")
-    except UnreadableYamlError:  # the card says nothing
+        with open_regular(fetch_file(source, README)) as file:
+            text = file.read(FRONT_MATTER_BYTES + 1).decode("utf-8", "replace")
+        said = read_yaml(front_matter(text)[0] or "")
+    except (Unreadable, OSError):  # the card says nothing
         return {}
     return {str(name): value for name, value in said.items()} if isinstance(said, dict) else {}
 

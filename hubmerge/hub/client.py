@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -35,9 +34,9 @@ from hubmerge.errors import (
     HubUnavailableError,
     NotFoundError,
     RecipeError,
-    ResourceError,
 )
-from hubmerge.errors.wording import action
+from hubmerge.errors.wording import action, quoted
+from hubmerge.utils.foreign import system_error
 from hubmerge.utils.progress import is_quiet
 
 R = TypeVar("R")
@@ -186,12 +185,9 @@ def _translated(error: Exception, ref: str, repo_type: RepoType) -> HubmergeErro
     if isinstance(error, HfHubHTTPError):
         return _refused(error, ref, name)
     if isinstance(error, HFValidationError):
-        return RecipeError(f"{ref!r} is no name of a {name}", found=_first_line(error))
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return ResourceError(
-            "the disk is full", found=str(error), hint="make room, then start it again: it resumes"
-        )
-    return None
+        said = _first_line(error).replace(repr(ref), "it")
+        return RecipeError(f"{quoted(ref)} is no name of a {name}", found=said[:200])
+    return system_error(error)
 
 
 def _missing(ref: str, name: str) -> HubmergeError:

@@ -6,7 +6,6 @@ has it: a generation configuration, a chat template. Whatever stays behind is sa
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import FILES, TEMPLATE, TOKENIZER, padding_of_one
 from hubmerge.tasks import companion_files
 from hubmerge.utils.parent_names import listed, parent_letters
+from hubmerge.utils.untrusted import Unreadable, read_json
 
 GENERATION = "generation_config.json"
 WRITTEN_BY_TOOLS = ("transformers_version", "_from_model_config")
@@ -184,8 +184,8 @@ def _generation(models: Sequence[Described]) -> Iterator[str]:
 
 def _generation_fields(path: Path) -> dict[str, Any]:
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        fields = read_json(path)
+    except (Unreadable, OSError):
         return {"": "no JSON"}
     if not isinstance(fields, dict):
         return {"": "no JSON object"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.utils import tqdm as HubBar
 
-from hubmerge.errors import WeightsError
+from hubmerge.errors import DataError, WeightsError
 from hubmerge.hub.client import ask, bars, cache_folder, client, endpoint
 from hubmerge.hub.layout import model_files, read_header
 from hubmerge.hub.source import Source, folder_files
 from hubmerge.utils.events import Progress, emit, is_heard
+from hubmerge.utils.limits import most_bytes
 
 
 def file_sizes(source: Source) -> dict[str, int]:
@@ -35,9 +37,24 @@ def _remote_sizes(source: Source, _hub: str) -> tuple[tuple[str, int], ...]:
         api = client()
         see = api.model_info if source.repo_type == "model" else api.dataset_info
         info = see(source.id, revision=source.sha, files_metadata=True)
+        for entry in info.siblings or []:
+            if not _is_safe(entry.rfilename):
+                raise refusal(source, "it holds a file of no plain name", repr(entry.rfilename))
         return [(entry.rfilename, entry.size or 0) for entry in info.siblings or []]
 
     return tuple(sorted(ask(look, source.ref, source.repo_type)))
+
+
+def _is_safe(name: str) -> bool:
+    """Whether it is a path below a folder, and nothing that acts on a terminal."""
+    parts = name.split("/")
+    return name.isprintable() and "\\" not in name and not {"", ".", ".."} & set(parts)
+
+
+def refusal(source: Source, what: str, found: str) -> WeightsError | DataError:
+    """The error for a repository that cannot be used as it is."""
+    kind = WeightsError if source.repo_type == "model" else DataError
+    return kind(f"{source.ref} cannot be used: {what}", found=found)
 
 
 def fetch_file(source: Source, name: str) -> Path:
@@ -47,6 +64,9 @@ def fetch_file(source: Source, name: str) -> Path:
     """
     if source.folder is not None:
         return source.folder / name
+    size = file_sizes(source).get(name, 0)
+    if size > (most := most_bytes(name)):
+        raise refusal(source, f"{name} has {size:,} bytes", f"at most {most:,} are read")
 
     def download() -> Path:
         with bars():
@@ -63,6 +83,23 @@ def fetch_file(source: Source, name: str) -> Path:
     return ask(download, source.ref, source.repo_type)
 
 
+def fetched_apart(source: Source, name: str) -> bytes:
+    """The content of a small file on the Hub, which is not kept. Raises: as `fetch_file`."""
+
+    def download() -> bytes:
+        with tempfile.TemporaryDirectory(prefix="hubmerge-") as place, bars():
+            path = client().hf_hub_download(
+                source.id,
+                name,
+                revision=source.sha,
+                repo_type=source.repo_type,
+                local_dir=place,
+            )
+            return Path(path).read_bytes()
+
+    return ask(download, source.ref, source.repo_type)
+
+
 def needed_files(source: Source, *, code: bool = False) -> list[str]:
     """Names of the files `fetch` brings: all that a model loads, or all files of a data set.
 
@@ -71,9 +108,7 @@ def needed_files(source: Source, *, code: bool = False) -> list[str]:
     names = list(file_sizes(source))
     if source.repo_type == "dataset":
         return [name for name in names if not name.endswith(".py")]
-    return model_files(
-        names, lambda name: fetch_file(source, name).read_text(), source.ref, code=code
-    )
+    return model_files(names, lambda name: fetch_file(source, name), source.ref, code=code)
 
 
 def fetch(source: Source, *, code: bool = False) -> Path:

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from huggingface_hub.errors import SafetensorsParsingError
 from huggingface_hub.utils import SafetensorsFileMetadata
 
-from hubmerge.errors import WeightsError
-from hubmerge.hub.client import ask, client
-from hubmerge.hub.fetch import fetch_file, file_sizes
+from hubmerge.hub.client import ask, client, endpoint
+from hubmerge.hub.fetch import fetch_file, fetched_apart, file_sizes
 from hubmerge.hub.layout import (
     FLOATING,
     TensorHeader,
+    checked_header,
+    no_safetensors,
     read_header,
     stored_dtype,
     truncated,
     weight_files,
 )
+from hubmerge.hub.other_formats import pointer
 from hubmerge.hub.source import Source
+from hubmerge.utils.foreign import said
+from hubmerge.utils.lfs import POINTER_BYTES, is_pointer
+
+_DAMAGED = (
+    SafetensorsParsingError,
+    RecursionError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    IndexError,
+)
+"""What the client ends with at a header that is none."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +67,7 @@ def weights_header(source: Source) -> WeightsHeader:
     AccessError, HubUnavailableError.
     """
     sizes = file_sizes(source)
-    names = weight_files(sizes, lambda name: fetch_file(source, name).read_text(), source.ref)
+    names = weight_files(sizes, lambda name: fetch_file(source, name), source.ref)
     files = [name for name in names if name.endswith(".safetensors")]
     tensors: dict[str, TensorHeader] = {}
     for name in files:
@@ -63,24 +79,43 @@ def weights_header(source: Source) -> WeightsHeader:
 def _header(source: Source, name: str, size: int) -> dict[str, TensorHeader]:
     if source.folder is not None:
         return read_header(source.folder / name)
+    return dict(_remote_header(source, name, size, endpoint()))
+
+
+@lru_cache(maxsize=256)
+def _remote_header(
+    source: Source, name: str, size: int, _hub: str
+) -> tuple[tuple[str, TensorHeader], ...]:
+    """Asked once: what a commit of one Hub holds does not change."""
 
     def look() -> dict[str, TensorHeader]:
         try:
             found = client().parse_safetensors_file_metadata(source.id, name, revision=source.sha)
-        except SafetensorsParsingError as error:
-            raise WeightsError(
-                f"{name} is no safetensors file", found=str(error), source=source.ref
-            ) from error
-        promised = _least_bytes(found)
+        except _DAMAGED as error:  # the client reads a header as it comes
+            if size <= POINTER_BYTES and is_pointer(fetched_apart(source, name)):
+                raise pointer(name, source.ref) from error
+            raise no_safetensors(name, source.ref, said(error)) from error
+        if not _is_text(found.metadata):
+            raise no_safetensors(name, source.ref, "__metadata__ that is no text")
+        header, data = checked_header(found.tensors, name, source.ref)
+        promised = _least_bytes(found, data)
         if size < promised:
             raise truncated(name, source.ref, f"{size} bytes, its header promises {promised}")
-        return {k: TensorHeader(t.dtype, tuple(t.shape)) for k, t in found.tensors.items()}
+        return header
 
-    return ask(look, source.ref)
+    return tuple(ask(look, source.ref).items())
 
 
-def _least_bytes(header: SafetensorsFileMetadata) -> int:
+def _is_text(metadata: Any) -> bool:
+    return metadata is None or (
+        isinstance(metadata, dict) and all(isinstance(said, str) for said in metadata.values())
+    )
+
+
+def _least_bytes(header: SafetensorsFileMetadata, data: int) -> int:
     """The size a file with this header has at the least, its header written as tersely as can be.
+
+    data: bytes of its tensors.
 
     Format: https://huggingface.co/docs/safetensors/index#format
     """
@@ -90,6 +125,6 @@ def _least_bytes(header: SafetensorsFileMetadata) -> int:
     }
     if header.metadata:
         entries["__metadata__"] = header.metadata
-    terse = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
-    data = max((t.data_offsets[1] for t in header.tensors.values()), default=0)
-    return 8 + len(terse) + data
+    terse = json.dumps(entries, separators=(",", ":"), ensure_ascii=False)
+    written = terse.encode("utf-8", "surrogatepass")
+    return 8 + len(written) + data

@@ -16,17 +16,24 @@ from typing import Any
 from hubmerge.errors import WeightsError
 from hubmerge.hub.config_fields import without_empty
 from hubmerge.hub.layout import CONFIG, PROCESSOR
+from hubmerge.hub.other_formats import refuse_pointer
 from hubmerge.hub.tokenizer import TOKENIZER
+from hubmerge.utils import untrusted
+from hubmerge.utils.foreign import system_error
+from hubmerge.utils.untrusted import Unreadable
 
 Fields = dict[str, Any]
 
 
 def read_json(path: Path, ref: str) -> Fields:
     """The fields in one file of the model `ref`. Raises: WeightsError."""
+    refuse_pointer(path)
     try:
-        fields = json.loads(path.read_text())
-    except ValueError as error:
+        fields = untrusted.read_json(path)
+    except Unreadable as error:
         raise WeightsError(f"{path.name} of {ref} is no JSON", found=str(error)) from error
+    except OSError as error:
+        raise system_error(error) or error from error
     if not isinstance(fields, dict):
         raise WeightsError(f"{path.name} of {ref} is no JSON object", found=type(fields).__name__)
     return fields

@@ -8,12 +8,21 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from hubmerge.errors import WeightsError
+from safetensors import safe_open
+
+from hubmerge.errors import HubmergeError, WeightsError
+from hubmerge.hub.other_formats import conversion, other_format, refuse_pointer
 from hubmerge.tasks import companion_files
+from hubmerge.utils.foreign import refusing, system_error
+from hubmerge.utils.limits import HEADER_BYTES, INDEX_BYTES
+from hubmerge.utils.untrusted import Unreadable, open_regular, parse_json, read_json
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"
@@ -39,6 +48,11 @@ DTYPES = {
 }
 """Dtypes in a safetensors header that a model here may be stored in -> their names in torch."""
 
+BITS = {**dict.fromkeys(("F64", "I64", "U64"), 64), **dict.fromkeys(("F32", "I32", "U32"), 32)}
+BITS |= {**dict.fromkeys(("F16", "BF16", "I16", "U16"), 16), **dict.fromkeys(("BOOL", "U8"), 8)}
+BITS |= {**dict.fromkeys(("I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 8), "C64": 64, "F4": 4}
+"""Dtypes of the format -> bits of an element."""
+
 FLOATING = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 """Those for floating-point numbers -> bytes of an element."""
 
@@ -49,7 +63,7 @@ class TensorHeader:
 
     dtype: str
     shape: tuple[int, ...]
-    offset: int = 0
+    offset: int = field(default=0, compare=False)
 
     @property
     def numel(self) -> int:
@@ -57,16 +71,19 @@ class TensorHeader:
         return math.prod(self.shape)
 
 
-def weight_files(names: Collection[str], read: Callable[[str], str], ref: str) -> list[str]:
+def weight_files(names: Collection[str], find: Callable[[str], Path | str], ref: str) -> list[str]:
     """The safetensors files transformers would load, with their index if there is one.
 
-    names: all files of the repository. read: the text of one of them.
+    names: all files of the repository. find: where one of them lies here, or its text.
     Raises: WeightsError, if there are none, only pickles, or a shard is missing.
     """
     if WEIGHTS in names:
         return [WEIGHTS]
     if INDEX in names:
-        shards = sorted(set(_weight_map(read(INDEX), ref).values()))
+        index = find(INDEX)
+        if isinstance(index, Path):
+            refuse_pointer(index)
+        shards = sorted(set(_weight_map(index, ref).values()))
         if missing := [shard for shard in shards if shard not in names]:
             raise WeightsError(
                 f"{ref} lacks {', '.join(missing)}",
@@ -74,11 +91,11 @@ def weight_files(names: Collection[str], read: Callable[[str], str], ref: str) -
                 hint="upload the missing shards, or save the model again in one piece",
             )
         return [INDEX, *shards]
-    raise _no_weights(names, ref)
+    raise _no_weights(names, find, ref)
 
 
 def model_files(
-    names: Collection[str], read: Callable[[str], str], ref: str, *, code: bool = False
+    names: Collection[str], find: Callable[[str], Path], ref: str, *, code: bool = False
 ) -> list[str]:
     """Sorted names of everything loading needs; python files only with `code`.
 
@@ -86,41 +103,93 @@ def model_files(
     """
     chosen = {CONFIG, *companion_files()}.intersection(names)
     chosen.update(name for name in names if name.startswith(f"{TEMPLATES}/"))
-    chosen.update(weight_files(names, read, ref))
+    chosen.update(weight_files(names, find, ref))
     if code:
         chosen.update(name for name in names if name.endswith(".py"))
     return sorted(chosen)
 
 
 def read_header(path: Path) -> dict[str, TensorHeader]:
-    """Names, dtypes and shapes in a safetensors file, which must be as long as it says.
+    """Names, dtypes and shapes in a safetensors file, which safetensors itself finds whole.
 
     Format: https://huggingface.co/docs/safetensors/index#format
-    Raises: WeightsError, if the file is truncated, too long or no safetensors file.
+    Raises: WeightsError, if the file is truncated, too long or no safetensors file; AccessError.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        prefix = file.read(8)
-        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else size
-        if length > size - 8:
-            raise truncated(path.name, str(path), f"{size} bytes, fewer than its header alone")
-        try:
-            entries = json.loads(file.read(length))
-            entries.pop("__metadata__", None)
-            promised = 8 + length + max((e["data_offsets"][1] for e in entries.values()), default=0)
-            header = {
-                name: TensorHeader(
-                    entry["dtype"], tuple(entry["shape"]), 8 + length + entry["data_offsets"][0]
-                )
-                for name, entry in entries.items()
-            }
-        except (ValueError, AttributeError, KeyError, TypeError) as error:
-            raise WeightsError(
-                f"{path.name} is no safetensors file", found=str(error), source=str(path)
-            ) from error
-    if promised != size:
-        raise truncated(path.name, str(path), f"{size} bytes, its header promises {promised}")
+    try:
+        with open_regular(path) as file:
+            size, prefix = path.stat().st_size, file.read(8)
+            length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else size
+    except Unreadable as error:
+        raise no_safetensors(path.name, str(path), str(error)) from error
+    except OSError as error:
+        raise system_error(error) or error from error
+    refuse_pointer(path)
+    if length > HEADER_BYTES:
+        raise no_safetensors(path.name, str(path), f"a header of {length:,} bytes")
+    if length > size - 8:
+        raise truncated(path.name, str(path), f"{size} bytes, fewer than its header alone")
+    with refusing(partial(_damaged, path, size, length)), safe_open(path, "np") as opened:
+        opened.keys()  # safetensors has compared every entry with the file by now
+    return {
+        name: TensorHeader(at["dtype"], tuple(at["shape"]), 8 + length + at["data_offsets"][0])
+        for name, at in _entries(path, length).items()
+    }
+
+
+def _entries(path: Path, length: int) -> dict[str, Any]:
+    """What the header says of each tensor."""
+    with open_regular(path) as file:
+        header = json.loads(file.read(8 + length)[8:])
+    header.pop("__metadata__", None)
     return header
+
+
+def _damaged(path: Path, size: int, length: int, said: str) -> WeightsError:
+    """The error for what safetensors does not read: a file of another length, or no such file."""
+    with suppress(Exception):  # it is damaged, in whatever way
+        places = [each["data_offsets"] for each in _entries(path, length).values()]
+        promised = 8 + length + max((place[1] for place in places), default=0)
+        if promised != size:
+            return truncated(path.name, str(path), f"{size} bytes, its header promises {promised}")
+    return no_safetensors(path.name, str(path), said)
+
+
+def checked_header(
+    tensors: Mapping[str, Any], name: str, source: str
+) -> tuple[dict[str, TensorHeader], int]:
+    """The tensors of a header that was read from afar, by the format's own rules; and their bytes.
+
+    tensors: name -> what has `dtype`, `shape` and `data_offsets`.
+    Raises: WeightsError, if they are no such things, overlap, or leave gaps.
+    """
+    found: dict[str, TensorHeader] = {}
+    places: list[tuple[int, int]] = []
+    for each, said in tensors.items():
+        dtype, shape, place = said.dtype, said.shape, said.data_offsets
+        if not (isinstance(dtype, str) and _counts(shape) and _counts(place) and len(place) == 2):
+            raise no_safetensors(name, source, f"{each!r} is {dtype!r}, {shape!r} at {place!r}")
+        header = TensorHeader(dtype, tuple(shape))
+        if dtype in BITS and header.numel * BITS[dtype] != 8 * (place[1] - place[0]):
+            raise no_safetensors(name, source, f"{each!r}: {dtype} {shape!r} is not at {place!r}")
+        found[each] = header
+        places.append((place[0], place[1]))
+    end = 0
+    for first, last in sorted(places):
+        if first != end or last < first:
+            raise no_safetensors(name, source, f"tensors overlap or leave gaps at byte {first:,}")
+        end = last
+    return found, end
+
+
+def _counts(numbers: Any) -> bool:
+    return isinstance(numbers, list | tuple) and all(
+        isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**63 for n in numbers
+    )
+
+
+def no_safetensors(name: str, source: str, found: str) -> WeightsError:
+    """The error for a file that is none."""
+    return WeightsError(f"{name} is no safetensors file", found=found, source=source)
 
 
 def truncated(name: str, source: str, found: str) -> WeightsError:
@@ -152,29 +221,39 @@ def stored_dtype(header: dict[str, TensorHeader], ref: str) -> str:
     return DTYPES[max(elements, key=lambda dtype: (elements[dtype], FLOATING[dtype]))]
 
 
-def _weight_map(text: str, ref: str) -> dict[str, str]:
+def _weight_map(index: Path | str, ref: str) -> dict[str, str]:
     try:
-        mapping = json.loads(text)["weight_map"]
+        said = parse_json(index) if isinstance(index, str) else read_json(index, INDEX_BYTES)
+        mapping = said["weight_map"]
         names = list(mapping.values())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{INDEX} of {ref} cannot be read", found=str(error)) from error
-    if bad := [name for name in names if not isinstance(name, str) or "/" in name or ".." in name]:
+    if bad := [name for name in names if not _is_plain(name)]:
         raise WeightsError(f"{INDEX} of {ref} names a file outside of it", found=repr(bad[0]))
     return mapping
 
 
-def _no_weights(names: Collection[str], ref: str) -> WeightsError:
-    if "adapter_config.json" in names:
-        return WeightsError(
-            f"{ref} is an adapter, not a whole model",
-            hint="merge the adapter into its base model first (peft: `merge_and_unload`)",
-        )
+def _is_plain(name: object) -> bool:
+    """Whether it names a file beside the index."""
+    return (
+        isinstance(name, str)
+        and name.isprintable()
+        and not {"/", "\\"} & set(name)
+        and (".." not in name)
+    )
+
+
+def _no_weights(
+    names: Collection[str], find: Callable[[str], Path | str], ref: str
+) -> HubmergeError:
+    if (error := other_format(names, find, ref)) is not None:
+        return error
     if others := sorted(name for name in names if name.endswith(PICKLES)):
         return WeightsError(
             f"{ref} has no safetensors weights",
             found=", ".join(others[:5]) + ": pickled weights can run code, so they are not opened",
             hint="convert once, where you trust the file:\n"
-            "CLASS.from_pretrained(ID).save_pretrained(DIR), CLASS being the one its card names\n"
+            f"{conversion(find, names, ref)}\n"
             "or ask for it at https://huggingface.co/spaces/safetensors/convert",
         )
     return WeightsError(

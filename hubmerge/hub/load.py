@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from transformers.dynamic_module_utils import get_class_from_dynamic_module
 from transformers.utils import logging as transformers_logging
 
 import hubmerge.models  # noqa: F401  registers the MLP head with the Auto classes
-from hubmerge.errors import FamilyError, NotFoundError, RemoteCodeError, WeightsError
-from hubmerge.errors.wording import option
+from hubmerge.errors import FamilyError, NotFoundError, WeightsError
+from hubmerge.hub.config_limits import ANYTHING, Stored, refuse_code, refuse_nonsense
 from hubmerge.hub.fetch import fetch, fetch_file, file_sizes
+from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.json_files import read_json, readable
 from hubmerge.hub.layout import (
     CONFIG,
@@ -35,14 +36,20 @@ from hubmerge.hub.layout import (
     stored_dtype,
     weight_files,
 )
-from hubmerge.hub.processors import refuse_misfit
+from hubmerge.hub.other_formats import refuse_other, timm
+from hubmerge.hub.processors import refuse_misfit, refuse_senseless
 from hubmerge.hub.source import Source, folder_files, resolve
 from hubmerge.hub.stored_names import model_dtypes, reset_counters, without_counters
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TEMPLATE, TOKENIZER, load_tokenizer
+from hubmerge.models.building import building_at_most
 from hubmerge.tasks import Task, task_of
 from hubmerge.utils.checked_calls import checked
+from hubmerge.utils.foreign import refusing
+from hubmerge.utils.limits import LARGEST_WEIGHT, MODEL_FILES
 
+ADAPTER = "adapter_config.json"
+"""What makes transformers load another model first."""
 SHOWN = 5
 """Tensor names quoted in an error."""
 
@@ -58,6 +65,8 @@ class Description:
     """Where its own python files lie; None unless they may be run."""
     tokenizer: Any | None = None
     """Of a model that reads texts."""
+    header: WeightsHeader | None = None
+    """Of its weights; None where only the configuration was asked for."""
 
 
 @dataclass(repr=False)
@@ -106,14 +115,19 @@ def labels_of(config: PreTrainedConfig) -> dict[int, str]:
     return {index: labels[index] for index in sorted(labels)}
 
 
-def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
-    """Configuration and processor or tokenizer, without the weights.
+def describe(
+    source: Source, *, trust_remote_code: bool = False, weightless: bool = False
+) -> Description:
+    """Configuration, processor or tokenizer, and the headers of the weights, which bound them.
 
+    weightless: leave out the headers; the model may be as large as any.
     Raises: NotFoundError, if there is no config.json; RemoteCodeError; FamilyError, for a model
-    type transformers does not know; WeightsError, for a configuration that cannot be read.
+    type transformers does not know; WeightsError, for a configuration that cannot be read, or does
+    not belong to its weights; as `weights_header`.
     """
     names = list(file_sizes(source))
     if CONFIG not in names:
+        refuse_other(names, lambda name: fetch_file(source, name), source.ref)
         raise NotFoundError(
             f"{source.ref} is no transformers model: it has no {CONFIG}",
             found=", ".join(names[:SHOWN]) or "an empty repository",
@@ -125,6 +139,9 @@ def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
     folder = fetch_file(source, CONFIG).parent
     tokenizer = [fetch_file(source, name) for name in names if _is_tokenizer(name)]
     with readable(folder, source.ref) as place:
+        fields = _fields(place, source.ref, trust_remote_code)
+        header = None if weightless else _header(source, names)
+        refuse_nonsense(fields, ANYTHING if header is None else Stored.of(header), source.ref)
         config = _config(place, source.ref, trust_remote_code)
         task = task_of(config)
         return Description(
@@ -135,7 +152,19 @@ def describe(source: Source, *, trust_remote_code: bool = False) -> Description:
             _tokenizer(place, source.ref, config, trust_remote_code)
             if tokenizer and _takes_texts(task)
             else None,
+            header,
         )
+
+
+def _header(source: Source, names: Collection[str]) -> WeightsHeader:
+    found = weights_header(source)
+    if ADAPTER in names:
+        raise WeightsError(
+            f"{source.ref} holds {ADAPTER} beside its weights",
+            found="transformers would load the base that it names instead",
+            hint=f"remove {ADAPTER}, if the weights are whole",
+        )
+    return found
 
 
 def _takes_texts(task: Task | None) -> bool:
@@ -145,7 +174,7 @@ def _takes_texts(task: Task | None) -> bool:
 
 def load_config(source: Source, *, trust_remote_code: bool = False) -> PreTrainedConfig:
     """The configuration alone. Raises: as `describe`."""
-    return describe(source, trust_remote_code=trust_remote_code).config
+    return describe(source, trust_remote_code=trust_remote_code, weightless=True).config
 
 
 @checked
@@ -159,8 +188,9 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
     description = describe(source, trust_remote_code=trust_remote_code)
     folder = fetch(source, code=trust_remote_code)
     kind = model_class(description.config, description.code_folder)
+    assert description.header is not None
     loader: Any = kind  # whose annotation leaves out the loading info
-    with calm():
+    with calm(), made_of(description):
         model, found = loader.from_pretrained(
             folder,
             config=description.config,
@@ -217,7 +247,8 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
     remote = [path for path in auto_map.values() if isinstance(path, str)]
     for path in remote if code_folder else []:
         if path.rpartition(".")[2] == name:
-            return get_class_from_dynamic_module(path, str(code_folder))
+            with refusing(partial(_stale, path)):
+                return get_class_from_dynamic_module(path, str(code_folder))
     builtin = getattr(transformers, name, None) if name else None
     if isinstance(builtin, type) and issubclass(builtin, PreTrainedModel):
         return builtin
@@ -229,6 +260,37 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
         found=f'"architectures" in {CONFIG}, model_type {config.model_type!r}',
         hint="it is a class of transformers, or one registered with its Auto classes",
     )
+
+
+def _stale(path: str, said: str) -> WeightsError:
+    return WeightsError(
+        f"the code that {CONFIG} names cannot be used: {path}",
+        found=said,
+        hint='"auto_map" may be older than the repository, or meant for another transformers',
+    )
+
+
+@contextmanager
+def made_of(description: Description) -> Iterator[None]:
+    """Inside, a model of that configuration is made: no larger than what is stored, or refused.
+
+    Raises: WeightsError.
+    """
+    ref, header = description.source.ref, description.header
+    stored = ANYTHING if header is None else Stored.of(header)
+
+    def larger(found: str) -> WeightsError:
+        return WeightsError(
+            f"{CONFIG} of {ref} asks for more than its weights hold",
+            found=found,
+            hint="it does not belong to these weights, or weights are missing",
+        )
+
+    def unusable(said: str) -> WeightsError:
+        return WeightsError(f"no model can be made of the {CONFIG} of {ref}", found=said)
+
+    with refusing(unusable), building_at_most(stored.tensors, stored.elements, larger):
+        yield
 
 
 def skeleton(config: PreTrainedConfig, code_folder: Path | None = None) -> PreTrainedModel:
@@ -285,7 +347,9 @@ def refuse_negative_variances(model: PreTrainedModel, ref: str) -> None:
 
 
 def refuse_non_finite(model: PreTrainedModel, ref: str) -> None:
-    """Raises: WeightsError, if a parameter or buffer holds NaN or infinity."""
+    """Raises: WeightsError, if a parameter or buffer holds NaN or infinity, or a parameter a number
+    so large that no output can be computed from it.
+    """
     bad = [
         f"{name} ({int((~torch.isfinite(tensor)).sum())} of {tensor.numel()})"
         for name, tensor in model.state_dict().items()
@@ -297,13 +361,22 @@ def refuse_non_finite(model: PreTrainedModel, ref: str) -> None:
             found=_some(bad),
             hint="its training diverged or its dtype overflowed: take another checkpoint",
         )
+    large = [
+        f"{name} (up to {float(parameter.detach().abs().max()):.3g})"
+        for name, parameter in model.named_parameters()
+        if parameter.numel() and float(parameter.detach().abs().max()) > LARGEST_WEIGHT
+    ]
+    if large:
+        raise WeightsError(
+            f"weights of {ref} are enormous: sums of their products are no numbers in float32",
+            found=_some(large),
+            hint="its training diverged, or the file is damaged: take another checkpoint",
+        )
 
 
 def stored_in(folder: Path) -> dict[str, TensorHeader]:
     """All tensors of the model in `folder`, by their names on disk. Raises: WeightsError."""
-    names = weight_files(
-        folder_files(folder), lambda name: (folder / name).read_text(), str(folder)
-    )
+    names = weight_files(folder_files(folder, MODEL_FILES), lambda name: folder / name, str(folder))
     return {
         name: tensor
         for file in names
@@ -312,12 +385,16 @@ def stored_in(folder: Path) -> dict[str, TensorHeader]:
     }
 
 
-def _config(folder: Path, ref: str, trust_remote_code: bool) -> PreTrainedConfig:
+def _fields(folder: Path, ref: str, trust_remote_code: bool) -> dict[str, Any]:
+    """The configuration as it is written, if it may be used."""
     fields = read_json(folder / CONFIG, ref)
-    _refuse_code(fields, CONFIG, ref, trust_remote_code)
+    refuse_code(fields, CONFIG, ref, trust_remote_code)
     if "quantization_config" in fields:
         raise WeightsError(f"{ref} is quantised", hint="merge the models it was made from")
-    known = fields.get("model_type") in transformers.CONFIG_MAPPING
+    if (error := timm(fields, ref)) is not None:
+        raise error
+    kind = fields.get("model_type")
+    known = isinstance(kind, str) and kind in transformers.CONFIG_MAPPING
     if not known and not ("auto_map" in fields and trust_remote_code):
         raise FamilyError(
             f"transformers {transformers.__version__} does not know the model type of {ref}",
@@ -325,10 +402,22 @@ def _config(folder: Path, ref: str, trust_remote_code: bool) -> PreTrainedConfig
             source=CONFIG,
             hint="a newer transformers may",
         )
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    except Exception as error:  # each model type validates its fields in its own way
-        raise WeightsError(f"{CONFIG} of {ref} cannot be used", found=str(error)) from error
+    return fields
+
+
+def _config(folder: Path, ref: str, trust_remote_code: bool) -> PreTrainedConfig:
+    with _usable(CONFIG, ref):
+        config = AutoConfig.from_pretrained(
+            folder, trust_remote_code=trust_remote_code, local_files_only=True
+        )
+        if str(config._attn_implementation).startswith("flash"):
+            config._attn_implementation = None  # a matter of the machine it was saved on
+    return config
+
+
+def _usable(name: str, ref: str) -> AbstractContextManager[None]:
+    """Inside, whatever transformers stumbles over is a WeightsError about that file."""
+    return refusing(lambda said: WeightsError(f"{name} of {ref} cannot be used", found=said))
 
 
 def _processor(
@@ -338,14 +427,15 @@ def _processor(
     if not (folder / PROCESSOR).is_file():
         return None
     fields = read_json(folder / PROCESSOR, ref)
-    _refuse_code(fields, PROCESSOR, ref, trust_remote_code)
+    refuse_code(fields, PROCESSOR, ref, trust_remote_code)
     images = not any_kind or not {"image_processor_type", "image_mean"}.isdisjoint(fields)
-    try:
-        return (AutoImageProcessor if images else AutoFeatureExtractor).from_pretrained(
+    with _usable(PROCESSOR, ref):
+        processor = (AutoImageProcessor if images else AutoFeatureExtractor).from_pretrained(
             folder, trust_remote_code=trust_remote_code, local_files_only=True
         )
-    except Exception as error:  # as above
-        raise WeightsError(f"{PROCESSOR} of {ref} cannot be used", found=str(error)) from error
+    if images:
+        refuse_senseless(processor, ref)
+    return processor
 
 
 def _is_tokenizer(name: str) -> bool:
@@ -356,18 +446,8 @@ def _tokenizer(
     folder: Path, ref: str, config: PreTrainedConfig, trust_remote_code: bool
 ) -> Any | None:
     if (folder / TOKENIZER).is_file():
-        _refuse_code(read_json(folder / TOKENIZER, ref), TOKENIZER, ref, trust_remote_code)
+        refuse_code(read_json(folder / TOKENIZER, ref), TOKENIZER, ref, trust_remote_code)
     return load_tokenizer(folder, ref, config, trust_remote_code=trust_remote_code)
-
-
-def _refuse_code(fields: dict[str, Any], name: str, ref: str, trust_remote_code: bool) -> None:
-    if fields.get("auto_map") and not trust_remote_code:
-        raise RemoteCodeError(
-            f"{ref} wants to run code of its own",
-            found=f"{name}: auto_map {fields['auto_map']}",
-            hint=f"read that code first; if you trust it: {option('trust_remote_code', True)}",
-            field="trust_remote_code",
-        )
 
 
 def _registered(config_class: type[PreTrainedConfig]) -> Iterator[type[PreTrainedModel]]:

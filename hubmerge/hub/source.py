@@ -12,23 +12,38 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
 from hubmerge.errors import HubmergeError, NotFoundError, RecipeError
-from hubmerge.errors.wording import option
-from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint, translate
+from hubmerge.errors.wording import add, option, quoted
+from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint
 from hubmerge.hub.known_folders import known_folders
 from hubmerge.hub.layout import CONFIG, model_files
+from hubmerge.hub.other_formats import refuse_other
+from hubmerge.utils.foreign import system_error
 from hubmerge.utils.in_memory import is_in_memory
+from hubmerge.utils.limits import DATA_FILES, MODEL_FILES
 from hubmerge.utils.pinned_refs import CONTENT, PINNED
 
 PUBLIC_HUB = "https://huggingface.co"
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
+KINDS = {"model": "model", "dataset": "data set", "space": "Space"}
+"""Kinds of repositories on a Hub -> what they are called."""
+
+LISTED = 200
+"""Files that are looked at to say what a folder is, if it is no model."""
+
+SAID_AT_MOST = 200
+"""Characters of the Hub client's own explanation that are worth quoting."""
+
 _LOCAL_MARKS = ("/", "./", "../", "~")
 
 
@@ -68,23 +83,25 @@ def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:
     """
     name = NAMES[repo_type]
     if not ref or ref != ref.strip() or not ref.isprintable():
-        raise RecipeError(f"{ref!r} is no name of a {name}", hint="ORG/NAME, or a folder: ./NAME")
+        raise RecipeError(
+            f"{quoted(ref)} is no name of a {name}", hint="ORG/NAME, or a folder: ./NAME"
+        )
     if content := CONTENT.fullmatch(ref):
         folder, *_ = _seen_in(ref, content["name"], content["sha"])
         return Ref(ref, content["name"], "local", None, folder, repo_type)
     if PINNED.fullmatch(ref):
         repo_id, _, commit = ref.partition("@")
         return Ref(ref, parse_repo_id(repo_id, repo_type), "hub", commit, None, repo_type)
-    path = Path(ref).expanduser()
+    path = _path(ref, name)
+    _refuse_file(path, ref, name)
     if ref.startswith(_LOCAL_MARKS) or ref in (".", ".."):
-        if not path.is_dir():
+        if not _is_dir(path):
             raise NotFoundError(
-                f"there is no folder {ref!r}",
-                found="a file: give the folder it lies in" if path.exists() else None,
+                f"there is no folder {quoted(ref)}",
                 hint="a repository on the Hub is written ORG/NAME",
             )
         return _local(ref, path, repo_type)
-    if ".." not in path.parts and path.is_dir():
+    if ".." not in path.parts and _is_dir(path):
         return _local(ref, path, repo_type)
     repo_id, _, revision = _without_address(ref, repo_type).partition("@")
     parse_repo_id(repo_id, repo_type)
@@ -93,15 +110,33 @@ def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:
     return Ref(ref, repo_id, "hub", revision or None, None, repo_type)
 
 
+def _refuse_file(path: Path, ref: str, name: str) -> None:
+    """Raises: NotFoundError, if `path` is a file."""
+    if _is_file(path):
+        parent = path.parent.as_posix()
+        folder = parent if parent.startswith(_LOCAL_MARKS) or parent == "." else f"./{parent}"
+        raise NotFoundError(
+            f"{quoted(ref)} is a file, where the folder or the id of a {name} is expected",
+            hint=f"give the folder it lies in: {shlex.quote(folder)}",
+        )
+
+
 def parse_repo_id(repo_id: str, repo_type: RepoType = "model") -> str:
     """`repo_id` itself: letters, digits, `-`, `_`, `.` and one `/`, as the Hub has it.
 
     Raises: RecipeError.
     """
     if not repo_id.isprintable():
-        raise RecipeError(f"{repo_id!r} is no name of a {NAMES[repo_type]}", hint="ORG/NAME")
-    with translate(repo_id, repo_type):
+        raise RecipeError(f"{quoted(repo_id)} is no name of a {NAMES[repo_type]}", hint="ORG/NAME")
+    try:
         validate_repo_id(repo_id)
+    except HFValidationError as error:
+        said = str(error).strip().splitlines()[0].replace(repr(repo_id), "it")
+        raise RecipeError(
+            f"{quoted(repo_id)} is no name of a {NAMES[repo_type]}",
+            found=said if len(said) < SAID_AT_MOST else None,
+            hint="ORG/NAME: letters, digits, -, _ and ., 96 at most; or a folder: ./NAME",
+        ) from error
     return repo_id
 
 
@@ -109,8 +144,8 @@ def check_revision(revision: str, ref: str) -> None:
     """Raises: RecipeError, unless `revision` can be a branch, tag or commit."""
     if not REVISION.fullmatch(revision) or ".." in revision or len(revision) > 255:
         raise RecipeError(
-            f"{revision!r} is no revision",
-            source=repr(ref),
+            f"{quoted(revision)} is no revision",
+            source=quoted(ref),
             hint="a branch, a tag or a commit: ORG/NAME@v1.0",
         )
 
@@ -135,7 +170,55 @@ def resolve(ref: str, repo_type: RepoType = "model") -> Source:
             client().auth_check(parsed.id, repo_type=repo_type)
         return Source(**vars(parsed), sha=str(info.sha), gated=gated, private=private)
 
-    return ask(look, ref, repo_type)
+    try:
+        return ask(look, ref, repo_type)
+    except NotFoundError as error:
+        if isinstance(error.__cause__, RepositoryNotFoundError):
+            _refuse_other_kind(parsed.id, ref, repo_type)
+        raise
+
+
+def _refuse_other_kind(repo_id: str, ref: str, repo_type: RepoType) -> None:
+    """Raises: NotFoundError, if there is a repository of that name, but of another kind."""
+    for kind in KINDS:
+        if kind == repo_type:
+            continue
+        try:
+            client().repo_info(repo_id, repo_type=kind)
+        except Exception:  # whatever it is: it is not known to be there
+            continue
+        wanted, there = NAMES[repo_type], KINDS[kind]
+        raise NotFoundError(
+            f"{ref} is a {there}, not a {wanted}",
+            source=endpoint(),
+            hint=f"{add('dataset')} for it, and name a model here"
+            if (kind, repo_type) == ("dataset", "model")
+            else f"name a {wanted} here",
+        )
+
+
+def _path(ref: str, name: str) -> Path:
+    try:
+        return Path(ref).expanduser()
+    except RuntimeError as error:  # ~user, of a user there is not
+        raise NotFoundError(f"{ref!r} is no folder of a {name}", found=str(error)) from error
+
+
+def _is_dir(path: Path) -> bool:
+    """Whether it is a folder; a name too long for one is none. Raises: AccessError."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise system_error(error) or error from error
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def head_of(repo_id: str, repo_type: RepoType = "model") -> str:
@@ -181,15 +264,32 @@ def _local(ref: str, path: Path, repo_type: RepoType) -> Ref:
 
 
 def _local_sha(folder: Path, ref: str, repo_type: RepoType) -> str:
-    names = folder_files(folder)
+    try:
+        return _hashed(folder, ref, repo_type)
+    except OSError as error:
+        raise system_error(error) or error from error
+
+
+def _hashed(folder: Path, ref: str, repo_type: RepoType) -> str:
     if repo_type == "model":
-        if CONFIG not in names:
+        if not (folder / CONFIG).is_file():  # before half a disk is listed
+            files = (path for path in islice(folder.rglob("*"), LISTED) if path.is_file())
+            some = sorted(path.relative_to(folder).as_posix() for path in files)
+            refuse_other(some, lambda name: folder / name, ref)
             raise NotFoundError(
                 f"{ref} is no model: it holds no {CONFIG}",
-                found=", ".join(names[:5]) or "an empty folder",
+                found=", ".join(some[:5]) or "an empty folder",
                 hint="give a folder written by save_pretrained",
             )
-        names = model_files(names, lambda name: (folder / name).read_text(), ref)
+        names = model_files(folder_files(folder, MODEL_FILES), lambda name: folder / name, ref)
+    else:
+        names = folder_files(folder)
+        if CONFIG in names and any(map(_is_weights, names)):
+            raise NotFoundError(
+                f"{ref} is a model, not a data set",
+                found=", ".join(names[:5]),
+                hint="name the folder of a data set here",
+            )
     digest = hashlib.sha256()
     for name in names:
         path = folder / name
@@ -200,12 +300,26 @@ def _local_sha(folder: Path, ref: str, repo_type: RepoType) -> str:
     return f"local-{digest.hexdigest()[:40]}"
 
 
-def folder_files(folder: Path) -> list[str]:
-    """Sorted relative names of all files in `folder` but hidden ones."""
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)
-    )
+def _is_weights(name: str) -> bool:
+    return name.endswith((".safetensors", ".bin"))
+
+
+def folder_files(folder: Path, most: int = DATA_FILES) -> list[str]:
+    """Sorted relative names of all files in `folder` but hidden ones; pipes and devices are none.
+
+    most: how much there may be. Raises: RecipeError, if it is more.
+    """
+    names = []
+    for number, path in enumerate(folder.rglob("*")):
+        if number >= most:
+            raise RecipeError(
+                f"{str(folder)!r} holds more than {most:,} files and folders",
+                hint="give the folder of one model or data set",
+            )
+        parts = path.relative_to(folder).parts
+        if not any(part.startswith(".") for part in parts) and path.is_file():
+            names.append("/".join(parts))
+    return sorted(names)
 
 
 def _without_address(ref: str, repo_type: RepoType) -> str:
@@ -220,5 +334,5 @@ def _without_address(ref: str, repo_type: RepoType) -> str:
             repo_id, tree, revision = path.rstrip("/").partition("/tree/")
             return f"{repo_id}@{revision}" if tree else repo_id
     raise RecipeError(
-        f"{ref!r} is not an address on {endpoint()}", hint="give the name alone: ORG/NAME"
+        f"{quoted(ref)} is not an address on {endpoint()}", hint="give the name alone: ORG/NAME"
     )

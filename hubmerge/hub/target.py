@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,13 @@ from hubmerge.errors import AccessError, NotFoundError, RecipeError, TargetError
 from hubmerge.errors.wording import action, leave_out, option
 from hubmerge.hub.client import ask, client, endpoint, signed_in
 from hubmerge.hub.source import check_revision, parse_repo_id
+from hubmerge.utils.foreign import said
+from hubmerge.utils.limits import NAME_CHARACTERS
+
+MOST_NAME = NAME_CHARACTERS - len(".partial-") - 12
+"""Bytes of a folder's name: beside it lies, while it is written, one with a longer name."""
+SHOWN = 80
+"""Characters of a name that an error quotes."""
 
 FRESH = frozenset({".gitattributes"})
 """Files of a repository without commits of a user."""
@@ -100,6 +108,22 @@ def check_target(
 
 def check_folder(out: Path) -> None:
     """Raises: TargetError, unless `out` is free (absent, or an empty folder) and writable."""
+    if "\0" in str(out) or len(os.fsencode(out.absolute().name)) > MOST_NAME:
+        raise TargetError(
+            f"{str(out)[:SHOWN]!r} is no name of a folder",
+            found=f"a name of {len(str(out)):,} characters",
+            hint=f"at most {MOST_NAME} bytes",
+            field="out",
+        )
+    try:
+        _check_free(out)
+    except OSError as error:
+        raise TargetError(
+            f"{str(out)[:SHOWN]!r} cannot be written", found=said(error), field="out"
+        ) from error
+
+
+def _check_free(out: Path) -> None:
     if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
         raise TargetError(
             f"{str(out)!r} exists already",
@@ -109,12 +133,23 @@ def check_folder(out: Path) -> None:
     above = out.absolute().parent
     while not above.exists():
         above = above.parent
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+    if not above.is_dir() or not _takes_folders(above):
         raise TargetError(
             f"{str(out)!r} cannot be written",
             found=f"{above} is {'not writable' if above.is_dir() else 'no folder'}",
             field="out",
         )
+
+
+def _takes_folders(folder: Path) -> bool:
+    """Whether something can be made in `folder`: permissions do not tell, as in /proc."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    try:
+        with tempfile.TemporaryDirectory(prefix=".hubmerge-", dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def check_push_options(push: str, *, create_pr: bool, revision: str | None) -> str:

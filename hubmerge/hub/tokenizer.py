@@ -9,6 +9,8 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from hubmerge.errors import MismatchError, WeightsError
+from hubmerge.hub.other_formats import refuse_pointer
+from hubmerge.utils.foreign import refusing
 
 TOKENIZER = "tokenizer_config.json"
 FILES = (
@@ -41,14 +43,19 @@ def load_tokenizer(
 
     config: the model's, where it was read already.
     """
-    if not any((folder / name).is_file() for name in FILES):
+    held = [folder / name for name in FILES if (folder / name).is_file()]
+    if not held:
         return None
-    try:
+    for path in held:
+        refuse_pointer(path)
+
+    def unusable(said: str) -> WeightsError:
+        return WeightsError(f"the tokenizer of {ref} cannot be used", found=said)
+
+    with refusing(unusable):
         return AutoTokenizer.from_pretrained(
             folder, config=config, trust_remote_code=trust_remote_code, local_files_only=True
         )
-    except Exception as error:  # each kind of tokenizer reads its files in its own way
-        raise WeightsError(f"the tokenizer of {ref} cannot be used", found=str(error)) from error
 
 
 def tokenizer_fields(tokenizer: Any) -> dict[str, Any]:

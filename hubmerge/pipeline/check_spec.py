@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from transformers import AutoConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from hubmerge.derivation.ensure import ensure_spec
-from hubmerge.hub.load import load, load_config, model_class
-from hubmerge.hub.source import resolve
+from hubmerge.hub.load import describe, load, made_of, model_class
+from hubmerge.hub.source import Source, resolve
 from hubmerge.models.probe import shaken
 from hubmerge.specs.spec import PERMUTE, Space
 from hubmerge.symmetry.laws import TOLERANCE, Proof, prove, spec_of
@@ -40,11 +40,14 @@ def check_model(
 
 
 def _built(ref: str, trust_remote_code: bool) -> PreTrainedModel:
-    if Path(ref).is_dir() and not trust_remote_code:
-        config = AutoConfig.from_pretrained(ref)
+    path = Path(ref)
+    if path.is_dir():  # which need not hold weights
+        source = Source(ref, path.resolve().name, "local", None, path.resolve())
     else:
-        config = load_config(resolve(ref), trust_remote_code=trust_remote_code)
-    return model_class(config)(config)
+        source = resolve(ref)
+    found = describe(source, trust_remote_code=trust_remote_code, weightless=True)
+    with made_of(found):
+        return model_class(found.config, found.code_folder)(found.config)
 
 
 def proof_text(proof: Proof, ref: str) -> str:

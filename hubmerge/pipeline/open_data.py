@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from hubmerge.data.dataset import open_data
 from hubmerge.data.reading import ReadFor, refuse_size
 from hubmerge.data.rows import choose_rows, training_rows
 from hubmerge.data.splits import DataSplits, TrainingRows, learning_rows
+from hubmerge.hub.client import cache_folder
 from hubmerge.hub.fetch import fetch
 from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import learners
@@ -33,11 +35,18 @@ def open_data_splits(
     source, workers, a = run.sources.dataset, run.workers, models[0]
     if source is None:
         return None
-    if labelled:
+    # Learners compare outputs by a softmax, labels or not.
+    if labelled or run.recipe.match in learners():
         require_one_of_n((model.config, model.source.ref) for model in models)
     folder = str(workers.on_main(lambda: fetch(source)))
     workers.on_main(lambda: open_splits(folder, run.recipe, a, heads, labelled=labelled).rows)
     return open_splits(folder, run.recipe, a, heads, labelled=labelled)
+
+
+def _links_within(folder: Path) -> Path | None:
+    """Where links in a data set may lead: of one from the Hub no further than its cache."""
+    cache = cache_folder().resolve()
+    return cache if folder.resolve().is_relative_to(cache) else None
 
 
 def open_splits(
@@ -69,6 +78,7 @@ def open_splits(
         inputs=task.inputs,
         labels=task.labelled,
         labelled=labelled,
+        within=_links_within(Path(folder)),
     )
     reading = task.read(
         data,

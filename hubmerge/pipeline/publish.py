@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hubmerge.errors import ConflictError
+from hubmerge.errors import ConflictError, NotFoundError
 from hubmerge.errors.wording import action
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.fetch import fetch_file, file_sizes
@@ -73,6 +73,11 @@ def publish_folder(folder: Path, destination: Destination) -> Published:
     Raises: NotFoundError, if it holds no report; ConflictError, if its weights are not those the
     report speaks of; TargetError, AccessError, HubUnavailableError, VerificationError as `publish`.
     """
+    if folder.is_file():
+        raise NotFoundError(
+            f"{str(folder)!r} is a file, where the folder of a merge is expected",
+            hint="give the folder it lies in",
+        )
     report = Report.read(folder)
     found = weight_hashes(folder)
     if found != report.weights_sha256:

@@ -31,6 +31,7 @@ from hubmerge.hub.load import (
     calm,
     describe,
     labels_of,
+    made_of,
     model_class,
     refuse_unmatched,
     skeleton,
@@ -111,9 +112,10 @@ def make_plan(run: PlannedRun) -> Plan:
         require_task(config, descriptions[0].source.ref)
         require_one_of_n((each.config, each.source.ref) for each in descriptions)
     data = _checked_data(recipe, sources.dataset)
-    model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
+    with made_of(descriptions[0]):
+        model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
     refuse_misfit(model, descriptions[0].processor, descriptions[0].source.ref)
-    sizes = [_size(skeleton(each.config, code) if heads else model) for each in descriptions]
+    sizes = [_own_size(each) if heads else _size(model) for each in descriptions]
     for parent, size in zip(parents, sizes, strict=True):
         _refuse_unfit(parent, size, code)
     match, instead = _without_data(run, descriptions[0], model) if data is None else (None, None)
@@ -176,7 +178,7 @@ def _described(run: PlannedRun) -> list[_Parent]:
     return [
         _Parent(
             description,
-            weights_header(source),
+            description.header or weights_header(source),
             parent_licence(source),
             download_bytes(source, needed_files(source, code=trust)),
         )
@@ -258,6 +260,11 @@ def _kind(spec: Spec | None, symmetry: str) -> Kind:
     if spec is None:
         return "unmatched"
     return "mapped" if spec.allowing(symmetry).mapped_spaces() else "permuted"
+
+
+def _own_size(parent: Description) -> int:
+    with made_of(parent):
+        return _size(skeleton(parent.config, parent.code_folder))
 
 
 def _size(model: PreTrainedModel) -> int:

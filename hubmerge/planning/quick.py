@@ -5,8 +5,7 @@ Nothing here imports torch or transformers; `make_plan` builds the models and se
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -18,11 +17,14 @@ from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import LicenceDecision, merged_licence
+from hubmerge.hub.other_formats import refuse_other
 from hubmerge.hub.source import Source, parse_ref, resolve
 from hubmerge.hub.target import Target, check_target
 from hubmerge.recipe import Recipe
 from hubmerge.specs.family import load_families
+from hubmerge.utils.foreign import system_error
 from hubmerge.utils.parent_names import parent_letters
+from hubmerge.utils.untrusted import Unreadable, read_json
 
 NOT_CHECKED = (
     "whether the weights fit their configuration",
@@ -151,8 +153,9 @@ def _located(ref: str) -> Source:
 
 def _model(source: Source, header: WeightsHeader) -> QuickModel:
     config, licence = _config(source), parent_licence(source)
-    named: Sequence[Any] = config.get("architectures") or [None]
-    model_type = config.get("model_type")
+    named = config.get("architectures")
+    first = named[0] if isinstance(named, list) and named else None
+    model_type = _text(config.get("model_type"))
     return QuickModel(
         ref=source.ref,
         id=source.id,
@@ -161,7 +164,7 @@ def _model(source: Source, header: WeightsHeader) -> QuickModel:
         licenses=list(licence.licenses),
         gated=source.gated,
         private=source.private,
-        architecture=named[0],
+        architecture=_text(first),
         model_type=model_type,
         families=_families(model_type),
         weight_bytes=header.bytes,
@@ -174,18 +177,25 @@ def _model(source: Source, header: WeightsHeader) -> QuickModel:
 def _config(source: Source) -> dict[str, Any]:
     names = file_sizes(source)
     if CONFIG not in names:
+        refuse_other(names, lambda name: fetch_file(source, name), source.ref)
         raise NotFoundError(
             f"{source.ref} is no model: it holds no {CONFIG}",
             found=", ".join([*names][:5]) or "nothing",
             hint="give a model written by save_pretrained",
         )
     try:
-        config = json.loads(fetch_file(source, CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
+        config = read_json(fetch_file(source, CONFIG))
+    except Unreadable as error:
         raise FamilyError(
             f"{CONFIG} of {source.ref} is no JSON", found=str(error), source=source.ref
         ) from error
+    except OSError as error:
+        raise system_error(error) or error from error
     return config if isinstance(config, dict) else {}
+
+
+def _text(said: Any) -> str | None:
+    return said if isinstance(said, str) else None
 
 
 def _families(model_type: str | None) -> list[str]:

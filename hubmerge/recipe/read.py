@@ -11,6 +11,8 @@ from hubmerge.recipe.places import came_with_a_merge, with_folders, without_plac
 from hubmerge.recipe.recipe import Recipe
 from hubmerge.recipe.words import DEEPEST, RECIPE_BYTES, RECIPE_FILE
 from hubmerge.utils.checked_calls import checked
+from hubmerge.utils.foreign import system_error
+from hubmerge.utils.untrusted import Unreadable, read_text
 from hubmerge.utils.untrusted_yaml import UnreadableYamlError, read_yaml
 
 
@@ -27,17 +29,18 @@ def read_recipe(path: str | Path, folders: Mapping[str, Any] | None = None) -> R
 
     Raises: NotFoundError, RecipeError.
     """
-    path = Path(path)
-    file = path / RECIPE_FILE if path.is_dir() else path
+    path = file = Path(path)
     try:
-        with file.open("rb") as opened:
-            text = opened.read(RECIPE_BYTES + 1).decode("utf-8")
+        file = path / RECIPE_FILE if path.is_dir() else path
+        text = read_text(file, RECIPE_BYTES)
     except FileNotFoundError:
         raise NotFoundError(
             f"there is no recipe {str(path)!r}", hint=f"give a {RECIPE_FILE}, or its folder"
         ) from None
-    except UnicodeDecodeError as error:
+    except Unreadable as error:
         raise RecipeError(f"{str(file)!r} is not YAML", found=str(error)) from error
+    except OSError as error:
+        raise system_error(error) or error from error
     recipe = recipe_from(text, str(file))
     if came_with_a_merge(recipe, file):
         recipe = without_places(recipe, str(file))

@@ -40,9 +40,7 @@ class Checkpoint(Mapping[str, Tensor]):
 
     def __init__(self, folder: Path, name: str | None = None) -> None:
         self.folder, self.name = folder, name or str(folder)
-        names = weight_files(
-            folder_files(folder), lambda name: (folder / name).read_text(), self.name
-        )
+        names = weight_files(folder_files(folder), lambda name: folder / name, self.name)
         self.files = tuple(name for name in names if name.endswith(".safetensors"))
         self.headers: dict[str, TensorHeader] = {}
         self.file_of: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ import psutil
 from safetensors import SafetensorError
 
 from hubmerge.errors import ResourceError, TargetError
+from hubmerge.utils.foreign import is_full, said
 from hubmerge.utils.workers import Workers
 
 
@@ -25,7 +26,10 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     Raises: TargetError, if `target` exists by then; ResourceError, if the disk is full.
     """
     target = target.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(target, error) from error
     _remove_leftovers(target)
     partial = target.parent / f".{target.name}.partial-{os.getpid()}"
     try:
@@ -34,26 +38,26 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         _flush(partial)
         os.rename(partial, target)
     except (OSError, SafetensorError) as error:
-        if _is_disk_full(error):
+        if is_full(error):
             raise ResourceError(f"no disk space to write {target}", found=str(error)) from error
         if target.exists():
             raise TargetError(
                 f"{str(target)!r} exists already", hint="nothing is overwritten: name another"
             ) from error
+        if not partial.exists():
+            raise _unwritable(target, error) from error
         raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _is_disk_full(error: OSError | SafetensorError) -> bool:
-    """Whether there was no room; safetensors says so in words only."""
-    number = error.errno if isinstance(error, OSError) else None
-    return number == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error)
+def _unwritable(target: Path, error: Exception) -> TargetError:
+    return TargetError(f"{str(target)!r} cannot be written", found=said(error), field="out")
 
 
 def _remove_leftovers(target: Path) -> None:
     """Removes what processes that are no more left beside `target`."""
-    for left in target.parent.glob(f".{target.name}.partial-*"):
+    for left in target.parent.glob(f".{glob.escape(target.name)}.partial-*"):
         pid = left.name.rpartition("-")[2]
         if pid.isdigit() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
             shutil.rmtree(left, ignore_errors=True)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from tqdm.auto import tqdm
 
+from hubmerge.errors.printable import printable
 from hubmerge.utils.events import Progress, emit
 
 _quiet = False
@@ -49,7 +50,7 @@ class Bar:
 
     def note(self, text: str) -> None:
         """Show `text` behind the bar."""
-        self._shown.set_postfix_str(text)
+        self._shown.set_postfix_str(printable(text))
 
     def emit_progress(self) -> None:
         """Say how far it is."""
@@ -63,12 +64,12 @@ def track(total: int, what: str, unit: str = "it") -> Iterator[Bar]:
     Inside another bar nothing is shown: the outermost one speaks for everything it contains.
     """
     global _showing, _depth
-    hidden = _quiet or _showing
+    hidden, name = _quiet or _showing, printable(what)
     if not hidden:
         _showing = True
     depth, _depth = _depth, _depth + 1
     try:
-        with tqdm(total=total, desc=what, unit=unit, disable=hidden, leave=False) as shown:
+        with tqdm(total=total, desc=name, unit=unit, disable=hidden, leave=False) as shown:
             bar = Bar(shown, total, what, unit, depth)
             bar.emit_progress()
             yield bar

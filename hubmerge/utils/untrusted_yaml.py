@@ -10,25 +10,22 @@ from typing import Any
 
 import yaml
 
-FRONT_MATTER_BYTES = 1 << 18
-"""Most of a card's front matter; the longest on the Hub list the columns of hundreds of
-configurations."""
-MOST_EVENTS = 50_000
-"""Scalars, beginnings and ends of lists and mappings: reading takes about 30 microseconds each."""
-MOST_BITS = 256
-"""Bits of a whole number: longer ones cannot be shown, nor written as JSON."""
-DEEPEST = 32
-"""Levels of lists and mappings."""
+from hubmerge.utils.limits import FRONT_MATTER_BYTES, LEVELS, PLAIN_SCALAR, YAML_EVENTS
+from hubmerge.utils.untrusted import Unreadable, bounded
+
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+QUOTES = ("'", '"', "|", ">")
+"""How YAML marks text that cannot be a number."""
 
 _FRONT = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_NUMBERLIKE = re.compile(r"[-+0-9a-fA-FxXob_.:eE]*")
 
 
-class UnreadableYamlError(ValueError):
+class UnreadableYamlError(Unreadable):
     """What is no YAML, or more than a text of its kind has a reason to be."""
 
 
-def read_yaml(text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = DEEPEST) -> Any:
+def read_yaml(text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = LEVELS) -> Any:
     """What `text` says, in plain Python values.
 
     Parameters:
@@ -42,7 +39,7 @@ def read_yaml(text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = DEEPE
         raise UnreadableYamlError(f"{size:,} bytes, at most {most:,} are read")
     try:
         _refuse_tricks(text, deepest)
-        return _refuse_long_numbers(yaml.load(text, LOADER))
+        return bounded(yaml.load(text, LOADER))
     except UnreadableYamlError:
         raise
     except Exception as error:
@@ -61,24 +58,15 @@ def _refuse_tricks(text: str, deepest: int) -> None:
     """Raises: UnreadableYamlError, for what is small as a text and large once it is read."""
     depth = 0
     for number, event in enumerate(yaml.parse(text, LOADER)):
-        if number > MOST_EVENTS:
-            raise UnreadableYamlError(f"more than {MOST_EVENTS:,} entries")
+        if number > YAML_EVENTS:
+            raise UnreadableYamlError(f"more than {YAML_EVENTS:,} entries")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent):
             raise UnreadableYamlError("it repeats itself by reference")
         if depth > deepest:
             raise UnreadableYamlError(f"more than {deepest} levels")
-
-
-def _refuse_long_numbers(content: Any) -> Any:
-    """`content`. Raises: UnreadableYamlError, if a number is in it that cannot be shown."""
-    level = [content]
-    while level:
-        if any(isinstance(each, int) and each.bit_length() > MOST_BITS for each in level):
-            raise UnreadableYamlError(f"a number of more than {MOST_BITS} bits")
-        lists = [each for each in level if isinstance(each, list | tuple | set)]
-        tables = [each for each in level if isinstance(each, dict)]
-        level = [inner for each in lists for inner in each]
-        level += [inner for each in tables for pair in each.items() for inner in pair]
-    return content
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > PLAIN_SCALAR:
+            plain = event.style not in QUOTES or event.tag is not None
+            if plain and _NUMBERLIKE.fullmatch(event.value):
+                raise UnreadableYamlError(f"a number of {len(event.value):,} digits")

@@ -15,8 +15,8 @@ from spaces_app.ui.report_view import BARRIER
 EMPTY = Markup('<p class="hm-quiet">No merge was published with hubmerge on this Hub yet.</p>')
 PRIVATE = Markup('<span class="hm-quiet">(private)</span>')
 CLAIMED = (
-    "Figures as the cards state them. `hubmerge verify ID --level load` checks in seconds what is "
-    "loaded; `hubmerge verify ID` measures it again and makes the merge again."
+    "Figures as the cards state them. `hubmerge verify` checks what is loaded, measures it again, "
+    "and makes the merge again."
 )
 
 

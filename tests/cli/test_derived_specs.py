@@ -23,7 +23,7 @@ CONFIG = BertConfig(
     intermediate_size=20,
     vocab_size=31,
     max_position_embeddings=12,
-    num_labels=3,
+    id2label={0: "neg", 1: "neutral", 2: "pos"},
 )
 
 

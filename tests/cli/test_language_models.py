@@ -133,7 +133,7 @@ def test_everything_that_is_read_speaks_of_perplexity(merge_of, hubmerge, family
     assert report["merged"]["auto_class"] == "AutoModelForCausalLM"
     assert report["merged"]["labels"] == []
     assert f"perplexity {perplexity:.3f} against" in report["verdict_sentence"]
-    assert report["verdict_sentence"].endswith("on 160 test blocks of 16 tokens.")
+    assert report["verdict_sentence"].endswith("on 160 test texts.")
     metrics = card["model-index"][0]["results"]
     values = {m["type"]: m["value"] for result in metrics for m in result["metrics"]}
     assert values["perplexity"] == pytest.approx(perplexity)

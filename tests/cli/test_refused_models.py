@@ -257,7 +257,7 @@ def adapter(kit: Kit) -> list[Any]:
     Row(
         "missing key",
         WeightsError,
-        ("weights are missing", "stored"),
+        ("missing: classifier.weight",),
         spoiled(lambda tensors: tensors.pop("classifier.weight")),
     ),
     Row(
@@ -265,21 +265,18 @@ def adapter(kit: Kit) -> list[Any]:
         WeightsError,
         ("unexpected: extra.weight",),
         spoiled(lambda tensors: tensors.update({"extra.weight": torch.zeros(3)})),
-        "late",
     ),
     Row(
         "renamed key",
         WeightsError,
         (f"missing: {BIAS}", "unexpected: classifier.bis"),
         spoiled(lambda tensors: tensors.update({"classifier.bis": tensors.pop(BIAS)})),
-        "late",
     ),
     Row(
         "mis-shaped",
         WeightsError,
         (f"mis-shaped: {BIAS} [11], the model has [10]",),
         spoiled(lambda tensors: tensors.update({BIAS: torch.zeros(11)})),
-        "late",
     ),
     Row(
         "NaN",

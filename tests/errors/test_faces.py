@@ -28,7 +28,8 @@ from hubmerge.errors import HubmergeError, exit_codes
 from hubmerge.errors.wording import PYTHON, YAML, Action, add, leave_out, option, render
 from hubmerge.hub.client import acting_for, translate
 from hubmerge.hub.compare import label_permutation
-from hubmerge.hub.load import _refuse_code, refuse_non_finite
+from hubmerge.hub.config_limits import refuse_code
+from hubmerge.hub.load import refuse_non_finite
 from hubmerge.hub.target import check_folder, check_push_options
 from hubmerge.pipeline.apply_matches import refuse_changed
 from hubmerge.pipeline.methods import checked_methods
@@ -129,7 +130,9 @@ SITUATIONS: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
     ),
     "WeightsError": (not_finite, *["org/a"] * 3),
     "RemoteCodeError": (
-        lambda tmp: _refuse_code({"auto_map": {}}, "config.json", "org/a", False),
+        lambda tmp: refuse_code(
+            {"auto_map": {"AutoConfig": "code.Config"}}, "config.json", "org/a", False
+        ),
         "trust_remote_code=True",
         "--trust-remote-code",
         "`trust_remote_code: True` in a recipe",

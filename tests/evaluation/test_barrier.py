@@ -141,3 +141,9 @@ def test_a_barrier_says_whether_it_is_settled():
     fine = np.linspace(0, 1, 21)
     losses = np.stack([np.full(5, lam * (1 - lam)) for lam in fine])
     assert barrier(losses, list(fine)).settled
+
+
+def test_below_thirty_rows_there_is_no_interval():
+    for rows, known in ((29, False), (30, True)):
+        found = barrier(path(lambda lam: lam * (1 - lam), rows=rows, noise=0.1), LAMS)
+        assert [found.low is not None, found.high is not None] == [known] * 2

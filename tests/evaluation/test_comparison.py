@@ -92,3 +92,13 @@ def test_without_a_temperature_the_loss_is_not_compared():
 def test_other_rows_cannot_be_compared():
     with pytest.raises(ValueError, match="same rows"):
         compare(contender(np.ones(9, dtype=bool)), contender(np.ones(8, dtype=bool)), "naive")
+
+
+def test_below_thirty_rows_there_are_no_bounds():
+    for rows, known in ((29, False), (30, True)):
+        merge, other = map(contender, paired(rows - 4, 1, 2, 1))
+        found = compare(merge, other, "parent_a", merge_temperature=1.0, other_temperature=1.0)
+        assert found.accuracy_difference == pytest.approx(-1 / rows)
+        bounds = (found.accuracy_low, found.accuracy_high)
+        losses = (found.calibrated_loss_low, found.calibrated_loss_high)
+        assert [each is not None for each in (*bounds, *losses)] == [known] * 4

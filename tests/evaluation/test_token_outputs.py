@@ -19,7 +19,7 @@ from hubmerge.models.temperature import fit_temperature
 from hubmerge.models.token_outputs import TEMPERATURES, TokenOutputs, TokenStatistics, figures_of
 from hubmerge.utils.workers import Workers
 
-ROWS, TOKENS, WORDS = 12, 7, 9
+ROWS, TOKENS, WORDS = 32, 7, 9
 
 
 def drawn(seed: int = 0, scale: float = 2.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -139,3 +139,17 @@ def test_the_ensemble_is_the_mean_of_probabilities():
 
 def test_no_rows_are_no_figures():
     assert len(outputs(model(0), blocks(0), Workers(threads=1))) == 0
+
+
+def test_rows_of_other_lengths_weigh_as_much_as_they_have_tokens():
+    logits, labels = drawn()
+    labels[:10, 2:] = IGNORED
+    asked = labels != IGNORED
+    said = TokenOutputs(figures_of(logits, labels).numpy(), labels.numpy())
+    every = ClassOutputs(logits[asked].double().numpy(), labels[asked].numpy())
+    assert said.losses().mean() == pytest.approx(every.losses().mean(), abs=1e-6)
+    assert said.right.mean() == pytest.approx(every.right.mean())
+    assert said.calibration_error == pytest.approx(every.calibration_error, abs=1e-6)
+    assert said.first(12).losses().mean() == pytest.approx(
+        float(F.cross_entropy(logits[:12].flatten(0, 1), labels[:12].flatten())), abs=1e-6
+    )

@@ -122,6 +122,6 @@ def test_language_models_get_tokens() -> None:
 
 def test_models_without_a_probe_are_refused_by_name() -> None:
     model = MlpHeadForClassification(MlpHeadConfig(input_size=4, hidden_sizes=[4]))
-    model.main_input_name = "input_values"
-    with pytest.raises(FamilyError, match=r'"mlp_head"[\s\S]*"input_values"'):
+    model.main_input_name = "past_values"
+    with pytest.raises(FamilyError, match=r'"mlp_head"[\s\S]*"past_values"'):
         probe_inputs(model)

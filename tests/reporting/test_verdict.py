@@ -199,3 +199,13 @@ def test_of_three_parents_all_are_asked_and_named():
     two = of_three(worse, BETTER, worse).sentence
     assert two.startswith("Worse than parent A and parent C by 0.030")
     assert of_three(worse, worse, worse).sentence.startswith("Worse than all parents by")
+
+
+@pytest.mark.parametrize("changes", [BETTER, {"accuracy_low": -0.3, "accuracy_high": -0.2}, {}])
+def test_below_thirty_rows_nothing_is_concluded(changes):
+    found = verdict({**changes, "n": 29}, unit="texts")
+    assert found.name == "cannot tell"
+    assert found.sentence.endswith(
+        "on 29 test texts. 30 test texts are the fewest that anything is concluded from."
+    )
+    assert verdict({**changes, "n": 30}).name != "cannot tell"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
+import time
+from itertools import pairwise
 
 import pytest
 
 from hubmerge.utils.untrusted_yaml import UnreadableYamlError, front_matter, read_yaml
 
 LETTERS = "abcdefghij"
-BOMB = "a: &a [x, x]\n" + "".join(
-    f"{b}: &{b} [*{a}, *{a}]\n" for a, b in itertools.pairwise(LETTERS)
-)
+BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise(LETTERS))
 
 
 @pytest.mark.parametrize(
@@ -28,10 +27,18 @@ BOMB = "a: &a [x, x]\n" + "".join(
         ("x: \ud800", "surrogates"),
         ("x: \x1b", "control"),
         ("x: [", "parsing"),
-        ('x: !!int ""', "range"),
-        ("x: !!bool maybe", "maybe"),
-        ("x: !!timestamp never", "groupdict"),
+        ("a: &a [*a]", "by reference"),
+        ("\n".join(" " * n + "a:" for n in range(200)), "levels"),
+        ("x: !!python/name:os.system", "constructor"),
+        ("x: !Own {}", "constructor"),
         ("x: 0x" + "f" * 900, "bits"),
+        ("x: " + ":".join("1" * 50_000), "digits"),
+        ("x: !!bool maybe", "maybe"),
+        ("x: !!int abc", "abc"),
+        ("x: !!timestamp x", "groupdict"),
+        ("%YAML 9.9\n---\na", "incompatible"),
+        ("a: b: c", "mapping values"),
+        ('x: !!int ""', "range"),
         ("{0x" + "f" * 900 + ": 1}", "bits"),
     ],
 )
@@ -43,6 +50,22 @@ def test_what_is_refused(text: str, why: str) -> None:
 def test_what_is_read() -> None:
     assert read_yaml("a: [1, .5, mit]\nb: {c: true}") == {"a": [1, 0.5, "mit"], "b": {"c": True}}
     assert read_yaml("") is None
+
+
+def test_text_that_looks_like_a_number_is_read() -> None:
+    assert read_yaml(f"a: '{'1' * 5000}'\nb: |\n  {'1' * 5000}") == {
+        "a": "1" * 5000,
+        "b": "1" * 5000,
+    }
+
+
+@pytest.mark.parametrize(
+    "card", ["---\n" + "---x\n" * 200_000, "-" * 4_000_000, "<!--" * 500_000, " " * 1_000_000]
+)
+def test_front_matter_is_found_in_linear_time(card: str) -> None:
+    begun = time.process_time()
+    assert front_matter(card)[0] is None
+    assert time.process_time() - begun < 5
 
 
 def test_front_matter_is_what_stands_between_the_dashes() -> None:

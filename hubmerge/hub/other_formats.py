@@ -1,0 +1,166 @@
+"""Repositories that hold no transformers checkpoint: what they are, and what to do.
+
+Pure functions of file names and small files; nothing here knows the network.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from hubmerge.errors import FamilyError, HubmergeError, WeightsError
+from hubmerge.errors.wording import add
+from hubmerge.utils.lfs import FETCH, is_pointer_file
+from hubmerge.utils.untrusted import Unreadable, parse_json, read_json
+
+Read = Callable[[str], Path | str]
+"""Name of a file -> where it lies here, or its text."""
+
+ADAPTER = "adapter_config.json"
+CONFIG = "config.json"
+
+MARKERS = {
+    "model_index.json": "a diffusers pipeline of several models",
+    "open_clip_config.json": "an open_clip model",
+    "params.json": "a checkpoint in its maker's own format",
+    "config_sentence_transformers.json": "a sentence-transformers model, whose transformer lies in "
+    "a folder of its own",
+    "modules.json": "a sentence-transformers model, whose transformer lies in a folder of its own",
+    "saved_model.pb": "a TensorFlow model",
+    "keras_metadata.pb": "a Keras model",
+    "meta.json": "a spaCy pipeline",
+}
+"""File -> what a repository is that holds it, and no transformers configuration."""
+
+ENDINGS = {
+    ".gguf": "a model in GGUF, for llama.cpp",
+    ".onnx": "a model in ONNX",
+    ".keras": "a Keras model",
+    ".mlmodel": "a Core ML model",
+    ".tflite": "a TensorFlow Lite model",
+}
+
+DATA = ("dataset_dict.json", "dataset_info.json", "state.json")
+DATA_ENDINGS = (".parquet", ".csv", ".jsonl", ".arrow", ".tsv", ".png", ".jpg", ".jpeg")
+"""Of the files of a data set; pictures also lie beside models, but not without a configuration."""
+
+PEFT_CLASSES = {
+    "CAUSAL_LM": "AutoPeftModelForCausalLM",
+    "SEQ_CLS": "AutoPeftModelForSequenceClassification",
+    "SEQ_2_SEQ_LM": "AutoPeftModelForSeq2SeqLM",
+    "TOKEN_CLS": "AutoPeftModelForTokenClassification",
+    "QUESTION_ANS": "AutoPeftModelForQuestionAnswering",
+    "FEATURE_EXTRACTION": "AutoPeftModelForFeatureExtraction",
+}
+"""Task of an adapter -> what of peft loads it with its base."""
+
+
+def refuse_other(names: Collection[str], read: Read, ref: str) -> None:
+    """Raises: WeightsError or FamilyError, if the files are those of no transformers checkpoint."""
+    error = other_format(names, read, ref)
+    if error is not None:
+        raise error
+
+
+def other_format(names: Collection[str], read: Read, ref: str) -> HubmergeError | None:
+    """The error for what the files are instead of a transformers checkpoint; None if unknown."""
+    if ADAPTER in names:
+        return adapter(read, ref)
+    if CONFIG in names:
+        return timm(_fields(read, CONFIG), ref)
+    if any(name in DATA or name.endswith(DATA_ENDINGS) for name in names):
+        return WeightsError(
+            f"{ref} is a data set, not a model",
+            found=f"no {CONFIG}, but " + ", ".join(sorted(names)[:5]),
+            hint=f"{add('dataset')} for it, and name a model here",
+        )
+    kinds = [kind for name, kind in MARKERS.items() if name in names]
+    kinds += [kind for end, kind in ENDINGS.items() if any(n.endswith(end) for n in names)]
+    if not kinds:
+        return None
+    return WeightsError(
+        f"{ref} is {kinds[0]}, not a transformers checkpoint",
+        found=f"no {CONFIG}, but " + ", ".join(sorted(names)[:5]),
+        hint="merge the transformers checkpoint that it was made from, or belongs to",
+    )
+
+
+def adapter(read: Read, ref: str) -> WeightsError:
+    """The error for an adapter, with the command that makes a whole model of it."""
+    fields = _fields(read, ADAPTER)
+    base, kind = fields.get("base_model_name_or_path"), fields.get("peft_type")
+    loader = PEFT_CLASSES.get(str(fields.get("task_type")), "AutoPeftModel")
+    target = f"{Path(ref.partition('@')[0]).name}-merged"
+    code = (
+        f"from peft import {loader}; {loader}.from_pretrained({json.dumps(ref)})"
+        f".merge_and_unload().save_pretrained({json.dumps(target)})"
+    )
+    said = f"{kind} for {base}" if isinstance(base, str) and isinstance(kind, str) else None
+    return WeightsError(
+        f"{ref} is an adapter, not a whole model",
+        found=said,
+        source=ADAPTER,
+        hint=f"merge it into its base first, with peft:\n{python(code)}\n"
+        f"and give {target}, with the tokenizer or processor of its base beside it",
+    )
+
+
+def timm(fields: Mapping[str, Any], ref: str) -> FamilyError | None:
+    """The error for a timm model; None if the configuration is not one of timm's."""
+    named = fields.get("architecture")
+    if fields.get("model_type") or not isinstance(named, str):
+        return None
+    if not {"pretrained_cfg", "num_features", "num_classes"} & {*fields}:
+        return None
+    return FamilyError(
+        f"{ref} is a timm model, not a transformers checkpoint",
+        found=f'"architecture": {named!r}, and no model_type',
+        source=CONFIG,
+        hint="take a checkpoint of the same architecture in transformers' format: its config.json "
+        "has a model_type, such as vit or resnet",
+    )
+
+
+def conversion(read: Read, names: Collection[str], ref: str) -> str:
+    """The command that writes a checkpoint with pickled weights anew, in safetensors."""
+    named = _fields(read, CONFIG).get("architectures") if CONFIG in names else None
+    first = named[0] if isinstance(named, list) and named else None
+    kind = first if isinstance(first, str) and first.isidentifier() else "AutoModel"
+    target = f"{Path(ref.partition('@')[0]).name}-safetensors"
+    return python(
+        f"from transformers import {kind}; {kind}.from_pretrained({json.dumps(ref)})"
+        f".save_pretrained({json.dumps(target)})"
+    )
+
+
+def python(code: str) -> str:
+    """A line of Python as a command of a shell."""
+    return f"python -c {shlex.quote(code)}"
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raises: WeightsError, if a file is a pointer of git-lfs, and not the file itself."""
+    if is_pointer_file(path):
+        raise pointer(path.name, str(path))
+
+
+def pointer(name: str, source: str) -> WeightsError:
+    """The error for a pointer of git-lfs."""
+    return WeightsError(
+        f"{name} is a git-lfs pointer, not the file itself",
+        found="a few lines of text that say where the file is",
+        source=source,
+        hint=FETCH,
+    )
+
+
+def _fields(read: Read, name: str) -> dict[str, Any]:
+    try:
+        found = read(name)
+        fields = read_json(found) if isinstance(found, Path) else parse_json(found)
+    except (Unreadable, HubmergeError, OSError):
+        return {}
+    return fields if isinstance(fields, dict) else {}

@@ -1,0 +1,139 @@
+"""What is no transformers checkpoint is called what it is, with advice that can be pasted."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubmerge.errors import FamilyError, HubmergeError, NotFoundError, RecipeError, WeightsError
+from hubmerge.hub.load import load
+from hubmerge.hub.source import resolve
+from hubmerge.localhub import EmbeddedHub
+from tests.helpers import texts
+from tests.helpers.small_models import push, save, tiny_vit
+
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
+
+
+def refused(ref: object) -> HubmergeError:
+    with pytest.raises(HubmergeError) as error:
+        load(str(ref))
+    return error.value
+
+
+def adapter(folder: Path, **fields: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    said = {"peft_type": "LORA", "base_model_name_or_path": "org/base", "task_type": "CAUSAL_LM"}
+    (folder / "adapter_config.json").write_text(json.dumps(said | fields))
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+    return folder
+
+
+def pasted(error: HubmergeError) -> str:
+    """The Python of the command among the advice, which must at least be Python."""
+    (line,) = (line for line in (error.hint or "").splitlines() if line.startswith("python -c"))
+    code = shlex.split(line)[-1]
+    compile(code, "advice", "exec")
+    return code
+
+
+@pytest.mark.parametrize("on_the_hub", [False, True])
+def test_an_adapter(on_the_hub: bool, hub: EmbeddedHub, tmp_path: Path) -> None:
+    folder = adapter(tmp_path / "adapter")
+    ref = push(hub, "formats/adapter", folder) if on_the_hub else str(folder)
+    error = refused(ref)
+    assert isinstance(error, WeightsError)
+    assert "is an adapter" in error.what
+    assert error.found == "LORA for org/base"
+    assert f'AutoPeftModelForCausalLM.from_pretrained("{ref}").merge_and_unload()' in pasted(error)
+
+
+def test_an_adapter_beside_a_configuration_of_its_base(tmp_path: Path) -> None:
+    folder = adapter(save(tmp_path / "both", tiny_vit()), task_type=None)
+    (folder / "model.safetensors").unlink()
+    assert "AutoPeftModel.from_pretrained" in pasted(refused(folder))
+
+
+def test_a_timm_model(tmp_path: Path) -> None:
+    folder = save(tmp_path / "timm", tiny_vit())
+    fields = {"architecture": "resnet18", "num_classes": 10, "pretrained_cfg": {}}
+    (folder / "config.json").write_text(json.dumps(fields))
+    error = refused(folder)
+    assert isinstance(error, FamilyError)
+    assert "is a timm model" in error.what
+    assert "'resnet18'" in (error.found or "")
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("model.gguf", "GGUF"),
+        ("model.onnx", "ONNX"),
+        ("model_index.json", "diffusers"),
+        ("data.parquet", "data set"),
+        ("train/cat/1.png", "data set"),
+    ],
+)
+def test_other_formats(file: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "other" / file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    error = refused(tmp_path / "other")
+    assert said in error.what
+    assert path.name in (error.found or "")
+
+
+def test_pickled_weights_are_converted_by_the_class_they_name(tmp_path: Path) -> None:
+    folder = save(tmp_path / "pickled", tiny_vit())
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert f'ViTForImageClassification.from_pretrained("{folder}")' in pasted(refused(folder))
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"],
+)
+def test_a_pointer_of_git_lfs(file: str, tmp_path: Path) -> None:
+    folder = texts.saved(texts.gpt2(), tmp_path / "pointer")
+    (folder / file).write_text(POINTER)
+    error = refused(folder)
+    assert f"{file} is a git-lfs pointer" in error.what
+    assert "git lfs pull" in (error.hint or "")
+
+
+def test_a_data_set_s_id_given_as_a_model(hub: EmbeddedHub, tmp_path: Path) -> None:
+    (tmp_path / "test.csv").write_text("a\n1\n")
+    push(hub, "formats/data", tmp_path, repo_type="dataset")
+    with pytest.raises(NotFoundError, match="formats/data is a data set, not a model"):
+        resolve("formats/data")
+
+
+def test_a_model_given_as_a_data_set(hub: EmbeddedHub, tmp_path: Path) -> None:
+    folder = save(tmp_path / "model", tiny_vit())
+    push(hub, "formats/model", folder)
+    for ref in ("formats/model", str(folder)):
+        with pytest.raises(NotFoundError, match="is a model, not a data set"):
+            resolve(ref, "dataset")
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_a_file_where_a_folder_is_expected(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "left").mkdir()
+    (tmp_path / "left" / "one.txt").write_text("")
+    monkeypatch.chdir(tmp_path)
+    for ref in ("left/one.txt", "./left/one.txt"):
+        with pytest.raises(NotFoundError, match=r"is a file(.|\n)*lies in: ./left$"):
+            resolve(ref, kind)
+
+
+@pytest.mark.parametrize("ref", ["x" * 400, "me/" + "x" * 400, "me/x@" + "/" * 400])
+def test_a_long_name_is_not_echoed(ref: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        resolve(ref)
+    assert len(str(error.value)) < 400
