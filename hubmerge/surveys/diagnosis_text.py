@@ -1,8 +1,8 @@
-"""A diagnosis as a terminal shows it."""
+"""A diagnosis in words."""
 
 from __future__ import annotations
 
-from shlex import quote
+from collections.abc import Callable
 
 from hubmerge.reporting.numbers import figure, signed
 from hubmerge.surveys.diagnose import Diagnosis
@@ -15,8 +15,16 @@ RELATIONS = {
 }
 
 
-def diagnosis_text(found: Diagnosis) -> str:
-    """How two models are related, a table of their spaces, and the command that is advised."""
+def python_call(found: Diagnosis) -> str:
+    """The merge that is advised, in Python."""
+    a, b = found.models
+    more = {"match": found.match, "fuse": found.fuse, "dataset": found.dataset}
+    given = "".join(f", {name}={value!r}" for name, value in more.items() if value)
+    return f"hubmerge.run(hubmerge.Recipe(models=({a!r}, {b!r}){given}))"
+
+
+def diagnosis_text(found: Diagnosis, advice: Callable[[Diagnosis], str] = python_call) -> str:
+    """How two models are related, a table of their spaces, and the merge that is advised."""
     rows = [
         (
             space["space"],
@@ -27,8 +35,6 @@ def diagnosis_text(found: Diagnosis) -> str:
         )
         for space in found.spaces
     ]
-    a, b = map(quote, found.models)
-    data = f" --dataset {found.dataset}" if found.dataset else ""
     return "\n".join(
         [
             f"{RELATIONS[found.relation]} (cosine of their weights {figure(found.as_given)} as "
@@ -38,6 +44,6 @@ def diagnosis_text(found: Diagnosis) -> str:
             "",
             found.why,
             "",
-            f"hubmerge merge {a} {b} --match {found.match} --fuse {found.fuse}{data}",
+            advice(found),
         ]
     )
