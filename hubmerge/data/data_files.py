@@ -31,8 +31,6 @@ README, SETTINGS = "README.md", ".huggingface.yaml"
 """Where `datasets` reads which files are data."""
 FORMATS = ("arrow", "csv", "imagefolder", "json", "parquet", "text", "webdataset")
 """Builders of `datasets` that read what lies in files, and nothing that these name."""
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".lz4", ".7z", ".rar")
-"""Endings of what `datasets` unpacks."""
 STREAMS: dict[str, Callable[[Path], Any]] = {
     ".gz": gzip.open,
     ".tgz": gzip.open,
@@ -83,11 +81,6 @@ def check_files(builder: Any, folder: Path, ref: str, within: Path | None) -> No
                     _refuse_rows(path)
     except (Unreadable, OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
-
-
-def has_archives(folder: Path) -> bool:
-    """Whether `datasets` unpacks anything of it."""
-    return any(path.suffix in ARCHIVES for path in folder.rglob("*"))
 
 
 def _check_card(folder: Path) -> None:

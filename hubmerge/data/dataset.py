@@ -26,7 +26,7 @@ from hubmerge.data.columns import (
     listed,
     require_columns,
 )
-from hubmerge.data.data_files import check_files, check_folder, has_archives
+from hubmerge.data.data_files import check_files, check_folder
 from hubmerge.data.empty_rows import EmptyRows, empty_rows, unlabelled
 from hubmerge.data.pictures import NOWHERE, Place, undecoded
 from hubmerge.errors import DataError, HubmergeError, ResourceError
@@ -264,8 +264,7 @@ def _read(
     splits = {str(split): undecoded(rows) for split, rows in splits.items() if len(rows)}
     if not splits:
         raise DataError(f"{ref} has no rows")
-    unpacked = Path(datasets.config.EXTRACTED_DATASETS_PATH) if has_archives(folder) else None
-    return splits, name, Place(folder, unpacked, within)
+    return splits, name, Place(folder, within)
 
 
 def _refuse_pointers(folder: Path, ref: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "MPO", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF")
 """Formats that are read. Others of Pillow's are rare, and some run programs (EPS)."""
 
+ZIPPED = "zip://"
+"""How `datasets` begins the name of what lies in an archive: zip://INNER::ARCHIVE."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -31,21 +35,21 @@ class Place:
 
     Parameters:
         folder: the data set's own, absolute.
-        unpacked: where its archives are unpacked; None where it has none.
         within: where links in it may lead; None for a folder of the user's own, whose links are
             followed.
     """
 
     folder: Path
-    unpacked: Path | None = None
     within: Path | None = None
 
     def file(self, named: str) -> Path:
         """The file that a row names. Raises: Unreadable, unless it is one of the data set's."""
         path = Path(os.path.normpath(named))
-        roots = [root for root in (self.folder, self.unpacked) if root is not None]
-        inside = path.is_absolute() and any(path.is_relative_to(root) for root in roots)
-        if not inside or "\0" in named or "://" in named:
+        if (
+            not (path.is_absolute() and path.is_relative_to(self.folder))
+            or "\0" in named
+            or "://" in named
+        ):
             raise Unreadable(f"it names {named!r}, which is no file of the data set")
         refuse_stray(path, self.within)
         return path
@@ -53,6 +57,21 @@ class Place:
 
 NOWHERE = Place(Path(os.devnull))
 """Of rows that may name no file."""
+
+
+def _content(named: str, place: Place) -> bytes:
+    """A file of the data set, or what a zip archive of it holds. Raises: Unreadable, OSError."""
+    inner, hop, archive = named.removeprefix(ZIPPED).partition("::")
+    if not (named.startswith(ZIPPED) and hop):
+        return read_bytes(place.file(named), PICTURE_BYTES)
+    try:
+        with zipfile.ZipFile(place.file(archive)) as opened:
+            if opened.getinfo(inner).file_size > PICTURE_BYTES:
+                raise Unreadable(f"it has more than {PICTURE_BYTES:,} bytes")
+            with opened.open(inner) as file:
+                return file.read(PICTURE_BYTES + 1)
+    except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise Unreadable(f"{archive!r} does not hold it: {error}") from error
 
 
 def refuse_stray(path: Path, within: Path | None) -> None:
@@ -94,7 +113,7 @@ def open_picture(cell: Any, place: Place, mode: str | None = None) -> Image:
     if content is None:
         if not isinstance(named, str):
             raise Unreadable("there is none")
-        content = read_bytes(place.file(named), PICTURE_BYTES)
+        content = _content(named, place)
     image: Image = PIL.Image.open(io.BytesIO(content), formats=FORMATS)
     width, height = image.size
     if width * height > PIXELS:

@@ -197,6 +197,13 @@ def _whose(role: str | None) -> str:
     return f" (parent {role.rpartition('_')[2].upper()})" if role else ""
 
 
+def _matching(method: MethodRecord) -> str:
+    """How the units were matched, and how that ended."""
+    if method.match == "none":
+        return "not matched: the units are in the order they came in"
+    return method.match + (f" ({method.outcome})" if method.outcome else "")
+
+
 def made(report: Report) -> Markup:
     """Parents, methods and known limits."""
     method = report.method
@@ -205,7 +212,7 @@ def made(report: Report) -> Markup:
             "Parents",
             join((on_hub(p.id) if p.kind == "hub" else text(p.id) for p in report.models), ", "),
         ),
-        ("Matched by", text(method.match + (f" ({method.outcome})" if method.outcome else ""))),
+        ("Matching", text(_matching(method))),
         ("Fused by", _fused(method)),
         ("Repaired by", text(method.repair)),
         ("λ", f"{share(method.lam)} ({method.lam_chosen})" if method.lam is not None else MISSING),

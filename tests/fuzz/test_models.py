@@ -86,7 +86,7 @@ def test_configurations(build: Any, good: Path, tmp_path: Path, amount: int) -> 
     try_out(check, changed(fields, FIELDS) | values, amount)
 
 
-@MANY_ONLY
+@AMOUNTS
 def test_bytes_for_configurations(good: Path, tmp_path: Path, amount: int) -> None:
     strange = mlp(tmp_path / "strange")
     path = strange / "config.json"

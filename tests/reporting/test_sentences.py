@@ -150,5 +150,6 @@ def test_a_verdict_agrees_with_the_figures_it_quotes():
     found = judge(contenders(), parents, unit="blocks", words=words)
     assert found.name == "as good"
     assert (
-        headline(found.sentence) == "As good as both parents, and better in calibrated perplexity"
+        headline(found.sentence)
+        == "As good as both parents, and certainly better in calibrated perplexity"
     )

@@ -67,7 +67,11 @@ def test_without_curves_no_picture_is_written_or_shown(tmp_path):
         (
             2.0,
             -0.01,
-            ["No barrier on", "excess loss −0.010 (−0.011 to −0.009) nats", "matching 2.000 nats"],
+            [
+                "No barrier on",
+                "loss lower throughout by at least 0.010 (0.009 to 0.011) nats",
+                "without matching largest excess loss 2.000 (1.800 to 2.200) nats",
+            ],
         ),
         (2.0, None, ["A barrier on", "largest excess loss 2.000"]),
         (None, None, ["not measured"]),
