@@ -74,7 +74,7 @@ def derive(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int = 0)
     sheet = _sheet(twin, found, kind)
 
     def bound() -> Spec:
-        return bind(_family(sheet), twin.model.config, twin.shapes)
+        return bind(_family(sheet, small=True), twin.model.config, twin.shapes)
 
     upgrade(sheet, twin, found, bound)
     watch(sheet, found)
@@ -138,8 +138,8 @@ def _sheet(twin: Twin, found: Trace, kind: type[PreTrainedModel]) -> Sheet:
     )
 
 
-def _family(sheet: Sheet) -> Family:
-    text = write(sheet)
+def _family(sheet: Sheet, *, small: bool = False) -> Family:
+    text = write(sheet, small=small)
     name = f"{sheet.model_type}-{sheet.architecture}"
     return Family(
         name=name, path=Path("derived") / f"{name}.toml", text=text, **tomllib.loads(text)

@@ -101,7 +101,9 @@ class Folder:
                 return
         name = distinct(base, {**spaces, **(reserved or {})})
         names[key] = name
-        spaces[name] = SpaceEntry(name, key, leaf.why is not None, self._size(key, name))
+        spaces[name] = SpaceEntry(
+            name, key, leaf.why is not None, self._size(key, name), small=leaf.size
+        )
 
     def _length(self, key: tuple[int, ...]) -> int | None:
         """Its length in the real model, where it is alone on an axis of a tensor both have."""
@@ -123,12 +125,28 @@ class Folder:
             if n in self.real and any(each.key == key for each in leaves(axis))
         ]
         like = _LIKE.get(name.rpartition("_")[0] or name, name)
-        path = self.fields.of(leaf.size, products[0][2] if products else None, like)
+        whole = next((n for axis, _, n in products if isinstance(axis, Product)), None)
+        path = self.fields.of(leaf.size, whole, like)
         if path is not None and like in path:
             return path
         if products and all(ours == theirs for _, ours, theirs in products):
             return leaf.size
-        return None
+        return next((n for each in products if (n := self._share(leaf, *each)) is not None), None)
+
+    def _share(self, leaf: Leaf, axis: Expression, ours: int, theirs: int) -> int | None:
+        """The size of an inside: the same share of a head as in the twin.
+
+        None, unless the number of heads, the outermost factor, is a field.
+        """
+        first = axis.parts[0] if isinstance(axis, Product) else None
+        if not isinstance(first, Leaf) or first == leaf or len(axis.parts) != 2:  # type: ignore[union-attr]
+            return None
+        path = self.fields.of(first.size, theirs, "head")
+        if path is None or "head" not in path:
+            return None
+        inside, real = ours // first.size, theirs // self.fields.real(path)
+        size, rest = divmod(leaf.size * real, inside)
+        return None if rest or size < 1 else size
 
     # Blocks
 

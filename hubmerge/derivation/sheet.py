@@ -11,8 +11,8 @@ from hubmerge.derivation.axes import Expression, Leaf, Product
 class SpaceEntry:
     """A space or a fixed axis as a part declares it.
 
-    size: a configuration field, a number, or None where tensors tell. key: of the leaf in the first
-    copy, by which the trace knows it.
+    key: of the leaf in the first copy, by which the trace knows it. size: a configuration field, a
+    number, or None where tensors tell. small: in the twin.
     """
 
     name: str
@@ -21,6 +21,7 @@ class SpaceEntry:
     size: str | int | None = None
     within: str | None = None
     may: str | None = None
+    small: int = 0
 
 
 @dataclass

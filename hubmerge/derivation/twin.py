@@ -94,13 +94,19 @@ def make_twin(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int =
     Raises: DerivationError, if there is none small enough that answers; FamilyError, if no input
     is known for it.
     """
-    real = on_meta(kind, config)
+    try:
+        real = on_meta(kind, config)
+    except Exception as error:  # each class refuses in its own way
+        raise DerivationError(
+            f"no {kind.__name__} can be built of its configuration",
+            found=f"{type(error).__name__}: {error}",
+        ) from error
     wanted = kinds(real)
     failure, problem = "it cannot be made smaller", None
     for narrow in NARROWER:
         for depth in DEPTHS:
-            smaller = narrow(shallow(config, depth))
             try:
+                smaller = narrow(shallow(config, depth))
                 bones = on_meta(kind, smaller)
                 size = parameters(bones)
             except Exception as error:  # each class refuses in its own way
@@ -212,8 +218,11 @@ def shallow(config: PreTrainedConfig, depth: int) -> PreTrainedConfig:
     for each in configurations(smaller):
         fields = dict(vars(each))
         lengths = {v for n, v in fields.items() if LAYERS.search(n) and isinstance(v, int)}
+        staged = any(STAGES.search(name) for name in fields)
+        if staged:  # whose number of layers is that of its stages
+            lengths = set()
         for name, value in fields.items():
-            if LAYERS.search(name) and isinstance(value, int) and value > depth:
+            if LAYERS.search(name) and _one(value) and value > depth and not staged:
                 _put(each, name, depth)
             elif STAGES.search(name) and isinstance(value, list | tuple):
                 _put(each, name, [min(int(v), depth) for v in value])
@@ -443,9 +452,12 @@ def _shorten(config: PreTrainedConfig) -> None:
             _put(config, name, 5)
     patch: Any = fields.get("patch_size")
     side: Any = fields.get("image_size")
-    if _one(side) and _one(patch) and side > 4 * patch and side % patch == 0:
-        window: Any = fields.get("window_size")
-        _put(config, "image_size", patch * (2 * window if _one(window) else 3))
+    window: Any = fields.get("window_size")
+    staged = any(STAGES.search(name) for name in fields)
+    if _one(side) and _one(patch) and _one(window) and side % (2 * patch * window) == 0:
+        _put(config, "image_size", 2 * patch * window)
+    elif _one(side) and _one(patch) and side > 4 * patch and side % patch == 0 and not staged:
+        _put(config, "image_size", 3 * patch)
     elif _one(side) and side > 64 and side % 32 == 0:
         _put(config, "image_size", 64)
     if _labels(config) > 16:

@@ -249,7 +249,7 @@ class _Upgrade:
             self.sheet.shared.spaces.pop(name, None)
         part.spaces.pop(name, None)
         local = distinct("rot", {**self.sheet.shared.spaces, **part.spaces})
-        entry = SpaceEntry(local, home.key, False, home.size, outer, ROTARY)
+        entry = SpaceEntry(local, home.key, False, home.size, outer, ROTARY, home.small)
         part.names = {key: local if known == name else known for key, known in part.names.items()}
         part.spaces[local] = entry
         self._prime(local, second)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from hubmerge.derivation.sheet import Part, Sheet, SpaceEntry
 
 
-def write(sheet: Sheet) -> str:
-    """The spec as a file."""
+def write(sheet: Sheet, *, small: bool = False) -> str:
+    """The spec as a file. small: with the sizes of the twin, where sizes are numbers."""
     lines = [f"# {comment}" if comment else "#" for comment in sheet.comments]
     if sheet.batchnorm_eps is not None:
         lines += ["", f"batchnorm_eps = {sheet.batchnorm_eps!r}"]
@@ -20,14 +20,14 @@ def write(sheet: Sheet) -> str:
         entries = {n: e for n, e in shared.spaces.items() if e.fixed == fixed}
         if entries:
             lines += ["", f"[{table}]"]
-            lines += _aligned({n: _declared(e) for n, e in _nested(entries).items()})
+            lines += _aligned({n: _declared(e, small) for n, e in _nested(entries).items()})
     if sheet.tied:
         lines += ["", "[tied]", *_aligned({_quoted(k): _quoted(v) for k, v in sheet.tied.items()})]
     lines += _tables(shared, "")
     for part in sheet.parts[1:]:
         lines += ["", "[[block]]", f"at = {_quoted(part.at)}"]
         declared = {
-            f"{'fixed' if entry.fixed else 'space'}.{name}": _declared(entry)
+            f"{'fixed' if entry.fixed else 'space'}.{name}": _declared(entry, small)
             for name, entry in _nested(part.spaces).items()
         }
         lines += _aligned(declared)
@@ -58,10 +58,11 @@ def _nested(entries: Mapping[str, SpaceEntry]) -> dict[str, SpaceEntry]:
     return {name: entries[name] for name in order}
 
 
-def _declared(entry: SpaceEntry) -> str:
+def _declared(entry: SpaceEntry, small: bool) -> str:
+    size = entry.small if small and isinstance(entry.size, int) else entry.size
     fields = {
         key: value
-        for key, value in (("size", entry.size), ("within", entry.within), ("may", entry.may))
+        for key, value in (("size", size), ("within", entry.within), ("may", entry.may))
         if value is not None
     }
     if set(fields) <= {"size"}:
