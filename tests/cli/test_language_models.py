@@ -67,8 +67,8 @@ def report_in(folder: Path) -> dict:
     return json.loads((folder / "report.json").read_text())
 
 
-def evaluation_blocks(tokenizer) -> torch.Tensor:
-    """The rule of docs/evaluation.md, written down a second time."""
+def blocks_of_texts(tokenizer) -> torch.Tensor:
+    """The texts in a fixed order, end to end, in blocks."""
 
     def key(row: int) -> bytes:
         return hashlib.blake2b(f"hubmerge rows v1:{row}".encode(), digest_size=8).digest()
@@ -89,15 +89,19 @@ def test_figures_are_those_of_the_published_checkpoint(merge_of, hub, family, tm
     model, found = AutoModelForCausalLM.from_pretrained(copy, output_loading_info=True)
     assert not found["missing_keys"]
     assert not found["unexpected_keys"]
-    blocks = evaluation_blocks(AutoTokenizer.from_pretrained(copy))
-    with torch.inference_mode():
-        logits = model.eval()(input_ids=blocks).logits[:, :-1]
-    loss = F.cross_entropy(logits.flatten(0, 1), blocks[:, 1:].flatten())
+    tokenizer, rows = AutoTokenizer.from_pretrained(copy), texts.sentences(160, 3)
+    losses, right = [], []
+    for text in rows:
+        tokens = torch.tensor([*tokenizer(text)["input_ids"], tokenizer.eos_token_id])
+        tokens = tokens[: texts.TOKENS]
+        with torch.inference_mode():
+            logits = model.eval()(input_ids=tokens[None]).logits[0, :-1]
+        losses.append(F.cross_entropy(logits, tokens[1:], reduction="none"))
+        right.append(logits.argmax(-1) == tokens[1:])
     said = report["contenders"]["merge"]
-    assert report["n"] == said["n"] == len(blocks)
-    assert said["loss"] == pytest.approx(float(loss), rel=1e-4)
-    right = (logits.argmax(-1) == blocks[:, 1:]).double().mean()
-    assert said["accuracy"] == pytest.approx(float(right))
+    assert report["n"] == said["n"] == len(rows)
+    assert said["loss"] == pytest.approx(float(torch.cat(losses).mean()), rel=1e-4)
+    assert said["accuracy"] == pytest.approx(float(torch.cat(right).double().mean()))
 
 
 @every_family
@@ -169,7 +173,7 @@ def test_a_planted_symmetry_is_found_and_undone(speakers, hubmerge, family, tmp_
     parents = [speakers[f"{family}-a"], tmp_path / "twin"]
     hubmerge("merge", *parents, "--match", "weights", "-o", tmp_path / "out").succeeded()
     merge = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
-    blocks = evaluation_blocks(texts.tokenizer())
+    blocks = blocks_of_texts(texts.tokenizer())
     with torch.inference_mode():
         before, after = (each(input_ids=blocks).logits for each in (model, merge))
     assert (after - before).abs().max() < 1e-3 * before.abs().max()
@@ -188,7 +192,7 @@ def test_turning_queries_and_keys_under_rotary_positions_is_worth_it(speakers, m
         name: replace(space, may=PERMUTE, fixed=True) if space.may == ROTARY else space
         for name, space in whole.spaces.items()
     }
-    blocks = evaluation_blocks(texts.tokenizer())
+    blocks = blocks_of_texts(texts.tokenizer())
     batches = [ProbeBatch({"input_ids": blocks[k : k + 20]}) for k in range(0, 80, 20)]
     losses = {}
     for spec in (whole, replace(whole, spaces=kept)):
