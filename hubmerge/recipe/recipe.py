@@ -48,6 +48,14 @@ class Recipe(RecipeFields):
         """Whether the fusion was not named but chosen because there is a base."""
         return self.base is not None and "fuse" not in self.model_fields_set
 
+    def stated(self) -> dict[str, Any]:
+        """What has to be said to make it again: what differs from the defaults, by name in YAML.
+
+        A base changes the default fusion, so that the fusion is always said beside one.
+        """
+        content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return content if self.base is None else {**content, "fuse": self.fuse}
+
     @property
     def mixture(self) -> list[float] | None:
         """What each of more than two models weighs; None for two, which a lambda mixes."""
@@ -62,7 +70,7 @@ class Recipe(RecipeFields):
 
     def to_yaml(self) -> str:
         """The text of `hubmerge.yaml`: only what differs from the defaults."""
-        content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        content = self.stated()
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 

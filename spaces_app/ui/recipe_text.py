@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from functools import reduce
-from typing import Any
 
 from hubmerge.errors import RecipeError
 from hubmerge.options.declared import options_of
@@ -23,14 +22,15 @@ def as_command(recipe: Recipe) -> str:
             if "." not in field or recipe.dataset
             else None
         )
-        if option.flags and not option.option.positional and value not in (None, option.default):
+        said = value not in (None, option.default) or (field == "fuse" and recipe.base is not None)
+        if option.flags and not option.option.positional and said:
             words += written(option, value)
     return shlex.join(words)
 
 
 def as_python(recipe: Recipe) -> str:
     """The program."""
-    given = _given(recipe)
+    given = recipe.stated()
     given.pop("models", None)
     if "lambda" in given:
         given["lam"] = given.pop("lambda")
@@ -52,8 +52,3 @@ def from_yaml(text: str, most: int = RECIPE_BYTES) -> Recipe:
     except UnreadableYamlError as error:
         raise RecipeError("this is no recipe", found=str(error)) from error
     return recipe_in(content)
-
-
-def _given(recipe: Recipe) -> dict[str, Any]:
-    """What differs from the defaults."""
-    return recipe.model_dump(mode="json", by_alias=True, exclude_defaults=True)
