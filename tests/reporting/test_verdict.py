@@ -205,7 +205,5 @@ def test_of_three_parents_all_are_asked_and_named():
 def test_below_thirty_rows_nothing_is_concluded(changes):
     found = verdict({**changes, "n": 29}, unit="texts")
     assert found.name == "cannot tell"
-    assert found.sentence.endswith(
-        "on 29 test texts. 30 test texts are the fewest that anything is concluded from."
-    )
+    assert found.sentence.endswith("on 29 test texts. A conclusion takes at least 30 test texts.")
     assert verdict({**changes, "n": 30}).name != "cannot tell"
