@@ -157,7 +157,9 @@ def test_two_models_are_diagnosed_without_a_recipe(places):
     loaded = hm.diagnose(hm.load(places[0]), hm.load(places[1]))
     assert named == loaded == hm.diagnose(hm.Recipe(models=tuple(places)))
     assert named.relation == "strangers"
-    assert f"hubmerge merge {places[0]} {places[1]} --match" in str(named)
+    assert f"hubmerge.run(hubmerge.Recipe(models=({places[0]!r}, {places[1]!r}), match=" in str(
+        named
+    )
     with pytest.raises(RecipeError, match="two models"):
         hm.diagnose(places[0])
     with pytest.raises(RecipeError, match="both given"):

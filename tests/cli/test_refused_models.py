@@ -188,7 +188,7 @@ def test_models_that_do_not_fit(row: Row, kit: Kit, hubmerge: CommandLine) -> No
         RecipeError,
         ("--match learned", "other labels"),
         lambda kit: [
-            *(A, kit.named("b", ["ten"]), "--heads", "join", "--match", "learned"),
+            *(A, kit.named("b", ["ten", "eleven"]), "--heads", "join", "--match", "learned"),
             *("--dataset", "me/digits"),
         ],
         known="late",
