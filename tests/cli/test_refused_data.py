@@ -85,7 +85,7 @@ def broken(kit: Kit, folder: Path) -> None:
     Row(
         "a model instead",
         NotFoundError,
-        ("data set me/mlp-a",),
+        ("me/mlp-a is a model, not a data set",),
         lambda kit: [*MODELS, "--dataset", "me/mlp-a"],
     ),
     Row("gated", AccessError, ("gated", "datasets/"), gated),
