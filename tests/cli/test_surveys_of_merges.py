@@ -88,10 +88,10 @@ def test_what_cannot_be_checked_is_reported_and_stops_nothing(
     ("words", "said"),
     [
         ((*TWO, *FEW, "--survey", "simplex"), "three models or more"),
-        ((*TWO, "me/mlp-a", *FEW, "--survey", "plane"), "of two models"),
+        ((*TWO, "me/mlp-a", *FEW, "--survey", "plane"), "takes two models"),
         ((*TWO, *FEW, "--survey", "path", "--survey", "path"), "named twice"),
         ((*TWO, *FEW, "--survey", "atlas"), "path"),
-        ((*TWO, "--survey", "path"), "needs a dataset"),
+        ((*TWO, "--survey", "path"), "measures losses"),
         ((*TWO, *FEW, "--survey", "path", "--repair", "repair"), "straight line"),
         ((*TWO, *FEW[:2], "--samples", 300, "--survey", "path"), "validation rows"),
     ],

@@ -55,7 +55,7 @@ def test_what_cannot_be_had_is_refused(
     more = ("--train-samples", zoo.TRAIN_ROWS + 1)
     hubmerge("merge", *TWO, *DATA, *more, "-o", out).refused(DataError, "800 rows")
     hubmerge("merge", *TWO, "--match", "weights", "--train-samples", 10, "-o", out).refused(
-        RecipeError, "train_samples"
+        RecipeError, "--train-samples 10"
     )
     assert not out.exists()
 
