@@ -58,7 +58,8 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_a_quick_plan_imports_nothing_heavy(llamas: list[str]) -> None:
-    assert imported("plan", "--quick", *llamas) == set()
+    # safetensors, which finds a file whole or not, opens it by way of numpy.
+    assert imported("plan", "--quick", *llamas) <= {"numpy"}
 
 
 def test_a_plan_imports_neither_data_sets_nor_plots(llamas: list[str]) -> None:
