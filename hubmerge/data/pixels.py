@@ -2,7 +2,7 @@
 
 Pillow cuts off what lies above 255 where a picture has deeper pixels, so that most of it turns
 white, and so does every program that gives such a picture to a stock image processor. Scaled here,
-it would be measured as nobody who uses the merge sees it.
+it would be measured as no user of the merge sees it.
 Modes: https://pillow.readthedocs.io/en/stable/handbook/concepts.html#modes
 """
 

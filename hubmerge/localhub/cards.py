@@ -22,7 +22,7 @@ REPO_IDS = ("datasets", "base_model")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 OF_THE_CLIENT = ("self", "ignore_metadata_errors", "eval_results")
 """Names that the Hub's client takes for its own parameters: one in a card would break its answer
-for everybody who lists that card."""
+for all who list that card."""
 MESSAGES = 100
 """Most problems of one card that are named."""
 

@@ -82,7 +82,7 @@ def _measured(results: RunResults) -> str | None:
 
 
 def _in_memory(results: RunResults) -> str | None:
-    """That nobody else has what the merge was made of."""
+    """That others lack what the merge was made of."""
     given = results.run.sources.by_role()
     named = {role: source for role, source in given.items() if source.kind == "memory"}
     if not named:

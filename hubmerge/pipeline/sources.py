@@ -53,7 +53,7 @@ def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
     """The recipe as it is written beside the merge, fit to be published.
 
     Repositories are named at their commits, folders by their names and what they hold; where they
-    lie here is in nobody else's interest (`remember_folders`).
+    lie here is private (`remember_folders`).
     """
     beside = FOLDER if len(sources.models) > 2 or sources.base else "alignment.safetensors"
     refs = {role: f"{source.id}@{source.sha}" for role, source in sources.by_role().items()}

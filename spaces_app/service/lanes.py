@@ -1,4 +1,4 @@
-"""Turns for short tasks, so that slow ones of one visitor keep nobody waiting.
+"""Turns for short tasks, so that one visitor's slow ones do not delay others.
 
 A task starts in the fast lane, whose next place goes to the visitor with the fewest tasks under
 way. One that takes longer than a few seconds goes on in the slow lane, and its place in the fast

@@ -1,6 +1,6 @@
 """Short tasks, each in its own process: plans, predictions, archives, uploads.
 
-Every kind has lanes of its own, and so do visitors in them: slow tasks starve nobody.
+Every kind has lanes of its own, and so do visitors in them: slow tasks do not delay others.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class TaskRunner:
     ) -> dict[str, Any]:
         """Run `action` in a worker process and return its answer. Raises: Refused.
 
-        visitor: the key of whoever asks. timeout: seconds that replace the limit of this kind.
+        visitor: the key of who asks. timeout: seconds that replace the limit of this kind.
         Without a folder or a cache it gets a temporary one. What it wrote to its working folder is
         removed.
         """
