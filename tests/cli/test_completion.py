@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -41,17 +40,14 @@ def test_names_and_choices_are_completed(shell: str) -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["merge", "--help"]])
 def test_help_comes_without_anything_heavy(arguments: list[str]) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-X", "importtime", SCRIPT, *arguments],
         capture_output=True,
         text=True,
         check=True,
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert not imported & set(HEAVY)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.5
     assert "hubmerge" in done.stdout
 
 
