@@ -174,7 +174,7 @@ def test_texts_quoted_in_errors(amount: int) -> None:
 
 @pytest.mark.parametrize("text", ["<!--", "\x02", "---\n", "- ", "a: ", "[", "`", "*a **a "])
 def test_time_grows_with_length_and_not_with_its_square(text: str) -> None:
-    """What reads strangers' texts in this process takes less than a second for 100,000 marks."""
+    """What reads strangers' texts in this process takes little processor time for 100,000 marks."""
     import time
 
     long = text * (100_000 // len(text))
@@ -183,4 +183,4 @@ def test_time_grows_with_length_and_not_with_its_square(text: str) -> None:
     cards.split(long)
     render(long, PYTHON)
     markdown(long)
-    assert time.process_time() - begun < 1.0
+    assert time.process_time() - begun < 10  # their square takes minutes
