@@ -26,6 +26,7 @@ from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError
 from hubmerge.errors.wording import option
 from hubmerge.models.token_outputs import IGNORED, TokenStatistics
+from hubmerge.utils.limits import TEXT_CHARACTERS, TOKEN_CHARACTERS
 
 TOKENS = 128
 """Default number of tokens of a block, and the most of a text, where the model takes so many."""
@@ -74,7 +75,7 @@ def text_rows(data: DataSet, rows: RowSet, cut: Cut) -> Batches:
     Texts in which nothing follows anything, of one token or none, are no rows.
     Raises: DataError, if a row holds no text, or a token the model does not know.
     """
-    found = [tokens[: cut.tokens] for tokens in _texts(data, rows, cut)]
+    found = [tokens[: cut.tokens] for tokens in _texts(data, rows, cut, beginnings=True)]
     held = [torch.tensor(tokens, dtype=torch.int64) for tokens in found if len(tokens) > 1]
     width = max(map(len, held), default=cut.tokens)
     inputs = torch.full((len(held), width), BEHIND)
@@ -107,8 +108,13 @@ def _batches(inputs: Tensor, following: Tensor) -> Batches:
     return Batches(read, tuple(range(len(inputs))), following, statistics=TokenStatistics())
 
 
-def _texts(data: DataSet, rows: RowSet, cut: Cut) -> Iterator[list[int]]:
-    """The tokens of each text, with the one that ends it."""
+def _texts(
+    data: DataSet, rows: RowSet, cut: Cut, *, beginnings: bool = False
+) -> Iterator[list[int]]:
+    """The tokens of each text, with the one that ends it.
+
+    beginnings: of very long texts, only as much is read as `cut.tokens` tokens may take.
+    """
     column, end = data.text_column or "", cut.tokenizer.eos_token_id
     texts = data.splits[rows.split].select_columns([column])
     for row in rows.indices:
@@ -116,6 +122,14 @@ def _texts(data: DataSet, rows: RowSet, cut: Cut) -> Iterator[list[int]]:
         place = f'row {row} of split "{rows.split}" of {data.ref}'
         if not isinstance(text, str):
             raise DataError(f"{place} holds no text", found=repr(text), source=f'column "{column}"')
+        if len(text) > TEXT_CHARACTERS:
+            raise DataError(
+                f"{place} holds a text of {len(text):,} characters",
+                found=f"one text may have {TEXT_CHARACTERS:,}",
+                hint="divide it into texts, a row each",
+                source=f'column "{column}"',
+            )
+        text = text[: cut.tokens * TOKEN_CHARACTERS] if beginnings else text
         found = list(cut.tokenizer(text, verbose=False)["input_ids"])
         if found and max(found) >= cut.vocabulary:
             raise DataError(
