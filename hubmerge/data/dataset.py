@@ -30,6 +30,7 @@ from hubmerge.data.data_files import check_files, check_folder
 from hubmerge.data.empty_rows import EmptyRows, empty_rows, unlabelled
 from hubmerge.data.pictures import NOWHERE, Place, undecoded
 from hubmerge.errors import DataError, HubmergeError, ResourceError
+from hubmerge.errors.wording import quoted
 from hubmerge.utils.foreign import exhausted
 from hubmerge.utils.lfs import FETCH, is_pointer_file
 from hubmerge.utils.progress import is_quiet
@@ -255,7 +256,7 @@ def _read(
             found = datasets.load_dataset(str(folder), name=name)
     if name is None and config is not None:
         raise DataError(
-            f'{ref} has no configuration "{config}"',
+            f"{ref} has no configuration {quoted(config)}",
             found="a folder written by save_to_disk, which has none",
         )
     splits = (
@@ -286,7 +287,8 @@ def _config(folder: Path, ref: str, config: str | None) -> str:
     if config is not None:
         if config not in names:
             raise DataError(
-                f'{ref} has no configuration "{config}"', found=f"configurations {listed(names)}"
+                f"{ref} has no configuration {quoted(config)}",
+                found=f"configurations {listed(names)}",
             )
         return config
     default = datasets.get_dataset_default_config_name(str(folder))
@@ -323,7 +325,7 @@ def _evaluation_split(
 
 def _known_split(name: str, known: Mapping[str, Dataset], ref: str) -> None:
     if name not in known:
-        raise DataError(f'{ref} has no split "{name}"', found=f"splits {listed(known)}")
+        raise DataError(f"{ref} has no split {quoted(name)}", found=f"splits {listed(known)}")
 
 
 @contextmanager
