@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 from hubmerge.data.columns import (
     FEATURE,
     IMAGE,
+    PAIR,
     TEXT,
     UNLABELLED,
     WITHOUT_LABELS,
     find_inputs,
     find_label,
     find_text,
+    find_texts,
     first,
     is_labelled,
     listed,
@@ -65,6 +67,8 @@ class DataSet:
     notes: tuple[str, ...] = ()
     """What a reader of the report should know of how this was found."""
     text_column: str | None = None
+    pair_column: str | None = None
+    """Second texts, each read together with the one in `text_column`."""
     place: Place = NOWHERE
     """Where files that rows name may lie."""
     left_out: Mapping[str, frozenset[int]] = field(default_factory=dict)
@@ -95,6 +99,7 @@ def open_data(
     feature_column: str | None = None,
     label_column: str | None = None,
     text_column: str | None = None,
+    pair_column: str | None = None,
     inputs: Collection[str] = (IMAGE, FEATURE),
     labels: bool = True,
     labelled: bool = True,
@@ -116,7 +121,14 @@ def open_data(
         if asked is not None:
             _known_split(asked, known, ref)
     wanted = _Columns(
-        image_column, feature_column, label_column, text_column, frozenset(inputs), labels, labelled
+        image=image_column,
+        feature=feature_column,
+        label=label_column,
+        text=text_column,
+        pair=pair_column,
+        inputs=frozenset(inputs),
+        labels=labels,
+        labelled=labelled,
     )
     chosen, notes = (split, ()) if split else _evaluation_split(known, wanted, ref)
     columns = wanted.found_in(known[chosen].features, ref)
@@ -140,7 +152,7 @@ def open_data(
     if validation == calibration:
         validation = None
     if calibration is not None:
-        wanted_there = (columns.image, columns.feature, columns.text)
+        wanted_there = (columns.image, columns.feature, columns.text, columns.pair)
         require_columns(known[calibration].features, wanted_there, calibration, ref)
     needs_labels = {chosen: True, validation: True, calibration: False}
     empty = {
@@ -162,12 +174,13 @@ def open_data(
         label_column=columns.label,
         notes=notes,
         text_column=columns.text,
+        pair_column=columns.pair,
         place=place,
         left_out={name: found.rows for name, found in empty.items() if found.rows},
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Columns:
     """Columns by what they are for: as asked for, or as found."""
 
@@ -175,6 +188,7 @@ class _Columns:
     feature: str | None
     label: str | None
     text: str | None
+    pair: str | None
     inputs: frozenset[str]
     """Kinds of columns that are wanted."""
     labels: bool
@@ -184,13 +198,15 @@ class _Columns:
 
     def found_in(self, features: Features, ref: str) -> _Columns:
         """The columns there are. Raises: DataError."""
-        images = vectors = text = None
-        if TEXT in self.inputs:
+        label = self._label_in(features, ref) if self.labels else None
+        images = vectors = text = pair = None
+        if PAIR in self.inputs:
+            text, pair = find_texts(features, self.text, self.pair, label, ref)
+        elif TEXT in self.inputs:
             text = find_text(features, self.text, ref)
         else:
             images, vectors = find_inputs(features, self.image, self.feature, ref)
-        label = self._label_in(features, ref) if self.labels else None
-        return replace(self, image=images, feature=vectors, label=label, text=text)
+        return replace(self, image=images, feature=vectors, label=label, text=text, pair=pair)
 
     def answers_in(self, rows: Dataset, ref: str) -> bool:
         """Whether a split says what is right, whatever its inputs are called."""
