@@ -19,7 +19,7 @@ class DataRecipe(RecipePart):
     id: Annotated[
         str,
         Option(
-            "Data to match and measure on: a Hub id, id@revision or a folder.",
+            "Data to match and measure on: a Hub id, id@revision, a folder or a file of rows.",
             group=DATA,
             flags="--dataset",
             top=True,
