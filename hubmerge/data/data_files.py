@@ -16,6 +16,7 @@ from typing import Any
 
 from hubmerge.data.pictures import refuse_stray
 from hubmerge.errors import DataError
+from hubmerge.utils.lfs import FETCH, is_pointer_file
 from hubmerge.utils.limits import (
     CARD_BYTES,
     EXPANSION,
@@ -56,6 +57,18 @@ def check_folder(folder: Path, ref: str, within: Path | None) -> None:
         if within is not None:
             for path in folder.rglob("*"):
                 refuse_stray(path, within)
+    except (Unreadable, OSError) as error:
+        raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
+
+
+def check_file(path: Path, ref: str, within: Path | None) -> None:
+    """Raises: DataError, if a single file of rows cannot be read, or claims too many rows."""
+    try:
+        refuse_stray(path, within)
+        if is_pointer_file(path):
+            raise DataError(f"{ref} is a git-lfs pointer, not the file itself", hint=FETCH)
+        if path.suffix.lower() == ".parquet":
+            _refuse_rows(path)
     except (Unreadable, OSError) as error:
         raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
 
