@@ -15,6 +15,7 @@ from typing import Any
 from hubmerge.data.expansion import refuse_expansion
 from hubmerge.data.pictures import refuse_stray
 from hubmerge.errors import DataError
+from hubmerge.utils.lfs import FETCH, is_pointer_file
 from hubmerge.utils.limits import (
     CARD_BYTES,
     FRONT_MATTER_BYTES,
@@ -27,6 +28,9 @@ README, SETTINGS = "README.md", ".huggingface.yaml"
 """Where `datasets` reads which files are data."""
 FORMATS = ("arrow", "csv", "imagefolder", "json", "parquet", "text", "webdataset")
 """Builders of `datasets` that read what lies in files, and nothing that these name."""
+
+UNUSABLE = (Unreadable, OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile)
+"""What damaged files, and those of strangers, are refused with."""
 
 
 def check_folder(folder: Path, ref: str, within: Path | None) -> None:
@@ -49,6 +53,20 @@ def check_folder(folder: Path, ref: str, within: Path | None) -> None:
         raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
 
 
+def check_file(path: Path, builder: str, ref: str, within: Path | None) -> None:
+    """Raises: DataError, if a single file of rows cannot be read, or becomes far larger than it is.
+
+    builder: what reads it, as `datasets` calls it.
+    """
+    try:
+        refuse_stray(path, within)
+        if is_pointer_file(path):
+            raise DataError(f"{ref} is a git-lfs pointer, not the file itself", hint=FETCH)
+        refuse_expansion(path, builder)
+    except UNUSABLE as error:
+        raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
+
+
 def check_files(builder: Any, folder: Path, ref: str, within: Path | None) -> None:
     """Raises: DataError, if `datasets` would read other files than those in `folder`, or files
     that become far larger than they are.
@@ -66,7 +84,7 @@ def check_files(builder: Any, folder: Path, ref: str, within: Path | None) -> No
                     raise Unreadable(f"it names {str(file)!r}, which does not lie in it")
                 refuse_stray(path, within)
                 refuse_expansion(path, name)
-    except (Unreadable, OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except UNUSABLE as error:
         raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
 
 

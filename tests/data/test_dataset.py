@@ -106,10 +106,10 @@ REFUSED = {
     "configuration": ({"config": "small"}, "no configuration 'small'", '"default"'),
     "split": ({"split": "dev"}, "no split 'dev'", '"test", "train"'),
     "calibration split": ({"calibration_split": "extra"}, "no split 'extra'", '"test", "train"'),
-    "image column": ({"image_column": "img"}, 'no column "img"', "image: Image"),
+    "image column": ({"image_column": "img"}, "no column 'img'", "image: Image"),
     "image type": ({"image_column": "label"}, "does not hold images", "ClassLabel of 10"),
     "feature type": ({"feature_column": "image"}, "does not hold lists of floats", "image: Image"),
-    "label column": ({"label_column": "digit"}, 'no column "digit"', "label: ClassLabel of 10"),
+    "label column": ({"label_column": "digit"}, "no column 'digit'", "label: ClassLabel of 10"),
     "label type": ({"label_column": "image"}, "does not hold class labels", "image: Image"),
 }
 
@@ -148,7 +148,7 @@ def test_rows_without_labels_are_opened_where_none_are_needed(write):
     assert (data.image_column, data.label_column) == ("image", None)
     places = (data.split, data.calibration_split, data.validation_split)
     assert places == ("test", "train", "validation")
-    with pytest.raises(DataError, match='no column "digit"'):
+    with pytest.raises(DataError, match="no column 'digit'"):
         open_data(folder, ref="d", labelled=False, label_column="digit")
 
 
