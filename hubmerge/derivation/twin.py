@@ -45,7 +45,7 @@ WIDTHS = re.compile(
     r"|neck_hidden_sizes|moe_intermediate_size|shared_expert_intermediate_size|embedding_size"
     r"|decoder_intermediate_size|intermediate_size_mlp|fpn_hidden_size|classifier_proj_size"
     r"|tdnn_dim|projection_size|projection_dim|conv_depthwise\w*|expert_intermediate_size"
-    r"|shared_intermediate_size|d_inner|inner_dim|qkv_dim|lru_width|dense_intermediate_size"
+    r"|shared_intermediate_size|d_inner|dff|inner_dim|groups_width|qkv_dim|lru_width|dense_intermediate_size"
     r"|encoder_hidden_dim|decoder_hidden_dim|block_ff_dim|conv_inner_dim)$"
 )
 RANKS = re.compile(r"_lora_rank$|^time_step_rank$|^dt_rank$")
@@ -55,6 +55,9 @@ EXPERTS = re.compile(r"^(num_experts|num_local_experts|n_routed_experts|moe_num_
 STATES = re.compile(r"^(n_groups|num_groups|mamba_n_groups)$")
 CHOSEN = re.compile(r"^(num_experts_per_tok|moe_top_k|moe_k|top_k_experts)$")
 NUMBERED = re.compile(r"^(.*?)\.(\d+)\.(.*)$")
+
+NO_KIND = ("training", "apply_dropout")
+"""Switches of modules that make no difference once a model is trained."""
 
 Build = Callable[[PreTrainedConfig], PreTrainedModel]
 
@@ -254,7 +257,7 @@ def kinds(model: nn.Module) -> dict[str, frozenset[Any]]:
             sorted(
                 (key, str(value))
                 for key, value in vars(module).items()
-                if isinstance(value, bool | str) and not key.startswith("_")
+                if isinstance(value, bool | str) and not key.startswith("_") and key not in NO_KIND
             )
         )
         own = tuple(sorted(key for key, _ in module.named_parameters(recurse=False)))
