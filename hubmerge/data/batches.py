@@ -1,14 +1,16 @@
 """Rows as model inputs: batches of a fixed size, made when asked for and kept while there is room.
 
-Images pass through the model's own processor; feature columns go in as they are. The boundaries
-of batches never depend on who computes them, so that results are the same bits for any number of
-processes and threads.
+Images pass through the model's own processor; feature columns go in as they are. Rows of tokens or
+of sound have many lengths: a batch holds rows of one length, so that nothing is ever padded, and no
+padding enters activations, statistics or losses. The boundaries of batches never depend on who
+computes them, so that results are the same bits for any number of processes and threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -74,25 +76,61 @@ class Batches:
     """How outputs are read as labels, where they are not the same."""
     statistics: RowStatistics | None = None
     """What evaluation keeps of a model's answers to labelled rows; None of rows without labels."""
+    lengths: tuple[Hashable, ...] | None = None
+    """How long every row is: rows of a batch have one length. None: all rows are equally long."""
 
     @property
     def rows(self) -> int:
         """Rows in all batches together."""
         return len(self.indices)
 
+    def part(self, start: int, stop: int | None = None) -> Batches:
+        """Rows `start` to `stop`, sharing what has been read already."""
+        rows = slice(start, stop)
+        return replace(
+            self,
+            indices=self.indices[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            lengths=None if self.lengths is None else self.lengths[rows],
+        )
+
     def first(self, rows: int) -> Batches:
         """The first `rows` rows, sharing what has been read already."""
-        labels = None if self.labels is None else self.labels[:rows]
-        return replace(self, indices=self.indices[:rows], labels=labels)
+        return self.part(0, rows)
+
+    @cached_property
+    def places(self) -> tuple[tuple[int, ...], ...]:
+        """Which of the rows each batch holds, as numbers from 0."""
+        same: dict[Hashable, list[int]] = {}
+        for row in range(self.rows):
+            same.setdefault(None if self.lengths is None else self.lengths[row], []).append(row)
+        return tuple(
+            tuple(rows[start : start + BATCH_SIZE])
+            for rows in same.values()
+            for start in range(0, len(rows), BATCH_SIZE)
+        )
+
+    @property
+    def sizes(self) -> list[int]:
+        """Rows of each batch, none of which is read."""
+        return [len(rows) for rows in self.places]
+
+    def in_order(self, values: Tensor) -> Tensor:
+        """`values` [rows, ...] of one batch after the other, in the order of the rows."""
+        if self.lengths is None:
+            return values
+        found = torch.empty_like(values)
+        found[torch.tensor([row for rows in self.places for row in rows])] = values
+        return found
 
     def __len__(self) -> int:
-        return -(-self.rows // BATCH_SIZE)
+        return len(self.places)
 
     def __getitem__(self, number: int) -> Batch:
-        start = range(0, self.rows, BATCH_SIZE)[number]
-        part = slice(start, start + BATCH_SIZE)
+        rows = self.places[number]
         return Batch(
-            self.read(self.indices[part]), None if self.labels is None else self.labels[part]
+            self.read(tuple(self.indices[row] for row in rows)),
+            None if self.labels is None else self.labels[list(rows)],
         )
 
 
@@ -124,16 +162,18 @@ class _Kept:
 
 @dataclass(frozen=True)
 class ColumnReader:
-    """A column that a model takes, and how its rows become inputs.
+    """Columns that a model takes, and how their rows become inputs.
 
-    read: rows of the column, the split they are of, and their numbers -> inputs. Raises: DataError,
-    where a row does not hold what the model takes.
+    read: rows of the columns, the split they are of, and their numbers -> inputs. Raises:
+    DataError, where a row does not hold what the model takes.
     check: whether all of these rows may be read, before the first one is.
+    lengths: of each of these rows, where they are not equally long. Raises: as `read`.
     """
 
-    column: str
+    columns: tuple[str, ...]
     read: Callable[[Dataset, str, Sequence[int]], Inputs]
     check: Callable[[Dataset, RowSet], None] | None = None
+    lengths: Callable[[Dataset, RowSet], Sequence[Hashable]] | None = None
 
 
 def make_batches(
@@ -149,7 +189,7 @@ def make_batches(
     """The batches of `rows`.
 
     Parameters:
-        reader: the column the model takes, and how.
+        reader: the columns the model takes, and how.
         labels: None for rows whose labels do not matter (calibration).
         statistics: what evaluation keeps of answers.
         answers: how outputs are read as labels, where they are not the same.
@@ -159,12 +199,13 @@ def make_batches(
         LabelError, if a row has no label or one that `labels` does not know.
     """
     dataset = data.splits[rows.split]
-    inputs = dataset.select_columns([reader.column])
+    inputs = dataset.select_columns([*reader.columns])
     if reader.check is not None:
         reader.check(inputs, rows)
     targets = None if labels is None else _labels(data, dataset, rows, labels)
     kept = keeping(lambda indices: reader.read(inputs, rows.split, indices), cache_bytes)
-    return Batches(kept, rows.indices, targets, answers, statistics)
+    lengths = None if reader.lengths is None else tuple(reader.lengths(inputs, rows))
+    return Batches(kept, rows.indices, targets, answers, statistics, lengths)
 
 
 def keeping(read: Read, limit: int) -> Read:
@@ -236,7 +277,7 @@ def feature_reader(data: DataSet, size: int) -> ColumnReader:
     def check(dataset: Dataset, rows: RowSet) -> None:
         _check_finite(dataset, column, rows, data.ref)
 
-    return ColumnReader(column, read, check)
+    return ColumnReader((column,), read, check)
 
 
 def image_reader(
@@ -285,7 +326,7 @@ def image_reader(
             for name, value in found.items()
         }
 
-    return ColumnReader(image_column, read)
+    return ColumnReader((image_column,), read)
 
 
 def channels_of(model: PreTrainedModel, processor: Any) -> int:

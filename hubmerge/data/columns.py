@@ -9,19 +9,33 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hubmerge.errors import DataError
-from hubmerge.errors.wording import action, option
+from hubmerge.errors.wording import action, option, quoted
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-IMAGE, FEATURE, TEXT = "image", "feature", "text"
-"""Kinds of columns that hold inputs."""
+IMAGE, FEATURE, TEXT, PAIR = "image", "feature", "text", "pair"
+"""Kinds of columns that hold inputs; a pair is a second text, where there is one."""
 
 LABELS = ("label", "labels", "fine_label", "class", "target")
 """Names of a label column, most usual first; where several fit, the first one is taken."""
 
 TEXTS = ("text", "content", "document", "story", "sentence")
 """Names of a text column, most usual first."""
+
+PAIRS = (
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("question", "passage"),
+    ("question", "context"),
+    ("query", "passage"),
+    ("text1", "text2"),
+    ("sentence_A", "sentence_B"),
+    ("text_a", "text_b"),
+)
+"""Names of two text columns that are read together, most usual first."""
 
 WITHOUT_LABELS = (
     f"name the label column by {option('dataset.label_column')}; without labels, "
@@ -113,6 +127,35 @@ def find_text(features: Features, asked: str | None, ref: str) -> str:
     return found
 
 
+def find_texts(
+    features: Features, text: str | None, pair: str | None, label: str | None, ref: str
+) -> tuple[str, str | None]:
+    """(text column, column of second texts or None): those asked for, else a usual pair of names,
+    else one text as `find_text` finds it.
+
+    label: the column that says what is right, which is no input.
+    """
+    inputs = _without(features, label)
+    fitting = [name for name, kind in inputs.items() if _is_text(kind)]
+    if pair is not None:
+        _known_column(pair, features, ref)
+        if pair not in fitting:
+            raise _wrong_type(pair, features, "text", ref)
+        if text is None:
+            text = next((a for a, b in PAIRS if b == pair and a in fitting), None)
+        return text or find_text(_without(inputs, pair), None, ref), pair
+    if text is not None:
+        return find_text(inputs, text, ref), None
+    found = next((both for both in PAIRS if {*both} <= {*fitting}), None)
+    return found or (find_text(inputs, None, ref), None)
+
+
+def _without(features: Features, column: str | None) -> Features:
+    from datasets import Features
+
+    return Features({name: kind for name, kind in features.items() if name != column})
+
+
 def is_image(kind: Any) -> bool:
     """Whether a column of this type holds pictures."""
     from datasets import Image, Value
@@ -156,7 +199,7 @@ def is_labelled(rows: Dataset, column: str) -> bool:
 
 def _known_column(name: str, features: Features, ref: str) -> None:
     if name not in features:
-        raise DataError(f'{ref} has no column "{name}"', found=_typed(features))
+        raise DataError(f"{ref} has no column {quoted(name)}", found=_typed(features))
 
 
 def require_columns(
@@ -166,7 +209,7 @@ def require_columns(
     for column in columns:
         if column is not None and column not in features:
             raise DataError(
-                f'split "{split}" of {ref} has no column "{column}"', found=_typed(features)
+                f'split "{split}" of {ref} has no column {quoted(column)}', found=_typed(features)
             )
 
 

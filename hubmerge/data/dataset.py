@@ -6,6 +6,7 @@ be given instead, and whatever cannot be found is refused with a list of what is
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,24 +16,28 @@ from typing import TYPE_CHECKING
 from hubmerge.data.columns import (
     FEATURE,
     IMAGE,
+    PAIR,
     TEXT,
     UNLABELLED,
     WITHOUT_LABELS,
     find_inputs,
     find_label,
     find_text,
+    find_texts,
     first,
     is_labelled,
     listed,
     require_columns,
 )
-from hubmerge.data.data_files import check_files, check_folder
+from hubmerge.data.data_files import check_file, check_files, check_folder
 from hubmerge.data.empty_rows import EmptyRows, empty_rows, unlabelled
 from hubmerge.data.pictures import NOWHERE, Place, undecoded
 from hubmerge.errors import DataError, HubmergeError, ResourceError
+from hubmerge.errors.wording import quoted
 from hubmerge.utils.foreign import exhausted
 from hubmerge.utils.lfs import FETCH, is_pointer_file
 from hubmerge.utils.progress import is_quiet
+from hubmerge.utils.row_files import READERS, is_row_file
 
 if TYPE_CHECKING:
     from datasets import ClassLabel, Dataset, Features, Value
@@ -41,6 +46,8 @@ TEST = ("test",)
 VALIDATION = ("validation", "valid", "val", "dev")
 TRAIN = ("train", "training")
 """Split names by what they are for, most usual first."""
+FILE_SPLIT = "rows"
+"""The one split of a single file, which says of none what it is for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +72,8 @@ class DataSet:
     notes: tuple[str, ...] = ()
     """What a reader of the report should know of how this was found."""
     text_column: str | None = None
+    pair_column: str | None = None
+    """Second texts, each read together with the one in `text_column`."""
     place: Place = NOWHERE
     """Where files that rows name may lie."""
     left_out: Mapping[str, frozenset[int]] = field(default_factory=dict)
@@ -95,16 +104,19 @@ def open_data(
     feature_column: str | None = None,
     label_column: str | None = None,
     text_column: str | None = None,
+    pair_column: str | None = None,
     inputs: Collection[str] = (IMAGE, FEATURE),
     labels: bool = True,
     labelled: bool = True,
     within: Path | None = None,
 ) -> DataSet:
     """Open what `load_dataset` (README configs, parquet, csv, image folders) or `save_to_disk`
-    left in `folder`. `ref` is its name in errors. inputs: the kinds of columns that models take,
-    of which one is enough. labels: whether a column says what is right; texts say themselves what
-    follows. labelled: whether rows without labels are refused. within: where links in the folder
-    may lead; None: anywhere, as in a folder of the user's own.
+    left in `folder`, or a single file of rows (txt, jsonl, csv, tsv, parquet).
+
+    `ref` is its name in errors. inputs: the kinds of columns that models take, of which one is
+    enough. labels: whether a column says what is right; texts say themselves what follows.
+    labelled: whether rows without labels are refused. within: where links in the folder may lead;
+    None: anywhere, as in a folder of the user's own.
 
     Evaluation split: test, else validation, else the only one; one whose labels are all kept
     secret is passed over. Calibration split: train. Validation split: validation, if it is
@@ -116,7 +128,14 @@ def open_data(
         if asked is not None:
             _known_split(asked, known, ref)
     wanted = _Columns(
-        image_column, feature_column, label_column, text_column, frozenset(inputs), labels, labelled
+        image=image_column,
+        feature=feature_column,
+        label=label_column,
+        text=text_column,
+        pair=pair_column,
+        inputs=frozenset(inputs),
+        labels=labels,
+        labelled=labelled,
     )
     chosen, notes = (split, ()) if split else _evaluation_split(known, wanted, ref)
     columns = wanted.found_in(known[chosen].features, ref)
@@ -140,7 +159,7 @@ def open_data(
     if validation == calibration:
         validation = None
     if calibration is not None:
-        wanted_there = (columns.image, columns.feature, columns.text)
+        wanted_there = (columns.image, columns.feature, columns.text, columns.pair)
         require_columns(known[calibration].features, wanted_there, calibration, ref)
     needs_labels = {chosen: True, validation: True, calibration: False}
     empty = {
@@ -162,12 +181,13 @@ def open_data(
         label_column=columns.label,
         notes=notes,
         text_column=columns.text,
+        pair_column=columns.pair,
         place=place,
         left_out={name: found.rows for name, found in empty.items() if found.rows},
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Columns:
     """Columns by what they are for: as asked for, or as found."""
 
@@ -175,6 +195,7 @@ class _Columns:
     feature: str | None
     label: str | None
     text: str | None
+    pair: str | None
     inputs: frozenset[str]
     """Kinds of columns that are wanted."""
     labels: bool
@@ -184,13 +205,15 @@ class _Columns:
 
     def found_in(self, features: Features, ref: str) -> _Columns:
         """The columns there are. Raises: DataError."""
-        images = vectors = text = None
-        if TEXT in self.inputs:
+        label = self._label_in(features, ref) if self.labels else None
+        images = vectors = text = pair = None
+        if PAIR in self.inputs:
+            text, pair = find_texts(features, self.text, self.pair, label, ref)
+        elif TEXT in self.inputs:
             text = find_text(features, self.text, ref)
         else:
             images, vectors = find_inputs(features, self.image, self.feature, ref)
-        label = self._label_in(features, ref) if self.labels else None
-        return replace(self, image=images, feature=vectors, label=label, text=text)
+        return replace(self, image=images, feature=vectors, label=label, text=text, pair=pair)
 
     def answers_in(self, rows: Dataset, ref: str) -> bool:
         """Whether a split says what is right, whatever its inputs are called."""
@@ -241,6 +264,8 @@ def _read(
     """Every split in `folder`, the configuration opened, and where its files may lie."""
     import datasets
 
+    if folder.is_file() and is_row_file(folder.name):
+        return _read_file(folder, ref, config, within)
     if not folder.is_dir():
         raise DataError(f"there is no data set folder {folder}", source=ref)
     folder = folder.resolve()
@@ -254,10 +279,7 @@ def _read(
             check_files(datasets.load_dataset_builder(str(folder), name), folder, ref, within)
             found = datasets.load_dataset(str(folder), name=name)
     if name is None and config is not None:
-        raise DataError(
-            f'{ref} has no configuration "{config}"',
-            found="a folder written by save_to_disk, which has none",
-        )
+        raise _no_config(ref, config, "a folder written by save_to_disk, which has none")
     splits = (
         found if isinstance(found, datasets.DatasetDict) else {str(found.split or "train"): found}
     )
@@ -265,6 +287,29 @@ def _read(
     if not splits:
         raise DataError(f"{ref} has no rows")
     return splits, name, Place(folder, within)
+
+
+def _read_file(
+    path: Path, ref: str, config: str | None, within: Path | None
+) -> tuple[dict[str, Dataset], str | None, Place]:
+    """As `_read`, of a single file of rows: one split."""
+    import datasets
+
+    if config is not None:
+        raise _no_config(ref, config, "a single file, which has none")
+    builder = READERS[path.suffix.lower()]
+    check_file(path, builder, ref, within)
+    with _refusing(ref), _bars():
+        options = {"sep": "\t"} if path.suffix.lower() == ".tsv" else {}
+        files = {FILE_SPLIT: glob.escape(str(path.resolve()))}
+        found = datasets.load_dataset(builder, data_files=files, split=FILE_SPLIT, **options)
+    if not len(found):
+        raise DataError(f"{ref} has no rows")
+    return {FILE_SPLIT: undecoded(found)}, None, Place(path.resolve().parent, within)
+
+
+def _no_config(ref: str, config: str, found: str) -> DataError:
+    return DataError(f"{ref} has no configuration {quoted(config)}", found=found)
 
 
 def _refuse_pointers(folder: Path, ref: str) -> None:
@@ -286,7 +331,8 @@ def _config(folder: Path, ref: str, config: str | None) -> str:
     if config is not None:
         if config not in names:
             raise DataError(
-                f'{ref} has no configuration "{config}"', found=f"configurations {listed(names)}"
+                f"{ref} has no configuration {quoted(config)}",
+                found=f"configurations {listed(names)}",
             )
         return config
     default = datasets.get_dataset_default_config_name(str(folder))
@@ -323,7 +369,7 @@ def _evaluation_split(
 
 def _known_split(name: str, known: Mapping[str, Dataset], ref: str) -> None:
     if name not in known:
-        raise DataError(f'{ref} has no split "{name}"', found=f"splits {listed(known)}")
+        raise DataError(f"{ref} has no split {quoted(name)}", found=f"splits {listed(known)}")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transformers import PreTrainedModel
@@ -12,7 +12,8 @@ from hubmerge.data.batches import Batches, ColumnReader, make_batches
 from hubmerge.data.dataset import DataSet
 from hubmerge.data.labels import match_labels
 from hubmerge.data.rows import RowSet
-from hubmerge.data.texts import cut_for, text_blocks, text_rows
+from hubmerge.data.texts import text_blocks, text_rows, token_limit
+from hubmerge.data.token_rows import token_reader
 from hubmerge.errors import DataError
 from hubmerge.models.images import refused
 from hubmerge.models.joint_head import JointHead
@@ -68,7 +69,7 @@ def read_labelled(
     labels, heads, answers = wanted.labels, wanted.heads, None
     if heads is not None:
         labels, answers = dict(enumerate(heads.labels)), answers_of(heads)
-    found = None
+    found, columns = None, dict(zip(("input", "pair"), reader.columns, strict=False))
     if data.label_column is not None:
         found = match_labels(data, labels, by_index=wanted.by_index, named=heads is not None)
     return Reading(
@@ -82,8 +83,22 @@ def read_labelled(
         ),
         (found.note,) if found and found.note else (),
         unit,
-        {"input": reader.column} | ({"label": data.label_column} if data.label_column else {}),
+        columns | ({"label": data.label_column} if data.label_column else {}),
     )
+
+
+def read_labelled_texts(data: DataSet, wanted: ReadFor, statistics: RowStatistics) -> Reading:
+    """Texts, or pairs of them, with labels in the order of the model's outputs.
+
+    Raises: DataError, LabelError.
+    """
+    limit = token_limit(data, wanted.model, wanted.tokenizer, wanted.tokens)
+    reader, unit = token_reader(data, wanted.model, limit), "texts"
+    if data.pair_column is not None:
+        unit = "text pairs"
+    said = f"of each row the first {limit.tokens:,} tokens are read, special ones included"
+    found = read_labelled(data, wanted, reader, statistics, unit)
+    return replace(found, notes=(*found.notes, said))
 
 
 def answers_of(heads: JointHead, parent: int | None = None) -> Answers:
@@ -94,17 +109,17 @@ def answers_of(heads: JointHead, parent: int | None = None) -> Answers:
 
 def read_texts(data: DataSet, wanted: ReadFor) -> Reading:
     """Texts: measured one by one, and looked at in blocks of tokens. Raises: DataError."""
-    cut = cut_for(data, wanted.model, wanted.tokenizer, wanted.tokens)
+    limit = token_limit(data, wanted.model, wanted.tokenizer, wanted.tokens)
     said = (
-        f"each text is measured on its first {cut.tokens:,} tokens at most, and every token weighs "
-        "the same; for calibration, texts are laid end to end and cut into blocks as long"
+        f"each text is measured on its first {limit.tokens:,} tokens at most, and every token "
+        "weighs the same; for calibration, texts are laid end to end and cut into blocks as long"
     )
     return Reading(
-        lambda rows, labelled: text_blocks(data, rows, cut),
+        lambda rows, labelled: text_blocks(data, rows, limit),
         (said,),
         "texts",
         {"text": data.text_column or ""},
-        lambda rows: text_rows(data, rows, cut),
+        lambda rows: text_rows(data, rows, limit),
     )
 
 

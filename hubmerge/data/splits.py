@@ -62,11 +62,7 @@ def split_validation(validation: Batches) -> tuple[Batches, Batches]:
     So that none is judged by rows it has seen.
     """
     middle = (validation.rows + 1) // 2
-    labels = validation.labels
-    rest = None if labels is None else labels[middle:]
-    return validation.first(middle), replace(
-        validation, indices=validation.indices[middle:], labels=rest
-    )
+    return validation.first(middle), validation.part(middle)
 
 
 def learning_rows(

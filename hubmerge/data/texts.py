@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from hubmerge.data.batches import Batches, Inputs
@@ -26,6 +26,7 @@ from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError
 from hubmerge.errors.wording import option
 from hubmerge.models.token_outputs import IGNORED, TokenStatistics
+from hubmerge.utils.limits import TEXT_CHARACTERS, TOKEN_CHARACTERS
 
 TOKENS = 128
 """Default number of tokens of a block, and the most of a text, where the model takes so many."""
@@ -35,17 +36,17 @@ BEHIND = 0
 
 
 @dataclass(frozen=True)
-class Cut:
-    """How texts become tokens."""
+class TokenLimit:
+    """What makes tokens of texts, and how many of a text, or of a block, are read."""
 
     tokenizer: Any
     tokens: int
     vocabulary: int
 
 
-def cut_for(
+def token_limit(
     data: DataSet, model: PreTrainedModel, tokenizer: Any | None, tokens: int | None = None
-) -> Cut:
+) -> TokenLimit:
     """How the texts of `data` are cut for `model`; tokens: of a block; None: the default.
 
     Raises: DataError, if there is no tokenizer, or the model takes fewer tokens at once.
@@ -56,7 +57,7 @@ def cut_for(
             found="no tokenizer files beside the model",
             hint="add the tokenizer the model was trained with",
         )
-    most = getattr(model.config, "max_position_embeddings", None)
+    most = most_tokens(model)
     wanted = tokens or min(TOKENS, most or TOKENS)
     if most is not None and wanted > most:
         raise DataError(
@@ -65,18 +66,48 @@ def cut_for(
             hint=f"{option('dataset.tokens', most)} or fewer",
             field="dataset.tokens",
         )
-    return Cut(tokenizer, wanted, model.config.vocab_size)
+    return TokenLimit(tokenizer, wanted, model.config.get_text_config().vocab_size)
 
 
-def text_rows(data: DataSet, rows: RowSet, cut: Cut) -> Batches:
+def most_tokens(model: PreTrainedModel) -> int | None:
+    """How many tokens a row may have; None, where nothing says so.
+
+    Models that count positions from behind their padding token, as RoBERTa, take fewer than their
+    configuration says.
+    """
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            skipped = 0 if module.padding_idx is None else module.padding_idx + 1
+            return module.num_embeddings - skipped
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None)
+
+
+def refuse_long(text: str, place: str, column: str) -> None:
+    """Raises: DataError, for a text that is too long to be one."""
+    if len(text) > TEXT_CHARACTERS:
+        raise DataError(
+            f"{place} holds a text of {len(text):,} characters",
+            found=f"one text may have {TEXT_CHARACTERS:,}",
+            hint="divide it into texts, a row each",
+            source=f'column "{column}"',
+        )
+
+
+def beginning(text: str, limit: TokenLimit) -> str:
+    """As much of a text as the tokens may take that are read of its beginning."""
+    return text[: limit.tokens * TOKEN_CHARACTERS]
+
+
+def text_rows(data: DataSet, rows: RowSet, limit: TokenLimit) -> Batches:
     """The beginnings of the texts of `rows`, a row each; labels are the tokens that follow.
 
     Texts in which nothing follows anything, of one token or none, are no rows.
     Raises: DataError, if a row holds no text, or a token the model does not know.
     """
-    found = [tokens[: cut.tokens] for tokens in _texts(data, rows, cut)]
+    texts = _texts(data, rows, limit, beginnings=True)
+    found = [tokens[: limit.tokens] for tokens in texts]
     held = [torch.tensor(tokens, dtype=torch.int64) for tokens in found if len(tokens) > 1]
-    width = max(map(len, held), default=cut.tokens)
+    width = max(map(len, held), default=limit.tokens)
     inputs = torch.full((len(held), width), BEHIND)
     following = torch.full((len(held), width), IGNORED)
     for row, tokens in enumerate(held):
@@ -85,16 +116,16 @@ def text_rows(data: DataSet, rows: RowSet, cut: Cut) -> Batches:
     return _batches(inputs, following)
 
 
-def text_blocks(data: DataSet, rows: RowSet, cut: Cut) -> Batches:
+def text_blocks(data: DataSet, rows: RowSet, limit: TokenLimit) -> Batches:
     """The blocks of the texts of `rows`; labels are the tokens that follow.
 
     Raises: as `text_rows`.
     """
-    wanted = len(rows) * cut.tokens
-    line = (token for tokens in _texts(data, rows, cut) for token in tokens)
+    wanted = len(rows) * limit.tokens
+    line = (token for tokens in _texts(data, rows, limit) for token in tokens)
     found = list(islice(line, wanted))
-    whole = len(found) // cut.tokens * cut.tokens
-    blocks = torch.tensor(found[:whole], dtype=torch.int64).view(-1, cut.tokens)
+    whole = len(found) // limit.tokens * limit.tokens
+    blocks = torch.tensor(found[:whole], dtype=torch.int64).view(-1, limit.tokens)
     following = torch.full_like(blocks, IGNORED)
     following[:, :-1] = blocks[:, 1:]
     return _batches(blocks, following)
@@ -107,20 +138,27 @@ def _batches(inputs: Tensor, following: Tensor) -> Batches:
     return Batches(read, tuple(range(len(inputs))), following, statistics=TokenStatistics())
 
 
-def _texts(data: DataSet, rows: RowSet, cut: Cut) -> Iterator[list[int]]:
-    """The tokens of each text, with the one that ends it."""
-    column, end = data.text_column or "", cut.tokenizer.eos_token_id
+def _texts(
+    data: DataSet, rows: RowSet, limit: TokenLimit, *, beginnings: bool = False
+) -> Iterator[list[int]]:
+    """The tokens of each text, with the one that ends it.
+
+    beginnings: of very long texts, only as much is read as `limit.tokens` tokens may take.
+    """
+    column, end = data.text_column or "", limit.tokenizer.eos_token_id
     texts = data.splits[rows.split].select_columns([column])
     for row in rows.indices:
         text = texts[row][column]
         place = f'row {row} of split "{rows.split}" of {data.ref}'
         if not isinstance(text, str):
             raise DataError(f"{place} holds no text", found=repr(text), source=f'column "{column}"')
-        found = list(cut.tokenizer(text, verbose=False)["input_ids"])
-        if found and max(found) >= cut.vocabulary:
+        refuse_long(text, place, column)
+        text = beginning(text, limit) if beginnings else text
+        found = list(limit.tokenizer(text, verbose=False)["input_ids"])
+        if found and max(found) >= limit.vocabulary:
             raise DataError(
                 f"{place} holds a token the model does not know",
-                found=f"token {max(found)}, the model's vocabulary has {cut.vocabulary:,}",
+                found=f"token {max(found)}, the model's vocabulary has {limit.vocabulary:,}",
                 hint="the tokenizer beside the model is that of another model",
             )
         if end is not None and found and found[-1] != end:

@@ -97,11 +97,10 @@ def _answer(model: Asked, batch: Batch, workers: Workers) -> Any:
 def _every(
     job: Callable[[Batch], Tensor], model: Asked, batches: Batches, workers: Workers, what: str
 ) -> Tensor:
-    """What `job` makes of every batch, one behind the other."""
+    """What `job` makes of every row, in their order."""
     with _at_work(model, workers.device):
-        return torch.cat(
-            workers.map(lambda number: job(batches[number]), range(len(batches)), what)
-        )
+        found = workers.map(lambda number: job(batches[number]), range(len(batches)), what)
+        return batches.in_order(torch.cat(found))
 
 
 @contextmanager

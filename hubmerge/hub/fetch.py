@@ -25,7 +25,9 @@ def file_sizes(source: Source) -> dict[str, int]:
     Raises: NotFoundError, AccessError, HubUnavailableError.
     """
     if source.folder is not None:
-        return {n: (source.folder / n).stat().st_size for n in folder_files(source.folder)}
+        place = source.folder
+        beside = place.parent if place.is_file() else place
+        return {name: (beside / name).stat().st_size for name in folder_files(place)}
     return dict(_remote_sizes(source, endpoint()))
 
 
@@ -63,7 +65,7 @@ def fetch_file(source: Source, name: str) -> Path:
     Raises: NotFoundError, if there is no such file; AccessError, HubUnavailableError.
     """
     if source.folder is not None:
-        return source.folder / name
+        return source.folder if source.folder.is_file() else source.folder / name
     size = file_sizes(source).get(name, 0)
     if size > (most := most_bytes(name)):
         raise refusal(source, f"{name} has {size:,} bytes", f"at most {most:,} are read")

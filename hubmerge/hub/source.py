@@ -1,11 +1,12 @@
 """Where a model or data set comes from: what the user typed, and the exact state it stands for.
 
     org/name   org/name@revision   https://HUB/org/name[/tree/revision]   ./folder   /a/folder
-    org/name@COMMIT   name@local-HASH
+    org/name@COMMIT   name@local-HASH   and, of a data set, rows.csv
 
-As in transformers, a folder of that name goes before a repository of that name. The last two are
-what recipes say that are written beside a merge: a commit is always of a repository, and a hash is
-the content of a folder, wherever on this machine it was seen (`known_folders`).
+A data set may be a single file of rows. As in transformers, a folder of that name goes before a
+repository of that name. ORG/NAME@COMMIT and NAME@local-HASH are what recipes say that are written
+beside a merge: a commit is always of a repository, and a hash is the content of a folder or file,
+wherever on this machine it was seen (`known_folders`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from hubmerge.utils.foreign import system_error
 from hubmerge.utils.in_memory import is_in_memory
 from hubmerge.utils.limits import DATA_FILES, MODEL_FILES
 from hubmerge.utils.pinned_refs import CONTENT, PINNED
+from hubmerge.utils.row_files import READERS, is_row_file, local_noun
 
 PUBLIC_HUB = "https://huggingface.co"
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
@@ -60,7 +62,7 @@ class Ref:
     revision: str | None
     """As asked for; None for the main branch and for folders."""
     folder: Path | None
-    """Absolute; local only."""
+    """Absolute; local only. Of a data set, it may be a file of rows."""
     repo_type: RepoType = "model"
 
 
@@ -93,6 +95,8 @@ def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:
         repo_id, _, commit = ref.partition("@")
         return Ref(ref, parse_repo_id(repo_id, repo_type), "hub", commit, None, repo_type)
     path = _path(ref, name)
+    if repo_type == "dataset" and is_row_file(path.name) and _is_file(path):
+        return _local(ref, path, repo_type)
     _refuse_file(path, ref, name)
     if ref.startswith(_LOCAL_MARKS) or ref in (".", ".."):
         if not _is_dir(path):
@@ -117,7 +121,8 @@ def _refuse_file(path: Path, ref: str, name: str) -> None:
         folder = parent if parent.startswith(_LOCAL_MARKS) or parent == "." else f"./{parent}"
         raise NotFoundError(
             f"{quoted(ref)} is a file, where the folder or the id of a {name} is expected",
-            hint=f"give the folder it lies in: {shlex.quote(folder)}",
+            hint=f"give the folder it lies in: {shlex.quote(folder)}"
+            + (f", or a file of rows: {', '.join(READERS)}" if name == NAMES["dataset"] else ""),
         )
 
 
@@ -230,10 +235,10 @@ def head_of(repo_id: str, repo_type: RepoType = "model") -> str:
 
 def _seen_in(ref: str, name: str, sha: str) -> list[Path]:
     """Folders that held this content. Raises: NotFoundError, if none is known and still there."""
-    there = [folder for folder in known_folders(sha) if folder.is_dir()]
+    there = [folder for folder in known_folders(sha) if _is_dir(folder) or _is_file(folder)]
     if not there:
         raise NotFoundError(
-            f"{name!r} is a folder that is not known on this machine",
+            f"{name!r} is a {local_noun(name)} that is not known on this machine",
             source=ref,
             hint=f"say where it lies: {option(f'folders.{name}', 'FOLDER')}",
             field="folders",
@@ -249,7 +254,7 @@ def _unchanged(ref: Ref, name: str, sha: str) -> Source:
             if _local_sha(folder, ref.ref, ref.repo_type) == sha:
                 return Source(**{**vars(ref), "folder": folder}, sha=sha)
     raise NotFoundError(
-        f"the folder {name!r} has changed",
+        f"the {local_noun(name)} {name!r} has changed",
         found=", ".join(map(str, there)),
         source=ref.ref,
         hint=f"say where it lies as it was: {option(f'folders.{name}', 'FOLDER')}",
@@ -292,7 +297,7 @@ def _hashed(folder: Path, ref: str, repo_type: RepoType) -> str:
             )
     digest = hashlib.sha256()
     for name in names:
-        path = folder / name
+        path = folder if folder.is_file() else folder / name
         digest.update(f"{name}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):
@@ -306,9 +311,12 @@ def _is_weights(name: str) -> bool:
 
 def folder_files(folder: Path, most: int = DATA_FILES) -> list[str]:
     """Sorted relative names of all files in `folder` but hidden ones; pipes and devices are none.
+    Of a single file, its own name.
 
     most: how much there may be. Raises: RecipeError, if it is more.
     """
+    if folder.is_file():
+        return [folder.name]
     names = []
     for number, path in enumerate(folder.rglob("*")):
         if number >= most:

@@ -75,6 +75,7 @@ def open_splits(
         feature_column=wanted.feature_column,
         label_column=wanted.label_column,
         text_column=wanted.text_column,
+        pair_column=wanted.pair_column,
         inputs=task.inputs,
         labels=task.labelled,
         labelled=labelled,

@@ -216,7 +216,9 @@ def _relabelled(
     """
     if list(order) == list(range(len(order))):
         return state
-    spec = spec or spec_of(model)
+    if spec is None:
+        ensure_spec(model)
+        spec = spec_of(model)
     if LABELS not in spec.spaces:
         raise LabelError(
             "the two models order their classes differently",

@@ -14,6 +14,7 @@ from hubmerge.reporting.numbers import counted
 from hubmerge.symmetry.coordinates import unusable_gains
 from hubmerge.tasks import why_unmeasured
 from hubmerge.utils.parent_names import display_name, listed, roles
+from hubmerge.utils.row_files import local_noun
 
 
 def limits_of(results: RunResults) -> list[str]:
@@ -41,7 +42,10 @@ def _of_folders(results: RunResults) -> str | None:
     if not named:
         return None
     said = listed(named)
-    verb, them = ("is a folder", "it") if len(named) == 1 else ("are folders", "them")
+    nouns = sorted({local_noun(s.id) for s in given.values() if s.kind == "local"}, reverse=True)
+    verb, them = f"are {' and '.join(f'{noun}s' for noun in nouns)}", "them"
+    if len(named) == 1:
+        verb, them = f"is a {nouns[0]}", "it"
     return (
         f"{said[0].upper()}{said[1:]} {verb} of the publisher's, known by a hash of the content: "
         f"only who has {them} can make this merge again."

@@ -19,7 +19,7 @@ class DataRecipe(RecipePart):
     id: Annotated[
         str,
         Option(
-            "Data to match and measure on: a Hub id, id@revision or a folder.",
+            "Data to match and measure on: a Hub id, id@revision, a folder or a file of rows.",
             group=DATA,
             flags="--dataset",
             top=True,
@@ -69,21 +69,36 @@ class DataRecipe(RecipePart):
         str | None,
         Option("Column of texts. Default: detected.", group=DATA, also=MATCHING, label=""),
     ] = None
+    pair_column: Annotated[
+        str | None,
+        Option(
+            "Column of second texts, for models that read pairs. Default: detected.",
+            group=DATA,
+            also=MATCHING,
+            label="",
+        ),
+    ] = None
     tokens: Annotated[
         int | None,
         Field(ge=2),
         Option(
-            "Tokens of a text that are measured at most, for language models. Default: 128, or "
-            "the model's maximum if that is less.",
+            "Tokens of a text that are measured at most. Default: 128, or the model's maximum if "
+            "that is less.",
             group=DATA,
             also=MATCHING,
             label="",
-            see="evaluation.md#texts",
+            see="evaluation.md#texts-with-labels",
         ),
     ] = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are asked for by name."""
-        names = (self.image_column, self.feature_column, self.label_column, self.text_column)
+        names = (
+            self.image_column,
+            self.feature_column,
+            self.label_column,
+            self.text_column,
+            self.pair_column,
+        )
         return tuple(name for name in names if name is not None)

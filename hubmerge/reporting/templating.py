@@ -16,6 +16,7 @@ from hubmerge.reporting import escape
 from hubmerge.reporting import numbers as figures
 from hubmerge.reporting.survey_kinds import Table
 from hubmerge.utils.parent_names import display_name, listed
+from hubmerge.utils.row_files import local_noun
 
 
 @cache
@@ -28,6 +29,7 @@ def environment() -> Environment:
         "duration": figures.duration,
         "figure": figures.figure,
         "listed": _listed,
+        "local_noun": local_noun,
         "markdown_table": as_markdown,
         "markup": Markup,
         "python_name": Markup,

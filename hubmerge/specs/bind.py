@@ -6,13 +6,14 @@ be declared, every size must fit; anything else is a SpecError that quotes line,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hubmerge.errors import FamilyError, SpecError
 from hubmerge.specs.derived import family_of
 from hubmerge.specs.draft import Draft, nearest
-from hubmerge.specs.family import Block, Family, holds, load_families
+from hubmerge.specs.family import Block, Family, Scope, holds, load_families
 from hubmerge.specs.sizes import Shapes
 from hubmerge.specs.spec import Spec
 
@@ -39,85 +40,116 @@ def _family_for(config: Any) -> Family:
 
 def bind(family: Family, config: Any, shapes: Shapes) -> Spec:
     """`family` applied to one model. See `bind_config`."""
+    family = family.with_head(config).for_names(shapes)
     draft = Draft(family=family, config=config, shapes=shapes)
-    draft.declare(family.fixed, {}, None, fixed=True)
-    draft.declare(family.space, {}, None, fixed=False)
+    draft.declare(family.fixed, {}, (), fixed=True)
+    draft.declare(family.space, {}, (), fixed=False)
     shared = {name: name for name in (*family.fixed, *family.space)}
-    for number, block in enumerate(family.block):
-        _check_condition(draft, number, block)
-        if holds(block.when, config):
-            shared |= _bind_block(draft, number, block, shared)
-    draft.claim(family.param, "", shared, None, buffers=False)
-    draft.claim(family.buffer, "", shared, None, buffers=True)
-    draft.watch(family.watch, "", shared, None)
-    draft.norm(family.layernorm, "", None, centred=True)
-    draft.norm(family.rmsnorm, "", None, centred=False)
-    draft.stands_behind(family.behind, "", None)
-    draft.gate(family.gate, "", None)
+    _bind_blocks(draft, family.block, Place("", (), shared))
+    draft.claim(family.param, "", shared, (), buffers=False)
+    draft.claim(family.buffer, "", shared, (), buffers=True)
+    draft.watch(family.watch, "", shared, ())
+    draft.norm(family.layernorm, "", (), centred=True)
+    draft.norm(family.rmsnorm, "", (), centred=False)
+    draft.stands_behind(family.behind, "", ())
+    draft.gate(family.gate, "", ())
     draft.tie(family.tied)
     return draft.finish()
 
 
-def _check_condition(draft: Draft, number: int, block: Block) -> None:
+@dataclass(frozen=True)
+class Place:
+    """What a block stands in: the file, or one copy of an outer block.
+
+    prefix: of the tensors there. scope: of its tables. names: full names by those that lines there
+    use; what the flows of its blocks begin and end with is added.
+    """
+
+    prefix: str
+    scope: Scope
+    names: dict[str, str]
+
+    def name(self, local: str) -> str:
+        """Full name of what is new here."""
+        return ".".join(filter(None, (self.prefix, local)))
+
+
+def _bind_blocks(draft: Draft, blocks: Sequence[Block], place: Place) -> None:
+    for number, block in enumerate(blocks):
+        scope: Scope = (*place.scope, ("block", number))
+        _check_condition(draft, scope, block)
+        if holds(block.when, draft.config):
+            copies = _copies(block, draft, blocks, place)
+            if copies:
+                _bind_block(draft, block, scope, place, copies)
+
+
+def _check_condition(draft: Draft, scope: Scope, block: Block) -> None:
     for name in block.when:
         if not hasattr(draft.config, name):
             raise SpecError(
                 f'block "{block.at}" asks for the configuration field {name!r}',
                 found="the configuration has no such field",
-                source=draft.family.where("", "when", number),
+                source=draft.family.where("", "when", scope),
                 hint="name one of the model's configuration fields"
                 + nearest(name, list(vars(draft.config))),
             )
 
 
 def _bind_block(
-    draft: Draft, number: int, block: Block, shared: Mapping[str, str]
-) -> dict[str, str]:
-    """Adds every copy of `block`; returns the names its flow gives to the rest of the file."""
-    copies = _copies(block, draft.shapes, draft.family.block)
-    if not copies:
-        raise SpecError(
-            f'block "{block.at}" matches nothing',
-            found=f"tensors begin with {', '.join(sorted({_head(n) for n in draft.shapes})[:6])}",
-            source=draft.family.where("", "at", number),
-            hint="`at` is the part of the tensor names that all lines of the block share",
-        )
-    flow = _Flow(draft, number, block, shared) if block.flow else None
-    _check_fresh(draft, number, block, shared, (flow.enters, flow.leaves) if flow else ())
+    draft: Draft, block: Block, scope: Scope, place: Place, copies: Sequence[str]
+) -> None:
+    """Adds every copy of `block`; the names its flow gives to the rest are added to `place`."""
+    flow = _Flow(draft, block, scope, place) if block.flow else None
+    _check_fresh(draft, block, scope, place, (flow.enters, flow.leaves) if flow else ())
     for prefix in copies:
-        names = dict(shared)
+        names = dict(place.names)
         for table, fixed in ((block.fixed, True), (block.space, False)):
             names |= {name: f"{prefix}.{name}" for name in table}
-            draft.declare(table, names, number, fixed=fixed)
+            draft.declare(table, names, scope, fixed=fixed)
         if flow:
             names |= flow.step(prefix)
-        draft.claim(block.param, prefix, names, number, buffers=False)
-        draft.claim(block.buffer, prefix, names, number, buffers=True)
-        draft.watch(block.watch, prefix, names, number)
-        draft.norm(block.layernorm, prefix, number, centred=True)
-        draft.norm(block.rmsnorm, prefix, number, centred=False)
-        draft.stands_behind(block.behind, prefix, number)
-        draft.gate(block.gate, prefix, number)
-    draft.check_optional(block, number, copies)
-    return flow.ends() if flow else {}
+        inside = Place(prefix, scope, names)
+        _bind_blocks(draft, block.block, inside)
+        draft.claim(block.param, prefix, names, scope, buffers=False)
+        draft.claim(block.buffer, prefix, names, scope, buffers=True)
+        draft.watch(block.watch, prefix, names, scope)
+        draft.norm(block.layernorm, prefix, scope, centred=True)
+        draft.norm(block.rmsnorm, prefix, scope, centred=False)
+        draft.stands_behind(block.behind, prefix, scope)
+        draft.gate(block.gate, prefix, scope)
+    draft.check_optional(block, scope, copies)
+    if flow:
+        place.names.update(flow.ends())
 
 
-def _copies(block: Block, shapes: Shapes, blocks: Sequence[Block]) -> list[str]:
+def _copies(block: Block, draft: Draft, blocks: Sequence[Block], place: Place) -> list[str]:
     """Prefixes of the block's copies, in the order of their numbers.
 
     A copy that another block names with more of its numbers is that one's.
+    Raises: SpecError, if there is none where there must be one.
     """
     special = [each for each in blocks if each.at.count("{") < block.at.count("{")]
+    pattern = block.pattern(place.prefix)
     found: dict[str, tuple[int, ...]] = {}
-    for name in shapes:
-        match = block.pattern.match(name)
-        if match and not any(_same(each, match.group()) for each in special):
+    for name in draft.shapes:
+        match = pattern.match(name)
+        if match and not any(_same(each, match.group(), place) for each in special):
             found[match.group()] = tuple(map(int, match.groups()))
+    if not found and not block.at.endswith("?"):
+        below = [n for n in draft.shapes if n.startswith(place.prefix)]
+        raise SpecError(
+            f'block "{block.at}" matches nothing',
+            found=f"tensors begin with {', '.join(sorted({_head(n) for n in below})[:6])}",
+            source=draft.family.where("", "at", (*place.scope, ("block", blocks.index(block)))),
+            hint="`at` is the part of the tensor names that all lines of the block share; with ? "
+            "at its end, there may be no copy",
+        )
     return sorted(found, key=lambda prefix: found[prefix])
 
 
-def _same(block: Block, prefix: str) -> bool:
-    match = block.pattern.match(f"{prefix}.")
+def _same(block: Block, prefix: str, place: Place) -> bool:
+    match = block.pattern(place.prefix).match(f"{prefix}.")
     return match is not None and match.group() == prefix
 
 
@@ -126,17 +158,18 @@ def _head(name: str) -> str:
 
 
 def _check_fresh(
-    draft: Draft, number: int, block: Block, shared: Mapping[str, str], threaded: tuple[str, ...]
+    draft: Draft, block: Block, scope: Scope, place: Place, threaded: tuple[str, ...]
 ) -> None:
-    """A block's own names are new ones: none hides a space the whole file knows."""
+    """A block's own names are new ones: none hides a space that is known where it stands."""
     tables = [("fixed", name) for name in block.fixed] + [("space", name) for name in block.space]
     for table, name in [*tables, *(("", name) for name in threaded)]:
-        hidden = {*shared, *(name for _, name in tables)} if table == "" else shared
+        known = place.names
+        hidden = {*known, *(name for _, name in tables)} if table == "" else {*known}
         if name in hidden:
             raise SpecError(
                 f"space {name!r} is declared twice",
                 found=f'once more by block "{block.at}"',
-                source=draft.family.where(table, name if table else "flow", number),
+                source=draft.family.where(table, name if table else "flow", scope),
                 hint="rename one of the two",
             )
 
@@ -144,9 +177,10 @@ def _check_fresh(
 class _Flow:
     """A space threaded through the copies of a block: what leaves one enters the next."""
 
-    def __init__(self, draft: Draft, number: int, block: Block, shared: Mapping[str, str]) -> None:
+    def __init__(self, draft: Draft, block: Block, scope: Scope, place: Place) -> None:
+        shared = place.names
         self.draft, self.block = draft, block
-        self.source = draft.family.where("", "flow", number)
+        self.source = draft.family.where("", "flow", scope)
         parts = [part.strip() for part in (block.flow or "").split("->")]
         distinct = len(parts) == 2 and parts[0] != parts[1]
         if not distinct or not all(part.isidentifier() for part in parts) or not block.start:
@@ -158,14 +192,14 @@ class _Flow:
             )
         self.enters, self.leaves = parts
         self.may = draft.kind(block.flow or "", block.may, block.through, self.source)
-        self.first = self.current = shared.get(block.start, block.start)
+        self.first = self.current = shared.get(block.start, place.name(block.start))
         if block.start not in shared:
-            draft.add(block.start, self.source, may=self.may)
+            draft.add(self.first, self.source, may=self.may)
         if block.end in shared:
             raise SpecError(
                 f"space {block.end!r} is declared twice",
                 found="once more as the end of a flow",
-                source=draft.family.where("", "end", number),
+                source=draft.family.where("", "end", scope),
                 hint="rename one of the two",
             )
 

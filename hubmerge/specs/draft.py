@@ -6,14 +6,14 @@ Every check of the language that looks at more than one line lives here.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 from hubmerge.errors import SpecError
-from hubmerge.specs.config_fields import field_of
-from hubmerge.specs.family import Block, Family, SpaceLine
+from hubmerge.specs.config_fields import field_of, size_of
+from hubmerge.specs.family import Block, Family, Scope, SpaceLine
 from hubmerge.specs.map_rules import (
     MAX_POOL,
     check_mapped,
@@ -70,21 +70,22 @@ class Draft:
         self,
         table: Mapping[str, str | int | SpaceLine],
         names: Mapping[str, str],
-        block: int | None,
+        scope: Scope,
         *,
         fixed: bool,
     ) -> None:
         """Adds the spaces of one table, under the names `names` gives them here."""
         for local, given in table.items():
             line = given if isinstance(given, SpaceLine) else SpaceLine(size=given)
-            source = self.family.where("fixed" if fixed else "space", local, block)
+            source = self.family.where("fixed" if fixed else "space", local, scope)
             within = None
             if line.within is not None:
                 within = self._outer(local, line.within, names, source, fixed=fixed)
             may = self.kind(local, line.may, line.through, source)
             self.add(names.get(local, local), source, within=within, fixed=fixed, may=may)
-            if line.size is not None:
-                self.known[names.get(local, local)] = self._given_size(local, line.size, source)
+            size = None if line.size is None else self._given_size(local, line.size, source)
+            if size is not None:
+                self.known[names.get(local, local)] = size
 
     def kind(
         self, local: str, may: str | None, through: str | tuple[str, ...] | None, source: str
@@ -154,16 +155,23 @@ class Draft:
             )
         return outer
 
-    def _given_size(self, name: str, size: str | int, source: str) -> int:
-        value = size if isinstance(size, int) else field_of(self.config, size)
-        if not isinstance(value, int) or value < 1:
+    def _given_size(self, name: str, size: str | int, source: str) -> int | None:
+        """None, where the configuration need not say it, and does not."""
+        try:
+            value = size if isinstance(size, int) else size_of(self.config, size)
+        except ValueError as error:
+            value, said = 0, str(error)
+        else:
+            said = f"{size} = {value!r}"
+        if value is not None and value < 1:
             raise SpecError(
                 f"space {name!r} takes its size from the configuration field {size!r}"
                 if isinstance(size, str)
                 else f"space {name!r} has size {size}",
-                found=f"{size} = {value!r}",
+                found=said,
                 source=source,
-                hint="name a field that holds a number, or {} to infer the size from the tensors",
+                hint="name a field that holds a number, with ? at its end if it may be absent, "
+                "or {} to infer the size from the tensors",
             )
         return value
 
@@ -172,14 +180,14 @@ class Draft:
         table: Mapping[str, str],
         prefix: str,
         names: Mapping[str, str],
-        block: int | None,
+        scope: Scope,
         *,
         buffers: bool,
     ) -> None:
         """Lets the lines of one table cover the tensors they name below `prefix`."""
         for key, text in table.items():
             tensor = ".".join(filter(None, (prefix, key.removesuffix("?"))))
-            source = self.family.where("buffer" if buffers else "param", key, block)
+            source = self.family.where("buffer" if buffers else "param", key, scope)
             if tensor not in self.shapes:
                 if key.endswith("?"):
                     continue
@@ -242,11 +250,11 @@ class Draft:
                 seen[name] = number
 
     def watch(
-        self, table: Mapping[str, str], prefix: str, names: Mapping[str, str], block: int | None
+        self, table: Mapping[str, str], prefix: str, names: Mapping[str, str], scope: Scope
     ) -> None:
         """Adds the places where activations can be seen."""
         for key, text in table.items():
-            source = self.family.where("watch", key, block)
+            source = self.family.where("watch", key, scope)
             entering, leaving = key.startswith("->"), key.endswith("->")
             module = ".".join(filter(None, (prefix, key.replace("->", "").strip())))
             if entering == leaving or not re.fullmatch(r"[\w.-]+", module):
@@ -275,19 +283,17 @@ class Draft:
             self._check_single(what, (units[0],), source)
             self.watched[module, entering] = Line(text, axes, source)
 
-    def norm(
-        self, table: Mapping[str, str], prefix: str, block: int | None, *, centred: bool
-    ) -> None:
+    def norm(self, table: Mapping[str, str], prefix: str, scope: Scope, *, centred: bool) -> None:
         """Adds the norms of one table, with the modules that read what leaves them."""
         for key, text in table.items():
-            source = self.family.where("layernorm" if centred else "rmsnorm", key, block)
+            source = self.family.where("layernorm" if centred else "rmsnorm", key, scope)
             module, *readers = (".".join(filter(None, (prefix, n))) for n in (key, *text.split()))
             self.norms.append(norm_over(module, readers, self.lines, centred, source))
 
-    def stands_behind(self, table: Mapping[str, str], prefix: str, block: int | None) -> None:
+    def stands_behind(self, table: Mapping[str, str], prefix: str, scope: Scope) -> None:
         """Adds the norms of one table, with the layer that each of them stands behind."""
         for key, text in table.items():
-            source = self.family.where("behind", key, block)
+            source = self.family.where("behind", key, scope)
             names = (key.removesuffix("?"), text)
             module, writer = (".".join(filter(None, (prefix, name))) for name in names)
             if key.endswith("?") and f"{module}.weight" not in self.shapes:
@@ -302,10 +308,10 @@ class Draft:
                 )
             self.behind.append(norm)
 
-    def gate(self, table: Mapping[str, str], prefix: str, block: int | None) -> None:
+    def gate(self, table: Mapping[str, str], prefix: str, scope: Scope) -> None:
         """Adds the gates of one table, with the layer whose units each of them multiplies."""
         for key, text in table.items():
-            source = self.family.where("gate", key, block)
+            source = self.family.where("gate", key, scope)
             module, beside = (".".join(filter(None, (prefix, name))) for name in (key, text))
             self.gates.append(gate_beside(module, beside, self.lines, source))
 
@@ -347,13 +353,13 @@ class Draft:
             hint="declare it under [space], [fixed] or the block" + nearest(name, list(names)),
         )
 
-    def check_optional(self, block: Block, number: int, copies: list[str]) -> None:
+    def check_optional(self, block: Block, scope: Scope, copies: Sequence[str]) -> None:
         """An optional line may be absent from some copies of a block; a typo from all of them."""
         for table, buffers in ((block.param, "param"), (block.buffer, "buffer")):
             for key in table:
                 name = key.removesuffix("?")
                 if not any(f"{prefix}.{name}" in self.shapes for prefix in copies):
-                    self._suspect(key, name, self.family.where(buffers, key, number))
+                    self._suspect(key, name, self.family.where(buffers, key, scope))
 
     def _suspect(self, key: str, name: str, source: str) -> None:
         """Raises SpecError if a tensor that no line covers has nearly that name."""

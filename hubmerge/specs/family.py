@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,17 @@ class SpaceLine(_Table):
     through: str | tuple[str, ...] | None = Field(default=None, min_length=1)
 
 
+Scope = tuple[tuple[str, int], ...]
+"""Where a table stands: () in the file itself, (("block", 1), ("block", 0)) in the first block of
+the second, (("head", 2),) in the third head."""
+
+
 class Block(_Table):
-    """A part of the model that is repeated; spaces declared here are new in every copy."""
+    """A part of the model that is repeated; spaces declared here are new in every copy.
+
+    at: where its copies are; with "?" at its end, if there may be none. block: parts that are
+    repeated within every copy.
+    """
 
     at: str
     when: dict[str, Any] = Field(default_factory=dict)
@@ -61,11 +71,12 @@ class Block(_Table):
     rmsnorm: dict[str, str] = Field(default_factory=dict)
     behind: dict[str, str] = Field(default_factory=dict)
     gate: dict[str, str] = Field(default_factory=dict)
+    block: tuple[Block, ...] = ()
 
     @field_validator("at")
     @classmethod
     def _readable(cls, at: str) -> str:
-        if not re.fullmatch(r"([\w-]|\{\w+\})+(\.([\w-]|\{\w+\})+)*", at):
+        if not re.fullmatch(r"([\w-]|\{\w+\})+(\.([\w-]|\{\w+\})+)*\??", at):
             raise ValueError('a dotted name with {} for its numbers, such as "h.{layer}"')
         return at
 
@@ -80,11 +91,43 @@ class Block(_Table):
             raise ValueError(f'joined_unless = "{joined}" needs a line "{joined}?" under param')
         return self
 
+    def pattern(self, within: str = "") -> re.Pattern[str]:
+        """Matches the beginning of the tensor names that lie in a copy of this block.
+
+        within: the copy of an outer block.
+        """
+        numbered = re.sub(r"\\\{\w+\\\}", r"(\\d+)", re.escape(self.at.removesuffix("?")))
+        outer = re.escape(f"{within}.") if within else ""
+        return re.compile(outer + numbered + r"(?=\.)")
+
+
+class Head(_Table):
+    """What models of some classes have besides that which all models of the family share.
+
+    classes: names of the classes, with * for any part of a name. The tables add to the file's; a
+    space that the file declares as well is what the head says.
+    """
+
+    classes: str | tuple[str, ...]
+    fixed: dict[str, str | int | SpaceLine] = Field(default_factory=dict)
+    space: dict[str, str | int | SpaceLine] = Field(default_factory=dict)
+    param: dict[str, str] = Field(default_factory=dict)
+    buffer: dict[str, str] = Field(default_factory=dict)
+    watch: dict[str, str] = Field(default_factory=dict)
+    layernorm: dict[str, str] = Field(default_factory=dict)
+    rmsnorm: dict[str, str] = Field(default_factory=dict)
+    behind: dict[str, str] = Field(default_factory=dict)
+    gate: dict[str, str] = Field(default_factory=dict)
+    tied: dict[str, str] = Field(default_factory=dict)
+
     @property
-    def pattern(self) -> re.Pattern[str]:
-        """Matches the beginning of the tensor names that lie in a copy of this block."""
-        numbered = re.sub(r"\\\{\w+\\\}", r"(\\d+)", re.escape(self.at))
-        return re.compile(numbered + r"(?=\.)")
+    def names(self) -> tuple[str, ...]:
+        """`classes`, one entry per pattern."""
+        return (self.classes,) if isinstance(self.classes, str) else self.classes
+
+    def fits(self, kind: str) -> bool:
+        """Whether models of the class `kind` have this head."""
+        return any(fnmatchcase(kind, name) for name in self.names)
 
 
 class TinyModel(_Table):
@@ -93,13 +136,15 @@ class TinyModel(_Table):
     name: what sets it apart from the file's others. model_class: a class of transformers that
     takes a configuration, or an Auto class, such as "AutoModelForCausalLM". config: fields of the
     configuration; what is not given is as in the first. free: every space that must be found free,
-    with its size; {0,1} in a name stands for both.
+    with its size; {0,1} in a name stands for both. differs: spaces by the names of their lines, and
+    why derivation finds more or less of them.
     """
 
     name: str | None = None
     model_class: str | None = None
     config: dict[str, Any] = Field(default_factory=dict)
     free: dict[str, int] = Field(min_length=1)
+    differs: dict[str, str] = Field(default_factory=dict)
 
     @property
     def spaces(self) -> dict[str, int]:
@@ -117,7 +162,13 @@ def _each_of(name: str) -> list[str]:
 
 
 class Family(_Table):
-    """One spec file. `match` and `when` compare fields of the model's configuration."""
+    """One spec file. `match` and `when` compare fields of the model's configuration.
+
+    base: the module that models with a head hold everything in; a bare model's names lack it.
+    head: alternatives, one of which must fit the model's class, if there are any. chosen: the one
+    that was; what it says is in the other tables, then. written: keys that read otherwise in the
+    file.
+    """
 
     name: str
     path: Path
@@ -134,7 +185,11 @@ class Family(_Table):
     gate: dict[str, str] = Field(default_factory=dict)
     tied: dict[str, str] = Field(default_factory=dict)
     batchnorm_eps: float | None = Field(default=None, gt=0)
+    base: str | None = None
     block: tuple[Block, ...] = ()
+    head: tuple[Head, ...] = ()
+    chosen: int | None = None
+    written: dict[str, str] = Field(default_factory=dict)
     test: tuple[TinyModel, ...] = ()
 
     @field_validator("test", mode="before")
@@ -167,17 +222,82 @@ class Family(_Table):
         """The file's name as errors quote it: 'model_specs/vit.toml'."""
         return _shown(self.path)
 
-    def where(self, table: str, key: str, block: int | None = None) -> str:
+    def where(self, table: str, key: str, scope: Scope = ()) -> str:
         """'model_specs/vit.toml, line 12' for the line of `table` that gives `key`.
 
-        block: number of the [[block]] it stands in; its own keys (`at`) are in table "".
+        scope: of the table; a block's own keys (`at`) are in table "".
         """
-        line = _line_numbers(self.text).get((block, table, key))
+        head: Scope = () if self.chosen is None else (("head", self.chosen),)
+        numbers = _line_numbers(self.text)
+        key = self.written.get(key, key)
+        line = numbers.get((scope or head, table, key)) or numbers.get((scope, table, key))
         return f"{self.shown_path}, line {line}" if line else self.shown_path
 
     def fits(self, config: Any) -> bool:
-        """Whether this family describes models of that configuration."""
-        return holds(self.match, config)
+        """Whether this family describes models of that configuration, and of its class."""
+        return holds(self.match, config) and self.has_head(config)
+
+    def has_head(self, config: Any) -> bool:
+        """Whether it says what models of the configuration's class have besides."""
+        return not self.head or any(head.fits(class_of(config)) for head in self.head)
+
+    def with_head(self, config: Any) -> Family:
+        """The family without alternatives: the head that fits is part of it.
+
+        Raises: SpecError, if none does, or several.
+        """
+        if not self.head:
+            return self
+        fitting = [n for n, head in enumerate(self.head) if head.fits(class_of(config))]
+        if len(fitting) != 1:
+            said = [f"{' '.join(self.head[n].names)}" for n in fitting or range(len(self.head))]
+            raise SpecError(
+                f"{len(fitting) or 'no'} heads of {self.shown_path} fit a {class_of(config)!r}",
+                found=f"heads: {', '.join(said)}",
+                source=self.where("", "classes", (("head", fitting[-1] if fitting else 0),)),
+                hint="every class has one [[head]] whose `classes` name it",
+            )
+        head = self.head[fitting[0]]
+        merged = {
+            table: {**getattr(self, table), **getattr(head, table)}
+            for table in Head.model_fields
+            if table != "classes"
+        }
+        merged["fixed"] = {k: v for k, v in merged["fixed"].items() if k not in head.space}
+        merged["space"] = {k: v for k, v in merged["space"].items() if k not in head.fixed}
+        return self.model_copy(update={**merged, "head": (), "chosen": fitting[0]})
+
+    def for_names(self, names: Iterable[str]) -> Family:
+        """The family as it describes tensors of these names: without `base`, if they lack it."""
+        if self.base is None or any(name.startswith(f"{self.base}.") for name in names):
+            return self
+        return _without(self, f"{self.base}.")
+
+
+def _without(family: Family, prefix: str) -> Family:
+    """`family` with `prefix` taken from all names of tensors and modules."""
+    written: dict[str, str] = {}
+    changed: dict[str, Any] = {}
+    for table in ("param", "buffer", "watch", "layernorm", "rmsnorm", "behind", "gate", "tied"):
+        values = table not in ("param", "buffer", "watch")
+        changed[table] = {
+            _shorter(key, prefix): _shorter(value, prefix) if values else value
+            for key, value in getattr(family, table).items()
+        }
+        written |= {_shorter(key, prefix): key for key in getattr(family, table)}
+    changed["block"] = tuple(
+        block.model_copy(update={"at": block.at.removeprefix(prefix)}) for block in family.block
+    )
+    return family.model_copy(update={**changed, "written": written})
+
+
+def _shorter(names: str, prefix: str) -> str:
+    return " ".join(name.removeprefix(prefix) for name in names.split())
+
+
+def class_of(config: Any) -> str:
+    """Name of the class a configuration is for; "" where it names none."""
+    return next(iter(getattr(config, "architectures", None) or ()), "")
 
 
 def holds(conditions: Mapping[str, Any], config: Any) -> bool:
@@ -192,20 +312,33 @@ _HEADER = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:[\w-]+\.)*)(?:"([^"]+)"|'([^']+)'|([\w-]+))\s*=""")
 
 
-@lru_cache(maxsize=64)
-def _line_numbers(text: str) -> dict[tuple[int | None, str, str], int]:
-    """(number of the block, table, key) -> line, for every line a person would write."""
-    numbers: dict[tuple[int | None, str, str], int] = {}
-    blocks, block, table = 0, None, ""
+NESTED = ("block", "head")
+
+
+@lru_cache(maxsize=256)
+def _line_numbers(text: str) -> dict[tuple[Scope, str, str], int]:
+    """(scope, table, key) -> line, for every line a person would write."""
+    numbers: dict[tuple[Scope, str, str], int] = {}
+    scope: Scope = ()
+    counts: dict[tuple[Scope, str], int] = {}
+    table = ""
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _HEADER.match(line):
-            blocks += header[1] == "block"
-            outer, _, table = header[1].rpartition(".")
-            block = blocks - 1 if "block" in (outer, table) else None
-            table = "" if table == "block" else table
+            scope, table = (), ""
+            *outer, last = header[1].split(".")
+            for name in outer:
+                if name in NESTED and not table:
+                    scope = (*scope, (name, counts.get((scope, name), 1) - 1))
+                else:
+                    table = f"{table}.{name}".lstrip(".")
+            if last in NESTED and not table and "[[" in line:
+                count = counts[scope, last] = counts.get((scope, last), 0) + 1
+                scope = (*scope, (last, count - 1))
+            else:
+                table = f"{table}.{last}".lstrip(".")
         elif key := _KEY.match(line):
             inside = key[1].rstrip(".") or table
-            numbers.setdefault((block, inside, key[2] or key[3] or key[4]), number)
+            numbers.setdefault((scope, inside, key[2] or key[3] or key[4]), number)
     return numbers
 
 
@@ -233,7 +366,7 @@ def _parsed(path: Path, text: str) -> Family:
     except tomllib.TOMLDecodeError as error:
         raise _no_toml(path, error) from error
     try:
-        return Family(name=path.stem, path=path, text=text, **table)
+        return Family(name=path.stem, path=path, text=text, chosen=None, written={}, **table)
     except (ValidationError, TypeError) as error:
         problems = (
             "\n".join(
@@ -246,7 +379,7 @@ def _parsed(path: Path, text: str) -> Family:
             f"{_shown(path)} is no family",
             found=problems,
             hint="tables are match, fixed, space, param, buffer, watch, layernorm, rmsnorm, "
-            "behind, gate, tied, [[block]] and [[test]]: docs/spec.md",
+            "behind, gate, tied, [[block]], [[head]] and [[test]]: docs/spec.md",
         ) from error
 
 
@@ -266,6 +399,14 @@ class Families:
                 f"several families claim model_type {config.model_type!r}",
                 found=", ".join(family.shown_path for family in fitting),
                 hint="make their [match] tables exclude each other",
+            )
+        headless = [f for f in self.families.values() if holds(f.match, config)]
+        if headless:
+            names = [name for head in headless[0].head for name in head.names]
+            raise FamilyError(
+                f"{headless[0].shown_path} has no head for a {class_of(config)!r}",
+                found=f"heads: {', '.join(names)}",
+                hint="add a [[head]] whose `classes` name it (docs/spec.md)",
             )
         raise FamilyError(
             f"no spec describes model_type {getattr(config, 'model_type', None)!r}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hubmerge.tasks._architectures import loads
 from hubmerge.tasks._registry import register
 from hubmerge.tasks._task import Example, Task, Words
+from hubmerge.tasks._texts import TOKENIZER_FILES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,20 +55,7 @@ TASK = register(
         auto_processor="AutoTokenizer",
         accepts=accepts,
         label_axes={},
-        companion_files=(
-            "generation_config.json",
-            "tokenizer.json",
-            "tokenizer_config.json",
-            "special_tokens_map.json",
-            "added_tokens.json",
-            "vocab.json",
-            "vocab.txt",
-            "merges.txt",
-            "tokenizer.model",
-            "spiece.model",
-            "sentencepiece.bpe.model",
-            "chat_template.jinja",
-        ),
+        companion_files=("generation_config.json", *TOKENIZER_FILES),
         probe=probe,
         inputs=("text",),
         labelled=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Protocol
 
 from torch import Tensor
@@ -28,6 +29,12 @@ class InputBatches(Protocol):
 def is_labelled(batches: InputBatches) -> bool:
     """Whether what is right is known of every row."""
     return getattr(batches, "labels", None) is not None
+
+
+def first_rows(batches: InputBatches) -> list[int]:
+    """The number of the first row of every batch, where rows are counted through all of them."""
+    sizes = getattr(batches, "sizes", None) or [len(batches[n]) for n in range(len(batches))]
+    return [0, *accumulate(sizes)][:-1]
 
 
 class NoBatches:

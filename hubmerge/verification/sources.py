@@ -13,8 +13,7 @@ from hubmerge.hub.source import head_of, resolve
 from hubmerge.pipeline.sources import source_name
 from hubmerge.recipe import DATASET, Recipe, refs_of
 from hubmerge.utils.pinned_refs import CONTENT, PINNED
-
-FOLDER = "a folder of the publisher's"
+from hubmerge.utils.row_files import local_noun
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,14 @@ def look_for(
             if PINNED.fullmatch(ref):
                 found.remarks.extend(_moved(name, ref, kind))
             else:
-                what = "an object in the publisher's memory" if role in in_memory else FOLDER
+                given = ref.partition("@")[0]
+                noun = local_noun(given)
+                what = f"a {noun} of the publisher's"
+                if role in in_memory:
+                    what = "an object in the publisher's memory"
                 found.remarks.append(
-                    f"{name}, {ref.partition('@')[0]}, was {what}: only who has a folder of the "
-                    "same content can make this merge again"
+                    f"{name}, {given}, was {what}: only who has a {noun} of the same content can "
+                    "make this merge again"
                 )
         except (NotFoundError, AccessError) as error:
             lines = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import ErnieConfig, ErnieForSequenceClassification
 
 from hubmerge.models import shaken
 from hubmerge.specs.family import read_family
@@ -16,7 +16,7 @@ from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import permute, random_permutation
 from tests.helpers.command_line import CommandLine
 
-CONFIG = BertConfig(
+CONFIG = ErnieConfig(
     hidden_size=16,
     num_hidden_layers=2,
     num_attention_heads=2,
@@ -28,23 +28,23 @@ CONFIG = BertConfig(
 
 
 @pytest.fixture(scope="module")
-def berts(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A BERT, and the same with its units in another order."""
-    place = tmp_path_factory.mktemp("berts")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """An ERNIE, and the same with its units in another order."""
+    place = tmp_path_factory.mktemp("pair")
     torch.manual_seed(0)
-    shaken(BertForSequenceClassification(CONFIG)).save_pretrained(place / "a")
-    BertForSequenceClassification(CONFIG).save_pretrained(place / "b")
+    shaken(ErnieForSequenceClassification(CONFIG)).save_pretrained(place / "a")
+    ErnieForSequenceClassification(CONFIG).save_pretrained(place / "b")
     return [place / "a", place / "b"]
 
 
 def test_a_derived_spec_is_said_used_and_kept(
-    hubmerge: CommandLine, berts: list[Path], tmp_path: Path
+    hubmerge: CommandLine, pair: list[Path], tmp_path: Path
 ) -> None:
-    a, b = berts
+    a, b = pair
     planned = hubmerge("plan", a, b).succeeded().out
     assert "derived, certified at" in planned
     assert "of all weights movable" in planned
-    model = BertForSequenceClassification.from_pretrained(a)
+    model = ErnieForSequenceClassification.from_pretrained(a)
     moved = permute(spec_of(model), model.state_dict(), random_permutation(spec_of(model), 3))
     save_file({n: t.contiguous() for n, t in moved.items()}, b / "model.safetensors")
     out = tmp_path / "out"
@@ -57,16 +57,16 @@ def test_a_derived_spec_is_said_used_and_kept(
     assert said["spec"]["movable"] > 0.99
     assert said["spec"]["summary"] in (out / "README.md").read_text()
     assert (
-        "bert-BertForSequenceClassification  derived" in hubmerge("specs", "list").succeeded().out
+        "ernie-ErnieForSequenceClassification  derived" in hubmerge("specs", "list").succeeded().out
     )
 
 
 def test_derive_writes_a_file_that_can_be_reviewed(
-    hubmerge: CommandLine, berts: list[Path], tmp_path: Path
+    hubmerge: CommandLine, pair: list[Path], tmp_path: Path
 ) -> None:
-    file = tmp_path / "specs" / "bert.toml"
-    assert "derived, certified" in hubmerge("specs", "derive", berts[0], "-o", file).succeeded().out
+    file = tmp_path / "specs" / "ernie.toml"
+    assert "derived, certified" in hubmerge("specs", "derive", pair[0], "-o", file).succeeded().out
     family = read_family(file)
-    assert family.match["model_type"] == "bert"
+    assert family.match["model_type"] == "ernie"
     assert family.block[0].space.keys() == {"head", "qk", "vo", "ff"}
-    assert hubmerge("specs", "derive", berts[0]).succeeded().out.rstrip() == family.text.rstrip()
+    assert hubmerge("specs", "derive", pair[0]).succeeded().out.rstrip() == family.text.rstrip()

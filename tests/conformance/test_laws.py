@@ -19,13 +19,13 @@ from hubmerge.symmetry.permutation import (
     permute_tensor,
     random_permutation,
 )
-from tests.helpers.tiny import TINY, generic, probe
+from tests.helpers.tiny import EVERY, TINY, generic, probe
 
 every_model = pytest.mark.parametrize("name", TINY)
 
 
 def test_every_registered_family_has_a_tiny_model():
-    assert {tiny.family for tiny in TINY.values()} == set(load_families().families)
+    assert {tiny.family for tiny in EVERY.values()} == set(load_families().families)
 
 
 @every_model

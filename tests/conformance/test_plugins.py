@@ -18,7 +18,7 @@ from hubmerge.tasks import task_of
 from hubmerge.utils.workers import Workers
 from tests.conformance import test_fusions, test_laws, test_registered
 from tests.helpers import plugin
-from tests.helpers.tiny import TINY, tiny_models
+from tests.helpers.tiny import EVERY, TINY, tiny_models
 from tests.matching.multi import test_multi
 
 MODEL = "mlp_head-none"
@@ -38,7 +38,8 @@ def extras(tmp_path, monkeypatch):
 def deit(monkeypatch):
     """The name of the tiny model of the plugin's family."""
     for name, tiny in tiny_models(load_families().named("deit")).items():
-        monkeypatch.setitem(TINY, name, tiny)
+        for models in (EVERY, TINY):
+            monkeypatch.setitem(models, name, tiny)
     return "deit"
 
 

@@ -14,7 +14,7 @@ import transformers
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedModel
 
-from hubmerge.models import shaken
+from hubmerge.models import probe_inputs, shaken
 from hubmerge.specs.family import Family, TinyModel, load_families
 
 
@@ -33,10 +33,10 @@ class Tiny:
 
     def build(self, **config: Any) -> PreTrainedModel:
         """It, untrained; `config` overrides fields of its configuration."""
-        fields = {**self.model.config, **config}
+        fields = {"model_type": self.model_type, **self.model.config, **config}
         model_class = getattr(transformers, str(self.model.model_class))
         build = getattr(model_class, "from_config", model_class)
-        built: PreTrainedModel = build(AutoConfig.for_model(self.model_type, **fields))
+        built: PreTrainedModel = build(AutoConfig.for_model(**fields))
         return built
 
 
@@ -49,11 +49,18 @@ def tiny_models(family: Family) -> dict[str, Tiny]:
     }
 
 
-TINY: dict[str, Tiny] = {
+EVERY: dict[str, Tiny] = {
     name: tiny
     for family in load_families().families.values()
     for name, tiny in tiny_models(family).items()
 }
+"""The tiny models of all families: what test_families.py runs over."""
+
+THROUGHOUT = ("gpt2", "llama", "mlp_head", "resnet", "vit")
+"""Families of every kind of space there is, on which every method is tested."""
+
+TINY: dict[str, Tiny] = {name: tiny for name, tiny in EVERY.items() if tiny.family in THROUGHOUT}
+"""Their tiny models. Those of other families are for the slow tests: test_every_family.py."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class ProbeBatch:
 TOKENS = 8
 """Tokens of a row of probes."""
 
+KNOWN = ("input_ids", "features", "pixel_values")
+
 SIDE = 16
 """Height and width of images for models of any size."""
 
@@ -76,7 +85,7 @@ SIDE = 16
 def fresh(name: str, seed: int = 0) -> PreTrainedModel:
     """The model as it is initialised, in float64 and eval mode."""
     torch.manual_seed(seed)
-    return TINY[name].build().double().eval()
+    return EVERY[name].build().double().eval()
 
 
 @lru_cache(maxsize=64)
@@ -89,6 +98,10 @@ def probe(
     model: PreTrainedModel, rows: int = 2, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> dict[str, Tensor]:
     """Random normal input the model accepts, or random tokens."""
+    if hasattr(model.config, "vision_config"):
+        return probe_inputs(model, rows, seed, dtype)
+    if model.config.is_encoder_decoder or model.main_input_name not in KNOWN:
+        return probe_inputs(model, rows, seed, dtype)
     generator = torch.Generator().manual_seed(seed)
     if model.main_input_name == "input_ids":
         tokens = torch.randint(model.config.vocab_size, (rows, TOKENS), generator=generator)

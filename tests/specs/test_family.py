@@ -21,13 +21,20 @@ def test_the_shipped_families_are_there():
 def test_every_shipped_line_can_be_found_again():
     """So that errors quote the line."""
     for shipped in load_families().families.values():
-        blocks = [(None, shipped), *enumerate(shipped.block)]
-        for number, part in blocks:
+        for scope, part in parts_of(shipped):
             for table in ("fixed", "space", "param", "buffer", "watch"):
                 for key in getattr(part, table):
-                    where = shipped.where(table, key, number)
+                    where = shipped.where(table, key, scope)
                     line = int(where.removeprefix(f"model_specs/{shipped.name}.toml, line "))
                     assert key in shipped.text.splitlines()[line - 1]
+
+
+def parts_of(part, scope=()):
+    """A family, block or head with all blocks and heads in it, and where they stand."""
+    yield scope, part
+    for kind in ("block", "head"):
+        for number, inside in enumerate(getattr(part, kind, ())):
+            yield from parts_of(inside, (*scope, (kind, number)))
 
 
 LINES = """\
@@ -58,7 +65,8 @@ param.'b.weight' = "resid"
     ],
 )
 def test_lines_are_found_in_every_way_of_writing_them(tmp_path, table, key, block, part):
-    found = family(tmp_path, LINES).where(table, key, block)
+    scope = () if block is None else (("block", block),)
+    found = family(tmp_path, LINES).where(table, key, scope)
     assert found == f"specs/toy.toml, line {line_of(LINES, part)}"
 
 
@@ -131,9 +139,16 @@ def test_two_families_for_one_model_are_refused(tmp_path, monkeypatch):
 
 def test_a_model_no_family_describes_is_refused_with_the_ways_out():
     with pytest.raises(FamilyError) as refused:
-        load_families().for_config(SimpleNamespace(model_type="swin"))
+        load_families().for_config(SimpleNamespace(model_type="abacus"))
     said = str(refused.value)
-    for part in ("'swin'", "mlp_head, resnet, vit", 'match="none"', SPECS_VARIABLE, "docs/spec.md"):
+    for part in (
+        "'abacus'",
+        "families: ",
+        "mlp_head",
+        'match="none"',
+        SPECS_VARIABLE,
+        "docs/spec.md",
+    ):
         assert part in said
 
 
@@ -248,3 +263,146 @@ def test_a_tiny_model_without_its_configuration_is_refused(tmp_path):
     with pytest.raises(SpecError, match="is no family") as refused:
         family(tmp_path, MINIMAL + "[test]\nfree.resid = 4\n")
     assert "model_class and config" in str(refused.value)
+
+
+HEADS = """
+base = "body"
+[match]
+model_type = "toy"
+[space]
+x = 4
+[param]
+"body.in.weight" = "x 3"
+[[head]]
+classes = ["*ForOne", "Also*"]
+fixed.label = 2
+[head.param]
+"top.weight" = "label x"
+[[head]]
+classes = "ToyModel"
+fixed.x = 4
+"""
+BODY = {"body.in.weight": (4, 3)}
+
+
+def test_a_head_adds_its_tables_and_a_bare_model_lacks_the_base(tmp_path):
+    shapes = {**BODY, "top.weight": (2, 4)}
+    for kind in ("ToyForOne", "AlsoThis"):
+        spec = bound(tmp_path, HEADS, shapes, architectures=[kind])
+        assert spec.free_spaces() == {"x": 4}
+        assert str(spec.tensors["top.weight"]) == "label x"
+    bare = bound(tmp_path, HEADS, {"in.weight": (4, 3)}, architectures=["ToyModel"])
+    assert bare.free_spaces() == {}
+    assert [*bare.tensors] == ["in.weight"]
+
+
+def test_a_class_without_a_head_is_not_of_the_family(tmp_path):
+    read = family(tmp_path, HEADS)
+    config = SimpleNamespace(model_type="toy", architectures=["ToyForTwo"])
+    assert not read.fits(config)
+    with pytest.raises(SpecError) as refused:
+        bound(tmp_path, HEADS, BODY, architectures=["ToyForTwo"])
+    assert "no heads of specs/toy.toml fit a 'ToyForTwo'" in str(refused.value)
+    assert "*ForOne Also*, ToyModel" in str(refused.value)
+    twice = HEADS.replace('"ToyModel"', '"Toy*"')
+    with pytest.raises(SpecError, match=r"2 heads of specs/toy\.toml fit a 'ToyForOne'"):
+        bound(tmp_path, twice, BODY, architectures=["ToyForOne"])
+
+
+@pytest.mark.parametrize(
+    ("shapes", "kind", "quoted"),
+    [
+        ({**BODY, "top.weight": (2, 5)}, "ToyForOne", '"top.weight"'),
+        ({"in.weight": (5, 3)}, "ToyModel", '"body.in.weight"'),
+    ],
+)
+def test_errors_in_a_head_or_below_the_base_quote_the_line(tmp_path, shapes, kind, quoted):
+    with pytest.raises(SpecError) as refused:
+        bound(tmp_path, HEADS, shapes, architectures=[kind])
+    assert refused.value.source == f"specs/toy.toml, line {line_of(HEADS, quoted)}"
+
+
+STAGED = """
+[match]
+model_type = "toy"
+[fixed]
+colour = 3
+[[block]]
+at = "stages.{s}"
+flow = "x -> y"
+start = "colour"
+end = "last"
+[block.param]
+"down.weight" = "y x"
+[[block.block]]
+at = "layers.{n}?"
+space.ff = {}
+[block.block.param]
+"up.weight" = "ff y"
+"down.weight" = "y ff"
+"""
+STAGES = {
+    "stages.0.down.weight": (4, 3),
+    "stages.0.layers.0.up.weight": (7, 4),
+    "stages.0.layers.0.down.weight": (4, 7),
+    "stages.0.layers.1.up.weight": (5, 4),
+    "stages.0.layers.1.down.weight": (4, 5),
+    "stages.1.down.weight": (6, 4),
+}
+
+
+def test_blocks_in_blocks_know_the_names_of_their_copy(tmp_path):
+    spec = bound(tmp_path, STAGED, STAGES)
+    assert spec.free_spaces() == {
+        "stages.0.y": 4,
+        "stages.0.layers.0.ff": 7,
+        "stages.0.layers.1.ff": 5,
+        "stages.1.y": 6,
+    }
+    assert str(spec.tensors["stages.0.layers.1.up.weight"]) == "stages.0.layers.1.ff stages.0.y"
+
+
+def test_errors_in_a_block_in_a_block_quote_its_line(tmp_path):
+    with pytest.raises(SpecError) as refused:
+        bound(tmp_path, STAGED, {**STAGES, "stages.0.layers.1.down.weight": (5, 5)})
+    assert refused.value.source == f"specs/toy.toml, line {line_of(STAGED, 'y ff')}"
+    needed = STAGED.replace("{n}?", "{n}")
+    with pytest.raises(SpecError, match="matches nothing") as refused:
+        bound(tmp_path, needed, STAGES)
+    assert refused.value.source == f"specs/toy.toml, line {line_of(needed, 'layers.')}"
+    assert "with ? at its end" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("size", "found"),
+    [
+        ("width", 6),
+        ("width / heads", 2),
+        ("width * heads / 9", 2),
+        ("part.share * width", 3),
+        ("absent?", 4),
+        ("null?", 4),
+        ("width / absent?", 4),
+    ],
+)
+def test_sizes_are_computed_or_left_to_the_tensors(tmp_path, size, found):
+    text = MINIMAL + f'[space]\nx = "{size}"\n[param]\na = "x"\n'
+    fields = {"width": 6, "heads": 3, "part": {"share": 0.5}, "null": None}
+    assert bound(tmp_path, text, {"a": (found,)}, **fields).sizes == {"x": found}
+
+
+@pytest.mark.parametrize(
+    ("size", "found"),
+    [
+        ("absent", "absent = None"),
+        ("heads / width", "heads = 3, width = 6: 0.5"),
+        ("name", "name = 'toy'"),
+        ("width / zero", "zero = 0"),
+    ],
+)
+def test_sizes_that_are_none_are_refused_with_what_was_found(tmp_path, size, found):
+    text = MINIMAL + f'[space]\nx = "{size}"\n[param]\na = "x"\n'
+    with pytest.raises(SpecError) as refused:
+        bound(tmp_path, text, {"a": (4,)}, width=6, heads=3, name="toy", zero=0)
+    assert found in refused.value.found
+    assert refused.value.source == f"specs/toy.toml, line {line_of(text, 'x =')}"

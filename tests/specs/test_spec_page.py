@@ -12,7 +12,7 @@ from transformers import DeiTConfig, DeiTForImageClassification, GPT2Config, GPT
 from hubmerge.errors import SpecError
 from hubmerge.models import probe_inputs, shaken
 from hubmerge.specs.bind import bind
-from hubmerge.specs.family import SPECS_VARIABLE, Block, Family
+from hubmerge.specs.family import SPECS_VARIABLE, Block, Family, Head
 from hubmerge.specs.notation import parse
 from hubmerge.symmetry.laws import prove, spec_of
 from tests.helpers.families import family
@@ -54,7 +54,8 @@ def test_every_layout_in_its_tables_can_be_read():
 
 
 def test_it_names_every_table_and_key_of_the_language():
-    keys = {*Block.model_fields, *Family.model_fields} - {"name", "path", "text"}
+    keys = {*Block.model_fields, *Head.model_fields, *Family.model_fields}
+    keys -= {"name", "path", "text", "chosen", "written"}
     assert {"flow", "when", "joined_unless", "watch", "buffer"} <= keys
     for key in keys:
         assert re.search(rf"`?\[*{key}\]*`?", PAGE), key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForNextSentencePrediction
 from typer.testing import CliRunner
 
 from hubmerge.cli import app
@@ -14,12 +14,12 @@ from hubmerge.reporting.schema.report import Report
 from hubmerge.tasks import Example, Task, Words, register, task_of
 from tests.helpers import texts
 
-NAME = "text-classification"
+NAME = "next-sentence-prediction"
 TOKENS = 6
 
 
 def accepts(config):
-    return (config.architectures or [""])[0].endswith("ForSequenceClassification")
+    return (config.architectures or [""])[0].endswith("ForNextSentencePrediction")
 
 
 def probe(model, rows=2, seed=0):
@@ -52,16 +52,16 @@ def read(data, wanted):
         lengths = torch.tensor([[len(each)] for each in given])
         return {"input_ids": ids, "attention_mask": (torch.arange(TOKENS) < lengths).long()}
 
-    return read_labelled(data, wanted, ColumnReader(column, rows_of), statistics(), "texts")
+    return read_labelled(data, wanted, ColumnReader((column,), rows_of), statistics(), "texts")
 
 
 @pytest.fixture
 def added():
     task = Task(
         name=NAME,
-        summary="classifiers of texts",
+        summary="whether a text follows another",
         pipeline_tag=NAME,
-        auto_class="AutoModelForSequenceClassification",
+        auto_class="AutoModelForNextSentencePrediction",
         auto_processor="AutoTokenizer",
         accepts=accepts,
         label_axes={"logits": 1},
@@ -96,7 +96,7 @@ def test_a_merge_is_measured_by_an_added_task(added, tmp_path):
             max_position_embeddings=12,
             **labels,
         )
-        model = BertForSequenceClassification(config)
+        model = BertForNextSentencePrediction(config)
         model.save_pretrained(tmp_path / f"parent{seed}")
         tokenizer.save_pretrained(tmp_path / f"parent{seed}")
     said = [f"{a} {b} ." for a in texts.WHO for b in texts.WHO]
@@ -120,14 +120,14 @@ def test_a_merge_is_measured_by_an_added_task(added, tmp_path):
     assert "share of texts that are right" in done.output
     card = (tmp_path / "out" / "README.md").read_text()
     assert "share of texts that are right" in card
-    assert "AutoTokenizer, AutoModelForSequenceClassification" in card
+    assert "AutoTokenizer, AutoModelForNextSentencePrediction" in card
     assert "tokenizer = AutoTokenizer.from_pretrained(name)" in card
     assert "Made for reviews." in card
     assert (tmp_path / "out" / "tokenizer.json").is_file()
 
 
 def test_without_it_nothing_measures_them():
-    assert task_of(BertConfig(architectures=["BertForSequenceClassification"])) is None
+    assert task_of(BertConfig(architectures=["BertForNextSentencePrediction"])) is None
 
 
 def test_a_task_is_called_as_its_file_is():

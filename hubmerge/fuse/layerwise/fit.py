@@ -21,6 +21,7 @@ from hubmerge.fuse.layerwise.rows import System, rows, systems
 from hubmerge.fuse.layerwise.targets import Targets
 from hubmerge.fuse.layerwise.trace import LayerGroup, Stage, TracePoint
 from hubmerge.models.method_context import MethodContext
+from hubmerge.utils.input_batches import first_rows
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,12 @@ def fitted(
     same = systems(stage)
     reads = {w.reads: TracePoint(w.name, entering=True) for group in stage for w in group.writers}
     places = [*(group.place for group in stage), *reads.values()]
-    whole = len(context.batches[0])
+    first = first_rows(context.batches)
 
     def one(number: int) -> dict[str, Tensor]:
         batch = context.batches[number]
         inputs = {name: value.to(context.workers.device) for name, value in batch.inputs.items()}
-        images = number * whole + torch.arange(len(batch))
+        images = first[number] + torch.arange(len(batch))
         total: dict[str, Tensor] = {}
         with torch.inference_mode():
             wanted, ours = targets.of(number, inputs), run(model, inputs, seen)

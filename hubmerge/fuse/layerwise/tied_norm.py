@@ -34,6 +34,7 @@ from hubmerge.fuse.layerwise.rows import folds_of, sampled
 from hubmerge.fuse.layerwise.targets import Targets
 from hubmerge.fuse.layerwise.trace import LayerGroup, TracePoint, shared_modules
 from hubmerge.models.method_context import MethodContext
+from hubmerge.utils.input_batches import first_rows
 
 SAME = 1e-5
 """Relative error up to which a module counts as its gain times something, plus its bias."""
@@ -107,14 +108,14 @@ def refitted_norm(
     """Gain and bias of the norm before a tied head; `model` holds what is merged so far."""
     norm = plain(model.get_submodule(tied.norm))
     matrix = model.get_submodule(tied.head).get_parameter("weight").detach()
-    whole = len(context.batches[0])
+    first = first_rows(context.batches)
     entering = TracePoint(tied.norm, entering=True)
     stage = (LayerGroup(tied.place, (), 0),)
 
     def one(number: int) -> dict[str, Tensor]:
         batch = context.batches[number]
         inputs = {name: value.to(context.workers.device) for name, value in batch.inputs.items()}
-        images = number * whole + torch.arange(len(batch))
+        images = first[number] + torch.arange(len(batch))
         total: dict[str, Tensor] = {}
         with torch.inference_mode():
             wanted, ours = targets.of(number, inputs), run(model, inputs, seen)

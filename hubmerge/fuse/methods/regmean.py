@@ -21,6 +21,7 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
+from hubmerge.utils.input_batches import first_rows
 
 PROBE = 2
 """Rows that are enough to see how the model is built."""
@@ -107,12 +108,12 @@ def _products(state: State, window: Sequence[Same], context: MethodContext) -> l
     model, workers = context.scratch, context.workers
     model.load_state_dict(dict(state))
     places = {k: TracePoint(same[0].name, entering=True) for k, same in enumerate(window)}
-    whole = len(context.batches[0])
+    first = first_rows(context.batches)
 
     def one(number: int) -> dict[str, Tensor]:
         batch = context.batches[number]
         inputs = {name: value.to(workers.device) for name, value in batch.inputs.items()}
-        images = number * whole + torch.arange(len(batch))
+        images = first[number] + torch.arange(len(batch))
         total: dict[str, Tensor] = {}
         with torch.inference_mode():
             seen = run(model, inputs, eyes)

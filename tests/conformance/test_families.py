@@ -1,0 +1,84 @@
+"""What every reviewed family owes, whatever methods there are: its freedom, the laws, recovery."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from hubmerge.matching import find_matcher
+from hubmerge.matching.similarity.moments import watching
+from hubmerge.symmetry.canonical import canonical
+from hubmerge.symmetry.element import apply_maps, random_symmetry
+from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs, prove, spec_of
+from hubmerge.symmetry.permutation import (
+    identity,
+    invert,
+    permute,
+    permute_tensor,
+    random_permutation,
+)
+from tests.helpers.tiny import EVERY, TINY, generic, probe
+
+OTHERS = [name for name in EVERY if name not in TINY]
+"""Those of TINY are tested more thoroughly, in the other modules here."""
+
+FIRST = [name for name in OTHERS if name == EVERY[name].family]
+every_model = pytest.mark.parametrize("name", OTHERS)
+
+
+@every_model
+def test_its_file_finds_its_freedom_and_all_symmetries_hold(name):
+    """An empty spec would obey the law."""
+    model = generic(name)
+    spec = spec_of(model)
+    assert spec.family == EVERY[name].family
+    assert spec.free_spaces() == EVERY[name].spaces
+    assert prove(model, spec, probe(model), elements=1).deviation < 1e-11
+
+
+@every_model
+def test_every_space_matters(name):
+    """The negative control: permuting or mapping one tensor alone moves the outputs."""
+    model = generic(name)
+    spec, inputs, state = spec_of(model), probe(model), model.state_dict()
+    reference = outputs(model, state, inputs)
+    for space, index in random_permutation(spec, 6).items():
+        shifted = index.roll(1, -1) if torch.equal(index, identity(spec)[space]) else index
+        tensor = next(t for t in spec.touched_by[space] if t not in spec.buffers)
+        moved = permute_tensor(spec, state[tensor], spec.tensors[tensor], {space: shifted})
+        half = {**state, tensor: moved}
+        assert deviation(reference, outputs(model, half, inputs)) > TOLERANCE, space
+    form, gains = canonical(spec, state), {norm.gain for norm in spec.norms}
+    for space, matrix in random_symmetry(spec, 3).maps.items():
+        tensor = next(t for t in spec.touched_by[space] if t not in gains)
+        half = {**form, tensor: apply_maps(spec, form, {space: matrix})[tensor]}
+        assert deviation(reference, outputs(model, half, inputs)) > TOLERANCE, space
+
+
+@every_model
+def test_activations_live_where_the_file_watches_them(name):
+    """Every free space is watched, and what is seen there is permuted along with the weights."""
+    model = generic(name)
+    spec, inputs = spec_of(model), probe(model)
+    element, seen = random_permutation(spec, 3), []
+    for state in (model.state_dict(), permute(spec, model.state_dict(), element)):
+        with watching(model, spec.watches) as eyes:
+            outputs(model, state, inputs)
+            seen.append({number: value.clone() for number, value in eyes.take().items()})
+    assert seen[0].keys() == seen[1].keys() == set(range(len(spec.watches)))
+    for number, watch in enumerate(spec.watches):
+        moved = permute_tensor(spec, seen[0][number], watch.layout, element)
+        torch.testing.assert_close(seen[1][number], moved, rtol=1e-9, atol=1e-9, msg=str(watch))
+    watched = {space for watch in spec.watches for space in watch.layout.names()}
+    assert set(spec.free_spaces()) <= watched
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_a_planted_permutation_is_recovered(name):
+    model = generic(name)
+    spec = spec_of(model).permutations_only
+    element = random_permutation(spec, 7)
+    planted = permute(spec, model.state_dict(), element)
+    found = find_matcher("weights").function(spec, model.state_dict(), planted, seed=0)
+    for space, index in invert(spec, element).items():
+        assert torch.equal(found.permutation[space], index), space
