@@ -59,8 +59,6 @@ NUMBERED = re.compile(r"^(.*?)\.(\d+)\.(.*)$")
 NO_KIND = ("training", "apply_dropout")
 """Switches of modules that make no difference once a model is trained."""
 
-Build = Callable[[PreTrainedConfig], PreTrainedModel]
-
 
 @dataclass(frozen=True)
 class Twin:
@@ -467,7 +465,7 @@ def _thinner(config: PreTrainedConfig) -> bool:
     """Narrows a network whose widths are tables of its class, times a factor; False for others."""
     factor = getattr(config, "width_coefficient", None)
     if isinstance(factor, float) and factor > 0.25:
-        hidden = getattr(config, "hidden_dim", None)
+        hidden: Any = getattr(config, "hidden_dim", None)
         _put(config, "width_coefficient", 0.125)
         _put(config, "depth_coefficient", 1.0)
         if _one(hidden):
