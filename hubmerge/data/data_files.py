@@ -92,7 +92,7 @@ def check_files(builder: Any, folder: Path, ref: str, within: Path | None) -> No
 
 
 def _refuse_content(path: Path, builder: str, config: Any = None) -> None:
-    """Raises: Unreadable, OSError and others of `UNUSABLE`, for what its reader does not survive."""
+    """Raises: Unreadable and others of `UNUSABLE`, for what its reader does not survive."""
     refuse_expansion(path, builder)
     if builder == "json":
         refuse_null_rows(path, config)
