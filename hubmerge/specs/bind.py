@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubmerge.errors import FamilyError, SpecError
+from hubmerge.specs.config_fields import field_of
 from hubmerge.specs.derived import family_of
 from hubmerge.specs.draft import Draft, nearest
 from hubmerge.specs.family import Block, Family, Scope, holds, load_families
@@ -86,7 +87,7 @@ def _bind_blocks(draft: Draft, blocks: Sequence[Block], place: Place) -> None:
 
 def _check_condition(draft: Draft, scope: Scope, block: Block) -> None:
     for name in block.when:
-        if not hasattr(draft.config, name):
+        if field_of(draft.config, name) is None and not hasattr(draft.config, name):
             raise SpecError(
                 f'block "{block.at}" asks for the configuration field {name!r}',
                 found="the configuration has no such field",
