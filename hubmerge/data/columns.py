@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hubmerge.errors import DataError
-from hubmerge.errors.wording import action, option
+from hubmerge.errors.wording import action, option, quoted
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -199,7 +199,7 @@ def is_labelled(rows: Dataset, column: str) -> bool:
 
 def _known_column(name: str, features: Features, ref: str) -> None:
     if name not in features:
-        raise DataError(f'{ref} has no column "{name}"', found=_typed(features))
+        raise DataError(f"{ref} has no column {quoted(name)}", found=_typed(features))
 
 
 def require_columns(
@@ -209,7 +209,7 @@ def require_columns(
     for column in columns:
         if column is not None and column not in features:
             raise DataError(
-                f'split "{split}" of {ref} has no column "{column}"', found=_typed(features)
+                f'split "{split}" of {ref} has no column {quoted(column)}', found=_typed(features)
             )
 
 

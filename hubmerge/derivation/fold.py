@@ -124,11 +124,12 @@ class Folder:
             for number, axis in enumerate(self.lines[n])
             if n in self.real and any(each.key == key for each in leaves(axis))
         ]
-        like = _LIKE.get(name.rpartition("_")[0] or name, name)
+        plain = name.rpartition("_")[0] or name
         whole = next((n for axis, _, n in products if isinstance(axis, Product)), None)
-        path = self.fields.of(leaf.size, whole, like)
-        if path is not None and like in path:
-            return path
+        for like in _LIKE.get(plain, (plain,)):
+            path = self.fields.of(leaf.size, whole, like)
+            if path is not None and like in path:
+                return path
         if products and all(ours == theirs for _, ours, theirs in products):
             return leaf.size
         return next((n for each in products if (n := self._share(leaf, *each)) is not None), None)
@@ -259,8 +260,14 @@ class Folder:
         return int(row[place]) == max(ours) and max(theirs, default=0) > max(ours)
 
 
-_LIKE = {"head": "head", "kv": "head", "qk": "head_dim", "vo": "head_dim", "rot": "head_dim"}
-"""What the field is called that holds the size of a space with that name."""
+_LIKE = {
+    "head": ("head", "group"),
+    "kv": ("head", "group"),
+    "qk": ("head_dim",),
+    "vo": ("head_dim",),
+    "rot": ("head_dim",),
+}
+"""What the fields are called that hold the size of a space with that name."""
 
 
 def _total(axis: Expression) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import copy
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hubmerge.derivation.axes import Expression, Leaf, Product
 
@@ -45,6 +47,12 @@ class Part:
     rmsnorm: dict[str, str] = field(default_factory=dict)
     behind: dict[str, str] = field(default_factory=dict)
     gate: dict[str, str] = field(default_factory=dict)
+
+    def copied(self) -> dict[str, Any]:
+        """Its fields, copied as deep as they are ever changed."""
+        fields = {name: copy.copy(value) for name, value in vars(self).items()}
+        fields["spaces"] = {name: replace(entry) for name, entry in self.spaces.items()}
+        return fields
 
     def text(self, tensor: str) -> str:
         """The line of a tensor."""

@@ -26,6 +26,9 @@ Rule = Callable[["Trace", Sequence[Any], Mapping[str, Any], Any], bool]
 
 RULES: dict[str, Rule] = {}
 
+UNFORESEEN = (LookupError, TypeError, AttributeError, ArithmeticError, ValueError)
+"""What a rule raises at a call of its operation that it does not know."""
+
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
     """Makes a function the rule of the ATen operations with these names."""
@@ -111,7 +114,13 @@ class Trace(TorchDispatchMode):
         if name in RULES:
             try:
                 done = RULES[name](self, args, kwargs, out)
-            except (IndexError, TypeError, KeyError, AttributeError):  # an unforeseen call of it
+            except (
+                LookupError,
+                TypeError,
+                AttributeError,
+                ArithmeticError,
+                ValueError,
+            ):  # an unforeseen call of it
                 done = False
         if not done:
             self._pin_all(name, args, kwargs, out)
