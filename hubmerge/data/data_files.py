@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hubmerge.data.expansion import refuse_expansion
+from hubmerge.data.json_rows import refuse_null_rows
 from hubmerge.data.pictures import refuse_stray
 from hubmerge.errors import DataError
 from hubmerge.utils.lfs import FETCH, is_pointer_file
@@ -29,8 +31,9 @@ README, SETTINGS = "README.md", ".huggingface.yaml"
 FORMATS = ("arrow", "csv", "imagefolder", "json", "parquet", "text", "webdataset")
 """Builders of `datasets` that read what lies in files, and nothing that these name."""
 
-UNUSABLE = (Unreadable, OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile)
-"""What damaged files, and those of strangers, are refused with."""
+DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError)
+UNUSABLE = (ValueError, OSError, *DAMAGED)
+"""What files are refused with, by what looks at them here and by what unpacks them."""
 
 
 def check_folder(folder: Path, ref: str, within: Path | None) -> None:
@@ -62,7 +65,7 @@ def check_file(path: Path, builder: str, ref: str, within: Path | None) -> None:
         refuse_stray(path, within)
         if is_pointer_file(path):
             raise DataError(f"{ref} is a git-lfs pointer, not the file itself", hint=FETCH)
-        refuse_expansion(path, builder)
+        _refuse_content(path, builder)
     except UNUSABLE as error:
         raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
 
@@ -83,9 +86,16 @@ def check_files(builder: Any, folder: Path, ref: str, within: Path | None) -> No
                 if "::" in str(file) or not path.is_relative_to(folder):
                     raise Unreadable(f"it names {str(file)!r}, which does not lie in it")
                 refuse_stray(path, within)
-                refuse_expansion(path, name)
+                _refuse_content(path, name, builder.config)
     except UNUSABLE as error:
         raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
+
+
+def _refuse_content(path: Path, builder: str, config: Any = None) -> None:
+    """Raises: Unreadable and others of `UNUSABLE`, for what its reader does not survive."""
+    refuse_expansion(path, builder)
+    if builder == "json":
+        refuse_null_rows(path, config)
 
 
 def _check_card(folder: Path) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from hubmerge.utils.limits import EXPANSION, EXPANSION_FREE, ROWS
 from hubmerge.utils.untrusted import Unreadable
@@ -76,6 +77,36 @@ def refuse_within(path: Path, builder: str, most: int) -> None:
         raise _becomes(path, most)
 
 
+def contents(path: Path) -> Iterator[BinaryIO]:
+    """The file, or what is packed in it, opened one after the other; sizes were checked before."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    opened = next((opened for begin, opened in STREAMS.items() if start.startswith(begin)), None)
+    if tarfile.is_tarfile(path):
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if (within := archive.extractfile(member)) is not None:
+                    yield cast(BinaryIO, within)
+    elif opened is not None:
+        with opened(path) as file:
+            yield cast(BinaryIO, io.BufferedReader(file))
+    elif _archive_kind(path) == "zip":
+        with zipfile.ZipFile(path) as zipped:
+            for name in zipped.namelist():
+                with zipped.open(name) as within:
+                    yield cast(BinaryIO, within)
+    else:
+        with path.open("rb") as file:
+            yield file
+
+
+def _archive_kind(path: Path) -> str | None:
+    """What `datasets` would unpack a file as, if it is no compressed stream."""
+    from datasets.utils.extract import Extractor
+
+    return Extractor.infer_extractor_format(path) or None
+
+
 def _packed_sizes(path: Path, start: bytes, most: int) -> Iterator[int] | None:
     """Bytes of the parts of what is packed in a file; None if nothing is.
 
@@ -87,9 +118,7 @@ def _packed_sizes(path: Path, start: bytes, most: int) -> Iterator[int] | None:
             if _exceed(_pieces(path, opened), most):
                 raise _becomes(path, most)
             return _members(path) if tarfile.is_tarfile(path) else iter(())
-    from datasets.utils.extract import Extractor
-
-    kind = Extractor.infer_extractor_format(path)
+    kind = _archive_kind(path)
     if kind and kind not in READ:
         raise Unreadable(f"{path.name!r} is a {kind} archive: unpack it, or pack it as zip or tar")
     return READ[kind](path) if kind else None

@@ -88,7 +88,7 @@ def _bind_blocks(draft: Draft, blocks: Sequence[Block], place: Place) -> None:
 
 def _check_condition(draft: Draft, scope: Scope, block: Block) -> None:
     for name in block.when:
-        if not hasattr(draft.config, name) and field_of(draft.config, name) is None:
+        if field_of(draft.config, name) is None and not hasattr(draft.config, name):
             raise SpecError(
                 f'block "{block.at}" asks for the configuration field {name!r}',
                 found="the configuration has no such field",

@@ -1,7 +1,7 @@
 """`when`: which blocks, and which copies of a block, a configuration asks for.
 
-A field that holds a list says something of every layer: `layer_types = "full_attention"` is asked of
-each copy by its last number.
+A field that holds a list says something of every layer: `layer_types = "full_attention"` is asked
+of each copy by its last number.
 """
 
 from __future__ import annotations

@@ -292,7 +292,8 @@ class Draft:
         for key, text in table.items():
             source = self.family.where("layernorm" if centred else "rmsnorm", key, scope)
             module, *readers = (".".join(filter(None, (prefix, n))) for n in (key, *text.split()))
-            self.norms.append(norm_over(module, readers, self.lines, centred, source))
+            norm = norm_over(module, readers, self.lines, centred, source)
+            self.norms.append(replace(norm, offset=self.family.gain_offset))
 
     def stands_behind(self, table: Mapping[str, str], prefix: str, scope: Scope) -> None:
         """Adds the norms of one table, with the layer that each of them stands behind."""

@@ -186,6 +186,7 @@ class Family(_Table):
     gate: dict[str, str] = Field(default_factory=dict)
     tied: dict[str, str] = Field(default_factory=dict)
     batchnorm_eps: float | None = Field(default=None, gt=0)
+    gain_offset: float = 0.0
     base: str | None = None
     block: tuple[Block, ...] = ()
     head: tuple[Head, ...] = ()

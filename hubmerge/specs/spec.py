@@ -49,17 +49,19 @@ class Space:
 class Norm:
     """A norm over a rotatable space, and the modules that read what leaves it.
 
-    centred: a LayerNorm, which subtracts the mean of the units; else an RMSNorm.
+    centred: a LayerNorm, which subtracts the mean of the units; else an RMSNorm. offset: what is
+    added to its weight to make the gain.
     """
 
     module: str
     space: str
     readers: tuple[str, ...]
     centred: bool
+    offset: float = 0.0
 
     @property
     def gain(self) -> str:
-        """Name of its gain."""
+        """Name of its gain, which is stored without `offset`."""
         return f"{self.module}.weight"
 
     @property

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Image
 from PIL import Image as Pillow
 
-from hubmerge.data import expansion
+from hubmerge.data import expansion, json_rows
 from hubmerge.data.batches import BATCH_SIZE, _groups
 from hubmerge.data.data_files import check_folder
 from hubmerge.data.dataset import open_data
@@ -438,3 +439,49 @@ def test_formats_that_name_other_files_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "test.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(DataError, match=r"hdf5|cannot be opened"):
         open_data(tmp_path, ref="me/d", inputs=["text"], labels=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "null",
+        " \t null ",
+        '{"text": "a"}\nnull\n',
+        "\n" * 50 + "null",
+        "\ufeffnull",
+        " " * 40 + "null",
+    ],
+    ids=range(6),
+)
+@pytest.mark.parametrize("packed", ["plain", "gzip", "zip", "tar"])
+def test_rows_of_json_that_are_null_are_refused(
+    tmp_path: Path, text: str, packed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader of pyarrow would end the process."""
+    monkeypatch.setattr(json_rows, "AT_ONCE", 16)
+    path, content = tmp_path / "test.jsonl", text.encode()
+    if packed == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.jsonl", content)
+    elif packed == "tar":
+        with tarfile.open(path, "w") as tar:
+            entry = tarfile.TarInfo("a.jsonl")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    else:
+        path.write_bytes(gzip.compress(content) if packed == "gzip" else content)
+    with pytest.raises(Unreadable, match="is null"):
+        json_rows.refuse_null_rows(path)
+
+
+def test_a_data_set_of_null_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "test.jsonl").write_text("null")
+    with pytest.raises(DataError, match="line 1 of"):
+        open_data(tmp_path, ref="me/d", inputs=["text"], labels=False)
+    with pytest.raises(DataError, match="line 1 of"):
+        open_data(tmp_path / "test.jsonl", ref="me/d", inputs=["text"], labels=False)
+    (tmp_path / "test.jsonl").write_text('{"text": "a", "b": null}\n{"text": null}\n')
+    json_rows.refuse_null_rows(tmp_path / "test.jsonl")
+    utf16 = SimpleNamespace(encoding="utf-16")
+    with pytest.raises(Unreadable, match="utf-16"):
+        json_rows.refuse_null_rows(tmp_path / "test.jsonl", utf16)
