@@ -231,11 +231,15 @@ class Draft:
         return Line(text, axes, source)
 
     def _check_single(self, what: str, axes: tuple[Axis, ...], source: str) -> None:
-        """A free space runs once along a tensor, but for parts laid end to end on one axis."""
+        """A free space runs once along a tensor, but for parts laid end to end on one axis, and for
+        two whole axes ("resid resid"), which go together.
+        """
         seen: dict[str, int] = {}
         for number, axis in enumerate(axes):
             for name in dict.fromkeys(axis.names()):
                 if self.spaces[name].fixed:
+                    continue
+                if name in seen and axis.name == axes[seen[name]].name == name:
                     continue
                 if name in seen or composed_with_itself(axis, name):
                     where = f"axes {seen.get(name, number)} and {number}"

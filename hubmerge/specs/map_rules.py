@@ -141,7 +141,7 @@ def check_mapped(
         along = [
             axis for line in lines.values() for axis in line.axes if space.name in axis.names()
         ]
-        problem = _problem(space, spaces, along, norms)
+        problem = _problem(space, spaces, along, norms) or _square(space, lines)
         if problem is not None:
             found, hint = problem
             raise SpecError(
@@ -150,6 +150,17 @@ def check_mapped(
                 source=declared[space.name],
                 hint=hint,
             )
+
+
+def _square(space: Space, lines: Mapping[str, Line]) -> tuple[str, str] | None:
+    """What is wrong if it runs along two axes of one tensor."""
+    for tensor, line in lines.items():
+        if [axis.name for axis in line.axes].count(space.name) > 1:
+            return (
+                f'it runs twice along {tensor}, "{line.text}"',
+                "what runs along two axes of one tensor may only be permuted",
+            )
+    return None
 
 
 def _problem(

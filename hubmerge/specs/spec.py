@@ -289,6 +289,25 @@ class Spec:
         return frozenset(variances | {norm.gain for norm in self.norms if norm.space in mapped})
 
     @cached_property
+    def square(self) -> Mapping[str, frozenset[str]]:
+        """Tensor -> the free spaces that both of its axes run along, as in "resid resid".
+
+        It follows their order. Which order is right it cannot say of one side without the other.
+        """
+        found = {}
+        for tensor, layout in self.tensors.items():
+            names = [name for axis in layout.axes if (name := axis.name) is not None]
+            twice = {n for n in names if names.count(n) > 1 and not self.spaces[n].fixed}
+            if twice:
+                found[tensor] = frozenset(twice)
+        return found
+
+    @cached_property
+    def silent(self) -> frozenset[str]:
+        """Names of the tensors that matching does not listen to: buffers, and square ones."""
+        return self.buffers | frozenset(self.square)
+
+    @cached_property
     def in_front(self) -> Mapping[str, frozenset[str]]:
         """Space -> names of the tensors along it that are not scaled with its units.
 

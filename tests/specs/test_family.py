@@ -217,10 +217,13 @@ def test_a_flow_joins_where_nothing_projects_and_hands_on_to_the_next(tmp_path):
     assert str(spec.tensors["head"]) == "label h.0.b"
 
 
-def test_a_joined_flow_is_one_space_and_may_not_be_on_both_axes(tmp_path):
+def test_a_joined_flow_is_one_space_which_may_be_on_both_axes(tmp_path):
     joined = {"stem": (4,), "g.0.w": (4, 4), "h.0.w": (7, 4), "head": (2, 7)}
+    square = bound(tmp_path, FLOW, joined)
+    assert square.free_spaces() == {"stem": 4, "h.0.b": 7}
+    assert square.square == {"g.0.w": {"stem"}}
     with pytest.raises(SpecError, match="'stem' twice, on axes 0 and 1"):
-        bound(tmp_path, FLOW, joined)
+        bound(tmp_path, FLOW.replace('"y x"', '"y (x 1)"'), joined)
     thin = FLOW.replace('param."w" = "y x"', 'param."w" = "y"')
     shapes = joined | {"g.0.w": (4,), "g.1.w": (4,)}
     assert bound(tmp_path, thin, shapes).free_spaces() == {"stem": 4, "h.0.b": 7}
