@@ -30,11 +30,13 @@ class SpaceEntry:
 class Part:
     """The file's own tables, or one [[block]].
 
-    at: where its copies are; "" for the file's own tables. lines: tensor below `at` -> its axes,
+    at: where its copies are; "" for the file's own tables. when: fields of the configuration that
+    tell its copies from those of other blocks. lines: tensor below `at` -> its axes,
     whose leaves `names` names. duals: (tensor, space, place) that stand with a prime.
     """
 
     at: str = ""
+    when: dict[str, Any] = field(default_factory=dict)
     copies: list[str] = field(default_factory=list)
     spaces: dict[str, SpaceEntry] = field(default_factory=dict)
     lines: dict[str, list[Expression]] = field(default_factory=dict)

@@ -194,7 +194,7 @@ def trace(
 
 
 def _pin_repeated(found: Trace) -> None:
-    """Pins what runs along a tensor twice, other than end to end: one order cannot serve both."""
+    """Pins what runs along a tensor twice, other than end to end, or along two whole axes."""
     why = "it runs along one tensor twice"
     for dims in found.axes.values():
         axes: dict[Term, int] = {}
@@ -202,7 +202,7 @@ def _pin_repeated(found: Trace) -> None:
             for atom in _composed_twice(dim):
                 pin(atom, why)
             for atom in {each.root for each in atoms(dim)}:
-                if atom in axes:
+                if atom in axes and not (dim.root is atom and dims[axes[atom]].root is atom):
                     pin(atom, why)
                 axes[atom] = number
 

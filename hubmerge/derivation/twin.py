@@ -52,6 +52,7 @@ RANKS = re.compile(r"_lora_rank$|^time_step_rank$|^dt_rank$")
 WORDS = re.compile(r"(^|_)vocab_size$|^vocab_size_")
 PLACES = re.compile(r"^(max_position_embeddings|n_positions|max_(source|target)_positions|n_ctx)$")
 EXPERTS = re.compile(r"^(num_experts|num_local_experts|n_routed_experts|moe_num_experts)$")
+EXPERT = re.compile(r"experts\.(expert_)?\d+\.")
 STATES = re.compile(r"^(n_groups|num_groups|mamba_n_groups)$")
 CHOSEN = re.compile(r"^(num_experts_per_tok|moe_top_k|moe_k|top_k_experts)$")
 NUMBERED = re.compile(r"^(.*?)\.(\d+)\.(.*)$")
@@ -104,11 +105,14 @@ def make_twin(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int =
             found=f"{type(error).__name__}: {error}",
         ) from error
     wanted = kinds(real)
+    listed = any(EXPERT.search(name) for name, _ in real.named_parameters())
     failure, problem = "it cannot be made smaller", None
     for narrow in NARROWER:
         for depth in DEPTHS:
             try:
                 smaller = narrow(shallow(config, depth))
+                if listed:
+                    _as_many_experts(smaller, config)
                 bones = on_meta(kind, smaller)
                 size = parameters(bones)
             except Exception as error:  # each class refuses in its own way
@@ -459,6 +463,14 @@ def _fewer_experts(config: PreTrainedConfig) -> None:
             _put(config, name, 1)
         elif STATES.search(name) and _one(value) and value > 2:
             _put(config, name, 2)
+
+
+def _as_many_experts(config: PreTrainedConfig, real: PreTrainedConfig) -> None:
+    """Experts that are modules of their own are all there: their names are."""
+    for each, theirs in zip(configurations(config), configurations(real), strict=False):
+        for name, value in dict(vars(theirs)).items():
+            if EXPERTS.search(name) and _one(value):
+                _put(each, name, value)
 
 
 def _thinner(config: PreTrainedConfig) -> bool:
