@@ -245,7 +245,7 @@ def test_a_card_names_no_files_elsewhere(tmp_path: Path, pattern: str, form: str
     text = card if form == "settings" else f"---\n{card}\n---\n"
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match="cannot be opened"):
-        open_data(tmp_path, ref="me/d", inputs=["text"], labels=False)
+        open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
 
 
 def state(name: Any) -> Callable[[Path], None]:
@@ -340,10 +340,10 @@ def test_small_files_that_become_large(
     monkeypatch.setattr("hubmerge.data.data_files.EXPANSION_FREE", 10 * limits.MB)
     monkeypatch.setattr("hubmerge.data.data_files.ROWS", 100_000)
     with pytest.raises(DataError, match="cannot be opened"):
-        open_data(tmp_path, ref="me/d", inputs=["text"], labels=False)
+        open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
 
 
 def test_formats_that_name_other_files_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "test.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(DataError, match=r"hdf5|cannot be opened"):
-        open_data(tmp_path, ref="me/d", inputs=["text"], labels=False)
+        open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
