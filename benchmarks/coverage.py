@@ -36,7 +36,7 @@ from hubmerge.specs.family import load_families
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "coverage.md"
 LONGEST = 60
-"""Seconds for one model."""
+"""Seconds of processor time for one model."""
 
 Row = tuple[str, str, str]
 
@@ -65,13 +65,13 @@ class TooLong(BaseException):
 def attempt(row: Row) -> Attempt:
     """Derives a spec for one model."""
     kind, model_type, name = row
-    started = time.perf_counter()
+    started = time.process_time()
 
     def over(number: int, frame: FrameType | None) -> None:
         raise TooLong
 
-    signal.signal(signal.SIGALRM, over)
-    signal.alarm(LONGEST)
+    signal.signal(signal.SIGPROF, over)
+    signal.setitimer(signal.ITIMER_PROF, LONGEST)
     try:
         config = AutoConfig.for_model(model_type, **SIZES.get(model_type, {}))
         model_class = getattr(transformers, name)
@@ -88,7 +88,7 @@ def attempt(row: Row) -> Attempt:
             len(spec.free_spaces()),
             ", ".join(sorted(more)),
             found.deviation,
-            time.perf_counter() - started,
+            time.process_time() - started,
         )
     except TooLong:
         return _refused(row, f"longer than {LONGEST} s", started)
@@ -98,12 +98,12 @@ def attempt(row: Row) -> Attempt:
         traceback.print_exc()
         return _refused(row, f"{type(error).__name__}: {error}", started, crashed=True)
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _refused(row: Row, why: str, started: float, *, crashed: bool = False) -> Attempt:
     said = why.splitlines()[0][:160]
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     return Attempt(*row, seconds=seconds, refused=said, crashed=crashed)
 
 
@@ -146,7 +146,7 @@ def page(attempts: Sequence[Attempt]) -> str:
         "*movable*: share of the model's numbers in tensors that a free space touches, by the",
         "derived spec and by the reviewed one. *more*: symmetries beyond permutations.",
         "*deviation*: how far random elements of all symmetries move the outputs in float64,",
-        "relative to their size. *time*: on one core of a loaded machine, seconds.",
+        "relative to their size. *time*: of one processor, seconds.",
     ]
     for kind in dict.fromkeys(a.kind for a in attempts):
         lines += ["", f"## {kind.capitalize()}", ""]

@@ -20,8 +20,22 @@ SIZES = {
         "type_vocab_size": 0,
         "position_biased_input": False,
     },
-    "gpt_neo": {},
-    "convnext": {},
+    "esm": {
+        "vocab_size": 33,
+        "mask_token_id": 32,
+        "pad_token_id": 1,
+        "hidden_size": 640,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 20,
+        "intermediate_size": 2560,
+        "max_position_embeddings": 1026,
+        "position_embedding_type": "rotary",
+        "token_dropout": True,
+        "emb_layer_norm_before": False,
+    },
+    "nemotron": {"num_key_value_heads": 8},
+    "deepseek_v2": {"num_experts_per_tok": 6, "first_k_dense_replace": 1},
+    "xmod": {"languages": ["en_XX", "de_DE"], "default_language": "en_XX"},
 }
 """Fields by model type that differ from the defaults: those of the models that people use."""
 

@@ -10,6 +10,8 @@ import pytest
 
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import find_fusion
+from hubmerge.pipeline.methods import checked_methods
+from hubmerge.recipe import Recipe
 from hubmerge.registry import allow_plugins, installed_plugins, registries, registry
 from tests.helpers import plugin
 
@@ -72,6 +74,14 @@ def test_average_comes_first_and_wins_ties_and_the_rest_is_in_order():
 def test_fusions_can_be_called_as_mergekit_calls_them(given, name):
     assert find_fusion(given).name == name
     assert given in registry("fusions")
+
+
+def test_a_long_name_is_quoted_by_its_beginning():
+    for field in ("fuse", "match", "multi_match", "repair"):
+        with pytest.raises(RecipeError) as refused:
+            checked_methods(Recipe(models=("a/b", "c/d"), **{field: "x" * 400}))
+        assert "x" * 100 not in str(refused.value)
+        assert "400 characters" in str(refused.value)
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_ones():

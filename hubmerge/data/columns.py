@@ -19,7 +19,7 @@ from hubmerge.data.column_types import (
     typed,
 )
 from hubmerge.errors import DataError
-from hubmerge.errors.wording import action, option
+from hubmerge.errors.wording import action, option, quoted
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -174,7 +174,7 @@ def is_labelled(rows: Dataset, column: str, kind: ColumnKind = CLASSES) -> bool:
 
 def _known_column(name: str, features: Features, ref: str) -> None:
     if name not in features:
-        raise DataError(f'{ref} has no column "{name}"', found=typed(features))
+        raise DataError(f"{ref} has no column {quoted(name)}", found=typed(features))
 
 
 def require_columns(
@@ -184,7 +184,7 @@ def require_columns(
     for column in columns:
         if column is not None and column not in features:
             raise DataError(
-                f'split "{split}" of {ref} has no column "{column}"', found=typed(features)
+                f'split "{split}" of {ref} has no column {quoted(column)}', found=typed(features)
             )
 
 

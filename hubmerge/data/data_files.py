@@ -6,24 +6,22 @@ compressed file can be small and become large. Both are looked at before anythin
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import lzma
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hubmerge.data.expansion import refuse_expansion
+from hubmerge.data.json_rows import refuse_null_rows
 from hubmerge.data.pictures import refuse_stray
 from hubmerge.errors import DataError
 from hubmerge.utils.lfs import FETCH, is_pointer_file
 from hubmerge.utils.limits import (
     CARD_BYTES,
-    EXPANSION,
-    EXPANSION_FREE,
     FRONT_MATTER_BYTES,
     REPORT_BYTES,
-    ROWS,
 )
 from hubmerge.utils.untrusted import Unreadable, read_json, read_text
 from hubmerge.utils.untrusted_yaml import front_matter, read_yaml
@@ -32,13 +30,10 @@ README, SETTINGS = "README.md", ".huggingface.yaml"
 """Where `datasets` reads which files are data."""
 FORMATS = ("arrow", "csv", "imagefolder", "json", "parquet", "text", "webdataset")
 """Builders of `datasets` that read what lies in files, and nothing that these name."""
-STREAMS: dict[str, Callable[[Path], Any]] = {
-    ".gz": gzip.open,
-    ".tgz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-}
-"""Endings of compressed files whose size is known once they are read."""
+
+DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError)
+UNUSABLE = (ValueError, OSError, *DAMAGED)
+"""What files are refused with, by what looks at them here and by what unpacks them."""
 
 
 def check_folder(folder: Path, ref: str, within: Path | None) -> None:
@@ -61,15 +56,17 @@ def check_folder(folder: Path, ref: str, within: Path | None) -> None:
         raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
 
 
-def check_file(path: Path, ref: str, within: Path | None) -> None:
-    """Raises: DataError, if a single file of rows cannot be read, or claims too many rows."""
+def check_file(path: Path, builder: str, ref: str, within: Path | None) -> None:
+    """Raises: DataError, if a single file of rows cannot be read, or becomes far larger than it is.
+
+    builder: what reads it, as `datasets` calls it.
+    """
     try:
         refuse_stray(path, within)
         if is_pointer_file(path):
             raise DataError(f"{ref} is a git-lfs pointer, not the file itself", hint=FETCH)
-        if path.suffix.lower() == ".parquet":
-            _refuse_rows(path)
-    except (Unreadable, OSError) as error:
+        _refuse_content(path, builder)
+    except UNUSABLE as error:
         raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
 
 
@@ -89,11 +86,16 @@ def check_files(builder: Any, folder: Path, ref: str, within: Path | None) -> No
                 if "::" in str(file) or not path.is_relative_to(folder):
                     raise Unreadable(f"it names {str(file)!r}, which does not lie in it")
                 refuse_stray(path, within)
-                _refuse_expansion(path)
-                if path.suffix == ".parquet":
-                    _refuse_rows(path)
-    except (Unreadable, OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
+                _refuse_content(path, name, builder.config)
+    except UNUSABLE as error:
         raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
+
+
+def _refuse_content(path: Path, builder: str, config: Any = None) -> None:
+    """Raises: Unreadable and others of `UNUSABLE`, for what its reader does not survive."""
+    refuse_expansion(path, builder)
+    if builder == "json":
+        refuse_null_rows(path, config)
 
 
 def _check_card(folder: Path) -> None:
@@ -147,43 +149,3 @@ def _names(said: Any, field: str) -> list[Any]:
 def _require_plain(name: object, source: str) -> None:
     if not isinstance(name, str) or name in ("", ".", "..") or {"/", "\\", "\0", ":"} & {*name}:
         raise Unreadable(f"{source} names {name!r}, which does not lie beside it")
-
-
-def _refuse_expansion(path: Path) -> None:
-    """Raises: Unreadable, if a compressed file becomes far larger than data do."""
-    size = path.stat().st_size
-    most = max(EXPANSION * size, EXPANSION_FREE)
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            larger = sum(each.file_size for each in archive.infolist()) > most
-    elif path.suffix in STREAMS:
-        larger = _expanded(path, most) > most
-    else:
-        return
-    if larger:
-        raise Unreadable(f"{path.name!r} of {size:,} bytes becomes more than {most:,}")
-
-
-def _expanded(path: Path, most: int) -> int:
-    total = 0
-    with STREAMS[path.suffix](path) as file:
-        while total <= most and (block := file.read(1 << 20)):
-            total += len(block)
-    return total
-
-
-def _refuse_rows(path: Path) -> None:
-    """Raises: Unreadable, if a file claims more values than data sets have."""
-    import pyarrow.parquet as parquet
-
-    try:
-        said = parquet.read_metadata(path)
-    except Exception:  # damaged, in whatever way: reading it will say so
-        return
-    groups = [said.row_group(n) for n in range(said.num_row_groups)]
-    values = max(
-        (sum(group.column(n).num_values for group in groups) for n in range(said.num_columns)),
-        default=0,
-    )
-    if max(said.num_rows, values) > ROWS:
-        raise Unreadable(f"{path.name!r} claims {max(said.num_rows, values):,} values in a column")

@@ -33,6 +33,7 @@ from hubmerge.data.data_files import check_file, check_files, check_folder
 from hubmerge.data.empty_rows import EmptyRows, Wanted, empty_rows, unlabelled
 from hubmerge.data.pictures import NOWHERE, Place, undecoded
 from hubmerge.errors import DataError, HubmergeError, ResourceError
+from hubmerge.errors.wording import quoted
 from hubmerge.utils.foreign import exhausted
 from hubmerge.utils.lfs import FETCH, is_pointer_file
 from hubmerge.utils.progress import is_quiet
@@ -304,20 +305,19 @@ def _read_file(
 
     if config is not None:
         raise _no_config(ref, config, "a single file, which has none")
-    check_file(path, ref, within)
+    builder = READERS[path.suffix.lower()]
+    check_file(path, builder, ref, within)
     with _refusing(ref), _bars():
         options = {"sep": "\t"} if path.suffix.lower() == ".tsv" else {}
         files = {FILE_SPLIT: glob.escape(str(path.resolve()))}
-        found = datasets.load_dataset(
-            READERS[path.suffix.lower()], data_files=files, split=FILE_SPLIT, **options
-        )
+        found = datasets.load_dataset(builder, data_files=files, split=FILE_SPLIT, **options)
     if not len(found):
         raise DataError(f"{ref} has no rows")
     return {FILE_SPLIT: undecoded(found)}, None, Place(path.resolve().parent, within)
 
 
 def _no_config(ref: str, config: str, found: str) -> DataError:
-    return DataError(f'{ref} has no configuration "{config}"', found=found)
+    return DataError(f"{ref} has no configuration {quoted(config)}", found=found)
 
 
 def _refuse_pointers(folder: Path, ref: str) -> None:
@@ -339,7 +339,8 @@ def _config(folder: Path, ref: str, config: str | None) -> str:
     if config is not None:
         if config not in names:
             raise DataError(
-                f'{ref} has no configuration "{config}"', found=f"configurations {listed(names)}"
+                f"{ref} has no configuration {quoted(config)}",
+                found=f"configurations {listed(names)}",
             )
         return config
     default = datasets.get_dataset_default_config_name(str(folder))
@@ -376,7 +377,7 @@ def _evaluation_split(
 
 def _known_split(name: str, known: Mapping[str, Dataset], ref: str) -> None:
     if name not in known:
-        raise DataError(f'{ref} has no split "{name}"', found=f"splits {listed(known)}")
+        raise DataError(f"{ref} has no split {quoted(name)}", found=f"splits {listed(known)}")
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError
 from hubmerge.errors.wording import option
 from hubmerge.models.token_outputs import IGNORED, TokenStatistics
+from hubmerge.utils.limits import TEXT_CHARACTERS, TOKEN_CHARACTERS
 
 TOKENS = 128
 """Default number of tokens of a block, and the most of a text, where the model takes so many."""
@@ -81,13 +82,30 @@ def most_tokens(model: PreTrainedModel) -> int | None:
     return getattr(model.config.get_text_config(), "max_position_embeddings", None)
 
 
+def refuse_long(text: str, place: str, column: str) -> None:
+    """Raises: DataError, for a text that is too long to be one."""
+    if len(text) > TEXT_CHARACTERS:
+        raise DataError(
+            f"{place} holds a text of {len(text):,} characters",
+            found=f"one text may have {TEXT_CHARACTERS:,}",
+            hint="divide it into texts, a row each",
+            source=f'column "{column}"',
+        )
+
+
+def beginning(text: str, limit: TokenLimit) -> str:
+    """As much of a text as the tokens may take that are read of its beginning."""
+    return text[: limit.tokens * TOKEN_CHARACTERS]
+
+
 def text_rows(data: DataSet, rows: RowSet, limit: TokenLimit) -> Batches:
     """The beginnings of the texts of `rows`, a row each; labels are the tokens that follow.
 
     Texts in which nothing follows anything, of one token or none, are no rows.
     Raises: DataError, if a row holds no text, or a token the model does not know.
     """
-    found = [tokens[: limit.tokens] for tokens in _texts(data, rows, limit)]
+    texts = _texts(data, rows, limit, beginnings=True)
+    found = [tokens[: limit.tokens] for tokens in texts]
     held = [torch.tensor(tokens, dtype=torch.int64) for tokens in found if len(tokens) > 1]
     width = max(map(len, held), default=limit.tokens)
     inputs = torch.full((len(held), width), BEHIND)
@@ -120,8 +138,13 @@ def _batches(inputs: Tensor, following: Tensor) -> Batches:
     return Batches(read, tuple(range(len(inputs))), following, statistics=TokenStatistics())
 
 
-def _texts(data: DataSet, rows: RowSet, limit: TokenLimit) -> Iterator[list[int]]:
-    """The tokens of each text, with the one that ends it."""
+def _texts(
+    data: DataSet, rows: RowSet, limit: TokenLimit, *, beginnings: bool = False
+) -> Iterator[list[int]]:
+    """The tokens of each text, with the one that ends it.
+
+    beginnings: of very long texts, only as much is read as `limit.tokens` tokens may take.
+    """
     column, end = data.text_column or "", limit.tokenizer.eos_token_id
     texts = data.splits[rows.split].select_columns([column])
     for row in rows.indices:
@@ -129,6 +152,8 @@ def _texts(data: DataSet, rows: RowSet, limit: TokenLimit) -> Iterator[list[int]
         place = f'row {row} of split "{rows.split}" of {data.ref}'
         if not isinstance(text, str):
             raise DataError(f"{place} holds no text", found=repr(text), source=f'column "{column}"')
+        refuse_long(text, place, column)
+        text = beginning(text, limit) if beginnings else text
         found = list(limit.tokenizer(text, verbose=False)["input_ids"])
         if found and max(found) >= limit.vocabulary:
             raise DataError(

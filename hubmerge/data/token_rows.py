@@ -16,7 +16,7 @@ import torch
 from hubmerge.data.batches import ColumnReader, Inputs
 from hubmerge.data.dataset import DataSet
 from hubmerge.data.rows import RowSet
-from hubmerge.data.texts import TokenLimit
+from hubmerge.data.texts import TokenLimit, beginning, refuse_long
 from hubmerge.errors import DataError
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def takes_one_row(model: PreTrainedModel) -> bool:
 
 def _tokenized(limit: TokenLimit, texts: Sequence[list[str]]) -> Iterator[Encoded]:
     """What the tokenizer makes of each text, or of each pair of texts."""
+    if limit.tokenizer.truncation_side == "right":
+        texts = [[beginning(text, limit) for text in column] for column in texts]
     found = limit.tokenizer(
         *texts, truncation=True, max_length=limit.tokens, padding=False, verbose=False
     )
@@ -92,6 +94,7 @@ def _texts(dataset: Dataset, column: str, split: str, rows: Sequence[int], ref: 
                 found=repr(value),
                 source=f'column "{column}"',
             )
+        refuse_long(value, f'row {row} of split "{split}" of {ref}', column)
     return values
 
 

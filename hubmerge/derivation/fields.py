@@ -33,6 +33,9 @@ class Fields:
     def __init__(self, twin: PreTrainedConfig, real: PreTrainedConfig) -> None:
         ours, theirs = dict(_numbers(twin)), dict(_numbers(real))
         self.values = {path: (ours[path], theirs[path]) for path in ours if path in theirs}
+        twins, reals = dict(_lists(twin)), dict(_lists(real))
+        self.lists = {path: (twins[path], reals[path]) for path in twins if path in reals}
+        """Lists that may say something of every layer, in both."""
         if (twin.num_labels or 0) > 1:
             self.values["num_labels"] = (int(twin.num_labels or 0), int(real.num_labels or 0))
 
@@ -73,6 +76,14 @@ def _numbers(config: PreTrainedConfig, prefix: str = "") -> Iterator[tuple[str, 
         if name.startswith("_") or name.endswith(("token_id", "token_index")):
             continue
         yield from _inside(f"{prefix}{name}", value)
+
+
+def _lists(config: PreTrainedConfig, prefix: str = "") -> Iterator[tuple[str, list[Any]]]:
+    for name, value in sorted(vars(config).items()):
+        if isinstance(value, PreTrainedConfig):
+            yield from _lists(value, f"{prefix}{name}.")
+        elif isinstance(value, list | tuple) and all(type(v) in (int, str, bool) for v in value):
+            yield f"{prefix}{name}", list(value)
 
 
 def _inside(path: str, value: Any) -> Iterator[tuple[str, int]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hubmerge.derivation.axes import Expression, Leaf, Product, leaves, size_of
 from hubmerge.derivation.fields import Fields
+from hubmerge.derivation.layer_kinds import agrees, join, pattern_of, told_apart
 from hubmerge.derivation.naming import distinct, fixed_name, space_name
 from hubmerge.derivation.sheet import Part, SpaceEntry
 from hubmerge.derivation.trace import ANSWER
@@ -124,11 +125,12 @@ class Folder:
             for number, axis in enumerate(self.lines[n])
             if n in self.real and any(each.key == key for each in leaves(axis))
         ]
-        like = _LIKE.get(name.rpartition("_")[0] or name, name)
+        plain = name.rpartition("_")[0] or name
         whole = next((n for axis, _, n in products if isinstance(axis, Product)), None)
-        path = self.fields.of(leaf.size, whole, like)
-        if path is not None and like in path:
-            return path
+        for like in _LIKE.get(plain, (plain,)):
+            path = self.fields.of(leaf.size, whole, like)
+            if path is not None and like in path:
+                return path
         if products and all(ours == theirs for _, ours, theirs in products):
             return leaf.size
         return next((n for each in products if (n := self._share(leaf, *each)) is not None), None)
@@ -203,68 +205,31 @@ class Folder:
     def _blocks(self, copies: Sequence[_Copy], shared: Part) -> list[Part]:
         clusters: list[Part] = []
         for copy in copies:
-            pattern = re.sub(r"\.\d+(?=\.|$)", ".#", copy.prefix)
+            one = Part(
+                copies=[copy.prefix],
+                spaces=dict(copy.spaces),
+                lines=copy.lines,
+                names=copy.names,
+            )
+            one.buffers = {r for r in copy.lines if f"{copy.prefix}.{r}" in self.buffers}
+            pattern = pattern_of(copy.prefix)
             for part in clusters:
-                if re.sub(r"\.\d+(?=\.|$)", ".#", part.copies[0]) == pattern and _fits(part, copy):
-                    _merge(part, copy)
+                if pattern_of(part.copies[0]) == pattern and _fits(part, one):
+                    join(part, one)
                     break
             else:
-                part = Part(
-                    copies=[copy.prefix],
-                    spaces=dict(copy.spaces),
-                    lines=copy.lines,
-                    names=copy.names,
-                )
-                part.buffers = {r for r in copy.lines if f"{copy.prefix}.{r}" in self.buffers}
-                clusters.append(part)
-        for part in clusters:
-            part.at = self._at(part, clusters)
-        return clusters
-
-    def _at(self, part: Part, clusters: Sequence[Part]) -> str:
-        rows = [prefix.split(".") for prefix in part.copies]
-        fields: list[str] = []
-        used: set[str] = set()
-        last = max(n for n, word in enumerate(rows[0]) if word.isdigit())
-        for place, word in enumerate(rows[0]):
-            if not word.isdigit():
-                fields.append(word)
-                continue
-            varies = len({row[place] for row in rows}) > 1
-            if place == last and not varies:
-                varies = self._goes_on(rows[0], place, clusters)
-            if varies:
-                stem = re.sub(r"\W", "", rows[0][place - 1]).rstrip("s") or "layer"
-                label = distinct(stem if stem.isidentifier() else "layer", dict.fromkeys(used))
-                used.add(label)
-                fields.append(f"{{{label}}}")
-            else:
-                fields.append(word)
-        return ".".join(fields)
-
-    def _goes_on(self, row: Sequence[str], place: int, clusters: Sequence[Part]) -> bool:
-        """Whether this is the last copy of the twin, and the real model has more of them."""
-        before = ".".join(row[:place])
-        ours = [
-            int(parts[place])
-            for part in clusters
-            for prefix in part.copies
-            if (parts := prefix.split("."))[:place] == list(row[:place]) and len(parts) > place
-        ]
-        theirs = [
-            int(found[1])
-            for name in self.real
-            if (found := re.match(re.escape(before) + r"\.(\d+)\.", name))
-        ]
-        return int(row[place]) == max(ours) and max(theirs, default=0) > max(ours)
+                clusters.append(one)
+        return told_apart(clusters, self.real, self.fields)
 
 
-_LIKE = {"head": "head", "kv": "head", "qk": "head_dim", "vo": "head_dim", "rot": "head_dim"}
-"""What the field is called that holds the size of a space with that name."""
-
-
-def _total(axis: Expression) -> int:
-    return size_of(axis)
+_LIKE = {
+    "head": ("head", "group"),
+    "kv": ("head", "group"),
+    "qk": ("head_dim",),
+    "vo": ("head_dim",),
+    "rot": ("head_dim",),
+}
+"""What the fields are called that hold the size of a space with that name."""
 
 
 def _form(axes: Sequence[Expression], own: set[tuple[int, ...]]) -> str:
@@ -279,33 +244,9 @@ def _form(axes: Sequence[Expression], own: set[tuple[int, ...]]) -> str:
     return " ".join(map(one, axes))
 
 
-def _named(copy: _Copy, rel: str) -> str:
-    part = Part(lines=copy.lines, names=copy.names)
-    return part.text(rel)
-
-
-def _fits(part: Part, copy: _Copy) -> bool:
-    """Whether the lines that both have are the same, and enough of them are."""
+def _fits(part: Part, copy: Part) -> bool:
+    """Whether a copy is of the same kind: enough of its lines are there, and all are the same."""
     both = [rel for rel in copy.lines if rel in part.lines]
     if len(both) * 2 < max(len(copy.lines), 1) and len(both) * 2 < len(part.lines):
         return False
-    if any(part.text(rel) != _named(copy, rel) for rel in both):
-        return False
-    fixed = {name: entry.fixed for name, entry in part.spaces.items()}
-    return all(fixed.get(name, entry.fixed) == entry.fixed for name, entry in copy.spaces.items())
-
-
-def _merge(part: Part, copy: _Copy) -> None:
-    """Adds a copy to a block: what only one of them has is optional."""
-    part.optional |= {rel for rel in part.lines if rel not in copy.lines}
-    for rel, axes in copy.lines.items():
-        if rel not in part.lines:
-            part.lines[rel] = axes
-            part.optional.add(rel)
-            for leaf in (each for axis in axes for each in leaves(axis)):
-                part.names.setdefault(leaf.key, copy.names[leaf.key])
-    for name, entry in copy.spaces.items():
-        known = part.spaces.setdefault(name, entry)
-        if known.size != entry.size:
-            known.size = None
-    part.copies.append(copy.prefix)
+    return agrees(part, copy)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import copy
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hubmerge.derivation.axes import Expression, Leaf, Product
 
@@ -28,11 +30,13 @@ class SpaceEntry:
 class Part:
     """The file's own tables, or one [[block]].
 
-    at: where its copies are; "" for the file's own tables. lines: tensor below `at` -> its axes,
+    at: where its copies are; "" for the file's own tables. when: fields of the configuration that
+    tell its copies from those of other blocks. lines: tensor below `at` -> its axes,
     whose leaves `names` names. duals: (tensor, space, place) that stand with a prime.
     """
 
     at: str = ""
+    when: dict[str, Any] = field(default_factory=dict)
     copies: list[str] = field(default_factory=list)
     spaces: dict[str, SpaceEntry] = field(default_factory=dict)
     lines: dict[str, list[Expression]] = field(default_factory=dict)
@@ -45,6 +49,12 @@ class Part:
     rmsnorm: dict[str, str] = field(default_factory=dict)
     behind: dict[str, str] = field(default_factory=dict)
     gate: dict[str, str] = field(default_factory=dict)
+
+    def copied(self) -> dict[str, Any]:
+        """Its fields, copied as deep as they are ever changed."""
+        fields = {name: copy.copy(value) for name, value in vars(self).items()}
+        fields["spaces"] = {name: replace(entry) for name, entry in self.spaces.items()}
+        return fields
 
     def text(self, tensor: str) -> str:
         """The line of a tensor."""

@@ -213,6 +213,9 @@ def _unify_sums(one: Term, other: Term, why: str) -> bool:
 
 def regroup(dims: Iterable[Term], shape: Iterable[int]) -> list[Term] | None:
     """The same positions as axes of another `shape`; None where the algebra cannot say it."""
+    shape = list(shape)
+    if 0 in shape:  # nothing runs along axes of an empty tensor
+        return [Term(size) for size in shape]
     left = [factor for dim in dims for factor in factors(dim) if factor.size != 1]
     found = []
     for wanted in shape:

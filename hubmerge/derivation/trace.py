@@ -26,6 +26,9 @@ Rule = Callable[["Trace", Sequence[Any], Mapping[str, Any], Any], bool]
 
 RULES: dict[str, Rule] = {}
 
+UNFORESEEN = (LookupError, TypeError, AttributeError, ArithmeticError, ValueError)
+"""What a rule raises at a call of its operation that it does not know."""
+
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
     """Makes a function the rule of the ATen operations with these names."""
@@ -111,7 +114,13 @@ class Trace(TorchDispatchMode):
         if name in RULES:
             try:
                 done = RULES[name](self, args, kwargs, out)
-            except (IndexError, TypeError, KeyError, AttributeError):  # an unforeseen call of it
+            except (
+                LookupError,
+                TypeError,
+                AttributeError,
+                ArithmeticError,
+                ValueError,
+            ):  # an unforeseen call of it
                 done = False
         if not done:
             self._pin_all(name, args, kwargs, out)
@@ -185,7 +194,7 @@ def trace(
 
 
 def _pin_repeated(found: Trace) -> None:
-    """Pins what runs along a tensor twice, other than end to end: one order cannot serve both."""
+    """Pins what runs along a tensor twice, other than end to end, or along two whole axes."""
     why = "it runs along one tensor twice"
     for dims in found.axes.values():
         axes: dict[Term, int] = {}
@@ -193,7 +202,7 @@ def _pin_repeated(found: Trace) -> None:
             for atom in _composed_twice(dim):
                 pin(atom, why)
             for atom in {each.root for each in atoms(dim)}:
-                if atom in axes:
+                if atom in axes and not (dim.root is atom and dims[axes[atom]].root is atom):
                     pin(atom, why)
                 axes[atom] = number
 

@@ -45,17 +45,20 @@ WIDTHS = re.compile(
     r"|neck_hidden_sizes|moe_intermediate_size|shared_expert_intermediate_size|embedding_size"
     r"|decoder_intermediate_size|intermediate_size_mlp|fpn_hidden_size|classifier_proj_size"
     r"|tdnn_dim|projection_size|projection_dim|conv_depthwise\w*|expert_intermediate_size"
-    r"|shared_intermediate_size|d_inner|inner_dim|qkv_dim|lru_width|dense_intermediate_size"
+    r"|shared_intermediate_size|d_inner|dff|inner_dim|groups_width|qkv_dim|lru_width|dense_intermediate_size"
     r"|encoder_hidden_dim|decoder_hidden_dim|block_ff_dim|conv_inner_dim)$"
 )
 RANKS = re.compile(r"_lora_rank$|^time_step_rank$|^dt_rank$")
 WORDS = re.compile(r"(^|_)vocab_size$|^vocab_size_")
 PLACES = re.compile(r"^(max_position_embeddings|n_positions|max_(source|target)_positions|n_ctx)$")
 EXPERTS = re.compile(r"^(num_experts|num_local_experts|n_routed_experts|moe_num_experts)$")
+EXPERT = re.compile(r"experts\.(expert_)?\d+\.")
+STATES = re.compile(r"^(n_groups|num_groups|mamba_n_groups)$")
 CHOSEN = re.compile(r"^(num_experts_per_tok|moe_top_k|moe_k|top_k_experts)$")
 NUMBERED = re.compile(r"^(.*?)\.(\d+)\.(.*)$")
 
-Build = Callable[[PreTrainedConfig], PreTrainedModel]
+NO_KIND = ("training", "apply_dropout")
+"""Switches of modules that make no difference once a model is trained."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,14 @@ def make_twin(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int =
             found=f"{type(error).__name__}: {error}",
         ) from error
     wanted = kinds(real)
+    listed = any(EXPERT.search(name) for name, _ in real.named_parameters())
     failure, problem = "it cannot be made smaller", None
     for narrow in NARROWER:
         for depth in DEPTHS:
             try:
                 smaller = narrow(shallow(config, depth))
+                if listed:
+                    _as_many_experts(smaller, config)
                 bones = on_meta(kind, smaller)
                 size = parameters(bones)
             except Exception as error:  # each class refuses in its own way
@@ -253,7 +259,7 @@ def kinds(model: nn.Module) -> dict[str, frozenset[Any]]:
             sorted(
                 (key, str(value))
                 for key, value in vars(module).items()
-                if isinstance(value, bool | str) and not key.startswith("_")
+                if isinstance(value, bool | str) and not key.startswith("_") and key not in NO_KIND
             )
         )
         own = tuple(sorted(key for key, _ in module.named_parameters(recurse=False)))
@@ -320,6 +326,8 @@ def _narrowed(config: PreTrainedConfig, *, heads: bool, distinct: bool) -> PreTr
     for each in configurations(smaller):
         _shorten(each)
         _fewer_experts(each)
+        if _thinner(each):
+            continue
         fields = {n: v for n, v in vars(each).items() if _numbers(v)}
         scale = _scale(each, fields, heads)
         if scale is None:
@@ -370,6 +378,9 @@ def _scale(
     counts = {
         n: v for n, v in fields.items() if HEADS.search(n) and not GROUPS.search(n) and _one(v)
     }
+    inside_of_stages = _inside_of_stages(fields)
+    if inside_of_stages is not None:
+        return min(8, inside_of_stages), inside_of_stages
     if not heads or main is None or not counts:
         unit = gcd(
             *widths,
@@ -413,6 +424,27 @@ def _scale(
     return few * short * main // (count * inside), main
 
 
+def _inside_of_stages(fields: Mapping[str, Any]) -> int | None:
+    """Width of a head, where every stage has a number of heads of its own; None elsewhere."""
+    counts = next(
+        (_numbers(v) for n, v in fields.items() if HEADS.search(n) and isinstance(v, list | tuple)),
+        [],
+    )
+    widths = next(
+        (
+            w
+            for n, v in fields.items()
+            if WIDTHS.search(n)
+            and len(w := _numbers(v)) in (1, len(counts))
+            and all(each % count == 0 for each, count in zip(w, counts, strict=False))
+            and (isinstance(v, list | tuple) or n == "embed_dim")
+        ),
+        [],
+    )
+    insides = [width // count for width, count in zip(widths, counts, strict=False) if count]
+    return gcd(*insides) if insides else None
+
+
 def _one(value: Any) -> bool:
     return type(value) is int and value > 0
 
@@ -429,14 +461,40 @@ def _fewer_experts(config: PreTrainedConfig) -> None:
             _put(config, name, 2)
         elif name == "topk_group" and _one(value) and value > 1:
             _put(config, name, 1)
+        elif STATES.search(name) and _one(value) and value > 2:
+            _put(config, name, 2)
+
+
+def _as_many_experts(config: PreTrainedConfig, real: PreTrainedConfig) -> None:
+    """Experts that are modules of their own are all there: their names are."""
+    for each, theirs in zip(configurations(config), configurations(real), strict=False):
+        for name, value in dict(vars(theirs)).items():
+            if EXPERTS.search(name) and _one(value):
+                _put(each, name, value)
+
+
+def _thinner(config: PreTrainedConfig) -> bool:
+    """Narrows a network whose widths are tables of its class, times a factor; False for others."""
+    factor = getattr(config, "width_coefficient", None)
+    if isinstance(factor, float) and factor > 0.25:
+        hidden: Any = getattr(config, "hidden_dim", None)
+        _put(config, "width_coefficient", 0.125)
+        _put(config, "depth_coefficient", 1.0)
+        if _one(hidden):
+            _put(config, "hidden_dim", round(hidden * 0.125 / factor / 8) * 8)
+    multiplier = getattr(config, "depth_multiplier", None)
+    if isinstance(multiplier, float) and multiplier > 0.25:
+        _put(config, "depth_multiplier", 0.25)
+    return isinstance(factor, float) or isinstance(multiplier, float)
 
 
 def _shorten(config: PreTrainedConfig) -> None:
     """Fewer words, places and labels; special tokens and pictures follow."""
     fields = dict(vars(config))
     words = [n for n, v in fields.items() if WORDS.search(n) and _one(v) and v > 16]
-    for number, name in enumerate(words):
-        _put(config, name, 99 + 2 * number)
+    lengths = list(dict.fromkeys(fields[name] for name in words))
+    for name in words:  # vocabularies of one length may be one
+        _put(config, name, 99 + 2 * lengths.index(fields[name]))
     if words:
         limit, free = 99, iter(range(3, 40))
         for name, value in fields.items():
@@ -454,8 +512,11 @@ def _shorten(config: PreTrainedConfig) -> None:
     side: Any = fields.get("image_size")
     window: Any = fields.get("window_size")
     staged = any(STAGES.search(name) for name in fields)
-    if _one(side) and _one(patch) and _one(window) and side % (2 * patch * window) == 0:
-        _put(config, "image_size", 2 * patch * window)
+    if staged and _one(side) and _one(patch) and _one(window):
+        narrow = min(window, 4)
+        halved = 2 ** max(len(v) - 1 for n, v in fields.items() if STAGES.search(n))
+        _put(config, "window_size", narrow)
+        _put(config, "image_size", patch * narrow * halved)
     elif _one(side) and _one(patch) and side > 4 * patch and side % patch == 0 and not staged:
         _put(config, "image_size", 3 * patch)
     elif _one(side) and side > 64 and side % 32 == 0:

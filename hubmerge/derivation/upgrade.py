@@ -6,8 +6,8 @@ norm, which layer is a gate); the laws of `hubmerge.symmetry` decide.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -20,7 +20,8 @@ from hubmerge.derivation.terms import atoms
 from hubmerge.derivation.trace import Trace
 from hubmerge.derivation.twin import Twin
 from hubmerge.errors import HubmergeError
-from hubmerge.specs.spec import FLIP, LINEAR, ROTARY, ROTATE, SCALE, Spec
+from hubmerge.specs.notation import short
+from hubmerge.specs.spec import FLIP, LINEAR, PERMUTE, ROTARY, ROTATE, SCALE, Spec
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import random_symmetry, transform
 from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs
@@ -63,15 +64,14 @@ class _Upgrade:
         changed: names of spaces, or of norms, whose scales are tried; those of others were before.
         """
         try:
-            spec, state = self.bound(), self.state
+            spec, state = _focused(self.bound(), changed), self.state
             if not self._stays(permute(spec, state, random_permutation(spec, 0))):
                 return False
             for name, factors, scale in random_scales(spec, 0):
                 ours = name.rpartition(".")[2] in changed or any(name.endswith(c) for c in changed)
                 if ours and not self._stays(scale(spec, state, {name: factors})):
                     return False
-            mapped = {n.rpartition(".")[2] for n in spec.mapped_spaces()}
-            if not mapped.intersection(changed):
+            if not spec.mapped_spaces():
                 return True
             form = canonical(spec, state)
             there = transform(spec, form, random_symmetry(spec, 0))
@@ -91,10 +91,7 @@ class _Upgrade:
 
     def _try(self, change: Callable[[], None], *changed: str) -> bool:
         """Makes a change of the sheet, and takes it back unless the law holds."""
-        before = (
-            copy.deepcopy([(vars(part)) for part in self.sheet.parts]),
-            self.sheet.batchnorm_eps,
-        )
+        before = [part.copied() for part in self.sheet.parts], self.sheet.batchnorm_eps
         try:
             change()
             if self._holds(changed):
@@ -367,6 +364,18 @@ class _Upgrade:
 def _eps(module: Any) -> float | None:
     """What a batch norm adds to the variance."""
     return module.eps if hasattr(module, "running_var") else None
+
+
+def _focused(spec: Spec, changed: Collection[str]) -> Spec:
+    """`spec` with maps of the `changed` spaces alone: those of others were tried before them."""
+    spaces = {
+        name: replace(space, may=PERMUTE, fixed=space.fixed or space.may == ROTARY)
+        if space.may not in (PERMUTE, SCALE) and short(name) not in changed
+        else space
+        for name, space in spec.spaces.items()
+    }
+    norms = tuple(norm for norm in spec.norms if short(norm.space) in changed)
+    return replace(spec, spaces=spaces, norms=norms)
 
 
 class _NoProposal(Exception):

@@ -26,6 +26,9 @@ def write(sheet: Sheet, *, small: bool = False) -> str:
     lines += _tables(shared, "")
     for part in sheet.parts[1:]:
         lines += ["", "[[block]]", f"at = {_quoted(part.at)}"]
+        if part.when:
+            asked = ", ".join(f"{_quoted(k)} = {json.dumps(v)}" for k, v in part.when.items())
+            lines.append(f"when = {{ {asked} }}")
         declared = {
             f"{'fixed' if entry.fixed else 'space'}.{name}": _declared(entry, small)
             for name, entry in _nested(part.spaces).items()

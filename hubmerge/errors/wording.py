@@ -41,6 +41,9 @@ Action = Literal[
 ]
 """What a message may propose to do, where faces do it differently."""
 
+LONGEST = 200
+"""Characters of a value that a message quotes whole."""
+
 _MARK = re.compile("\x02([^\x02\x03]*)\x03")
 
 
@@ -67,7 +70,14 @@ def option(field: str, *values: Value) -> str:
     Parameters:
         values: what it is, or should be, set to: one value, or several to choose from.
     """
-    return _mark("option", field, values)
+    return _mark("option", field, [_shortened(value) for value in values])
+
+
+def _shortened(value: Value) -> Value:
+    """Of a text that is too long to be read its beginning, and how long it is."""
+    if not isinstance(value, str) or len(value) <= LONGEST:
+        return value
+    return f"{value[:40]}... ({len(value):,} characters)"
 
 
 def add(field: str) -> str:

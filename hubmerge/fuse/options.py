@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from hubmerge.errors import RecipeError
-from hubmerge.errors.wording import action
+from hubmerge.errors.wording import action, quoted
 from hubmerge.errors.wording import option as mention
 from hubmerge.utils.suggestions import did_you_mean
 
@@ -117,7 +117,7 @@ def settled(
     for name in given:
         if name not in options:
             raise RecipeError(
-                f"{mention('fuse', fusion)} has no option {name!r}",
+                f"{mention('fuse', fusion)} has no option {quoted(name)}",
                 found=f"options: {', '.join(options) or 'none'}",
                 hint=did_you_mean(name, options) or action("list methods"),
                 field="fuse_options",

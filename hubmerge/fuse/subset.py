@@ -10,6 +10,12 @@ from torch import Tensor, nn
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.symmetry.permutation import State
+from hubmerge.utils.suggestions import did_you_mean
+
+LONGEST = 200
+"""Characters of a name that are compared with the names of tensors."""
+SHOWN = 20
+"""Beginnings that an error lists."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class Subset:
                     raise RecipeError(
                         f"{option(field, each)}: no tensor has a name that begins so",
                         found=f"names begin with: {', '.join(_beginnings(known, each))}",
+                        hint=did_you_mean(each[:LONGEST], _all_beginnings(known)),
                         field=field,
                     )
         if not any(self.merges(name) for name in known):
@@ -89,9 +96,15 @@ def _beginnings(names: Sequence[str], near: str) -> list[str]:
     depth = 1
     while any(_begins(name, ".".join(near.split(".")[:depth])) for name in names):
         depth += 1
-    return sorted(
-        {".".join(name.split(".")[:depth]) for name in names if _shares(name, near, depth)}
-    )
+    found = {".".join(name.split(".")[:depth]) for name in names if _shares(name, near, depth)}
+    listed, more = sorted(found)[:SHOWN], len(found) - SHOWN
+    return [*listed, *([f"and {more} more"] if more > 0 else [])]
+
+
+def _all_beginnings(names: Iterable[str]) -> set[str]:
+    """Whatever `only` and `keep` may name."""
+    parts = (name.split(".") for name in names)
+    return {".".join(each[:depth]) for each in parts for depth in range(1, len(each) + 1)}
 
 
 def _shares(name: str, near: str, depth: int) -> bool:

@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 
 import hubmerge.models  # noqa: F401  registers the MLP head with the Auto classes
 from hubmerge.errors import FamilyError, NotFoundError, WeightsError
+from hubmerge.errors.wording import quoted
 from hubmerge.hub.config_limits import ANYTHING, Stored, refuse_code, refuse_nonsense
 from hubmerge.hub.fetch import fetch, fetch_file, file_sizes
 from hubmerge.hub.headers import WeightsHeader, weights_header
@@ -256,7 +257,7 @@ def model_class(config: PreTrainedConfig, code_folder: Path | None = None) -> ty
         if registered.__name__ == name:
             return registered
     raise FamilyError(
-        f"the architecture {name!r} is unknown",
+        f"the architecture {quoted(name)} is unknown",
         found=f'"architectures" in {CONFIG}, model_type {config.model_type!r}',
         hint="it is a class of transformers, or one registered with its Auto classes",
     )

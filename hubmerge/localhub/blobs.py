@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from hubmerge.localhub.disk import Disk
@@ -31,10 +32,11 @@ class Blobs:
         """The whole content of a (small) file."""
         return self.path(entry.sha256).read_bytes()
 
-    def put(self, content: bytes) -> Entry:
-        """Stores a regular file."""
+    def put(self, content: bytes, charge: Callable[[int], None]) -> Entry:
+        """Stores a regular file. charge: is told the bytes that are new, and may refuse them."""
         sha256 = hashlib.sha256(content).hexdigest()
         if self.size(sha256) is None:
+            charge(len(content))
             self._disk.write(self.path(sha256), content)
         return Entry(sha256=sha256, size=len(content), oid=git_blob_id(content), lfs=False)
 

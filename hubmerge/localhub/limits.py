@@ -59,6 +59,10 @@ LISTED = 1_000
 SHOWN = 1_000
 """Files and discussions that a page shows."""
 
+SENT = 200 * 2**30
+"""Most bytes that a user who is not the owner may send, ever: files, and lists of commits."""
+FREE = 2 * 2**30
+"""Bytes of the disk that other users than the owner leave free."""
 REPOSITORIES = 500
 """Most repositories of a user who is not the owner."""
 REFS = 2_000

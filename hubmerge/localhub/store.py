@@ -6,6 +6,7 @@
         lfs/{sha256}                             (empty) this blob belongs to this repository
         state.json                               a State: refs, settings, discussions
     ROOT/uploads/{user}/{sha256}                 (empty) this user has sent these bytes
+    ROOT/sent/{user}                             how many bytes this user has sent
 
 Blobs are written before the commits that name them, commits before the refs that name them, each
 by one rename. A change of a repository is: take its lock, read `state.json`, replace it. So a kill
@@ -22,6 +23,7 @@ from hubmerge.localhub import limits
 from hubmerge.localhub.blobs import Blobs
 from hubmerge.localhub.disk import Disk
 from hubmerge.localhub.names import TYPES, RepoKey, check_ref_name, is_commit, repo_key
+from hubmerge.localhub.quota import Quota
 from hubmerge.localhub.records import Commit, State, now
 from hubmerge.localhub.refusal import Refusal, revision_not_found
 from hubmerge.localhub.trees import Operation, apply
@@ -35,6 +37,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.disk = Disk(root)
         self.blobs = Blobs(self.disk)
+        self.quota = Quota(self.disk)
 
     # Repositories
 
@@ -205,6 +208,7 @@ class Store:
 
     def _write_commit(self, key: RepoKey, commit: Commit) -> str:
         oid, content = commit.packed()
+        self.quota.charge(commit.author, len(content))
         self.disk.write(self._home(key) / "commits" / f"{oid}.json", content)
         return oid
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 import codecs
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeGuard
 from urllib.parse import quote
 
@@ -92,15 +93,18 @@ def lfs_batch(call: Call) -> Response:
         raise Refusal(400, "objects must be a list")
     if len(objects) > limits.PATHS:
         raise Refusal(413, f"Ask about at most {limits.PATHS:,} objects at once")
+    new = 0
     for blob in objects:
         oid, size = _blob(blob)
         answer: dict[str, Any] = {"oid": oid, "size": size}
         stored = call.store.blobs.size(oid) == size
+        new += 0 if stored else size
         if not (stored and call.store.may_claim(call.key, account.name, oid)):
             verify = f"{call.base}{quote(call.key.page)}.git/info/lfs/verify"
             href = call.links.upload(call.base, account.name, oid, size)
             answer["actions"] = {"upload": {"href": href}, "verify": {"href": verify}}
         answers.append(answer)
+    call.store.quota.require(account.name, new)
     return JSONResponse({"transfer": "basic", "hash_algo": "sha256", "objects": answers})
 
 
@@ -111,7 +115,10 @@ async def lfs_put(call: Call) -> Response:
     user, size = query.get("user", ""), query.get("size", "")
     until, signature = query.get("until", ""), query.get("signature", "")
     call.links.check_upload(user, oid, size, until, signature)
+    new = 0 if call.store.blobs.size(oid) == int(size) else int(size)
+    await call.run(call.store.quota.charge, user, new)
     incoming = call.store.blobs.incoming()
+    stored = False
     try:
         waiting = bytearray()
         async for piece in pieces(call.request):
@@ -123,8 +130,11 @@ async def lfs_put(call: Call) -> Response:
                 waiting.clear()
         incoming.write(bytes(waiting))
         await run_in_threadpool(incoming.finish, oid, int(size))
+        stored = True
     finally:
         incoming.close()
+        if not stored:
+            call.store.quota.charge(user, -new)
     call.store.mark_uploaded(user, oid)
     return Response()
 
@@ -258,7 +268,8 @@ def _operation(call: Call, user: str, kind: str, value: dict[str, Any]) -> Opera
     path = check_path(path)
     match kind:
         case "file":
-            return Add(path, call.store.blobs.put(_content(path, value)))
+            charge = partial(call.store.quota.charge, user)
+            return Add(path, call.store.blobs.put(_content(path, value), charge))
         case "lfsFile" if value.get("algo", "sha256") == "sha256" and is_sha256(value.get("oid")):
             size = _require_blob(call, user, value["oid"], value.get("size"))
             return Add(path, lfs_entry(value["oid"], size))

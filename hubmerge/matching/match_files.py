@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.errors.wording import action, option
+from hubmerge.errors.wording import action, option, quoted
 from hubmerge.matching.result import Match, SpaceMatch
 from hubmerge.matching.text import match_json, match_summary
 from hubmerge.specs.spec import FLIP, ROTARY, TWO_SIDED, Spec
@@ -53,7 +53,7 @@ def load_match(path: Path, spec: Spec) -> Match:
     file = path / TENSORS if path.is_dir() else path
     if not file.is_file():
         raise NotFoundError(
-            f"there is no alignment {str(file)!r}",
+            f"there is no alignment {quoted(str(file))}",
             hint=action("save alignment"),
             field="alignment",
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import reduce
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from hubmerge.errors import FamilyError
+from hubmerge.symmetry.laws import DoubleForSingle
 
 TOKENS = 8
 """Tokens in a row of text, where the model has positions for as many."""
@@ -144,7 +146,8 @@ def _refusal(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> str:
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     given = {n: v.to(dtype) if v.is_floating_point() else v for n, v in inputs.items()}
     try:
-        with torch.inference_mode():
+        precise = dtype == torch.float64
+        with torch.inference_mode(), DoubleForSingle() if precise else nullcontext():
             model(**given)
     except Exception as error:  # each model refuses in its own way what it does not take
         return f"{type(error).__name__}: {error}"

@@ -93,7 +93,7 @@ def load(run: Run) -> MergeInputs:
         symmetry=run.recipe.symmetry,
         heads=heads,
     )
-    run.methods.subset.check(alignment.parents.states[0])
+    run.methods.subset.of_model(models[0].model).check(alignment.parents.states[0])
     if outlined:
         return MergeInputs(
             models=tuple(models),

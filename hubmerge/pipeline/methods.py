@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.errors.wording import action, add, leave_out, option
+from hubmerge.errors.wording import action, add, leave_out, option, quoted
 from hubmerge.fuse import Fusion, find_fusion, fusions
 from hubmerge.fuse.options import settled
 from hubmerge.fuse.registry import base_missing
@@ -80,7 +80,7 @@ def checked_methods(recipe: Recipe) -> Methods:
     _check_repair(recipe)
     if recipe.alignment and not Path(recipe.alignment).exists():
         raise NotFoundError(
-            f"there is no alignment {recipe.alignment!r}",
+            f"there is no alignment {quoted(recipe.alignment)}",
             hint=action("save alignment"),
             field="alignment",
         )

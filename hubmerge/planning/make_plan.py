@@ -122,6 +122,7 @@ def make_plan(run: PlannedRun) -> Plan:
     match, instead = _without_data(run, descriptions[0], model) if data is None else (None, None)
     match = match or run.methods.match
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    run.methods.subset.of_model(model).check(shapes)
     derived = None if match == "none" else ensure_spec(model)
     spec = None if match == "none" else bind_config(model.config, shapes)
     by: Literal["names", "index"] = "index" if recipe.align_labels == "index" else "names"

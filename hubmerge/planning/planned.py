@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hubmerge.fuse import Fusion
+from hubmerge.fuse.subset import Subset
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.source import Source
 from hubmerge.recipe import Recipe
@@ -20,6 +21,8 @@ class PlannedMethods(Protocol):
     def tries_matchers(self) -> bool: ...
     @property
     def fusion(self) -> Fusion | None: ...
+    @property
+    def subset(self) -> Subset: ...
     @property
     def symmetry(self) -> str: ...
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.errors.wording import quoted
 from hubmerge.recipe.places import came_with_a_merge, with_folders, without_places
 from hubmerge.recipe.recipe import Recipe
 from hubmerge.recipe.words import DEEPEST, RECIPE_BYTES, RECIPE_FILE
@@ -35,7 +36,7 @@ def read_recipe(path: str | Path, folders: Mapping[str, Any] | None = None) -> R
         text = read_text(file, RECIPE_BYTES)
     except FileNotFoundError:
         raise NotFoundError(
-            f"there is no recipe {str(path)!r}", hint=f"give a {RECIPE_FILE}, or its folder"
+            f"there is no recipe {quoted(str(path))}", hint=f"give a {RECIPE_FILE}, or its folder"
         ) from None
     except Unreadable as error:
         raise RecipeError(f"{str(file)!r} is not YAML", found=str(error)) from error

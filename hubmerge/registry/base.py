@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from hubmerge.errors import HubmergeError, RecipeError
+from hubmerge.errors.wording import quoted
 from hubmerge.registry.descriptions import Description, described
 from hubmerge.registry.entry import Plugin, RegistryEntry
 from hubmerge.registry.plugins import is_absent, plugin_entries
@@ -236,7 +237,7 @@ class Registry(Generic[T]):
         """The error for a `name` that is not among `known`, with the nearest of them."""
         names = [*self.words, *known]
         return self.missing(
-            f"there is no {self.noun} {name!r}",
+            f"there is no {self.noun} {quoted(name)}",
             found=f"{self.name.replace('_', '-')}: {', '.join(names)}",
             hint=did_you_mean(name, [*names, *self.aliases]),
         )

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubmerge.errors import FamilyError, SpecError
+from hubmerge.specs.conditions import asked_of_models, holds_in_layer
+from hubmerge.specs.config_fields import field_of
 from hubmerge.specs.derived import family_of
 from hubmerge.specs.draft import Draft, nearest
 from hubmerge.specs.family import Block, Family, Scope, holds, load_families
@@ -78,7 +80,7 @@ def _bind_blocks(draft: Draft, blocks: Sequence[Block], place: Place) -> None:
     for number, block in enumerate(blocks):
         scope: Scope = (*place.scope, ("block", number))
         _check_condition(draft, scope, block)
-        if holds(block.when, draft.config):
+        if holds(asked_of_models(block.when, draft.config), draft.config):
             copies = _copies(block, draft, blocks, place)
             if copies:
                 _bind_block(draft, block, scope, place, copies)
@@ -86,7 +88,7 @@ def _bind_blocks(draft: Draft, blocks: Sequence[Block], place: Place) -> None:
 
 def _check_condition(draft: Draft, scope: Scope, block: Block) -> None:
     for name in block.when:
-        if not hasattr(draft.config, name):
+        if field_of(draft.config, name) is None and not hasattr(draft.config, name):
             raise SpecError(
                 f'block "{block.at}" asks for the configuration field {name!r}',
                 found="the configuration has no such field",
@@ -136,6 +138,12 @@ def _copies(block: Block, draft: Draft, blocks: Sequence[Block], place: Place) -
         match = pattern.match(name)
         if match and not any(_same(each, match.group(), place) for each in special):
             found[match.group()] = tuple(map(int, match.groups()))
+    source = draft.family.where("", "when", (*place.scope, ("block", blocks.index(block))))
+    meant = {
+        prefix: numbers
+        for prefix, numbers in found.items()
+        if holds_in_layer(block.when, draft.config, numbers, block.at, source)
+    }
     if not found and not block.at.endswith("?"):
         below = [n for n in draft.shapes if n.startswith(place.prefix)]
         raise SpecError(
@@ -145,7 +153,7 @@ def _copies(block: Block, draft: Draft, blocks: Sequence[Block], place: Place) -
             hint="`at` is the part of the tensor names that all lines of the block share; with ? "
             "at its end, there may be no copy",
         )
-    return sorted(found, key=lambda prefix: found[prefix])
+    return sorted(meant, key=lambda prefix: meant[prefix])
 
 
 def _same(block: Block, prefix: str, place: Place) -> bool:

@@ -231,11 +231,15 @@ class Draft:
         return Line(text, axes, source)
 
     def _check_single(self, what: str, axes: tuple[Axis, ...], source: str) -> None:
-        """A free space runs once along a tensor, but for parts laid end to end on one axis."""
+        """A free space runs once along a tensor, but for parts laid end to end on one axis, and for
+        two whole axes ("resid resid"), which go together.
+        """
         seen: dict[str, int] = {}
         for number, axis in enumerate(axes):
             for name in dict.fromkeys(axis.names()):
                 if self.spaces[name].fixed:
+                    continue
+                if name in seen and axis.name == axes[seen[name]].name == name:
                     continue
                 if name in seen or composed_with_itself(axis, name):
                     where = f"axes {seen.get(name, number)} and {number}"
@@ -288,7 +292,8 @@ class Draft:
         for key, text in table.items():
             source = self.family.where("layernorm" if centred else "rmsnorm", key, scope)
             module, *readers = (".".join(filter(None, (prefix, n))) for n in (key, *text.split()))
-            self.norms.append(norm_over(module, readers, self.lines, centred, source))
+            norm = norm_over(module, readers, self.lines, centred, source)
+            self.norms.append(replace(norm, offset=self.family.gain_offset))
 
     def stands_behind(self, table: Mapping[str, str], prefix: str, scope: Scope) -> None:
         """Adds the norms of one table, with the layer that each of them stands behind."""

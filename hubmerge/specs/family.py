@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hubmerge.errors import FamilyError, SpecError
 from hubmerge.errors.wording import option
 from hubmerge.registry import registry
+from hubmerge.specs.config_fields import field_of
 
 SPECS_VARIABLE = "HUBMERGE_SPECS"
 """Environment variable naming further folders of spec files, separated as PATH is."""
@@ -185,6 +186,7 @@ class Family(_Table):
     gate: dict[str, str] = Field(default_factory=dict)
     tied: dict[str, str] = Field(default_factory=dict)
     batchnorm_eps: float | None = Field(default=None, gt=0)
+    gain_offset: float = 0.0
     base: str | None = None
     block: tuple[Block, ...] = ()
     head: tuple[Head, ...] = ()
@@ -303,7 +305,7 @@ def class_of(config: Any) -> str:
 def holds(conditions: Mapping[str, Any], config: Any) -> bool:
     """Whether every named configuration field has the value (or one of the values) given."""
     return all(
-        getattr(config, field, None) in (wanted if isinstance(wanted, list) else [wanted])
+        field_of(config, field) in (wanted if isinstance(wanted, list) else [wanted])
         for field, wanted in conditions.items()
     )
 

@@ -47,6 +47,8 @@ def norm_over(
 ) -> Norm:
     """The norm `module`, over the one space its gain runs along.
 
+    readers: none, where what leaves it is added to something else.
+
     Raises: SpecError, if it has no gain with one plain axis, or if a reader has no weight that
     runs along the same space.
     """
@@ -69,8 +71,6 @@ def norm_over(
                 hint=f"name the modules whose weight has an axis {short(space)!r}, and which get "
                 "what leaves the norm",
             )
-    if not readers:
-        raise SpecError(f"no module reads {module}", source=source, hint="name the modules that do")
     return Norm(module, space, tuple(readers), centred)
 
 
@@ -112,14 +112,18 @@ def gate_beside(module: str, beside: str, lines: Mapping[str, Line], source: str
 
 
 def kind_tied(space: Space, norms: Sequence[Norm], tied: Mapping[str, str]) -> str:
-    """What a space that would be rotated may be, where a layer that reads it is `tied`.
+    """What a space that would be rotated may be, where a layer that reads it is `tied`, or where no
+    layer alone reads a norm.
 
     No gain can be folded into a tensor that something else reads as well. What then leaves any gain
     alone is an order of the units and, behind norms that subtract no mean, their signs.
     """
     over = [norm for norm in norms if norm.space == space.name]
     shared = {*tied, *tied.values()}
-    if space.may != ROTATE or not any(f"{r}.weight" in shared for n in over for r in n.readers):
+    stays = any(
+        not n.readers or shared.intersection(f"{r}.weight" for r in n.readers) for n in over
+    )
+    if space.may != ROTATE or not stays:
         return space.may
     return PERMUTE if any(norm.centred for norm in over) else FLIP
 
@@ -137,7 +141,7 @@ def check_mapped(
         along = [
             axis for line in lines.values() for axis in line.axes if space.name in axis.names()
         ]
-        problem = _problem(space, spaces, along, norms)
+        problem = _problem(space, spaces, along, norms) or _square(space, lines)
         if problem is not None:
             found, hint = problem
             raise SpecError(
@@ -146,6 +150,17 @@ def check_mapped(
                 source=declared[space.name],
                 hint=hint,
             )
+
+
+def _square(space: Space, lines: Mapping[str, Line]) -> tuple[str, str] | None:
+    """What is wrong if it runs along two axes of one tensor."""
+    for tensor, line in lines.items():
+        if [axis.name for axis in line.axes].count(space.name) > 1:
+            return (
+                f'it runs twice along {tensor}, "{line.text}"',
+                "what runs along two axes of one tensor may only be permuted",
+            )
+    return None
 
 
 def _problem(

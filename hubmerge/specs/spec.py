@@ -49,17 +49,19 @@ class Space:
 class Norm:
     """A norm over a rotatable space, and the modules that read what leaves it.
 
-    centred: a LayerNorm, which subtracts the mean of the units; else an RMSNorm.
+    centred: a LayerNorm, which subtracts the mean of the units; else an RMSNorm. offset: what is
+    added to its weight to make the gain.
     """
 
     module: str
     space: str
     readers: tuple[str, ...]
     centred: bool
+    offset: float = 0.0
 
     @property
     def gain(self) -> str:
-        """Name of its gain."""
+        """Name of its gain, which is stored without `offset`."""
         return f"{self.module}.weight"
 
     @property
@@ -285,6 +287,25 @@ class Spec:
         behind = (norm for norm in self.behind if norm.space in flipped)
         variances = {n for norm in behind for n in (norm.gain, f"{norm.module}.running_var")}
         return frozenset(variances | {norm.gain for norm in self.norms if norm.space in mapped})
+
+    @cached_property
+    def square(self) -> Mapping[str, frozenset[str]]:
+        """Tensor -> the free spaces that both of its axes run along, as in "resid resid".
+
+        It follows their order. Which order is right it cannot say of one side without the other.
+        """
+        found = {}
+        for tensor, layout in self.tensors.items():
+            names = [name for axis in layout.axes if (name := axis.name) is not None]
+            twice = {n for n in names if names.count(n) > 1 and not self.spaces[n].fixed}
+            if twice:
+                found[tensor] = frozenset(twice)
+        return found
+
+    @cached_property
+    def silent(self) -> frozenset[str]:
+        """Names of the tensors that matching does not listen to: buffers, and square ones."""
+        return self.buffers | frozenset(self.square)
 
     @cached_property
     def in_front(self) -> Mapping[str, frozenset[str]]:

@@ -71,7 +71,7 @@ def fold(spec: Spec, state: State, units: Mapping[str, Tensor] | None = None) ->
     """
     folded = dict(state)
     for norm in folding(spec):
-        gain, bias = state[norm.gain], state.get(norm.bias)
+        gain, bias = state[norm.gain] + norm.offset, state.get(norm.bias)
         rest = None
         if units is not None:
             if norm.module not in units:
@@ -86,7 +86,8 @@ def fold(spec: Spec, state: State, units: Mapping[str, Tensor] | None = None) ->
                 shift = torch.tensordot(folded[name], bias, dims=([axis], [0]))
                 folded[f"{reader}.bias"] = folded[f"{reader}.bias"] + shift
             folded[name] = folded[name] * along(gain, axis, folded[name].ndim)
-        folded[norm.gain] = torch.ones_like(gain) if rest is None else rest[0]
+        left = torch.ones_like(gain) if rest is None else rest[0]
+        folded[norm.gain] = left - norm.offset
         if bias is not None:
             gone = torch.zeros_like(bias) if carried else _divided(norm, bias, gain)
             folded[norm.bias] = gone if rest is None or rest[1] is None else gone + rest[1]

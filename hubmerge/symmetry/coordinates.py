@@ -80,7 +80,7 @@ def coordinates_of(spec: Spec, anchor: State) -> Coordinates:
 
 def unusable_gains(spec: Spec, anchor: State) -> dict[str, Tensor]:
     """Gains of `anchor` that stay folded, bool [n] by the norm's module: too small to divide by."""
-    found = {norm.module: small_gains(anchor[norm.gain].double()) for norm in folding(spec)}
+    found = {n.module: small_gains(anchor[n.gain].double() + n.offset) for n in folding(spec)}
     return {module: small for module, small in found.items() if small.any()}
 
 
@@ -99,7 +99,7 @@ def _unfold_norms(spec: Spec, state: State, own: State) -> dict[str, Tensor]:
     """`state` with gains of 1 given the gains and biases of `own`, and its readers the rest."""
     unfolded = dict(state)
     for norm in folding(spec):
-        gain, bias = own[norm.gain], own.get(norm.bias)
+        gain, bias = own[norm.gain] + norm.offset, own.get(norm.bias)
         carried = is_carried(norm, state)
         for reader in norm.readers:
             name = f"{reader}.weight"
@@ -108,7 +108,7 @@ def _unfold_norms(spec: Spec, state: State, own: State) -> dict[str, Tensor]:
             if bias is not None and carried:
                 shift = torch.tensordot(unfolded[name], bias, dims=([axis], [0]))
                 unfolded[f"{reader}.bias"] = unfolded[f"{reader}.bias"] - shift
-        unfolded[norm.gain] = gain
+        unfolded[norm.gain] = own[norm.gain]
         if bias is not None:
             unfolded[norm.bias] = bias if carried else state[norm.bias] * gain
     return unfolded

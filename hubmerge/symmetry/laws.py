@@ -91,15 +91,28 @@ def outputs(
 
 
 class DoubleForSingle(TorchFunctionMode):
-    """Inside, casts to float32 give float64."""
+    """Inside, casts to float32 give float64, and what is made without a dtype is float64."""
+
+    def __enter__(self) -> DoubleForSingle:
+        self._default = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        super().__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        torch.set_default_dtype(self._default)
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         if func is Tensor.float:
             return args[0].double()
-        given = {name: _double(value) for name, value in (kwargs or {}).items()}
-        return func(*map(_double, args), **given)
+        kwargs = kwargs or {}
+        if any(value is torch.float32 for value in (*args, *kwargs.values())):
+            given = {name: _double(value) for name, value in kwargs.items()}
+            return func(*map(_double, args), **given)
+        return func(*args, **kwargs)
 
 
 def _double(value: Any) -> Any:

@@ -77,6 +77,10 @@ EXPANSION: Final = 200
 compressed by 3 to 30."""
 EXPANSION_FREE: Final = 200 * MB
 """Up to which size that does not matter."""
+TEXT_CHARACTERS: Final = 10 * MB
+"""One text: the Bible has 4.4 million. A tokenizer takes some seconds a million."""
+TOKEN_CHARACTERS: Final = 1_000
+"""Of the text from which one token is taken, on average, where only its beginning is measured."""
 NAME_CHARACTERS: Final = 255
 """Of a file or folder, in bytes: what file systems take."""
 QUOTED: Final = 600

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import quoted
 
 NEAREST = 3
 
@@ -26,7 +27,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> RecipeError:
     """The error for a `name` that is not among the names of `what`: "fusion", "matcher"."""
     names = list(known)
     return RecipeError(
-        f"there is no {what} {name!r}",
+        f"there is no {what} {quoted(name)}",
         found=f"{what}s: {', '.join(names)}",
         hint=did_you_mean(name, names),
     )

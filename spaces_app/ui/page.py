@@ -80,7 +80,7 @@ def _merge_page(page: gr.Blocks, context: Context) -> None:
             planned = context.jobs.plan(context.visitor(request), recipe)
         except Refused as error:
             return markup.refusal(error.refusal), gr.update(interactive=False)
-        return plan_view.render(planned.plan, planned.seconds), gr.update(interactive=True)
+        return plan_view.render(planned.plan, planned.seconds, recipe), gr.update(interactive=True)
 
     def submit(request: gr.Request, *values: Any) -> tuple[Any, Any]:
         try:

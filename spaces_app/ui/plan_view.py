@@ -6,13 +6,17 @@ from typing import Any
 
 from markupsafe import Markup
 
+from hubmerge.errors.wording import option
+from hubmerge.errors.wording import render as render_words
 from hubmerge.planning.plan import Plan
 from hubmerge.planning.resources import human
 from hubmerge.planning.text import free_spaces
+from hubmerge.recipe import AUTO, Recipe
 from hubmerge.reporting.numbers import duration
 from hubmerge.utils.parent_names import parent_letters
 from spaces_app.ui.glossary import with_explanations
 from spaces_app.ui.markup import card, facts, join, on_hub, table, term, text
+from spaces_app.ui.wording import PAGE
 
 SPACES = (
     "Groups of units that can be reordered without changing any output. "
@@ -23,14 +27,15 @@ SAME = Markup("<p>Merging a model with itself gives the same model. Choose anoth
 NOTHING = Markup('<p class="hm-quiet">Choose two models to see the plan of their merge.</p>')
 
 
-def render(content: dict[str, Any], seconds: float | None) -> Markup:
-    """The plan with an estimate of the time, where one can be given."""
+def render(content: dict[str, Any], seconds: float | None, recipe: Recipe) -> Markup:
+    """The plan of a recipe, with an estimate of the time where one can be given."""
     plan = Plan.model_validate(content)
     pairs = [
         ("Family", text(plan.both.family or plan.both.model_type)),
         (term("Free spaces", SPACES), _spaces(plan)),
         ("Classes", text(_classes(plan))),
         (term("Licence of the result", LICENCE), _licence(plan)),
+        ("Fused by", _fused(recipe)),
         ("Evaluation", _measured(plan)),
         ("To download", human(plan.needs.download)),
         ("Memory", f"about {human(plan.needs.memory)}"),
@@ -79,6 +84,16 @@ def _classes(plan: Plan) -> str:
         return "none"
     shown = ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")
     return f"{len(labels)}: {shown}"
+
+
+def _fused(recipe: Recipe) -> Markup:
+    if recipe.fuse == AUTO:
+        said = "compared on rows that are measured for nothing else"
+    elif recipe.fuse_by_base:
+        said = render_words(f"because a base is given; {option('fuse')} names another", PAGE)
+    else:
+        return text(recipe.fuse)
+    return Markup('{} <span class="hm-quiet">({})</span>').format(text(recipe.fuse), text(said))
 
 
 def _licence(plan: Plan) -> Markup:

@@ -7,13 +7,10 @@ from typing import Any
 
 from hubmerge.fuse import find_fusion
 from hubmerge.pipeline.methods import AUTO
-from hubmerge.recipe import MIDDLE, Recipe, make_recipe
+from hubmerge.recipe import MIDDLE, WITH_BASE, Recipe, make_recipe
 
 QUICK, STANDARD, BEST = "quick", "standard", "best"
 AS_CHOSEN = "as chosen above"
-BASED = "task-arithmetic"
-"""What fuses models with a common base where there is nothing to choose it on."""
-
 OF_ROWS = ("samples", "calibration_samples", "survey")
 """Fields that mean nothing without a data set."""
 
@@ -44,12 +41,14 @@ def to_recipe(
     names = tuple(name.strip() for name in models if name and name.strip())
     data = (dataset or "").strip() or None if level != QUICK else None
     fields["match"] = _match(level, fields.get("match", AS_CHOSEN), data)
-    fields["fuse"] = _fuse(level, fields.get("fuse", AS_CHOSEN), data, fields.get("base"))
+    fuse = _fuse(level, fields.pop("fuse", AS_CHOSEN), data, fields.get("base"))
+    if fuse is not None:
+        fields["fuse"] = fuse
     if data is None:
         fields = {name: value for name, value in fields.items() if name not in OF_ROWS}
     lam = fields.pop("lam", MIDDLE)
     if len(names) == 2:
-        weighs = fields["fuse"] == AUTO or find_fusion(fields["fuse"]).weighs
+        weighs = fuse == AUTO or find_fusion(fuse or WITH_BASE).weighs
         chooses = level == BEST and weighs and data is not None and lam == MIDDLE
         fields["lam"] = AUTO if chooses else lam
     return make_recipe(models=names, dataset=data, **fields)
@@ -63,9 +62,10 @@ def _match(level: str, chosen: str, data: str | None) -> str:
     return "activations" if level == STANDARD and data else "auto"
 
 
-def _fuse(level: str, chosen: str, data: str | None, base: str | None) -> str:
+def _fuse(level: str, chosen: str, data: str | None, base: str | None) -> str | None:
+    """The fusion; None for the one that a recipe takes because of its base."""
     if chosen != AS_CHOSEN:
         return chosen
     if base is not None:
-        return AUTO if data else BASED
+        return AUTO if data else None
     return "least-squares" if level == BEST else "average"

@@ -74,7 +74,7 @@ def test_folders_written_by_save_to_disk_open(tmp_path):
     assert (both.split, both.calibration_split, both.config) == ("test", "train", None)
     assert one.split == "train"
     assert (one.feature_column, one.label_column) == ("x", "class")
-    with pytest.raises(DataError, match='no configuration "small"'):
+    with pytest.raises(DataError, match="no configuration 'small'"):
         open_data(tmp_path / "one", ref="one", config="small")
 
 
@@ -103,13 +103,13 @@ def test_of_several_label_columns_the_usual_name_wins(tmp_path):
 
 
 REFUSED = {
-    "configuration": ({"config": "small"}, 'no configuration "small"', '"default"'),
-    "split": ({"split": "dev"}, 'no split "dev"', '"test", "train"'),
-    "calibration split": ({"calibration_split": "extra"}, 'no split "extra"', '"test", "train"'),
-    "image column": ({"image_column": "img"}, 'no column "img"', "image: Image"),
+    "configuration": ({"config": "small"}, "no configuration 'small'", '"default"'),
+    "split": ({"split": "dev"}, "no split 'dev'", '"test", "train"'),
+    "calibration split": ({"calibration_split": "extra"}, "no split 'extra'", '"test", "train"'),
+    "image column": ({"image_column": "img"}, "no column 'img'", "image: Image"),
     "image type": ({"image_column": "label"}, "does not hold images", "ClassLabel of 10"),
     "feature type": ({"feature_column": "image"}, "does not hold lists of floats", "image: Image"),
-    "label column": ({"label_column": "digit"}, 'no column "digit"', "label: ClassLabel of 10"),
+    "label column": ({"label_column": "digit"}, "no column 'digit'", "label: ClassLabel of 10"),
     "label type": ({"label_column": "image"}, "does not hold class labels", "image: Image"),
 }
 
@@ -148,7 +148,7 @@ def test_rows_without_labels_are_opened_where_none_are_needed(write):
     assert (data.image_column, data.label_column) == ("image", None)
     places = (data.split, data.calibration_split, data.validation_split)
     assert places == ("test", "train", "validation")
-    with pytest.raises(DataError, match='no column "digit"'):
+    with pytest.raises(DataError, match="no column 'digit'"):
         open_data(folder, ref="d", labelled=False, label_column="digit")
 
 

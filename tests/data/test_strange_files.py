@@ -8,17 +8,22 @@ import json
 import os
 import socket
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from datasets import ClassLabel, Dataset, Features, Image
 from PIL import Image as Pillow
 
+from hubmerge.data import expansion, json_rows
 from hubmerge.data.batches import BATCH_SIZE, _groups
 from hubmerge.data.data_files import check_folder
 from hubmerge.data.dataset import open_data
@@ -178,8 +183,6 @@ TYPES = Features({"image": Image(), "label": ClassLabel(names=["a", "b"])})
 
 
 def write(folder: Path, cells: list[dict[str, Any]]) -> Path:
-    import pyarrow.parquet as parquet
-
     folder.mkdir(exist_ok=True)
     rows = {"image": cells, "label": [n % 2 for n in range(len(cells))]}
     parquet.write_table(Dataset.from_dict(rows, features=TYPES).data.table, folder / "test.parquet")
@@ -324,26 +327,161 @@ def zipped(folder: Path) -> None:
         archive.writestr("test.csv", b"text\n" + bytes(1000) * 20_000)
 
 
-def repeated(folder: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
+def tarred(folder: Path, name: str = "test.tar.gz") -> None:
+    with tarfile.open(folder / name, "w:gz") as archive:
+        entry = tarfile.TarInfo("test.csv")
+        entry.size = 20 * limits.MB
+        archive.addfile(entry, io.BytesIO(b"text\n" + bytes(entry.size)))
 
-    table = pa.table({"text": pa.array(np.zeros(200_000, np.int8))})
-    parquet.write_table(table, folder / "test.parquet")
+
+def nobody_says(folder: Path) -> None:
+    with gzip.open(folder / "test.csv", "wb", compresslevel=9) as file:
+        file.write(b"text\n" + bytes(1000) * 20_000)
 
 
-@pytest.mark.parametrize("make", [squeezed, zipped, repeated])
+def archived(beginning: bytes) -> Callable[[Path], None]:
+    def write_archive(folder: Path) -> None:
+        (folder / "test.csv").write_bytes(beginning + bytes(100))
+
+    return write_archive
+
+
+def table(values: Any, **options: Any) -> Callable[[Path], None]:
+    """A parquet file of one column."""
+
+    def write_table(folder: Path) -> None:
+        parquet.write_table(pa.table({"text": values}), folder / "test.parquet", **options)
+
+    return write_table
+
+
+REPEATED = pa.DictionaryArray.from_arrays(pa.array([0] * 5_000, pa.int32()), ["x" * 20_000])
+"""A text that stands there once, and 5,000 times once it is read."""
+SEVERAL = pa.ListArray.from_arrays(pa.array([0, 2_000, 5_000], pa.int32()), REPEATED)
+WITHIN = pa.StructArray.from_arrays([REPEATED.cast(pa.string()).cast(pa.binary())], ["bytes"])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (squeezed, "becomes more"),
+        (zipped, "becomes more"),
+        (tarred, "becomes more"),
+        (nobody_says, "becomes more"),
+        (archived(b"\x28\xb5\x2f\xfd"), "cannot be opened"),
+        (archived(b"\x04\x22\x4d\x18"), "cannot be opened"),
+        (archived(b"Rar!\x1a\x07\x01\0"), "rar archive"),
+        (archived(b"7z\xbc\xaf\x27\x1c"), "7z archive"),
+        (table(pa.array(np.zeros(200_000, np.int8))), "claims 200,000 values"),
+        (table(pa.array(np.zeros(90_000, np.float64))), "becomes more"),
+        (table(REPEATED), "becomes more"),
+        (table(REPEATED, store_schema=False), "becomes more"),
+        (table(SEVERAL), "becomes more"),
+        (table(WITHIN), "becomes more"),
+        (
+            table(
+                REPEATED.cast(pa.string()),
+                use_dictionary=False,
+                column_encoding={"text": "DELTA_BYTE_ARRAY"},
+            ),
+            "DELTA_BYTE_ARRAY",
+        ),
+    ],
+    ids=range(15),
+)
 def test_small_files_that_become_large(
-    tmp_path: Path, make: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make: Callable[[Path], None], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path)
-    monkeypatch.setattr("hubmerge.data.data_files.EXPANSION_FREE", 10 * limits.MB)
-    monkeypatch.setattr("hubmerge.data.data_files.ROWS", 100_000)
-    with pytest.raises(DataError, match="cannot be opened"):
+    monkeypatch.setattr(expansion, "EXPANSION_FREE", limits.MB // 2)
+    monkeypatch.setattr(expansion, "HARMLESS", limits.MB // 20)
+    monkeypatch.setattr(expansion, "ROWS", 100_000)
+    with pytest.raises(DataError, match="cannot be opened") as refused:
         open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_a_stream_is_measured_while_it_is_unpacked(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "test.csv"
+    with pa.CompressedOutputStream(pa.OSFile(str(path), "wb"), codec) as stream:
+        stream.write(b"text\n" + bytes(20 * limits.MB))
+    with pytest.raises(Unreadable, match="becomes more"):
+        expansion.refuse_within(path, "csv", 10 * limits.MB)
+    expansion.refuse_within(path, "csv", 30 * limits.MB)
+    with pytest.raises(Unreadable, match="is packed"):
+        expansion.refuse_within(path, "parquet", 30 * limits.MB)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([f"{n % 7}" for n in range(20_000)]),
+        pa.array([f"text {n} " * (n % 50) for n in range(2_000)]),
+        pa.array([{"bytes": bytes([n % 256]) * 3_000, "path": None} for n in range(300)]),
+        pa.array([["a", "b" * (n % 9)] for n in range(2_000)]),
+        pa.array(np.arange(20_000)),
+        pa.array([["x"]] * 100, pa.list_(pa.string(), 1)),
+        pa.array([], pa.string()),
+        pa.array([None] * 50, pa.string()),
+    ],
+    ids=range(8),
+)
+def test_honest_tables_are_read(
+    tmp_path: Path, values: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expansion, "HARMLESS", 0)
+    table(values)(tmp_path)
+    expansion.refuse_within(tmp_path / "test.parquet", "parquet", 2 * limits.MB)
 
 
 def test_formats_that_name_other_files_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "test.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(DataError, match=r"hdf5|cannot be opened"):
         open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "null",
+        " \t null ",
+        '{"text": "a"}\nnull\n',
+        "\n" * 50 + "null",
+        "\ufeffnull",
+        " " * 40 + "null",
+    ],
+    ids=range(6),
+)
+@pytest.mark.parametrize("packed", ["plain", "gzip", "zip", "tar"])
+def test_rows_of_json_that_are_null_are_refused(
+    tmp_path: Path, text: str, packed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader of pyarrow would end the process."""
+    monkeypatch.setattr(json_rows, "AT_ONCE", 16)
+    path, content = tmp_path / "test.jsonl", text.encode()
+    if packed == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.jsonl", content)
+    elif packed == "tar":
+        with tarfile.open(path, "w") as tar:
+            entry = tarfile.TarInfo("a.jsonl")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    else:
+        path.write_bytes(gzip.compress(content) if packed == "gzip" else content)
+    with pytest.raises(Unreadable, match="is null"):
+        json_rows.refuse_null_rows(path)
+
+
+def test_a_data_set_of_null_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "test.jsonl").write_text("null")
+    with pytest.raises(DataError, match="line 1 of"):
+        open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
+    with pytest.raises(DataError, match="line 1 of"):
+        open_data(tmp_path / "test.jsonl", ref="me/d", inputs=["text"], answers=None)
+    (tmp_path / "test.jsonl").write_text('{"text": "a", "b": null}\n{"text": null}\n')
+    json_rows.refuse_null_rows(tmp_path / "test.jsonl")
+    utf16 = SimpleNamespace(encoding="utf-16")
+    with pytest.raises(Unreadable, match="utf-16"):
+        json_rows.refuse_null_rows(tmp_path / "test.jsonl", utf16)

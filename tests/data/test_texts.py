@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from datasets import Dataset, DatasetDict
 
@@ -146,3 +148,26 @@ def test_texts_that_are_missing_are_refused(tmp_path):
     Dataset.from_dict({"text": ["the cat .", None] * 5}).save_to_disk(str(tmp_path / "gaps"))
     with pytest.raises(DataError, match=r"5 of 10 rows(.|\n)*have no text(.|\n)*rows 1, 3, 5"):
         reading(tmp_path / "gaps")
+
+
+def test_a_very_long_text_is_refused_or_read_only_as_far_as_it_counts(tmp_path, monkeypatch):
+    long = f"{WHO[0]} " * 300
+    Dataset.from_dict({"story": [long] * 12}).save_to_disk(str(tmp_path / "d"))
+    seen = []
+
+    class Tokenizer:
+        eos_token_id = 0
+
+        def __call__(self, text, **options):
+            seen.append(len(text))
+            return texts.tokenizer()(text, **options)
+
+    monkeypatch.setattr("hubmerge.data.texts.TOKEN_CHARACTERS", 10)
+    data, found = reading(tmp_path / "d", 4, Tokenizer())
+    rows = replace(choose_rows(data).evaluation, indices=(0, 1))
+    assert found.measured(rows)[0].inputs["input_ids"].shape == (2, 4)
+    assert seen == [40, 40]
+    monkeypatch.setattr("hubmerge.data.texts.TEXT_CHARACTERS", 100)
+    for batches in (found.measured, lambda rows: found.batches(rows, True)):
+        with pytest.raises(DataError, match="one text may have 100"):
+            batches(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from hubmerge.errors import RecipeError
 from hubmerge.fuse.subset import Subset, tied_names
 from tests.helpers import texts
 
@@ -45,3 +46,26 @@ def test_an_untied_head_is_kept_alone() -> None:
     assert not subset.merges(HEAD)
     assert subset.merges("model.embed_tokens.weight")
     assert subset.description == "lm_head kept from A"
+
+
+def test_a_name_that_fits_nothing_is_refused_with_the_nearest() -> None:
+    names = ["classifier.bias", "vit.layer.0.bias", "vit.layer.1.bias"]
+    with pytest.raises(RecipeError, match="no tensor has a name") as refused:
+        Subset(only=("clasifier",)).check(names)
+    assert (refused.value.hint or "").startswith("did you mean 'classifier'")
+    assert refused.value.found == "names begin with: classifier, vit"
+    with pytest.raises(RecipeError) as refused:
+        Subset(keep=("x" * 400,)).check(names)
+    assert len(str(refused.value)) < 300
+
+
+def test_of_many_names_some_are_listed() -> None:
+    with pytest.raises(RecipeError, match="and 80 more"):
+        Subset(only=("none",)).check(f"layer{n}.bias" for n in range(100))
+
+
+def test_keeping_what_alone_is_merged_leaves_nothing() -> None:
+    model = texts.gpt2()
+    subset = Subset(only=("lm_head",), keep=("transformer.wte",)).of_model(model)
+    with pytest.raises(RecipeError, match="nothing is left"):
+        subset.check(model.state_dict())

@@ -14,8 +14,10 @@ from typing import Any
 
 import httpx
 import pytest
+from huggingface_hub.errors import HfHubHTTPError
 
 from hubmerge.localhub import EmbeddedHub, embedded_hub, limits
+from hubmerge.localhub.store import Store
 
 SOON = 20.0
 """Seconds: far above what an answer takes, far below what these requests took unbounded."""
@@ -281,6 +283,45 @@ def test_strangers_cannot_fill_a_repository(hub: EmbeddedHub, mallory: Mallory) 
     assert answers[0] == 200
     assert answers[-1] == 413
     assert mallory.owner.post(where, json={"title": "the owner's"}).status_code == 200
+
+
+def test_a_user_sends_only_so_much(hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    eve = hub.api(hub.add_user("eve"))
+    eve.create_repo("eve/x")
+    sent = hub.root / "sent" / "eve"
+    before = int(sent.read_text())
+    eve.upload_file(path_or_fileobj=b"a" * 1000, path_in_repo="a.txt", repo_id="eve/x")
+    eve.upload_file(path_or_fileobj=b"\0" * 50_000, path_in_repo="a.bin", repo_id="eve/x")
+    total = int(sent.read_text())
+    assert total - before > 51_000
+    eve.upload_file(path_or_fileobj=b"\0" * 50_000, path_in_repo="b.bin", repo_id="eve/x")
+    assert int(sent.read_text()) - total < 2_000, "what is there already is sent for nothing"
+    monkeypatch.setattr(limits, "SENT", total + 10_000)
+    for content in (b"b" * 20_000, b"\1\0" * 25_000):
+        with pytest.raises(HfHubHTTPError, match="403"):
+            eve.upload_file(path_or_fileobj=content, path_in_repo="c", repo_id="eve/x")
+    assert int(sent.read_text()) < total + 10_000
+    assert not list((hub.root / "tmp").glob("*/*"))
+    hub.api().create_repo("me/large", exist_ok=True)
+    hub.api().upload_file(path_or_fileobj=b"c" * 20_000, path_in_repo="c", repo_id="me/large")
+
+
+def test_a_nearly_full_disk_is_kept_for_its_owner(
+    mallory: Mallory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "FREE", 2**60)
+    answer = mallory.commit("x", {"full.txt": "not there before"})
+    assert (answer.status_code, "no space left" in answer.text) == (507, True)
+    assert mallory.owner.post("/api/repos/create", json={"name": "still"}).status_code == 200
+
+
+def test_bytes_that_do_not_arrive_are_not_counted(hub: EmbeddedHub) -> None:
+    hub.add_user("dave")
+    quota = Store(hub.root).quota
+    quota.charge("dave", 100)
+    quota.charge("dave", -40)
+    quota.charge("me", 7)
+    assert (quota.sent("dave"), quota.sent("me")) == (60, 0)
 
 
 @pytest.mark.parametrize(

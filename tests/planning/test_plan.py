@@ -20,6 +20,7 @@ from hubmerge.errors import (
     LabelError,
     MismatchError,
     NotFoundError,
+    RecipeError,
     ResourceError,
     TargetError,
     WeightsError,
@@ -241,6 +242,15 @@ def test_a_taken_target_is_refused_before_anything_comes(
         make_plan(*pair, push=pair[0])
     with pytest.raises(TargetError):
         make_plan(*pair, out=tmp_path / "a")
+
+
+def test_a_part_that_no_tensor_belongs_to_is_refused(tmp_path: Path) -> None:
+    pair = folder_pair(tmp_path)
+    for field in ("only", "keep"):
+        with pytest.raises(RecipeError, match="no tensor has a name") as refused:
+            make_plan(*pair, **{field: ("vit.layerz",)})
+        assert "did you mean 'vit.layers'" in str(refused.value)
+    assert make_plan(*pair, only=("vit.layers",)).models
 
 
 def test_more_rows_than_the_card_has(hub: EmbeddedHub, tmp_path: Path) -> None:

@@ -210,9 +210,9 @@ REFUSED = {
     ),
     "one free space on two axes": (
         '"resid ff"',
-        '"resid resid"',
+        '"resid (resid 1)"',
         {},
-        ['h.0.down.weight [8, 10] is "resid resid"', "'resid' twice, on axes 0 and 1", "fixed"],
+        ['h.0.down.weight [8, 10] is "resid (resid 1)"', "'resid' twice, on axes 0 and 1"],
         '"down.weight"',
     ),
     "one free space composed with itself": (

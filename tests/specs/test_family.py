@@ -217,10 +217,13 @@ def test_a_flow_joins_where_nothing_projects_and_hands_on_to_the_next(tmp_path):
     assert str(spec.tensors["head"]) == "label h.0.b"
 
 
-def test_a_joined_flow_is_one_space_and_may_not_be_on_both_axes(tmp_path):
+def test_a_joined_flow_is_one_space_which_may_be_on_both_axes(tmp_path):
     joined = {"stem": (4,), "g.0.w": (4, 4), "h.0.w": (7, 4), "head": (2, 7)}
+    square = bound(tmp_path, FLOW, joined)
+    assert square.free_spaces() == {"stem": 4, "h.0.b": 7}
+    assert square.square == {"g.0.w": {"stem"}}
     with pytest.raises(SpecError, match="'stem' twice, on axes 0 and 1"):
-        bound(tmp_path, FLOW, joined)
+        bound(tmp_path, FLOW.replace('"y x"', '"y (x 1)"'), joined)
     thin = FLOW.replace('param."w" = "y x"', 'param."w" = "y"')
     shapes = joined | {"g.0.w": (4,), "g.1.w": (4,)}
     assert bound(tmp_path, thin, shapes).free_spaces() == {"stem": 4, "h.0.b": 7}
@@ -406,3 +409,38 @@ def test_sizes_that_are_none_are_refused_with_what_was_found(tmp_path, size, fou
         bound(tmp_path, text, {"a": (4,)}, width=6, heads=3, name="toy", zero=0)
     assert found in refused.value.found
     assert refused.value.source == f"specs/toy.toml, line {line_of(text, 'x =')}"
+
+
+NORMED = """
+gain_offset = 1.0
+[match]
+model_type = "toy"
+"rope.share" = 1.0
+[fixed]
+vocab = 5
+[space]
+x = { size = 4, may = "rotate" }
+[param]
+"in.weight" = "vocab x"
+"norm.weight" = "x"
+"post.weight" = "x"
+"out.weight" = "vocab x"
+[rmsnorm]
+"norm" = "out"
+"post" = ""
+"""
+NORMS = {"in.weight": (5, 4), "norm.weight": (4,), "post.weight": (4,), "out.weight": (5, 4)}
+
+
+def test_a_norm_that_is_added_to_a_space_leaves_it_order_and_signs(tmp_path):
+    spec = bound(tmp_path, NORMED, NORMS)
+    assert spec.spaces["x"].may == "flip"
+    assert {norm.offset for norm in spec.norms} == {1.0}
+    read = bound(tmp_path, NORMED.replace('"post" = ""', '"post" = "out"'), NORMS)
+    assert read.spaces["x"].may == "rotate"
+
+
+def test_a_match_looks_into_nested_fields(tmp_path):
+    read = family(tmp_path, NORMED)
+    assert read.fits(SimpleNamespace(model_type="toy", rope={"share": 1.0}))
+    assert not read.fits(SimpleNamespace(model_type="toy", rope={"share": 0.5}))

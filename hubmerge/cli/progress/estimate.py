@@ -89,13 +89,13 @@ class Estimate:
     def _remaining(self, now: float) -> float | None:
         """Seconds left: of the loop, or of the stage by its usual share, and of later stages."""
         inside = self._inside(now)
-        if not self._expected:
+        if not self._expected or self._stage not in STAGES:
             return inside
         over = sum(STAGES[name][1] for name in self._seconds if name in STAGES)
         places = [*self._expected]
         later = places[places.index(self._stage) + 1 :] if self._stage in places else []
         to_come = sum(STAGES[name][1] for name in later)
-        current = STAGES[self._stage][1] if self._stage in STAGES else 0.0
+        current = STAGES[self._stage][1]
         if over >= SETTLED * (over + current + to_come):
             rate = sum(self._seconds.values()) / over
             usual = max(0.0, rate * current - (now - self._stage_start))

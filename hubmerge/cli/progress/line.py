@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from hubmerge.cli.progress.estimate import Estimate, State
-from hubmerge.utils.durations import duration
+from hubmerge.cli.progress.log import Log, times_of
 from hubmerge.utils.events import Event, listening
 
 EVERY = 0.2
@@ -24,9 +24,7 @@ CLEAR = "\r\x1b[2K"
 def text_of(state: State, columns: int) -> str:
     """The line, at most `columns` wide."""
     filled = round(WIDTH * state.share)
-    times = duration(int(state.elapsed), whole=True)
-    if state.remaining is not None:
-        times += f", about {duration(state.remaining, whole=True)} left"
+    times = times_of(state)
     bar = f"[{'#' * filled}{'.' * (WIDTH - filled)}]"
     room = max(0, columns - len(bar) - len(times) - 4)
     what = "".join(c if c.isprintable() else "?" for c in state.what)
@@ -40,13 +38,14 @@ def progress_line(expected: tuple[str, ...] = (), *, shown: bool = True) -> Iter
 
     Parameters:
         expected: the stages that will come.
-        shown: False shows nothing; nor does a stderr that is no terminal.
+        shown: False shows nothing. A stderr that is no terminal gets lines of a log instead.
     """
     stream = sys.stderr
-    if not (shown and stream.isatty()):
+    if not shown:
         yield
         return
-    line = _Line(Estimate(time.monotonic(), expected), stream)
+    kind = Line if stream.isatty() else Log
+    line = kind(Estimate(time.monotonic(), expected), stream)
     try:
         with listening(line.take):
             yield
@@ -54,7 +53,7 @@ def progress_line(expected: tuple[str, ...] = (), *, shown: bool = True) -> Iter
         line.end()
 
 
-class _Line:
+class Line:
     """Redraws the line from a thread of its own, as time passes without events too."""
 
     def __init__(self, estimate: Estimate, stream: TextIO) -> None:

@@ -152,13 +152,16 @@ def can_be_chosen(spec: Spec, space: str) -> bool:
     """Whether the order of a free space is learned.
 
     Not where it is mapped; not where other free spaces lie within it, whose maps and orders would
-    belong to other units after every exchange (heads); not where a tensor gives the spaces around
+    belong to other units after every exchange (heads); not where it runs twice along a tensor; not
+    where a tensor gives the spaces around
     it an axis of their own, along which `map_tensor` cannot distinguish their units.
     """
     free = spec.free_spaces()
     if space not in free or space in spec.mapped_spaces():
         return False
     if any(space in spec.ancestors(name) for name in free):
+        return False
+    if any(space in twice for twice in spec.square.values()):
         return False
     layouts = (spec.tensors[name] for name in spec.touched_by[space])
     return all(

@@ -79,7 +79,7 @@ class Drawn:
         self._free = {
             name: value
             for name, value in single(anchor).items()
-            if name in touched and name not in spec.buffers
+            if name in touched and name not in spec.silent
         }
 
     def parameters(self) -> dict[str, Tensor]:

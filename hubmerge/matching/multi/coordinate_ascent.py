@@ -82,7 +82,7 @@ def climb_similarities(
 
 def agreement(spec: Spec, states: Sequence[State]) -> float:
     """Sum over all pairs of the inner products of the models' parameters, as they stand."""
-    names = [name for name in spec.tensors if name not in spec.buffers]
+    names = [name for name in spec.tensors if name not in spec.silent]
     total = 0.0
     for name in names:
         values = [state[name].double() for state in states]

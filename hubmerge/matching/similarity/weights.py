@@ -234,7 +234,7 @@ def _in_part(layout: Layout, unknown: frozenset[str]) -> frozenset[str]:
 def parameters(spec: Spec, spaces: tuple[str, ...]) -> list[str]:
     """Tensors that run along any of `spaces`, running statistics aside, each once."""
     touched = {tensor: None for space in spaces for tensor in spec.touched_by[space]}
-    return [tensor for tensor in touched if tensor not in spec.buffers]
+    return [tensor for tensor in touched if tensor not in spec.silent]
 
 
 def speaking(spec: Spec, spaces: tuple[str, ...]) -> list[str]:

@@ -49,7 +49,7 @@ def polished(steps: int, climbed: str) -> str:
 
 def by_module(spec: Spec, anchor: State, other: State) -> dict[str, Tensor]:
     """`anchor` with each module's parameters divided by the product of its norms in both models."""
-    names = [name for name in spec.tensors if name not in spec.buffers]
+    names = [name for name in spec.tensors if name not in spec.silent]
     power: dict[str, list[float]] = {}
     for name in names:
         sums = power.setdefault(name.rpartition(".")[0], [0.0, 0.0])

@@ -75,3 +75,12 @@ def test_a_loop_called_as_its_stage_is_named_once():
     estimate.take(Stage("match"), 1.0)
     estimate.take(bar(1, what="matching spaces"), 2.0)
     assert estimate.state(3.0).what == "matching spaces"
+
+
+def test_nothing_is_foretold_before_the_first_stage():
+    estimate = Estimate(0.0, ALL)
+    assert estimate.state(75.0).remaining is None
+    estimate.take(bar(5), 75.0)
+    assert estimate.state(80.0).remaining is not None
+    estimate.take(Stage("a stage of a plugin"), 90.0)
+    assert estimate.state(91.0).remaining is None

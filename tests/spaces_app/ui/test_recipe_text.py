@@ -139,7 +139,7 @@ def test_only_methods_that_what_is_given_allows_are_offered(
         for _, name in choices:
             if name == levels.AS_CHOSEN:
                 continue
-            fuse = {"fuse": "auto" if data else levels.BASED} if base else {}
+            fuse = {"fuse": "auto"} if base and data else {}
             checked_methods(Recipe(**picked, **{**fuse, field: name}))
 
 

@@ -23,12 +23,14 @@ from spaces_app.ui import (
     curve_view,
     gallery_view,
     markup,
+    plan_view,
     prediction_view,
     report_view,
     survey_view,
 )
 from spaces_app.ui.gallery_view import merge_again_link
 from spaces_app.ui.models_panel import ModelsPanel
+from spaces_app.ui.presets import QUICK, STANDARD, to_recipe
 from spaces_app.ui.report_view import values_at
 from spaces_app.ui.search_field import suggestions
 from spaces_app.ui.wording import PAGE
@@ -197,3 +199,17 @@ def test_a_verdict_that_is_not_good_says_what_may_help_in_the_words_of_the_page(
     assert render(LONGER, PAGE) == (
         "Matching “learned” with `learning_steps: 3600` in a recipe: more steps, if this took fewer"
     )
+
+
+def test_the_plan_says_why_the_fusion_is_another_with_a_base() -> None:
+    def said(level: str, data: str | None, **chosen: str) -> str:
+        recipe = to_recipe(["o/a", "o/b"], data, level, chosen)
+        return html.unescape(re.sub("<[^>]*>", "", plan_view._fused(recipe)))
+
+    fusion = PAGE.option("fuse", ())
+    by_base = f"ties (because a base is given; {fusion} names another)"
+    assert said(QUICK, None, base="o/base") == by_base
+    assert said(STANDARD, None, base="o/base") == by_base
+    assert said(QUICK, None, base="o/base", fuse="ties") == "ties"
+    assert said(STANDARD, "o/d", base="o/base").startswith("auto (compared on rows")
+    assert said(QUICK, None) == "average"
