@@ -58,7 +58,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return FoldersTogether(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    from tests.helpers.crossed import mark_off_the_diagonal  # once asserts of helpers are rewritten
+
+    mark_off_the_diagonal(items)
+
     def place(item: pytest.Item) -> int:
         path = item.path.relative_to(config.rootpath / "tests")
         among = (n for n, long in enumerate(LONGEST) if path.is_relative_to(long))

@@ -72,6 +72,7 @@ def bench_of(model, *, learns=False):
     return MethodContext(spec_of(model), scratch, batches, Workers(threads=1), labelled(model, 24))
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("method", fusions())
 def test_it_is_deterministic_and_keeps_names_types_and_its_inputs(name, method):
@@ -89,6 +90,7 @@ def test_it_is_deterministic_and_keeps_names_types_and_its_inputs(name, method):
         assert_same(state, before)
 
 
+@pytest.mark.crossed
 @declaring(IDENTITY)
 def test_a_model_fused_with_itself_is_the_same_function(name, method):
     table = Table(name, method)
@@ -101,6 +103,7 @@ def test_a_model_fused_with_itself_is_the_same_function(name, method):
         assert_same(fused, state)
 
 
+@pytest.mark.crossed
 @declaring(EXCHANGE, FEW)
 def test_parents_may_be_given_in_any_order(name, method):
     table = Table(name, method)
@@ -117,6 +120,7 @@ def test_a_parent_that_weighs_everything_is_what_comes_out(name, method):
         assert_close(found, state, 1e-12)
 
 
+@pytest.mark.crossed
 @declaring(UNITY, FEW)
 def test_what_all_parents_agree_on_stays(name, method):
     table = Table(name, method)
@@ -131,6 +135,7 @@ def test_what_all_parents_agree_on_stays(name, method):
         )
 
 
+@pytest.mark.crossed
 @declaring(PERMUTATIONS)
 def test_reordering_all_models_alike_reorders_the_result(name, method):
     table = Table(name, method)

@@ -71,7 +71,8 @@ def merged(states, matches, weights):
     return find_fusion("average").function(there, weights)
 
 
-@every_model
+@pytest.mark.crossed
+@pytest.mark.parametrize("name", TINY)
 @pytest.mark.parametrize("method", matchers())
 def test_a_model_merged_with_itself_is_that_model_to_the_bit(name, method):
     model = stored(name)

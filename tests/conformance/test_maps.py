@@ -55,6 +55,7 @@ def test_transformers_may_be_rotated_and_mapped():
     assert {name.rsplit(".", 1)[1] for name in kinds} == {"qk", "vo"}
 
 
+@pytest.mark.crossed
 @every_mapped
 @pytest.mark.parametrize("form", [fold, centre, balance, canonical])
 def test_each_form_leaves_the_function_alone(name, form):

@@ -40,6 +40,7 @@ def workers():
     return Workers(threads=1)
 
 
+@pytest.mark.crossed
 @every_model
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 @pytest.mark.parametrize("seed", SEEDS)
@@ -47,12 +48,14 @@ def test_weight_matching_recovers_a_planted_symmetry(name, noise, seed):
     assert_recovers("weights", generic(name, seed), seed, noise)
 
 
+@pytest.mark.crossed
 @every_model
 @pytest.mark.parametrize("method", [m.name for m in matchers().values() if m.looks_at == NOTHING])
 def test_so_does_every_matcher_that_needs_no_data(name, method):
     assert_recovers(method, generic(name, 5), 5, noise=0.3)
 
 
+@pytest.mark.crossed
 @every_model
 @pytest.mark.parametrize("seed", SEEDS)
 def test_and_that_of_a_model_just_initialised(name, seed):
@@ -60,6 +63,7 @@ def test_and_that_of_a_model_just_initialised(name, seed):
     assert_recovers("weights", fresh(name, seed), seed, noise=0.0)
 
 
+@pytest.mark.crossed
 @every_model
 @pytest.mark.parametrize("seed", SEEDS)
 def test_activation_matching_recovers_all_units_that_ever_vary(name, seed, workers):
@@ -81,6 +85,7 @@ def test_activation_matching_recovers_all_units_that_ever_vary(name, seed, worke
     assert right > 0.8 * sum(index.numel() for index in wanted.values())
 
 
+@pytest.mark.crossed
 @every_mapped
 @pytest.mark.parametrize("seed", SEEDS)
 def test_activation_matching_undoes_rotations_and_linear_maps(name, seed, workers):
@@ -120,6 +125,7 @@ def test_a_recovered_symmetry_restores_the_weights(name):
         assert space.gain >= 0
 
 
+@pytest.mark.crossed
 @every_mapped
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 @pytest.mark.parametrize("seed", SEEDS)

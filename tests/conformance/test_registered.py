@@ -31,6 +31,7 @@ def workers():
     return Workers(threads=1)
 
 
+@pytest.mark.crossed
 @every_model
 @every_matcher
 def test_matching_a_model_with_itself_moves_nothing_that_matters(name, method, workers):
@@ -47,6 +48,7 @@ def test_matching_a_model_with_itself_moves_nothing_that_matters(name, method, w
         assert space.gain == pytest.approx(0.0, abs=1e-6 if match.maps else 1e-9)
 
 
+@pytest.mark.crossed
 @every_model
 @every_matcher
 def test_swapping_the_models_inverts_the_match(name, method, workers):
@@ -63,6 +65,7 @@ def test_swapping_the_models_inverts_the_match(name, method, workers):
         assert home.correlation == pytest.approx(forth.correlation)
 
 
+@pytest.mark.crossed
 @every_model
 @every_matcher
 def test_matching_is_deterministic_and_leaves_its_inputs_alone(name, method, workers):
@@ -76,6 +79,7 @@ def test_matching_is_deterministic_and_leaves_its_inputs_alone(name, method, wor
         assert_same(model.state_dict(), state)
 
 
+@pytest.mark.crossed
 @every_model
 @every_matcher
 def test_a_match_names_every_free_space_and_gives_permutations_and_maps(name, method, workers):
@@ -104,6 +108,7 @@ def test_a_match_names_every_free_space_and_gives_permutations_and_maps(name, me
             assert space.moved == int((index != straight).sum())
 
 
+@pytest.mark.crossed
 @every_model
 @every_matcher
 def test_matching_lines_two_strangers_up_better_than_chance(name, method, workers):
@@ -118,6 +123,7 @@ def test_matching_lines_two_strangers_up_better_than_chance(name, method, worker
     assert correlated > 0 or ("weights" in match.outcome and gained > 0)
 
 
+@pytest.mark.crossed
 @every_model
 @every_repair
 def test_repairs_leave_the_ends_alone_and_keep_types(name, method, workers):

@@ -107,6 +107,7 @@ def test_a_form_forgets_every_scale_and_is_its_own(name):
     close(level(spec, scaled_at_random(spec, state, 3)), form)
 
 
+@pytest.mark.crossed
 @every_scaled
 @pytest.mark.parametrize("method", ["weights", "descent", "activations"])
 def test_a_scaled_and_permuted_copy_is_brought_back(name, method):
@@ -144,6 +145,7 @@ def test_signs_and_order_leave_the_function_alone(name):
         assert deviation(reference, outputs(model, moved, inputs)) < EXACT
 
 
+@pytest.mark.crossed
 @every_flipped
 @pytest.mark.parametrize("method", ["activations", "activations-weights", "activations-distance"])
 def test_flipped_signs_are_recovered(name, method):

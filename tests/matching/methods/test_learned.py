@@ -73,6 +73,7 @@ def run(method, name, context, *, steps=STEPS, seed=0, states=None):
     return function(context.spec, first, last, context=context, seed=seed, steps=steps)
 
 
+@pytest.mark.crossed
 @every_model
 @every_learner
 def test_both_parents_keep_their_functions(name, method, often):
@@ -87,6 +88,7 @@ def test_both_parents_keep_their_functions(name, method, often):
         assert deviation(*reported) < 1e-9
 
 
+@pytest.mark.crossed
 @every_model
 @every_learner
 def test_a_learned_match_is_a_symmetry_of_every_free_space(name, method, often):

@@ -61,6 +61,7 @@ def aligned(states, matches):
     return [states[0], *(m.apply(s) for s, m in zip(states[1:], matches, strict=True))]
 
 
+@pytest.mark.crossed
 @every_model
 @every_way
 def test_planted_symmetries_of_one_model_are_recovered(name, way):

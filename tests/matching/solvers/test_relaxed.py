@@ -30,6 +30,7 @@ def alike(spec, anchor, moved):
     return sum(float((target[n] * moved[n]).sum()) for n in names if n not in gains)
 
 
+@pytest.mark.crossed
 @every_model
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_planted_symmetry_of_every_kind_is_undone(name, seed):
