@@ -14,6 +14,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 import hubmerge.derivation.rules  # noqa: F401  registers the rules of operations
 from hubmerge.derivation.axes import Expression, Leaf, expression_of
 from hubmerge.derivation.certify import Certificate, bench, certify, free_atoms, run
+from hubmerge.derivation.experts import propose_experts
 from hubmerge.derivation.fields import Fields
 from hubmerge.derivation.fold import Folder
 from hubmerge.derivation.sheet import Sheet
@@ -64,6 +65,7 @@ def derive(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int = 0)
     """
     twin = make_twin(config, kind, seed)
     found = trace(twin.model, lambda: run(twin), twin.tensors)
+    propose_experts(found)
     on = bench(twin)
     certificate = certify(found, on, seed)
     if not free_atoms(found):

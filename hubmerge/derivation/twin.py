@@ -519,7 +519,7 @@ def _shorten(config: PreTrainedConfig) -> None:
         _put(config, "image_size", patch * narrow * halved)
     elif _one(side) and _one(patch) and side > 4 * patch and side % patch == 0 and not staged:
         _put(config, "image_size", 3 * patch)
-    elif _one(side) and side > 64 and side % 32 == 0:
+    elif _one(side) and side > 64 and (side % 32 == 0 or patch is None):
         _put(config, "image_size", 64)
     if _labels(config) > 16:
         config.num_labels = 13

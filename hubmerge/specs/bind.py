@@ -102,7 +102,7 @@ def _bind_block(
     draft: Draft, block: Block, scope: Scope, place: Place, copies: Sequence[str]
 ) -> None:
     """Adds every copy of `block`; the names its flow gives to the rest are added to `place`."""
-    flow = _Flow(draft, block, scope, place) if block.flow else None
+    flow = _Flow(draft, block, scope, place, copies) if block.flow else None
     _check_fresh(draft, block, scope, place, (flow.enters, flow.leaves) if flow else ())
     for prefix in copies:
         names = dict(place.names)
@@ -185,7 +185,9 @@ def _check_fresh(
 class _Flow:
     """A space threaded through the copies of a block: what leaves one enters the next."""
 
-    def __init__(self, draft: Draft, block: Block, scope: Scope, place: Place) -> None:
+    def __init__(
+        self, draft: Draft, block: Block, scope: Scope, place: Place, copies: Sequence[str]
+    ) -> None:
         shared = place.names
         self.draft, self.block = draft, block
         self.source = draft.family.where("", "flow", scope)
@@ -203,19 +205,26 @@ class _Flow:
         self.first = self.current = shared.get(block.start, place.name(block.start))
         if block.start not in shared:
             draft.add(self.first, self.source, may=self.may)
-        if block.end in shared:
+        self.widening = [prefix for prefix in copies if self._widens(prefix)]
+        self.end = shared.get(block.end or "")
+        if self.end and not (draft.spaces[self.end].fixed and self.widening):
             raise SpecError(
                 f"space {block.end!r} is declared twice",
                 found="once more as the end of a flow",
                 source=draft.family.where("", "end", scope),
-                hint="rename one of the two",
+                hint="rename one of the two, or declare it under [fixed]",
             )
+
+    def _widens(self, prefix: str) -> bool:
+        joined = self.block.joined_unless
+        return joined is None or f"{prefix}.{joined}" in self.draft.shapes
 
     def step(self, prefix: str) -> dict[str, str]:
         """Names of what enters and what leaves the copy at `prefix`."""
         entering = self.current
-        joined = self.block.joined_unless
-        if joined is None or f"{prefix}.{joined}" in self.draft.shapes:
+        if self.end and prefix == self.widening[-1]:
+            self.current = self.end
+        elif prefix in self.widening:
             self.current = f"{prefix}.{self.leaves}"
             self.draft.add(self.current, self.source, may=self.may)
         return {self.enters: entering, self.leaves: self.current}

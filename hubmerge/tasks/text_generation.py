@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubmerge.tasks._architectures import loads
 from hubmerge.tasks._registry import register
-from hubmerge.tasks._task import Example, Task, Words
+from hubmerge.tasks._task import Example, Measure, Task, Words
 from hubmerge.tasks._texts import TOKENIZER_FILES
 
 if TYPE_CHECKING:
@@ -46,6 +46,20 @@ def statistics() -> RowStatistics:
     return TokenStatistics()
 
 
+MEASURE = Measure(
+    name="next tokens",
+    statistics=statistics,
+    answers=None,
+    words=Words(
+        accuracy="next-token accuracy",
+        loss="perplexity",
+        nats="nats per token",
+        scale="perplexity is the exponential of the mean loss of a token in nats",
+        measured="perplexity, next-token accuracy and calibration error",
+        exponential=True,
+    ),
+)
+
 TASK = register(
     Task(
         name="text-generation",
@@ -58,17 +72,9 @@ TASK = register(
         companion_files=("generation_config.json", *TOKENIZER_FILES),
         probe=probe,
         inputs=("text",),
-        labelled=False,
+        columns="a text",
         read=read,
-        statistics=statistics,
-        words=Words(
-            accuracy="next-token accuracy",
-            loss="perplexity",
-            nats="nats per token",
-            scale="perplexity is the exponential of the mean loss of a token in nats",
-            measured="perplexity, next-token accuracy and calibration error",
-            exponential=True,
-        ),
+        measures=(MEASURE,),
         example=Example(processor="tokenizer"),
     )
 )

@@ -51,6 +51,7 @@ from hubmerge.verification.remade import (
     not_checked,
 )
 from hubmerge.verification.result import Check, Outcome, Verification
+from hubmerge.verification.settings import check_settings
 from hubmerge.verification.sources import FoundSources, look_for
 from hubmerge.verification.steering import check_steering, rows_for
 
@@ -124,7 +125,7 @@ def verify(
         model, loaded = load_published(merge, trust_remote_code=trust_remote_code)
     wanted = recorded(merge.recipe, merge.report, merge.folder, trust_remote_code=trust_remote_code)
     found, more = FoundSources({}, []), _Remade()
-    if wanted is not None and model is not None and level != "load":
+    if wanted is not None and model is not None:
         recipe = wanted
         given = {name: str(place) for name, place in (folders or {}).items()}
         unseen = roles_in_memory(merge.report)
@@ -159,14 +160,14 @@ def _further(
     """The published weights measured, and the merge made again, as far as was asked for."""
     workers, levels = asked.workers, levels_to(asked.level)
     checks: list[Check] = []
-    if wanted.dataset is not None and not asked.weights_only:
+    if wanted.dataset is not None and not asked.weights_only and "measure" in levels:
         if DATASET in found.gone:
             checks += not_checked((FIGURES,), found.gone[DATASET])
         else:
             asked.announce(workers.on_main(lambda: estimate_measuring(merge, wanted)))
             checks += measure_published(merge, wanted, model, workers)
     if "remake" not in levels:
-        return _Remade(checks)
+        return _Remade([*checks, *workers.on_main(lambda: check_settings(merge, wanted, found))])
     remade = _made_again(merge, wanted, model, found, asked)
     return _Remade([*checks, *remade.checks], remade.report)
 

@@ -40,8 +40,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def models(site: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Three models of the plugin's family."""
-    tiny = tiny_models(read_family(site / plugin.PACKAGE / "deit.toml"))["deit"]
-    place = tmp_path_factory.mktemp("deit")
+    tiny = tiny_models(read_family(site / plugin.PACKAGE / "ijepa.toml"))["ijepa"]
+    place = tmp_path_factory.mktemp("ijepa")
     for letter in "abc":
         tiny.build().save_pretrained(place / letter)
     return [place / letter for letter in "abc"]
@@ -79,7 +79,7 @@ def test_its_methods_are_listed(site: Path) -> None:
     listed = json.loads(done.stdout)
     found = {each["name"]: each for each in listed if each.get("plugin")}
     names = [name for kind, some in plugin.entry_points().items() for name in some]
-    assert set(found) == set(names) - {"deit", "small-cnn-classification"}
+    assert set(found) == set(names) - {"ijepa", "small-cnn-classification"}
     assert all(each["plugin"] == PLUGIN for each in found.values())
     assert found["median"]["needs"] == "data-free"
     assert found["median"]["summary"] == "The median of every weight over the models."
@@ -93,7 +93,7 @@ def test_a_merge_says_what_came_from_it(merge: Path) -> None:
         ("matcher", "best-of-three"),
         ("multi-matcher", "chain"),
         ("fusion", "median"),
-        ("family", "deit"),
+        ("family", "ijepa"),
     }
     assert all({k: each[k] for k in PLUGIN} == PLUGIN for each in report["method"]["plugins"])
     card = (merge / "README.md").read_text()

@@ -35,12 +35,12 @@ def extras(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def deit(monkeypatch):
+def ijepa(monkeypatch):
     """The name of the tiny model of the plugin's family."""
-    for name, tiny in tiny_models(load_families().named("deit")).items():
+    for name, tiny in tiny_models(load_families().named("ijepa")).items():
         for models in (EVERY, TINY):
             monkeypatch.setitem(models, name, tiny)
-    return "deit"
+    return "ijepa"
 
 
 def test_what_the_tests_run_over_holds_the_plugins_methods():
@@ -79,13 +79,13 @@ def test_its_fusion_conforms():
     test_fusions.test_reordering_all_models_alike_reorders_the_result(MODEL, "median")
 
 
-def test_its_family_conforms(deit):
-    test_laws.test_it_is_bound_to_the_family_it_belongs_to(deit)
-    test_laws.test_every_family_finds_its_freedom(deit)
-    test_laws.test_permuting_leaves_the_function_alone(deit)
-    test_laws.test_every_space_matters(deit)
-    test_laws.test_activations_live_where_the_spec_watches_them(deit)
-    test_laws.test_every_free_space_is_watched(deit)
+def test_its_family_conforms(ijepa):
+    test_laws.test_it_is_bound_to_the_family_it_belongs_to(ijepa)
+    test_laws.test_every_family_finds_its_freedom(ijepa)
+    test_laws.test_permuting_leaves_the_function_alone(ijepa)
+    test_laws.test_every_space_matters(ijepa)
+    test_laws.test_activations_live_where_the_spec_watches_them(ijepa)
+    test_laws.test_every_free_space_is_watched(ijepa)
 
 
 def test_its_task_accepts_its_models():

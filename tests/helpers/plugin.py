@@ -25,8 +25,8 @@ def install(folder: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    family = blocks("spec.md")["my-specs/deit.toml"]
-    (folder / PACKAGE / "deit.toml").write_text(family, encoding="utf-8")
+    family = blocks("spec.md")["my-specs/ijepa.toml"]
+    (folder / PACKAGE / "ijepa.toml").write_text(family, encoding="utf-8")
     metadata = folder / f"{PACKAGE}-{project['version']}.dist-info"
     metadata.mkdir()
     points = [

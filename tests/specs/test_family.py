@@ -444,3 +444,12 @@ def test_a_match_looks_into_nested_fields(tmp_path):
     read = family(tmp_path, NORMED)
     assert read.fits(SimpleNamespace(model_type="toy", rope={"share": 1.0}))
     assert not read.fits(SimpleNamespace(model_type="toy", rope={"share": 0.5}))
+
+
+def test_a_flow_may_end_in_a_fixed_space(tmp_path):
+    """As where a model answers with the last stage's stream."""
+    text = STAGED.replace("colour = 3", "colour = 3\nlast = 6")
+    spec = bound(tmp_path, text, STAGES)
+    assert "stages.1.y" not in spec.spaces
+    assert str(spec.tensors["stages.1.down.weight"]) == "last stages.0.y"
+    assert "last" not in spec.free_spaces()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import DeiTConfig, DeiTForImageClassification, GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, IJepaConfig, IJepaForImageClassification
 
 from hubmerge.errors import SpecError
 from hubmerge.models import probe_inputs, shaken
@@ -22,12 +22,12 @@ PAGE = (Path(__file__).parents[2] / "docs" / "spec.md").read_text(encoding="utf-
 
 
 def test_the_family_it_writes_from_nothing_is_proved(tmp_path, monkeypatch):
-    text = PAGE.split("```toml\n# my-specs/deit.toml")[1].split("```")[0]
-    (tmp_path / "deit.toml").write_text(text)
+    text = PAGE.split("```toml\n# my-specs/ijepa.toml")[1].split("```")[0]
+    (tmp_path / "ijepa.toml").write_text(text)
     monkeypatch.setenv(SPECS_VARIABLE, str(tmp_path))
     model = shaken(
-        DeiTForImageClassification(
-            DeiTConfig(
+        IJepaForImageClassification(
+            IJepaConfig(
                 hidden_size=16,
                 num_hidden_layers=2,
                 num_attention_heads=4,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import DeiTConfig, DeiTForImageClassification
+from transformers import IJepaConfig, IJepaForImageClassification
 
 import hubmerge as hm
 from hubmerge.errors import CanonicalError, LawError
@@ -12,14 +12,14 @@ from hubmerge.models import shaken
 from hubmerge.specs.family import SPECS_VARIABLE
 from tests.specs.test_spec_page import PAGE
 
-RIGHT = PAGE.split("```toml\n# my-specs/deit.toml")[1].split("```")[0]
+RIGHT = PAGE.split("```toml\n# my-specs/ijepa.toml")[1].split("```")[0]
 
 
 def pair(folder):
     for seed, name in enumerate("ab"):
         torch.manual_seed(seed)
-        model = DeiTForImageClassification(
-            DeiTConfig(
+        model = IJepaForImageClassification(
+            IJepaConfig(
                 hidden_size=16,
                 num_hidden_layers=1,
                 num_attention_heads=4,
@@ -40,7 +40,7 @@ def spelled(folder, monkeypatch, *changes):
         assert old in text
         text = text.replace(old, new)
     (folder / "specs").mkdir()
-    (folder / "specs" / "deit.toml").write_text(text)
+    (folder / "specs" / "ijepa.toml").write_text(text)
     monkeypatch.setenv(SPECS_VARIABLE, str(folder / "specs"))
 
 
