@@ -34,7 +34,7 @@ def test_what_took_too_long_is_not_remembered_as_refused() -> None:
         ensure_spec(model)
     record = ensure_spec(model)
     assert record is not None
-    assert record.movable == 1
+    assert record.movable > 0.9
 
 
 def test_where_memory_runs_out_it_says_so() -> None:
