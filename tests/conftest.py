@@ -21,6 +21,9 @@ _kept = tempfile.TemporaryDirectory(prefix="hubmerge-tests-")
 for _variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
     os.environ[_variable] = str(Path(_kept.name, _variable))
 
+# The first process is the one whose workers are started with this environment.
+os.environ.setdefault("HUBMERGE_TESTS_TRAINED", _kept.name)
+
 # How long an example takes says something about the machine, and nothing about the law.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
