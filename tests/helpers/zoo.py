@@ -30,6 +30,8 @@ from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 TRAIN_ROWS, TEST_ROWS = 800, 300
 LICENCE = "apache-2.0"
 FAMILIES = ("mlp", "resnet", "vit")
+BY_WEIGHTS = ("--match", "weights", "--repair", "none")
+"""The cheapest merge that matches; without data the default looks at many synthetic images."""
 MODEL_TYPES = {"mlp": "mlp_head", "resnet": "resnet", "vit": "vit"}
 
 
