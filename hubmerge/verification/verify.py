@@ -146,7 +146,12 @@ def verify(
         level=levels_to(level)[-1],
         weights_only=weights_only,
         checks=[*on_files, *loaded, *said, *more.checks],
-        remarks=[*merge.remarks, *remarks, *other_versions(merge.report), *found.remarks],
+        remarks=[
+            *merge.remarks,
+            *remarks,
+            *other_versions(merge.report),
+            *(found.remarks if level != "load" else ()),
+        ],
         published_with=_machine(merge.report),
         remade_with=None if more.report is None else _machine(more.report),
     )
