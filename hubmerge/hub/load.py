@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,8 @@ class LoadedModel:
     """Where its files lie."""
     tokenizer: Any | None
     """Of a model that reads texts; None if it comes without one."""
+    stored: Mapping[str, TensorHeader] = field(default_factory=dict)
+    """Everything in its files, by its name there."""
     fingerprint: str | None = None
     """Of the model as it was loaded; None where nothing is to be said of that."""
 
@@ -242,6 +244,7 @@ def _loaded(description: Description, model: PreTrainedModel, folder: Path) -> L
         dtypes,
         folder,
         description.tokenizer,
+        tensors,
     )
 
 
