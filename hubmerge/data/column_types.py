@@ -123,6 +123,14 @@ LABEL_SETS = ColumnKind(
 )
 """Any number of labels at once."""
 
+TAGS = ColumnKind(
+    holds="lists of tags, one for each word",
+    names=("ner_tags", "tags", "labels", "ner", "pos_tags", "pos", "upos", "chunk_tags"),
+    fits=lambda kind: is_class(inner(kind)),
+    secret=None,
+)
+"""A class for each word; lists of text are the words themselves where no usual name says so."""
+
 NUMBERS = ColumnKind(
     holds="numbers, or lists of numbers",
     names=("label", "labels", "score", "similarity_score", "similarity", "rating", "target"),

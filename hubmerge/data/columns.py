@@ -24,8 +24,12 @@ from hubmerge.errors.wording import action, option, quoted
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-IMAGE, FEATURE, TEXT, PAIR = "image", "feature", "text", "pair"
-"""Kinds of columns that hold inputs; a pair is a second text, where there is one."""
+IMAGE, FEATURE, TEXT, PAIR, WORDS = "image", "feature", "text", "pair", "words"
+"""Kinds of columns that hold inputs; a pair is a second text, where there is one; words are a list
+of them."""
+
+WORD_LISTS = ("tokens", "words", "text", "sentence")
+"""Names of a column of lists of words, most usual first."""
 
 TEXTS = ("text", "content", "document", "story", "sentence")
 """Names of a text column, most usual first."""
@@ -152,6 +156,28 @@ def find_texts(
         return find_text(inputs, text, ref), None
     found = next((both for both in PAIRS if {*both} <= {*fitting}), None)
     return found or (find_text(inputs, None, ref), None)
+
+
+def find_words(features: Features, asked: str | None, label: str | None, ref: str) -> str:
+    """The column asked for; else the first usual name that holds lists of words.
+
+    label: the column that says what is right, which is no input.
+    """
+    fitting = [name for name, kind in features.items() if is_text(inner(kind)) and name != label]
+    if asked is not None:
+        _known_column(asked, features, ref)
+        if asked not in fitting:
+            raise _wrong_type(asked, features, "lists of words", ref)
+        return asked
+    found = first(WORD_LISTS, fitting) or (fitting[0] if len(fitting) == 1 else None)
+    if found is None:
+        raise DataError(
+            f"{ref} has no column that is clearly the words",
+            found=typed(features),
+            hint=f"name a column of lists of words by {option('dataset.text_column')}",
+            field="dataset.text_column",
+        )
+    return found
 
 
 def _without(features: Features, column: str | None) -> Features:

@@ -20,10 +20,12 @@ from hubmerge.data.columns import (
     PAIR,
     TEXT,
     WITHOUT_LABELS,
+    WORDS,
     find_inputs,
     find_label,
     find_text,
     find_texts,
+    find_words,
     first,
     is_labelled,
     listed,
@@ -211,6 +213,8 @@ class _Columns:
         images = vectors = text = pair = None
         if PAIR in self.inputs:
             text, pair = find_texts(features, self.text, self.pair, label, ref)
+        elif WORDS in self.inputs:
+            text = find_words(features, self.text, label, ref)
         elif TEXT in self.inputs:
             text = find_text(features, self.text, ref)
         else:

@@ -14,7 +14,7 @@ from hubmerge.data.dataset import DataSet
 from hubmerge.data.right import Naming, right_of
 from hubmerge.data.rows import RowSet
 from hubmerge.data.texts import text_blocks, text_rows, token_limit
-from hubmerge.data.token_rows import token_reader
+from hubmerge.data.token_rows import TokenRows, encode_texts
 from hubmerge.errors import DataError
 from hubmerge.models.images import refused
 from hubmerge.models.joint_head import JointHead
@@ -97,7 +97,9 @@ def read_labelled_texts(data: DataSet, wanted: ReadFor) -> Reading:
     Raises: DataError, LabelError.
     """
     limit = token_limit(data, wanted.model, wanted.tokenizer, wanted.tokens)
-    reader, unit = token_reader(data, wanted.model, limit), "texts"
+    given = tuple(name for name in (data.text_column, data.pair_column) if name is not None)
+    tokens = TokenRows(data.ref, given, encode_texts(limit), limit.vocabulary)
+    reader, unit = tokens.reader(wanted.model), "texts"
     if data.pair_column is not None:
         unit = "text pairs"
     said = f"of each row the first {limit.tokens:,} tokens are read, special ones included"

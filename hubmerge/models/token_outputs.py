@@ -105,7 +105,7 @@ class TokenStatistics:
 
     def rows_at_once(self, config: PreTrainedConfig, labels: Tensor) -> int:
         """As many as `LOGITS_AT_ONCE` allows."""
-        return rows_at_once(labels.shape[1], config.vocab_size)
+        return rows_at_once(labels.shape[1], config.get_text_config().vocab_size)
 
     def of_batch(self, answer: Any, labels: Tensor) -> Tensor:
         """See `figures_of`."""

@@ -86,7 +86,7 @@ def open_splits(
         data,
         ReadFor(
             model=a.model,
-            statistics=measure.statistics(),
+            statistics=measure.statistics(a.config),
             answers=measure.answers,
             processor=a.processor,
             tokenizer=a.tokenizer,

@@ -94,7 +94,7 @@ def read(place: Path, model: Any) -> Any:
     data = open_data(place, ref="me/d", inputs=task.inputs, answers=measure.answers)
     wanted = ReadFor(
         model=model,
-        statistics=measure.statistics(),
+        statistics=measure.statistics(model.config),
         answers=measure.answers,
         processor=processor,
         labels=model.config.id2label,
