@@ -13,7 +13,7 @@ from typing import Any
 import hubmerge
 from hubmerge.data.rows import RowSet as Rows
 from hubmerge.evaluation.label_coverage import LabelCoverage
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.processors import auto_processor
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.models.joint_head import JointHead
