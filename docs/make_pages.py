@@ -186,8 +186,8 @@ def every_task() -> str:
             f"`{task.name}`",
             task.summary,
             f"`{task.auto_class}`",
-            " or ".join(task.inputs) + (", with labels" if task.labelled else ""),
-            task.words.measured,
+            task.columns,
+            "; ".join(f"{each.name}: {each.words.measured}" for each in task.measures),
         )
         for task in tasks().values()
     ]

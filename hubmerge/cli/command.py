@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +15,15 @@ from typer.core import TyperCommand
 from hubmerge.cli.options import Output, RecipeFile, note, settle, took
 from hubmerge.cli.values import read
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.errors.printable import printable
 from hubmerge.hub.destination import Destination
 from hubmerge.options.declared import GROUPS, OUTPUT, DeclaredOption, options_of
 from hubmerge.recipe import Recipe, RecipePart, make, read_recipe
 
 MOST_NEEDED = "Most needed"
 """The panel that comes first."""
+TRUST = "trust_remote_code"
+"""The option that a recipe does not decide for the person who runs it."""
 SHARED = (Recipe, Destination)
 """What commands take parts of: see `Option.also`."""
 
@@ -163,7 +168,12 @@ def _recipe(kind: type[Recipe], decided: list[DeclaredOption], typed: Mapping[st
     file = typed.get("recipe")
     if file is not None:
         _refuse_beside(file, decided, typed)
-        return read_recipe(file, places(typed.get("folders", ())))
+        return read_recipe(
+            file,
+            places(typed.get("folders", ())),
+            trust_remote_code=typed.get(TRUST, False),
+            confirm=confirm_places(),
+        )
     if "folders" in typed:
         raise RecipeError(
             "--map says where folders of a recipe lie", hint="--recipe FILE --map ..."
@@ -185,7 +195,7 @@ def places(given: Sequence[str]) -> dict[str, str]:
         name, equals, folder = each.partition("=")
         if not (name and equals and folder):
             raise RecipeError(f"--map {each}", hint="NAME=FOLDER, such as left=/models/left")
-        if not Path(folder).expanduser().is_dir():
+        if not Path(folder).expanduser().exists():
             raise NotFoundError(f"--map {each}", found=f"there is no folder {folder!r}")
         if name in found:
             raise RecipeError(
@@ -196,6 +206,20 @@ def places(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def confirm_places() -> Callable[[Mapping[str, str]], bool] | None:
+    """Asks on a terminal whether places that a recipe names may be opened; None without one."""
+    terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    if not terminal or os.environ.get("WORLD_SIZE", "1") != "1":
+        return None
+
+    def ask(places: Mapping[str, str]) -> bool:
+        named = "\n".join(f"  {role}: {place}" for role, place in places.items())
+        said = "The recipe names places of this machine that do not lie in its own folder:"
+        return typer.confirm(printable(f"{said}\n{named}\nOpen them?"), err=True)
+
+    return ask
+
+
 def _refuse_beside(file: Path, decided: list[DeclaredOption], typed: Mapping[str, Any]) -> None:
     """Raises: RecipeError, if something was typed that the recipe decides."""
     if typed.get("models"):
@@ -204,10 +228,10 @@ def _refuse_beside(file: Path, decided: list[DeclaredOption], typed: Mapping[str
             found=f"{' '.join(typed['models'])} and {file}",
             hint="the recipe names its models: leave one of the two out",
         )
-    if decided:
+    if others := [option.flag for option in decided if option.field != TRUST]:
         raise RecipeError(
             "--recipe was given with options that it decides",
-            found=f"{', '.join(option.flag for option in decided)} beside {file}",
+            found=f"{', '.join(others)} beside {file}",
             hint="leave them out, or write them into a copy of the recipe",
         )
 

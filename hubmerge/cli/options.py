@@ -43,7 +43,8 @@ class RecipeFile:
     folders: Annotated[
         tuple[str, ...],
         Option(
-            "Where a folder lies that the recipe names and this machine does not know.",
+            "Where a folder lies that the recipe names, and that is unknown here or does not lie "
+            "beside the recipe.",
             group=MODELS,
             flags="--map",
             metavar="NAME=FOLDER",

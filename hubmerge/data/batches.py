@@ -19,12 +19,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hubmerge.data.dataset import UNLABELLED, DataSet
-from hubmerge.data.labels import LabelMap
+from hubmerge.data.dataset import DataSet
 from hubmerge.data.pictures import open_picture
 from hubmerge.data.pixels import to_mode
 from hubmerge.data.rows import RowSet
-from hubmerge.errors import DataError, LabelError
+from hubmerge.errors import DataError
 from hubmerge.models.label_outputs import Answers
 from hubmerge.models.outputs import RowStatistics
 from hubmerge.utils.foreign import refusing
@@ -46,6 +45,10 @@ Inputs = dict[str, Tensor]
 Read = Callable[[Sequence[int]], Inputs]
 
 
+Right = Callable[["Dataset", RowSet], Tensor]
+"""A split and rows of it -> what is right of each, [rows, ...]. Raises: LabelError."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows as a model takes them."""
@@ -53,7 +56,8 @@ class Batch:
     inputs: Inputs
     """Argument of the model's forward -> float32 [rows, ...]."""
     labels: Tensor | None
-    """Output indices, int64 [rows]; None where the rows have no labels."""
+    """What is right: output indices, int64 [rows], or what the task has instead, [rows, ...]; None
+    where the rows have no labels."""
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -71,13 +75,16 @@ class Batches:
     """Row numbers -> inputs."""
     indices: tuple[int, ...]
     labels: Tensor | None
-    """Output indices of all rows, int64 [rows]; None where the rows have no labels."""
+    """What is right of all rows, as in a `Batch`."""
     answers: Answers | None = None
     """How outputs are read as labels, where they are not the same."""
     statistics: RowStatistics | None = None
     """What evaluation keeps of a model's answers to labelled rows; None of rows without labels."""
     lengths: tuple[Hashable, ...] | None = None
     """How long every row is: rows of a batch have one length. None: all rows are equally long."""
+    ragged: bool = False
+    """Whether what is right of a row is as long as the row: `labels` [rows, longest] are cut to
+    the length of each batch."""
 
     @property
     def rows(self) -> int:
@@ -128,10 +135,11 @@ class Batches:
 
     def __getitem__(self, number: int) -> Batch:
         rows = self.places[number]
-        return Batch(
-            self.read(tuple(self.indices[row] for row in rows)),
-            None if self.labels is None else self.labels[list(rows)],
-        )
+        inputs = self.read(tuple(self.indices[row] for row in rows))
+        labels = None if self.labels is None else self.labels[list(rows)]
+        if labels is not None and self.ragged:
+            labels = labels[:, : next(iter(inputs.values())).shape[1]]
+        return Batch(inputs, labels)
 
 
 class _Kept:
@@ -168,19 +176,21 @@ class ColumnReader:
     DataError, where a row does not hold what the model takes.
     check: whether all of these rows may be read, before the first one is.
     lengths: of each of these rows, where they are not equally long. Raises: as `read`.
+    ragged: whether what is right of a row is as long as the row.
     """
 
     columns: tuple[str, ...]
     read: Callable[[Dataset, str, Sequence[int]], Inputs]
     check: Callable[[Dataset, RowSet], None] | None = None
     lengths: Callable[[Dataset, RowSet], Sequence[Hashable]] | None = None
+    ragged: bool = False
 
 
 def make_batches(
     data: DataSet,
     rows: RowSet,
     reader: ColumnReader,
-    labels: LabelMap | None,
+    right: Right | None,
     *,
     statistics: RowStatistics | None = None,
     answers: Answers | None = None,
@@ -190,46 +200,27 @@ def make_batches(
 
     Parameters:
         reader: the columns the model takes, and how.
-        labels: None for rows whose labels do not matter (calibration).
+        right: reads what is right; None for rows of which that does not matter (calibration).
         statistics: what evaluation keeps of answers.
         answers: how outputs are read as labels, where they are not the same.
         cache_bytes: inputs that are kept.
 
     Raises: DataError, if the data does not hold what the model takes, now or when a batch is read;
-        LabelError, if a row has no label or one that `labels` does not know.
+        LabelError, if a row has no label or one that the model does not know.
     """
     dataset = data.splits[rows.split]
     inputs = dataset.select_columns([*reader.columns])
     if reader.check is not None:
         reader.check(inputs, rows)
-    targets = None if labels is None else _labels(data, dataset, rows, labels)
+    targets = None if right is None else right(dataset, rows)
     kept = keeping(lambda indices: reader.read(inputs, rows.split, indices), cache_bytes)
     lengths = None if reader.lengths is None else tuple(reader.lengths(inputs, rows))
-    return Batches(kept, rows.indices, targets, answers, statistics, lengths)
+    return Batches(kept, rows.indices, targets, answers, statistics, lengths, reader.ragged)
 
 
 def keeping(read: Read, limit: int) -> Read:
     """`read`, remembering the first inputs it gave, up to `limit` bytes."""
     return _Kept(read, limit)
-
-
-def _labels(data: DataSet, dataset: Dataset, rows: RowSet, labels: LabelMap) -> Tensor:
-    column = data.label_column
-    if column not in dataset.features:
-        raise DataError(
-            f'split "{rows.split}" of {data.ref} has no column "{column}"',
-            found=", ".join(dataset.features),
-        )
-    values = dataset.select_columns([column]).select(rows.indices)[column][:]
-    for row, value in zip(rows.indices, values, strict=True):
-        if value not in labels.index:
-            missing = value is None or value == UNLABELLED
-            raise LabelError(
-                f'row {row} of split "{rows.split}" of {data.ref} has '
-                + ("no label" if missing else f'the label "{value}", unknown to the model'),
-                source=f'column "{column}"',
-            )
-    return torch.tensor([labels.index[value] for value in values], dtype=torch.int64)
 
 
 def _check_finite(dataset: Dataset, column: str, rows: RowSet, ref: str) -> None:

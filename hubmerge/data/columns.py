@@ -5,20 +5,31 @@ Every rule can be overruled by naming the column. Errors list the columns with t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from hubmerge.data.column_types import (
+    CLASSES,
+    UNLABELLED,
+    ColumnKind,
+    inner,
+    is_image,
+    is_text,
+    is_vector,
+    typed,
+)
 from hubmerge.errors import DataError
 from hubmerge.errors.wording import action, option, quoted
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-IMAGE, FEATURE, TEXT, PAIR = "image", "feature", "text", "pair"
-"""Kinds of columns that hold inputs; a pair is a second text, where there is one."""
+IMAGE, FEATURE, TEXT, PAIR, WORDS = "image", "feature", "text", "pair", "words"
+"""Kinds of columns that hold inputs; a pair is a second text, where there is one; words are a list
+of them."""
 
-LABELS = ("label", "labels", "fine_label", "class", "target")
-"""Names of a label column, most usual first; where several fit, the first one is taken."""
+WORD_LISTS = ("tokens", "words", "text", "sentence")
+"""Names of a column of lists of words, most usual first."""
 
 TEXTS = ("text", "content", "document", "story", "sentence")
 """Names of a text column, most usual first."""
@@ -43,9 +54,6 @@ WITHOUT_LABELS = (
 )
 """What to try where labels are needed and there are none."""
 
-UNLABELLED = -1
-"""What data sets whose test labels are kept secret hold in their place."""
-
 
 def find_inputs(
     features: Features, image: str | None, vector: str | None, ref: str
@@ -61,16 +69,16 @@ def find_inputs(
             raise _wrong_type(image, features, "images", ref)
     if vector is not None:
         _known_column(vector, features, ref)
-        if not _is_vector(features[vector]):
+        if not is_vector(features[vector]):
             raise _wrong_type(vector, features, "lists of floats", ref)
     if image is None and vector is None:
         images = [name for name, kind in features.items() if is_image(kind)]
-        vectors = [name for name, kind in features.items() if _is_vector(kind)]
+        vectors = [name for name, kind in features.items() if is_vector(kind)]
         for kind, found in (("image", images), ("feature", vectors)):
             if len(found) > 1:
                 raise DataError(
                     f"{ref} has several {kind} columns",
-                    found=_typed(features, found),
+                    found=typed(features, found),
                     hint=f"choose one by {option(f'dataset.{kind}_column')}",
                     field=f"dataset.{kind}_column",
                 )
@@ -78,30 +86,30 @@ def find_inputs(
     if image is None and vector is None:
         raise DataError(
             f"{ref} has neither an image column nor a column of float lists",
-            found=_typed(features),
+            found=typed(features),
             hint="these models are measured on images, or on lists of numbers",
         )
     return image, vector
 
 
-def find_label(features: Features, asked: str | None, ref: str) -> str:
-    """The column asked for; else the one `ClassLabel`; else the first usual name that fits."""
-    from datasets import ClassLabel
-
-    fitting = [name for name, kind in features.items() if _is_label(kind)]
+def find_label(features: Features, asked: str | None, ref: str, kind: ColumnKind = CLASSES) -> str:
+    """The column that says what is right: the one asked for; else the one of a preferred type;
+    else the first usual name that fits.
+    """
+    fitting = [name for name, held in features.items() if kind.fits(held)]
     if asked is not None:
         _known_column(asked, features, ref)
         if asked not in fitting:
-            raise _wrong_type(asked, features, "class labels, whole numbers or text", ref)
+            raise _wrong_type(asked, features, kind.holds, ref)
         return asked
-    named = [name for name in fitting if isinstance(features[name], ClassLabel)]
-    if len(named) == 1:
-        return named[0]
-    usual = first(LABELS, named or fitting)
+    preferred = [name for name in fitting if kind.preferred(features[name])]
+    if len(preferred) == 1:
+        return preferred[0]
+    usual = first(kind.names, preferred or fitting)
     if usual is None:
         raise DataError(
-            f"{ref} has no column that is clearly the label",
-            found=_typed(features),
+            f"{ref} has no column that is clearly the label: {kind.holds}",
+            found=typed(features),
             hint=WITHOUT_LABELS,
             field="dataset.label_column",
         )
@@ -110,7 +118,7 @@ def find_label(features: Features, asked: str | None, ref: str) -> str:
 
 def find_text(features: Features, asked: str | None, ref: str) -> str:
     """The column asked for; else the first usual name that holds text; else the only text."""
-    fitting = [name for name, kind in features.items() if _is_text(kind)]
+    fitting = [name for name, kind in features.items() if is_text(kind)]
     if asked is not None:
         _known_column(asked, features, ref)
         if asked not in fitting:
@@ -120,7 +128,7 @@ def find_text(features: Features, asked: str | None, ref: str) -> str:
     if found is None:
         raise DataError(
             f"{ref} has no column that is clearly the text",
-            found=_typed(features),
+            found=typed(features),
             hint=f"name it by {option('dataset.text_column')}: these models are measured on texts",
             field="dataset.text_column",
         )
@@ -136,7 +144,7 @@ def find_texts(
     label: the column that says what is right, which is no input.
     """
     inputs = _without(features, label)
-    fitting = [name for name, kind in inputs.items() if _is_text(kind)]
+    fitting = [name for name, kind in inputs.items() if is_text(kind)]
     if pair is not None:
         _known_column(pair, features, ref)
         if pair not in fitting:
@@ -150,56 +158,49 @@ def find_texts(
     return found or (find_text(inputs, None, ref), None)
 
 
+def find_words(features: Features, asked: str | None, label: str | None, ref: str) -> str:
+    """The column asked for; else the first usual name that holds lists of words.
+
+    label: the column that says what is right, which is no input.
+    """
+    fitting = [name for name, kind in features.items() if is_text(inner(kind)) and name != label]
+    if asked is not None:
+        _known_column(asked, features, ref)
+        if asked not in fitting:
+            raise _wrong_type(asked, features, "lists of words", ref)
+        return asked
+    found = first(WORD_LISTS, fitting) or (fitting[0] if len(fitting) == 1 else None)
+    if found is None:
+        raise DataError(
+            f"{ref} has no column that is clearly the words",
+            found=typed(features),
+            hint=f"name a column of lists of words by {option('dataset.text_column')}",
+            field="dataset.text_column",
+        )
+    return found
+
+
 def _without(features: Features, column: str | None) -> Features:
     from datasets import Features
 
     return Features({name: kind for name, kind in features.items() if name != column})
 
 
-def is_image(kind: Any) -> bool:
-    """Whether a column of this type holds pictures."""
-    from datasets import Image, Value
-
-    if isinstance(kind, Mapping):
-        return "bytes" in kind and {*kind} <= {"bytes", "path"} and is_image(kind["bytes"])
-    return isinstance(kind, Image) or (
-        isinstance(kind, Value) and kind.dtype in ("binary", "large_binary")
-    )
-
-
-def _is_text(kind: Any) -> bool:
-    from datasets import Value
-
-    return isinstance(kind, Value) and kind.dtype in ("string", "large_string")
-
-
-def _is_vector(kind: Any) -> bool:
-    from datasets import LargeList, List, Value
-
-    return (
-        isinstance(kind, List | LargeList)
-        and isinstance(kind.feature, Value)
-        and kind.feature.dtype.startswith("float")
-    )
-
-
-def _is_label(kind: Any) -> bool:
-    from datasets import ClassLabel, Value
-
-    return isinstance(kind, ClassLabel) or (
-        isinstance(kind, Value)
-        and kind.dtype.removeprefix("u").startswith(("int", "string", "large_string"))
-    )
-
-
-def is_labelled(rows: Dataset, column: str) -> bool:
+def is_labelled(rows: Dataset, column: str, kind: ColumnKind = CLASSES) -> bool:
     """Whether any row has a label."""
-    return column in rows.features and bool(set(rows.unique(column)) - {UNLABELLED, None})
+    if column not in rows.features:
+        return False
+    if inner(rows.features[column]) is not None:
+        return rows.data.table.column(column).null_count < len(rows)
+    values = {*rows.unique(column)} - {None}
+    if kind.secret is None:  # anything may be right, but not the same everywhere, as a stand-in is
+        return bool(values - {UNLABELLED})
+    return bool(values - {kind.secret})
 
 
 def _known_column(name: str, features: Features, ref: str) -> None:
     if name not in features:
-        raise DataError(f"{ref} has no column {quoted(name)}", found=_typed(features))
+        raise DataError(f"{ref} has no column {quoted(name)}", found=typed(features))
 
 
 def require_columns(
@@ -209,32 +210,12 @@ def require_columns(
     for column in columns:
         if column is not None and column not in features:
             raise DataError(
-                f'split "{split}" of {ref} has no column {quoted(column)}', found=_typed(features)
+                f'split "{split}" of {ref} has no column {quoted(column)}', found=typed(features)
             )
 
 
 def _wrong_type(column: str, features: Features, wanted: str, ref: str) -> DataError:
-    return DataError(f'column "{column}" of {ref} does not hold {wanted}', found=_typed(features))
-
-
-def _typed(features: Features, names: Iterable[str] | None = None) -> str:
-    """Columns with their types, one a line."""
-    chosen = list(features if names is None else names)
-    return "\n".join(f"{name}: {_type(features[name])}" for name in chosen) or "no columns"
-
-
-def _type(kind: Any) -> str:
-    from datasets import ClassLabel, LargeList, List, Value
-
-    if isinstance(kind, ClassLabel):
-        return f"ClassLabel of {kind.num_classes}"
-    if isinstance(kind, Value):
-        return str(kind.dtype)
-    if isinstance(kind, List | LargeList):
-        return f"list of {_type(kind.feature)}"
-    if isinstance(kind, Mapping):
-        return f"struct of {', '.join(kind)}"
-    return type(kind).__name__
+    return DataError(f'column "{column}" of {ref} does not hold {wanted}', found=typed(features))
 
 
 def first(wanted: Iterable[str], present: Iterable[str]) -> str | None:

@@ -13,24 +13,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubmerge.data.column_types import CLASSES, UNLABELLED, ColumnKind, inner
 from hubmerge.data.columns import (
     FEATURE,
     IMAGE,
     PAIR,
     TEXT,
-    UNLABELLED,
     WITHOUT_LABELS,
+    WORDS,
     find_inputs,
     find_label,
     find_text,
     find_texts,
+    find_words,
     first,
     is_labelled,
     listed,
     require_columns,
 )
 from hubmerge.data.data_files import check_file, check_files, check_folder
-from hubmerge.data.empty_rows import EmptyRows, empty_rows, unlabelled
+from hubmerge.data.empty_rows import EmptyRows, Wanted, empty_rows, unlabelled
 from hubmerge.data.pictures import NOWHERE, Place, undecoded
 from hubmerge.errors import DataError, HubmergeError, ResourceError
 from hubmerge.errors.wording import quoted
@@ -81,8 +83,10 @@ class DataSet:
 
     @property
     def label_feature(self) -> ClassLabel | Value | None:
-        """The type of the label column."""
-        return self.splits[self.split].features.get(self.label_column)
+        """The type of a label: that of the label column, or of what its lists hold."""
+        kind = self.splits[self.split].features.get(self.label_column)
+        held = inner(kind)
+        return kind if held is None else held
 
     @property
     def label_names(self) -> list[str] | None:
@@ -106,7 +110,7 @@ def open_data(
     text_column: str | None = None,
     pair_column: str | None = None,
     inputs: Collection[str] = (IMAGE, FEATURE),
-    labels: bool = True,
+    answers: ColumnKind | None = CLASSES,
     labelled: bool = True,
     within: Path | None = None,
 ) -> DataSet:
@@ -114,7 +118,7 @@ def open_data(
     left in `folder`, or a single file of rows (txt, jsonl, csv, tsv, parquet).
 
     `ref` is its name in errors. inputs: the kinds of columns that models take, of which one is
-    enough. labels: whether a column says what is right; texts say themselves what follows.
+    enough. answers: columns that say what is right; None: inputs say it themselves.
     labelled: whether rows without labels are refused. within: where links in the folder may lead;
     None: anywhere, as in a folder of the user's own.
 
@@ -134,7 +138,7 @@ def open_data(
         text=text_column,
         pair=pair_column,
         inputs=frozenset(inputs),
-        labels=labels,
+        answers=answers,
         labelled=labelled,
     )
     chosen, notes = (split, ()) if split else _evaluation_split(known, wanted, ref)
@@ -198,17 +202,19 @@ class _Columns:
     pair: str | None
     inputs: frozenset[str]
     """Kinds of columns that are wanted."""
-    labels: bool
-    """Whether a column is to say what is right."""
+    answers: ColumnKind | None
+    """Columns that say what is right; None where none is to."""
     labelled: bool
     """Whether there must be labels."""
 
     def found_in(self, features: Features, ref: str) -> _Columns:
         """The columns there are. Raises: DataError."""
-        label = self._label_in(features, ref) if self.labels else None
+        label = self._label_in(features, ref)
         images = vectors = text = pair = None
         if PAIR in self.inputs:
             text, pair = find_texts(features, self.text, self.pair, label, ref)
+        elif WORDS in self.inputs:
+            text = find_words(features, self.text, label, ref)
         elif TEXT in self.inputs:
             text = find_text(features, self.text, ref)
         else:
@@ -217,14 +223,16 @@ class _Columns:
 
     def answers_in(self, rows: Dataset, ref: str) -> bool:
         """Whether a split says what is right, whatever its inputs are called."""
-        if not self.labels:
+        if self.answers is None:
             return True
         label = self._label_in(rows.features, ref)
-        return label is not None and is_labelled(rows, label)
+        return label is not None and is_labelled(rows, label, self.answers)
 
     def answered(self, rows: Dataset) -> bool:
         """Whether rows say what is right, by themselves or by their labels."""
-        return not self.labels or (self.label is not None and is_labelled(rows, self.label))
+        if self.answers is None:
+            return True
+        return self.label is not None and is_labelled(rows, self.label, self.answers)
 
     @property
     def read(self) -> tuple[str, str | None]:
@@ -242,16 +250,20 @@ class _Columns:
         """The rows that say nothing. labels: whether they are needed. Raises: DataError."""
         column = self.read[1] if self.read[1] in rows.features else None
         label = self.label if self.label in rows.features else None
-        found = empty_rows(rows, column, label if labels else None, split, ref, self.words)
+        secret = None if self.answers is None else self.answers.secret
+        wanted = Wanted(column, label if labels else None, secret, self.words)
+        found = empty_rows(rows, wanted, split, ref)
         if labels or label is None:
             return found
-        also = {*found.empty, *unlabelled(rows, label).empty}
+        also = {*found.empty, *unlabelled(rows, label, secret).empty}
         return EmptyRows(tuple(sorted(also)), found.blank)
 
     def _label_in(self, features: Features, ref: str) -> str | None:
         """The label column; None where none is needed and none was named."""
+        if self.answers is None:
+            return None
         try:
-            return find_label(features, self.label, ref)
+            return find_label(features, self.label, ref, self.answers)
         except DataError:
             if self.labelled or self.label is not None:
                 raise

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hubmerge.data.columns import UNLABELLED
+from hubmerge.data.column_types import UNLABELLED
 from hubmerge.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,20 +54,28 @@ class EmptyRows:
         ]
 
 
-def empty_rows(
-    rows: Dataset, column: str | None, label: str | None, split: str, ref: str, what: str
-) -> EmptyRows:
-    """Which rows of `split` are empty.
+@dataclass(frozen=True)
+class Wanted:
+    """What a row is to hold.
 
-    column: of inputs. label: that of labels; None where they do not matter. what: a row lacks, in
-    words.
-    Raises: DataError, if there are more than `MOST`.
+    column: of inputs. label: that of labels; None where they do not matter. secret: what stands
+    for a label that is kept secret. what: a row lacks, in words.
     """
+
+    column: str | None
+    label: str | None
+    secret: int | None
+    what: str
+
+
+def empty_rows(rows: Dataset, wanted: Wanted, split: str, ref: str) -> EmptyRows:
+    """Which rows of `split` are empty. Raises: DataError, if there are more than `MOST`."""
+    column, label, what = wanted.column, wanted.label, wanted.what
     missing, blank = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     if column is not None:
         missing, blank = _looked_at(rows, column)
     if label is not None:
-        missing |= _without_label(rows, label)
+        missing |= _without_label(rows, label, wanted.secret)
     found = EmptyRows(_numbers(missing), _numbers(blank & ~missing))
     if len(found.empty) > MOST * len(rows):
         first = ", ".join(map(str, found.empty[:SHOWN]))
@@ -81,9 +89,9 @@ def empty_rows(
     return found
 
 
-def unlabelled(rows: Dataset, label: str) -> EmptyRows:
+def unlabelled(rows: Dataset, label: str, secret: int | None = UNLABELLED) -> EmptyRows:
     """Rows without a label, if they are few; none, if labels are not what the split is for."""
-    numbers = _numbers(_without_label(rows, label))
+    numbers = _numbers(_without_label(rows, label, secret))
     return EmptyRows(numbers if len(numbers) <= MOST * len(rows) else ())
 
 
@@ -91,14 +99,16 @@ def _numbers(mask: np.ndarray) -> tuple[int, ...]:
     return tuple(np.flatnonzero(mask).tolist())
 
 
-def _without_label(rows: Dataset, column: str) -> np.ndarray:
+def _without_label(rows: Dataset, column: str, secret: int | None) -> np.ndarray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     def look(values: Any) -> Any:
         absent = pc.is_null(values)
-        if pa.types.is_integer(values.type):
-            return pc.or_(absent, pc.fill_null(pc.equal(values, UNLABELLED), True))
+        if pa.types.is_integer(values.type) and secret is not None:
+            return pc.or_(absent, pc.fill_null(pc.equal(values, secret), True))
+        if pa.types.is_floating(values.type):
+            return pc.or_(absent, pc.fill_null(pc.is_nan(values), True))
         if _is_text(values.type):
             return pc.or_(absent, pc.fill_null(pc.equal(pc.utf8_length(values), 0), True))
         return absent

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from hubmerge.data.dataset import UNLABELLED, DataSet
+from hubmerge.data.column_types import UNLABELLED, inner
+from hubmerge.data.dataset import DataSet
 from hubmerge.errors import LabelError
 from hubmerge.models.joint_head import MADE_UP, normalised
 
@@ -144,7 +145,12 @@ def _values(data: DataSet) -> list[Label]:
     """Every label that occurs in the splits that are evaluated, sorted."""
     found: set[Label] = set()
     for split in {data.split, data.validation_split} - {None}:
-        found |= set(data.splits[str(split)].unique(data.label_column))
+        rows, column = data.splits[str(split)], str(data.label_column)
+        if inner(rows.features[column]) is None:
+            found |= set(rows.unique(column))
+        else:
+            lists = rows.select_columns([column]).with_format("arrow")[:][column]
+            found |= set(lists.combine_chunks().flatten().unique().to_pylist())
     return sorted(found - {UNLABELLED, None}, key=lambda value: (str(type(value)), value))
 
 

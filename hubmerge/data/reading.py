@@ -9,11 +9,12 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from hubmerge.data.batches import Batches, ColumnReader, make_batches
+from hubmerge.data.column_types import ColumnKind
 from hubmerge.data.dataset import DataSet
-from hubmerge.data.labels import match_labels
+from hubmerge.data.right import Naming, right_of
 from hubmerge.data.rows import RowSet
 from hubmerge.data.texts import text_blocks, text_rows, token_limit
-from hubmerge.data.token_rows import token_reader
+from hubmerge.data.token_rows import TokenRows, encode_texts
 from hubmerge.errors import DataError
 from hubmerge.models.images import refused
 from hubmerge.models.joint_head import JointHead
@@ -45,11 +46,14 @@ class Reading:
 class ReadFor:
     """What rows are read for: a model, and how its outputs are to be read.
 
+    statistics: what evaluation keeps of answers. answers: the columns that say what is right.
     labels: its label names by output. by_index: labels of the data are matched by number, not by
-    name. tokens: of a block of text, if a number was asked for. heads: of several label sets.
+    name. tokens: of a text, if a number was asked for. heads: of several label sets.
     """
 
     model: PreTrainedModel
+    statistics: RowStatistics
+    answers: ColumnKind | None = None
     processor: Any | None = None
     tokenizer: Any | None = None
     labels: Mapping[int, str]
@@ -58,46 +62,48 @@ class ReadFor:
     heads: JointHead | None = None
 
 
-def read_labelled(
-    data: DataSet, wanted: ReadFor, reader: ColumnReader, statistics: RowStatistics, unit: str
-) -> Reading:
-    """Rows of one column, and labels in the order of the model's outputs.
+def read_labelled(data: DataSet, wanted: ReadFor, reader: ColumnReader, unit: str) -> Reading:
+    """Rows of the columns that a model takes, and what is right in the order of its outputs.
 
     unit: the plural word for a row.
     Raises: LabelError.
     """
-    labels, heads, answers = wanted.labels, wanted.heads, None
+    naming, heads, answers = Naming(wanted.labels, wanted.by_index), wanted.heads, None
     if heads is not None:
-        labels, answers = dict(enumerate(heads.labels)), answers_of(heads)
+        labels = dict(enumerate(heads.labels))
+        naming, answers = Naming(labels, wanted.by_index, named=True), answers_of(heads)
     found, columns = None, dict(zip(("input", "pair"), reader.columns, strict=False))
-    if data.label_column is not None:
-        found = match_labels(data, labels, by_index=wanted.by_index, named=heads is not None)
+    if data.label_column is not None and wanted.answers is not None:
+        found = right_of(data, wanted.answers, naming)
+        columns["label"] = data.label_column
     return Reading(
         lambda rows, labelled: make_batches(
             data,
             rows,
             reader,
-            found if labelled else None,
-            statistics=statistics,
+            found.read if found and labelled else None,
+            statistics=wanted.statistics,
             answers=answers,
         ),
-        (found.note,) if found and found.note else (),
+        found.notes if found else (),
         unit,
-        columns | ({"label": data.label_column} if data.label_column else {}),
+        columns,
     )
 
 
-def read_labelled_texts(data: DataSet, wanted: ReadFor, statistics: RowStatistics) -> Reading:
+def read_labelled_texts(data: DataSet, wanted: ReadFor) -> Reading:
     """Texts, or pairs of them, with labels in the order of the model's outputs.
 
     Raises: DataError, LabelError.
     """
     limit = token_limit(data, wanted.model, wanted.tokenizer, wanted.tokens)
-    reader, unit = token_reader(data, wanted.model, limit), "texts"
+    given = tuple(name for name in (data.text_column, data.pair_column) if name is not None)
+    tokens = TokenRows(data.ref, given, encode_texts(limit), limit.vocabulary)
+    reader, unit = tokens.reader(wanted.model), "texts"
     if data.pair_column is not None:
         unit = "text pairs"
     said = f"of each row the first {limit.tokens:,} tokens are read, special ones included"
-    found = read_labelled(data, wanted, reader, statistics, unit)
+    found = read_labelled(data, wanted, reader, unit)
     return replace(found, notes=(*found.notes, said))
 
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.errors import DerivationError, FamilyError
 from hubmerge.errors.wording import option
-from hubmerge.specs.derived import DerivedRecord, keep, record_of
+from hubmerge.specs.derived import DerivedRecord, given_for, keep, record_of
 from hubmerge.specs.family import load_families
 
 
@@ -20,6 +20,9 @@ def ensure_spec(model: PreTrainedModel) -> DerivedRecord | None:
     a reviewed one. Raises: DerivationError, also where a derivation was refused before; SpecError.
     """
     config = named(model.config, type(model))
+    given = given_for(config)
+    if given is not None:
+        return given
     if any(family.fits(config) for family in load_families().families.values()):
         return None
     record = record_of(config)

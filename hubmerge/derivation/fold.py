@@ -117,7 +117,7 @@ class Folder:
     def _size(self, key: tuple[int, ...], name: str) -> str | int | None:
         leaf, length = self.leaf[key], self._length(key)
         if length is not None:
-            path = self.fields.of(leaf.size, length)
+            path = self.fields.of(leaf.size, length, "expert" if name == "expert" else "")
             return path if path and self.fields.real(path) == length else None
         products = [
             (axis, size_of(axis), self.real[n][number])

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from hubmerge.derivation.budget import refuse_delay
 from hubmerge.errors import DerivationError, FamilyError
 from hubmerge.models.probe import shaken
 from hubmerge.models.probe_inputs import configurations, probe_inputs
@@ -109,6 +110,7 @@ def make_twin(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int =
     failure, problem = "it cannot be made smaller", None
     for narrow in NARROWER:
         for depth in DEPTHS:
+            refuse_delay()
             try:
                 smaller = narrow(shallow(config, depth))
                 if listed:
@@ -519,7 +521,7 @@ def _shorten(config: PreTrainedConfig) -> None:
         _put(config, "image_size", patch * narrow * halved)
     elif _one(side) and _one(patch) and side > 4 * patch and side % patch == 0 and not staged:
         _put(config, "image_size", 3 * patch)
-    elif _one(side) and side > 64 and side % 32 == 0:
+    elif _one(side) and side > 64 and (side % 32 == 0 or patch is None):
         _put(config, "image_size", 64)
     if _labels(config) > 16:
         config.num_labels = 13

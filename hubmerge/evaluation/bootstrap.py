@@ -6,7 +6,11 @@ interval). All figures are resampled together, so that what the rows have in com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from hubmerge.models.metrics import Metric
 
 RESAMPLES = 2000
 SEED = 0
@@ -38,6 +42,24 @@ def resampled_means(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 
             # einsum adds in one fixed order; a BLAS product may depend on its number of threads.
             mean[:] = np.einsum("fr,r->f", values, counts / rows)
     return means
+
+
+def resampled(
+    metrics: Sequence[Metric], rows: int, resamples: int = RESAMPLES, seed: int = SEED
+) -> np.ndarray:
+    """Scores over rows drawn with replacement, the same rows for every score.
+
+    Returns: float64 [resamples, scores].
+    """
+    draw = np.random.default_rng(seed)
+    found = np.empty((resamples, len(metrics)))
+    at_once = max(1, DRAWN_AT_ONCE // rows)
+    for start in range(0, resamples, at_once):
+        block = found[start : start + at_once]
+        for values, chosen in zip(block, draw.integers(rows, size=(len(block), rows)), strict=True):
+            counts = np.bincount(chosen, minlength=rows).astype(np.float64)
+            values[:] = [metric.value(counts) for metric in metrics]
+    return found
 
 
 def bounds(samples: np.ndarray, confidence: float = 0.95) -> Bounds:

@@ -82,7 +82,7 @@ def measure_curves(
     def emit_points(lam: float, places: Sequence[PointOutputs]) -> None:
         if is_heard():
             here = places[0].here
-            emit(PointMeasured(what, lam, float(here.losses().mean()), float(here.right.mean())))
+            emit(PointMeasured(what, lam, float(here.losses().mean()), here.metric.value()))
 
     fitted = (
         [temperature_of(end) for end in held.ends] if held else [None for _ in eval_sets[0].ends]

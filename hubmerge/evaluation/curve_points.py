@@ -30,9 +30,15 @@ class PointOutputs:
         return self.here.losses(self.temperature or 1.0)
 
     @property
-    def errors(self) -> np.ndarray:
-        """What is wrong of each row: 0 or 1, or the share of it."""
-        return 1.0 - self.here.right
+    def errors(self) -> np.ndarray | None:
+        """What is wrong of each row: 0 or 1, or the share of it. None where that means nothing."""
+        right = self.here.metric.rows
+        return None if right is None else 1.0 - right
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether its calibrated loss is known: it has a temperature, or none means anything."""
+        return self.temperature is not None or not self.here.calibrates
 
 
 @dataclass(frozen=True)
@@ -54,16 +60,18 @@ class CurvePoints:
 
     def wanted(self) -> list[float]:
         """Where to look next: around the highest loss, raw and calibrated, then the most errors."""
-        heights = [self._heights("losses"), self._heights("errors")]
+        heights = [self._heights("losses")]
         if self._calibrates:
-            heights.insert(1, self._heights("calibrated"))
+            heights.append(self._heights("calibrated"))
+        if self._errs:
+            heights.append(self._heights("errors"))
         found = [lam for losses, far in heights for lam in wanted(losses, self.lams, far)]
         return list(dict.fromkeys(found))
 
     def curve(self) -> Curve:
         """The figures of all places, and how high the path rises."""
         lams = self.lams
-        raw, errors = self._heights("losses"), self._heights("errors")
+        raw, errors = self._heights("losses"), self._heights("errors") if self._errs else None
         fitted = self._heights("calibrated") if self._calibrates else None
         means, rises = _means(*raw, lams)
         fitted_means, fitted_rises = _means(*fitted, lams) if fitted else ([], [])
@@ -71,7 +79,7 @@ class CurvePoints:
             CurvePoint(
                 lam=lam,
                 loss=means[i],
-                accuracy=float(self.places[lam].here.right.mean()),
+                accuracy=self.places[lam].here.metric.value(),
                 excess=rises[i],
                 calibrated_loss=fitted_means[i] if fitted else None,
                 calibrated_excess=fitted_rises[i] if fitted else None,
@@ -82,14 +90,19 @@ class CurvePoints:
             points=points,
             barrier=barrier(raw[0], lams, raw[1]),
             calibrated_barrier=barrier(fitted[0], lams, fitted[1]) if fitted else None,
-            error_barrier=barrier(errors[0], lams, errors[1]),
+            error_barrier=barrier(errors[0], lams, errors[1]) if errors else None,
             n=len(self.parents[0].here),
         )
 
     @property
     def _calibrates(self) -> bool:
         everyone: Iterable[PointOutputs] = (*self.places.values(), *self.parents)
-        return all(place.temperature is not None for place in everyone)
+        return all(place.calibrates for place in everyone)
+
+    @property
+    def _errs(self) -> bool:
+        """Whether rows are right or wrong; all places are of one kind."""
+        return self.parents[0].errors is not None
 
     def _heights(self, what: str) -> tuple[np.ndarray, np.ndarray | None]:
         """`what` of every place, row by row [points, rows], and of the mixture at the far end."""

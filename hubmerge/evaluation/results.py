@@ -1,7 +1,8 @@
 """What a measurement says: plain typed numbers, the same in memory and in report.json.
 
-Losses are mean cross-entropies in nats. "Calibrated" means after dividing the logits by one
-temperature per contender, fitted on validation rows. A value that was not measured is None.
+Losses are mean cross-entropies in nats, or what the task has instead. "Calibrated" means after
+dividing the logits by one temperature per contender, fitted on validation rows. A value that was
+not measured is None.
 """
 
 from __future__ import annotations
@@ -15,15 +16,27 @@ class Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Estimate(Result):
+    """A score with its bootstrap interval: two one-sided 95% bounds, None of too few rows."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
 class Score(Result):
     """One contender on the evaluation rows."""
 
     loss: float
     accuracy: float
-    calibration_error: float
-    """Expected calibration error, 15 equal-width bins (arXiv:1706.04599, section 2)."""
+    """The task's main score: the share that is right, or what the task has instead."""
+    calibration_error: float | None
+    """Expected calibration error, 15 equal-width bins (arXiv:1706.04599, section 2); None where
+    nothing can be calibrated."""
     temperature: float | None = None
     calibrated_loss: float | None = None
+    scores: dict[str, Estimate] = {}
+    """Further scores of the task, by what they are called."""
     n: int
 
 
@@ -76,7 +89,7 @@ class Curve(Result):
 
 class Comparison(Result):
     """The merge minus one other contender, paired row by row; one-sided 95% bounds, None of too few
-    rows."""
+    rows. The calibrated loss is the loss itself where nothing can be calibrated."""
 
     other: str
     accuracy_difference: float

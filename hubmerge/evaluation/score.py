@@ -1,8 +1,9 @@
-"""Loss, accuracy and calibration of one contender, from what it says. Losses in nats."""
+"""Loss, scores and calibration of one contender, from what it says."""
 
 from __future__ import annotations
 
-from hubmerge.evaluation.results import Score
+from hubmerge.evaluation.bootstrap import NO_BOUNDS, bounds, is_enough, resampled
+from hubmerge.evaluation.results import Estimate, Score
 from hubmerge.models.outputs import Outputs
 
 
@@ -29,9 +30,22 @@ def score(outputs: Outputs, validation: Outputs | None = None) -> Score:
         calibrated = float(outputs.losses(temperature).mean())
     return Score(
         loss=float(outputs.losses().mean()),
-        accuracy=float(outputs.right.mean()),
+        accuracy=outputs.metric.value(),
         calibration_error=outputs.calibration_error,
         temperature=temperature,
         calibrated_loss=calibrated,
+        scores=_estimates(outputs),
         n=len(outputs),
     )
+
+
+def _estimates(outputs: Outputs) -> dict[str, Estimate]:
+    """Further scores, with intervals where there are rows enough."""
+    names, metrics = list(outputs.others), [*outputs.others.values()]
+    ends = [NO_BOUNDS for _ in names]
+    if metrics and is_enough(len(outputs)):
+        ends = [bounds(each) for each in resampled(metrics, len(outputs)).T]
+    return {
+        name: Estimate(value=metric.value(), low=low, high=high)
+        for name, metric, (low, high) in zip(names, metrics, ends, strict=True)
+    }

@@ -54,7 +54,8 @@ class Fusion:
     it is given; else it finds its own. of_a_run: its models are checkpoints of one training run,
     in order. random: it draws from the seed, whatever its options. sets_statistics: it measures
     its own, so that nothing is repaired after it. tensorwise: it looks at one tensor at a time.
-    elementwise: at one element of one tensor.
+    elementwise: at one element of one tensor. softmax: it reads outputs as a distribution of which
+    one class is right.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Fusion:
     sets_statistics: bool
     tensorwise: bool
     elementwise: bool
+    softmax: bool
     asks: frozenset[str]
     options: dict[str, FusionOption]
 
@@ -87,6 +89,11 @@ class Fusion:
     def learns(self) -> bool:
         """Whether it trains on labelled calibration rows."""
         return "sampler" in self.asks
+
+    @property
+    def one_of_n(self) -> bool:
+        """Whether it is of no use for outputs that are no distribution."""
+        return self.softmax or self.learns
 
     @property
     def needs_data(self) -> bool:
@@ -197,6 +204,7 @@ class Traits(TypedDict, total=False):
     sets_statistics: bool
     tensorwise: bool
     elementwise: bool
+    softmax: bool
 
 
 def fusion(
@@ -228,6 +236,7 @@ def fusion(
                 sets_statistics=traits.get("sets_statistics", False),
                 tensorwise=traits.get("tensorwise", False) or traits.get("elementwise", False),
                 elementwise=traits.get("elementwise", False),
+                softmax=traits.get("softmax", False),
                 asks=frozenset(ASKED & set(inspect.signature(function).parameters)),
                 options=options_of(function),
             )

@@ -55,7 +55,7 @@ class ValidationScorer:
         worth = -loss if np.isfinite(loss) else -np.inf
         if metric == "loss":
             return worth, worth
-        return float(found.right.mean()), worth
+        return found.metric.value(), worth
 
     def loss(self, state: State, weights: Sequence[float]) -> float:
         """Mean cross-entropy of the candidate in nats; infinite where it is no number."""

@@ -36,6 +36,7 @@ from hubmerge.errors import (
     RecipeError,
 )
 from hubmerge.errors.wording import action, quoted
+from hubmerge.hub.pace import watch_pace
 from hubmerge.utils.foreign import system_error
 from hubmerge.utils.progress import is_quiet
 
@@ -110,6 +111,7 @@ def ask(act: Callable[[], R], ref: str, repo_type: RepoType = "model") -> R:
     Only for acts that may be repeated. `ref` is what the user calls the repository.
     Raises: as `translate`.
     """
+    watch_pace()
     for pause in PATIENCE:
         try:
             with translate(ref, repo_type):

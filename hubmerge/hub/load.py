@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from hubmerge.hub.stored_names import model_dtypes, reset_counters, without_coun
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TEMPLATE, TOKENIZER, load_tokenizer
 from hubmerge.models.building import building_at_most
+from hubmerge.models.fingerprint import fingerprint
 from hubmerge.tasks import Task, task_of
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.foreign import refusing
@@ -86,6 +87,13 @@ class LoadedModel:
     """Where its files lie."""
     tokenizer: Any | None
     """Of a model that reads texts; None if it comes without one."""
+    fingerprint: str | None = None
+    """Of the model as it was loaded; None where nothing is to be said of that."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether tensors or configuration are others than those that were loaded."""
+        return self.fingerprint not in (None, fingerprint(self.model))
 
     def __repr__(self) -> str:
         numbers = sum(parameter.numel() for parameter in self.model.parameters())
@@ -206,7 +214,7 @@ def load(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:
     refuse_non_finite(model, source.ref)
     refuse_negative_variances(model, source.ref)
     refuse_misfit(model.eval(), description.processor, source.ref)
-    return _loaded(description, model, folder)
+    return replace(_loaded(description, model, folder), fingerprint=fingerprint(model))
 
 
 def outline(ref: str | Source, trust_remote_code: bool = False) -> LoadedModel:

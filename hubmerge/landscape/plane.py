@@ -30,7 +30,7 @@ def measure_plane(inputs: SurveyInputs, *, grid: int = GRID) -> PlaneSeen:
         for x, y in points:
             said = outputs(model_of(plane.state(x, y)), rows, inputs.workers)
             loss = float(said.losses().mean())
-            right = float(said.right.mean())
+            right = said.metric.value()
             measured.append(
                 PlanePoint(x=x, y=y, loss=loss if isfinite(loss) else None, accuracy=right)
             )

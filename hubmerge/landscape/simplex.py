@@ -20,7 +20,7 @@ from hubmerge.models.outputs import Outputs
 from hubmerge.reporting.numbers import counted, excess, too_few
 from hubmerge.reporting.plots.simplex import barrier_of
 from hubmerge.reporting.schema.survey_results import SimplexMeasured, SimplexPoint, SimplexSeen
-from hubmerge.tasks import require_task
+from hubmerge.tasks import require_measure
 
 
 def measure_simplex(
@@ -85,7 +85,7 @@ def _place(
         kind=kind,
         shares=list(shares),
         loss=float(said.losses().mean()),
-        accuracy=float(said.right.mean()),
+        accuracy=said.metric.value(),
         excess=rise,
         calibrated_excess=calibrated,
     )
@@ -93,5 +93,5 @@ def _place(
 
 def _ensemble(inputs: SurveyInputs, members: Sequence[Outputs]) -> float | None:
     """Accuracy of the members' ensemble; None where too little is kept of their outputs."""
-    combine = require_task(inputs.scratch.config, inputs.recipe.models[0]).combine
-    return float(combine(members, None).right.mean()) if combine else None
+    combine = require_measure([(inputs.scratch.config, inputs.recipe.models[0])]).combine
+    return combine(members, None).metric.value() if combine else None

@@ -5,14 +5,15 @@ Arrays: logits float64 [rows, classes], labels int64 [rows]. Losses in nats.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.special import log_softmax
 
+from hubmerge.models.metrics import Mean, Metric
 from hubmerge.models.temperature import fit_temperature
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ class ClassOutputs:
     logits: np.ndarray
     labels: np.ndarray
 
+    calibrates = True
+    others: ClassVar[Mapping[str, Metric]] = {}
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -79,6 +83,11 @@ class ClassOutputs:
     def right(self) -> np.ndarray:
         """Whether the label has the largest logit, bool [rows]."""
         return correct(self.logits, self.labels)
+
+    @property
+    def metric(self) -> Metric:
+        """Accuracy: the share of what is right."""
+        return Mean(self.right)
 
     @property
     def calibration_error(self) -> float:

@@ -2,11 +2,13 @@
 
 Everything that is scored, compared or drawn asks for no more than `Outputs` has. How an answer
 becomes figures of rows says the task, by its `RowStatistics`: `class_outputs.py` keeps all logits
-over classes, `token_outputs.py` a few figures of each block of tokens.
+over classes, `label_set_outputs.py` those of labels that may be right together,
+`number_outputs.py` numbers, `token_outputs.py` a few figures of each block of tokens.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from hubmerge.models.label_outputs import Answers
+    from hubmerge.models.metrics import Metric
 
 
 class Outputs(Protocol):
@@ -27,8 +30,13 @@ class Outputs(Protocol):
         ...
 
     @property
-    def right(self) -> np.ndarray:
-        """Whether a row was right, or the share of it that was."""
+    def metric(self) -> Metric:
+        """The main score: of classes and tokens the share that is right."""
+        ...
+
+    @property
+    def others(self) -> Mapping[str, Metric]:
+        """Further scores, by what they are called."""
         ...
 
     @property
@@ -37,8 +45,13 @@ class Outputs(Protocol):
         ...
 
     @property
-    def calibration_error(self) -> float:
-        """Expected calibration error; NaN if not finite."""
+    def calibrates(self) -> bool:
+        """Whether a temperature means anything, and confidence can be compared with the score."""
+        ...
+
+    @property
+    def calibration_error(self) -> float | None:
+        """Expected calibration error; NaN if not finite, None where there is none."""
         ...
 
     def __len__(self) -> int: ...
@@ -48,7 +61,7 @@ class Outputs(Protocol):
         ...
 
     def losses(self, temperature: float = 1.0) -> np.ndarray:
-        """Loss of each row in nats, after dividing the logits by `temperature`."""
+        """Loss of each row, after dividing the logits by `temperature`. In nats, of most tasks."""
         ...
 
     def fitted_temperature(self) -> float | None:

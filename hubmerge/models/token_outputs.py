@@ -10,9 +10,10 @@ confidence and accuracy are apart in every bin of confidence.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hubmerge.models.class_outputs import BINS
+from hubmerge.models.metrics import Mean, Metric
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -43,6 +45,9 @@ class TokenOutputs:
 
     figures: np.ndarray
     labels: np.ndarray
+
+    calibrates = True
+    others: ClassVar[Mapping[str, Metric]] = {}
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,6 +75,11 @@ class TokenOutputs:
         return self.weighted[:, len(TEMPERATURES)]
 
     @property
+    def metric(self) -> Metric:
+        """Accuracy: the share of what is right."""
+        return Mean(self.right)
+
+    @property
     def calibration_error(self) -> float:
         """Expected calibration error over all tokens."""
         gaps = self.weighted[:, len(TEMPERATURES) + 1 :]
@@ -95,7 +105,7 @@ class TokenStatistics:
 
     def rows_at_once(self, config: PreTrainedConfig, labels: Tensor) -> int:
         """As many as `LOGITS_AT_ONCE` allows."""
-        return rows_at_once(labels.shape[1], config.vocab_size)
+        return rows_at_once(labels.shape[1], config.get_text_config().vocab_size)
 
     def of_batch(self, answer: Any, labels: Tensor) -> Tensor:
         """See `figures_of`."""

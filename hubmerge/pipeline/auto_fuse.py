@@ -34,8 +34,16 @@ class FusionTrial:
         return loss if math.isfinite(loss) else math.inf
 
 
-def candidates(recipe: Recipe, statistics: InputBatches, validation: InputBatches) -> list[Fusion]:
+def candidates(
+    recipe: Recipe,
+    statistics: InputBatches,
+    validation: InputBatches,
+    *,
+    one_of_n: bool = True,
+) -> list[Fusion]:
     """What to try: everything that neither a missing base, missing rows nor given weights forbid.
+
+    one_of_n: whether outputs are a distribution of which one class is right.
 
     Fusions of one run's checkpoints are left out where the models are no such thing, and always
     those that draw at random: which of several draws is best says little about the fusion.
@@ -48,6 +56,7 @@ def candidates(recipe: Recipe, statistics: InputBatches, validation: InputBatche
             and not fusion.random
             and not (fusion.needs_base and recipe.base is None)
             and (fusion.weighs or not weighed)
+            and (one_of_n or not fusion.one_of_n)
             and has_rows_for(fusion, statistics, validation)
         )
 
@@ -60,6 +69,8 @@ def best_fusion(
     run: Callable[[Fused, str], Outputs],
     statistics: InputBatches,
     validation: Batches | None,
+    *,
+    one_of_n: bool = True,
 ) -> tuple[Fusion, Fused, tuple[FusionTrial, ...]]:
     """The fusion whose merge has the least calibrated loss, what it made, and all trials.
 
@@ -72,7 +83,7 @@ def best_fusion(
         return plain, make(plain), ()
     tried: list[FusionTrial] = []
     best: Fused | None = None
-    for fusion in track_each(candidates(recipe, statistics, validation)):
+    for fusion in track_each(candidates(recipe, statistics, validation, one_of_n=one_of_n)):
         made = make(fusion)
         given = run(made, f"trying {fusion.name}")
         trial = FusionTrial(fusion, score(given, given))

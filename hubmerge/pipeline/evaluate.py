@@ -24,7 +24,7 @@ from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import MergePath
-from hubmerge.tasks import require_task
+from hubmerge.tasks import require_measure
 from hubmerge.utils.parent_names import display_name, roles
 from hubmerge.utils.workers import Workers
 
@@ -121,7 +121,7 @@ class _Contenders:
     def __init__(self, inputs: MergeInputs, splits: DataSplits, workers: Workers) -> None:
         self.splits, self.workers, self.heads = splits, workers, inputs.heads
         first = inputs.models[0]
-        self.task = require_task(first.config, first.source.ref)
+        self.measured = require_measure([(first.config, first.source.ref)])
         aligned = [inputs.parents.model(number) for number in range(len(inputs.models))]
         untouched = [model.model for model in inputs.models]
         self.parents: list[PreTrainedModel] = aligned if self.heads is None else untouched
@@ -138,7 +138,7 @@ class _Contenders:
         own = [*found.values()]
         found["naive"] = self._run("naive average", naive)
         found["merge"] = self._run("merge", merge)
-        if self.task.ensemble:
+        if self.measured.ensemble:
             found["ensemble"] = self._ensemble(own)
         return found
 
@@ -154,7 +154,7 @@ class _Contenders:
 
     def _ensemble(self, own: Sequence[ContenderOutputs]) -> ContenderOutputs:
         """The parents' mean prediction: from their outputs, where enough is kept of them."""
-        combine = self.task.combine
+        combine = self.measured.combine
         if combine is None:
             return self._run("ensemble", ParentEnsemble(self.parents))
         known = None if self.heads is None else known_labels(self.heads)

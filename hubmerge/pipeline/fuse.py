@@ -21,6 +21,7 @@ from hubmerge.pipeline.merge_path import LINEAR
 from hubmerge.pipeline.stream import fused_later
 from hubmerge.recipe import AUTO
 from hubmerge.symmetry.permutation import State
+from hubmerge.tasks import measure_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,15 @@ def fuse(run: Run, inputs: MergeInputs, alignment: Alignment) -> FusedModel:
         rows = split_validation(validation)[1]
         return outputs(path.holding(fused.state), rows, run.workers, what)
 
-    fusion, fused, trials = best_fusion(recipe, make, measure, inputs.statistics, validation)
+    measured = measure_of(inputs.models[0].config)
+    fusion, fused, trials = best_fusion(
+        recipe,
+        make,
+        measure,
+        inputs.statistics,
+        validation,
+        one_of_n=measured is None or measured.one_of_n,
+    )
     return FusedModel(
         fusion=fusion, fused=fused, weights=weights, lam=lam, lam_chosen=chosen, trials=trials
     )

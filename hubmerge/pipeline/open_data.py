@@ -15,8 +15,9 @@ from hubmerge.hub.load import LoadedModel
 from hubmerge.matching import learners
 from hubmerge.models.joint_head import JointHead
 from hubmerge.pipeline.context import Run
+from hubmerge.planning.misread import refuse_misread
 from hubmerge.recipe import Recipe
-from hubmerge.tasks import require_one_of_n, require_task
+from hubmerge.tasks import require_measure, require_task
 
 
 def open_data_splits(
@@ -29,15 +30,14 @@ def open_data_splits(
     """The run's data, divided for these models (with these heads); None without any.
 
     Called by all processes alike; the main one fetches and fills the caches first.
-    Raises: as `open_splits`; RecipeError, if rows need labels and those of a model do not exclude
-    each other.
+    Raises: as `open_splits`; RecipeError, if the models' outputs mean different things, or a method
+    cannot learn from them.
     """
     source, workers, a = run.sources.dataset, run.workers, models[0]
     if source is None:
         return None
-    # Learners compare outputs by a softmax, labels or not.
-    if labelled or run.recipe.match in learners():
-        require_one_of_n((model.config, model.source.ref) for model in models)
+    measure = require_measure([(model.config, model.source.ref) for model in models])
+    refuse_misread(run.recipe, run.methods.fusion, measure)
     folder = str(workers.on_main(lambda: fetch(source)))
     workers.on_main(lambda: open_splits(folder, run.recipe, a, heads, labelled=labelled).rows)
     return open_splits(folder, run.recipe, a, heads, labelled=labelled)
@@ -65,6 +65,7 @@ def open_splits(
     wanted = recipe.dataset
     assert wanted is not None
     task = require_task(a.config, a.source.ref)
+    measure = require_measure([(a.config, a.source.ref)])
     data = open_data(
         folder,
         ref=wanted.id,
@@ -77,7 +78,7 @@ def open_splits(
         text_column=wanted.text_column,
         pair_column=wanted.pair_column,
         inputs=task.inputs,
-        labels=task.labelled,
+        answers=measure.answers,
         labelled=labelled,
         within=_links_within(Path(folder)),
     )
@@ -85,6 +86,8 @@ def open_splits(
         data,
         ReadFor(
             model=a.model,
+            statistics=measure.statistics(a.config),
+            answers=measure.answers,
             processor=a.processor,
             tokenizer=a.tokenizer,
             labels=a.id2label,

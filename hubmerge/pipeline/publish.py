@@ -46,7 +46,7 @@ def publish(run: Run, plan: Plan) -> Published | None:
         create_pr=destination.create_pr,
         revision=destination.revision,
         exist_ok=destination.exist_ok,
-        message=title_of(identity(read_recipe(run.out))),
+        message=title_of(identity(read_recipe(run.out, trust_remote_code=True))),
         target=plan.target,
     )
 
@@ -104,7 +104,7 @@ def publish_folder(folder: Path, destination: Destination) -> Published:
         private=hidden,
     )
     (folder / CARD).write_text(render_card(report, repo), encoding="utf-8")
-    recipe = read_recipe(folder)
+    recipe = read_recipe(folder, trust_remote_code=True)
     beside = Path(recipe.alignment).name if recipe.alignment else None
     text = recipe.model_copy(update={"alignment": beside}).to_yaml()
     _rewrite(folder / RECIPE_FILE, text)
@@ -115,7 +115,7 @@ def publish_folder(folder: Path, destination: Destination) -> Published:
         create_pr=destination.create_pr,
         revision=destination.revision,
         exist_ok=destination.exist_ok,
-        message=title_of(identity(read_recipe(folder))),
+        message=title_of(identity(read_recipe(folder, trust_remote_code=True))),
         target=target,
     )
 

@@ -73,13 +73,14 @@ def build_report(
     if results.inputs.heads is not None:
         heads = _heads(results.inputs.heads, evaluation.label_coverage if evaluation else ())
     merge, task = results.merge.model, results.merge.task
+    measure = task.measure(merge.config) if task else None
     verdict = judge(
         contenders,
         comparisons,
         unit=results.unit,
         finite=evaluation.finite if evaluation else True,
-        words=task.words if task else DEFAULT_WORDS,
-        tolerances=task.tolerances if task else DEFAULT_TOLERANCES,
+        words=measure.words if measure else DEFAULT_WORDS,
+        tolerances=measure.tolerances if measure else DEFAULT_TOLERANCES,
         unmeasured=why_unmeasured(task, type(merge).__name__),
         remark=partial(heads.labels, heads.known_by) if heads else "",
     )
@@ -171,6 +172,7 @@ def _merged(results: RunResults) -> schema.MergedRecord:
         model_type=model.config.model_type,
         architecture=type(model).__name__,
         task=names.task,
+        measure=names.measure,
         auto_class=names.auto_class,
         auto_processor=auto_processor(results.merge),
         pipeline_tag=names.pipeline_tag,

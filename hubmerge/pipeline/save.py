@@ -50,16 +50,21 @@ def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> Load
 
 def write_streamed(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> None:
     """Fuses the parents on disk into a checkpoint in `folder`. Raises: as `write_tensors`."""
-    a = inputs.models[0]
     write_tensors(run, inputs.models, inputs.alignment.base, fused.weights, folder)
+    write_settings(folder, inputs.models)
+
+
+def write_settings(folder: Path, models: Sequence[LoadedModel]) -> None:
+    """Writes everything that is loaded beside weights; the models may have no values."""
+    a = models[0]
     with calm():
         config = copy.deepcopy(a.config)
         config.architectures = [type(a.model).__name__]
-        config.dtype = merged_dtype(inputs.models)
+        config.dtype = merged_dtype(models)
         config.save_pretrained(folder)
         if a.model.can_generate():
             a.model.generation_config.save_pretrained(folder)
-    _finish_folder(folder, inputs.models)
+    _finish_folder(folder, models)
 
 
 def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> None:

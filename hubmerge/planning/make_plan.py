@@ -43,6 +43,7 @@ from hubmerge.hub.target import check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
 from hubmerge.models.joint_head import JointHead, with_labels
 from hubmerge.planning.measurements import NO_DATA, measurements
+from hubmerge.planning.misread import refuse_misread
 from hubmerge.planning.plan import ArchitecturePlan, DataPlan, ModelPlan, Plan
 from hubmerge.planning.planned import PlannedRun
 from hubmerge.planning.resources import Kind, measure_needs, memory_needed
@@ -54,8 +55,7 @@ from hubmerge.specs.spec import Spec
 from hubmerge.tasks import (
     DEFAULT_WORDS,
     has_classes,
-    require_one_of_n,
-    require_task,
+    require_measure,
     task_of,
     why_unmeasured,
 )
@@ -108,9 +108,10 @@ def make_plan(run: PlannedRun) -> Plan:
         private=hidden,
     )
     task = task_of(config)
+    measure = None if task is None else task.measure(config)
     if sources.dataset is not None:
-        require_task(config, descriptions[0].source.ref)
-        require_one_of_n((each.config, each.source.ref) for each in descriptions)
+        measure = require_measure([(each.config, each.source.ref) for each in descriptions])
+        refuse_misread(recipe, run.methods.fusion, measure)
     data = _checked_data(recipe, sources.dataset)
     with made_of(descriptions[0]):
         model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
@@ -138,7 +139,7 @@ def make_plan(run: PlannedRun) -> Plan:
             recipe.samples,
             recipe.calibration_samples,
             models=len(sources.models),
-            words=task.words if task else DEFAULT_WORDS,
+            words=measure.words if measure else DEFAULT_WORDS,
             without=why_unmeasured(task, both.architecture, NO_DATA),
             instead=instead,
         ),

@@ -8,7 +8,14 @@ from typing import Any
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.errors.wording import quoted
-from hubmerge.recipe.places import came_with_a_merge, with_folders, without_places
+from hubmerge.recipe.places import (
+    ALIGNMENT,
+    Confirm,
+    came_with_a_merge,
+    own_places,
+    with_folders,
+    without_places,
+)
 from hubmerge.recipe.recipe import Recipe
 from hubmerge.recipe.words import DEEPEST, RECIPE_BYTES, RECIPE_FILE
 from hubmerge.utils.checked_calls import checked
@@ -18,15 +25,24 @@ from hubmerge.utils.untrusted_yaml import UnreadableYamlError, read_yaml
 
 
 @checked
-def read_recipe(path: str | Path, folders: Mapping[str, Any] | None = None) -> Recipe:
+def read_recipe(
+    path: str | Path,
+    folders: Mapping[str, Any] | None = None,
+    *,
+    trust_remote_code: bool = False,
+    confirm: Confirm | None = None,
+) -> Recipe:
     """The recipe in a file (or in a folder that holds `hubmerge.yaml`).
 
-    A path to an alignment is relative to the file. Paths in a recipe of your own are opened when
-    it is carried out; one that came with a merge names repositories at their commits and folders by
-    their content, and nothing else in it is opened.
+    Paths are relative to the file. Those that lead to something below its folder are opened when
+    the recipe is carried out; others only where they are in `folders`, or confirmed. A recipe that
+    came with a merge names repositories at their commits and folders by their content, and nothing
+    else in it is opened.
 
     Parameters:
         folders: where folders lie that the recipe names: name, or role such as "model_b", -> path.
+        trust_remote_code: keep it on, where the recipe says so; otherwise it is off.
+        confirm: asked for paths that lead elsewhere, role -> path; without it they are refused.
 
     Raises: NotFoundError, RecipeError.
     """
@@ -43,10 +59,13 @@ def read_recipe(path: str | Path, folders: Mapping[str, Any] | None = None) -> R
     except OSError as error:
         raise system_error(error) or error from error
     recipe = recipe_from(text, str(file))
-    if came_with_a_merge(recipe, file):
-        recipe = without_places(recipe, str(file))
-    recipe = with_folders(recipe, {name: str(place) for name, place in (folders or {}).items()})
-    if recipe.alignment:
+    trusted = recipe.trust_remote_code and trust_remote_code
+    recipe = recipe.model_copy(update={"trust_remote_code": trusted})
+    given = {name: str(place) for name, place in (folders or {}).items()}
+    if not came_with_a_merge(recipe, file):
+        return own_places(recipe, file, given, confirm)
+    recipe = with_folders(without_places(recipe, str(file)), given)
+    if recipe.alignment and ALIGNMENT not in given:
         beside = str(file.parent / recipe.alignment)
         recipe = recipe.model_copy(update={"alignment": beside})
     return recipe

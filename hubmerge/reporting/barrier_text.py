@@ -53,17 +53,17 @@ def barrier_sentence(report: Report) -> str:
     best = matched or naive
     if best is None:
         return "The loss barrier was not measured."
-    nats = words_of(report).nats
-    said = _heights(best, nats)
+    words = words_of(report)
+    nats = words.nats
+    said = _heights(best, nats, calibrated=words.calibrates)
     without = ""
     if matched is not None and naive is not None and naive != matched:
         without = f"; without matching {_heights(naive, nats, calibrated=False)}"
     claim = CLAIMS[settle(best.calibrated_barrier, tolerances_of(report))]
     unit = report.data.unit if report.data else "rows"
     few = too_few(best.barrier, best.n, unit)
-    return (
-        f"{claim} on the straight path {between(report)}: {said}{without}.{few}{_unsettled(best)}"
-    )
+    unsettled = _unsettled(best, calibrated=words.calibrates)
+    return f"{claim} on the straight path {between(report)}: {said}{without}.{few}{unsettled}"
 
 
 def _heights(curve: Curve, nats: str, *, calibrated: bool = True) -> str:
@@ -101,11 +101,11 @@ def training_sentence(report: Report) -> str | None:
     )
 
 
-def _unsettled(curve: Curve) -> str:
+def _unsettled(curve: Curve, *, calibrated: bool) -> str:
     """What is said where the points were used up before a maximum was settled."""
     bars = {
         "loss": curve.barrier,
-        "calibrated loss": curve.calibrated_barrier,
+        "calibrated loss": curve.calibrated_barrier if calibrated else None,
         "error rate": curve.error_barrier,
     }
     open_ = [what for what, bar in bars.items() if bar is not None and bar.settled is False]

@@ -49,10 +49,11 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             metadata=Markup(card_data(report, repo_id).to_yaml()),
             location=location,
             plot=PLOT if can_plot(report) else None,
-            rows=figures.rows(report),
+            table=figures.contender_table(report),
             known=_known(report),
             barrier_sentence=heights.barrier_sentence(report),
             heights=heights.heights(report),
+            errs=any(each.curve.error_barrier for each in heights.heights(report)),
             training_sentence=heights.training_sentence(report),
             tolerance=tolerances.loss,
             row_sets=_row_sets(report.data) if report.data else [],
@@ -105,8 +106,9 @@ def _eval_results(report: Report) -> list[EvalResult]:
     shown = [(words.loss, words.loss.capitalize(), words.shown(merge.loss))]
     measured = (
         *(shown if words.exponential else ()),
-        ("accuracy", words.accuracy.capitalize(), merge.accuracy),
-        ("loss", f"Cross-entropy ({words.nats})", merge.loss),
+        (words.metric, words.accuracy[0].upper() + words.accuracy[1:], merge.accuracy),
+        *((name, name, score.value) for name, score in (merge.scores or {}).items()),
+        ("loss", f"{words.kind.capitalize()} ({words.nats})", merge.loss),
         (
             "loss_barrier",
             f"Loss barrier between the parents ({words.nats})",

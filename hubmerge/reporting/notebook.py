@@ -9,9 +9,7 @@ from markupsafe import Markup
 from hubmerge.reporting import barrier_text as heights
 from hubmerge.reporting import numbers as figures
 from hubmerge.reporting.escape import one_line
-from hubmerge.reporting.numbers import figure
 from hubmerge.reporting.schema.report import Report
-from hubmerge.reporting.words import words_of
 
 
 def report_html(report: Report) -> str:
@@ -24,17 +22,11 @@ def report_html(report: Report) -> str:
 
 
 def _table(report: Report) -> Markup:
-    words = words_of(report)
-    head = ("", words.accuracy, words.loss, "calibrated", "calib. error")
+    table = figures.contender_table(report, short=True)
+    head = ["", *table.headings]
     lines = [
-        (
-            f"{row.name}, {one_line(row.model)}" if row.model else row.name,
-            figure(row.accuracy),
-            figure(row.loss),
-            figure(row.calibrated_loss),
-            figure(row.calibration_error),
-        )
-        for row in figures.rows(report)
+        [f"{row.name}, {one_line(row.model)}" if row.model else row.name, *cells]
+        for row, cells in zip(table.rows, table.cells, strict=True)
     ]
     body = Markup("").join(_line("td", line) for line in lines)
     return Markup("<table>{}{}</table>").format(_line("th", head), body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hubmerge.evaluation.bootstrap import LEAST_ROWS
-from hubmerge.evaluation.results import Barrier
+from hubmerge.evaluation.results import Barrier, Estimate
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_of
 from hubmerge.utils.durations import duration as duration
@@ -29,6 +29,26 @@ class Row(NamedTuple):
     loss: float | None
     calibrated_loss: float | None
     calibration_error: float | None
+    scores: tuple[Estimate | None, ...] = ()
+    """Further scores, in the order of `Table.headings`."""
+
+    def cells(self, *, calibrates: bool) -> list[str]:
+        """Its figures as they are written. calibrates: whether losses are calibrated at all."""
+        calibrated = (figure(self.calibrated_loss), figure(self.calibration_error))
+        return [
+            figure(self.accuracy),
+            *map(estimate, self.scores),
+            figure(self.loss),
+            *(calibrated if calibrates else ()),
+        ]
+
+
+class Table(NamedTuple):
+    """All contenders in the order they are shown, under what their figures are called."""
+
+    headings: list[str]
+    rows: list[Row]
+    cells: list[list[str]]
 
 
 def figure(value: float | None, digits: int = 3) -> str:
@@ -37,6 +57,13 @@ def figure(value: float | None, digits: int = 3) -> str:
         return MISSING
     text = f"{value:.{digits}f}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def estimate(score: Estimate | None) -> str:
+    """0.912 with bounds: "0.912 (0.901 to 0.923)"; without, "0.912"."""
+    if score is None or score.low is None:
+        return figure(None if score is None else score.value)
+    return f"{figure(score.value)} ({figure(score.low)} to {figure(score.high)})"
 
 
 def signed(value: float | None, digits: int = 3) -> str:
@@ -91,6 +118,26 @@ def counted(number: int, what: str) -> str:
     return f"{count(number)} {what.removesuffix('s') if number == 1 else what}"
 
 
+def contender_table(report: Report, *, short: bool = False) -> Table:
+    """Figures of all contenders, in the words of their task. short: headings for a terminal."""
+    words, shown = words_of(report), rows(report)
+    calibrated = [f"calibrated {words.loss}", "calibration error"]
+    if short:
+        calibrated = ["calibrated", "calib. error"]
+    headings = [
+        words.accuracy,
+        *further(report),
+        words.loss,
+        *(calibrated if words.calibrates else ()),
+    ]
+    return Table(headings, shown, [row.cells(calibrates=words.calibrates) for row in shown])
+
+
+def further(report: Report) -> list[str]:
+    """What further scores are called."""
+    return list(report.contenders.merge.scores or {})
+
+
 def rows(report: Report) -> list[Row]:
     """All contenders in the order they are shown."""
     shown_as = words_of(report).shown
@@ -115,6 +162,7 @@ def rows(report: Report) -> list[Row]:
             shown_as(figures.loss),
             shown_as(figures.calibrated_loss),
             figures.calibration_error,
+            tuple((figures.scores or {}).get(name) for name in further(report)),
         )
         for key, name, model in shown
         for figures in [getattr(report.contenders, key)]

@@ -38,6 +38,7 @@ def environment() -> Environment:
         "shell_word": escape.shell_word,
         "signed": figures.signed,
         "together": _together,
+        "zip": zip,
         "display_name": display_name,
     }
     found = Environment(

@@ -59,18 +59,10 @@ def _training(report: Report) -> str:
 
 
 def _table(report: Report) -> str:
-    words = words_of(report)
-    headings = ("", words.accuracy, words.loss, "calibrated", "calib. error")
-    lines = [headings] + [
-        (
-            f"{row.name}, {one_line(row.model)}" if row.model else row.name,
-            figure(row.accuracy),
-            figure(row.loss),
-            figure(row.calibrated_loss),
-            figure(row.calibration_error),
-        )
-        for row in figures.rows(report)
-    ]
+    table = figures.contender_table(report, short=True)
+    lines = [["", *table.headings]]
+    for row, cells in zip(table.rows, table.cells, strict=True):
+        lines.append([f"{row.name}, {one_line(row.model)}" if row.model else row.name, *cells])
     return right_of_first(lines)
 
 
@@ -112,7 +104,7 @@ def _chosen(method: MethodRecord, words: Words) -> list[str]:
         chosen = "  chosen" if trial.chosen else ""
         lines.append(
             f"  tried {trial.fuse} ({trial.needs}): {words.accuracy} {figure(trial.accuracy)}, "
-            f"calibrated {words.loss} {figure(words.shown(trial.loss))}{chosen}"
+            f"{words.tried} {figure(words.shown(trial.loss))}{chosen}"
         )
     if method.ingredients:
         shares = ", ".join(map(share, method.ingredients))

@@ -15,11 +15,12 @@ worse                      against some parent the accuracy is surely lower (upp
                            0) or the calibrated loss surely higher (lower bound above 0)
 cannot tell                otherwise, and always on fewer than 30 rows, which have no bounds
 
-Limits are those of most tasks; a task may have others (`Tolerances`). Without temperatures (no
-validation rows) the calibrated loss is unknown, so only "do not use", "worse" and "cannot tell"
-remain; without data only "cannot tell". A merge that improves, all else equal, never gets a lower
-verdict. "Each parent" makes the good verdicts strict (at most 5% are wrong); "some parent" asks up
-to two questions per parent at 5% each, so "worse" errs towards warning.
+Limits are those of most tasks; a task may have others (`Tolerances`), another main score in the
+place of accuracy, and where its outputs cannot be calibrated, the loss itself is judged. Without
+temperatures (no validation rows) the calibrated loss is unknown, so only "do not use", "worse" and
+"cannot tell" remain; without data only "cannot tell". A merge that improves, all else equal, never
+gets a lower verdict. "Each parent" makes the good verdicts strict (at most 5% are wrong); "some
+parent" asks up to two questions per parent at 5% each, so "worse" errs towards warning.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ PREAMBLE = (
 
 def rule(tolerances: Tolerances, words: Words, parents: int = 2) -> list[tuple[str, str]]:
     """The rule as the card has it: (verdict, condition) in order."""
-    right, all_of_them = words.accuracy, everyone(parents)
+    right, loss, all_of_them = words.accuracy, words.judged, everyone(parents)
     return [
         (
             "do not use",
@@ -58,16 +59,16 @@ def rule(tolerances: Tolerances, words: Words, parents: int = 2) -> list[tuple[s
         ),
         (
             f"better than {all_of_them}",
-            f"against each parent, {right} is certainly higher and calibrated loss lower",
+            f"against each parent, {right} is certainly higher and {loss} lower",
         ),
         (
             "as good",
             f"against each parent, {right} is certainly less than {tolerances.accuracy} lower and "
-            f"calibrated loss less than {tolerances.loss} nats higher",
+            f"{loss} less than {tolerances.loss} {words.nats} higher",
         ),
         (
             "worse",
-            f"against a parent, {right} is certainly lower or calibrated loss higher",
+            f"against a parent, {right} is certainly lower or {loss} higher",
         ),
         (
             "cannot tell",
@@ -175,7 +176,7 @@ def _better_in(parents: Sequence[Comparison], words: Words) -> str:
         parent.calibrated_loss_high is not None and parent.calibrated_loss_high < 0
         for parent in parents
     ):
-        return f"calibrated {words.loss}"
+        return words.tried
     return ""
 
 
@@ -196,7 +197,7 @@ def _worse_by(parents: Sequence[Comparison], words: Words) -> str:
         return f"Worse than {_named(less_accurate, len(parents))} by {by}{what}"
     more_loss = [parent for parent in parents if _surely_more_loss(parent)]
     by = figure(max(parent.calibrated_loss_difference or 0.0 for parent in more_loss))
-    return f"Worse than {_named(more_loss, len(parents))} by {by} {words.nats} of calibrated loss"
+    return f"Worse than {_named(more_loss, len(parents))} by {by} {words.nats} of {words.judged}"
 
 
 def _named(parents: Sequence[Comparison], count: int) -> str:

@@ -7,6 +7,7 @@ from hubmerge.tasks import (
     DEFAULT_TOLERANCES,
     DEFAULT_WORDS,
     Example,
+    Measure,
     Task,
     Tolerances,
     Words,
@@ -20,16 +21,21 @@ def task_in(report: Report) -> Task | None:
     return None if report.merged.task is None else find_task(report.merged.task)
 
 
+def _measure_in(report: Report) -> Measure | None:
+    task = task_in(report)
+    return None if task is None else task.find_measure(report.merged.measure)
+
+
 def words_of(report: Report) -> Words:
     """The words for the report's figures."""
-    task = task_in(report)
-    return DEFAULT_WORDS if task is None else task.words
+    measure = _measure_in(report)
+    return DEFAULT_WORDS if measure is None else measure.words
 
 
 def tolerances_of(report: Report) -> Tolerances:
     """What the verdict lets pass."""
-    task = task_in(report)
-    return DEFAULT_TOLERANCES if task is None else task.tolerances
+    measure = _measure_in(report)
+    return DEFAULT_TOLERANCES if measure is None else measure.tolerances
 
 
 def example_of(report: Report) -> Example:

@@ -13,9 +13,9 @@ from typing import Any
 from hubmerge.errors import FamilyError, SpecError
 from hubmerge.specs.conditions import asked_of_models, holds_in_layer
 from hubmerge.specs.config_fields import field_of
-from hubmerge.specs.derived import family_of
+from hubmerge.specs.derived import family_of, given_for
 from hubmerge.specs.draft import Draft, nearest
-from hubmerge.specs.family import Block, Family, Scope, holds, load_families
+from hubmerge.specs.family import Block, Family, Scope, holds, load_families, read_family
 from hubmerge.specs.sizes import Shapes
 from hubmerge.specs.spec import Spec
 
@@ -30,7 +30,13 @@ def bind_config(config: Any, shapes: Shapes) -> Spec:
 
 
 def _family_for(config: Any) -> Family:
-    """The reviewed family that fits, else what was derived for that very configuration."""
+    """The reviewed family that fits, else what was derived for that very configuration.
+
+    A spec that was handed over goes before both.
+    """
+    given = given_for(config)
+    if given is not None and given.path is not None:
+        return read_family(given.path)
     try:
         return load_families().for_config(config)
     except FamilyError:

@@ -1,6 +1,12 @@
 """What kinds of models there are, and all that is done differently for each: one file, one task."""
 
-from hubmerge.tasks._problem import ONE_OF_N, require_one_of_n, why_not_one_of_n
+from hubmerge.tasks._problem import (
+    ONE_OF_N,
+    measure_of,
+    require_measure,
+    require_one_of_n,
+    why_not_one_of_n,
+)
 from hubmerge.tasks._registry import (
     NO_DATA,
     companion_files,
@@ -19,6 +25,7 @@ from hubmerge.tasks._task import (
     DEFAULT_TOLERANCES,
     DEFAULT_WORDS,
     Example,
+    Measure,
     Task,
     Tolerances,
     Words,
@@ -30,6 +37,7 @@ __all__ = [
     "NO_DATA",
     "ONE_OF_N",
     "Example",
+    "Measure",
     "Task",
     "Tolerances",
     "Words",
@@ -37,8 +45,10 @@ __all__ = [
     "find_task",
     "has_classes",
     "hub_names",
+    "measure_of",
     "probe_for",
     "register",
+    "require_measure",
     "require_one_of_n",
     "require_task",
     "task_of",

@@ -1,17 +1,14 @@
-"""Whether a classifier's outputs exclude each other, as a softmax and its losses take them to.
-
-transformers chooses a loss by `problem_type`; where that says nothing, one output alone is a number
-and several are classes of which one is right.
-"""
+"""What the outputs of several models mean, and whether that is one thing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import leave_out, option
-from hubmerge.tasks._registry import has_classes
+from hubmerge.tasks._registry import has_classes, require_task, task_of
+from hubmerge.tasks._task import Measure
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -25,13 +22,24 @@ MEANINGS = {
 }
 
 
+def measure_of(config: PreTrainedConfig) -> Measure | None:
+    """What is measured of a model; None where nothing measures it."""
+    task = task_of(config)
+    return None if task is None else task.measure(config)
+
+
 def why_not_one_of_n(config: PreTrainedConfig) -> str | None:
     """What the outputs of a classifier are, where they are not classes of which one is right.
 
     None where they are, and for models without classes.
     """
-    if not has_classes(config):
+    task = task_of(config)
+    if task is None and not has_classes(config):
         return None
+    if task is not None and not task.label_axes:
+        return None
+    if task is not None and task.label_axes.get("logits") != 1:
+        return "it has labels for parts of a row, not one for the whole"
     kind = config.problem_type
     if kind not in ONE_OF_N:
         return MEANINGS.get(str(kind), "its outputs are read in another way")
@@ -40,19 +48,58 @@ def why_not_one_of_n(config: PreTrainedConfig) -> str | None:
     return None
 
 
-def require_one_of_n(models: Iterable[tuple[PreTrainedConfig, str]]) -> None:
-    """models: configuration and name of each.
+def require_measure(models: Sequence[tuple[PreTrainedConfig, str]]) -> Measure:
+    """What is measured of all models. models: configuration and name of each.
 
-    Raises: RecipeError, if what is measured would mean nothing for one of them.
+    Raises: RecipeError, if no task accepts one, if its outputs mean nothing that can be measured,
+    or if those of two mean different things.
     """
+    found: list[Measure] = []
     for config, ref in models:
-        if (why := why_not_one_of_n(config)) is not None:
+        measure = require_task(config, ref).measure(config)
+        if measure is None:
+            raise _unmeasured(config, ref)
+        found.append(measure)
+    for (config, ref), measure in zip(models, found, strict=True):
+        if measure is not found[0]:
             raise RecipeError(
-                f"{ref} cannot be measured: {why}",
-                found=f'"problem_type": "{config.problem_type}" in its config.json'
-                if config.problem_type
-                else f"a {(config.architectures or [''])[0]} with one output",
-                hint="accuracy and loss are measured where one class of several is right; merge "
-                f"without measuring: {leave_out('dataset')}, {option('match', 'weights', 'none')}",
+                f"{models[0][1]} and {ref} cannot be measured together: their outputs mean "
+                "different things",
+                found=f"{found[0].name} in {models[0][1]} ({_said(models[0][0])})\n"
+                f"{measure.name} in {ref} ({_said(config)})",
+                hint=f"merge without measuring: {leave_out('dataset')}, "
+                + option("match", "weights", "none"),
                 field="dataset",
             )
+    return found[0]
+
+
+def require_one_of_n(measure: Measure, what: str, field: str) -> None:
+    """Raises: RecipeError, if `what` is of no use for outputs that are no distribution.
+
+    what: a method, as an option. field: the field that names it.
+    """
+    if not measure.one_of_n:
+        raise RecipeError(
+            f"{what} reads outputs as a distribution of which one class is right",
+            found=f"models whose outputs are {measure.name}",
+            hint="choose a method that only compares losses, or looks at activations or weights",
+            field=field,
+        )
+
+
+def _unmeasured(config: PreTrainedConfig, ref: str) -> RecipeError:
+    why = why_not_one_of_n(config) or "its outputs are read in another way"
+    return RecipeError(
+        f"{ref} cannot be measured: {why}",
+        found=_said(config),
+        hint=f"merge without measuring: {leave_out('dataset')}, "
+        + option("match", "weights", "none"),
+        field="dataset",
+    )
+
+
+def _said(config: PreTrainedConfig) -> str:
+    kind, outputs = config.problem_type, config.num_labels
+    said = "no problem_type" if kind is None else f'"problem_type": "{kind}"'
+    return f"{said} in its config.json, {outputs} output{'' if outputs == 1 else 's'}"

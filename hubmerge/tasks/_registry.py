@@ -82,9 +82,11 @@ def require_task(config: PreTrainedConfig, ref: str) -> Task:
 
 @dataclass(frozen=True)
 class HubNames:
-    """What a card calls a model; None where there is no such name."""
+    """What a card calls a model; None where there is no such name. measure: what its outputs mean,
+    where its task knows several things."""
 
     task: str | None
+    measure: str | None
     auto_class: str | None
     pipeline_tag: str | None
 
@@ -93,8 +95,10 @@ def hub_names(config: PreTrainedConfig) -> HubNames:
     """What the model is called: by its task, else by what transformers says of its architecture."""
     task = task_of(config)
     if task is not None:
-        return HubNames(task.name, task.auto_class, task.pipeline_tag)
-    return HubNames(None, auto_class_of(config), pipeline_tag_of(config))
+        measure = task.measure(config) if len(task.measures) > 1 else None
+        name = None if measure is None else measure.name
+        return HubNames(task.name, name, task.auto_class, task.pipeline_tag)
+    return HubNames(None, None, auto_class_of(config), pipeline_tag_of(config))
 
 
 def why_unmeasured(task: Task | None, architecture: str, no_data: str = NO_DATA) -> str:
@@ -110,7 +114,7 @@ def has_classes(config: PreTrainedConfig) -> bool:
     """
     task = task_of(config)
     if task is not None:
-        return task.has_classes
+        return task.has_classes(config)
     return architecture(config).endswith("Classification")
 
 

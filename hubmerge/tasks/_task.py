@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel
 
+    from hubmerge.data.column_types import ColumnKind
     from hubmerge.data.dataset import DataSet
     from hubmerge.data.reading import ReadFor, Reading
     from hubmerge.models.outputs import Outputs, RowStatistics
@@ -33,25 +34,46 @@ class Words:
     """What figures of a task are called, and how a loss is shown.
 
     Parameters:
-        accuracy: the share that is right.
+        accuracy: the main score, such as the share that is right.
+        metric: the Hub's word for it.
         loss: what a loss is shown as; the exponential of it if `exponential`.
         nats: what a loss is in.
-        scale: how the losses in a table are to be read.
+        kind: which loss it is.
+        scale: how the figures in a table are to be read.
         measured: the figures of a contender, as a plan lists them.
+        calibrates: whether a temperature means anything; else a loss is judged as it is.
     """
 
     accuracy: str = "accuracy"
+    metric: str = "accuracy"
     loss: str = "loss"
     nats: str = "nats"
+    kind: str = "cross-entropy"
     scale: str = "losses in nats"
     measured: str = "loss, accuracy and calibration error"
     exponential: bool = False
+    calibrates: bool = True
 
     def shown(self, loss: float | None) -> float | None:
         """What stands in a table for a mean loss in nats; None if that is no number."""
         if loss is None or not self.exponential:
             return loss
         return math.exp(loss) if loss < math.log(1e300) else None
+
+    @property
+    def judged(self) -> str:
+        """The loss that a verdict judges."""
+        return "calibrated loss" if self.calibrates else self.loss
+
+    @property
+    def chosen_by(self) -> str:
+        """The loss by which one of several is chosen, with what is done to it."""
+        return "loss after one temperature fitted on them" if self.calibrates else self.loss
+
+    @property
+    def tried(self) -> str:
+        """What is shown of the loss by which one of several is chosen."""
+        return f"calibrated {self.loss}" if self.calibrates else self.loss
 
     @property
     def headline(self) -> str:
@@ -64,9 +86,9 @@ class Tolerances:
     """Differences between a merge and a parent that the verdict lets pass.
 
     Parameters:
-        accuracy: lost, and still "as good"; default 0.01.
-        loss: nats of calibrated loss added, and still "as good"; default 0.01.
-        collapse: accuracy lost beyond which a merge should not be used; default 0.10.
+        accuracy: lost of the main score, and still "as good"; default 0.01.
+        loss: of the judged loss added, and still "as good"; default 0.01.
+        collapse: lost of the main score beyond which a merge should not be used; default 0.10.
     """
 
     accuracy: float = 0.01
@@ -84,12 +106,44 @@ class Example:
     Parameters:
         processor: the variable that holds what prepares inputs.
         before: lines before the imports.
+        use: lines that use what was loaded.
         note: a paragraph after the code, in Markdown.
     """
 
     processor: str = "processor"
     before: tuple[str, ...] = ()
+    use: tuple[str, ...] = ()
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """What is measured of models whose outputs mean one thing.
+
+    Parameters:
+        name: what reports record.
+        answers: columns that say what is right; None where inputs say it themselves.
+        statistics: makes, for a configuration, what evaluation keeps of answers to labelled rows;
+            from it come the loss of each row, every score, and the temperature, where one applies.
+        combine: how outputs of the parents become those of their ensemble; None where too little is
+            kept of them, so that the parents are run together.
+        ensemble: whether there is an ensemble of the parents at all.
+        one_of_n: whether outputs are a distribution, over classes or tokens, of which one is right:
+            what learns from outputs by a softmax can only do so there.
+        named: whether outputs stand for labels with names.
+        tolerances: what the verdict lets pass.
+        words: what figures are called.
+    """
+
+    name: str
+    statistics: Callable[[PreTrainedConfig], RowStatistics]
+    answers: ColumnKind | None
+    combine: Combine | None = None
+    ensemble: bool = True
+    one_of_n: bool = True
+    named: bool = True
+    tolerances: Tolerances = DEFAULT_TOLERANCES
+    words: Words = DEFAULT_WORDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,13 +161,11 @@ class Task:
         companion_files: what belongs to the model beside its weights.
         probe: inputs to try a model on.
         inputs: kinds of columns such models read, of which one is enough: `hubmerge.data.columns`.
-        labelled: whether a column of labels says what is right.
+        columns: the columns of a data set, in words.
         read: how the rows of a data set become batches.
-        statistics: makes what evaluation keeps of answers to labelled rows; from it come the loss
-            of each row, every score, and the temperature, where one applies.
-        combine: how outputs of the parents become those of their ensemble; None where too little is
-            kept of them, so that the parents are run together.
-        ensemble: whether there is an ensemble of the parents at all.
+        measures: what can be measured of such models.
+        measure_of: which of these a configuration asks for; None where its outputs mean none of
+            them. By default there is only one.
     """
 
     name: str
@@ -126,16 +178,21 @@ class Task:
     companion_files: tuple[str, ...]
     probe: Probe
     inputs: tuple[str, ...]
-    labelled: bool
+    columns: str
     read: Callable[[DataSet, ReadFor], Reading]
-    statistics: Callable[[], RowStatistics]
-    ensemble: bool = True
-    combine: Combine | None = None
-    tolerances: Tolerances = DEFAULT_TOLERANCES
-    words: Words = DEFAULT_WORDS
+    measures: tuple[Measure, ...]
+    measure_of: Callable[[PreTrainedConfig], Measure | None] | None = None
     example: Example = Example()
 
-    @property
-    def has_classes(self) -> bool:
+    def measure(self, config: PreTrainedConfig) -> Measure | None:
+        """What is measured of such a model; None where its outputs mean nothing that is known."""
+        return self.measures[0] if self.measure_of is None else self.measure_of(config)
+
+    def find_measure(self, name: str | None) -> Measure:
+        """The measure that a report names; the first where it names none."""
+        return next((each for each in self.measures if each.name == name), self.measures[0])
+
+    def has_classes(self, config: PreTrainedConfig) -> bool:
         """Whether outputs stand for labels, so that label names mean something."""
-        return bool(self.label_axes)
+        measure = self.measure(config)
+        return bool(self.label_axes) and (measure is None or measure.named)

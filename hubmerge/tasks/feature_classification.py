@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hubmerge.tasks._classes import LABEL_AXES, class_statistics, mean_of_parents
+from hubmerge.tasks._classes import LABEL_AXES, MEASURES, by_problem_type
 from hubmerge.tasks._registry import register
 from hubmerge.tasks._task import Example, Task
 
@@ -35,7 +35,7 @@ def probe(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Ten
 
 
 def read(data: DataSet, wanted: ReadFor) -> Reading:
-    """Features as they are, else images through the processor; all logits are kept.
+    """Features as they are, else images through the processor; what is right from the labels.
 
     Raises: DataError, LabelError.
     """
@@ -47,7 +47,7 @@ def read(data: DataSet, wanted: ReadFor) -> Reading:
         reader, unit = feature_reader(data, size), "rows"
     else:
         reader, unit = image_reader(data, wanted.model, wanted.processor, size), "images"
-    return read_labelled(data, wanted, reader, class_statistics(), unit)
+    return read_labelled(data, wanted, reader, unit)
 
 
 TASK = register(
@@ -62,10 +62,10 @@ TASK = register(
         companion_files=("preprocessor_config.json", "processor_config.json"),
         probe=probe,
         inputs=("image", "feature"),
-        labelled=True,
+        columns="an image or a list of numbers, and labels",
         read=read,
-        statistics=class_statistics,
-        combine=mean_of_parents,
+        measures=MEASURES,
+        measure_of=by_problem_type,
         example=Example(
             before=(
                 f'import hubmerge  # first: it teaches transformers the family "{MODEL_TYPE}"',

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubmerge.tasks import feature_classification
 from hubmerge.tasks._architectures import loads
-from hubmerge.tasks._classes import LABEL_AXES, class_statistics, mean_of_parents
+from hubmerge.tasks._classes import LABEL_AXES, MEASURES, by_problem_type
 from hubmerge.tasks._registry import register
 from hubmerge.tasks._task import Task
 
@@ -33,12 +33,12 @@ def probe(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Ten
 
 
 def read(data: DataSet, wanted: ReadFor) -> Reading:
-    """Images through the processor; all logits are kept. Raises: DataError, LabelError."""
+    """Images through the processor. Raises: DataError, LabelError."""
     from hubmerge.data.batches import image_reader
     from hubmerge.data.reading import read_labelled
 
     reader = image_reader(data, wanted.model, wanted.processor)
-    return read_labelled(data, wanted, reader, class_statistics(), "images")
+    return read_labelled(data, wanted, reader, "images")
 
 
 TASK = register(
@@ -53,9 +53,9 @@ TASK = register(
         companion_files=("preprocessor_config.json", "processor_config.json"),
         probe=probe,
         inputs=("image",),
-        labelled=True,
+        columns="an image, and labels",
         read=read,
-        statistics=class_statistics,
-        combine=mean_of_parents,
+        measures=MEASURES,
+        measure_of=by_problem_type,
     )
 )

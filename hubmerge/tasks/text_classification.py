@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubmerge.tasks._architectures import loads
-from hubmerge.tasks._classes import LABEL_AXES, class_statistics, mean_of_parents
+from hubmerge.tasks._classes import LABEL_AXES, MEASURES, by_problem_type
 from hubmerge.tasks._registry import register
 from hubmerge.tasks._task import Example, Task
 from hubmerge.tasks._texts import TOKENIZER_FILES
@@ -33,13 +33,13 @@ def probe(model: PreTrainedModel, rows: int = 2, seed: int = 0) -> dict[str, Ten
 
 
 def read(data: DataSet, wanted: ReadFor) -> Reading:
-    """Texts, or pairs of them, through the tokenizer; all logits are kept.
+    """Texts, or pairs of them, through the tokenizer; what is right from the labels.
 
     Raises: DataError, LabelError.
     """
     from hubmerge.data.reading import read_labelled_texts
 
-    return read_labelled_texts(data, wanted, class_statistics())
+    return read_labelled_texts(data, wanted)
 
 
 TASK = register(
@@ -54,10 +54,16 @@ TASK = register(
         companion_files=TOKENIZER_FILES,
         probe=probe,
         inputs=("text", "pair"),
-        labelled=True,
+        columns="a text or a pair of texts, and labels",
         read=read,
-        statistics=class_statistics,
-        combine=mean_of_parents,
-        example=Example(processor="tokenizer"),
+        measures=MEASURES,
+        measure_of=by_problem_type,
+        example=Example(
+            processor="tokenizer",
+            use=(
+                'inputs = tokenizer("A text.", return_tensors="pt")  # or two texts, of a pair',
+                "print(model(**inputs).logits, model.config.id2label)",
+            ),
+        ),
     )
 )

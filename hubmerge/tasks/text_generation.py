@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubmerge.tasks._architectures import loads
 from hubmerge.tasks._registry import register
-from hubmerge.tasks._task import Example, Task, Words
+from hubmerge.tasks._task import Example, Measure, Task, Words
 from hubmerge.tasks._texts import TOKENIZER_FILES
 
 if TYPE_CHECKING:
@@ -39,12 +39,26 @@ def read(data: DataSet, wanted: ReadFor) -> Reading:
     return read_texts(data, wanted)
 
 
-def statistics() -> RowStatistics:
+def statistics(config: PreTrainedConfig) -> RowStatistics:
     """Figures of each block of tokens: logits over a vocabulary would not fit into memory."""
     from hubmerge.models.token_outputs import TokenStatistics
 
     return TokenStatistics()
 
+
+MEASURE = Measure(
+    name="next tokens",
+    statistics=statistics,
+    answers=None,
+    words=Words(
+        accuracy="next-token accuracy",
+        loss="perplexity",
+        nats="nats per token",
+        scale="perplexity is the exponential of the mean loss of a token in nats",
+        measured="perplexity, next-token accuracy and calibration error",
+        exponential=True,
+    ),
+)
 
 TASK = register(
     Task(
@@ -58,17 +72,15 @@ TASK = register(
         companion_files=("generation_config.json", *TOKENIZER_FILES),
         probe=probe,
         inputs=("text",),
-        labelled=False,
+        columns="a text",
         read=read,
-        statistics=statistics,
-        words=Words(
-            accuracy="next-token accuracy",
-            loss="perplexity",
-            nats="nats per token",
-            scale="perplexity is the exponential of the mean loss of a token in nats",
-            measured="perplexity, next-token accuracy and calibration error",
-            exponential=True,
+        measures=(MEASURE,),
+        example=Example(
+            processor="tokenizer",
+            use=(
+                'inputs = tokenizer("Once upon a time", return_tensors="pt")',
+                "print(tokenizer.decode(model.generate(**inputs, max_new_tokens=20)[0]))",
+            ),
         ),
-        example=Example(processor="tokenizer"),
     )
 )

@@ -27,6 +27,15 @@ RECIPE_BYTES: Final = 100_000
 COMPANION_BYTES: Final = 512 * MB
 """Any other file that is no weights, such as a tokenizer with 260,000 words (35 MB)."""
 
+FETCH_PACE: Final = 20_000
+"""Bytes in a second that the Hub has to send, averaged: the slowest lines of telephones."""
+FETCH_PATIENCE: Final = 60.0
+"""Seconds besides, for every answer."""
+ANSWER_PATIENCE: Final = 60.0
+"""Seconds in which nothing comes, after which a question is given up."""
+COMMIT_PATIENCE: Final = 600.0
+"""The same of what changes something on the Hub, which may take long there."""
+
 LEVELS: Final = 64
 """Lists and mappings within each other: configurations have up to 6, data features up to 12."""
 INTEGER_BITS: Final = 512

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubmerge.errors import NotFoundError, RecipeError, WeightsError
+from hubmerge.errors import HubUnavailableError, NotFoundError, RecipeError, WeightsError
 from hubmerge.hub.companions import GENERATION
 from hubmerge.hub.fetch import download_bytes, fetch_file, file_sizes
 from hubmerge.hub.layout import CONFIG, INDEX, PROCESSOR, TEMPLATES
@@ -19,6 +19,8 @@ from hubmerge.hub.tokenizer import TEMPLATE
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY, TENSORS
 from hubmerge.pipeline.existing import REPORT
+from hubmerge.pipeline.report_method import SPEC_FILE
+from hubmerge.planning.resources import human
 from hubmerge.recipe import RECIPE_FILE, Recipe, recipe_from
 from hubmerge.registry import naming_absent
 from hubmerge.reporting.pictures import PICTURES
@@ -30,7 +32,7 @@ from hubmerge.verification.limits import most_bytes, refuse_what_does_not_fit, t
 from hubmerge.verification.result import Check, Outcome
 from hubmerge.verification.stock_files import OWN_FOLDERS, is_inert, loaded_weights, what_it_changes
 
-SAYING = {CARD, *PICTURES, REPORT, RECIPE_FILE}
+SAYING = {CARD, *PICTURES, REPORT, RECIPE_FILE, SPEC_FILE}
 """What a merge says of itself; nothing is loaded from it."""
 LOADING = {
     CONFIG,
@@ -42,6 +44,9 @@ LOADING = {
     *TOKENIZER_FILES,
 }
 """What a merge may have beside its weights; only making it again shows what is right there."""
+
+SHOWN = 5
+"""Files that an error names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,17 +113,51 @@ def list_merge(ref: str) -> Listed:
 
 
 def fetch_merge(listed: Listed) -> Merge:
-    """Brings a merge here. Raises: ResourceError, if it does not fit; HubUnavailableError."""
+    """Brings a merge here. Raises: ResourceError, if it does not fit; HubUnavailableError, that
+    says what came and what remains.
+    """
     source = listed.source
     if source.folder is None:
         refuse_what_does_not_fit(download_bytes(source, list(listed.names)))
-    paths = {name: fetch_file(source, name) for name in listed.names}
+    paths: dict[str, Path] = {}
+    for name in listed.names:
+        try:
+            paths[name] = fetch_file(source, name)
+        except HubUnavailableError as error:
+            raise _incomplete(listed, list(paths), error) from error
     hashes = {}
     for name in listed.weights:
         with paths[name].open("rb") as file:
             hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
     folder = source.folder or paths[REPORT].parent
     return Merge(**vars(listed), folder=folder, hashes=hashes)
+
+
+def _incomplete(
+    listed: Listed, fetched: Collection[str], error: HubUnavailableError
+) -> HubUnavailableError:
+    """The same error, with what came and what remains of the files of a merge."""
+    remaining = [name for name in listed.names if name not in fetched]
+
+    def amount(names: Collection[str]) -> str:
+        return f"{len(names)} files, {human(sum(listed.sizes[name] for name in names))}"
+
+    shown = ", ".join(remaining[:SHOWN]) + (", ..." if len(remaining) > SHOWN else "")
+    return HubUnavailableError(
+        error.what,
+        found="\n".join(
+            filter(
+                None,
+                [
+                    error.found,
+                    f"fetched: {amount(fetched)}",
+                    f"remaining: {amount(remaining)}: {shown}",
+                ],
+            )
+        ),
+        source=error.source,
+        hint=error.hint,
+    )
 
 
 def _folder(ref: str) -> Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -44,13 +44,16 @@ def check_hashes(merge: Merge) -> list[Check]:
     ]
 
 
-def check_files(merge: Merge, folder: Path, *, alignment: bool) -> list[Check]:
+def check_files(
+    merge: Merge, folder: Path, *, alignment: bool, besides: Collection[str] = ()
+) -> list[Check]:
     """Whether everything else that is loaded (and the alignment, if it was found again) is as made
     again in `folder`.
 
-    Figures in an alignment's summary may be off like any other.
+    besides: files that are checked elsewhere. Figures in an alignment's summary may be off like
+    any other.
     """
-    special = {*SAYING, *weight_hashes(folder), *merge.weights}
+    special = {*besides, *SAYING, *weight_hashes(folder), *merge.weights}
     ours = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     theirs = {name for name in merge.names if not is_inert(name) or name in ours}
     checks: list[Check] = []

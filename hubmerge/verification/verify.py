@@ -12,11 +12,13 @@ from typing import Any
 from hubmerge.errors import (
     CanonicalError,
     DataError,
+    FamilyError,
     HubmergeError,
     LabelError,
     LawError,
     MismatchError,
     RecipeError,
+    SpecError,
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
@@ -29,6 +31,7 @@ from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_claims
+from hubmerge.verification.derived_spec import certify_again, check_spec_file, spec_of_merge
 from hubmerge.verification.download import Merge, fetch_merge, list_merge
 from hubmerge.verification.files import check_files, check_hashes
 from hubmerge.verification.levels import (
@@ -51,11 +54,14 @@ from hubmerge.verification.remade import (
     not_checked,
 )
 from hubmerge.verification.result import Check, Outcome, Verification
+from hubmerge.verification.settings import check_settings
 from hubmerge.verification.sources import FoundSources, look_for
 from hubmerge.verification.steering import check_steering, rows_for
 
 IMPOSSIBLE = (DataError, LabelError, MismatchError, WeightsError)
 """What shows that a merge cannot have been made from what it says."""
+NO_SPEC = (CanonicalError, FamilyError, LawError, SpecError)
+"""What shows that the derived spec beside the weights is none of these parents."""
 ILL_ALIGNED = (CanonicalError, LawError, RecipeError)
 """What shows that the alignment beside the weights is none of these parents."""
 
@@ -116,6 +122,7 @@ def verify(
             *merge.wrong,
             *check_sources(merge.recipe, merge.report),
             *check_hashes(merge),
+            *check_spec_file(merge),
         ]
     )
     said, remarks = workers.on_main(lambda: _claims(merge))
@@ -124,7 +131,7 @@ def verify(
         model, loaded = load_published(merge, trust_remote_code=trust_remote_code)
     wanted = recorded(merge.recipe, merge.report, merge.folder, trust_remote_code=trust_remote_code)
     found, more = FoundSources({}, []), _Remade()
-    if wanted is not None and model is not None and level != "load":
+    if wanted is not None and model is not None:
         recipe = wanted
         given = {name: str(place) for name, place in (folders or {}).items()}
         unseen = roles_in_memory(merge.report)
@@ -139,7 +146,12 @@ def verify(
         level=levels_to(level)[-1],
         weights_only=weights_only,
         checks=[*on_files, *loaded, *said, *more.checks],
-        remarks=[*merge.remarks, *remarks, *other_versions(merge.report), *found.remarks],
+        remarks=[
+            *merge.remarks,
+            *remarks,
+            *other_versions(merge.report),
+            *(found.remarks if level != "load" else ()),
+        ],
         published_with=_machine(merge.report),
         remade_with=None if more.report is None else _machine(more.report),
     )
@@ -158,15 +170,15 @@ def _further(
 ) -> _Remade:
     """The published weights measured, and the merge made again, as far as was asked for."""
     workers, levels = asked.workers, levels_to(asked.level)
-    checks: list[Check] = []
-    if wanted.dataset is not None and not asked.weights_only:
+    checks = workers.on_main(lambda: certify_again(merge, model))
+    if wanted.dataset is not None and not asked.weights_only and "measure" in levels:
         if DATASET in found.gone:
             checks += not_checked((FIGURES,), found.gone[DATASET])
         else:
             asked.announce(workers.on_main(lambda: estimate_measuring(merge, wanted)))
             checks += measure_published(merge, wanted, model, workers)
     if "remake" not in levels:
-        return _Remade(checks)
+        return _Remade([*checks, *workers.on_main(lambda: check_settings(merge, wanted, found))])
     remade = _made_again(merge, wanted, model, found, asked)
     return _Remade([*checks, *remade.checks], remade.report)
 
@@ -177,13 +189,17 @@ def _made_again(
     without_data = asked.weights_only or DATASET in found.gone
     if why := _why_not_made_again(merge.report, found) or too_much_work(wanted):
         return _Remade(not_checked(_everything(merge, asked), why))
+    if any(check.outcome is not Outcome.IDENTICAL for check in check_spec_file(merge)):
+        why = "the spec beside the weights is not the one that the report speaks of"
+        return _Remade(not_checked(_everything(merge, asked), why))
     estimate = asked.workers.on_main(
         lambda: estimate_remaking(merge, wanted, without_data=without_data)
     )
     asked.announce(estimate)
-    if wanted.dataset is None or not without_data:
-        return _by_recipe(merge, wanted, model, asked.workers)
-    remade = _by_alignment(merge, wanted, model, asked.workers)
+    with spec_of_merge(merge):
+        if wanted.dataset is None or not without_data:
+            return _by_recipe(merge, wanted, model, asked.workers)
+        remade = _by_alignment(merge, wanted, model, asked.workers)
     if not asked.weights_only:
         remade.checks += not_checked(measured_parts(merge.report), found.gone[DATASET])
     return remade
@@ -233,7 +249,8 @@ def _by_recipe(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Worker
             *check_report(merge.report, result.report, measured=True),
         ]
 
-    return _run(wanted, compared, workers, IMPOSSIBLE)
+    derived = () if merge.report.method.spec is None else NO_SPEC
+    return _run(wanted, compared, workers, (*IMPOSSIBLE, *derived))
 
 
 def _by_alignment(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers) -> _Remade:
@@ -250,7 +267,8 @@ def _by_alignment(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Wor
             *check_report(merge.report, result.report, measured=False),
         ]
 
-    return _run(recipe, compared, workers, (*IMPOSSIBLE, *ILL_ALIGNED))
+    derived = () if merge.report.method.spec is None else NO_SPEC
+    return _run(recipe, compared, workers, (*IMPOSSIBLE, *ILL_ALIGNED, *derived))
 
 
 def _run(

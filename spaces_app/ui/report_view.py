@@ -15,7 +15,7 @@ from hubmerge.reporting.barrier_text import (
     training_sentence,
 )
 from hubmerge.reporting.next_steps import next_steps
-from hubmerge.reporting.numbers import MISSING, count, figure, rows, share, signed
+from hubmerge.reporting.numbers import MISSING, contender_table, count, figure, share, signed
 from hubmerge.reporting.schema.report import MethodRecord, Report
 from hubmerge.reporting.words import words_of
 from spaces_app.ui.markup import NONE, card, facts, join, on_hub, table, term, text
@@ -141,26 +141,21 @@ def contenders(report: Report) -> Markup:
         "ensemble": term("Ensemble of the parents", ENSEMBLE),
         "merge": Markup("<strong>This merge</strong>"),
     }
+    shown = contender_table(report)
     lines = [
         (
             words.get(row.key) or join([row.name, text(row.model)], " "),
-            figure(row.accuracy),
-            figure(row.loss),
-            figure(row.calibrated_loss),
-            figure(row.calibration_error),
+            *cells,
             count(getattr(report.contenders, row.key).n),
         )
-        for row in rows(report)
+        for row, cells in zip(shown.rows, shown.cells, strict=True)
     ]
     said = words_of(report)
-    head = (
-        "",
-        said.accuracy,
-        term(said.loss, LOSS),
-        term(f"calibrated {said.loss}", CALIBRATED),
-        term("calibration error", ERROR),
-        report.data.unit,
-    )
+    explained = {said.loss: LOSS, f"calibrated {said.loss}": CALIBRATED, "calibration error": ERROR}
+    if said.kind != "cross-entropy":
+        del explained[said.loss]
+    headings = [term(h, explained[h]) if h in explained else h for h in shown.headings]
+    head = ("", *headings, report.data.unit)
     return table(head, lines, "All on the same rows")
 
 

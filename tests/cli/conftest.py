@@ -77,12 +77,13 @@ def merged(request: pytest.FixtureRequest, main_job: Callable[[str], Merged]) ->
 def plain(
     hubmerge: CommandLine, parents: dict[str, dict], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
-    """Family -> what `hubmerge merge A B -o DIR` wrote, without data."""
+    """Family -> what `hubmerge merge A B -o DIR` wrote, without data: ResNets by default."""
 
     @cache
     def make(family: str) -> Path:
         folder = tmp_path_factory.mktemp("plain") / family
-        hubmerge("merge", f"me/{family}-a", f"me/{family}-b", "-o", folder).succeeded()
+        how = () if family == "resnet" else zoo.BY_WEIGHTS
+        hubmerge("merge", f"me/{family}-a", f"me/{family}-b", *how, "-o", folder).succeeded()
         return folder
 
     return make

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from hubmerge.errors import UncheckedError
-from hubmerge.localhub import EmbeddedHub
 from hubmerge.specs.family import read_family
 from tests.helpers import plugin
 from tests.helpers.checking import set_figure
@@ -48,29 +47,36 @@ def models(site: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [place / letter for letter in "abc"]
 
 
-def run(site: Path, *arguments: object, env: dict[str, str] | None = None) -> str:
-    """What `hubmerge ...` prints in a process of its own that finds the plugin on its path."""
-    done = subprocess.run(
-        [sys.executable, "-m", "hubmerge.cli", *map(str, arguments)],
-        env={**(env or os.environ), "PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def with_plugin(site: Path, *arguments: object) -> str:
+    """A program that runs `hubmerge ...` where the plugin is installed."""
+    return WITH_PLUGIN.format(site=str(site), arguments=[str(word) for word in arguments])
 
 
 @pytest.fixture(scope="module")
-def merge(site: Path, models: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def merge(
+    site: Path,
+    models: list[Path],
+    hubmerge: CommandLine,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """A merge by the plugin's matcher, multi-matcher, fusion and family."""
     out = tmp_path_factory.mktemp("merge") / "out"
     methods = ("--match", "best-of-three", "--multi-match", "chain", "--fuse", "median")
-    run(site, "merge", *models, *methods, "--align-labels", "index", "-o", out)
+    words = ("merge", *models, *methods, "--align-labels", "index", "-o", out)
+    hubmerge(code=with_plugin(site, *words)).succeeded()
     return out
 
 
 def test_its_methods_are_listed(site: Path) -> None:
-    listed = json.loads(run(site, "methods", "--json"))
+    """In a process of its own that finds the plugin on its path."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hubmerge.cli", "methods", "--json"],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    listed = json.loads(done.stdout)
     found = {each["name"]: each for each in listed if each.get("plugin")}
     names = [name for kind, some in plugin.entry_points().items() for name in some]
     assert set(found) == set(names) - {"ijepa", "small-cnn-classification"}
@@ -96,7 +102,7 @@ def test_a_merge_says_what_came_from_it(merge: Path) -> None:
 
 
 def test_with_it_the_merge_is_verified(merge: Path, site: Path, hubmerge: CommandLine) -> None:
-    code = WITH_PLUGIN.format(site=str(site), arguments=["verify", str(merge), "--json"])
+    code = with_plugin(site, "verify", merge, "--json")
     assert hubmerge(code=code).succeeded().json["outcome"] == "identical"
 
 
@@ -106,8 +112,8 @@ def test_another_version_of_it_is_said(
     copy = Path(shutil.copytree(merge, tmp_path / "copy"))
     plugins = json.loads((copy / "report.json").read_text())["method"]["plugins"]
     set_figure(copy, "method", "plugins", to=[{**each, "version": "0.0"} for each in plugins])
-    arguments = ["verify", str(copy), "--level", "load", "--json"]
-    done = hubmerge(code=WITH_PLUGIN.format(site=str(site), arguments=arguments)).succeeded()
+    code = with_plugin(site, "verify", copy, "--level", "load", "--json")
+    done = hubmerge(code=code).succeeded()
     assert done.json["remarks"] == [
         "made by hubmerge-extras 0.0, here is 0.1: where they differ, so may the merge "
         "(pip install hubmerge-extras==0.0)"
@@ -121,13 +127,13 @@ def test_without_it_verify_says_what_to_install(merge: Path, hubmerge: CommandLi
 
 
 def test_its_curve_and_repair_are_used_by_a_survey(
-    site: Path, hub: EmbeddedHub, parents: dict[str, dict[str, Any]], tmp_path: Path
+    site: Path, hubmerge: CommandLine, parents: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     methods = ("--match", "best-of-three", "--repair", "norms", "--curve", "two-pieces")
     rows = ("--dataset", "me/digits", "--samples", 60, "--calibration-samples", 60)
     models = ("me/mlp-a", "me/mlp-b")
-    env = hub.environment(home=tmp_path / "home")
-    run(site, "path", *models, *rows, *methods, "--steps", 5, "-o", tmp_path / "out", env=env)
+    words = ("path", *models, *rows, *methods, "--steps", 5, "-o", tmp_path / "out")
+    hubmerge(code=with_plugin(site, *words)).succeeded()
     found = json.loads((tmp_path / "out" / "path.json").read_text())
     used = {(each["kind"], each["name"]) for each in found["plugins"]}
     assert used == {("matcher", "best-of-three"), ("repair", "norms"), ("curve", "two-pieces")}

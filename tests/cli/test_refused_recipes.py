@@ -199,6 +199,12 @@ def moved_on(kit: Kit) -> list[Any]:
     ),
     Row("changed since", ConflictError, ("not what the recipe was written for",), moved_on),
     Row(
+        "another's folder",
+        RecipeError,
+        ("do not lie in its own folder", "model_b: /etc", "--map model_b=/etc"),
+        recipe({"models": ["me/mlp-a", "/etc"]}),
+    ),
+    Row(
         "models as well",
         RecipeError,
         ("--recipe", "leave one of the two out"),

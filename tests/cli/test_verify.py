@@ -207,7 +207,7 @@ OTHER_ARITHMETIC = {
 """Makes torch, its libraries and numpy calculate as on a processor of 2009: sums in other order."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def other_machine(
     hubmerge: CommandLine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[CommandLine]:

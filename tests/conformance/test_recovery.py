@@ -173,7 +173,9 @@ def wide_vit():
     )
 
 
-@pytest.mark.parametrize(("build", "noise"), [(wide_resnet, 4.0), (wide_vit, 1.75)])
+@pytest.mark.parametrize(
+    ("build", "noise"), [(wide_resnet, 4.0), pytest.param(wide_vit, 1.75, marks=pytest.mark.slow)]
+)
 def test_under_heavy_noise_frank_wolfe_recovers_what_coordinate_descent_cannot(build, noise):
     """Permutations of a ResNet; rotations, maps, heads and units of a ViT."""
     shares, ends = {True: 0.0, False: 0.0}, []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from datasets import Dataset
 
+from hubmerge.data.column_types import CLASSES
 from hubmerge.data.dataset import open_data
 from hubmerge.data.rows import choose_rows
 from hubmerge.errors import DataError, HubmergeError, NotFoundError
@@ -40,7 +41,9 @@ def written(place: Path) -> Path:
 )
 def test_a_file_is_read_as_it_is_called(name, tmp_path):
     labels = not name.endswith("txt")
-    data = open_data(written(tmp_path / name), ref=name, inputs=["text"], labels=labels)
+    data = open_data(
+        written(tmp_path / name), ref=name, inputs=["text"], answers=CLASSES if labels else None
+    )
     rows = data.splits[data.split]
     assert rows["text"][:] == [row["text"] for row in ROWS]
     assert data.label_column == ("label" if labels else None)

@@ -12,6 +12,7 @@ from hubmerge.data.reading import ReadFor, read_texts
 from hubmerge.data.rows import RowSet, choose_rows
 from hubmerge.data.texts import IGNORED, TOKENS
 from hubmerge.errors import DataError
+from hubmerge.models.token_outputs import TokenStatistics
 from tests.helpers import texts
 
 
@@ -28,10 +29,17 @@ WHO = texts.WHO
 
 
 def reading(folder, tokens=None, cut=None, **columns):
-    data = open_data(folder, ref="me/texts", inputs=["text"], labels=False, **columns)
+    data = open_data(folder, ref="me/texts", inputs=["text"], answers=None, **columns)
     model = texts.gpt2(architectures=["GPT2LMHeadModel"])
     found = read_texts(
-        data, ReadFor(model=model, tokenizer=cut or texts.tokenizer(), labels={}, tokens=tokens)
+        data,
+        ReadFor(
+            model=model,
+            statistics=TokenStatistics(),
+            tokenizer=cut or texts.tokenizer(),
+            labels={},
+            tokens=tokens,
+        ),
     )
     return data, found
 

@@ -41,9 +41,9 @@ def test_in_memory_it_is_what_a_recipe_makes(past, merge, fuse, based):
 def test_in_memory_a_base_stands_in_the_order_of_all(past):
     a, b = (hm.load(str(folder)) for folder in (past.fine[0], past.stranger))
     base = hm.load(str(past.base))
-    lined = hm.match(a, b, symmetry="permutations").apply(b)
+    lined = hm.match(a, b, by="weights", symmetry="permutations").apply(b)
     assert hm.merge(a, lined, fuse="task-arithmetic", base=base).fuse == "task-arithmetic"
     with pytest.raises(MismatchError, match="aligned with"):
-        hm.merge(b, b, fuse="ties", base=hm.match(a, base).apply(base))
+        hm.merge(b, b, fuse="ties", base=hm.match(a, base, by="weights").apply(base))
     with pytest.raises(RecipeError, match="common base"):
         hm.merge(a, b, fuse="ties")

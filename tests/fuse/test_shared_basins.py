@@ -61,14 +61,20 @@ def test_a_model_merged_with_itself_is_written_as_it_is(past, copied, merge, dat
 
 
 def test_so_are_three_of_it(past, copied, merge):
-    _, folder = merge(
-        past.base, copied, past.base, weights=(0.5, 0.2, 0.3), repair="none", data=False
-    )
+    weights = {"match": "weights", "weights": (0.5, 0.2, 0.3)}
+    _, folder = merge(past.base, copied, past.base, **weights, repair="none", data=False)
     same_bits(tensors(folder), tensors(past.base))
 
 
-@pytest.mark.parametrize("data", [False, True])
-@pytest.mark.parametrize("match", ["weights", "auto"])
+@pytest.mark.parametrize(
+    ("match", "data"),
+    [
+        ("weights", False),
+        ("weights", True),
+        ("auto", True),
+        pytest.param("auto", False, marks=pytest.mark.slow),
+    ],
+)
 def test_fine_tunes_are_averaged_where_they_are(past, merge, match, data):
     report, folder = merge(*past.fine, match=match, repair="none", data=data)
     assert report.method.match == "none"
@@ -99,7 +105,9 @@ def test_a_stranger_is_matched(past, merge, data):
 
 
 def test_of_several_each_is_left_or_put_in_order(past, permuted, merge):
-    report, folder = merge(past.base, past.fine[0], permuted, repair="none", data=False)
+    report, folder = merge(
+        past.base, past.fine[0], permuted, match="weights", repair="none", data=False
+    )
     moved = {}
     for space in report.method.spaces:
         moved[space.parent] = moved.get(space.parent, 0) + space.moved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,79 @@ def written(folder: Path, **fields: object) -> Path:
     return folder
 
 
-def test_ones_own_recipe_names_what_it_likes(tmp_path: Path) -> None:
-    places = ["/models/left", "../right"]
-    own = written(tmp_path, models=places, shas={"model_a": HASH}, dataset="./rows")
+def test_paths_below_the_recipes_own_folder_are_opened(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    for name in ("left", "org/right", "rows"):
+        (own / name).mkdir(parents=True)
+    places = ["./left", "org/right", str(own / "left")]
+    written(own, models=places, dataset="./rows", alignment="found", base="org/base")
     recipe = read_recipe(own)
-    assert list(recipe.models) == places
+    assert recipe.models == (str(own / "left"), str(own / "org/right"), str(own / "left"))
     assert recipe.dataset is not None
-    assert recipe.dataset.id == "./rows"
+    assert recipe.dataset.id == str(own / "rows")
+    assert (recipe.alignment, recipe.base) == (str(own / "found"), "org/base")
+
+
+OUTSIDE = [
+    "/etc",
+    "../x",
+    "./../x",
+    "left/../../x",
+    "~/x",
+    "~",
+    ".",
+    "..",
+    "C:\\x",
+    "\\\\a\\b",
+    "out",
+]
+
+
+@pytest.mark.parametrize("bad", [*OUTSIDE, "there/x"])
+@pytest.mark.parametrize("role", ["model_b", "base", "dataset", "alignment"])
+def test_other_places_are_opened_where_they_are_given_or_confirmed(
+    tmp_path: Path, bad: str, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cwd" / "there" / "x").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "cwd")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "someone")
+    fields = {"models": ["org/a", bad]} if role == "model_b" else {"models": ["org/a", "org/b"]}
+    own = written(tmp_path / "own", **fields, **({} if role == "model_b" else {role: bad}))
+    (own / "out").symlink_to(tmp_path)
+    if (role, bad) == ("alignment", "there/x"):
+        return  # it lies in its own folder, and is looked for nowhere else
+    with pytest.raises(RecipeError, match="do not lie in its own folder") as refused:
+        read_recipe(own)
+    assert f"{role}: {bad}" in (refused.value.found or "")
+    asked: list[Mapping[str, str]] = []
+    assert read_recipe(own, confirm=lambda found: not asked.append(found))
+    assert asked == [{role: bad}]
+    with pytest.raises(RecipeError):
+        read_recipe(own, confirm=lambda found: False)
+    mapped = read_recipe(own, {role: tmp_path / "mine"})
+    assert str(tmp_path / "mine") in mapped.to_yaml()
+
+
+def test_a_home_folder_is_no_folder_of_a_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home" / "someone"
+    (home / "left").mkdir(parents=True)
+    monkeypatch.setattr(Path, "home", lambda: home)
+    for place, ref in ((home, "./left"), (home.parent, "someone/left")):
+        written(place, models=["org/a", ref])
+        monkeypatch.chdir(place)
+        with pytest.raises(RecipeError, match="do not lie in its own folder"):
+            read_recipe(place)
+    assert read_recipe(written(home, models=["org/a", "org/b"])).models == ("org/a", "org/b")
+
+
+def test_a_recipe_lets_no_code_run_by_itself(tmp_path: Path) -> None:
+    own = written(tmp_path, models=["org/a", "org/b"], trust_remote_code=True)
+    assert not read_recipe(own).trust_remote_code
+    assert read_recipe(own, trust_remote_code=True).trust_remote_code
+    written(tmp_path, models=["org/a", "org/b"])
+    assert not read_recipe(own, trust_remote_code=True).trust_remote_code
 
 
 @pytest.mark.parametrize("how", ["arithmetic", "report", "cache"])

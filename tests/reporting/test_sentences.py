@@ -20,7 +20,9 @@ from hubmerge.tasks import find_task
 from tests.helpers.example_report import comparison, contenders, curve, example, unmeasured
 
 UNITS = ("images", "rows", "texts", "blocks")
-WORDS = {name: find_task(name).words for name in ("image-classification", "text-generation")}
+WORDS = {
+    name: find_task(name).measures[0].words for name in ("image-classification", "text-generation")
+}
 ODD = re.compile(
     r"\bby at (?:most|least) −"  # a rise that falls
     r"|\b(?:higher|lower|drops|Worse than [^:]*) by −"

@@ -9,9 +9,10 @@ from transformers import BertConfig, BertForNextSentencePrediction
 from typer.testing import CliRunner
 
 from hubmerge.cli import app
+from hubmerge.data.column_types import CLASSES
 from hubmerge.registry import registry
 from hubmerge.reporting.schema.report import Report
-from hubmerge.tasks import Example, Task, Words, register, task_of
+from hubmerge.tasks import Example, Measure, Task, Words, register, task_of
 from tests.helpers import texts
 
 NAME = "next-sentence-prediction"
@@ -28,7 +29,7 @@ def probe(model, rows=2, seed=0):
     return probe_inputs(model, rows, seed)
 
 
-def statistics():
+def statistics(config):
     from hubmerge.models.class_outputs import ClassStatistics
 
     return ClassStatistics()
@@ -52,7 +53,7 @@ def read(data, wanted):
         lengths = torch.tensor([[len(each)] for each in given])
         return {"input_ids": ids, "attention_mask": (torch.arange(TOKENS) < lengths).long()}
 
-    return read_labelled(data, wanted, ColumnReader((column,), rows_of), statistics(), "texts")
+    return read_labelled(data, wanted, ColumnReader((column,), rows_of), "texts")
 
 
 @pytest.fixture
@@ -68,11 +69,17 @@ def added():
         companion_files=("tokenizer_config.json", "tokenizer.json"),
         probe=probe,
         inputs=("text",),
-        labelled=True,
+        columns="a text, and labels",
         read=read,
-        statistics=statistics,
-        combine=combine,
-        words=Words(accuracy="share of texts that are right"),
+        measures=(
+            Measure(
+                name="classes",
+                statistics=statistics,
+                answers=CLASSES,
+                combine=combine,
+                words=Words(accuracy="share of texts that are right"),
+            ),
+        ),
         example=Example(processor="tokenizer", note="Made for reviews."),
     )
     known = registry("tasks")
@@ -142,9 +149,9 @@ def test_a_task_is_called_as_its_file_is():
         companion_files=(),
         probe=probe,
         inputs=("text",),
-        labelled=True,
+        columns="a text, and labels",
         read=read,
-        statistics=statistics,
+        measures=(),
     )
     with pytest.raises(ValueError, match="text-generation"):
         register(made)

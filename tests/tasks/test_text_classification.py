@@ -61,9 +61,12 @@ def folder(tmp_path_factory):
 
 def reading(folder, model, tokens=None, tokenizer=None, **columns):
     task = task_of_model(model)
-    data = open_data(folder, ref="me/texts", inputs=task.inputs, **columns)
+    measure = task.measure(model.config)
+    data = open_data(folder, ref="me/texts", inputs=task.inputs, answers=measure.answers, **columns)
     wanted = ReadFor(
         model=model,
+        statistics=measure.statistics(model.config),
+        answers=measure.answers,
         tokenizer=tokenizer or texts.tokenizer(),
         labels=model.config.id2label,
         tokens=tokens,

@@ -71,9 +71,9 @@ def test_a_good_merge_holds_at_every_level(measured: Path) -> None:
     assert {each.outcome for each in found.values()} == {Outcome.IDENTICAL}
     assert told == ["load", "load", "measure", "load", "measure", "remake"]
     parts = {level: {check.part for check in each.checks} for level, each in found.items()}
-    assert parts["load"] == {"recipe", "weights", "verdict", "card"}
+    assert parts["load"] == {"recipe", "weights", "verdict", "card", "configuration"}
     assert parts["measure"] - parts["load"] == {"published"}
-    assert {"configuration", "alignment", "contenders", "barrier"} <= parts["all"]
+    assert {"alignment", "contenders", "barrier"} <= parts["all"]
     assert [found[level].level for level in found] == ["load", "measure", "remake"]
     assert any(
         check.what == f"{WEIGHTS}: the report's hash, made again" for check in found["all"].checks
@@ -141,7 +141,26 @@ def test_what_nothing_is_loaded_from_is_a_remark(copy: Path) -> None:
 def test_other_settings_do_not_hold(copy: Path, file: str, change: dict, what: str) -> None:
     said = json.loads((copy / file).read_text()) if (copy / file).exists() else {}
     (copy / file).write_text(json.dumps(said | change))
-    assert what in {each for _, each in wrong(verify(str(copy)))}
+    for level in ("load", "all"):
+        assert what in {each for _, each in wrong(verify(str(copy), level=level))}
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("processor_config.json", "{}"),
+        ("chat_template.jinja", "{{ evil }}"),
+        ("tokenizer.json", "{}"),
+        ("additional_chat_templates/x.jinja", "{{ evil }}"),
+        ("vocab.txt", "a"),
+    ],
+)
+def test_without_making_it_again_what_no_parent_gives_does_not_hold(
+    copy: Path, file: str, text: str
+) -> None:
+    (copy / file).parent.mkdir(exist_ok=True)
+    (copy / file).write_text(text)
+    assert ("configuration", file) in wrong(verify(str(copy), level="load"))
 
 
 def test_the_version_that_wrote_a_configuration_is_bookkeeping(copy: Path) -> None:
@@ -184,7 +203,8 @@ def test_folders_are_found_by_their_content_alone(
     found = verify(str(copy))
     assert found.outcome is Outcome.NOT_CHECKED
     assert "'a' is a folder that is not known on this machine" in str(found.checks[-1].why)
-    assert verify(str(copy), level="load").outcome is Outcome.IDENTICAL
+    loaded = verify(str(copy), level="load")
+    assert {check.part for check in loaded.of(Outcome.NOT_CHECKED)} == {"configuration"}
     with pytest.raises(RecipeError, match="is not a@local-"):
         verify(str(copy), folders={"a": here / "b", "b": here / "b"})
     with pytest.raises(RecipeError, match="made from no folder 'c'"):

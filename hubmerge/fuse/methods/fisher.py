@@ -37,6 +37,7 @@ is asked of the system anew each time."""
 @fusion(
     source="arXiv:2111.09832, section 3.1",
     laws=(IDENTITY, EXCHANGE, ENDS, UNITY, PERMUTATIONS),
+    softmax=True,
 )
 def fisher(
     states: Sequence[State],

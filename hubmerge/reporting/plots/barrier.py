@@ -110,9 +110,10 @@ def _draw_loss(axes: Axes, lines: list[CurveLine], report: Report) -> None:
         foot = ends[0] + barrier.at * (ends[1] - ends[0])
         if barrier.value > VISIBLE * top:
             _arrow(axes, line.colour, barrier.at, foot, foot + barrier.value)
+    unit = " nats" if words.nats.startswith("nats") else ""
     _name_curves(
         axes,
-        [(line, f"barrier {figure(line.curve.barrier.value)} nats") for line in lines],
+        [(line, f"barrier {figure(line.curve.barrier.value)}{unit}") for line in lines],
     )
     _label_levels(axes, top, [(_level(report), ends[1], GREY), ("ensemble", ensemble, GREEN)])
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.evaluation.results import Comparison, Score
+from hubmerge.evaluation.results import Comparison, Estimate, Score
 from hubmerge.reporting.schema.barriers import Barriers
 from hubmerge.reporting.schema.base import Count, ReportPart, RowSetRecord, is_finite
 from hubmerge.reporting.schema.fusion import FUSED, FusionTried, SoupRecord
@@ -54,10 +54,15 @@ class ParentRecord(ReportPart):
 class MergedRecord(ReportPart):
     """The model that came out, as it was reloaded from disk."""
 
+    OF_MANY = ("measure",)
+
     model_type: str
     architecture: Identifier
     task: str | None
     """The registered task that accepts it; None where nothing measures such a model."""
+    measure: str | None = None
+    """What its outputs mean, where its task knows several things: "classes", "label sets",
+    "numbers"."""
     auto_class: Identifier | None
     """The auto class of transformers that loads it, such as "AutoModelForImageClassification"; None
     if there is none, so that the architecture itself does."""
@@ -74,11 +79,17 @@ class MergedRecord(ReportPart):
 class Contender(ReportPart):
     """A contender on the evaluation rows; all null if it was not measured."""
 
+    OF_MANY = ("scores",)
+
     loss: float | None = None
     accuracy: float | None = None
+    """The task's main score, named in the card's table: the share that is right, or what the task
+    has instead."""
     calibration_error: float | None = None
     temperature: float | None = None
     calibrated_loss: float | None = None
+    scores: dict[str, Estimate] | None = None
+    """Further scores of the task."""
     n: Count = 0
 
     @model_validator(mode="before")
@@ -88,6 +99,7 @@ class Contender(ReportPart):
         if not isinstance(given, Score):
             return given
         figures = given.model_dump()
+        figures["scores"] = figures["scores"] or None
         return {name: figure if is_finite(figure) else None for name, figure in figures.items()}
 
 

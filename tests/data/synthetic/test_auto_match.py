@@ -13,7 +13,7 @@ from tests.helpers.small_models import save, tiny_resnet, tiny_vit
 @pytest.mark.parametrize(
     ("build", "processor", "method"),
     [
-        (tiny_resnet, {}, "synthetic"),
+        pytest.param(tiny_resnet, {}, "synthetic", marks=pytest.mark.slow),
         (tiny_vit, {"do_resize": False}, "synthetic"),
         (tiny_resnet, {"do_resize": False}, "weights"),
     ],

@@ -54,7 +54,7 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("family", ["vit", "resnet"])
+@pytest.mark.parametrize("family", ["vit", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_the_whole_path(
     visit: Callable[..., PageVisitor],
     hub: EmbeddedHub,
