@@ -20,9 +20,14 @@ FIRST = {
 }
 
 
+LONG = ("bart", "clip", "siglip", "t5", "whisper")
+"""Families of two stacks, which take seconds."""
+
+
 def _models() -> Iterator[Any]:
+    quick = {first for family, first in FIRST.items() if family not in LONG}
     for name in EVERY:
-        yield pytest.param(name, marks=() if name in FIRST.values() else pytest.mark.slow)
+        yield pytest.param(name, marks=() if name in quick else pytest.mark.slow)
 
 
 def _found(name: str) -> Derived:
