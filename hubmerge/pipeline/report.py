@@ -14,7 +14,7 @@ import hubmerge
 from hubmerge.data.rows import RowSet as Rows
 from hubmerge.data.sentence_modules import LIBRARY, MODULES
 from hubmerge.evaluation.label_coverage import LabelCoverage
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.processors import auto_processor
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.models.joint_head import JointHead

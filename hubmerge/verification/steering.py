@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.hub.fetch import fetch
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.source import resolve
 from hubmerge.pipeline.open_data import open_splits
 from hubmerge.recipe import Recipe

@@ -11,7 +11,9 @@ import pytest
 from hubmerge.errors import MismatchError
 from hubmerge.hub.companions import remarks
 from hubmerge.hub.compare import check_mergeable
-from hubmerge.hub.load import LoadedModel, describe, load
+from hubmerge.hub.describe import describe
+from hubmerge.hub.load import load
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.source import resolve
 from hubmerge.hub.tokenizer import load_tokenizer
 from hubmerge.pipeline.save import write_model
