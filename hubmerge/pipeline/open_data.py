@@ -90,6 +90,7 @@ def open_splits(
             answers=measure.answers,
             processor=a.processor,
             tokenizer=a.tokenizer,
+            folder=a.folder,
             labels=a.id2label,
             by_index=recipe.align_labels == "index",
             tokens=wanted.tokens,

@@ -54,7 +54,7 @@ class ParentRecord(ReportPart):
 class MergedRecord(ReportPart):
     """The model that came out, as it was reloaded from disk."""
 
-    OF_MANY = ("measure",)
+    OF_MANY = ("measure", "library")
 
     model_type: str
     architecture: Identifier
@@ -70,6 +70,8 @@ class MergedRecord(ReportPart):
     """The transformers class that loads its processor; None if it has none."""
     pipeline_tag: str | None
     """None where neither a task nor transformers says one."""
+    library: str | None = None
+    """What else than transformers it is made for: "sentence-transformers"."""
     dtype: str
     parameters: Count
     labels: list[str]
