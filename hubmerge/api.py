@@ -19,8 +19,8 @@ from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse.options import Value
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.hub.destination import Destination
-from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.load import load as load_source
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.publish import Published
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text

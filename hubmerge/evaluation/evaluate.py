@@ -75,7 +75,7 @@ def outputs(model: Asked, batches: Batches, workers: Workers, what: str = "evalu
         assert batch.labels is not None
         labels = batch.labels.to(workers.device)
         with torch.inference_mode():
-            return kept.of_batch(_answer(model, batch, workers), labels)
+            return kept.of_batch(kept.ask(model, _inputs(batch, workers)), labels)
 
     found = torch.empty(0, kept.width(model.config), dtype=torch.float64)
     if len(batches):
@@ -89,9 +89,12 @@ def _part(batch: Batch, rows: Tensor) -> Batch:
 
 
 def _answer(model: Asked, batch: Batch, workers: Workers) -> Any:
-    inputs = {name: value.to(workers.device) for name, value in batch.inputs.items()}
     with torch.inference_mode():
-        return model(**inputs)
+        return model(**_inputs(batch, workers))
+
+
+def _inputs(batch: Batch, workers: Workers) -> dict[str, Tensor]:
+    return {name: value.to(workers.device) for name, value in batch.inputs.items()}
 
 
 def _every(

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from hubmerge.hub.layout import DTYPES, INDEX
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.stored_names import became, without_counters
 from hubmerge.streaming import Checkpoint, Shards
 from hubmerge.streaming.shards import METADATA, Slot

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import RoundTripError
+from hubmerge.hub.calm import calm
 from hubmerge.hub.companions import GENERATION, generation_file, template_files
 from hubmerge.hub.fetch import needed_files
 from hubmerge.hub.layout import CONFIG
-from hubmerge.hub.load import LoadedModel, calm, load, outline
+from hubmerge.hub.load import load, outline
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs

@@ -94,7 +94,8 @@ def _bind_blocks(draft: Draft, blocks: Sequence[Block], place: Place) -> None:
 
 def _check_condition(draft: Draft, scope: Scope, block: Block) -> None:
     for name in block.when:
-        if field_of(draft.config, name) is None and not hasattr(draft.config, name):
+        known = name.endswith("?") or hasattr(draft.config, name)
+        if not known and field_of(draft.config, name) is None:
             raise SpecError(
                 f'block "{block.at}" asks for the configuration field {name!r}',
                 found="the configuration has no such field",

@@ -303,11 +303,18 @@ def class_of(config: Any) -> str:
 
 
 def holds(conditions: Mapping[str, Any], config: Any) -> bool:
-    """Whether every named configuration field has the value (or one of the values) given."""
-    return all(
-        field_of(config, field) in (wanted if isinstance(wanted, list) else [wanted])
-        for field, wanted in conditions.items()
-    )
+    """Whether every named configuration field has the value (or one of the values) given.
+
+    A field whose name ends in "?" may be absent or null instead.
+    """
+
+    def one(field: str, wanted: Any) -> bool:
+        value = field_of(config, field.removesuffix("?"))
+        if value is None and field.endswith("?"):
+            return True
+        return value in (wanted if isinstance(wanted, list) else [wanted])
+
+    return all(one(field, wanted) for field, wanted in conditions.items())
 
 
 _HEADER = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?\s*(?:#.*)?$")

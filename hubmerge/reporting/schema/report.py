@@ -72,7 +72,7 @@ class TensorRecord(ReportPart):
 class MergedRecord(ReportPart):
     """The model that came out, as it was reloaded from disk."""
 
-    OF_MANY = ("measure", "tensors")
+    OF_MANY = ("measure", "library", "tensors")
 
     model_type: str
     architecture: Identifier
@@ -88,6 +88,8 @@ class MergedRecord(ReportPart):
     """The transformers class that loads its processor; None if it has none."""
     pipeline_tag: str | None
     """None where neither a task nor transformers says one."""
+    library: str | None = None
+    """What else than transformers it is made for: "sentence-transformers"."""
     dtype: str
     parameters: Count
     labels: list[str]
