@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,7 +95,7 @@ def test_what_is_verified_comes_at_a_pace_that_is_watched(monkeypatch: pytest.Mo
     def listed(ref: str) -> None:
         raise NotFoundError(f"without: {constants.HF_HUB_DISABLE_XET}")
 
-    monkeypatch.setattr("hubmerge.verification.verify.list_merge", listed)
+    monkeypatch.setattr(sys.modules["hubmerge.verification.verify"], "list_merge", listed)
     with pytest.raises(NotFoundError, match="without: True"):
         verify("me/merge")
     assert not constants.HF_HUB_DISABLE_XET
