@@ -24,6 +24,7 @@ from hubmerge.errors import (
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.load import load
 from hubmerge.hub.loaded_model import LoadedModel
+from hubmerge.hub.pace import without_xet
 from hubmerge.pipeline.run import MergeResult, run
 from hubmerge.recipe import ARITHMETIC, DATASET, Recipe
 from hubmerge.reporting.pictures import PICTURES
@@ -86,6 +87,7 @@ class _Asked:
 
 
 @checked
+@without_xet()
 def verify(
     ref: str,
     *,
