@@ -7,7 +7,7 @@ They do what `hubmerge.run` does, step by step, and write nothing until `save_pr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path as Folder
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,11 +19,12 @@ from hubmerge.errors import MismatchError, RecipeError
 from hubmerge.fuse.options import Value
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.hub.destination import Destination
-from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.load import load as load_source
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.publish import Published
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
+from hubmerge.models.fingerprint import fingerprint
 from hubmerge.models.joint_head import JointHead
 from hubmerge.models.states import with_state
 from hubmerge.options.declared import documented
@@ -115,7 +116,7 @@ class Found(Shown):
         """
         b = _in_memory(b)
         a, wanted = self.parents.loaded
-        if b.source != wanted.source:
+        if b.source.sha != wanted.source.sha:
             raise MismatchError(f"this alignment is for {wanted.source.ref}", found=b.source.ref)
         (first, last), _ = without_base(self.parents, self.heads).filled(
             apply_matches(self.parents, [self.match]), None, HALVES
@@ -138,6 +139,8 @@ class MergeSteps:
     inputs: MergeInputs
     alignment: Alignment
     fused: FusedModel
+    made: str
+    """The fingerprint of the merge."""
 
 
 @dataclass(repr=False)
@@ -161,8 +164,14 @@ class Merged(Shown):
         """Writes a stock checkpoint with A's processor, recipe, report and card, and reads it back.
 
         Returns: the folder. Raises: TargetError, if `folder` exists; RoundTripError; MismatchError,
-        if a parent's files are not those that were loaded.
+        if a parent's files are not those that were loaded, or `model` was changed.
         """
+        if fingerprint(self.model) != self.steps.made:
+            raise MismatchError(
+                "the merge was changed after it was made, so that no recipe makes it",
+                found="tensors or a configuration that are not those of the merge",
+                hint="model.save_pretrained saves it as it is, without report and recipe",
+            )
         target = Folder(folder)
         given = self.steps
         run = replace(given.run, destination=Destination(out=target), out=target)
@@ -306,19 +315,35 @@ def merge(
         aligned = replace(aligned, matches=(b.match,))
         written = recipe.model_copy(update={"match": AUTO, "alignment": "alignment"})
         run = replace(run, written=pinned_recipe(written, run.sources))
+    model = with_state(a.model, fused.state)
+    made = fingerprint(model)
     return Merged(
-        with_state(a.model, fused.state),
+        model,
         a,
         b,
         t,
         chosen.name if chosen else "none",
         fused.fusion.name,
-        steps=MergeSteps(run=run, inputs=inputs, alignment=aligned, fused=fused),
+        steps=MergeSteps(run=run, inputs=inputs, alignment=aligned, fused=fused, made=made),
     )
 
 
 def _in_memory(model: LoadedModel | PreTrainedModel) -> LoadedModel:
-    return model if isinstance(model, LoadedModel) else load(model)
+    """A model ready for work; one that was changed since it was loaded as the object that it is.
+
+    Raises: MismatchError, if it was changed after it was aligned with another.
+    """
+    if not isinstance(model, LoadedModel):
+        return load(model)
+    if not model.changed:
+        return model
+    if isinstance(model, Aligned):
+        raise MismatchError(
+            f"{model.source.ref} was changed after it was aligned",
+            found="its tensors or its configuration are not those that `apply` gave",
+            hint="match the changed model again, or give its `.model`, which is taken as it is",
+        )
+    return load(model.model, processor=model.processor, tokenizer=model.tokenizer)
 
 
 def _run(recipe: Recipe, models: Sequence[LoadedModel], base: LoadedModel | None = None) -> Run:
@@ -365,7 +390,7 @@ def _anchor(a: LoadedModel, others: Sequence[LoadedModel]) -> LoadedModel:
     """
     forms = [other.anchor if isinstance(other, Aligned) else a for other in others]
     for other, form in zip(others, forms, strict=True):
-        if form.source != a.source:
+        if form.source.sha != a.source.sha:
             raise MismatchError(
                 f"{other.source.ref} was aligned with {form.source.ref}", found=a.source.ref
             )
@@ -403,4 +428,9 @@ def _holding(b: LoadedModel, state: State, a: LoadedModel) -> LoadedModel:
     """`b` with the tensors of `state`, and A's names for its classes, whose order it now has."""
     model = with_state(b.model, state)
     model.config.id2label, model.config.label2id = a.config.id2label, a.config.label2id
-    return LoadedModel(b.source, model, b.processor, b.dtype, b.dtypes, b.folder, b.tokenizer)
+    return replace(_plain(b), model=model, fingerprint=fingerprint(model))
+
+
+def _plain(model: LoadedModel) -> LoadedModel:
+    names = [each.name for each in fields(LoadedModel)]
+    return LoadedModel(**{name: getattr(model, name) for name in names})

@@ -21,6 +21,9 @@ _kept = tempfile.TemporaryDirectory(prefix="hubmerge-tests-")
 for _variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
     os.environ[_variable] = str(Path(_kept.name, _variable))
 
+# The first process is the one whose workers are started with this environment.
+os.environ.setdefault("HUBMERGE_TESTS_TRAINED", _kept.name)
+
 # How long an example takes says something about the machine, and nothing about the law.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
@@ -65,8 +68,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     mark_off_the_diagonal(items)
 
     def place(item: pytest.Item) -> int:
-        path = item.path.relative_to(config.rootpath / "tests")
-        among = (n for n, long in enumerate(LONGEST) if path.is_relative_to(long))
+        among = (n for n, long in enumerate(LONGEST) if item.nodeid.startswith(f"tests/{long}"))
         return next(among, len(LONGEST))
 
     items.sort(key=place)

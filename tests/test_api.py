@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 
 import hubmerge as hm
 from hubmerge import api
-from hubmerge.errors import RecipeError, TargetError
+from hubmerge.errors import MismatchError, RecipeError, TargetError
 from hubmerge.models import shaken
 from hubmerge.reporting.schema.report import Report
+from hubmerge.tasks import probe_for
 from hubmerge.utils.progress import be_quiet
 from tests.helpers import zoo
 from tests.helpers.hub_fixtures import hub, impatient, server
@@ -130,6 +131,48 @@ def test_objects_in_memory_are_recorded_by_the_hash_of_their_content(rows, tmp_p
     assert [p.sha for p in one.models] == [p.sha for p in two.models]
     assert one.models[0].sha != one.models[1].sha
     assert any("others cannot make this merge again" in limit for limit in one.limits)
+
+
+def test_a_model_that_was_changed_after_loading_is_an_object(places, tmp_path):
+    a, b = hm.load(places[0]), hm.load(places[1])
+    assert not a.changed
+    a.model.save_pretrained(tmp_path / "saved")
+    a.model(**probe_for(a.model))
+    assert not a.changed
+    next(iter(a.model.state_dict().values())).mul_(1.5)
+    assert a.changed
+    found = hm.match(a, b, by="weights")
+    folder = hm.merge(a, found.apply(b), repair="none").save_pretrained(tmp_path / "out")
+    report = Report.read(folder)
+    assert [parent.kind for parent in report.models] == ["memory", "local"]
+    as_it_is = hm.load(a.model, processor=a.processor)
+    assert report.models[0].sha == as_it_is.source.sha != hm.load(places[0]).source.sha
+    assert any("others cannot make this merge again" in limit for limit in report.limits)
+    recipe = hm.Recipe(models=(a, b))
+    assert recipe.models == (recipe.models[0], places[1])
+    assert "in-memory" in recipe.models[0]
+    checked = hm.verify(str(folder))
+    assert checked.outcome == "not checked"
+    why = "an object in the publisher's memory: others cannot make this merge again"
+    assert all(why in (check.why or "") for check in checked.of("not checked"))
+
+
+def test_labels_that_were_changed_count_as_well(places):
+    a = hm.load(places[0])
+    a.model.config.id2label = {n: f"other {n}" for n in a.model.config.id2label}
+    assert a.changed
+
+
+def test_what_was_changed_after_it_was_aligned_or_merged_is_refused(by_hand, tmp_path):
+    a, b, found, _ = by_hand
+    aligned = found.apply(b)
+    merged = hm.merge(a, aligned, repair="none")
+    next(iter(aligned.model.state_dict().values())).mul_(1.5)
+    with pytest.raises(MismatchError, match="changed after it was aligned"):
+        hm.merge(a, aligned)
+    next(iter(merged.model.state_dict().values())).mul_(1.5)
+    with pytest.raises(MismatchError, match="changed after it was made"):
+        merged.save_pretrained(tmp_path / "changed")
 
 
 def test_a_recipe_takes_objects(rows, tmp_path, places):

@@ -82,6 +82,9 @@ class Batches:
     """What evaluation keeps of a model's answers to labelled rows; None of rows without labels."""
     lengths: tuple[Hashable, ...] | None = None
     """How long every row is: rows of a batch have one length. None: all rows are equally long."""
+    ragged: str | None = None
+    """The input that what is right of a row is as long as, if it is: `labels` [rows, longest] are
+    cut to its length in each batch."""
 
     @property
     def rows(self) -> int:
@@ -132,10 +135,11 @@ class Batches:
 
     def __getitem__(self, number: int) -> Batch:
         rows = self.places[number]
-        return Batch(
-            self.read(tuple(self.indices[row] for row in rows)),
-            None if self.labels is None else self.labels[list(rows)],
-        )
+        inputs = self.read(tuple(self.indices[row] for row in rows))
+        labels = None if self.labels is None else self.labels[list(rows)]
+        if labels is not None and self.ragged is not None:
+            labels = labels[:, : inputs[self.ragged].shape[1]]
+        return Batch(inputs, labels)
 
 
 class _Kept:
@@ -172,12 +176,14 @@ class ColumnReader:
     DataError, where a row does not hold what the model takes.
     check: whether all of these rows may be read, before the first one is.
     lengths: of each of these rows, where they are not equally long. Raises: as `read`.
+    ragged: the input that what is right of a row is as long as, if it is.
     """
 
     columns: tuple[str, ...]
     read: Callable[[Dataset, str, Sequence[int]], Inputs]
     check: Callable[[Dataset, RowSet], None] | None = None
     lengths: Callable[[Dataset, RowSet], Sequence[Hashable]] | None = None
+    ragged: str | None = None
 
 
 def make_batches(
@@ -209,7 +215,7 @@ def make_batches(
     targets = None if right is None else right(dataset, rows)
     kept = keeping(lambda indices: reader.read(inputs, rows.split, indices), cache_bytes)
     lengths = None if reader.lengths is None else tuple(reader.lengths(inputs, rows))
-    return Batches(kept, rows.indices, targets, answers, statistics, lengths)
+    return Batches(kept, rows.indices, targets, answers, statistics, lengths, reader.ragged)
 
 
 def keeping(read: Read, limit: int) -> Read:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel
@@ -14,7 +15,7 @@ from hubmerge.data.dataset import DataSet
 from hubmerge.data.right import Naming, right_of
 from hubmerge.data.rows import RowSet
 from hubmerge.data.texts import text_blocks, text_rows, token_limit
-from hubmerge.data.token_rows import token_reader
+from hubmerge.data.token_rows import TokenRows, encode_texts
 from hubmerge.errors import DataError
 from hubmerge.models.images import refused
 from hubmerge.models.joint_head import JointHead
@@ -47,8 +48,9 @@ class ReadFor:
     """What rows are read for: a model, and how its outputs are to be read.
 
     statistics: what evaluation keeps of answers. answers: the columns that say what is right.
-    labels: its label names by output. by_index: labels of the data are matched by number, not by
-    name. tokens: of a text, if a number was asked for. heads: of several label sets.
+    folder: where the model's files lie. labels: its label names by output. by_index: labels of the
+    data are matched by number, not by name. tokens: of a text, if a number was asked for. heads: of
+    several label sets.
     """
 
     model: PreTrainedModel
@@ -56,6 +58,7 @@ class ReadFor:
     answers: ColumnKind | None = None
     processor: Any | None = None
     tokenizer: Any | None = None
+    folder: Path | None = None
     labels: Mapping[int, str]
     by_index: bool = False
     tokens: int | None = None
@@ -97,7 +100,9 @@ def read_labelled_texts(data: DataSet, wanted: ReadFor) -> Reading:
     Raises: DataError, LabelError.
     """
     limit = token_limit(data, wanted.model, wanted.tokenizer, wanted.tokens)
-    reader, unit = token_reader(data, wanted.model, limit), "texts"
+    given = tuple(name for name in (data.text_column, data.pair_column) if name is not None)
+    tokens = TokenRows(data.ref, given, encode_texts(limit), limit.vocabulary)
+    reader, unit = tokens.reader(wanted.model), "texts"
     if data.pair_column is not None:
         unit = "text pairs"
     said = f"of each row the first {limit.tokens:,} tokens are read, special ones included"

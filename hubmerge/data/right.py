@@ -70,7 +70,7 @@ def classes_of(data: DataSet, found: LabelMap) -> Right:
     """Reads the output that each row's label stands for, int64 [rows]."""
 
     def read(dataset: Dataset, rows: RowSet) -> Tensor:
-        values = _values(data, dataset, rows)
+        values = values_of(data, dataset, rows)
         for row, value in zip(rows.indices, values, strict=True):
             _refuse_unknown(value, found, row, rows, data)
         return torch.tensor([found.index[value] for value in values], dtype=torch.int64)
@@ -85,7 +85,7 @@ def _label_sets(data: DataSet, naming: Naming) -> RightOf:
         said = f'each list of "{data.label_column}" was read as a 0 or 1 for every label, in order'
 
         def flags(dataset: Dataset, rows: RowSet) -> Tensor:
-            values = _values(data, dataset, rows)
+            values = values_of(data, dataset, rows)
             for row, value in zip(rows.indices, values, strict=True):
                 if value is None or len(value) != outputs or not {*value} <= {0, 1}:
                     raise _unfit(row, rows, data, value, f"{outputs} zeros and ones")
@@ -102,7 +102,7 @@ def _label_sets(data: DataSet, naming: Naming) -> RightOf:
 
     def read(dataset: Dataset, rows: RowSet) -> Tensor:
         right = torch.zeros(len(rows), outputs, dtype=torch.int64)
-        values = _values(data, dataset, rows)
+        values = values_of(data, dataset, rows)
         for place, (row, value) in enumerate(zip(rows.indices, values, strict=True)):
             if value is None:
                 raise _unfit(row, rows, data, value, "a list of labels")
@@ -133,7 +133,7 @@ def _numbers(data: DataSet, naming: Naming) -> RightOf:
     outputs = len(naming.labels)
 
     def read(dataset: Dataset, rows: RowSet) -> Tensor:
-        values = _values(data, dataset, rows)
+        values = values_of(data, dataset, rows)
         lists = [value if isinstance(value, list) else [value] for value in values]
         for row, value in zip(rows.indices, lists, strict=True):
             if len(value) != outputs or None in value or not _finite(value):
@@ -147,7 +147,8 @@ def _finite(values: Iterable[Any]) -> bool:
     return all(abs(float(value)) < float("inf") for value in values)
 
 
-def _values(data: DataSet, dataset: Dataset, rows: RowSet) -> list[Any]:
+def values_of(data: DataSet, dataset: Dataset, rows: RowSet) -> list[Any]:
+    """What the label column holds in each row. Raises: DataError, if the split has none."""
     column = str(data.label_column)
     if column not in dataset.features:
         raise DataError(

@@ -1,69 +1,121 @@
-"""Texts, or pairs of them, as rows of tokens that the model's own tokenizer makes.
+"""Rows as tokens that the model's own tokenizer makes of texts, or of pairs of them.
 
 Each row has as many tokens as its text, special tokens included, up to a maximum. Rows of one
-length make up a batch, so that nothing is padded.
+length make up a batch, so that nothing is padded. What is right may be one thing a row, or one
+a token: `IGNORED` stands at tokens of which nothing is asked, and behind the end of shorter rows.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hubmerge.data.batches import ColumnReader, Inputs
-from hubmerge.data.dataset import DataSet
 from hubmerge.data.rows import RowSet
 from hubmerge.data.texts import TokenLimit, beginning, refuse_long
 from hubmerge.errors import DataError
+from hubmerge.models.token_outputs import IGNORED
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
+TEXTS = ("text", "text_pair")
+"""What a tokenizer calls the texts of a row."""
+
 AT_ONCE = 1000
 """Texts that are tokenized together."""
 
 Encoded = Mapping[str, np.ndarray]
-"""Argument of the model's forward -> int32 [tokens] of one row."""
+"""What is known of the tokens of one row, by name, [tokens] each: arguments of a model's forward
+among them."""
+
+Encode = Callable[[list[list[Any]], Sequence[int]], Iterator[Encoded]]
+"""Values of each column, and the numbers of their rows -> tokens of each row."""
 
 
-def token_reader(data: DataSet, model: PreTrainedModel, limit: TokenLimit) -> ColumnReader:
-    """Reads the texts of `data`, and the second ones where it has pairs.
+@dataclass(frozen=True, eq=False)
+class TokenRows:
+    """The rows of a data set as tokens, each made once.
 
-    limit: the tokenizer, and how many tokens of a row are read.
-    Raises, when rows are read: DataError, if one holds no text, or a token that the model does not
-    know.
+    ref: the data set, in errors. columns: the texts of a row. encode: makes tokens of some rows.
+    vocabulary: tokens that the model knows. beside: columns that `encode` gets behind the texts.
     """
-    columns = tuple(name for name in (data.text_column, data.pair_column) if name is not None)
-    taken = inspect.signature(model.forward).parameters
-    alone = takes_one_row(model)
-    known: dict[tuple[str, int], Encoded] = {}
 
-    def encode(dataset: Dataset, split: str, rows: Sequence[int]) -> list[Encoded]:
-        missing = [row for row in rows if (split, row) not in known]
+    ref: str
+    columns: tuple[str, ...]
+    encode: Encode
+    vocabulary: int
+    beside: tuple[str, ...] = ()
+    known: dict[tuple[str, int], Encoded] = field(default_factory=dict)
+
+    def of(self, dataset: Dataset, split: str, rows: Sequence[int]) -> list[Encoded]:
+        """The tokens of each row. Raises: DataError, where there are none, or unknown ones."""
+        missing = [row for row in rows if (split, row) not in self.known]
         for start in range(0, len(missing), AT_ONCE):
             part = missing[start : start + AT_ONCE]
-            texts = [_texts(dataset, name, split, part, data.ref) for name in columns]
-            for row, encoded in zip(part, _tokenized(limit, texts), strict=True):
-                _refuse_unknown(encoded, limit, f'row {row} of split "{split}" of {data.ref}')
-                known[split, row] = {n: v for n, v in encoded.items() if n in taken}
-        return [known[split, row] for row in rows]
+            names = [*self.columns, *self.beside]
+            held = dataset.select_columns(names).select(part)
+            values = [held[name][:] for name in names]
+            for name, column in zip(self.columns, values, strict=False):
+                self._refuse_others(column, split, part, name)
+            for row, encoded in zip(part, self.encode(values, part), strict=True):
+                self._refuse_unknown(encoded, f'row {row} of split "{split}" of {self.ref}')
+                self.known[split, row] = encoded
+        return [self.known[split, row] for row in rows]
 
-    def read(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
-        encoded = encode(dataset, split, rows)
-        return {
-            name: torch.from_numpy(np.stack([row[name] for row in encoded]).astype(np.int64))
-            for name in encoded[0]
-        }
+    def reader(self, model: PreTrainedModel) -> ColumnReader:
+        """Reads the tokens as `model` takes them."""
+        taken, alone = inspect.signature(model.forward).parameters, takes_one_row(model)
 
-    def lengths(dataset: Dataset, rows: RowSet) -> Sequence[Hashable]:
-        counts = [len(row["input_ids"]) for row in encode(dataset, rows.split, rows.indices)]
-        return [(count, row) for row, count in enumerate(counts)] if alone else counts
+        def read(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
+            encoded = self.of(dataset, split, rows)
+            return {
+                name: torch.from_numpy(np.stack([row[name] for row in encoded]).astype(np.int64))
+                for name in encoded[0]
+                if name in taken
+            }
 
-    return ColumnReader(columns, read, lengths=lengths)
+        def lengths(dataset: Dataset, rows: RowSet) -> Sequence[Hashable]:
+            encoded = self.of(dataset, rows.split, rows.indices)
+            counts = [len(row["input_ids"]) for row in encoded]
+            return [(count, row) for row, count in enumerate(counts)] if alone else counts
+
+        return ColumnReader((*self.columns, *self.beside), read, lengths=lengths)
+
+    def _refuse_others(
+        self, values: Sequence[Any], split: str, rows: Sequence[int], column: str
+    ) -> None:
+        """Raises: DataError, where a row holds neither a text nor a list of texts."""
+        for row, value in zip(rows, values, strict=True):
+            place = f'row {row} of split "{split}" of {self.ref}'
+            parts = value if isinstance(value, list) else [value]
+            if not all(isinstance(part, str) for part in parts):
+                raise DataError(
+                    f"{place} holds no text", found=repr(value), source=f'column "{column}"'
+                )
+            refuse_long("".join(parts), place, column)
+
+    def _refuse_unknown(self, encoded: Encoded, place: str) -> None:
+        """Raises: DataError, if a row has no token, or one that the model has no embedding for."""
+        tokens = encoded["input_ids"]
+        if not len(tokens):
+            raise DataError(
+                f"{place} has no token",
+                hint="the tokenizer beside the model adds none, and finds none in the text",
+            )
+        if tokens.max() >= self.vocabulary:
+            raise DataError(
+                f"{place} holds a token the model does not know",
+                found=f"token {tokens.max()}, the model's vocabulary has {self.vocabulary:,}",
+                hint="the tokenizer beside the model is that of another model",
+            )
 
 
 def takes_one_row(model: PreTrainedModel) -> bool:
@@ -74,41 +126,28 @@ def takes_one_row(model: PreTrainedModel) -> bool:
     return getattr(text, "pad_token_id", None) is None
 
 
-def _tokenized(limit: TokenLimit, texts: Sequence[list[str]]) -> Iterator[Encoded]:
-    """What the tokenizer makes of each text, or of each pair of texts."""
-    if limit.tokenizer.truncation_side == "right":
-        texts = [[beginning(text, limit) for text in column] for column in texts]
-    found = limit.tokenizer(
-        *texts, truncation=True, max_length=limit.tokens, padding=False, verbose=False
-    )
-    for row in range(len(texts[0])):
-        yield {name: np.asarray(values[row], np.int32) for name, values in found.items()}
+def encode_texts(limit: TokenLimit, *, target: bool = False, **options: Any) -> Encode:
+    """Texts, or pairs of them, as the tokenizer prepares them.
 
+    target: whether they are what a decoder is to say. options: of the tokenizer.
+    """
 
-def _texts(dataset: Dataset, column: str, split: str, rows: Sequence[int], ref: str) -> list[str]:
-    values = dataset.select(rows)[column][:]
-    for row, value in zip(rows, values, strict=True):
-        if not isinstance(value, str):
-            raise DataError(
-                f'row {row} of split "{split}" of {ref} holds no text',
-                found=repr(value),
-                source=f'column "{column}"',
-            )
-        refuse_long(value, f'row {row} of split "{split}" of {ref}', column)
-    return values
-
-
-def _refuse_unknown(encoded: Encoded, limit: TokenLimit, place: str) -> None:
-    """Raises: DataError, if a row has no token, or one that the model has no embedding for."""
-    tokens = encoded["input_ids"]
-    if not len(tokens):
-        raise DataError(
-            f"{place} has no token",
-            hint="the tokenizer beside the model adds none, and finds none in the text",
+    def encode(columns: list[list[Any]], rows: Sequence[int]) -> Iterator[Encoded]:
+        texts = [[beginning(text, limit) for text in column] for column in columns]
+        given = {"text_target": texts[0]} if target else dict(zip(TEXTS, texts, strict=False))
+        found = limit.tokenizer(
+            **given, truncation=True, max_length=limit.tokens, verbose=False, **options
         )
-    if tokens.max() >= limit.vocabulary:
-        raise DataError(
-            f"{place} holds a token the model does not know",
-            found=f"token {tokens.max()}, the model's vocabulary has {limit.vocabulary:,}",
-            hint="the tokenizer beside the model is that of another model",
-        )
+        for row in range(len(rows)):
+            yield {name: np.asarray(values[row], np.int32) for name, values in found.items()}
+
+    return encode
+
+
+def as_long_as_rows(right: Sequence[np.ndarray]) -> Tensor:
+    """What is right of the tokens of each row, int64 [rows, tokens], `IGNORED` behind their end."""
+    width = max(map(len, right), default=0)
+    found = np.full((len(right), width), IGNORED, np.int64)
+    for row, values in zip(found, right, strict=True):
+        row[: len(values)] = values
+    return torch.from_numpy(found)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hubmerge.derivation.budget import refuse_delay
 from hubmerge.derivation.terms import SUM, Term, atoms, pin
 from hubmerge.derivation.trace import Trace
 from hubmerge.derivation.twin import Twin
@@ -45,6 +46,7 @@ class Certificate:
 
 def run(twin: Twin) -> list[Tensor]:
     """The twin's answers to its probe."""
+    refuse_delay()
     with torch.random.fork_rng(devices=[]), DoubleForSingle():
         torch.manual_seed(SEED)
         return answers(twin.model(**twin.inputs))

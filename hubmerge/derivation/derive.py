@@ -13,6 +13,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 import hubmerge.derivation.rules  # noqa: F401  registers the rules of operations
 from hubmerge.derivation.axes import Expression, Leaf, expression_of
+from hubmerge.derivation.budget import timed
 from hubmerge.derivation.certify import Certificate, bench, certify, free_atoms, run
 from hubmerge.derivation.experts import propose_experts
 from hubmerge.derivation.fields import Fields
@@ -61,8 +62,14 @@ def derive(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int = 0)
     """The spec of the models that `kind` makes of `config`, derived from a twin.
 
     Raises: DerivationError, if there is no twin, nothing is certified, or what was found does not
-    describe the real model; FamilyError, if no input is known for it.
+    describe the real model; FamilyError, if no input is known for it; ResourceError, if it takes
+    longer, or more memory, than it may.
     """
+    with timed(kind.__name__):
+        return _derive(config, kind, seed)
+
+
+def _derive(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int) -> Derived:
     twin = make_twin(config, kind, seed)
     found = trace(twin.model, lambda: run(twin), twin.tensors)
     propose_experts(found)

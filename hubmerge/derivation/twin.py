@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from hubmerge.derivation.budget import refuse_delay
 from hubmerge.errors import DerivationError, FamilyError
 from hubmerge.models.probe import shaken
 from hubmerge.models.probe_inputs import configurations, probe_inputs
@@ -109,6 +110,7 @@ def make_twin(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int =
     failure, problem = "it cannot be made smaller", None
     for narrow in NARROWER:
         for depth in DEPTHS:
+            refuse_delay()
             try:
                 smaller = narrow(shallow(config, depth))
                 if listed:

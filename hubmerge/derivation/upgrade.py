@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from hubmerge.derivation.axes import Expression, Leaf, Product, leaves
+from hubmerge.derivation.budget import refuse_delay
 from hubmerge.derivation.naming import distinct
 from hubmerge.derivation.sheet import Part, Sheet, SpaceEntry
 from hubmerge.derivation.terms import atoms
@@ -91,6 +92,7 @@ class _Upgrade:
 
     def _try(self, change: Callable[[], None], *changed: str) -> bool:
         """Makes a change of the sheet, and takes it back unless the law holds."""
+        refuse_delay()
         before = [part.copied() for part in self.sheet.parts], self.sheet.batchnorm_eps
         try:
             change()

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from hubmerge.models.class_outputs import BINS
 from hubmerge.models.metrics import Mean, Metric
+from hubmerge.models.outputs import AskedOnce
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -96,7 +97,7 @@ class TokenOutputs:
 
 
 @dataclass(frozen=True)
-class TokenStatistics:
+class TokenStatistics(AskedOnce):
     """Keeps a few figures of each block of tokens: the `RowStatistics` of language models."""
 
     def width(self, config: PreTrainedConfig) -> int:
@@ -105,7 +106,7 @@ class TokenStatistics:
 
     def rows_at_once(self, config: PreTrainedConfig, labels: Tensor) -> int:
         """As many as `LOGITS_AT_ONCE` allows."""
-        return rows_at_once(labels.shape[1], config.vocab_size)
+        return rows_at_once(labels.shape[1], config.get_text_config().vocab_size)
 
     def of_batch(self, answer: Any, labels: Tensor) -> Tensor:
         """See `figures_of`."""

@@ -11,7 +11,7 @@ from hubmerge.data.rows import choose_rows, training_rows
 from hubmerge.data.splits import DataSplits, TrainingRows, learning_rows
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.fetch import fetch
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching import learners
 from hubmerge.models.joint_head import JointHead
 from hubmerge.pipeline.context import Run
@@ -86,10 +86,11 @@ def open_splits(
         data,
         ReadFor(
             model=a.model,
-            statistics=measure.statistics(),
+            statistics=measure.statistics(a.config),
             answers=measure.answers,
             processor=a.processor,
             tokenizer=a.tokenizer,
+            folder=a.folder,
             labels=a.id2label,
             by_index=recipe.align_labels == "index",
             tokens=wanted.tokens,

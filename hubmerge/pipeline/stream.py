@@ -11,8 +11,11 @@ import torch
 
 from hubmerge.errors import RoundTripError
 from hubmerge.fuse import Fused, Fusion, Given
+from hubmerge.hub.describe import describe
 from hubmerge.hub.fetch import fetch
-from hubmerge.hub.load import LoadedModel, describe, outline, skeleton, stored_in
+from hubmerge.hub.load import outline, stored_in
+from hubmerge.hub.loaded_model import LoadedModel
+from hubmerge.hub.model_class import skeleton
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.streams import streams

@@ -17,30 +17,24 @@ from transformers import PreTrainedModel
 from hubmerge.derivation.ensure import ensure_spec
 from hubmerge.errors import DataError, WeightsError
 from hubmerge.errors.wording import option
+from hubmerge.hub.calm import calm
 from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.companions import remarks
 from hubmerge.hub.compare import check_mergeable, common_head, label_permutation
 from hubmerge.hub.config_fields import processor_fields
+from hubmerge.hub.describe import Description, describe, labels_of
 from hubmerge.hub.fetch import download_bytes, file_sizes, needed_files
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import ParentLicence, merged_licence
-from hubmerge.hub.load import (
-    Description,
-    calm,
-    describe,
-    labels_of,
-    made_of,
-    model_class,
-    refuse_unmatched,
-    skeleton,
-)
+from hubmerge.hub.model_class import made_of, model_class, skeleton
 from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_in
 from hubmerge.hub.source import Source
 from hubmerge.hub.stored_names import unmatched
 from hubmerge.hub.target import check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
+from hubmerge.hub.weight_checks import refuse_unmatched
 from hubmerge.models.joint_head import JointHead, with_labels
 from hubmerge.planning.measurements import NO_DATA, measurements
 from hubmerge.planning.misread import refuse_misread

@@ -76,10 +76,14 @@ class Recipe(RecipeFields):
 
 def model_ref(given: object) -> Any:
     """What a recipe calls a model: one that is loaded by where it is from, an object by a folder
-    in which it is stored; anything else is left to be checked."""
+    in which it is stored, as one that was changed since it was loaded; anything else is left to be
+    checked."""
     source = getattr(given, "source", None)
     if source is not None and hasattr(source, "ref"):
-        return source.ref
+        loaded: Any = given
+        if not getattr(given, "changed", False):
+            return source.ref
+        return str(stored_model(loaded.model, loaded.processor, loaded.tokenizer))
     return str(stored_model(given)) if is_model(given) else given
 
 

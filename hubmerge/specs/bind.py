@@ -13,9 +13,9 @@ from typing import Any
 from hubmerge.errors import FamilyError, SpecError
 from hubmerge.specs.conditions import asked_of_models, holds_in_layer
 from hubmerge.specs.config_fields import field_of
-from hubmerge.specs.derived import family_of
+from hubmerge.specs.derived import family_of, given_for
 from hubmerge.specs.draft import Draft, nearest
-from hubmerge.specs.family import Block, Family, Scope, holds, load_families
+from hubmerge.specs.family import Block, Family, Scope, holds, load_families, read_family
 from hubmerge.specs.sizes import Shapes
 from hubmerge.specs.spec import Spec
 
@@ -23,14 +23,29 @@ from hubmerge.specs.spec import Spec
 def bind_config(config: Any, shapes: Shapes) -> Spec:
     """The spec of a model, from its configuration and its tensors' shapes (module names).
 
+    Where the file that comes with hubmerge for such a type does not describe these tensors, which
+    some variant has: what was derived for that very configuration.
     Raises: FamilyError if no family describes the configuration, SpecError if the family that
     does is wrong about the tensors.
     """
-    return bind(_family_for(config), config, shapes)
+    family = _family_for(config)
+    try:
+        return bind(family, config, shapes)
+    except SpecError:
+        derived = family_of(config) if family.shipped else None
+        if derived is None:
+            raise
+        return bind(derived, config, shapes)
 
 
 def _family_for(config: Any) -> Family:
-    """The reviewed family that fits, else what was derived for that very configuration."""
+    """The reviewed family that fits, else what was derived for that very configuration.
+
+    A spec that was handed over goes before both.
+    """
+    given = given_for(config)
+    if given is not None and given.path is not None:
+        return read_family(given.path)
     try:
         return load_families().for_config(config)
     except FamilyError:
@@ -88,7 +103,8 @@ def _bind_blocks(draft: Draft, blocks: Sequence[Block], place: Place) -> None:
 
 def _check_condition(draft: Draft, scope: Scope, block: Block) -> None:
     for name in block.when:
-        if field_of(draft.config, name) is None and not hasattr(draft.config, name):
+        known = name.endswith("?") or hasattr(draft.config, name)
+        if not known and field_of(draft.config, name) is None:
             raise SpecError(
                 f'block "{block.at}" asks for the configuration field {name!r}',
                 found="the configuration has no such field",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
@@ -65,7 +65,7 @@ class DerivedRecord:
         return f"derived, certified at {self.deviation:.0e}, {share} of all weights movable"
 
 
-_given: ContextVar[Mapping[str, DerivedRecord] | None] = ContextVar("given specs", default=None)
+_given: ContextVar[tuple[DerivedRecord, ...]] = ContextVar("given specs", default=())
 
 
 def key_of(config: Any) -> str | None:
@@ -88,7 +88,13 @@ def record_of(config: Any) -> DerivedRecord | None:
     key = key_of(config)
     if key is None:
         return None
-    return (_given.get() or {}).get(key) or _read(folder() / key)
+    return given_for(config) or _read(folder() / key)
+
+
+def given_for(config: Any) -> DerivedRecord | None:
+    """What `using` says of models of `config`."""
+    fitting = (r for r in _given.get() if r.path is not None and read_family(r.path).fits(config))
+    return next(fitting, None)
 
 
 def family_of(config: Any) -> Family | None:
@@ -121,9 +127,9 @@ def keep(config: Any, record: DerivedRecord, text: str) -> DerivedRecord:
 
 
 @contextmanager
-def using(config: Any, record: DerivedRecord) -> Iterator[None]:
-    """Inside, models of `config` have the spec of `record`, whatever else was derived."""
-    token = _given.set({**(_given.get() or {}), str(key_of(config)): record})
+def using(record: DerivedRecord) -> Iterator[None]:
+    """Inside, models that the spec of `record` fits have it, whatever else describes them."""
+    token = _given.set((record, *_given.get()))
     try:
         yield
     finally:

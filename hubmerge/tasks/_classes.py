@@ -25,7 +25,7 @@ LABEL_AXES = {"logits": 1}
 """Logits are [rows, classes]."""
 
 
-def class_statistics() -> RowStatistics:
+def class_statistics(config: PreTrainedConfig) -> RowStatistics:
     """See `hubmerge.models.class_outputs.ClassStatistics`."""
     from hubmerge.models.class_outputs import ClassStatistics
 
@@ -39,7 +39,7 @@ def mean_of_parents(members: Sequence[Outputs], known: np.ndarray | None = None)
     return mean_prediction(cast("Sequence[ClassOutputs]", members), known)
 
 
-def _label_set_statistics() -> RowStatistics:
+def _label_set_statistics(config: PreTrainedConfig) -> RowStatistics:
     from hubmerge.models.label_set_outputs import LabelSetStatistics
 
     return LabelSetStatistics()
@@ -51,7 +51,7 @@ def _mean_label_set(members: Sequence[Outputs], known: np.ndarray | None = None)
     return mean_label_set(cast("Sequence[LabelSetOutputs]", members))
 
 
-def _number_statistics() -> RowStatistics:
+def _number_statistics(config: PreTrainedConfig) -> RowStatistics:
     from hubmerge.models.number_outputs import NumberStatistics
 
     return NumberStatistics()

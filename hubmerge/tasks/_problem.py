@@ -38,6 +38,8 @@ def why_not_one_of_n(config: PreTrainedConfig) -> str | None:
         return None
     if task is not None and not task.label_axes:
         return None
+    if task is not None and task.label_axes.get("logits") != 1:
+        return "it has labels for parts of a row, not one for the whole"
     kind = config.problem_type
     if kind not in ONE_OF_N:
         return MEANINGS.get(str(kind), "its outputs are read in another way")

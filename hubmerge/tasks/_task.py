@@ -123,8 +123,8 @@ class Measure:
     Parameters:
         name: what reports record.
         answers: columns that say what is right; None where inputs say it themselves.
-        statistics: makes what evaluation keeps of answers to labelled rows; from it come the loss
-            of each row, every score, and the temperature, where one applies.
+        statistics: makes, for a configuration, what evaluation keeps of answers to labelled rows;
+            from it come the loss of each row, every score, and the temperature, where one applies.
         combine: how outputs of the parents become those of their ensemble; None where too little is
             kept of them, so that the parents are run together.
         ensemble: whether there is an ensemble of the parents at all.
@@ -136,7 +136,7 @@ class Measure:
     """
 
     name: str
-    statistics: Callable[[], RowStatistics]
+    statistics: Callable[[PreTrainedConfig], RowStatistics]
     answers: ColumnKind | None
     combine: Combine | None = None
     ensemble: bool = True

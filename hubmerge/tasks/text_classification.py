@@ -58,6 +58,12 @@ TASK = register(
         read=read,
         measures=MEASURES,
         measure_of=by_problem_type,
-        example=Example(processor="tokenizer"),
+        example=Example(
+            processor="tokenizer",
+            use=(
+                'inputs = tokenizer("A text.", return_tensors="pt")  # or two texts, of a pair',
+                "print(model(**inputs).logits, model.config.id2label)",
+            ),
+        ),
     )
 )

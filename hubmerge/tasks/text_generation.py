@@ -39,7 +39,7 @@ def read(data: DataSet, wanted: ReadFor) -> Reading:
     return read_texts(data, wanted)
 
 
-def statistics() -> RowStatistics:
+def statistics(config: PreTrainedConfig) -> RowStatistics:
     """Figures of each block of tokens: logits over a vocabulary would not fit into memory."""
     from hubmerge.models.token_outputs import TokenStatistics
 
@@ -75,6 +75,12 @@ TASK = register(
         columns="a text",
         read=read,
         measures=(MEASURE,),
-        example=Example(processor="tokenizer"),
+        example=Example(
+            processor="tokenizer",
+            use=(
+                'inputs = tokenizer("Once upon a time", return_tensors="pt")',
+                "print(tokenizer.decode(model.generate(**inputs, max_new_tokens=20)[0]))",
+            ),
+        ),
     )
 )

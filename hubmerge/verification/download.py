@@ -19,6 +19,7 @@ from hubmerge.hub.tokenizer import TEMPLATE
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY, TENSORS
 from hubmerge.pipeline.existing import REPORT
+from hubmerge.pipeline.report_method import SPEC_FILE
 from hubmerge.planning.resources import human
 from hubmerge.recipe import RECIPE_FILE, Recipe, recipe_from
 from hubmerge.registry import naming_absent
@@ -31,7 +32,7 @@ from hubmerge.verification.limits import most_bytes, refuse_what_does_not_fit, t
 from hubmerge.verification.result import Check, Outcome
 from hubmerge.verification.stock_files import OWN_FOLDERS, is_inert, loaded_weights, what_it_changes
 
-SAYING = {CARD, *PICTURES, REPORT, RECIPE_FILE}
+SAYING = {CARD, *PICTURES, REPORT, RECIPE_FILE, SPEC_FILE}
 """What a merge says of itself; nothing is loaded from it."""
 LOADING = {
     CONFIG,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.layout import CONFIG, INDEX
 from hubmerge.pipeline.existing import REPORT
+from hubmerge.pipeline.report_method import SPEC_FILE
 from hubmerge.planning.resources import free_disk, human, refuse_excess
 from hubmerge.recipe import RECIPE_BYTES, RECIPE_FILE, Recipe
 from hubmerge.verification.claims import CARD
@@ -17,6 +18,7 @@ MOST_BYTES: Mapping[str, int] = {
     CARD: 2 << 20,
     CONFIG: 4 << 20,
     INDEX: 64 << 20,
+    SPEC_FILE: 1 << 20,
 }
 """File -> most bytes. A report of a thousand labels and three surveys has one megabyte."""
 MOST_OTHER = 64 << 20

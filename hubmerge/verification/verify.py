@@ -12,15 +12,19 @@ from typing import Any
 from hubmerge.errors import (
     CanonicalError,
     DataError,
+    FamilyError,
     HubmergeError,
     LabelError,
     LawError,
     MismatchError,
     RecipeError,
+    SpecError,
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
-from hubmerge.hub.load import LoadedModel, load
+from hubmerge.hub.load import load
+from hubmerge.hub.loaded_model import LoadedModel
+from hubmerge.hub.pace import without_xet
 from hubmerge.pipeline.run import MergeResult, run
 from hubmerge.recipe import ARITHMETIC, DATASET, Recipe
 from hubmerge.reporting.pictures import PICTURES
@@ -29,6 +33,7 @@ from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_claims
+from hubmerge.verification.derived_spec import certify_again, check_spec_file, spec_of_merge
 from hubmerge.verification.download import Merge, fetch_merge, list_merge
 from hubmerge.verification.files import check_files, check_hashes
 from hubmerge.verification.levels import (
@@ -57,6 +62,8 @@ from hubmerge.verification.steering import check_steering, rows_for
 
 IMPOSSIBLE = (DataError, LabelError, MismatchError, WeightsError)
 """What shows that a merge cannot have been made from what it says."""
+NO_SPEC = (CanonicalError, FamilyError, LawError, SpecError)
+"""What shows that the derived spec beside the weights is none of these parents."""
 ILL_ALIGNED = (CanonicalError, LawError, RecipeError)
 """What shows that the alignment beside the weights is none of these parents."""
 
@@ -80,6 +87,7 @@ class _Asked:
 
 
 @checked
+@without_xet()
 def verify(
     ref: str,
     *,
@@ -117,6 +125,7 @@ def verify(
             *merge.wrong,
             *check_sources(merge.recipe, merge.report),
             *check_hashes(merge),
+            *check_spec_file(merge),
         ]
     )
     said, remarks = workers.on_main(lambda: _claims(merge))
@@ -140,7 +149,12 @@ def verify(
         level=levels_to(level)[-1],
         weights_only=weights_only,
         checks=[*on_files, *loaded, *said, *more.checks],
-        remarks=[*merge.remarks, *remarks, *other_versions(merge.report), *found.remarks],
+        remarks=[
+            *merge.remarks,
+            *remarks,
+            *other_versions(merge.report),
+            *(found.remarks if level != "load" else ()),
+        ],
         published_with=_machine(merge.report),
         remade_with=None if more.report is None else _machine(more.report),
     )
@@ -159,7 +173,7 @@ def _further(
 ) -> _Remade:
     """The published weights measured, and the merge made again, as far as was asked for."""
     workers, levels = asked.workers, levels_to(asked.level)
-    checks: list[Check] = []
+    checks = workers.on_main(lambda: certify_again(merge, model))
     if wanted.dataset is not None and not asked.weights_only and "measure" in levels:
         if DATASET in found.gone:
             checks += not_checked((FIGURES,), found.gone[DATASET])
@@ -178,13 +192,17 @@ def _made_again(
     without_data = asked.weights_only or DATASET in found.gone
     if why := _why_not_made_again(merge.report, found) or too_much_work(wanted):
         return _Remade(not_checked(_everything(merge, asked), why))
+    if any(check.outcome is not Outcome.IDENTICAL for check in check_spec_file(merge)):
+        why = "the spec beside the weights is not the one that the report speaks of"
+        return _Remade(not_checked(_everything(merge, asked), why))
     estimate = asked.workers.on_main(
         lambda: estimate_remaking(merge, wanted, without_data=without_data)
     )
     asked.announce(estimate)
-    if wanted.dataset is None or not without_data:
-        return _by_recipe(merge, wanted, model, asked.workers)
-    remade = _by_alignment(merge, wanted, model, asked.workers)
+    with spec_of_merge(merge):
+        if wanted.dataset is None or not without_data:
+            return _by_recipe(merge, wanted, model, asked.workers)
+        remade = _by_alignment(merge, wanted, model, asked.workers)
     if not asked.weights_only:
         remade.checks += not_checked(measured_parts(merge.report), found.gone[DATASET])
     return remade
@@ -234,7 +252,8 @@ def _by_recipe(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Worker
             *check_report(merge.report, result.report, measured=True),
         ]
 
-    return _run(wanted, compared, workers, IMPOSSIBLE)
+    derived = () if merge.report.method.spec is None else NO_SPEC
+    return _run(wanted, compared, workers, (*IMPOSSIBLE, *derived))
 
 
 def _by_alignment(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers) -> _Remade:
@@ -251,7 +270,8 @@ def _by_alignment(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Wor
             *check_report(merge.report, result.report, measured=False),
         ]
 
-    return _run(recipe, compared, workers, (*IMPOSSIBLE, *ILL_ALIGNED))
+    derived = () if merge.report.method.spec is None else NO_SPEC
+    return _run(recipe, compared, workers, (*IMPOSSIBLE, *ILL_ALIGNED, *derived))
 
 
 def _run(

@@ -55,6 +55,8 @@ class Limits(BaseSettings):
     """Longest duration of a prediction or an archive."""
     plan_seconds: NonNegativeInt = 60
     """Longest duration of a plan."""
+    derive_seconds: NonNegativeInt = 30
+    """Processor time in which a spec is derived, where no reviewed one describes the models."""
     fast_seconds: NonNegativeInt = 10
     """How long a plan, prediction, archive or upload may keep others waiting."""
     light_memory: NonNegativeInt = 6_000_000_000

@@ -94,4 +94,5 @@ def request(
     where = {"folder": str(folder), "work": str(folder), "cache": str(cache), "hub": endpoint()}
     allowed = [limits.memory] if action == "merge" else [limits.memory, limits.light_memory]
     memory = min(filter(None, allowed), default=0)
-    return {"action": action, **where, "memory": memory, **content}
+    bounds = {"memory": memory, "derive_seconds": limits.derive_seconds}
+    return {"action": action, **where, **bounds, **content}

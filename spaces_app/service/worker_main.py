@@ -91,6 +91,7 @@ class Sender:
 
 
 def _run(request: dict[str, Any], send: Sender) -> dict[str, Any]:
+    from hubmerge.derivation.budget import SECONDS, deriving_within
     from hubmerge.hub.client import acting_for
     from spaces_app.service.actions import ACTIONS
 
@@ -98,7 +99,8 @@ def _run(request: dict[str, Any], send: Sender) -> dict[str, Any]:
     _limit_memory(request.get("memory", 0))
     with tempfile.TemporaryDirectory(dir=request["work"], prefix="work-") as place:
         _isolate(Path(place), Path(request["cache"]), request["hub"])
-        with acting_for(request.get("token")), listening(send.handle):
+        derivation = deriving_within(request.get("derive_seconds", SECONDS))
+        with acting_for(request.get("token")), listening(send.handle), derivation:
             return ACTIONS[request["action"]](request)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import ErnieConfig, ErnieForSequenceClassification
 
+import hubmerge as hm
 from hubmerge.models import shaken
 from hubmerge.specs.family import read_family
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.symmetry.permutation import permute, random_permutation
+from tests.helpers.checking import ended, replace, set_figure, wrong
 from tests.helpers.command_line import CommandLine
 
 CONFIG = ErnieConfig(
@@ -59,6 +62,39 @@ def test_a_derived_spec_is_said_used_and_kept(
     assert (
         "ernie-ErnieForSequenceClassification  derived" in hubmerge("specs", "list").succeeded().out
     )
+
+
+@pytest.fixture(scope="module")
+def merged(pair: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Their merge by a derived spec, the second with its units in another order."""
+    out = tmp_path_factory.mktemp("merged") / "out"
+    hm.run(hm.Recipe(models=(str(pair[0]), str(pair[1])), symmetry="permutations"), out=out)
+    return out
+
+
+def test_verify_uses_the_spec_that_travels_and_certifies_it_again(
+    hubmerge: CommandLine, merged: Path
+) -> None:
+    done = hubmerge("verify", merged, "--json").succeeded()
+    assert done.json["outcome"] == "identical"
+    assert {what for part, what in ended(done, "identical") if part == "spec"} == {
+        "derived-spec.toml: its hash in the report",
+        "derived-spec.toml: certified again, on the published weights",
+        "the share of weights that may move",
+    }
+
+
+def test_another_spec_does_not_hold(hubmerge: CommandLine, merged: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(merged, tmp_path / "copy"))
+    spec = copy / "derived-spec.toml"
+    replace(spec, '"ff resid"', '"ff other"')
+    replace(spec, "[space]", "[space]\nother = 16")
+    done = hubmerge("verify", copy, "--json")
+    assert ("spec", "derived-spec.toml: its hash in the report") in wrong(done)
+    set_figure(copy, "method", "spec", "sha256", to=hashlib.sha256(spec.read_bytes()).hexdigest())
+    done = hubmerge("verify", copy, "--json")
+    certified = "derived-spec.toml: certified again, on the published weights"
+    assert ("spec", certified) in wrong(done)
 
 
 def test_derive_writes_a_file_that_can_be_reviewed(

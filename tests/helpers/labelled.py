@@ -23,5 +23,5 @@ def labelled(model, rows):
     def read(indices):
         return {name: value[list(indices)] for name, value in given.items()}
 
-    kept = task_of_model(model).measure(model.config).statistics()
+    kept = task_of_model(model).measure(model.config).statistics(model.config)
     return Batches(read, tuple(range(rows)), labels, statistics=kept)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -38,12 +40,17 @@ class Block:
         return found
 
 
+@cache
+def tokens_of(page: Path) -> list[Token]:
+    """What a page is made of."""
+    return MARKDOWN.parse(page.read_text(encoding="utf-8"))
+
+
 def blocks(page: Path, language: str) -> list[Block]:
     """The blocks of one language in a page."""
-    tokens = MARKDOWN.parse(page.read_text(encoding="utf-8"))
     return [
         Block(page, token.map[0] + 1, token.info, token.content)
-        for token in tokens
+        for token in tokens_of(page)
         if token.type == "fence" and token.map and token.info == language
     ]
 
@@ -55,14 +62,14 @@ def all_blocks(language: str) -> list[Block]:
 
 def links(page: Path) -> list[str]:
     """Where a page's links lead and its images lie, as written."""
-    inline = [token for token in MARKDOWN.parse(page.read_text("utf-8")) if token.children]
+    inline = [token for token in tokens_of(page) if token.children]
     children = [child for token in inline for child in token.children or []]
     return [str(c.attrs[a]) for c in children for a in ("href", "src") if a in c.attrs]
 
 
 def anchors(page: Path) -> set[str]:
     """What GitHub lets a link name after `#`."""
-    tokens = MARKDOWN.parse(page.read_text(encoding="utf-8"))
+    tokens = tokens_of(page)
     headings = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

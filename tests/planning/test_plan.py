@@ -26,7 +26,8 @@ from hubmerge.errors import (
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
-from hubmerge.hub.load import load, skeleton
+from hubmerge.hub.load import load
+from hubmerge.hub.model_class import skeleton
 from hubmerge.hub.source import resolve
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub

@@ -29,7 +29,7 @@ def probe(model, rows=2, seed=0):
     return probe_inputs(model, rows, seed)
 
 
-def statistics():
+def statistics(config):
     from hubmerge.models.class_outputs import ClassStatistics
 
     return ClassStatistics()

@@ -65,7 +65,7 @@ def reading(folder, model, tokens=None, tokenizer=None, **columns):
     data = open_data(folder, ref="me/texts", inputs=task.inputs, answers=measure.answers, **columns)
     wanted = ReadFor(
         model=model,
-        statistics=measure.statistics(),
+        statistics=measure.statistics(model.config),
         answers=measure.answers,
         tokenizer=tokenizer or texts.tokenizer(),
         labels=model.config.id2label,

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from transformers import BartConfig, BartModel
 
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.pipeline.weight_hashes import weight_hashes
+from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.report import Report
 from spaces_app.service.actions import pack
 from spaces_app.service.job import Refused, State
@@ -19,6 +21,7 @@ from spaces_app.service.jobs import JobService
 from spaces_app.service.limits import Limits
 from spaces_app.service.scheduler import Scheduler
 from spaces_app.service.visitors import Visitor, anonymous_visitor
+from tests.helpers import zoo
 from tests.helpers.jobs import Workers, begins, ended, quick, until
 
 
@@ -100,6 +103,26 @@ def test_a_model_over_the_cap_is_refused(hub: EmbeddedHub, tmp_path: Path, me: V
         assert refused(lambda: jobs.plan(me, quick())) == "ResourceError"
     finally:
         jobs.close()
+
+
+def test_a_spec_is_derived_within_the_limit_of_time(
+    hub: EmbeddedHub, tmp_path: Path, me: Visitor
+) -> None:
+    config = BartConfig(
+        d_model=16, encoder_layers=1, decoder_layers=1, vocab_size=31, max_position_embeddings=12
+    )
+    for letter in "ab":
+        BartModel(config).save_pretrained(tmp_path / letter)
+        zoo.push(hub, f"me/bart-{letter}", tmp_path / letter)
+    recipe = Recipe(models=("me/bart-a", "me/bart-b"))
+    jobs = JobService(tmp_path / "jobs", Limits(derive_seconds=0))
+    try:
+        with pytest.raises(Refused) as said:
+            jobs.plan(me, recipe)
+    finally:
+        jobs.close()
+    assert said.value.refusal.kind == "ResourceError"
+    assert "to derive a spec of a BartModel takes longer than it may" in said.value.refusal.what
 
 
 def test_one_person_may_not_fill_the_queue(
