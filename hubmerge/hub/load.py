@@ -84,6 +84,7 @@ def _loaded(description: Description, model: PreTrainedModel, folder: Path) -> L
         dtypes,
         folder,
         description.tokenizer,
+        tensors,
     )
 
 

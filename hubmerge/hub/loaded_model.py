@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from hubmerge.hub.describe import labels_of
+from hubmerge.hub.layout import TensorHeader
 from hubmerge.hub.source import Source
 from hubmerge.models.fingerprint import fingerprint
 from hubmerge.tasks import Task, task_of
@@ -31,6 +33,8 @@ class LoadedModel:
     """Where its files lie."""
     tokenizer: Any | None
     """Of a model that reads texts; None if it comes without one."""
+    stored: Mapping[str, TensorHeader] = field(default_factory=dict)
+    """Everything in its files, by its name there."""
     fingerprint: str | None = None
     """Of the model as it was loaded; None where nothing is to be said of that."""
 

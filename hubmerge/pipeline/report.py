@@ -18,6 +18,7 @@ from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.processors import auto_processor
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.models.joint_head import JointHead
+from hubmerge.pipeline.accounting import account
 from hubmerge.pipeline.report_limits import dtype_name, limits_of
 from hubmerge.pipeline.report_method import SPEC_FILE, derived_record, method_of
 from hubmerge.pipeline.results import RunResults
@@ -182,6 +183,9 @@ def _merged(results: RunResults) -> schema.MergedRecord:
         dtype=dtype_name(merged_dtype(results.inputs.models)),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         labels=list(results.merge.id2label.values()) if has_classes(model.config) else [],
+        tensors=account(
+            model, results.inputs.models[0].stored, results.run.methods.subset.of_model(model)
+        ),
     )
 
 

@@ -51,10 +51,28 @@ class ParentRecord(ReportPart):
     parameters: Count
 
 
+class TensorRecord(ReportPart):
+    """What became of every tensor; none is left out.
+
+    Names that differ in one number are one: "h.{0-11}.mlp.weight".
+    """
+
+    count: Count
+    """How many there are."""
+    merged: list[str]
+    """Made of the parents'."""
+    kept: list[str]
+    """Parent A's, as they are: whole numbers, what was not to be merged, and what is stored beside
+    the model's own."""
+    rebuilt: list[str]
+    """Made by the class when it is loaded: other names of a tied tensor, and tables that it
+    computes."""
+
+
 class MergedRecord(ReportPart):
     """The model that came out, as it was reloaded from disk."""
 
-    OF_MANY = ("measure", "library")
+    OF_MANY = ("measure", "library", "tensors")
 
     model_type: str
     architecture: Identifier
@@ -76,6 +94,8 @@ class MergedRecord(ReportPart):
     parameters: Count
     labels: list[str]
     """Label names in the order of the outputs."""
+    tensors: TensorRecord | None = None
+    """What became of each; None in reports of earlier versions."""
 
 
 class Contender(ReportPart):
