@@ -23,10 +23,19 @@ from hubmerge.specs.spec import Spec
 def bind_config(config: Any, shapes: Shapes) -> Spec:
     """The spec of a model, from its configuration and its tensors' shapes (module names).
 
+    Where the file that comes with hubmerge for such a type does not describe these tensors, which
+    some variant has: what was derived for that very configuration.
     Raises: FamilyError if no family describes the configuration, SpecError if the family that
     does is wrong about the tensors.
     """
-    return bind(_family_for(config), config, shapes)
+    family = _family_for(config)
+    try:
+        return bind(family, config, shapes)
+    except SpecError:
+        derived = family_of(config) if family.shipped else None
+        if derived is None:
+            raise
+        return bind(derived, config, shapes)
 
 
 def _family_for(config: Any) -> Family:

@@ -224,6 +224,11 @@ class Family(_Table):
         """The file's name as errors quote it: 'model_specs/vit.toml'."""
         return _shown(self.path)
 
+    @property
+    def shipped(self) -> bool:
+        """Whether its file came with hubmerge."""
+        return registry("families").path == self.path.parent
+
     def where(self, table: str, key: str, scope: Scope = ()) -> str:
         """'model_specs/vit.toml, line 12' for the line of `table` that gives `key`.
 
