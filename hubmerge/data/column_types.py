@@ -131,6 +131,33 @@ TAGS = ColumnKind(
 )
 """A class for each word; lists of text are the words themselves where no usual name says so."""
 
+TARGETS = ColumnKind(
+    holds="texts to be made of others",
+    names=(
+        "target",
+        "summary",
+        "highlights",
+        "target_text",
+        "targets",
+        "output",
+        "tgt",
+        "answer",
+        "label",
+        "labels",
+    ),
+    fits=is_text,
+    secret=None,
+)
+"""What is to be said of a source: its translation or summary."""
+
+SPANS = ColumnKind(
+    holds="answers: their texts, and where each starts",
+    names=("answers", "answer"),
+    fits=lambda kind: isinstance(kind, Mapping) and {"text", "answer_start"} <= {*kind},
+    secret=None,
+)
+"""Answers that stand in a text, as SQuAD has them."""
+
 NUMBERS = ColumnKind(
     holds="numbers, or lists of numbers",
     names=("label", "labels", "score", "similarity_score", "similarity", "rating", "target"),

@@ -18,11 +18,13 @@ from hubmerge.data.columns import (
     FEATURE,
     IMAGE,
     PAIR,
+    SOURCE,
     TEXT,
     WITHOUT_LABELS,
     WORDS,
     find_inputs,
     find_label,
+    find_source,
     find_text,
     find_texts,
     find_words,
@@ -30,6 +32,7 @@ from hubmerge.data.columns import (
     is_labelled,
     listed,
     require_columns,
+    with_parts,
 )
 from hubmerge.data.data_files import check_file, check_files, check_folder
 from hubmerge.data.empty_rows import EmptyRows, Wanted, empty_rows, unlabelled
@@ -128,6 +131,8 @@ def open_data(
     Raises: DataError; ResourceError, if the disk is full.
     """
     known, opened_config, place = _read(Path(folder), ref, config, within)
+    if SOURCE in inputs:
+        known = {name: with_parts(rows) for name, rows in known.items()}
     for asked in (split, calibration_split):
         if asked is not None:
             _known_split(asked, known, ref)
@@ -213,6 +218,8 @@ class _Columns:
         images = vectors = text = pair = None
         if PAIR in self.inputs:
             text, pair = find_texts(features, self.text, self.pair, label, ref)
+        elif SOURCE in self.inputs:
+            text = find_source(features, self.text, label, ref)
         elif WORDS in self.inputs:
             text = find_words(features, self.text, label, ref)
         elif TEXT in self.inputs:

@@ -16,9 +16,12 @@ Combine = Callable[[str, Tensor, Tensor], Tensor]
 """Name, task vectors [models, ...] and weights [models, 1, ...] of a tensor -> its change."""
 
 Mask = Callable[[str, Tensor, int], Tensor]
-"""Name of a tensor, task vector [n], number of its model -> which entries are kept, bool [n].
+"""Name of a tensor, task vector [n], number of its model -> which entries are kept, bool [n], or
+what each is multiplied by, [n] in the task vector's dtype.
 
 The task vector may be overwritten."""
+
+AGREEING = "whether the models that agree are averaged, or summed by their weights"
 
 PIECE = 2**22
 """Entries that are combined together: 16 MiB of each task vector."""
@@ -76,16 +79,29 @@ def onto_masked(
     return _changed(base, states, weights, change)
 
 
-def elected(deltas: Tensor, shares: Tensor) -> Tensor:
+def elected(
+    deltas: Tensor, shares: Tensor, *, normalize: bool = True, counted: bool = False
+) -> Tensor:
     """The mean over those models whose change has the sign that weighs most: TIES' second half.
 
     deltas, shares: [models, ...] and [models, 1, ...]. Where nothing is elected the change is 0.
+    normalize: whether it is the mean of those that agree, or their weighted sum. counted: whether
+    the sign is that of the changes' sum as they are, whatever the models weigh.
     """
     weighed = shares * deltas
-    sign = torch.where(weighed.sum(0) >= 0, 1.0, -1.0)
-    agrees = deltas.sign() == sign
+    votes = deltas if counted else weighed
+    sign = torch.where(votes.sum(0) >= 0, 1.0, -1.0)
+    agrees = votes.sign() == sign
+    summed = (weighed * agrees).sum(0)
+    if not normalize:
+        return summed
     weight = (shares * agrees).sum(0)
-    return (weighed * agrees).sum(0) / torch.where(weight == 0, 1.0, weight)
+    return summed / torch.where(weight == 0, 1.0, weight)
+
+
+def each(value: float | tuple[float, ...], count: int) -> tuple[float, ...]:
+    """A value for each of `count` models, where one stands for all of them."""
+    return value if isinstance(value, tuple) else (value,) * count
 
 
 def _changed(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from hubmerge.errors.wording import option as mention
 from hubmerge.utils.suggestions import did_you_mean
 
 Value = bool | int | float | str
+PerModel = float | tuple[float, ...]
+"""A number for all models, or one for each."""
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
@@ -37,6 +40,7 @@ class FusionOption:
     """One option of a fusion.
 
     kind: bool, int, float or str. among: the only values there are, where they are words.
+    per_model: whether each model may have its own.
     """
 
     name: str
@@ -44,6 +48,7 @@ class FusionOption:
     default: Value
     says: Says
     among: tuple[str, ...] = ()
+    per_model: bool = False
 
     @property
     def takes(self) -> str:
@@ -103,7 +108,9 @@ def options_of(function: Callable[..., object]) -> dict[str, FusionOption]:
             continue
         kind, says = typing.get_args(hint)[:2]
         among = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
-        found[name] = FusionOption(name, str if among else kind, parameter.default, says, among)
+        per_model = typing.get_origin(kind) is types.UnionType
+        kind = str if among else float if per_model else kind
+        found[name] = FusionOption(name, kind, parameter.default, says, among, per_model)
     return found
 
 

@@ -55,7 +55,8 @@ class Fusion:
     in order. random: it draws from the seed, whatever its options. sets_statistics: it measures
     its own, so that nothing is repaired after it. tensorwise: it looks at one tensor at a time.
     elementwise: at one element of one tensor. softmax: it reads outputs as a distribution of which
-    one class is right.
+    one class is right. pair: it takes two models and no more. base_optional: it also works without
+    the base that it takes.
     """
 
     name: str
@@ -70,6 +71,8 @@ class Fusion:
     tensorwise: bool
     elementwise: bool
     softmax: bool
+    pair: bool
+    base_optional: bool
     asks: frozenset[str]
     options: dict[str, FusionOption]
 
@@ -101,9 +104,14 @@ class Fusion:
         return self.needs != DATA_FREE
 
     @property
+    def takes_base(self) -> bool:
+        """Whether it looks at the model its models were made from, where that is given."""
+        return "base" in self.asks
+
+    @property
     def needs_base(self) -> bool:
         """Whether it needs the model its models were made from."""
-        return "base" in self.asks
+        return self.takes_base and not self.base_optional
 
     def make(
         self,
@@ -114,11 +122,11 @@ class Fusion:
     ) -> Fused:
         """Combines aligned `states`. A fusion that needs no data leaves `context` alone.
 
-        Raises: RecipeError, if an option is unknown or the base it needs is not there.
+        Raises: RecipeError, if an option is unknown, the base it needs is not there, or it takes
+        two models and these are more.
         """
         given = given or Given()
-        if self.needs_base and given.base is None:
-            raise base_missing(self.name)
+        self._check(states, given)
         finish = given.finish or (lambda state, weights: state)
         offered: dict[str, Any] = {
             "context": context,
@@ -140,12 +148,17 @@ class Fusion:
 
         Raises: as `make`.
         """
-        if self.needs_base and given.base is None:
-            raise base_missing(self.name)
+        self._check(states, given)
         offered: dict[str, Any] = {"base": given.base, "seed": given.seed}
         options = settled(self.name, self.options, given.options)
         made = self.function(states, weights, **{n: offered[n] for n in self.asks}, **options)
         return made if isinstance(made, Fused) else Fused(made)
+
+    def _check(self, states: Sequence[State], given: Given) -> None:
+        if self.needs_base and given.base is None:
+            raise base_missing(self.name)
+        if self.pair and len(states) != 2:
+            raise two_only(self.name, len(states))
 
     def fuse(
         self,
@@ -189,6 +202,16 @@ def base_missing(name: str) -> RecipeError:
     )
 
 
+def two_only(name: str, count: int) -> RecipeError:
+    """The error for a fusion of two models that is given `count`."""
+    return RecipeError(
+        f"{option('fuse', name)} takes two models",
+        found=f"{count} models",
+        hint=f"{option('fuse', 'average')}, which takes any number",
+        field="fuse",
+    )
+
+
 ASKED = frozenset({"context", "scorer", "sampler", "base", "seed"})
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -205,6 +228,7 @@ class Traits(TypedDict, total=False):
     tensorwise: bool
     elementwise: bool
     softmax: bool
+    pair: bool
 
 
 def fusion(
@@ -223,6 +247,8 @@ def fusion(
         raise ValueError(f"no laws: {', '.join(unknown)}; there are {', '.join(LAWS)}")
 
     def register(function: F) -> F:
+        parameters = inspect.signature(function).parameters
+
         def make(called: str) -> Fusion:
             return Fusion(
                 name=called,
@@ -237,7 +263,9 @@ def fusion(
                 tensorwise=traits.get("tensorwise", False) or traits.get("elementwise", False),
                 elementwise=traits.get("elementwise", False),
                 softmax=traits.get("softmax", False),
-                asks=frozenset(ASKED & set(inspect.signature(function).parameters)),
+                pair=traits.get("pair", False),
+                base_optional="base" in parameters and parameters["base"].default is None,
+                asks=frozenset(ASKED & set(parameters)),
                 options=options_of(function),
             )
 

@@ -10,7 +10,7 @@ from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.errors.wording import action, add, leave_out, option, quoted
 from hubmerge.fuse import Fusion, find_fusion, fusions
 from hubmerge.fuse.options import settled
-from hubmerge.fuse.registry import base_missing
+from hubmerge.fuse.registry import base_missing, two_only
 from hubmerge.fuse.subset import Subset
 from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.multi import find_multi_matcher
@@ -170,8 +170,10 @@ def _check_fusion(recipe: Recipe, fusion: Fusion | None) -> None:
     settled(fusion.name, fusion.options, recipe.fuse_options)
     if fusion.needs_base and recipe.base is None:
         raise base_missing(fusion.name)
-    if recipe.base is not None and not fusion.needs_base:
-        takes = [each.name for each in fusions().values() if each.needs_base]
+    if fusion.pair and len(recipe.models) != 2:
+        raise two_only(fusion.name, len(recipe.models))
+    if recipe.base is not None and not fusion.takes_base:
+        takes = [each.name for each in fusions().values() if each.takes_base]
         raise RecipeError(
             f"{option('fuse', fusion.name)} takes no base",
             found=option("base", recipe.base),

@@ -9,8 +9,6 @@ from transformers import (
     BertConfig,
     BertForNextSentencePrediction,
     BertForSequenceClassification,
-    T5Config,
-    T5ForConditionalGeneration,
     ViTConfig,
     ViTModel,
 )
@@ -31,7 +29,6 @@ BERT = {
     "max_position_embeddings": 12,
 }
 VIT = {**BERT, "image_size": 8, "patch_size": 4}
-T5 = {"vocab_size": 20, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 1, "num_heads": 2}
 MODELS = {
     "classifier": (
         lambda: BertForNextSentencePrediction(BertConfig(**BERT)),
@@ -39,11 +36,6 @@ MODELS = {
         None,
     ),
     "bare": (lambda: ViTModel(ViTConfig(**VIT)), "AutoModel", None),
-    "encoder-decoder": (
-        lambda: T5ForConditionalGeneration(T5Config(**T5, decoder_start_token_id=0)),
-        "AutoModelForSeq2SeqLM",
-        "text2text-generation",
-    ),
 }
 
 
