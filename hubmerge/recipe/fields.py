@@ -12,7 +12,7 @@ from hubmerge.recipe.data import DataRecipe
 from hubmerge.recipe.part import EVERYWHERE, MATCHING, RecipePart
 from hubmerge.recipe.words import AUTO, MIDDLE, PATH_POINTS, SAME, HeadKind, SurveyName
 from hubmerge.registry import registry
-from hubmerge.utils.in_memory import DataObject, Loaded, ModelObject
+from hubmerge.utils.in_memory import DataObject, Loaded, Loader, ModelObject
 from hubmerge.utils.parent_names import MOST
 
 
@@ -46,7 +46,13 @@ if TYPE_CHECKING:
         def __set__(
             self,
             recipe: object,
-            given: DataRecipe | str | DataObject | Mapping[str, object] | None,
+            given: DataRecipe
+            | str
+            | DataObject
+            | Loader
+            | Mapping[str, object]
+            | Sequence[object]
+            | None,
         ) -> None: ...
 
 
