@@ -137,9 +137,10 @@ class RecipeFields(RecipePart):
         ),
     ] = "average"
     fuse_options: Annotated[
-        dict[str, bool | int | float | str],
+        dict[str, bool | int | float | str | tuple[float, ...]],
         Option(
-            "An option of the fusion, such as density=0.2.",
+            "An option of the fusion, such as density=0.2; over layers density=1,.5,.1; in "
+            "tensors whose names contain mlp density@mlp=.3; of model B density/B=.5.",
             group=MODELS,
             flags="--fuse-option",
             metavar="NAME=VALUE",
