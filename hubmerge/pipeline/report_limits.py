@@ -54,7 +54,9 @@ def _of_folders(results: RunResults) -> str | None:
 
 def unrepaired(results: RunResults) -> str | None:
     """That running statistics do not fit the merged weights, where nothing repaired them."""
-    if results.alignment.repair is not None or results.sets_statistics or results.is_a_parent:
+    if results.alignment.repair is not None or results.sets_statistics:
+        return None
+    if results.is_a_parent or results.is_refined:
         return None
     norms = len(batch_norms(results.inputs.models[0].model))
     if not norms:
@@ -161,7 +163,7 @@ def _folded(results: RunResults) -> str | None:
 
 def _single_parent(results: RunResults) -> list[str]:
     weights = results.fused.fused.weights or ()
-    if 1.0 not in weights or not results.run.methods.subset.whole:
+    if 1.0 not in weights or not results.run.methods.subset.whole or results.is_refined:
         return []
     alone = display_name(roles("parent", len(weights))[weights.index(1.0)])
     rows = ", with the others' rows for what it does not know" if results.inputs.heads else ""
@@ -178,13 +180,14 @@ def _curve(results: RunResults) -> list[str]:
             "The ends of the curve are no untouched parents: each has been given the others' rows "
             "for what it does not know."
         )
-    if not (results.fused.fusion.linear and results.run.methods.subset.whole):
+    fusion = results.fused.fusion
+    if results.is_refined or not (fusion.linear and results.run.methods.subset.whole):
         repair = results.alignment.repair
+        what = "a refined network" if results.is_refined else fusion.name
         found.append(
             "The curve is that of the straight path between the aligned parents (repair "
-            f"{repair.name if repair else 'none'}), on which "
-            f"{results.fused.fusion.name} does not end: the barrier says how well they were "
-            "matched, not how good this merge is."
+            f"{repair.name if repair else 'none'}), on which {what} does not end: the barrier says "
+            "how well they were matched, not how good this merge is."
         )
     return found
 

@@ -206,7 +206,7 @@ def test_a_step_has_rows_that_batch_norms_can_normalise(name, rows):
     workers, state = Workers(threads=1), single(model.state_dict())
     context = MethodContext(spec_of(model), model, batches, workers, batches)
     midpoint = Midpoint(model, workers)
-    sampler = BatchSampler(context, ParentModels(model, state, state, workers), 0)
+    sampler = BatchSampler(context, ParentModels(model, (state, state), workers), 0)
     seen, order = 0, sampler.order()
     while seen < sum(rows):
         lesson = next(order)
