@@ -44,9 +44,11 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     noise = 30 * torch.randn(600, 64, generator=torch.Generator().manual_seed(0))
     content = {"embedding": noise.tolist(), "label": splits["train"]["label"]}
     train = Dataset.from_dict(content, features=splits["train"].features)
+    few = DatasetDict(train=splits["train"], test=splits["test"].select([0]))
     return {
         **zoo.train_heads(splits, place),
         "rows": zoo.write_data(place / "rows", splits),
+        "few": zoo.write_data(place / "few", few),
         "noise": zoo.write_data(place / "noise", DatasetDict(train=train, test=splits["test"])),
     }
 
@@ -133,12 +135,14 @@ def test_what_was_learned_from_other_rows_is_not_kept(places, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
-    [({"calibration_samples": 0}, "calibration rows"), ({"samples": "all"}, "validation rows")],
+    ("rows", "fields", "said"),
+    [("rows", {"calibration_samples": 0}, "calibration"), ("few", {}, "validation")],
 )
-def test_without_rows_to_learn_from_or_choose_by_it_is_refused(places, fields, said) -> None:
-    with pytest.raises(RecipeError, match=f"needs {said}") as refused:
-        hm.run(recipe(places, **fields))
+def test_without_rows_to_learn_from_or_choose_by_it_is_refused(
+    places, tmp_path, rows, fields, said
+) -> None:
+    with pytest.raises(RecipeError, match=f"needs {said} rows") as refused:
+        hm.run(recipe(places, rows, **fields), out=tmp_path / "out")
     assert refused.value.field == "refine"
 
 
@@ -148,7 +152,7 @@ def test_a_plan_says_what_it_costs(places) -> None:
     assert f"{2 * STEPS * 25 * 3:,} rows" in found.rows
 
 
-def test_models_in_memory_are_refined_too(places, monkeypatch) -> None:
+def test_models_in_memory_are_refined_too(places) -> None:
     a, b = (hm.load(str(places[letter])) for letter in "ab")
     rows = str(places["rows"])
     plain, refined = (
