@@ -82,9 +82,9 @@ class Batches:
     """What evaluation keeps of a model's answers to labelled rows; None of rows without labels."""
     lengths: tuple[Hashable, ...] | None = None
     """How long every row is: rows of a batch have one length. None: all rows are equally long."""
-    ragged: bool = False
-    """Whether what is right of a row is as long as the row: `labels` [rows, longest] are cut to
-    the length of each batch."""
+    ragged: str | None = None
+    """The input that what is right of a row is as long as, if it is: `labels` [rows, longest] are
+    cut to its length in each batch."""
 
     @property
     def rows(self) -> int:
@@ -137,8 +137,8 @@ class Batches:
         rows = self.places[number]
         inputs = self.read(tuple(self.indices[row] for row in rows))
         labels = None if self.labels is None else self.labels[list(rows)]
-        if labels is not None and self.ragged:
-            labels = labels[:, : next(iter(inputs.values())).shape[1]]
+        if labels is not None and self.ragged is not None:
+            labels = labels[:, : inputs[self.ragged].shape[1]]
         return Batch(inputs, labels)
 
 
@@ -176,14 +176,14 @@ class ColumnReader:
     DataError, where a row does not hold what the model takes.
     check: whether all of these rows may be read, before the first one is.
     lengths: of each of these rows, where they are not equally long. Raises: as `read`.
-    ragged: whether what is right of a row is as long as the row.
+    ragged: the input that what is right of a row is as long as, if it is.
     """
 
     columns: tuple[str, ...]
     read: Callable[[Dataset, str, Sequence[int]], Inputs]
     check: Callable[[Dataset, RowSet], None] | None = None
     lengths: Callable[[Dataset, RowSet], Sequence[Hashable]] | None = None
-    ragged: bool = False
+    ragged: str | None = None
 
 
 def make_batches(

@@ -24,6 +24,15 @@ def is_image(kind: Any) -> bool:
     )
 
 
+def is_sound(kind: Any) -> bool:
+    """Whether it holds sounds: as `Audio`, or as samples beside their rate."""
+    from datasets import Audio
+
+    if isinstance(kind, Mapping):
+        return {"array", "sampling_rate"} <= {*kind}
+    return isinstance(kind, Audio)
+
+
 def is_text(kind: Any) -> bool:
     """Whether it holds texts."""
     from datasets import Value
@@ -130,6 +139,41 @@ TAGS = ColumnKind(
     secret=None,
 )
 """A class for each word; lists of text are the words themselves where no usual name says so."""
+
+TARGETS = ColumnKind(
+    holds="texts to be made of others",
+    names=(
+        "target",
+        "summary",
+        "highlights",
+        "target_text",
+        "targets",
+        "output",
+        "tgt",
+        "answer",
+        "label",
+        "labels",
+    ),
+    fits=is_text,
+    secret=None,
+)
+"""What is to be said of a source: its translation or summary."""
+
+TRANSCRIPTS = ColumnKind(
+    holds="texts that are said",
+    names=("text", "sentence", "transcription", "transcript", "normalized_text", "labels"),
+    fits=is_text,
+    secret=None,
+)
+"""What is said in a recording."""
+
+SPANS = ColumnKind(
+    holds="answers: their texts, and where each starts",
+    names=("answers", "answer"),
+    fits=lambda kind: isinstance(kind, Mapping) and {"text", "answer_start"} <= {*kind},
+    secret=None,
+)
+"""Answers that stand in a text, as SQuAD has them."""
 
 NUMBERS = ColumnKind(
     holds="numbers, or lists of numbers",

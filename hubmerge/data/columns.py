@@ -5,8 +5,8 @@ Every rule can be overruled by naming the column. Errors list the columns with t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from hubmerge.data.column_types import (
     CLASSES,
@@ -14,6 +14,7 @@ from hubmerge.data.column_types import (
     ColumnKind,
     inner,
     is_image,
+    is_sound,
     is_text,
     is_vector,
     typed,
@@ -25,8 +26,15 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 IMAGE, FEATURE, TEXT, PAIR, WORDS = "image", "feature", "text", "pair", "words"
+SOURCE, AUDIO = "source", "audio"
 """Kinds of columns that hold inputs; a pair is a second text, where there is one; words are a list
-of them."""
+of them; a source is a text of which another is to be made."""
+
+SOUNDS = ("audio", "speech", "sound")
+"""Names of a column of sounds, most usual first."""
+
+SOURCES = ("source", "article", "dialogue", "input", "input_text", "inputs", "src", "question")
+"""Names of a column of sources, before those of texts."""
 
 WORD_LISTS = ("tokens", "words", "text", "sentence")
 """Names of a column of lists of words, most usual first."""
@@ -158,6 +166,35 @@ def find_texts(
     return found or (find_text(inputs, None, ref), None)
 
 
+def find_sound(features: Features, asked: str | None, ref: str) -> str:
+    """The column asked for; else the one of sounds, or the first usual name of several."""
+    fitting = [name for name, kind in features.items() if is_sound(kind)]
+    if asked is not None:
+        _known_column(asked, features, ref)
+        if asked not in fitting:
+            raise _wrong_type(asked, features, "sounds", ref)
+        return asked
+    found = fitting[0] if len(fitting) == 1 else first(SOUNDS, fitting)
+    if found is None:
+        raise DataError(
+            f"{ref} has no column that is clearly the sounds",
+            found=typed(features),
+            hint=f"name it by {option('dataset.audio_column')}",
+            field="dataset.audio_column",
+        )
+    return found
+
+
+def find_source(features: Features, asked: str | None, label: str | None, ref: str) -> str:
+    """The column asked for; else the first usual name of a source that holds text; else as
+    `find_text`, but for `label`, the column of targets.
+    """
+    inputs = _without(features, label)
+    if asked is None:
+        asked = first(SOURCES, [name for name, kind in inputs.items() if is_text(kind)])
+    return find_text(inputs, asked, ref)
+
+
 def find_words(features: Features, asked: str | None, label: str | None, ref: str) -> str:
     """The column asked for; else the first usual name that holds lists of words.
 
@@ -180,6 +217,19 @@ def find_words(features: Features, asked: str | None, label: str | None, ref: st
     return found
 
 
+def with_parts(rows: Dataset) -> Dataset:
+    """The same rows, structs of texts (as translations are stored) as a column for each text:
+    "translation.en".
+    """
+    from datasets import Translation
+
+    def is_parted(kind: Any) -> bool:
+        held = kind.values() if isinstance(kind, Mapping) else ()
+        return isinstance(kind, Translation) or (bool(held) and all(map(is_text, held)))
+
+    return rows.flatten() if any(map(is_parted, rows.features.values())) else rows
+
+
 def _without(features: Features, column: str | None) -> Features:
     from datasets import Features
 
@@ -190,7 +240,8 @@ def is_labelled(rows: Dataset, column: str, kind: ColumnKind = CLASSES) -> bool:
     """Whether any row has a label."""
     if column not in rows.features:
         return False
-    if inner(rows.features[column]) is not None:
+    kind_here = rows.features[column]
+    if inner(kind_here) is not None or isinstance(kind_here, Mapping):
         return rows.data.table.column(column).null_count < len(rows)
     values = {*rows.unique(column)} - {None}
     if kind.secret is None:  # anything may be right, but not the same everywhere, as a stand-in is

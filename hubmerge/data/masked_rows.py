@@ -47,7 +47,7 @@ def read_masked(data: DataSet, wanted: ReadFor) -> Reading:
         )
     column = str(data.text_column)
     tokens = TokenRows(data.ref, (column,), _encode_masked(limit), limit.vocabulary)
-    reader = replace(tokens.reader(wanted.model), ragged=True)
+    reader = replace(tokens.reader(wanted.model), ragged="input_ids")
 
     def right(dataset: Dataset, rows: RowSet) -> Tensor:
         encoded = tokens.of(dataset, rows.split, rows.indices)

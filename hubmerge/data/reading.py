@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel
@@ -47,8 +48,9 @@ class ReadFor:
     """What rows are read for: a model, and how its outputs are to be read.
 
     statistics: what evaluation keeps of answers. answers: the columns that say what is right.
-    labels: its label names by output. by_index: labels of the data are matched by number, not by
-    name. tokens: of a text, if a number was asked for. heads: of several label sets.
+    folder: where the model's files lie. labels: its label names by output. by_index: labels of the
+    data are matched by number, not by name. tokens: of a text, if a number was asked for. prompt:
+    the text for a class, "{}" for its name. heads: of several label sets.
     """
 
     model: PreTrainedModel
@@ -56,9 +58,11 @@ class ReadFor:
     answers: ColumnKind | None = None
     processor: Any | None = None
     tokenizer: Any | None = None
+    folder: Path | None = None
     labels: Mapping[int, str]
     by_index: bool = False
     tokens: int | None = None
+    prompt: str | None = None
     heads: JointHead | None = None
 
 

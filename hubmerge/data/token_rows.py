@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
+TEXTS = ("text", "text_pair")
+"""What a tokenizer calls the texts of a row."""
+
 AT_ONCE = 1000
 """Texts that are tokenized together."""
 
@@ -41,14 +44,15 @@ Encode = Callable[[list[list[Any]], Sequence[int]], Iterator[Encoded]]
 class TokenRows:
     """The rows of a data set as tokens, each made once.
 
-    ref: the data set, in errors. columns: what is read of a row. encode: makes tokens of some
-    rows. vocabulary: tokens that the model knows.
+    ref: the data set, in errors. columns: the texts of a row. encode: makes tokens of some rows.
+    vocabulary: tokens that the model knows. beside: columns that `encode` gets behind the texts.
     """
 
     ref: str
     columns: tuple[str, ...]
     encode: Encode
     vocabulary: int
+    beside: tuple[str, ...] = ()
     known: dict[tuple[str, int], Encoded] = field(default_factory=dict)
 
     def of(self, dataset: Dataset, split: str, rows: Sequence[int]) -> list[Encoded]:
@@ -56,9 +60,10 @@ class TokenRows:
         missing = [row for row in rows if (split, row) not in self.known]
         for start in range(0, len(missing), AT_ONCE):
             part = missing[start : start + AT_ONCE]
-            held = dataset.select_columns([*self.columns]).select(part)
-            values = [held[name][:] for name in self.columns]
-            for name, column in zip(self.columns, values, strict=True):
+            names = [*self.columns, *self.beside]
+            held = dataset.select_columns(names).select(part)
+            values = [held[name][:] for name in names]
+            for name, column in zip(self.columns, values, strict=False):
                 self._refuse_others(column, split, part, name)
             for row, encoded in zip(part, self.encode(values, part), strict=True):
                 self._refuse_unknown(encoded, f'row {row} of split "{split}" of {self.ref}')
@@ -82,7 +87,7 @@ class TokenRows:
             counts = [len(row["input_ids"]) for row in encoded]
             return [(count, row) for row, count in enumerate(counts)] if alone else counts
 
-        return ColumnReader(self.columns, read, lengths=lengths)
+        return ColumnReader((*self.columns, *self.beside), read, lengths=lengths)
 
     def _refuse_others(
         self, values: Sequence[Any], split: str, rows: Sequence[int], column: str
@@ -121,13 +126,17 @@ def takes_one_row(model: PreTrainedModel) -> bool:
     return getattr(text, "pad_token_id", None) is None
 
 
-def encode_texts(limit: TokenLimit, **options: Any) -> Encode:
-    """Texts, or pairs of them, as the tokenizer prepares them. options: of the tokenizer."""
+def encode_texts(limit: TokenLimit, *, target: bool = False, **options: Any) -> Encode:
+    """Texts, or pairs of them, as the tokenizer prepares them.
+
+    target: whether they are what a decoder is to say. options: of the tokenizer.
+    """
 
     def encode(columns: list[list[Any]], rows: Sequence[int]) -> Iterator[Encoded]:
         texts = [[beginning(text, limit) for text in column] for column in columns]
+        given = {"text_target": texts[0]} if target else dict(zip(TEXTS, texts, strict=False))
         found = limit.tokenizer(
-            *texts, truncation=True, max_length=limit.tokens, verbose=False, **options
+            **given, truncation=True, max_length=limit.tokens, verbose=False, **options
         )
         for row in range(len(rows)):
             yield {name: np.asarray(values[row], np.int32) for name, values in found.items()}

@@ -48,7 +48,7 @@ def read_tagged(data: DataSet, wanted: ReadFor) -> Reading:
             hint="tags are those of words, which are given one by one",
         )
     tokens = TokenRows(data.ref, (column,), _encode_words(limit), limit.vocabulary)
-    reader = replace(tokens.reader(wanted.model), ragged=True)
+    reader = replace(tokens.reader(wanted.model), ragged="input_ids")
     found = None
     columns = {"words": column}
     if data.label_column is not None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from hubmerge.errors import DerivationError, FamilyError
+from hubmerge.errors import DerivationError, FamilyError, SpecError
 from hubmerge.errors.wording import option
+from hubmerge.specs.bind import bind
 from hubmerge.specs.derived import DerivedRecord, given_for, keep, record_of
 from hubmerge.specs.family import load_families
 
@@ -23,7 +24,7 @@ def ensure_spec(model: PreTrainedModel) -> DerivedRecord | None:
     given = given_for(config)
     if given is not None:
         return given
-    if any(family.fits(config) for family in load_families().families.values()):
+    if _reviewed(config, model):
         return None
     record = record_of(config)
     if record is None:
@@ -35,6 +36,23 @@ def ensure_spec(model: PreTrainedModel) -> DerivedRecord | None:
             hint=f"{option('match', 'none')} needs no spec; or write one TOML file (docs/spec.md)",
         )
     return record
+
+
+def _reviewed(config: Any, model: PreTrainedModel) -> bool:
+    """Whether a spec file describes the model.
+
+    One that comes with hubmerge, and is wrong about a variant of its type, does not; one that the
+    user wrote is not passed over.
+    """
+    fitting = [family for family in load_families().families.values() if family.fits(config)]
+    if len(fitting) != 1 or not fitting[0].shipped:
+        return bool(fitting)
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    try:
+        bind(fitting[0], config, shapes)
+    except SpecError:
+        return False
+    return True
 
 
 def named(config: Any, kind: type[PreTrainedModel]) -> Any:

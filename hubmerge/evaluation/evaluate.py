@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,12 +12,12 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
 from hubmerge.data.batches import Batch, Batches
-from hubmerge.models.outputs import Outputs
+from hubmerge.models.outputs import Outputs, RowStatistics
 from hubmerge.utils.workers import Workers
 
 
 class ParentEnsemble(nn.Module):
-    """Language models as one, in evaluation mode, that predicts the mean of their probabilities."""
+    """Models as one, in evaluation mode, that predicts the mean of their probabilities."""
 
     def __init__(self, members: Sequence[PreTrainedModel]) -> None:
         super().__init__()
@@ -30,9 +30,10 @@ class ParentEnsemble(nn.Module):
         """Where its members are."""
         return next(self.parameters()).device
 
-    def forward(self, **inputs: Tensor) -> CausalLMOutput:
-        said = torch.stack([m(**inputs).logits.log_softmax(-1) for m in self.members])
-        return CausalLMOutput(logits=said.logsumexp(0))
+    def answer(self, kept: RowStatistics, inputs: Mapping[str, Tensor]) -> CausalLMOutput:
+        """The mean of what each member says as it is asked by `kept`."""
+        said = [kept.ask(member, inputs).logits.log_softmax(-1) for member in self.members]
+        return CausalLMOutput(logits=torch.stack(said).logsumexp(0))
 
 
 Asked = PreTrainedModel | ParentEnsemble
@@ -75,7 +76,10 @@ def outputs(model: Asked, batches: Batches, workers: Workers, what: str = "evalu
         assert batch.labels is not None
         labels = batch.labels.to(workers.device)
         with torch.inference_mode():
-            return kept.of_batch(_answer(model, batch, workers), labels)
+            inputs = _inputs(batch, workers)
+            if isinstance(model, ParentEnsemble):
+                return kept.of_batch(model.answer(kept, inputs), labels)
+            return kept.of_batch(kept.ask(model, inputs), labels)
 
     found = torch.empty(0, kept.width(model.config), dtype=torch.float64)
     if len(batches):
@@ -89,9 +93,12 @@ def _part(batch: Batch, rows: Tensor) -> Batch:
 
 
 def _answer(model: Asked, batch: Batch, workers: Workers) -> Any:
-    inputs = {name: value.to(workers.device) for name, value in batch.inputs.items()}
     with torch.inference_mode():
-        return model(**inputs)
+        return model(**_inputs(batch, workers))
+
+
+def _inputs(batch: Batch, workers: Workers) -> dict[str, Tensor]:
+    return {name: value.to(workers.device) for name, value in batch.inputs.items()}
 
 
 def _every(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from hubmerge.fuse._running_statistics import is_statistic
 from hubmerge.symmetry.permutation import State
 
 
@@ -24,6 +25,26 @@ def weighted_mean(states: Sequence[State], weights: Sequence[float]) -> dict[str
         if tensor.is_floating_point()
         else tensor.clone()
         for name, tensor in states[0].items()
+    }
+
+
+def of_each(
+    states: Sequence[State], weights: Sequence[float], make: Callable[[list[Tensor]], Tensor]
+) -> dict[str, Tensor]:
+    """What `make` makes of the models' tensors of one name, wherever something was trained.
+
+    What it makes is stored in the first state's dtype. Running statistics are averaged, counters
+    come from the first state.
+    Raises: ValueError as `weighted_mean` does.
+    """
+    trained = {n for n, v in states[0].items() if v.is_floating_point() and not is_statistic(n)}
+    rest = [{n: v for n, v in state.items() if n not in trained} for state in states]
+    mean = weighted_mean(rest, weights)
+    return {
+        name: make([state[name] for state in states]).to(value.dtype)
+        if name in trained and value.numel()
+        else mean.get(name, value)
+        for name, value in states[0].items()
     }
 
 

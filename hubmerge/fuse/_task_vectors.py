@@ -16,9 +16,15 @@ Combine = Callable[[str, Tensor, Tensor], Tensor]
 """Name, task vectors [models, ...] and weights [models, 1, ...] of a tensor -> its change."""
 
 Mask = Callable[[str, Tensor, int], Tensor]
-"""Name of a tensor, task vector [n], number of its model -> which entries are kept, bool [n].
+"""Name of a tensor, task vector [n], number of its model -> which entries are kept, bool [n], or
+what each is multiplied by, [n] in the task vector's dtype.
 
 The task vector may be overwritten."""
+
+AGREEING = "whether the models that agree are averaged, or summed by their weights"
+
+ROUNDING = 1e-6
+"""How far from 1 a sum of weights may be that is meant to be 1."""
 
 PIECE = 2**22
 """Entries that are combined together: 16 MiB of each task vector."""
@@ -31,8 +37,7 @@ def onto(
 
     Done in the widest dtype of the states, float32 at least; the result has that of the first state
     or of the base, whichever is wider. Running statistics are averaged, counters come from the
-    first state.
-    Raises: ValueError as `weighted_mean` does.
+    first state. weights: what each task vector weighs; they need not sum to 1.
     """
 
     def change(name: str, start: Tensor, others: Sequence[Tensor]) -> Tensor:
@@ -76,16 +81,29 @@ def onto_masked(
     return _changed(base, states, weights, change)
 
 
-def elected(deltas: Tensor, shares: Tensor) -> Tensor:
+def elected(
+    deltas: Tensor, shares: Tensor, *, normalize: bool = True, counted: bool = False
+) -> Tensor:
     """The mean over those models whose change has the sign that weighs most: TIES' second half.
 
     deltas, shares: [models, ...] and [models, 1, ...]. Where nothing is elected the change is 0.
+    normalize: whether it is the mean of those that agree, or their weighted sum. counted: whether
+    the sign is that of the changes' sum as they are, whatever the models weigh.
     """
     weighed = shares * deltas
-    sign = torch.where(weighed.sum(0) >= 0, 1.0, -1.0)
-    agrees = deltas.sign() == sign
+    votes = deltas if counted else weighed
+    sign = torch.where(votes.sum(0) >= 0, 1.0, -1.0)
+    agrees = votes.sign() == sign
+    summed = (weighed * agrees).sum(0)
+    if not normalize:
+        return summed
     weight = (shares * agrees).sum(0)
-    return (weighed * agrees).sum(0) / torch.where(weight == 0, 1.0, weight)
+    return summed / torch.where(weight == 0, 1.0, weight)
+
+
+def each(value: float | tuple[float, ...], count: int) -> tuple[float, ...]:
+    """A value for each of `count` models, where one stands for all of them."""
+    return value if isinstance(value, tuple) else (value,) * count
 
 
 def _changed(
@@ -97,7 +115,7 @@ def _changed(
     """Tensors that were trained by `change`, all others averaged."""
     trained = {n for n, value in base.items() if value.is_floating_point() and not is_statistic(n)}
     rest = [{n: v for n, v in state.items() if n not in trained} for state in states]
-    mean = weighted_mean(rest, weights)
+    mean = weighted_mean(rest, _shares(weights))
     return {
         name: change(name, base[name], [state[name] for state in states]).to(
             torch.promote_types(value.dtype, base[name].dtype)
@@ -106,6 +124,16 @@ def _changed(
         else mean[name]
         for name, value in states[0].items()
     }
+
+
+def _shares(weights: Sequence[float]) -> list[float]:
+    """Weights of a mean: equal ones, where those of task vectors are none."""
+    total = sum(weights)
+    if abs(total - 1) <= ROUNDING:
+        return list(weights)
+    if total <= 0 or min(weights) < 0:
+        return [1 / len(weights)] * len(weights)
+    return [weight / total for weight in weights]
 
 
 def _exact(*tensors: Tensor) -> torch.dtype:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from hubmerge.errors.wording import action, quoted
 from hubmerge.errors.wording import option as mention
 from hubmerge.utils.suggestions import did_you_mean
 
-Value = bool | int | float | str
+Value = bool | int | float | str | tuple[float, ...]
+PerModel = float | tuple[float, ...]
+"""A number for all models, or one for each."""
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
@@ -37,6 +40,7 @@ class FusionOption:
     """One option of a fusion.
 
     kind: bool, int, float or str. among: the only values there are, where they are words.
+    per_model: whether each model may have its own.
     """
 
     name: str
@@ -44,6 +48,7 @@ class FusionOption:
     default: Value
     says: Says
     among: tuple[str, ...] = ()
+    per_model: bool = False
 
     @property
     def takes(self) -> str:
@@ -57,19 +62,21 @@ class FusionOption:
         ]
         return " ".join([KINDS[self.kind], *([", ".join(ends)] if ends else [])])
 
-    def read(self, value: Value) -> Value:
+    def read(self, value: Value) -> bool | int | float | str:
         """`value` as this option takes it. Raises: RecipeError."""
         found = self._typed(value)
         if found is None or not self._fits(found):
             raise RecipeError(
-                mention(f"fuse_options.{self.name}", value),
+                mention(f"fuse_options.{self.name}", shown(value)),
                 found=self.says.meaning,
                 hint=self.takes,
                 field="fuse_options",
             )
         return found
 
-    def _typed(self, value: Value) -> Value | None:
+    def _typed(self, value: Value) -> bool | int | float | str | None:
+        if isinstance(value, tuple | list):
+            return None
         if self.kind is bool:
             return value if isinstance(value, bool) else None
         if self.kind is str:
@@ -84,13 +91,18 @@ class FusionOption:
             return number
         return int(number) if number.is_integer() else None
 
-    def _fits(self, value: Value) -> bool:
+    def _fits(self, value: bool | int | float | str) -> bool:
         if self.among:
             return value in self.among
         if isinstance(value, str):
             return True
         least, most = self.says.least, self.says.most
         return (least is None or value >= least) and (most is None or value <= most)
+
+
+def shown(value: Value) -> bool | int | float | str:
+    """A value as it is typed."""
+    return ",".join(f"{each:g}" for each in value) if isinstance(value, tuple | list) else value
 
 
 def options_of(function: Callable[..., object]) -> dict[str, FusionOption]:
@@ -103,7 +115,9 @@ def options_of(function: Callable[..., object]) -> dict[str, FusionOption]:
             continue
         kind, says = typing.get_args(hint)[:2]
         among = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
-        found[name] = FusionOption(name, str if among else kind, parameter.default, says, among)
+        per_model = typing.get_origin(kind) is types.UnionType
+        kind = str if among else float if per_model else kind
+        found[name] = FusionOption(name, kind, parameter.default, says, among, per_model)
     return found
 
 

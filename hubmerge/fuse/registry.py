@@ -13,9 +13,10 @@ from hubmerge.data.batches import Batches
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.fuse.laws import LAWS
-from hubmerge.fuse.options import FusionOption, Value, options_of, settled
+from hubmerge.fuse.options import FusionOption, Value, options_of
 from hubmerge.fuse.result import Fused
 from hubmerge.fuse.validation_scorer import Finish, ValidationScorer
+from hubmerge.fuse.varying import Depths, Settings, depths_of, read_settings
 from hubmerge.models.method_context import MethodContext
 from hubmerge.registry import registry
 from hubmerge.symmetry.permutation import State
@@ -33,12 +34,14 @@ class Given:
     """What a fusion may ask for beside the models and their weights.
 
     base: the common base of the models, in their order of units. options: as the recipe has them.
-    finish: repairs a candidate before it is judged; None leaves it as it is.
+    depths: how many layers the models have, where a fusion is given a part of them. finish:
+    repairs a candidate before it is judged; None leaves it as it is.
     """
 
     base: State | None = None
     seed: int = 0
     options: Mapping[str, Value] = field(default_factory=dict)
+    depths: Depths = field(default_factory=dict)
     finish: Finish | None = None
 
 
@@ -55,7 +58,8 @@ class Fusion:
     in order. random: it draws from the seed, whatever its options. sets_statistics: it measures
     its own, so that nothing is repaired after it. tensorwise: it looks at one tensor at a time.
     elementwise: at one element of one tensor. softmax: it reads outputs as a distribution of which
-    one class is right.
+    one class is right. pair: it takes two models and no more. base_optional: it also works without
+    the base that it takes.
     """
 
     name: str
@@ -70,6 +74,8 @@ class Fusion:
     tensorwise: bool
     elementwise: bool
     softmax: bool
+    pair: bool
+    base_optional: bool
     asks: frozenset[str]
     options: dict[str, FusionOption]
 
@@ -101,9 +107,14 @@ class Fusion:
         return self.needs != DATA_FREE
 
     @property
+    def takes_base(self) -> bool:
+        """Whether it looks at the model its models were made from, where that is given."""
+        return "base" in self.asks
+
+    @property
     def needs_base(self) -> bool:
         """Whether it needs the model its models were made from."""
-        return "base" in self.asks
+        return self.takes_base and not self.base_optional
 
     def make(
         self,
@@ -114,11 +125,11 @@ class Fusion:
     ) -> Fused:
         """Combines aligned `states`. A fusion that needs no data leaves `context` alone.
 
-        Raises: RecipeError, if an option is unknown or the base it needs is not there.
+        Raises: RecipeError, if an option is unknown, the base it needs is not there, or it takes
+        two models and these are more.
         """
         given = given or Given()
-        if self.needs_base and given.base is None:
-            raise base_missing(self.name)
+        self._check(states, given)
         finish = given.finish or (lambda state, weights: state)
         offered: dict[str, Any] = {
             "context": context,
@@ -128,9 +139,7 @@ class Fusion:
             "seed": given.seed,
         }
         asked = {name: offered[name] for name in self.asks}
-        options = settled(self.name, self.options, given.options)
-        made = self.function(states, weights, **asked, **options)
-        made = made if isinstance(made, Fused) else Fused(made)
+        made = self._carried_out(states, weights, asked, given)
         return replace(made, state=_tied(made.state, context))
 
     def of_one_tensor(
@@ -140,12 +149,56 @@ class Fusion:
 
         Raises: as `make`.
         """
+        self._check(states, given)
+        offered: dict[str, Any] = {"base": given.base, "seed": given.seed}
+        return self._carried_out(states, weights, {n: offered[n] for n in self.asks}, given)
+
+    def settings(self, options: Mapping[str, Value], models: int) -> Settings:
+        """Its options for a merge of so many models. Raises: RecipeError."""
+        return read_settings(
+            self.name,
+            self.options,
+            options,
+            models=models,
+            tensorwise=self.tensorwise,
+            weighs=self.weighs,
+        )
+
+    def _carried_out(
+        self,
+        states: Sequence[State],
+        weights: Sequence[float],
+        asked: Mapping[str, Any],
+        given: Given,
+    ) -> Fused:
+        """What the function makes of the states; where its options vary, of tensors alike in them.
+
+        asked: what it is given beside its options.
+        """
+        settings = self.settings(given.options, len(states))
+        if not settings.rules:
+            made = self.function(states, weights, **asked, **settings.plain)
+            return made if isinstance(made, Fused) else Fused(made)
+        depths = given.depths or depths_of(states[0])
+        alike: dict[Any, list[str]] = {}
+        for name in states[0]:
+            own, options = settings.at(name, depths)
+            alike.setdefault((own, tuple(options.items())), []).append(name)
+        merged: dict[str, Tensor] = {}
+        for (own, options), names in alike.items():
+            parts = [{name: state[name] for name in names} for state in states]
+            rest = dict(asked)
+            if rest.get("base") is not None:
+                rest["base"] = {name: asked["base"][name] for name in names}
+            made = self.function(parts, own or weights, **rest, **dict(options))
+            merged |= made.state if isinstance(made, Fused) else made
+        return Fused({name: merged[name] for name in states[0]})
+
+    def _check(self, states: Sequence[State], given: Given) -> None:
         if self.needs_base and given.base is None:
             raise base_missing(self.name)
-        offered: dict[str, Any] = {"base": given.base, "seed": given.seed}
-        options = settled(self.name, self.options, given.options)
-        made = self.function(states, weights, **{n: offered[n] for n in self.asks}, **options)
-        return made if isinstance(made, Fused) else Fused(made)
+        if self.pair and len(states) != 2:
+            raise two_only(self.name, len(states))
 
     def fuse(
         self,
@@ -189,6 +242,16 @@ def base_missing(name: str) -> RecipeError:
     )
 
 
+def two_only(name: str, count: int) -> RecipeError:
+    """The error for a fusion of two models that is given `count`."""
+    return RecipeError(
+        f"{option('fuse', name)} takes two models",
+        found=f"{count} models",
+        hint=f"{option('fuse', 'average')}, which takes any number",
+        field="fuse",
+    )
+
+
 ASKED = frozenset({"context", "scorer", "sampler", "base", "seed"})
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -205,6 +268,7 @@ class Traits(TypedDict, total=False):
     tensorwise: bool
     elementwise: bool
     softmax: bool
+    pair: bool
 
 
 def fusion(
@@ -223,6 +287,8 @@ def fusion(
         raise ValueError(f"no laws: {', '.join(unknown)}; there are {', '.join(LAWS)}")
 
     def register(function: F) -> F:
+        parameters = inspect.signature(function).parameters
+
         def make(called: str) -> Fusion:
             return Fusion(
                 name=called,
@@ -237,7 +303,9 @@ def fusion(
                 tensorwise=traits.get("tensorwise", False) or traits.get("elementwise", False),
                 elementwise=traits.get("elementwise", False),
                 softmax=traits.get("softmax", False),
-                asks=frozenset(ASKED & set(inspect.signature(function).parameters)),
+                pair=traits.get("pair", False),
+                base_optional="base" in parameters and parameters["base"].default is None,
+                asks=frozenset(ASKED & set(parameters)),
                 options=options_of(function),
             )
 

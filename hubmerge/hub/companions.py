@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from transformers import PreTrainedConfig
 
+from hubmerge.data.sentence_modules import module_files
 from hubmerge.hub.config_fields import Fields, config_fields, processor_fields
 from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.layout import CONFIG, INDEX, PICKLES, PROCESSOR, TEMPLATES, WEIGHTS
@@ -214,6 +215,7 @@ def _template(model: Described) -> dict[str, str]:
 def _left_behind(source: Source) -> Iterator[str]:
     """Names of files beside the weights that no merge takes along."""
     taken = {CONFIG, WEIGHTS, INDEX, PROCESSOR, TOKENIZER, TEMPLATE, *FILES, *companion_files()}
+    taken.update(module_files(file_sizes(source)))
     for name in file_sizes(source):
         if name in taken or name.startswith(f"{TEMPLATES}/") or name.startswith("."):
             continue

@@ -11,6 +11,7 @@ from hubmerge.errors import LabelError, MismatchError, RecipeError
 from hubmerge.errors.wording import leave_out, option
 from hubmerge.hub.config_fields import PADDING, Fields, config_fields, processor_fields
 from hubmerge.hub.layout import CONFIG, PROCESSOR
+from hubmerge.hub.sentence_modules import check_modules
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
 from hubmerge.models.joint_head import MADE_UP, JointHead, heads_of, normalised
@@ -43,6 +44,7 @@ def check_mergeable(a: Mergeable, *others: Mergeable, other_labels: bool = False
     """
     for other in others:
         _check_pair(a, other, other_labels)
+    check_modules([a, *others])
 
 
 def _check_pair(a: Mergeable, b: Mergeable, other_labels: bool) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from safetensors import safe_open
 
+from hubmerge.data.sentence_modules import module_files
 from hubmerge.errors import HubmergeError, WeightsError
 from hubmerge.hub.other_formats import conversion, other_format, refuse_pointer
 from hubmerge.tasks import companion_files
@@ -103,6 +104,7 @@ def model_files(
     """
     chosen = {CONFIG, *companion_files()}.intersection(names)
     chosen.update(name for name in names if name.startswith(f"{TEMPLATES}/"))
+    chosen.update(module_files(names))
     chosen.update(weight_files(names, find, ref))
     if code:
         chosen.update(name for name in names if name.endswith(".py"))

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from huggingface_hub import constants
 from huggingface_hub.utils import get_session
 
 from hubmerge.errors import HubUnavailableError
 from hubmerge.errors.wording import action
 from hubmerge.utils import limits
+
+
+@contextmanager
+def without_xet() -> Iterator[None]:
+    """Inside, files come over HTTP alone; the pace of the client's other way cannot be watched."""
+    before = constants.HF_HUB_DISABLE_XET
+    constants.HF_HUB_DISABLE_XET = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_DISABLE_XET = before
 
 
 def watch_pace() -> None:

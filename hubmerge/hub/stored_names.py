@@ -66,6 +66,30 @@ def model_dtypes(
     }
 
 
+def became(
+    model: PreTrainedModel, config: PreTrainedConfig, stored: Mapping[str, TensorHeader]
+) -> dict[str, str]:
+    """Stored name -> name in the model, of every tensor that is renamed and nothing else.
+
+    What the class splits, stacks or ignores is left out.
+    """
+    names = list(stored)
+    marked = {
+        name: torch.full((), float(number)).expand(stored[name].shape)
+        for number, name in enumerate(names, 1)
+    }
+    loaded, info = _loaded(type(model), config, marked, dtype=torch.float32)
+    found: dict[str, str] = {}
+    absent = {*info["missing_keys"]}
+    for name, value in loaded.state_dict().items():
+        if name in absent or not value.numel():
+            continue
+        low, high = (int(bound) for bound in value.double().aminmax())
+        if low == high and 0 < low <= len(names) and stored[names[low - 1]].shape == value.shape:
+            found.setdefault(names[low - 1], name)
+    return found
+
+
 def without_counters(names: Iterable[str]) -> list[str]:
     """`names`, sorted, but for counters that no output depends on."""
     return sorted(name for name in names if not name.endswith(COUNTER))

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from hubmerge.models.metrics import Mean, Metric
+from hubmerge.models.outputs import AskedOnce
 from hubmerge.models.temperature import fit_temperature
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class ClassOutputs:
 
 
 @dataclass(frozen=True)
-class ClassStatistics:
+class ClassStatistics(AskedOnce):
     """Keeps every logit: the `RowStatistics` of classifiers."""
 
     def width(self, config: PreTrainedConfig) -> int:

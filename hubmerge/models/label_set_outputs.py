@@ -16,6 +16,7 @@ from scipy.special import log_expit
 
 from hubmerge.models.class_outputs import calibration_error
 from hubmerge.models.metrics import Mean, Metric, OfSums, f1_of
+from hubmerge.models.outputs import AskedOnce
 from hubmerge.models.temperature import fit_temperature
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class LabelSetOutputs:
 
 
 @dataclass(frozen=True)
-class LabelSetStatistics:
+class LabelSetStatistics(AskedOnce):
     """Keeps every logit: the `RowStatistics` of classifiers with several labels a row."""
 
     def width(self, config: PreTrainedConfig) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hubmerge.models.metrics import Metric, OfSums, Spearman, pearson, pearson_of
+from hubmerge.models.outputs import AskedOnce
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,7 +75,7 @@ def _mean_of(score: Callable[[np.ndarray], float], size: int) -> Callable[[np.nd
 
 
 @dataclass(frozen=True)
-class NumberStatistics:
+class NumberStatistics(AskedOnce):
     """Keeps every output: the `RowStatistics` of regressions."""
 
     def width(self, config: PreTrainedConfig) -> int:

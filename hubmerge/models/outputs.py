@@ -72,6 +72,14 @@ class Outputs(Protocol):
         ...
 
 
+class AskedOnce:
+    """What is kept of models that say everything in one forward."""
+
+    def ask(self, model: Any, inputs: Mapping[str, Tensor]) -> Any:
+        """What the forward returns."""
+        return model(**inputs)
+
+
 class RowStatistics(Protocol):
     """How answers of a model become figures of rows, batch by batch."""
 
@@ -83,8 +91,12 @@ class RowStatistics(Protocol):
         """Rows of a batch whose answers are held together; None for all of them."""
         ...
 
+    def ask(self, model: Any, inputs: Mapping[str, Tensor]) -> Any:
+        """What the model says of rows as it takes them, which lie where it lies."""
+        ...
+
     def of_batch(self, answer: Any, labels: Tensor) -> Tensor:
-        """Figures float64 [rows, width] on the CPU, of what the model's forward returned."""
+        """Figures float64 [rows, width] on the CPU, of what `ask` returned."""
         ...
 
     def outputs(self, figures: np.ndarray, labels: np.ndarray, answers: Answers | None) -> Outputs:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.models.metrics import Metric, OfSums, f1_of
+from hubmerge.models.outputs import AskedOnce
 from hubmerge.models.token_outputs import (
     FIGURES,
     IGNORED,
@@ -59,7 +60,7 @@ class TagOutputs(TokenOutputs):
 
 
 @dataclass(frozen=True)
-class TagStatistics:
+class TagStatistics(AskedOnce):
     """Keeps a few figures of each row of tags. names: of the tags, in the order of the outputs."""
 
     names: tuple[str, ...]

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from hubmerge.models.class_outputs import BINS
 from hubmerge.models.metrics import Mean, Metric
+from hubmerge.models.outputs import AskedOnce
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -96,7 +97,7 @@ class TokenOutputs:
 
 
 @dataclass(frozen=True)
-class TokenStatistics:
+class TokenStatistics(AskedOnce):
     """Keeps a few figures of each block of tokens: the `RowStatistics` of language models."""
 
     def width(self, config: PreTrainedConfig) -> int:

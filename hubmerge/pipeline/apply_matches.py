@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.errors import CanonicalError, LawError
 from hubmerge.errors.wording import action, option
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching import Match
 from hubmerge.matching.aligned import aligned
 from hubmerge.models.states import in_dtypes_of

@@ -54,6 +54,7 @@ def candidates(
         return (
             (not fusion.of_a_run or is_training_run(recipe.models))
             and not fusion.random
+            and (not fusion.pair or len(recipe.models) == 2)
             and not (fusion.needs_base and recipe.base is None)
             and (fusion.weighs or not weighed)
             and (one_of_n or not fusion.one_of_n)

@@ -9,7 +9,9 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from hubmerge.derivation.ensure import ensure_spec
-from hubmerge.hub.load import describe, load, made_of, model_class
+from hubmerge.hub.describe import describe
+from hubmerge.hub.load import load
+from hubmerge.hub.model_class import made_of, model_class
 from hubmerge.hub.source import Source, resolve
 from hubmerge.models.probe import shaken
 from hubmerge.specs.spec import PERMUTE, Space

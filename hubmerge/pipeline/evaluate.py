@@ -15,7 +15,7 @@ from hubmerge.evaluation.evaluate import ParentEnsemble, outputs
 from hubmerge.evaluation.label_coverage import LabelCoverage, coverage_of, known_labels
 from hubmerge.evaluation.results import Comparison, Curve, Score
 from hubmerge.evaluation.score import score
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.models.joint_head import JointHead
 from hubmerge.models.label_outputs import Answers
 from hubmerge.models.outputs import Outputs

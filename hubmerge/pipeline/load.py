@@ -12,8 +12,8 @@ from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import leave_out, option
 from hubmerge.hub.compare import common_head
 from hubmerge.hub.fetch import fetch
-from hubmerge.hub.load import LoadedModel
 from hubmerge.hub.load import load as load_model
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.source import Source
 from hubmerge.matching import learners
 from hubmerge.models.joint_head import JointHead

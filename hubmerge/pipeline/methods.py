@@ -9,8 +9,7 @@ from pathlib import Path
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.errors.wording import action, add, leave_out, option, quoted
 from hubmerge.fuse import Fusion, find_fusion, fusions
-from hubmerge.fuse.options import settled
-from hubmerge.fuse.registry import base_missing
+from hubmerge.fuse.registry import base_missing, two_only
 from hubmerge.fuse.subset import Subset
 from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.multi import find_multi_matcher
@@ -167,11 +166,19 @@ def _check_fusion(recipe: Recipe, fusion: Fusion | None) -> None:
                 field="fuse_options",
             )
         return
-    settled(fusion.name, fusion.options, recipe.fuse_options)
+    settings = fusion.settings(recipe.fuse_options, len(recipe.models))
+    if "weight" in settings.rules and (recipe.lam != MIDDLE or recipe.weights):
+        raise RecipeError(
+            f"{option('fuse_options.weight')} says what the models weigh",
+            hint=leave_out("lam", "weights"),
+            field="fuse_options",
+        )
     if fusion.needs_base and recipe.base is None:
         raise base_missing(fusion.name)
-    if recipe.base is not None and not fusion.needs_base:
-        takes = [each.name for each in fusions().values() if each.needs_base]
+    if fusion.pair and len(recipe.models) != 2:
+        raise two_only(fusion.name, len(recipe.models))
+    if recipe.base is not None and not fusion.takes_base:
+        takes = [each.name for each in fusions().values() if each.takes_base]
         raise RecipeError(
             f"{option('fuse', fusion.name)} takes no base",
             found=option("base", recipe.base),

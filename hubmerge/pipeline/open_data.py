@@ -11,7 +11,7 @@ from hubmerge.data.rows import choose_rows, training_rows
 from hubmerge.data.splits import DataSplits, TrainingRows, learning_rows
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.fetch import fetch
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching import learners
 from hubmerge.models.joint_head import JointHead
 from hubmerge.pipeline.context import Run
@@ -77,6 +77,7 @@ def open_splits(
         label_column=wanted.label_column,
         text_column=wanted.text_column,
         pair_column=wanted.pair_column,
+        audio_column=wanted.audio_column,
         inputs=task.inputs,
         answers=measure.answers,
         labelled=labelled,
@@ -90,9 +91,11 @@ def open_splits(
             answers=measure.answers,
             processor=a.processor,
             tokenizer=a.tokenizer,
+            folder=a.folder,
             labels=a.id2label,
             by_index=recipe.align_labels == "index",
             tokens=wanted.tokens,
+            prompt=wanted.prompt,
             heads=heads,
         ),
     )

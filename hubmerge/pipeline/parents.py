@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from hubmerge.derivation.ensure import ensure_spec
 from hubmerge.errors import LabelError
 from hubmerge.hub.compare import label_permutation
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching import Match
 from hubmerge.models.joint_head import JointHead
 from hubmerge.models.method_context import Head

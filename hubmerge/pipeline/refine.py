@@ -8,10 +8,12 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from hubmerge.evaluation.comparison import compare
 from hubmerge.evaluation.evaluate import outputs
-from hubmerge.evaluation.score import score
+from hubmerge.evaluation.score import score, temperature_of
 from hubmerge.hub.client import cache_folder
 from hubmerge.models.method_context import MethodContext
+from hubmerge.models.outputs import Outputs
 from hubmerge.models.states import with_state
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
@@ -62,26 +64,26 @@ class _Refiner:
 
     def better_parent(self) -> int:
         """Number of the parent with the least loss on validation rows; the first wins ties."""
-        losses = [self._loss(state, "parents") for state in self._parents]
+        losses = [_loss(self._said(state, "parents")) for state in self._parents]
         return losses.index(min(losses))
 
     def judged(self, start: State, what: str) -> Judged:
-        """The better one, on validation rows, of a network and of what it becomes by learning."""
+        """A network, or what it becomes by learning, where validation rows gain by that."""
         recipe = self._run.recipe
         refined = distill(
             start, self._parents, self._context, steps=recipe.refine_steps, seed=recipe.seed
         )
-        before = after = self._loss(start, f"{what}, as it was")
-        state = refined.state
+        before = after = self._said(start, f"{what}, as it was")
+        state, kept = refined.state, False
         if refined.best_step:
             state = self._with_statistics(state)
-            after = self._loss(state, f"{what}, refined")
-        kept = after < before
+            after = self._said(state, f"{what}, refined")
+            kept = not _certainly_worse(after, before)
         return Judged(
             state=state if kept else dict(start),
             refined=refined,
-            loss_before=before,
-            loss_after=after,
+            loss_before=_loss(before),
+            loss_after=_loss(after),
             kept=kept,
         )
 
@@ -92,10 +94,33 @@ class _Refiner:
         repairer = find_repair("batchnorm").function(self._context, self._parents)
         return repairer(state, [1 / len(self._parents)] * len(self._parents))
 
-    def _loss(self, state: State, what: str) -> float:
-        """In nats on labelled validation rows, calibrated on them where it can be."""
+    def _said(self, state: State, what: str) -> Outputs:
+        """What a network says of labelled validation rows."""
         model = with_state(self._context.scratch, state)
-        given = outputs(model, self._validation, self._run.workers, what)
-        found = score(given, given)
-        loss = found.loss if found.calibrated_loss is None else found.calibrated_loss
-        return loss if math.isfinite(loss) else math.inf
+        return outputs(model, self._validation, self._run.workers, what)
+
+
+def _loss(said: Outputs) -> float:
+    """In nats, calibrated on the same rows where it can be."""
+    found = score(said, said)
+    loss = found.loss if found.calibrated_loss is None else found.calibrated_loss
+    return loss if math.isfinite(loss) else math.inf
+
+
+def _certainly_worse(refined: Outputs, start: Outputs) -> bool:
+    """Whether labels veto what is nearer to the parents' mean: surely less accurate, or more loss.
+
+    Few rows cannot say that a small difference is one; what the parents predict says it by far.
+    """
+    if not refined.finite:
+        return True
+    temperatures = temperature_of(refined), temperature_of(start)
+    found = compare(
+        refined,
+        start,
+        "the start",
+        merge_temperature=temperatures[0],
+        other_temperature=temperatures[1],
+    )
+    less = found.accuracy_high is not None and found.accuracy_high < 0
+    return less or (found.calibrated_loss_low is not None and found.calibrated_loss_low > 0)

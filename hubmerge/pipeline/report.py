@@ -12,11 +12,13 @@ from typing import Any
 
 import hubmerge
 from hubmerge.data.rows import RowSet as Rows
+from hubmerge.data.sentence_modules import LIBRARY, MODULES
 from hubmerge.evaluation.label_coverage import LabelCoverage
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.processors import auto_processor
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.models.joint_head import JointHead
+from hubmerge.pipeline.accounting import account
 from hubmerge.pipeline.report_limits import dtype_name, limits_of
 from hubmerge.pipeline.report_method import SPEC_FILE, derived_record, method_of
 from hubmerge.pipeline.results import RunResults
@@ -177,6 +179,7 @@ def _base(results: RunResults) -> schema.ParentRecord | None:
 def _merged(results: RunResults) -> schema.MergedRecord:
     model = results.merge.model
     names = hub_names(model.config)
+    embeds = (results.merge.folder / MODULES).is_file()
     return schema.MergedRecord(
         model_type=model.config.model_type,
         architecture=type(model).__name__,
@@ -184,10 +187,14 @@ def _merged(results: RunResults) -> schema.MergedRecord:
         measure=names.measure,
         auto_class=names.auto_class,
         auto_processor=auto_processor(results.merge),
-        pipeline_tag=names.pipeline_tag,
+        pipeline_tag="sentence-similarity" if embeds else names.pipeline_tag,
+        library=LIBRARY if embeds else None,
         dtype=dtype_name(merged_dtype(results.inputs.models)),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         labels=list(results.merge.id2label.values()) if has_classes(model.config) else [],
+        tensors=account(
+            model, results.inputs.models[0].stored, results.run.methods.subset.of_model(model)
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from hubmerge.fuse.varying import varies
 from hubmerge.models.images import image_size
 from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.results import RunResults
@@ -180,8 +181,9 @@ def _curve(results: RunResults) -> list[str]:
             "The ends of the curve are no untouched parents: each has been given the others' rows "
             "for what it does not know."
         )
-    fusion = results.fused.fusion
-    if results.is_refined or not (fusion.linear and results.run.methods.subset.whole):
+    fusion, varied = results.fused.fusion, varies(results.run.recipe.fuse_options)
+    straight = fusion.linear and results.run.methods.subset.whole and not varied
+    if results.is_refined or not straight:
         repair = results.alignment.repair
         what = "a refined network" if results.is_refined else fusion.name
         found.append(

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from hubmerge.derivation.ensure import ensure_spec
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching.alignment_files import matched_roles
 from hubmerge.pipeline.fusion_record import fusion_record
 from hubmerge.pipeline.refinement_record import refinement_record

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hubmerge.evaluation.results import Curve
 from hubmerge.fuse.laws import ENDS
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.pipeline.align import Alignment
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.evaluate import Evaluation

@@ -10,22 +10,23 @@ from functools import reduce
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from hubmerge.errors import RoundTripError
+from hubmerge.hub.calm import calm
 from hubmerge.hub.companions import GENERATION, generation_file, template_files
 from hubmerge.hub.fetch import needed_files
-from hubmerge.hub.layout import CONFIG, INDEX
-from hubmerge.hub.load import LoadedModel, calm, load, outline
+from hubmerge.hub.layout import CONFIG
+from hubmerge.hub.load import load, outline
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
+from hubmerge.pipeline.parent_layout import lay_out_like
 from hubmerge.pipeline.stream import write_tensors
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import State
 from hubmerge.tasks import probe_for
-from hubmerge.utils.tensor_files import store
 
 WRITTEN_ANEW = (".safetensors", ".safetensors.index.json", ".py")
 """Endings of what the merge brings itself, or never takes along from parent A."""
@@ -75,13 +76,12 @@ def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> N
     """
     a = parents[0]
     holder = copy.deepcopy(a.model)
-    holder.load_state_dict(as_stored(state, parents), assign=True)
+    rounded = as_stored(state, parents)
+    holder.load_state_dict(rounded, assign=True)
     holder.tie_weights()
     with calm():
         holder.save_pretrained(folder)
-    for path in sorted(folder.glob("*.safetensors")):
-        store(load_file(path), path, {"format": "pt"})
-    _correct_sizes(folder)
+    lay_out_like(folder, list(parents), rounded)
     _finish_folder(folder, parents)
 
 
@@ -132,17 +132,6 @@ def as_stored(tensors: State, parents: Sequence[LoadedModel]) -> dict[str, Tenso
                 )
         rounded[name] = value
     return rounded
-
-
-def _correct_sizes(folder: Path) -> None:
-    """Sets the total size in the index of shards, if there is one, to the bytes that are stored."""
-    index = folder / INDEX
-    if index.is_file():
-        content = json.loads(index.read_text(encoding="utf-8"))
-        stored = [load_file(path) for path in sorted(folder.glob("*.safetensors"))]
-        total = sum(tensor.nbytes for tensors in stored for tensor in tensors.values())
-        content.setdefault("metadata", {})["total_size"] = total
-        index.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_back(folder: Path, parents: Sequence[LoadedModel], state: State) -> LoadedModel:

@@ -6,6 +6,7 @@ permissions, free disk and memory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -17,30 +18,24 @@ from transformers import PreTrainedModel
 from hubmerge.derivation.ensure import ensure_spec
 from hubmerge.errors import DataError, WeightsError
 from hubmerge.errors.wording import option
-from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
+from hubmerge.hub.calm import calm
+from hubmerge.hub.card import DataCard, data_card, named_data, parent_licence, refuse_unlisted
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.companions import remarks
 from hubmerge.hub.compare import check_mergeable, common_head, label_permutation
 from hubmerge.hub.config_fields import processor_fields
+from hubmerge.hub.describe import Description, describe, labels_of
 from hubmerge.hub.fetch import download_bytes, file_sizes, needed_files
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.licence import ParentLicence, merged_licence
-from hubmerge.hub.load import (
-    Description,
-    calm,
-    describe,
-    labels_of,
-    made_of,
-    model_class,
-    refuse_unmatched,
-    skeleton,
-)
+from hubmerge.hub.model_class import made_of, model_class, skeleton
 from hubmerge.hub.processors import matched_without_data, refuse_misfit, stand_in
 from hubmerge.hub.source import Source
 from hubmerge.hub.stored_names import unmatched
 from hubmerge.hub.target import check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
+from hubmerge.hub.weight_checks import refuse_unmatched
 from hubmerge.models.joint_head import JointHead, with_labels
 from hubmerge.planning.measurements import NO_DATA, measurements, refinement
 from hubmerge.planning.misread import refuse_misread
@@ -134,6 +129,7 @@ def make_plan(run: PlannedRun) -> Plan:
         base=None if sources.base is None else plans[-1],
         both=both,
         data=data,
+        offered=_offered(sources.models) if data is None and measure is not None else {},
         measurements=[
             *measurements(
                 data is not None,
@@ -189,6 +185,15 @@ def _described(run: PlannedRun) -> list[_Parent]:
         )
         for description, source in zip(descriptions, refs, strict=True)
     ]
+
+
+def _offered(models: Sequence[Source]) -> dict[str, list[int]]:
+    """The data sets that the parents' cards name, those of most parents first."""
+    found: dict[str, list[int]] = {}
+    for number, model in enumerate(models):
+        for name in dict.fromkeys(named_data(model)):
+            found.setdefault(name, []).append(number)
+    return dict(sorted(found.items(), key=lambda each: -len(each[1])))
 
 
 def _checked_data(recipe: Recipe, dataset: Source | None) -> DataPlan | None:

@@ -78,6 +78,21 @@ class DataRecipe(RecipePart):
             label="",
         ),
     ] = None
+    audio_column: Annotated[
+        str | None,
+        Option("Column of sounds. Default: detected.", group=DATA, also=MATCHING, label=""),
+    ] = None
+    prompt: Annotated[
+        str | None,
+        Option(
+            "Text for a class, for models of images and texts; {} stands for its name. Default: "
+            '"This is a photo of {}."',
+            group=DATA,
+            also=MATCHING,
+            label="",
+            see="evaluation.md#images-and-texts",
+        ),
+    ] = None
     tokens: Annotated[
         int | None,
         Field(ge=2),
@@ -100,5 +115,6 @@ class DataRecipe(RecipePart):
             self.label_column,
             self.text_column,
             self.pair_column,
+            self.audio_column,
         )
         return tuple(name for name in names if name is not None)

@@ -27,11 +27,12 @@ class Refined:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A network refined, and which of the two is better on validation rows.
+    """A network refined, and whether that is kept.
 
-    state: of the better one. refined: what learning came to. loss_before, loss_after: of the start
-    and of the refined network on labelled validation rows, in nats, calibrated where it can be.
-    kept: whether the refined one is the better.
+    state: of the one that is taken. refined: what learning came to. loss_before, loss_after: of the
+    start and of the refined network on labelled validation rows, in nats, calibrated where it can
+    be. kept: whether the refined one is taken: it is nearer to the parents' mean on validation
+    rows, and by their labels not certainly worse.
     """
 
     state: dict[str, Tensor]

@@ -83,7 +83,7 @@ def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
         base_model_relation="merge" if bases else None,
         datasets=[line(data.id)] if data and data.kind == "hub" else None,
         eval_results=_eval_results(report) or None,
-        library_name="transformers",
+        library_name=report.merged.library or "transformers",
         license=_licences(licence.license),  # type: ignore[arg-type]  # the Hub takes a list too
         license_name=line(licence.license_name) if licence.license_name else None,
         license_link=line(link) if link.startswith(("https://", "http://")) else None,

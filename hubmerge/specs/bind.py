@@ -23,10 +23,19 @@ from hubmerge.specs.spec import Spec
 def bind_config(config: Any, shapes: Shapes) -> Spec:
     """The spec of a model, from its configuration and its tensors' shapes (module names).
 
+    Where the file that comes with hubmerge for such a type does not describe these tensors, which
+    some variant has: what was derived for that very configuration.
     Raises: FamilyError if no family describes the configuration, SpecError if the family that
     does is wrong about the tensors.
     """
-    return bind(_family_for(config), config, shapes)
+    family = _family_for(config)
+    try:
+        return bind(family, config, shapes)
+    except SpecError:
+        derived = family_of(config) if family.shipped else None
+        if derived is None:
+            raise
+        return bind(derived, config, shapes)
 
 
 def _family_for(config: Any) -> Family:
@@ -94,7 +103,8 @@ def _bind_blocks(draft: Draft, blocks: Sequence[Block], place: Place) -> None:
 
 def _check_condition(draft: Draft, scope: Scope, block: Block) -> None:
     for name in block.when:
-        if field_of(draft.config, name) is None and not hasattr(draft.config, name):
+        known = name.endswith("?") or hasattr(draft.config, name)
+        if not known and field_of(draft.config, name) is None:
             raise SpecError(
                 f'block "{block.at}" asks for the configuration field {name!r}',
                 found="the configuration has no such field",

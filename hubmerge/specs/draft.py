@@ -60,6 +60,9 @@ class Draft:
     declared: dict[str, str] = field(default_factory=dict)
     lines: dict[str, Line] = field(default_factory=dict)
     buffers: set[str] = field(default_factory=set)
+    scaled: set[str] = field(default_factory=set)
+    absent: list[tuple[str, str, str]] = field(default_factory=list)
+    mentioned: set[str] = field(default_factory=set)
     watched: dict[tuple[str, bool], Line] = field(default_factory=dict)
     norms: list[Norm] = field(default_factory=list)
     behind: list[Behind] = field(default_factory=list)
@@ -83,6 +86,8 @@ class Draft:
                 within = self._outer(local, line.within, names, source, fixed=fixed)
             may = self.kind(local, line.may, line.through, source)
             self.add(names.get(local, local), source, within=within, fixed=fixed, may=may)
+            if line.may == SCALE:
+                self.scaled.add(names.get(local, local))
             size = None if line.size is None else self._given_size(local, line.size, source)
             if size is not None:
                 self.known[names.get(local, local)] = size
@@ -190,6 +195,8 @@ class Draft:
             source = self.family.where("buffer" if buffers else "param", key, scope)
             if tensor not in self.shapes:
                 if key.endswith("?"):
+                    words = re.findall(r"[A-Za-z_]\w*", text)
+                    self.mentioned |= {names.get(word, word) for word in words}
                     continue
                 raise SpecError(
                     f'the line "{key}" matches nothing',
@@ -291,9 +298,24 @@ class Draft:
         """Adds the norms of one table, with the modules that read what leaves them."""
         for key, text in table.items():
             source = self.family.where("layernorm" if centred else "rmsnorm", key, scope)
-            module, *readers = (".".join(filter(None, (prefix, n))) for n in (key, *text.split()))
+            module, *named = (".".join(filter(None, (prefix, n))) for n in (key, *text.split()))
+            readers = [each for name in named for each in self._modules(name)]
             norm = norm_over(module, readers, self.lines, centred, source)
             self.norms.append(replace(norm, offset=self.family.gain_offset))
+
+    def _modules(self, name: str) -> list[str]:
+        """The modules with a weight that `name` stands for.
+
+        With {} for numbers of layers: all that are so called; with ? at its end: it or none.
+        """
+        if name.endswith("?"):
+            name = name.removesuffix("?")
+            return [name] if f"{name}.weight" in self.lines else []
+        if "{" not in name:
+            return [name]
+        numbered = re.sub(r"\\\{\w+\\\}", r"\\d+", re.escape(name))
+        weights = (tensor.removesuffix(".weight") for tensor in self.lines)
+        return [tensor for tensor in weights if re.fullmatch(numbered, tensor)] or [name]
 
     def stands_behind(self, table: Mapping[str, str], prefix: str, scope: Scope) -> None:
         """Adds the norms of one table, with the layer that each of them stands behind."""
@@ -317,8 +339,14 @@ class Draft:
         """Adds the gates of one table, with the layer whose units each of them multiplies."""
         for key, text in table.items():
             source = self.family.where("gate", key, scope)
-            module, beside = (".".join(filter(None, (prefix, name))) for name in (key, text))
-            self.gates.append(gate_beside(module, beside, self.lines, source))
+            names = (key.removesuffix("?"), text)
+            module, beside = (".".join(filter(None, (prefix, name))) for name in names)
+            if key.endswith("?") and f"{module}.weight" not in self.shapes:
+                continue
+            gate = gate_beside(module, beside, self.lines, source)
+            self.gates.append(gate)
+            if gate.space in self.scaled:  # nothing but the gate goes through the function
+                self.spaces[gate.space] = replace(self.spaces[gate.space], may=SCALE)
 
     def tie(self, table: Mapping[str, str]) -> None:
         """Adds the tensors that are one, if the configuration says that they are."""
@@ -359,12 +387,15 @@ class Draft:
         )
 
     def check_optional(self, block: Block, scope: Scope, copies: Sequence[str]) -> None:
-        """An optional line may be absent from some copies of a block; a typo from all of them."""
+        """An optional line may be absent from some copies of a block; a typo from all of them.
+
+        Looked into once everything is covered that will be.
+        """
         for table, buffers in ((block.param, "param"), (block.buffer, "buffer")):
             for key in table:
                 name = key.removesuffix("?")
                 if not any(f"{prefix}.{name}" in self.shapes for prefix in copies):
-                    self._suspect(key, name, self.family.where(buffers, key, scope))
+                    self.absent.append((key, name, self.family.where(buffers, key, scope)))
 
     def _suspect(self, key: str, name: str, source: str) -> None:
         """Raises SpecError if a tensor that no line covers has nearly that name."""
@@ -380,6 +411,8 @@ class Draft:
 
     def finish(self) -> Spec:
         """The spec, once nothing is missing. Raises SpecError for what is."""
+        for key, name, source in self.absent:
+            self._suspect(key, name, source)
         self._check_covered()
         sizes = infer_sizes(self.lines, self.shapes, self.known)
         self._check_used()
@@ -430,9 +463,13 @@ class Draft:
             )
 
     def _check_used(self) -> None:
-        """Raises: SpecError for a space on no axis; one of a block needs an axis in some copy."""
+        """Raises: SpecError for a space on no axis; one of a block needs an axis in some copy.
+
+        A line that some models lack is enough.
+        """
         used = {n for line in self.lines.values() for axis in line.axes for n in axis.names()}
         somewhere = {self.declared[name] for name in used}
+        somewhere |= {self.declared[name] for name in self.mentioned & self.declared.keys()}
         for name in [*self.spaces]:
             if name in used:
                 continue

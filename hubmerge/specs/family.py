@@ -224,6 +224,11 @@ class Family(_Table):
         """The file's name as errors quote it: 'model_specs/vit.toml'."""
         return _shown(self.path)
 
+    @property
+    def shipped(self) -> bool:
+        """Whether its file came with hubmerge."""
+        return registry("families").path == self.path.parent
+
     def where(self, table: str, key: str, scope: Scope = ()) -> str:
         """'model_specs/vit.toml, line 12' for the line of `table` that gives `key`.
 
@@ -303,11 +308,18 @@ def class_of(config: Any) -> str:
 
 
 def holds(conditions: Mapping[str, Any], config: Any) -> bool:
-    """Whether every named configuration field has the value (or one of the values) given."""
-    return all(
-        field_of(config, field) in (wanted if isinstance(wanted, list) else [wanted])
-        for field, wanted in conditions.items()
-    )
+    """Whether every named configuration field has the value (or one of the values) given.
+
+    A field whose name ends in "?" may be absent or null instead.
+    """
+
+    def one(field: str, wanted: Any) -> bool:
+        value = field_of(config, field.removesuffix("?"))
+        if value is None and field.endswith("?"):
+            return True
+        return value in (wanted if isinstance(wanted, list) else [wanted])
+
+    return all(one(field, wanted) for field, wanted in conditions.items())
 
 
 _HEADER = re.compile(r"\s*\[\[?\s*([\w.-]+)\s*\]\]?\s*(?:#.*)?$")

@@ -18,7 +18,7 @@ from hubmerge.data.synthetic.batches import can_be_shown
 from hubmerge.errors import RecipeError
 from hubmerge.evaluation.results import Result
 from hubmerge.hub.compare import check_mergeable
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching.text import match_summary
 from hubmerge.models.states import cosine
 from hubmerge.pipeline.apply_matches import apply_matches

@@ -13,11 +13,9 @@ import copy
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from hubmerge.errors import FamilyError, LawError, SpecError
@@ -26,6 +24,7 @@ from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.answers import answers, floating
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import apply_maps, random_symmetry, transform
+from hubmerge.symmetry.in_double import in_double
 from hubmerge.symmetry.permutation import Permutation, State, permute, random_permutation
 from hubmerge.symmetry.unit_scales import random_scales
 
@@ -68,7 +67,7 @@ def spec_of(model: PreTrainedModel) -> Spec:
 
 
 def outputs(
-    model: PreTrainedModel, state: State, inputs: Mapping[str, Tensor], *, every: bool = False
+    model: nn.Module, state: State, inputs: Mapping[str, Tensor], *, every: bool = False
 ) -> Tensor:
     """What `model` answers with the tensors of `state` in place of its own.
 
@@ -78,7 +77,7 @@ def outputs(
     Raises: FamilyError, if the answer holds no floating tensor.
     """
     precise = any(value.dtype == torch.float64 for value in state.values())
-    with torch.inference_mode(), DoubleForSingle() if precise else nullcontext():
+    with torch.inference_mode(), in_double(model) if precise else nullcontext():
         call = torch.func.functional_call
         answer = call(model, dict(state), (), dict(inputs), tie_weights=False)
     found = list(floating(answer)) if every else answers(answer)
@@ -90,35 +89,6 @@ def outputs(
     return found[0] if len(found) == 1 else torch.cat([each.flatten() for each in found])
 
 
-class DoubleForSingle(TorchFunctionMode):
-    """Inside, casts to float32 give float64, and what is made without a dtype is float64."""
-
-    def __enter__(self) -> DoubleForSingle:
-        self._default = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64)
-        super().__enter__()
-        return self
-
-    def __exit__(self, *raised: Any) -> None:
-        super().__exit__(*raised)
-        torch.set_default_dtype(self._default)
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        if func is Tensor.float:
-            return args[0].double()
-        kwargs = kwargs or {}
-        if any(value is torch.float32 for value in (*args, *kwargs.values())):
-            given = {name: _double(value) for name, value in kwargs.items()}
-            return func(*map(_double, args), **given)
-        return func(*args, **kwargs)
-
-
-def _double(value: Any) -> Any:
-    return torch.float64 if value is torch.float32 else value
-
-
 def deviation(reference: Tensor, moved: Tensor) -> float:
     """Largest difference relative to the largest reference value; inf if not finite."""
     scale = reference.abs().max().clamp_min(torch.finfo(reference.dtype).tiny)
@@ -127,7 +97,7 @@ def deviation(reference: Tensor, moved: Tensor) -> float:
 
 
 def prove(
-    model: PreTrainedModel,
+    model: nn.Module,
     spec: Spec,
     inputs: Mapping[str, Tensor],
     *,
@@ -159,7 +129,7 @@ def prove(
 
 
 def _prove_scales(
-    model: PreTrainedModel,
+    model: nn.Module,
     spec: Spec,
     state: State,
     reference: Tensor,
@@ -188,7 +158,7 @@ def _prove_scales(
 
 
 def _prove_maps(
-    model: PreTrainedModel,
+    model: nn.Module,
     spec: Spec,
     state: State,
     reference: Tensor,
@@ -232,7 +202,7 @@ def _prove_maps(
     return worst
 
 
-def _refuse_torn(model: PreTrainedModel, spec: Spec, state: State) -> None:
+def _refuse_torn(model: nn.Module, spec: Spec, state: State) -> None:
     """Raises: LawError, if two names of one tensor of `model` are two tensors in `state`."""
     for name, other in (getattr(model, "all_tied_weights_keys", None) or {}).items():
         if name in state and other in state and not torch.equal(state[name], state[other]):
@@ -260,7 +230,7 @@ def _moving(permutation: Permutation) -> dict[str, Tensor]:
 
 
 def _broken(
-    model: PreTrainedModel,
+    model: nn.Module,
     spec: Spec,
     state: State,
     reference: Tensor,

@@ -28,6 +28,12 @@ def loads(auto_class: str, config: PreTrainedConfig) -> bool:
     return name in _listed(auto_class) or name in _registered(auto_class)
 
 
+def knows(auto_class: str, config: PreTrainedConfig) -> bool:
+    """Whether the auto class makes some model of such a configuration, whatever its head."""
+    mapping = _mapping(auto_class)
+    return mapping is not None and config.model_type in mapping._model_mapping
+
+
 def auto_class_of(config: PreTrainedConfig) -> str | None:
     """The auto class that loads the architecture of `config`; None if there is none.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hubmerge.derivation.derive import movable
 from hubmerge.errors import HubmergeError
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.pipeline.report_method import SPEC_FILE
 from hubmerge.specs.derived import DerivedRecord, using
 from hubmerge.symmetry.laws import prove, spec_of

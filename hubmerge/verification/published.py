@@ -17,7 +17,8 @@ from hubmerge.errors import (
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.score import score
 from hubmerge.hub.fetch import download_bytes, fetch, needed_files
-from hubmerge.hub.load import LoadedModel, load
+from hubmerge.hub.load import load
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.source import Source, resolve
 from hubmerge.pipeline.open_data import open_splits
 from hubmerge.recipe import Recipe

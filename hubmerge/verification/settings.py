@@ -11,10 +11,12 @@ import torch
 
 from hubmerge.errors import HubmergeError, HubUnavailableError, RemoteCodeError, ResourceError
 from hubmerge.hub.compare import common_head
+from hubmerge.hub.describe import Description, describe
 from hubmerge.hub.fetch import fetch_file, needed_files
 from hubmerge.hub.headers import weights_header
 from hubmerge.hub.layout import CONFIG, INDEX
-from hubmerge.hub.load import Description, LoadedModel, describe, made_of, skeleton
+from hubmerge.hub.loaded_model import LoadedModel
+from hubmerge.hub.model_class import made_of, skeleton
 from hubmerge.hub.source import resolve
 from hubmerge.models.joint_head import with_labels
 from hubmerge.pipeline.save import WRITTEN_ANEW, write_settings

@@ -16,10 +16,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.hub.fetch import fetch
-from hubmerge.hub.load import LoadedModel
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.source import resolve
 from hubmerge.pipeline.open_data import open_splits
 from hubmerge.recipe import Recipe
+from hubmerge.symmetry.answers import answers
 from hubmerge.symmetry.permutation import State
 from hubmerge.tasks import probe_for
 from hubmerge.verification.download import Merge
@@ -77,7 +78,8 @@ def rows_for(merge: Merge, wanted: Recipe, model: LoadedModel) -> Mapping[str, T
     if wanted.dataset is None or merge.report.heads is not None:
         return probe_for(model.model, ROWS)
     folder = str(fetch(resolve(wanted.dataset.id, "dataset")))
-    return open_splits(folder, wanted, model).evaluation.first(ROWS)[0].inputs
+    splits = open_splits(folder, wanted, model)
+    return splits.reading.batches(splits.rows.evaluation, False).first(ROWS)[0].inputs
 
 
 def _signed(away: State, draw: torch.Generator) -> State:
@@ -93,8 +95,8 @@ def _answers(
     model: PreTrainedModel, state: State, away: State, inputs: Mapping[str, Tensor]
 ) -> Tensor:
     model.load_state_dict({**state, **{name: state[name] + away[name] for name in away}})
-    answers: Tensor = model.eval()(**inputs).logits
-    return answers
+    said = answers(model.eval()(**inputs))
+    return torch.cat([each.flatten(1) if each.ndim > 1 else each for each in said], -1)
 
 
 def _size(values: Tensor) -> float:

@@ -24,7 +24,9 @@ from hubmerge.errors import (
     WeightsError,
 )
 from hubmerge.hub.destination import Destination
-from hubmerge.hub.load import LoadedModel, load
+from hubmerge.hub.load import load
+from hubmerge.hub.loaded_model import LoadedModel
+from hubmerge.hub.pace import without_xet
 from hubmerge.pipeline.merge_result import MergeResult
 from hubmerge.pipeline.run import run
 from hubmerge.recipe import ARITHMETIC, DATASET, Recipe
@@ -89,6 +91,7 @@ class _Asked:
 
 
 @checked
+@without_xet()
 def verify(
     ref: str,
     *,

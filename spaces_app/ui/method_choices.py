@@ -57,7 +57,7 @@ def fusings(given: Given) -> Choices:
     found = [
         fusion.name
         for fusion in fusions().values()
-        if fusion.needs_base == given.base
+        if (fusion.takes_base if given.base else not fusion.needs_base)
         and (given.data or fusion.needs != LABELLED)
         and (given.run or not fusion.of_a_run)
     ]

@@ -20,9 +20,14 @@ FIRST = {
 }
 
 
+LONG = ("bart", "clip", "marian", "siglip", "t5", "whisper")
+"""Families of two stacks, which take seconds."""
+
+
 def _models() -> Iterator[Any]:
+    quick = {first for family, first in FIRST.items() if family not in LONG}
     for name in EVERY:
-        yield pytest.param(name, marks=() if name in FIRST.values() else pytest.mark.slow)
+        yield pytest.param(name, marks=() if name in quick else pytest.mark.slow)
 
 
 def _found(name: str) -> Derived:
@@ -48,8 +53,10 @@ def test_derivation_finds_what_is_written(name: str) -> None:
     reviewed, found = spec_of(generic(name)), _found(name).spec
     ours, theirs = _spaces(found), _spaces(reviewed)
     differing = {space for kind, space in theirs.items() if kind not in ours}
-    described = {along for along, *_ in theirs}
-    differing |= {space for kind, space in ours.items() if kind[0] not in described}
+    # What derivation finds in place of a space that differs lies along tensors of the same.
+    excused = {t for kind in theirs for t in kind[0] if kind not in ours}
+    left = {kind: space for kind, space in ours.items() if kind not in theirs}
+    differing |= {space for kind, space in left.items() if not excused.issuperset(kind[0])}
     explained = EVERY[name].model.differs
     assert differing == set(explained)
     if not explained:

@@ -54,13 +54,19 @@ class Table:
         self.tolerance = TOLERANCE[self.fusion.needs]
         *models, self.base = (copy.deepcopy(generic(name, s)).to(self.dtype) for s in range(4))
         self.model, self.spec = models[0], spec_of(models[0])
-        self.states = [model.state_dict() for model in models]
+        count = 2 if self.fusion.pair else 3
+        self.states = [model.state_dict() for model in models[:count]]
         self.context = bench_of(self.model, learns=self.fusion.learns)
 
-    def fuse(self, states, weights=WEIGHTS, base=None):
+    def fuse(self, states, weights=None, base=None):
+        weights = weights or weights_of(len(states))
         base = self.base.state_dict() if base is None else base
         options = {"epochs": 1} if "epochs" in self.fusion.options else {}
         return self.fusion.fuse(states, weights, self.context, Given(base=base, options=options))
+
+
+def weights_of(count):
+    return WEIGHTS if count == 3 else [0.3, 0.7]
 
 
 def bench_of(model, *, learns=False):
@@ -95,7 +101,7 @@ def test_it_is_deterministic_and_keeps_names_types_and_its_inputs(name, method):
 def test_a_model_fused_with_itself_is_the_same_function(name, method):
     table = Table(name, method)
     state = table.states[0]
-    fused = table.fuse([state] * 3)
+    fused = table.fuse([state] * len(table.states))
     inputs = probe(table.model, dtype=table.dtype)
     moved = deviation(*(outputs(table.model, each, inputs) for each in (state, fused)))
     assert moved < table.tolerance
@@ -107,8 +113,9 @@ def test_a_model_fused_with_itself_is_the_same_function(name, method):
 @declaring(EXCHANGE, FEW)
 def test_parents_may_be_given_in_any_order(name, method):
     table = Table(name, method)
-    turned = [2, 0, 1]
-    states, weights = [table.states[n] for n in turned], [WEIGHTS[n] for n in turned]
+    turned = [2, 0, 1] if len(table.states) == 3 else [1, 0]
+    given = weights_of(len(table.states))
+    states, weights = [table.states[n] for n in turned], [given[n] for n in turned]
     assert_close(table.fuse(states, weights), table.fuse(table.states), table.tolerance)
 
 
@@ -116,7 +123,7 @@ def test_parents_may_be_given_in_any_order(name, method):
 def test_a_parent_that_weighs_everything_is_what_comes_out(name, method):
     table = Table(name, method)
     for n, state in enumerate(table.states):
-        found = table.fuse(table.states, [float(n == m) for m in range(3)])
+        found = table.fuse(table.states, [float(n == m) for m in range(len(table.states))])
         assert_close(found, state, 1e-12)
 
 
@@ -185,18 +192,21 @@ def test_so_are_permutations(method):
 @pytest.mark.parametrize("method", fusions())
 def test_tied_tensors_stay_tied_and_a_stock_model_loads_what_comes_out(method, tmp_path):
     config = MlpHeadConfig(input_size=6, hidden_sizes=[6, 6], num_labels=3)
-    models = [MlpHeadForClassification(config).eval() for _ in range(4)]
+    count = 2 if find_fusion(method).pair else 3
+    models = [MlpHeadForClassification(config).eval() for _ in range(count + 1)]
     for model in models:
         model.layers[1].linear.weight = model.layers[0].linear.weight
     *states, base = (model.state_dict() for model in models)
     context = bench_of(models[0], learns=find_fusion(method).learns)
-    fused = find_fusion(method).fuse(states, WEIGHTS, context, Given(base=base))
+    fused = find_fusion(method).fuse(states, weights_of(len(states)), context, Given(base=base))
     first, second = (f"layers.{i}.linear.weight" for i in (0, 1))
     assert torch.equal(fused[first], fused[second])
     whole = copy.deepcopy(generic("vit")).float()
     table = [copy.deepcopy(generic("vit", seed)).float().state_dict() for seed in range(4)]
     context = bench_of(whole, learns=find_fusion(method).learns)
-    merged = find_fusion(method).fuse(table[:3], WEIGHTS, context, Given(base=table[3]))
+    merged = find_fusion(method).fuse(
+        table[:count], weights_of(count), context, Given(base=table[3])
+    )
     whole.load_state_dict(merged)
     whole.save_pretrained(tmp_path)
     back, found = type(whole).from_pretrained(tmp_path, output_loading_info=True)
@@ -207,10 +217,11 @@ def test_tied_tensors_stay_tied_and_a_stock_model_loads_what_comes_out(method, t
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("method", [n for n, f in fusions().items() if f.needs == DATA_FREE])
 def test_half_precision_is_kept(method, dtype):
-    models = [copy.deepcopy(generic("vit", seed)).to(dtype) for seed in range(4)]
+    count = 2 if find_fusion(method).pair else 3
+    models = [copy.deepcopy(generic("vit", seed)).to(dtype) for seed in range(count + 1)]
     *states, base = (model.state_dict() for model in models)
     context = bench_of(models[0], learns=find_fusion(method).learns)
-    fused = find_fusion(method).fuse(states, WEIGHTS, context, Given(base=base))
+    fused = find_fusion(method).fuse(states, weights_of(len(states)), context, Given(base=base))
     assert {value.dtype for value in fused.values()} == {dtype}
 
 

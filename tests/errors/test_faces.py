@@ -29,8 +29,8 @@ from hubmerge.errors.wording import PYTHON, YAML, Action, add, leave_out, option
 from hubmerge.hub.client import acting_for, translate
 from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.config_limits import refuse_code
-from hubmerge.hub.load import refuse_non_finite
 from hubmerge.hub.target import check_folder, check_push_options
+from hubmerge.hub.weight_checks import refuse_non_finite
 from hubmerge.pipeline.apply_matches import refuse_changed
 from hubmerge.pipeline.methods import checked_methods
 from hubmerge.recipe import Recipe, read_recipe

@@ -23,6 +23,7 @@ CHECKPOINTS = ("base", "a", "b", "c")
 WEIGHTS = {"a": 0.3, "b": 0.5, "c": 0.2}
 DENSITY = 2 / 3
 OUTLIERS = 0.05
+WINDOW = 0.1
 
 CONFIG = LlamaConfig(
     vocab_size=10,
@@ -49,9 +50,41 @@ METHODS: dict[str, dict[str, Any]] = {
         "parameters": {"normalize": True, "rescale": False, "lambda": 1 / DENSITY},
     },
     "breadcrumbs": {"merge_method": "breadcrumbs", "parameters": {"normalize": False}},
+    "dare/norm": {"merge_method": "dare_linear", "parameters": {"normalize": False}},
+    "breadcrumbs-ties": {"merge_method": "breadcrumbs_ties", "parameters": {"normalize": True}},
+    "breadcrumbs-ties/summed": {"merge_method": "breadcrumbs_ties"},
+    "della": {"merge_method": "della", "parameters": {"normalize": True}},
+    "della-linear": {"merge_method": "della_linear", "parameters": {"rescale": False}},
+    "nuslerp": {"merge_method": "nuslerp"},
+    "nuslerp/base": {"merge_method": "nuslerp"},
+    "nuslerp/rows": {"merge_method": "nuslerp", "parameters": {"nuslerp_flatten": False}},
+    "nuslerp/columns": {
+        "merge_method": "nuslerp",
+        "parameters": {"nuslerp_flatten": False, "nuslerp_row_wise": True},
+    },
+    "multislerp": {"merge_method": "multislerp"},
+    "multislerp/base": {"merge_method": "multislerp"},
+    "karcher": {"merge_method": "karcher", "parameters": {"max_iter": 20, "tol": 1e-6}},
+    "sce": {"merge_method": "sce"},
+    "sce/half": {"merge_method": "sce", "parameters": {"select_topk": 0.5}},
+    "ram": {"merge_method": "ram", "parameters": {"epsilon": 0.3}},
+    "ramplus-tl": {
+        "merge_method": "ramplus_tl",
+        "parameters": {"epsilon": 0.3, "r": 0.5, "alpha": 2.0},
+    },
+    "nearswap": {"merge_method": "nearswap", "parameters": {"t": 0.1}},
+    "arcee-fusion": {"merge_method": "arcee_fusion"},
     "model-stock": {"merge_method": "model_stock"},
 }
-"""Our name -> mergekit's configuration."""
+"""Our name, and after a slash what is particular -> mergekit's configuration."""
+
+FROM_A = ("slerp", "nearswap", "arcee-fusion")
+"""Made of `a` and `b`, `a` being what mergekit calls the base."""
+WITHOUT_BASE = (*FROM_A, "average", "karcher", "multislerp")
+WITHOUT_BASE += ("nuslerp", "nuslerp/rows", "nuslerp/columns")
+UNWEIGHED = (*FROM_A, "model-stock", "karcher", "sce", "sce/half", "ram", "ramplus-tl")
+LIKELY = 0.68
+"""Probability above which an entry is kept where they differ, in place of chance."""
 
 State = dict[str, Tensor]
 
@@ -59,6 +92,16 @@ State = dict[str, Tensor]
 def fixed_mask(delta: Tensor) -> Tensor:
     """Two entries of every three, in place of random ones."""
     return (torch.arange(delta.numel()) % 3 != 0).view_as(delta)
+
+
+def likely(chance: Tensor) -> Tensor:
+    """The entries that are likely enough to be kept, in place of random ones."""
+    return (chance > LIKELY).to(chance.dtype)
+
+
+def parents_of(method: str) -> list[str]:
+    """Of which checkpoints a merge is made."""
+    return ["a", "b"] if method in FROM_A or method.startswith("nuslerp") else list(WEIGHTS)
 
 
 def checkpoints() -> dict[str, State]:
@@ -84,32 +127,41 @@ def by_mergekit(states: dict[str, State], method: str, folder: Path) -> State:
             model.load_state_dict(state)
             model.save_pretrained(folder / name)
     given = METHODS[method]
-    names = ["a", "b"] if method == "slerp" else list(WEIGHTS)
+    names = parents_of(method)
     own: dict[str, Any] = {}
-    if method in ("ties", "dare", "dare-ties", "breadcrumbs"):
+    if method.startswith(("ties", "dare", "breadcrumbs", "della")):
         own["density"] = DENSITY
-    if method == "breadcrumbs":
+    if method.startswith("breadcrumbs"):
         own["gamma"] = OUTLIERS
+    if method.startswith("della"):
+        own["epsilon"] = WINDOW
     models = []
     for name in names:
-        weighed = {} if method in ("slerp", "model-stock") else {"weight": WEIGHTS[name]}
+        weighed = {} if method in UNWEIGHED else {"weight": WEIGHTS[name]}
         models.append({"model": str(folder / name), "parameters": {**weighed, **own}})
-    base = {} if method == "average" else {"base_model": str(folder / "base")}
-    if method == "slerp":
+    base = {} if method in WITHOUT_BASE else {"base_model": str(folder / "base")}
+    if method in FROM_A:
         base = {"base_model": str(folder / "a")}
-    before = sparsify.bernoulli
-    sparsify.bernoulli = lambda tensor, density, rescale_norm=None: tensor * fixed_mask(tensor)
+    before, torch_before = sparsify.bernoulli, torch.bernoulli
+    if method in ("dare", "dare-ties"):
+        sparsify.bernoulli = lambda tensor, density, rescale_norm=None: tensor * fixed_mask(tensor)
+    elif method == "dare/norm":
+        torch.bernoulli = lambda chance, **_: fixed_mask(chance).to(chance.dtype)
+    elif method.startswith("della"):
+        torch.bernoulli = lambda chance, **_: likely(chance)
     try:
         wanted = MergeConfiguration.model_validate(
             {"models": models, "dtype": "float32", **base, **given}
         )
         run_merge(
-            wanted, str(folder / method), options=MergeOptions(copy_tokenizer=False, quiet=True)
+            wanted,
+            str(folder / method.replace("/", "-")),
+            options=MergeOptions(copy_tokenizer=False, quiet=True),
         )
     finally:
-        sparsify.bernoulli = before
+        sparsify.bernoulli, torch.bernoulli = before, torch_before
     merged: State = {}
-    for path in sorted((folder / method).glob("*.safetensors")):
+    for path in sorted((folder / method.replace("/", "-")).glob("*.safetensors")):
         merged |= load_file(path)
     return merged
 

@@ -64,8 +64,8 @@ def _import_everything() -> None:
     for name in [*(module.name for module in own if module.name not in SCRIPTS), *WANTED]:
         importlib.import_module(name)
     # What these look up is the same for every command.
-    load = sys.modules["hubmerge.hub.load"]
-    load._auto_classes()  # type: ignore[attr-defined]
+    classes = sys.modules["hubmerge.hub.model_class"]
+    classes._auto_classes()  # type: ignore[attr-defined]
     mapping = importlib.import_module("transformers.conversion_mapping")
     mapping.get_checkpoint_conversion_mapping("vit")
     solver = sys.modules["hubmerge.assignment.solver"]

@@ -11,7 +11,9 @@ import pytest
 from hubmerge.errors import MismatchError
 from hubmerge.hub.companions import remarks
 from hubmerge.hub.compare import check_mergeable
-from hubmerge.hub.load import LoadedModel, describe, load
+from hubmerge.hub.describe import describe
+from hubmerge.hub.load import load
+from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.source import resolve
 from hubmerge.hub.tokenizer import load_tokenizer
 from hubmerge.pipeline.save import write_model
@@ -89,15 +91,15 @@ def test_another_generation_configuration_than_a_s_is_said(pair: list[Path]) -> 
 
 def test_files_that_stay_behind_are_said(pair: list[Path]) -> None:
     for folder in pair:
-        (folder / "modules.json").write_text("[]")
-    (pair[1] / "1_Pooling").mkdir()
-    (pair[1] / "1_Pooling" / "config.json").write_text("{}")
+        (folder / "adapters.json").write_text("[]")
+    (pair[1] / "extra").mkdir()
+    (pair[1] / "extra" / "config.json").write_text("{}")
     for silent in ("README.md", "model.gguf", "training_args.bin", "trainer_state.json", "x.png"):
         (pair[1] / silent).write_text("")
     _, said = merged(pair)
     assert said == [
-        "Files beside the parents that the merge does not have: modules.json (A and B), "
-        "1_Pooling/config.json (B)."
+        "Files beside the parents that the merge does not have: adapters.json (A and B), "
+        "extra/config.json (B)."
     ]
 
 

@@ -14,7 +14,7 @@ from transformers import BertConfig
 from hubmerge.errors import LabelError, MismatchError, RecipeError
 from hubmerge.hub.compare import check_mergeable, label_permutation
 from hubmerge.hub.config_fields import config_fields
-from hubmerge.hub.load import Description, describe
+from hubmerge.hub.describe import Description, describe
 from hubmerge.hub.source import resolve
 from tests.helpers.small_models import ANIMALS, save, tiny_resnet, tiny_vit
 

@@ -15,8 +15,10 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from hubmerge.errors import FamilyError, NotFoundError, RemoteCodeError, WeightsError
-from hubmerge.hub.load import SHOWN, labels_of, load, load_config
+from hubmerge.hub.describe import labels_of, load_config
+from hubmerge.hub.load import load
 from hubmerge.hub.source import resolve
+from hubmerge.hub.weight_checks import SHOWN
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.pipeline.save import write_model

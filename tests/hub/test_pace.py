@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 
-from hubmerge.errors import HubUnavailableError
+from hubmerge.errors import HubUnavailableError, NotFoundError
 from hubmerge.hub import client as hub_client
 from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.pace import in_pace
@@ -18,6 +20,7 @@ from hubmerge.hub.source import resolve
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.utils import limits
 from hubmerge.verification.download import Listed, fetch_merge
+from hubmerge.verification.verify import verify
 from tests.helpers.small_models import push
 
 FILES = ("a.txt", "b.bin", "c.txt")
@@ -84,3 +87,15 @@ def test_an_answer_that_never_begins_is_given_up(
         with pytest.raises(HubUnavailableError, match="did not answer"):
             resolve("me/silent")
         assert time.monotonic() - begun < 30
+
+
+def test_what_is_verified_comes_at_a_pace_that_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+
+    def listed(ref: str) -> None:
+        raise NotFoundError(f"without: {constants.HF_HUB_DISABLE_XET}")
+
+    monkeypatch.setattr(sys.modules["hubmerge.verification.verify"], "list_merge", listed)
+    with pytest.raises(NotFoundError, match="without: True"):
+        verify("me/merge")
+    assert not constants.HF_HUB_DISABLE_XET

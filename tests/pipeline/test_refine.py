@@ -73,7 +73,7 @@ def test_a_report_says_what_refining_brought_and_compares_with_the_refined_paren
     assert merge.loss_after < merge.loss_before
     untouched = getattr(report.contenders, refine.parent)
     assert (report.contenders.refined_parent == untouched) is not parent.kept
-    assert parent.kept is (parent.loss_after < parent.loss_before)
+    assert parent.kept is (parent.divergence_after < parent.divergence_before)
     assert report.contenders.merge.accuracy > report.contenders.naive.accuracy
     names = [each.other for each in report.comparisons]
     assert names == ["parent_a", "parent_b", "naive", "refined_parent", "ensemble"]

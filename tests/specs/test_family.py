@@ -444,6 +444,10 @@ def test_a_match_looks_into_nested_fields(tmp_path):
     read = family(tmp_path, NORMED)
     assert read.fits(SimpleNamespace(model_type="toy", rope={"share": 1.0}))
     assert not read.fits(SimpleNamespace(model_type="toy", rope={"share": 0.5}))
+    text = NORMED.replace('"rope.share"', '"rope.share?"')
+    read = family(tmp_path, text)
+    assert read.fits(SimpleNamespace(model_type="toy"))
+    assert not read.fits(SimpleNamespace(model_type="toy", rope={"share": 0.5}))
 
 
 def test_a_flow_may_end_in_a_fixed_space(tmp_path):
@@ -453,3 +457,44 @@ def test_a_flow_may_end_in_a_fixed_space(tmp_path):
     assert "stages.1.y" not in spec.spaces
     assert str(spec.tensors["stages.1.down.weight"]) == "last stages.0.y"
     assert "last" not in spec.free_spaces()
+
+
+GATED = """
+[match]
+model_type = "toy"
+[fixed]
+x = 3
+[space]
+ff = { may = "scale", through = "act" }
+[param]
+"up.weight?" = "ff x"
+"gate.weight?" = "ff x"
+"kept.weight?" = "rare x"
+"down.weight" = "x ff'"
+[gate]
+"gate?" = "up"
+"""
+
+
+def test_what_a_gate_multiplies_goes_through_no_function(tmp_path):
+    shapes = {"up.weight": (4, 3), "down.weight": (3, 4)}
+    assert bound(tmp_path, GATED, shapes, act="gelu").spaces["ff"].may == "permute"
+    gated = bound(tmp_path, GATED, {**shapes, "gate.weight": (4, 3)}, act="gelu")
+    assert gated.spaces["ff"].may == "scale"
+    assert [gate.module for gate in gated.gates] == ["gate"]
+
+
+def test_a_space_that_only_absent_lines_name_is_left_out(tmp_path):
+    shapes = {"up.weight": (4, 3), "down.weight": (3, 4)}
+    spec = bound(tmp_path, GATED.replace("x = 3", "x = 3\nrare = {}"), shapes, act="relu")
+    assert "rare" not in spec.spaces
+
+
+def test_readers_in_another_stack_are_named_at_once(tmp_path):
+    text = NORMED.replace('"post" = ""', '"post" = "layers.{n}.k absent?"')
+    text = text.replace(
+        '"out.weight" =', '"layers.0.k.weight" = "2 x"\n"layers.1.k.weight" = "2 x"\n"out.weight" ='
+    )
+    shapes = {**NORMS, "layers.0.k.weight": (2, 4), "layers.1.k.weight": (2, 4)}
+    norm = bound(tmp_path, text, shapes).norms[1]
+    assert norm.readers == ("layers.0.k", "layers.1.k")

@@ -178,7 +178,7 @@ def test_numbers_of_images(tmp_path: Path) -> None:
     assert loss == pytest.approx(float(expected), rel=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["sets", "numbers"])
+@pytest.mark.parametrize("kind", [pytest.param("sets", marks=pytest.mark.slow), "numbers"])
 def test_merges_are_reported_in_their_own_words(kind: str, tmp_path: Path) -> None:
     fields = {**SETS, **FUR} if kind == "sets" else {"num_labels": 1, "id2label": {0: "LABEL_0"}}
     fields |= {} if kind == "sets" else {"label2id": {"LABEL_0": 0}}

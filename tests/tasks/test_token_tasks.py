@@ -145,6 +145,7 @@ def test_tags_are_reported_in_their_words_and_the_card_runs(words, tmp_path):
     assert len(names["tags"]) == len(names["tokens"])
 
 
+@pytest.mark.slow
 def test_hidden_tokens_are_reported_in_their_words_and_the_card_runs(plain, tmp_path):
     for seed in (0, 1):
         tagged.saved(tagged.tiny(BertForMaskedLM, seed), tmp_path / f"parent{seed}")

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse._running_statistics import is_statistic
+from hubmerge.fuse._sphere import mean_on_sphere
 from hubmerge.fuse.laws import LAWS, UNITY
 from hubmerge.fuse.registry import fusion
 from hubmerge.symmetry.permutation import State
@@ -61,14 +62,4 @@ def coefficients(rows: Tensor, shares: Tensor) -> list[float] | None:
     off = products[~torch.eye(len(rows), dtype=torch.bool)]
     if (off.abs() > PARALLEL).any():
         return None
-    found = shares / (shares @ products @ shares).sqrt()
-    for _ in range(STEPS):
-        cosines = (products @ found).clamp(-1, 1)
-        angles = cosines.acos()
-        away = torch.where(angles > 0, angles / angles.sin().clamp_min(CLOSE), 1.0)
-        step = shares * away - found * (shares * away * cosines).sum()
-        length = (step @ products @ step).clamp_min(0).sqrt()
-        if length < CLOSE:
-            break
-        found = found * length.cos() + step / length * length.sin()
-    return found.tolist()
+    return mean_on_sphere(products, shares, STEPS, CLOSE).tolist()

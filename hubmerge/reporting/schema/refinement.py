@@ -20,7 +20,7 @@ class RefinedRecord(ReportPart):
     """Mean loss on labelled validation rows in nats, after one temperature fitted on them."""
     loss_after: float | None
     kept: bool
-    """Whether the refined network is what was taken: its loss is lower."""
+    """Whether the refined network was taken: nearer to the mean, and by labels not surely worse."""
 
 
 class RefinementRecord(ReportPart):

@@ -52,10 +52,28 @@ class ParentRecord(ReportPart):
     parameters: Count
 
 
+class TensorRecord(ReportPart):
+    """What became of every tensor; none is left out.
+
+    Names that differ in one number are one: "h.{0-11}.mlp.weight".
+    """
+
+    count: Count
+    """How many there are."""
+    merged: list[str]
+    """Made of the parents'."""
+    kept: list[str]
+    """Parent A's, as they are: whole numbers, what was not to be merged, and what is stored beside
+    the model's own."""
+    rebuilt: list[str]
+    """Made by the class when it is loaded: other names of a tied tensor, and tables that it
+    computes."""
+
+
 class MergedRecord(ReportPart):
     """The model that came out, as it was reloaded from disk."""
 
-    OF_MANY = ("measure",)
+    OF_MANY = ("measure", "library", "tensors")
 
     model_type: str
     architecture: Identifier
@@ -71,10 +89,14 @@ class MergedRecord(ReportPart):
     """The transformers class that loads its processor; None if it has none."""
     pipeline_tag: str | None
     """None where neither a task nor transformers says one."""
+    library: str | None = None
+    """What else than transformers it is made for: "sentence-transformers"."""
     dtype: str
     parameters: Count
     labels: list[str]
     """Label names in the order of the outputs."""
+    tensors: TensorRecord | None = None
+    """What became of each; None in reports of earlier versions."""
 
 
 class Contender(ReportPart):
@@ -196,7 +218,7 @@ class MethodRecord(ReportPart):
     fuse: str
     needs: str | None = None
     """Which rows the fusion looks at: data-free, label-free or labelled."""
-    fuse_options: dict[str, bool | int | float | str] | None = None
+    fuse_options: dict[str, bool | int | float | str | list[float]] | None = None
     """All options of the fusion, as they were."""
     ingredients: list[float] | None = None
     """What each parent weighs, where the fusion found that out itself."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hubmerge.fuse import Given, find_fusion
-from hubmerge.fuse.methods import dare
+from hubmerge.fuse.methods import dare, della_linear
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.models.method_context import MethodContext
 from hubmerge.utils.input_batches import NoBatches
@@ -17,8 +17,12 @@ from tests.helpers.mergekit_merges import (
     METHODS,
     OUTLIERS,
     WEIGHTS,
+    WINDOW,
+    WITHOUT_BASE,
     by_mergekit,
     fixed_mask,
+    likely,
+    parents_of,
     read,
 )
 
@@ -26,8 +30,24 @@ OPTIONS = {
     "ties": {"density": DENSITY},
     "dare": {"density": DENSITY},
     "dare-ties": {"density": DENSITY},
+    "dare/norm": {"density": DENSITY, "rescale": "norm"},
     "breadcrumbs": {"density": DENSITY, "outliers": OUTLIERS},
+    "breadcrumbs-ties": {"density": DENSITY, "outliers": OUTLIERS},
+    "breadcrumbs-ties/summed": {"density": DENSITY, "outliers": OUTLIERS, "normalize": False},
+    "della": {"density": DENSITY, "epsilon": WINDOW, "rescale": "norm"},
+    "della-linear": {"density": DENSITY, "epsilon": WINDOW, "rescale": "none"},
+    "nuslerp/rows": {"along": "rows"},
+    "nuslerp/columns": {"along": "columns"},
+    "karcher": {"max_iter": 20, "tol": 1e-6},
+    "sce/half": {"select_topk": 0.5},
+    "ram": {"epsilon": 0.3},
+    "ramplus-tl": {"epsilon": 0.3, "r": 0.5, "alpha": 2.0},
+    "nearswap": {"t": 0.1},
 }
+
+
+SPARSE = ("della", "della-linear", "arcee-fusion", "ram", "ramplus-tl", "breadcrumbs-ties/summed")
+"""What may leave a small tensor as it is."""
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +58,23 @@ def merges():
 @pytest.mark.parametrize("method", METHODS)
 def test_what_we_make_is_what_mergekit_made(method, merges, monkeypatch):
     monkeypatch.setattr(dare, "mask", lambda delta, density, named: fixed_mask(delta))
-    names, weights = list(WEIGHTS), list(WEIGHTS.values())
+    monkeypatch.setattr(della_linear, "sampled", lambda chance, named: likely(chance).bool())
+    names = parents_of(method)
+    weights = [WEIGHTS[name] / sum(WEIGHTS[each] for each in names) for name in names]
     if method == "slerp":
-        names, weights = ["a", "b"], [0.7, 0.3]
+        weights = [0.7, 0.3]
+    if method == "karcher":
+        weights = [1 / 3] * 3
     config = MlpHeadConfig(input_size=2, hidden_sizes=[2], num_labels=2)
     context = MethodContext(None, MlpHeadForClassification(config), NoBatches(), Workers(threads=1))
-    given = Given(base=merges["base"], options=OPTIONS.get(method, {}))
-    found = find_fusion(method).fuse([merges[name] for name in names], weights, context, given)
+    base = None if method in WITHOUT_BASE else merges["base"]
+    given = Given(base=base, options=OPTIONS.get(method, {}))
+    found = find_fusion(method.partition("/")[0]).fuse(
+        [merges[name] for name in names], weights, context, given
+    )
     assert found.keys() == merges[method].keys()
     for name, value in merges[method].items():
-        assert not torch.equal(value, merges["base"][name])
+        assert method in SPARSE or not torch.equal(value, merges["base"][name])
         torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6, msg=name)
 
 

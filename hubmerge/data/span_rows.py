@@ -1,0 +1,154 @@
+"""Questions about a text, and where in it the answer stands.
+
+A long text is read in the first of its windows that holds the answer, as such models are trained;
+where there is no answer, in its first one, and the answer is the first token. Further answers that
+were given count for an exact match, and the first one for the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubmerge.data.batches import make_batches
+from hubmerge.data.dataset import DataSet
+from hubmerge.data.reading import ReadFor, Reading
+from hubmerge.data.rows import RowSet
+from hubmerge.data.texts import TokenLimit, beginning, most_tokens, token_limit
+from hubmerge.data.token_rows import Encode, Encoded, TokenRows
+from hubmerge.errors import DataError, LabelError
+from hubmerge.models.token_outputs import IGNORED
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+TOKENS = 384
+"""Default number of tokens of question and text (arXiv:1810.04805, code of SQuAD)."""
+ANSWERS = 8
+"""Answers of a row that are known, at most."""
+SPANS = "spans"
+"""First and last token of each answer."""
+
+
+def read_spans(data: DataSet, wanted: ReadFor) -> Reading:
+    """Rows of a question, a text and its answers. Raises: DataError."""
+    most = most_tokens(wanted.model)
+    tokens = wanted.tokens or min(TOKENS, most or TOKENS)
+    limit = token_limit(data, wanted.model, wanted.tokenizer, tokens)
+    if data.pair_column is None or not getattr(limit.tokenizer, "is_fast", False):
+        raise DataError(
+            f"no answers can be found in the texts of {data.ref}",
+            found="no column of texts beside that of questions"
+            if data.pair_column is None
+            else f"{type(limit.tokenizer).__name__}, which does not say where a token stands",
+            hint="name the columns of questions and of texts; the model needs a tokenizer.json",
+            field="dataset.pair_column",
+        )
+    columns = {"question": str(data.text_column), "text": data.pair_column}
+    given = [str(data.text_column), data.pair_column]
+    answers: list[str] = []
+    if data.label_column is not None:
+        columns["answers"] = data.label_column
+        answers = [data.label_column]
+    rows_of = TokenRows(
+        data.ref,
+        tuple(given),
+        _encode(limit, bool(answers), data),
+        limit.vocabulary,
+        tuple(answers),
+    )
+    reader = rows_of.reader(wanted.model)
+
+    def right(dataset: Dataset, rows: RowSet) -> Tensor:
+        encoded = rows_of.of(dataset, rows.split, rows.indices)
+        return torch.from_numpy(np.stack([row[SPANS] for row in encoded]).astype(np.int64))
+
+    said = (
+        f"question and text together have {limit.tokens:,} tokens at most; of a longer text the "
+        "first window that holds the answer is read"
+    )
+    return Reading(
+        lambda rows, labelled: make_batches(
+            data,
+            rows,
+            reader,
+            right if labelled and answers else None,
+            statistics=wanted.statistics,
+        ),
+        (said,),
+        "questions",
+        columns,
+    )
+
+
+def _encode(limit: TokenLimit, answered: bool, data: DataSet) -> Encode:
+    def encode(columns: list[list[Any]], rows: Sequence[int]) -> Iterator[Encoded]:
+        answers = columns[2] if answered else [None] * len(rows)
+        for row, question, text, given in zip(rows, *columns[:2], answers, strict=True):
+            places = _places(given, text, row, data)
+            yield _window(limit, question, text, places)
+
+    return encode
+
+
+def _places(given: Any, text: str, row: int, data: DataSet) -> list[tuple[int, int]]:
+    """First and last character of each answer. Raises: LabelError, where it is not in the text."""
+    if given is None:
+        return []
+    pairs = zip(given["answer_start"], given["text"], strict=True)
+    found = list(dict.fromkeys((int(start), start + len(said) - 1) for start, said in pairs))
+    for start, last in found:
+        if not 0 <= start <= last < len(text):
+            raise LabelError(
+                f"an answer of row {row} of {data.ref} does not lie in its text",
+                found=f"characters {start} to {last} of {len(text)}",
+                source=f'column "{data.label_column}"',
+            )
+    return found[:ANSWERS]
+
+
+def _window(
+    limit: TokenLimit, question: str, text: str, places: Sequence[tuple[int, int]]
+) -> Encoded:
+    """The first window of `text` that holds the first answer, and where the answers are in it."""
+    found = limit.tokenizer(
+        beginning(question, limit),
+        text,
+        truncation="only_second",
+        max_length=limit.tokens,
+        stride=limit.tokens // 4,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        verbose=False,
+    )
+    windows = range(len(found["input_ids"]))
+    spans = [_spans(found, window, places) for window in windows]
+    chosen = next((w for w in windows if not places or spans[w][0][0] != IGNORED), 0)
+    spans_here = spans[chosen]
+    if not places or spans_here[0][0] == IGNORED:
+        spans_here = [(0, 0), *spans_here[1:]]
+    encoded = {
+        name: np.asarray(values[chosen], np.int32)
+        for name, values in found.items()
+        if name not in ("offset_mapping", "overflow_to_sample_mapping")
+    }
+    return encoded | {SPANS: np.asarray(spans_here, np.int32)}
+
+
+def _spans(found: Any, window: int, places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """First and last token of each answer in a window; `IGNORED` where it is not whole."""
+    owners, offsets = found.sequence_ids(window), found["offset_mapping"][window]
+    spans = []
+    for start, last in places:
+        tokens = [
+            token
+            for token, (begin, end) in enumerate(offsets)
+            if owners[token] == 1 and begin <= last and end > start
+        ]
+        whole = bool(tokens) and offsets[tokens[0]][0] <= start and offsets[tokens[-1]][1] > last
+        spans.append((tokens[0], tokens[-1]) if whole else (IGNORED, IGNORED))
+    return [*spans, *[(IGNORED, IGNORED)] * (ANSWERS - len(spans))]

@@ -1,0 +1,60 @@
+"""Every tensor is accounted for: merged, kept from parent A, or rebuilt by its class."""
+
+from __future__ import annotations
+
+import torch
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    ResNetConfig,
+    ResNetForImageClassification,
+)
+
+from hubmerge.fuse.subset import Subset
+from hubmerge.hub.layout import TensorHeader
+from hubmerge.pipeline.accounting import account, folded
+
+
+def test_tensors_of_one_model_are_merged_kept_or_rebuilt() -> None:
+    with torch.device("meta"):
+        config = ResNetConfig(embedding_size=4, hidden_sizes=[4], depths=[1], layer_type="basic")
+        model = ResNetForImageClassification(config)
+    found = account(model, {}, Subset(keep=("classifier",)))
+    assert found.count == len(model.state_dict())
+    assert found.kept[-2:] == ["classifier.1.weight", "classifier.1.bias"]
+    assert all(name.endswith("num_batches_tracked") for name in found.kept[:-2])
+    assert not found.rebuilt
+    assert "resnet.encoder.stages.0.layers.0.layer.{0-1}.convolution.weight" in found.merged
+
+
+def test_what_a_class_makes_itself_is_rebuilt() -> None:
+    with torch.device("meta"):
+        model = GPT2LMHeadModel(GPT2Config(n_layer=3, n_embd=8, n_head=2, vocab_size=9))
+    found = account(model, {}, Subset())
+    assert found.rebuilt == ["lm_head.weight"]
+    assert "transformer.h.{0-2}.mlp.c_fc.weight" in found.merged
+
+
+def test_what_lies_beside_the_model_is_kept() -> None:
+    with torch.device("meta"):
+        sizes = {"hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1}
+        model = BertForMaskedLM(BertConfig(**sizes, vocab_size=9))
+    ids = "bert.embeddings.position_ids"
+    stored = {n: TensorHeader("F32", tuple(v.shape)) for n, v in model.state_dict().items()}
+    found = account(model, {**stored, ids: TensorHeader("I64", (1, 512))}, Subset())
+    assert found.kept == [ids]
+    assert found.rebuilt == [
+        "cls.predictions.decoder.weight",
+        "cls.predictions.decoder.bias",
+        "bert.embeddings.token_type_ids",
+    ]
+    assert found.count == len(stored) + 2
+
+
+def test_names_that_differ_in_numbers_are_folded() -> None:
+    names = [f"s.{s}.l.{n}.w" for s in (0, 1) for n in range(s + 2)] + ["head", "s.3.l.7.w"]
+    assert folded(names) == ["s.0.l.{0-1}.w", "s.1.l.{0-2}.w", "head", "s.3.l.7.w"]
+    assert folded([f"s.{s}.l.{n}.w" for s in (0, 2) for n in (1, 3)]) == ["s.{0,2}.l.{1,3}.w"]
+    assert folded([]) == []
