@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path as Folder
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, overload
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
 from hubmerge.errors import MismatchError, RecipeError
@@ -24,6 +25,7 @@ from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.publish import Published
 from hubmerge.hub.source import resolve
 from hubmerge.matching import Match, match_text
+from hubmerge.matching.modules import ModuleMatch, match_modules
 from hubmerge.models.fingerprint import fingerprint
 from hubmerge.models.joint_head import JointHead
 from hubmerge.models.states import with_state
@@ -221,8 +223,7 @@ class Merged(Shown):
         )
 
 
-@checked
-@documented(Recipe, by="match")
+@overload
 def match(
     a: LoadedModel | PreTrainedModel,
     b: LoadedModel | PreTrainedModel,
@@ -233,11 +234,39 @@ def match(
     symmetry: str = "auto",
     seed: int = 0,
     heads: str = SAME,
-) -> Found:
+) -> Found: ...
+
+
+@overload
+def match(
+    a: nn.Module, b: nn.Module, by: str = AUTO, *, inputs: Any, seed: int = 0
+) -> ModuleMatch: ...
+
+
+@checked
+@documented(Recipe, by="match")
+def match(
+    a: Any,
+    b: Any,
+    by: str = AUTO,
+    *,
+    inputs: Any = None,
+    dataset: Any = None,
+    align_labels: str = "name",
+    symmetry: str = "auto",
+    seed: int = 0,
+    heads: str = SAME,
+) -> Found | ModuleMatch:
     """Finds the symmetry of B that aligns it with A.
 
-    Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError.
+    Two modules of any other class than those of transformers are matched by a spec derived of them
+    with example `inputs` of their forward (a tensor, several in order, or a dictionary by name);
+    what comes back holds a `state` for `b.load_state_dict`.
+    Raises: MismatchError, LabelError, FamilyError, SpecError, LawError, DataError; DerivationError
+    and ResourceError of other modules.
     """
+    if not isinstance(a, LoadedModel | PreTrainedModel) and isinstance(a, nn.Module):
+        return match_modules(a, b, inputs, "weights" if by == AUTO else by, seed)
     a, b = _in_memory(a), _in_memory(b)
     check_mergeable(a, b, other_labels=heads != SAME)
     recipe = make_recipe(

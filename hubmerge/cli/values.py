@@ -7,7 +7,7 @@ from typing import Any, get_origin
 from hubmerge.errors import RecipeError
 from hubmerge.options.declared import DeclaredOption
 
-Scalar = bool | int | float | str
+Scalar = bool | int | float | str | tuple[float, ...]
 
 
 def read(option: DeclaredOption, typed: Any) -> Any:
@@ -38,7 +38,7 @@ def _named(flag: str, given: list[str]) -> dict[str, Scalar]:
 
 
 def _scalar(text: str) -> Scalar:
-    """A number or a truth value, where the text is one."""
+    """A number, several between commas or a truth value, where the text is one."""
     if text in ("true", "false"):
         return text == "true"
     for kind in (int, float):
@@ -46,6 +46,12 @@ def _scalar(text: str) -> Scalar:
             return kind(text)
         except ValueError:
             continue
+    numbers = text.split(",")
+    if len(numbers) > 1:
+        try:
+            return tuple(float(number) for number in numbers)
+        except ValueError:
+            return text
     return text
 
 

@@ -49,8 +49,8 @@ class ReadFor:
 
     statistics: what evaluation keeps of answers. answers: the columns that say what is right.
     folder: where the model's files lie. labels: its label names by output. by_index: labels of the
-    data are matched by number, not by name. tokens: of a text, if a number was asked for. heads: of
-    several label sets.
+    data are matched by number, not by name. tokens: of a text, if a number was asked for. prompt:
+    the text for a class, "{}" for its name. heads: of several label sets.
     """
 
     model: PreTrainedModel
@@ -62,6 +62,7 @@ class ReadFor:
     labels: Mapping[int, str]
     by_index: bool = False
     tokens: int | None = None
+    prompt: str | None = None
     heads: JointHead | None = None
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 import transformers
+from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 import hubmerge.derivation.rules  # noqa: F401  registers the rules of operations
@@ -21,7 +22,7 @@ from hubmerge.derivation.fold import Folder
 from hubmerge.derivation.sheet import Sheet
 from hubmerge.derivation.terms import atoms
 from hubmerge.derivation.trace import Trace, trace
-from hubmerge.derivation.twin import Twin, make_twin
+from hubmerge.derivation.twin import Twin, make_twin, tied_in
 from hubmerge.derivation.upgrade import upgrade
 from hubmerge.derivation.watches import watch
 from hubmerge.derivation.write import write
@@ -66,11 +67,12 @@ def derive(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int = 0)
     longer, or more memory, than it may.
     """
     with timed(kind.__name__):
-        return _derive(config, kind, seed)
+        twin = make_twin(config, kind, seed)
+        return derive_of(replace(twin, real_config=config), kind, seed)
 
 
-def _derive(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int) -> Derived:
-    twin = make_twin(config, kind, seed)
+def derive_of(twin: Twin, kind: type[nn.Module], seed: int = 0) -> Derived:
+    """The spec of the models that `twin` stands for, and `kind` makes. Raises: as `derive`."""
     found = trace(twin.model, lambda: run(twin), twin.tensors)
     propose_experts(found)
     on = bench(twin)
@@ -83,13 +85,13 @@ def _derive(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int) ->
     sheet = _sheet(twin, found, kind)
 
     def bound() -> Spec:
-        return bind(_family(sheet, small=True), twin.model.config, twin.shapes)
+        return bind(_family(sheet, small=True), twin.config, twin.shapes)
 
     upgrade(sheet, twin, found, bound)
     watch(sheet, found)
     try:
         proof = prove(twin.model, bound(), twin.inputs, elements=1, seed=seed)
-        real = bind(_family(sheet), config, twin.real_shapes)
+        real = bind(_family(sheet), twin.real_config, twin.real_shapes)
     except HubmergeError as error:
         raise DerivationError(
             f"what was found in a small {kind.__name__} does not describe the real one",
@@ -124,7 +126,7 @@ def _count(shape: tuple[int, ...]) -> int:
     return count
 
 
-def _sheet(twin: Twin, found: Trace, kind: type[PreTrainedModel]) -> Sheet:
+def _sheet(twin: Twin, found: Trace, kind: type[nn.Module]) -> Sheet:
     state = twin.model.state_dict(keep_vars=True)
     buffers = frozenset(dict(twin.model.named_buffers())).intersection(state)
     lines: dict[str, list[Expression]] = {}
@@ -136,11 +138,11 @@ def _sheet(twin: Twin, found: Trace, kind: type[PreTrainedModel]) -> Sheet:
                 Leaf((hash((name, number)),), size, "it is no floating tensor")
                 for number, size in enumerate(tensor.shape)
             ]
-    fields = Fields(twin.model.config, twin.real.config)
+    fields = Fields(twin.config, twin.real_config)
     parts = Folder(lines, buffers, twin.real_shapes, fields).fold()
-    tied = getattr(twin.model, "all_tied_weights_keys", None) or {}
+    tied = tied_in(twin.model)
     return Sheet(
-        twin.model.config.model_type,
+        twin.config.model_type,
         kind.__name__,
         parts,
         {name: other for name, other in tied.items() if name in lines and other in lines},
@@ -172,7 +174,7 @@ def _reasons(found: Trace) -> str:
 
 
 def _comments(
-    kind: type[PreTrainedModel],
+    kind: type[nn.Module],
     twin: Twin,
     certificate: Certificate,
     deviation: float,

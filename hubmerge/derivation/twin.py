@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import gcd
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -67,12 +67,15 @@ class Twin:
     """The model that is traced, and the one it stands for.
 
     model: in float64, all its weights generic. inputs: of a probe. real: without memory for its
-    weights. tensors: what the forward depends on and a checkpoint holds, by name.
+    weights. config, real_config: of both. tensors: what the forward depends on and a checkpoint
+    holds, by name.
     """
 
-    model: PreTrainedModel
+    model: nn.Module
     inputs: dict[str, Tensor]
-    real: PreTrainedModel
+    real: nn.Module
+    config: PreTrainedConfig
+    real_config: PreTrainedConfig
     parameters: int
 
     @property
@@ -153,6 +156,9 @@ def parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+Module = TypeVar("Module", bound=nn.Module)
+
+
 def _filled(
     kind: type[PreTrainedModel], config: PreTrainedConfig, real: PreTrainedModel, seed: int
 ) -> Twin:
@@ -163,7 +169,7 @@ def _filled(
     model = generic(shaken(model, seed).double().eval(), seed)
     inputs = probe_inputs(model, seed=seed)
     settle(model, inputs)
-    return Twin(model, inputs, real, parameters(model))
+    return Twin(model, inputs, real, model.config, real.config, parameters(model))
 
 
 def settle(model: nn.Module, inputs: Mapping[str, Tensor]) -> None:
@@ -199,7 +205,7 @@ def plain(model: PreTrainedModel) -> None:
             continue
 
 
-def generic(model: PreTrainedModel, seed: int) -> PreTrainedModel:
+def generic(model: Module, seed: int) -> Module:
     """Matrices so large that signals neither vanish nor saturate; in place."""
     generator = torch.Generator().manual_seed(seed + 1)
     seen: set[int] = set()
@@ -531,9 +537,11 @@ def _labels(config: PreTrainedConfig) -> int:
     return len(getattr(config, "id2label", None) or {})
 
 
-def tied_names(model: nn.Module) -> Iterator[Sequence[str]]:
-    """Names of one tensor each, where it has several."""
-    names: dict[int, list[str]] = {}
-    for name, value in model.state_dict(keep_vars=True).items():
-        names.setdefault(id(value), []).append(name)
-    return (each for each in names.values() if len(each) > 1)
+def tied_in(model: nn.Module) -> dict[str, str]:
+    """Second names of tensors, each with the first."""
+    said = getattr(model, "all_tied_weights_keys", None)
+    if said is not None:
+        return dict(said)
+    first: dict[int, str] = {}
+    state = model.state_dict(keep_vars=True)
+    return {n: o for n, v in state.items() if (o := first.setdefault(id(v), n)) != n}

@@ -23,6 +23,9 @@ The task vector may be overwritten."""
 
 AGREEING = "whether the models that agree are averaged, or summed by their weights"
 
+ROUNDING = 1e-6
+"""How far from 1 a sum of weights may be that is meant to be 1."""
+
 PIECE = 2**22
 """Entries that are combined together: 16 MiB of each task vector."""
 
@@ -34,8 +37,7 @@ def onto(
 
     Done in the widest dtype of the states, float32 at least; the result has that of the first state
     or of the base, whichever is wider. Running statistics are averaged, counters come from the
-    first state.
-    Raises: ValueError as `weighted_mean` does.
+    first state. weights: what each task vector weighs; they need not sum to 1.
     """
 
     def change(name: str, start: Tensor, others: Sequence[Tensor]) -> Tensor:
@@ -113,7 +115,7 @@ def _changed(
     """Tensors that were trained by `change`, all others averaged."""
     trained = {n for n, value in base.items() if value.is_floating_point() and not is_statistic(n)}
     rest = [{n: v for n, v in state.items() if n not in trained} for state in states]
-    mean = weighted_mean(rest, weights)
+    mean = weighted_mean(rest, _shares(weights))
     return {
         name: change(name, base[name], [state[name] for state in states]).to(
             torch.promote_types(value.dtype, base[name].dtype)
@@ -122,6 +124,16 @@ def _changed(
         else mean[name]
         for name, value in states[0].items()
     }
+
+
+def _shares(weights: Sequence[float]) -> list[float]:
+    """Weights of a mean: equal ones, where those of task vectors are none."""
+    total = sum(weights)
+    if abs(total - 1) <= ROUNDING:
+        return list(weights)
+    if total <= 0 or min(weights) < 0:
+        return [1 / len(weights)] * len(weights)
+    return [weight / total for weight in weights]
 
 
 def _exact(*tensors: Tensor) -> torch.dtype:

@@ -20,7 +20,7 @@ from hubmerge.errors.wording import action, quoted
 from hubmerge.errors.wording import option as mention
 from hubmerge.utils.suggestions import did_you_mean
 
-Value = bool | int | float | str
+Value = bool | int | float | str | tuple[float, ...]
 PerModel = float | tuple[float, ...]
 """A number for all models, or one for each."""
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
@@ -62,19 +62,21 @@ class FusionOption:
         ]
         return " ".join([KINDS[self.kind], *([", ".join(ends)] if ends else [])])
 
-    def read(self, value: Value) -> Value:
+    def read(self, value: Value) -> bool | int | float | str:
         """`value` as this option takes it. Raises: RecipeError."""
         found = self._typed(value)
         if found is None or not self._fits(found):
             raise RecipeError(
-                mention(f"fuse_options.{self.name}", value),
+                mention(f"fuse_options.{self.name}", shown(value)),
                 found=self.says.meaning,
                 hint=self.takes,
                 field="fuse_options",
             )
         return found
 
-    def _typed(self, value: Value) -> Value | None:
+    def _typed(self, value: Value) -> bool | int | float | str | None:
+        if isinstance(value, tuple | list):
+            return None
         if self.kind is bool:
             return value if isinstance(value, bool) else None
         if self.kind is str:
@@ -89,13 +91,18 @@ class FusionOption:
             return number
         return int(number) if number.is_integer() else None
 
-    def _fits(self, value: Value) -> bool:
+    def _fits(self, value: bool | int | float | str) -> bool:
         if self.among:
             return value in self.among
         if isinstance(value, str):
             return True
         least, most = self.says.least, self.says.most
         return (least is None or value >= least) and (most is None or value <= most)
+
+
+def shown(value: Value) -> bool | int | float | str:
+    """A value as it is typed."""
+    return ",".join(f"{each:g}" for each in value) if isinstance(value, tuple | list) else value
 
 
 def options_of(function: Callable[..., object]) -> dict[str, FusionOption]:

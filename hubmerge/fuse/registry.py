@@ -13,9 +13,10 @@ from hubmerge.data.batches import Batches
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.fuse.laws import LAWS
-from hubmerge.fuse.options import FusionOption, Value, options_of, settled
+from hubmerge.fuse.options import FusionOption, Value, options_of
 from hubmerge.fuse.result import Fused
 from hubmerge.fuse.validation_scorer import Finish, ValidationScorer
+from hubmerge.fuse.varying import Depths, Settings, depths_of, read_settings
 from hubmerge.models.method_context import MethodContext
 from hubmerge.registry import registry
 from hubmerge.symmetry.permutation import State
@@ -33,12 +34,14 @@ class Given:
     """What a fusion may ask for beside the models and their weights.
 
     base: the common base of the models, in their order of units. options: as the recipe has them.
-    finish: repairs a candidate before it is judged; None leaves it as it is.
+    depths: how many layers the models have, where a fusion is given a part of them. finish:
+    repairs a candidate before it is judged; None leaves it as it is.
     """
 
     base: State | None = None
     seed: int = 0
     options: Mapping[str, Value] = field(default_factory=dict)
+    depths: Depths = field(default_factory=dict)
     finish: Finish | None = None
 
 
@@ -136,9 +139,7 @@ class Fusion:
             "seed": given.seed,
         }
         asked = {name: offered[name] for name in self.asks}
-        options = settled(self.name, self.options, given.options)
-        made = self.function(states, weights, **asked, **options)
-        made = made if isinstance(made, Fused) else Fused(made)
+        made = self._carried_out(states, weights, asked, given)
         return replace(made, state=_tied(made.state, context))
 
     def of_one_tensor(
@@ -150,9 +151,48 @@ class Fusion:
         """
         self._check(states, given)
         offered: dict[str, Any] = {"base": given.base, "seed": given.seed}
-        options = settled(self.name, self.options, given.options)
-        made = self.function(states, weights, **{n: offered[n] for n in self.asks}, **options)
-        return made if isinstance(made, Fused) else Fused(made)
+        return self._carried_out(states, weights, {n: offered[n] for n in self.asks}, given)
+
+    def settings(self, options: Mapping[str, Value], models: int) -> Settings:
+        """Its options for a merge of so many models. Raises: RecipeError."""
+        return read_settings(
+            self.name,
+            self.options,
+            options,
+            models=models,
+            tensorwise=self.tensorwise,
+            weighs=self.weighs,
+        )
+
+    def _carried_out(
+        self,
+        states: Sequence[State],
+        weights: Sequence[float],
+        asked: Mapping[str, Any],
+        given: Given,
+    ) -> Fused:
+        """What the function makes of the states; where its options vary, of tensors alike in them.
+
+        asked: what it is given beside its options.
+        """
+        settings = self.settings(given.options, len(states))
+        if not settings.rules:
+            made = self.function(states, weights, **asked, **settings.plain)
+            return made if isinstance(made, Fused) else Fused(made)
+        depths = given.depths or depths_of(states[0])
+        alike: dict[Any, list[str]] = {}
+        for name in states[0]:
+            own, options = settings.at(name, depths)
+            alike.setdefault((own, tuple(options.items())), []).append(name)
+        merged: dict[str, Tensor] = {}
+        for (own, options), names in alike.items():
+            parts = [{name: state[name] for name in names} for state in states]
+            rest = dict(asked)
+            if rest.get("base") is not None:
+                rest["base"] = {name: asked["base"][name] for name in names}
+            made = self.function(parts, own or weights, **rest, **dict(options))
+            merged |= made.state if isinstance(made, Fused) else made
+        return Fused({name: merged[name] for name in states[0]})
 
     def _check(self, states: Sequence[State], given: Given) -> None:
         if self.needs_base and given.base is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ from hubmerge.utils.untrusted_yaml import (
 )
 
 README = "README.md"
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+"""What may be the id of a data set on the Hub."""
+MOST_NAMED = 8
+"""Data sets of a card that are looked at."""
 LICENCE_LETTERS = 100
 """Most of a licence's identifier or name; what is longer names none."""
 
@@ -63,6 +68,15 @@ def parent_licence(source: Source) -> ParentLicence:
         gated=source.gated,
         private=source.private,
     )
+
+
+def named_data(source: Source) -> list[str]:
+    """The data sets that a model's card names, in its order. Raises: AccessError,
+    HubUnavailableError.
+    """
+    said = read_card(source).get("datasets")
+    names = [_name(name) for name in (said if isinstance(said, list) else [said])]
+    return [name for name in names if name and REPOSITORY.fullmatch(name)][:MOST_NAMED]
 
 
 def data_card(source: Source, config: str | None = None) -> DataCard:

@@ -7,17 +7,19 @@ leaves alone: on it a wrong spec would pass. `shaken` makes such tensors generic
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
+
+Module = TypeVar("Module", bound=nn.Module)
 
 AMPLITUDE = 0.1
 """Noise added to a tensor whose values are all equal; other tensors get this share of their
 standard deviation."""
 
 
-def shaken(model: PreTrainedModel, seed: int = 0) -> PreTrainedModel:
+def shaken(model: Module, seed: int = 0) -> Module:
     """A copy of `model` in which no float tensor of the state is constant any more.
 
     Gains stay around 1, variances positive, integer counters as they are; tied tensors stay tied.

@@ -7,7 +7,6 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from hubmerge.fuse.options import settled
 from hubmerge.fuse.result import Soup
 from hubmerge.pipeline.auto_fuse import FusionTrial
 from hubmerge.pipeline.context import Run
@@ -19,11 +18,12 @@ from hubmerge.utils.parent_names import roles
 def fusion_record(run: Run, model: FusedModel, a: PreTrainedModel) -> dict[str, Any]:
     """The fields of a report's method that are about its fusion. a: the first parent."""
     fusion, made, subset = model.fusion, model.fused, run.methods.subset.of_model(a)
-    options = settled(fusion.name, fusion.options, run.recipe.fuse_options)
+    settings = fusion.settings(run.recipe.fuse_options, len(run.recipe.models))
+    options = {**settings.plain, **run.recipe.fuse_options} if settings.rules else settings.plain
     return {
         "fuse": fusion.name,
         "needs": fusion.needs,
-        "fuse_options": options or None,
+        "fuse_options": dict(options) or None,
         "ingredients": list(made.weights) if made.weights else None,
         "soup": _soup(made.soup, len(run.recipe.models)) if made.soup else None,
         "fusions_tried": [_trial(trial) for trial in model.trials] or None,

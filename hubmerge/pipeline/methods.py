@@ -9,7 +9,6 @@ from pathlib import Path
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.errors.wording import action, add, leave_out, option, quoted
 from hubmerge.fuse import Fusion, find_fusion, fusions
-from hubmerge.fuse.options import settled
 from hubmerge.fuse.registry import base_missing, two_only
 from hubmerge.fuse.subset import Subset
 from hubmerge.matching import Learner, find_method, learners
@@ -167,7 +166,13 @@ def _check_fusion(recipe: Recipe, fusion: Fusion | None) -> None:
                 field="fuse_options",
             )
         return
-    settled(fusion.name, fusion.options, recipe.fuse_options)
+    settings = fusion.settings(recipe.fuse_options, len(recipe.models))
+    if "weight" in settings.rules and (recipe.lam != MIDDLE or recipe.weights):
+        raise RecipeError(
+            f"{option('fuse_options.weight')} says what the models weigh",
+            hint=leave_out("lam", "weights"),
+            field="fuse_options",
+        )
     if fusion.needs_base and recipe.base is None:
         raise base_missing(fusion.name)
     if fusion.pair and len(recipe.models) != 2:

@@ -94,6 +94,7 @@ def open_splits(
             labels=a.id2label,
             by_index=recipe.align_labels == "index",
             tokens=wanted.tokens,
+            prompt=wanted.prompt,
             heads=heads,
         ),
     )

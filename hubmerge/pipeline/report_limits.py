@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from hubmerge.fuse.varying import varies
 from hubmerge.models.images import image_size
 from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.results import RunResults
@@ -178,7 +179,8 @@ def _curve(results: RunResults) -> list[str]:
             "The ends of the curve are no untouched parents: each has been given the others' rows "
             "for what it does not know."
         )
-    if not (results.fused.fusion.linear and results.run.methods.subset.whole):
+    varied = varies(results.run.recipe.fuse_options)
+    if not (results.fused.fusion.linear and results.run.methods.subset.whole) or varied:
         repair = results.alignment.repair
         found.append(
             "The curve is that of the straight path between the aligned parents (repair "

@@ -11,6 +11,7 @@ import torch
 
 from hubmerge.errors import RoundTripError
 from hubmerge.fuse import Fused, Fusion, Given
+from hubmerge.fuse.varying import depths_of
 from hubmerge.hub.describe import describe
 from hubmerge.hub.fetch import fetch
 from hubmerge.hub.load import outline, stored_in
@@ -83,7 +84,11 @@ def write_tensors(
             parents=parents,
             base=None if base is None else opened(base),
             weights=tuple(weights),
-            given=Given(seed=run.recipe.seed, options=run.recipe.fuse_options),
+            given=Given(
+                seed=run.recipe.seed,
+                options=run.recipe.fuse_options,
+                depths=depths_of(parents[0]),
+            ),
             subset=run.methods.subset.of_model(models[0].model),
         )
         shards = Shards.as_in(parents[0].file_of, work.slots())

@@ -6,6 +6,7 @@ permissions, free disk and memory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -18,7 +19,7 @@ from hubmerge.derivation.ensure import ensure_spec
 from hubmerge.errors import DataError, WeightsError
 from hubmerge.errors.wording import option
 from hubmerge.hub.calm import calm
-from hubmerge.hub.card import DataCard, data_card, parent_licence, refuse_unlisted
+from hubmerge.hub.card import DataCard, data_card, named_data, parent_licence, refuse_unlisted
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.companions import remarks
 from hubmerge.hub.compare import check_mergeable, common_head, label_permutation
@@ -128,6 +129,7 @@ def make_plan(run: PlannedRun) -> Plan:
         base=None if sources.base is None else plans[-1],
         both=both,
         data=data,
+        offered=_offered(sources.models) if data is None and measure is not None else {},
         measurements=measurements(
             data is not None,
             recipe.samples,
@@ -180,6 +182,15 @@ def _described(run: PlannedRun) -> list[_Parent]:
         )
         for description, source in zip(descriptions, refs, strict=True)
     ]
+
+
+def _offered(models: Sequence[Source]) -> dict[str, list[int]]:
+    """The data sets that the parents' cards name, those of most parents first."""
+    found: dict[str, list[int]] = {}
+    for number, model in enumerate(models):
+        for name in dict.fromkeys(named_data(model)):
+            found.setdefault(name, []).append(number)
+    return dict(sorted(found.items(), key=lambda each: -len(each[1])))
 
 
 def _checked_data(recipe: Recipe, dataset: Source | None) -> DataPlan | None:

@@ -82,6 +82,8 @@ class Plan(Shown, PlanPart):
     """The model they were all made from, where the fusion takes it."""
     both: ArchitecturePlan
     data: DataPlan | None
+    offered: dict[str, list[int]] = {}
+    """Where no data set was given: those that parents' cards name -> numbers of these parents."""
     measurements: list[Measurement]
     dtype: str
     """Of the result."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import indent, wrap
 
-from hubmerge.errors.wording import PYTHON, Wording, add, render
+from hubmerge.errors.wording import PYTHON, Wording, add, option, render
 from hubmerge.planning.plan import ModelPlan, Plan
 from hubmerge.planning.resources import human
 from hubmerge.utils.parent_names import listed, parent_letters
@@ -22,7 +22,7 @@ def render_plan(plan: Plan, wording: Wording = PYTHON) -> str:
     parts = {
         "Models": _models(plan.models, plan.base),
         "Both are" if len(plan.models) == 2 else "All are": _rows(_architecture(plan)),
-        "Data": _rows(_data(plan)),
+        "Data": _rows(_data(plan, wording)),
         "Measured": _rows((m.what, m.rows) for m in plan.measurements),
         "Result": _rows(_result(plan, wording)),
         "Needs": _rows(_needs(plan)),
@@ -134,12 +134,17 @@ def _known(known: list[int]) -> str:
     return f"from {listed(said)}"
 
 
-def _data(plan: Plan) -> list[tuple[str, str]]:
+def _data(plan: Plan, wording: Wording) -> list[tuple[str, str]]:
     data = plan.data
     if data is None:
         instead = [each.rows for each in plan.measurements[1:]]
         so = f"{listed(instead)} stand in" if instead else "no statistics are re-estimated"
-        return [("none", f"nothing can be measured, and {so}")]
+        offered = [
+            (_named(letters, numbers), _offer(name, wording))
+            for letters in [parent_letters(len(plan.models))]
+            for name, numbers in plan.offered.items()
+        ]
+        return [("none", f"nothing can be measured, and {so}"), *offered]
     rows = [
         ("id", f"{data.id} at {data.sha[:12]}"),
         ("size", f"{human(data.bytes)}, {human(data.download_bytes)} to download"),
@@ -151,6 +156,16 @@ def _data(plan: Plan) -> list[tuple[str, str]]:
     rows.append(("splits", _some(splits, len(splits)) or "its card does not say"))
     rows.append(("columns", _some(columns, len(columns)) or "its card does not say"))
     return rows
+
+
+def _named(letters: Sequence[str], numbers: Sequence[int]) -> str:
+    """Whose card names a data set."""
+    owners = listed([letters[number] for number in numbers])
+    return f"on {owners}'s {'cards' if len(numbers) > 1 else 'card'}"
+
+
+def _offer(name: str, wording: Wording) -> str:
+    return f"{name}: measure on it by {render(option('dataset', name), wording)}"
 
 
 def _result(plan: Plan, wording: Wording) -> list[tuple[str, str]]:

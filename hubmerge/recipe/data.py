@@ -78,6 +78,17 @@ class DataRecipe(RecipePart):
             label="",
         ),
     ] = None
+    prompt: Annotated[
+        str | None,
+        Option(
+            "Text for a class, for models of images and texts; {} stands for its name. Default: "
+            '"This is a photo of {}."',
+            group=DATA,
+            also=MATCHING,
+            label="",
+            see="evaluation.md#images-and-texts",
+        ),
+    ] = None
     tokens: Annotated[
         int | None,
         Field(ge=2),

@@ -12,7 +12,7 @@ from hubmerge.recipe.data import DataRecipe
 from hubmerge.recipe.part import EVERYWHERE, MATCHING, RecipePart
 from hubmerge.recipe.words import AUTO, MIDDLE, PATH_POINTS, SAME, HeadKind, SurveyName
 from hubmerge.registry import registry
-from hubmerge.utils.in_memory import DataObject, Loaded, ModelObject
+from hubmerge.utils.in_memory import DataObject, Loaded, Loader, ModelObject
 from hubmerge.utils.parent_names import MOST
 
 
@@ -46,7 +46,13 @@ if TYPE_CHECKING:
         def __set__(
             self,
             recipe: object,
-            given: DataRecipe | str | DataObject | Mapping[str, object] | None,
+            given: DataRecipe
+            | str
+            | DataObject
+            | Loader
+            | Mapping[str, object]
+            | Sequence[object]
+            | None,
         ) -> None: ...
 
 
@@ -131,9 +137,10 @@ class RecipeFields(RecipePart):
         ),
     ] = "average"
     fuse_options: Annotated[
-        dict[str, bool | int | float | str],
+        dict[str, bool | int | float | str | tuple[float, ...]],
         Option(
-            "An option of the fusion, such as density=0.2.",
+            "An option of the fusion, such as density=0.2; over layers density=1,.5,.1; in "
+            "tensors whose names contain mlp density@mlp=.3; of model B density/B=.5.",
             group=MODELS,
             flags="--fuse-option",
             metavar="NAME=VALUE",

@@ -10,6 +10,7 @@ from pydantic import model_validator
 from hubmerge.recipe.contradictions import refuse_contradictions
 from hubmerge.recipe.fields import RecipeFields
 from hubmerge.recipe.words import AUTO, MIDDLE, WITH_BASE
+from hubmerge.utils.examples import are_examples, is_loader, rows_of
 from hubmerge.utils.in_memory import is_dataset, is_model, stored_dataset, stored_model
 
 
@@ -31,6 +32,8 @@ class Recipe(RecipeFields):
         if given.get("base") is not None:
             taken["base"] = model_ref(given["base"])
         data = given.get("dataset")
+        if are_examples(data) or is_loader(data):
+            data = rows_of(data)
         if isinstance(data, str) or is_dataset(data):
             taken["dataset"] = {"id": data if isinstance(data, str) else str(stored_dataset(data))}
         return taken

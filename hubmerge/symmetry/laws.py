@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
@@ -68,7 +68,7 @@ def spec_of(model: PreTrainedModel) -> Spec:
 
 
 def outputs(
-    model: PreTrainedModel, state: State, inputs: Mapping[str, Tensor], *, every: bool = False
+    model: nn.Module, state: State, inputs: Mapping[str, Tensor], *, every: bool = False
 ) -> Tensor:
     """What `model` answers with the tensors of `state` in place of its own.
 
@@ -127,7 +127,7 @@ def deviation(reference: Tensor, moved: Tensor) -> float:
 
 
 def prove(
-    model: PreTrainedModel,
+    model: nn.Module,
     spec: Spec,
     inputs: Mapping[str, Tensor],
     *,
@@ -159,7 +159,7 @@ def prove(
 
 
 def _prove_scales(
-    model: PreTrainedModel,
+    model: nn.Module,
     spec: Spec,
     state: State,
     reference: Tensor,
@@ -188,7 +188,7 @@ def _prove_scales(
 
 
 def _prove_maps(
-    model: PreTrainedModel,
+    model: nn.Module,
     spec: Spec,
     state: State,
     reference: Tensor,
@@ -232,7 +232,7 @@ def _prove_maps(
     return worst
 
 
-def _refuse_torn(model: PreTrainedModel, spec: Spec, state: State) -> None:
+def _refuse_torn(model: nn.Module, spec: Spec, state: State) -> None:
     """Raises: LawError, if two names of one tensor of `model` are two tensors in `state`."""
     for name, other in (getattr(model, "all_tied_weights_keys", None) or {}).items():
         if name in state and other in state and not torch.equal(state[name], state[other]):
@@ -260,7 +260,7 @@ def _moving(permutation: Permutation) -> dict[str, Tensor]:
 
 
 def _broken(
-    model: PreTrainedModel,
+    model: nn.Module,
     spec: Spec,
     state: State,
     reference: Tensor,

@@ -40,6 +40,15 @@ class DataObject(Protocol):
     def to_parquet(self, path_or_buf: Any) -> Any: ...
 
 
+class Loader(Protocol):
+    """A `torch.utils.data.DataLoader`."""
+
+    @property
+    def dataset(self) -> Any: ...
+    @property
+    def batch_sampler(self) -> Any: ...
+
+
 def is_model(given: object) -> bool:
     """Whether it is a model of transformers, by what it can do."""
     return hasattr(given, "save_pretrained") and hasattr(given, "state_dict")

@@ -20,7 +20,7 @@ FIRST = {
 }
 
 
-LONG = ("bart", "clip", "siglip", "t5", "whisper")
+LONG = ("bart", "clip", "marian", "siglip", "t5", "whisper")
 """Families of two stacks, which take seconds."""
 
 

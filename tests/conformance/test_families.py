@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -34,6 +36,17 @@ def test_its_file_finds_its_freedom_and_all_symmetries_hold(name):
     assert spec.family == EVERY[name].family
     assert spec.free_spaces() == EVERY[name].spaces
     assert prove(model, spec, probe(model), elements=1).deviation < 1e-11
+
+
+@every_model
+def test_what_moves_is_stored(name):
+    """Tables that a class makes anew when it loads a model must keep their order."""
+    model = generic(name)
+    spec = spec_of(model)
+    unstored = [re.compile(each) for each in model._keys_to_ignore_on_save or ()]
+    moved = {tensor for space in spec.free_spaces() for tensor in spec.touched_by[space]}
+    tied = set(getattr(model, "all_tied_weights_keys", None) or {})
+    assert not [t for t in moved - tied if any(each.search(t) for each in unstored)]
 
 
 @every_model

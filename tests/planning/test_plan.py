@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.errors import (
     DataError,
     HubmergeError,
@@ -363,3 +364,17 @@ def test_a_plan_for_three_looks_at_all_of_them(tmp_path: Path) -> None:
     with pytest.raises(MismatchError) as refused:
         make_plan(*refs[:2], wide)
     assert wide in str(refused.value)
+
+
+def test_data_that_parents_cards_name_are_offered(tmp_path: Path) -> None:
+    pair = folder_pair(tmp_path)
+    named = {"left": "[me/cats, me/dogs]", "right": "me/dogs"}
+    for name, said in named.items():
+        card = f"---\ndatasets: {said}\n---\n"
+        (tmp_path / name / "README.md").write_text(card)
+    plan = make_plan(*pair)
+    assert plan.offered == {"me/dogs": [0, 1], "me/cats": [0]}
+    said = " ".join(render_plan(plan, COMMAND_LINE).split())
+    assert "on A and B's cards me/dogs: measure on it by --dataset me/dogs" in said
+    (tmp_path / "left" / "README.md").write_text("---\ndatasets: ['../x', '; rm']\n---\n")
+    assert make_plan(*pair).offered == {"me/dogs": [1]}

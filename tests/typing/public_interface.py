@@ -39,7 +39,7 @@ def by_hand(model: PreTrainedModel, rows: Dataset) -> None:
     assert_type(merged.save_pretrained("both"), Path)
     merged.push_to_hub("me/both", private=True)
     assert_type(hm.report(merged, found), str)
-    hm.match(a, 3)  # type: ignore[arg-type]
+    hm.match(a, 3)  # type: ignore[call-overload]
     hm.mtach(a, b)  # type: ignore[attr-defined]
 
 

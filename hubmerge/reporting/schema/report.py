@@ -213,7 +213,7 @@ class MethodRecord(ReportPart):
     fuse: str
     needs: str | None = None
     """Which rows the fusion looks at: data-free, label-free or labelled."""
-    fuse_options: dict[str, bool | int | float | str] | None = None
+    fuse_options: dict[str, bool | int | float | str | list[float]] | None = None
     """All options of the fusion, as they were."""
     ingredients: list[float] | None = None
     """What each parent weighs, where the fusion found that out itself."""
