@@ -79,7 +79,7 @@ def write_model(
     """
     a = parents[0]
     holder = copy.deepcopy(a.model)
-    rounded = _as_stored(state, parents, asked_dtype(dtype))
+    rounded = as_stored(state, parents, asked_dtype(dtype))
     holder.load_state_dict(rounded, assign=True)
     holder.tie_weights()
     with calm():
@@ -112,9 +112,14 @@ def _add_of_others(folder: Path, parents: Sequence[LoadedModel]) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def _as_stored(
-    tensors: State, parents: Sequence[LoadedModel], dtype: torch.dtype | None
+def as_stored(
+    tensors: State, parents: Sequence[LoadedModel], dtype: torch.dtype | None = None
 ) -> dict[str, Tensor]:
+    """`tensors` in the dtypes that the parents store them in, the widest where these differ.
+
+    dtype: what all of them are stored as, whatever the parents have.
+    Raises: RoundTripError, if a value does not fit into it.
+    """
     rounded = {}
     for name, value in tensors.items():
         if value.is_floating_point():

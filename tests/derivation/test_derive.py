@@ -11,10 +11,11 @@ import transformers
 from transformers import AutoConfig, PreTrainedModel
 
 from hubmerge.derivation.certify import bench, certify, free_atoms, run
+from hubmerge.derivation.depth import kinds
 from hubmerge.derivation.derive import Derived, derive
 from hubmerge.derivation.terms import Term, atoms
 from hubmerge.derivation.trace import trace
-from hubmerge.derivation.twin import LARGEST, kinds, make_twin, on_meta
+from hubmerge.derivation.twin import LARGEST, make_twin, on_meta
 from hubmerge.errors import DerivationError
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.specs.spec import FLIP, LINEAR, ROTARY, ROTATE, SCALE
@@ -140,6 +141,29 @@ def test_what_is_not_understood_stays_in_order() -> None:
     with pytest.raises(DerivationError, match="nothing") as refused:
         derive(config, Scrambled)
     assert "for which there is no rule" in str(refused.value)
+
+
+class Peeking(MlpHeadForClassification):
+    """A model that asks one unit for its shape; one that computes with it."""
+
+    computes = False
+
+    def forward(self, features: torch.Tensor, **kwargs: Any) -> Any:
+        first = self.layers[0].linear.weight[0]
+        scale = first.square().sum() if self.computes else first.shape[0]
+        return super().forward(features * scale, **kwargs)
+
+
+class Computing(Peeking):
+    computes = True
+
+
+def test_a_unit_that_is_only_asked_for_its_shape_may_move() -> None:
+    config = MlpHeadConfig(input_size=6, hidden_sizes=[8], num_labels=3)
+    assert derive(config, Peeking).spec.free_spaces()
+    with pytest.raises(DerivationError, match="nothing") as refused:
+        derive(config, Computing)
+    assert "its units are taken one by one" in str(refused.value)
 
 
 def test_every_free_atom_is_on_an_axis_of_the_model() -> None:
