@@ -27,6 +27,7 @@ from hubmerge.symmetry.answers import answers, floating
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import apply_maps, random_symmetry, transform
 from hubmerge.symmetry.permutation import Permutation, State, permute, random_permutation
+from hubmerge.symmetry.plain_experts import plain_experts
 from hubmerge.symmetry.unit_scales import random_scales
 
 TOLERANCE = 1e-9
@@ -78,7 +79,8 @@ def outputs(
     Raises: FamilyError, if the answer holds no floating tensor.
     """
     precise = any(value.dtype == torch.float64 for value in state.values())
-    with torch.inference_mode(), DoubleForSingle() if precise else nullcontext():
+    plainly = plain_experts(model) if precise else nullcontext()
+    with torch.inference_mode(), plainly, DoubleForSingle() if precise else nullcontext():
         call = torch.func.functional_call
         answer = call(model, dict(state), (), dict(inputs), tie_weights=False)
     found = list(floating(answer)) if every else answers(answer)
