@@ -22,7 +22,6 @@ from statistics import median
 from types import FrameType
 
 import transformers
-from transformers import AutoConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -73,8 +72,8 @@ def attempt(row: Row) -> Attempt:
     signal.signal(signal.SIGPROF, over)
     signal.setitimer(signal.ITIMER_PROF, LONGEST)
     try:
-        config = AutoConfig.for_model(model_type, **SIZES.get(model_type, {}))
         model_class = getattr(transformers, name)
+        config = model_class.config_class(**SIZES.get(model_type, {}))
         reviewed = _reviewed(config, model_class)
         found = derive(named(config, model_class), model_class)
         spec = found.spec

@@ -33,6 +33,7 @@ SIZES = {
         "token_dropout": True,
         "emb_layer_norm_before": False,
     },
+    "wav2vec2-bert": {"vocab_size": 32},
     "nemotron": {"num_key_value_heads": 8},
     "deepseek_v2": {"num_experts_per_tok": 6, "first_k_dense_replace": 1},
     "xmod": {"languages": ["en_XX", "de_DE"], "default_language": "en_XX"},

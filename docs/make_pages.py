@@ -99,14 +99,23 @@ def codes() -> str:
 def families() -> str:
     """Every family that ships, from the comment its file begins with."""
     rows = [
-        (f"[`{family.name}`]({_link(family)})", _first_comment(family.text))
-        for family in load_families().families.values()
-        if family.path.is_relative_to(ROOT)
+        (f"[`{family.name}`](../{_file(family)})", _first_comment(family.text))
+        for family in _shipped()
     ]
     return table("family | models", rows)
 
 
-def _link(family: Family) -> str:
+def named_families() -> str:
+    """The names of every family that ships, in a line."""
+    return ", ".join(f"[`{family.name}`]({_file(family)})" for family in _shipped()) + "."
+
+
+def _shipped() -> list[Family]:
+    found = load_families().families.values()
+    return [family for family in found if family.path.is_relative_to(ROOT)]
+
+
+def _file(family: Family) -> str:
     return family.path.relative_to(ROOT).as_posix()
 
 
@@ -195,7 +204,8 @@ def every_task() -> str:
 
 
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
-    ("README.md", "families", families),
+    ("README.md", "families", named_families),
+    ("docs/families.md", "families", families),
     ("docs/methods.md", "methods", methods),
     ("docs/fusions.md", "laws", laws),
     ("docs/fusions.md", "fusions", every_fusion),

@@ -20,7 +20,7 @@ def specs() -> None:
 
 @app.command("list")
 def list_families(json: Json = False) -> None:
-    """Name every family, reviewed or derived on this machine, and the models it is for."""
+    """Name every spec: reviewed, derived on this machine, or refused there, and for what."""
     import json as jsonlib
 
     from hubmerge.specs.derived import all_records
@@ -28,19 +28,24 @@ def list_families(json: Json = False) -> None:
     from hubmerge.utils.tables import columns
 
     families = load_families().families.values()
-    derived = {
-        record.name: record.summary if record.refused is None else f"refused: {record.refused}"
-        for record in all_records()
-    }
+    derived = [record for record in all_records() if record.refused is None]
+    refused = [record for record in all_records() if record.refused is not None]
     if json:
         reviewed = {family.name: family.match for family in families}
-        o.say(jsonlib.dumps({**reviewed, **{n: {"spec": s} for n, s in derived.items()}}, indent=2))
+        others = {
+            record.name: {"spec": record.summary if r is None else f"refused: {r}"}
+            for record in (*refused, *derived)
+            for r in [record.refused]
+        }
+        o.say(jsonlib.dumps({**others, **reviewed}, indent=2))
         return
     rows = [
-        (family.name, ", ".join(f"{field} = {value}" for field, value in family.match.items()))
-        for family in families
+        (f.name, "reviewed", ", ".join(f"{field} = {value}" for field, value in f.match.items()))
+        for f in families
     ]
-    o.say(columns([*rows, *derived.items()]))
+    rows += [(r.name, "derived", r.summary.removeprefix("derived, ")) for r in derived]
+    rows += [(r.name, "refused", str(r.refused)) for r in refused]
+    o.say(columns(list(dict.fromkeys(rows))))
 
 
 @app.command()

@@ -24,6 +24,15 @@ def is_image(kind: Any) -> bool:
     )
 
 
+def is_sound(kind: Any) -> bool:
+    """Whether it holds sounds: as `Audio`, or as samples beside their rate."""
+    from datasets import Audio
+
+    if isinstance(kind, Mapping):
+        return {"array", "sampling_rate"} <= {*kind}
+    return isinstance(kind, Audio)
+
+
 def is_text(kind: Any) -> bool:
     """Whether it holds texts."""
     from datasets import Value
@@ -149,6 +158,14 @@ TARGETS = ColumnKind(
     secret=None,
 )
 """What is to be said of a source: its translation or summary."""
+
+TRANSCRIPTS = ColumnKind(
+    holds="texts that are said",
+    names=("text", "sentence", "transcription", "transcript", "normalized_text", "labels"),
+    fits=is_text,
+    secret=None,
+)
+"""What is said in a recording."""
 
 SPANS = ColumnKind(
     holds="answers: their texts, and where each starts",

@@ -14,6 +14,7 @@ from hubmerge.data.column_types import (
     ColumnKind,
     inner,
     is_image,
+    is_sound,
     is_text,
     is_vector,
     typed,
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 IMAGE, FEATURE, TEXT, PAIR, WORDS = "image", "feature", "text", "pair", "words"
-SOURCE = "source"
+SOURCE, AUDIO = "source", "audio"
 """Kinds of columns that hold inputs; a pair is a second text, where there is one; words are a list
 of them; a source is a text of which another is to be made."""
+
+SOUNDS = ("audio", "speech", "sound")
+"""Names of a column of sounds, most usual first."""
 
 SOURCES = ("source", "article", "dialogue", "input", "input_text", "inputs", "src", "question")
 """Names of a column of sources, before those of texts."""
@@ -160,6 +164,25 @@ def find_texts(
         return find_text(inputs, text, ref), None
     found = next((both for both in PAIRS if {*both} <= {*fitting}), None)
     return found or (find_text(inputs, None, ref), None)
+
+
+def find_sound(features: Features, asked: str | None, ref: str) -> str:
+    """The column asked for; else the one of sounds, or the first usual name of several."""
+    fitting = [name for name, kind in features.items() if is_sound(kind)]
+    if asked is not None:
+        _known_column(asked, features, ref)
+        if asked not in fitting:
+            raise _wrong_type(asked, features, "sounds", ref)
+        return asked
+    found = fitting[0] if len(fitting) == 1 else first(SOUNDS, fitting)
+    if found is None:
+        raise DataError(
+            f"{ref} has no column that is clearly the sounds",
+            found=typed(features),
+            hint=f"name it by {option('dataset.audio_column')}",
+            field="dataset.audio_column",
+        )
+    return found
 
 
 def find_source(features: Features, asked: str | None, label: str | None, ref: str) -> str:

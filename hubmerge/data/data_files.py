@@ -79,6 +79,8 @@ def check_files(builder: Any, folder: Path, ref: str, within: Path | None) -> No
         raise DataError(
             f"{ref} holds data as {name}", hint=f"{', '.join(FORMATS)} can be read", source=ref
         )
+    # Pictures are measured when they are opened, and there may be millions of them.
+    pictures = {*builder.EXTENSIONS} if name == "imagefolder" else set()
     try:
         for files in (builder.config.data_files or {}).values():
             for file in files:
@@ -86,7 +88,8 @@ def check_files(builder: Any, folder: Path, ref: str, within: Path | None) -> No
                 if "::" in str(file) or not path.is_relative_to(folder):
                     raise Unreadable(f"it names {str(file)!r}, which does not lie in it")
                 refuse_stray(path, within)
-                _refuse_content(path, name, builder.config)
+                if path.suffix.lower() not in pictures:
+                    _refuse_content(path, name, builder.config)
     except UNUSABLE as error:
         raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
 

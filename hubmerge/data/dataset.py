@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from hubmerge.data.column_types import CLASSES, UNLABELLED, ColumnKind, inner
 from hubmerge.data.columns import (
+    AUDIO,
     FEATURE,
     IMAGE,
     PAIR,
@@ -24,6 +25,7 @@ from hubmerge.data.columns import (
     WORDS,
     find_inputs,
     find_label,
+    find_sound,
     find_source,
     find_text,
     find_texts,
@@ -37,6 +39,7 @@ from hubmerge.data.columns import (
 from hubmerge.data.data_files import check_file, check_files, check_folder
 from hubmerge.data.empty_rows import EmptyRows, Wanted, empty_rows, unlabelled
 from hubmerge.data.pictures import NOWHERE, Place, undecoded
+from hubmerge.data.sounds import undecoded_sounds
 from hubmerge.errors import DataError, HubmergeError, ResourceError
 from hubmerge.errors.wording import quoted
 from hubmerge.utils.foreign import exhausted
@@ -79,6 +82,7 @@ class DataSet:
     text_column: str | None = None
     pair_column: str | None = None
     """Second texts, each read together with the one in `text_column`."""
+    audio_column: str | None = None
     place: Place = NOWHERE
     """Where files that rows name may lie."""
     left_out: Mapping[str, frozenset[int]] = field(default_factory=dict)
@@ -112,6 +116,7 @@ def open_data(
     label_column: str | None = None,
     text_column: str | None = None,
     pair_column: str | None = None,
+    audio_column: str | None = None,
     inputs: Collection[str] = (IMAGE, FEATURE),
     answers: ColumnKind | None = CLASSES,
     labelled: bool = True,
@@ -142,6 +147,7 @@ def open_data(
         label=label_column,
         text=text_column,
         pair=pair_column,
+        audio=audio_column,
         inputs=frozenset(inputs),
         answers=answers,
         labelled=labelled,
@@ -168,7 +174,7 @@ def open_data(
     if validation == calibration:
         validation = None
     if calibration is not None:
-        wanted_there = (columns.image, columns.feature, columns.text, columns.pair)
+        wanted_there = columns.named
         require_columns(known[calibration].features, wanted_there, calibration, ref)
     needs_labels = {chosen: True, validation: True, calibration: False}
     empty = {
@@ -191,6 +197,7 @@ def open_data(
         notes=notes,
         text_column=columns.text,
         pair_column=columns.pair,
+        audio_column=columns.audio,
         place=place,
         left_out={name: found.rows for name, found in empty.items() if found.rows},
     )
@@ -205,6 +212,7 @@ class _Columns:
     label: str | None
     text: str | None
     pair: str | None
+    audio: str | None
     inputs: frozenset[str]
     """Kinds of columns that are wanted."""
     answers: ColumnKind | None
@@ -215,8 +223,10 @@ class _Columns:
     def found_in(self, features: Features, ref: str) -> _Columns:
         """The columns there are. Raises: DataError."""
         label = self._label_in(features, ref)
-        images = vectors = text = pair = None
-        if PAIR in self.inputs:
+        images = vectors = text = pair = audio = None
+        if AUDIO in self.inputs:
+            audio = find_sound(features, self.audio, ref)
+        elif PAIR in self.inputs:
             text, pair = find_texts(features, self.text, self.pair, label, ref)
         elif SOURCE in self.inputs:
             text = find_source(features, self.text, label, ref)
@@ -226,7 +236,20 @@ class _Columns:
             text = find_text(features, self.text, ref)
         else:
             images, vectors = find_inputs(features, self.image, self.feature, ref)
-        return replace(self, image=images, feature=vectors, label=label, text=text, pair=pair)
+        return replace(
+            self,
+            image=images,
+            feature=vectors,
+            label=label,
+            text=text,
+            pair=pair,
+            audio=audio,
+        )
+
+    @property
+    def named(self) -> tuple[str | None, ...]:
+        """All columns that models read."""
+        return self.image, self.feature, self.text, self.pair, self.audio
 
     def answers_in(self, rows: Dataset, ref: str) -> bool:
         """Whether a split says what is right, whatever its inputs are called."""
@@ -246,6 +269,8 @@ class _Columns:
         """What models read of a row, and its column."""
         if self.feature is not None and FEATURE in self.inputs:
             return "numbers", self.feature
+        if self.audio is not None:
+            return "sound", self.audio
         return ("text", self.text) if self.text is not None else ("image", self.image)
 
     @property
@@ -302,7 +327,9 @@ def _read(
     splits = (
         found if isinstance(found, datasets.DatasetDict) else {str(found.split or "train"): found}
     )
-    splits = {str(split): undecoded(rows) for split, rows in splits.items() if len(rows)}
+    splits = {
+        str(split): undecoded(undecoded_sounds(rows)) for split, rows in splits.items() if len(rows)
+    }
     if not splits:
         raise DataError(f"{ref} has no rows")
     return splits, name, Place(folder, within)
@@ -324,7 +351,11 @@ def _read_file(
         found = datasets.load_dataset(builder, data_files=files, split=FILE_SPLIT, **options)
     if not len(found):
         raise DataError(f"{ref} has no rows")
-    return {FILE_SPLIT: undecoded(found)}, None, Place(path.resolve().parent, within)
+    return (
+        {FILE_SPLIT: undecoded(undecoded_sounds(found))},
+        None,
+        Place(path.resolve().parent, within),
+    )
 
 
 def _no_config(ref: str, config: str, found: str) -> DataError:

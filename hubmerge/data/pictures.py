@@ -59,7 +59,7 @@ NOWHERE = Place(Path(os.devnull))
 """Of rows that may name no file."""
 
 
-def _content(named: str, place: Place) -> bytes:
+def content_of(named: str, place: Place) -> bytes:
     """A file of the data set, or what a zip archive of it holds. Raises: Unreadable, OSError."""
     inner, hop, archive = named.removeprefix(ZIPPED).partition("::")
     if not (named.startswith(ZIPPED) and hop):
@@ -113,7 +113,7 @@ def open_picture(cell: Any, place: Place, mode: str | None = None) -> Image:
     if content is None:
         if not isinstance(named, str):
             raise Unreadable("there is none")
-        content = _content(named, place)
+        content = content_of(named, place)
     image: Image = PIL.Image.open(io.BytesIO(content), formats=FORMATS)
     width, height = image.size
     if width * height > PIXELS:

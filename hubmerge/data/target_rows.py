@@ -20,6 +20,7 @@ from hubmerge.data.reading import ReadFor, Reading
 from hubmerge.data.rows import RowSet
 from hubmerge.data.texts import TokenLimit, token_limit
 from hubmerge.data.token_rows import Encode, TokenRows, as_long_as_rows, encode_texts
+from hubmerge.models.token_outputs import IGNORED
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -85,8 +86,7 @@ def with_targets(
 
     def read(dataset: Dataset, split: str, rows: Sequence[int]) -> Inputs:
         wanted = as_long_as_rows([row["input_ids"] for row in targets.of(dataset, split, rows)])
-        shifted: Tensor = model.prepare_decoder_input_ids_from_labels(labels=wanted)  # type: ignore[operator]  # every encoder-decoder has it
-        return reader.read(dataset, split, rows) | {DECODER: shifted.to(torch.int64)}
+        return reader.read(dataset, split, rows) | {DECODER: _shifted(model, wanted)}
 
     def lengths(dataset: Dataset, rows: RowSet) -> Sequence[Hashable]:
         given = [0] * len(rows) if reader.lengths is None else reader.lengths(dataset, rows)
@@ -97,3 +97,14 @@ def with_targets(
 
     columns = (*reader.columns, *targets.columns)
     return ColumnReader(columns, read, lengths=lengths, ragged=DECODER)
+
+
+def _shifted(model: PreTrainedModel, wanted: Tensor) -> Tensor:
+    """What the decoder is given, int64 [rows, tokens]: the targets behind what begins them all."""
+    shift = getattr(model, "prepare_decoder_input_ids_from_labels", None)
+    if shift is not None:
+        found: Tensor = shift(labels=wanted)
+        return found.to(torch.int64)
+    begin = torch.full((len(wanted), 1), model.config.decoder_start_token_id)
+    given = torch.cat([begin, wanted[:, :-1]], 1)
+    return given.masked_fill(given == IGNORED, model.config.pad_token_id or 0)

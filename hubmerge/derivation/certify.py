@@ -20,7 +20,8 @@ from hubmerge.derivation.terms import SUM, Term, atoms, pin
 from hubmerge.derivation.trace import Trace
 from hubmerge.derivation.twin import Twin
 from hubmerge.symmetry.answers import answers
-from hubmerge.symmetry.laws import TOLERANCE, DoubleForSingle
+from hubmerge.symmetry.in_double import DoubleForSingle
+from hubmerge.symmetry.laws import TOLERANCE
 
 SHOWN = 1e-7
 """Smallest deviation that counts as a response: well above rounding, and below any real effect."""

@@ -97,6 +97,8 @@ class Folder:
             base = space_name(leaf, own, shared)
         else:
             base = fixed_name(leaf, self.fields, length)
+            if base in ("rot", "still") and (name := space_name(leaf, own, shared)) in OUTER:
+                base = name
             if base in ("label", "vocab") and base in spaces:
                 names[key] = base
                 return
@@ -221,6 +223,9 @@ class Folder:
                 clusters.append(one)
         return told_apart(clusters, self.real, self.fields)
 
+
+OUTER = ("head", "kv", "expert")
+"""Names of what other spaces lie within, also where it stays in order itself."""
 
 _LIKE = {
     "head": ("head", "group"),

@@ -12,7 +12,8 @@ from transformers import PreTrainedConfig
 
 from hubmerge.derivation.budget import timed
 from hubmerge.derivation.derive import Derived, derive_of
-from hubmerge.derivation.twin import Twin, generic, parameters, settle
+from hubmerge.derivation.twin import Twin, parameters
+from hubmerge.derivation.twin_weights import generic, settle
 from hubmerge.errors import DerivationError
 from hubmerge.models.probe import shaken
 

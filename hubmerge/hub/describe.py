@@ -17,6 +17,7 @@ from transformers import (
 )
 
 import hubmerge.models  # noqa: F401  registers the MLP head with the Auto classes
+from hubmerge.data.columns import FEATURE, IMAGE
 from hubmerge.errors import FamilyError, NotFoundError, WeightsError
 from hubmerge.hub.config_limits import ANYTHING, Stored, refuse_code, refuse_nonsense
 from hubmerge.hub.fetch import fetch_file, file_sizes
@@ -90,7 +91,7 @@ def describe(
         return Description(
             source,
             config,
-            _processor(place, source.ref, trust_remote_code, any_kind=task is None),
+            _processor(place, source.ref, trust_remote_code, any_kind=not _takes_images(task)),
             folder if trust_remote_code else None,
             _tokenizer(place, source.ref, config, trust_remote_code)
             if tokenizer and _takes_texts(task)
@@ -171,6 +172,11 @@ def _processor(
     if images:
         refuse_senseless(processor, ref)
     return processor
+
+
+def _takes_images(task: Task | None) -> bool:
+    """Whether what prepares inputs prepares images; where no task accepts a model, it may not."""
+    return task is not None and bool({IMAGE, FEATURE} & {*task.inputs})
 
 
 def _is_tokenizer(name: str) -> bool:

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from hubmerge.errors import FamilyError
-from hubmerge.symmetry.laws import DoubleForSingle
+from hubmerge.symmetry.in_double import in_double
 
 TOKENS = 8
 """Tokens in a row of text, where the model has positions for as many."""
@@ -147,7 +147,7 @@ def _refusal(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> str:
     given = {n: v.to(dtype) if v.is_floating_point() else v for n, v in inputs.items()}
     try:
         precise = dtype == torch.float64
-        with torch.inference_mode(), DoubleForSingle() if precise else nullcontext():
+        with torch.inference_mode(), in_double(model) if precise else nullcontext():
             model(**given)
     except Exception as error:  # each model refuses in its own way what it does not take
         return f"{type(error).__name__}: {error}"

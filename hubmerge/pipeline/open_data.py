@@ -77,6 +77,7 @@ def open_splits(
         label_column=wanted.label_column,
         text_column=wanted.text_column,
         pair_column=wanted.pair_column,
+        audio_column=wanted.audio_column,
         inputs=task.inputs,
         answers=measure.answers,
         labelled=labelled,

@@ -78,6 +78,10 @@ class DataRecipe(RecipePart):
             label="",
         ),
     ] = None
+    audio_column: Annotated[
+        str | None,
+        Option("Column of sounds. Default: detected.", group=DATA, also=MATCHING, label=""),
+    ] = None
     prompt: Annotated[
         str | None,
         Option(
@@ -111,5 +115,6 @@ class DataRecipe(RecipePart):
             self.label_column,
             self.text_column,
             self.pair_column,
+            self.audio_column,
         )
         return tuple(name for name in names if name is not None)

@@ -13,11 +13,9 @@ import copy
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
 from hubmerge.errors import FamilyError, LawError, SpecError
@@ -26,8 +24,8 @@ from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.answers import answers, floating
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import apply_maps, random_symmetry, transform
+from hubmerge.symmetry.in_double import in_double
 from hubmerge.symmetry.permutation import Permutation, State, permute, random_permutation
-from hubmerge.symmetry.plain_experts import plain_experts
 from hubmerge.symmetry.unit_scales import random_scales
 
 TOLERANCE = 1e-9
@@ -79,8 +77,7 @@ def outputs(
     Raises: FamilyError, if the answer holds no floating tensor.
     """
     precise = any(value.dtype == torch.float64 for value in state.values())
-    plainly = plain_experts(model) if precise else nullcontext()
-    with torch.inference_mode(), plainly, DoubleForSingle() if precise else nullcontext():
+    with torch.inference_mode(), in_double(model) if precise else nullcontext():
         call = torch.func.functional_call
         answer = call(model, dict(state), (), dict(inputs), tie_weights=False)
     found = list(floating(answer)) if every else answers(answer)
@@ -90,35 +87,6 @@ def outputs(
             found=f"a {type(answer).__name__} without floating tensors",
         )
     return found[0] if len(found) == 1 else torch.cat([each.flatten() for each in found])
-
-
-class DoubleForSingle(TorchFunctionMode):
-    """Inside, casts to float32 give float64, and what is made without a dtype is float64."""
-
-    def __enter__(self) -> DoubleForSingle:
-        self._default = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64)
-        super().__enter__()
-        return self
-
-    def __exit__(self, *raised: Any) -> None:
-        super().__exit__(*raised)
-        torch.set_default_dtype(self._default)
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        if func is Tensor.float:
-            return args[0].double()
-        kwargs = kwargs or {}
-        if any(value is torch.float32 for value in (*args, *kwargs.values())):
-            given = {name: _double(value) for name, value in kwargs.items()}
-            return func(*map(_double, args), **given)
-        return func(*args, **kwargs)
-
-
-def _double(value: Any) -> Any:
-    return torch.float64 if value is torch.float32 else value
 
 
 def deviation(reference: Tensor, moved: Tensor) -> float:

@@ -19,7 +19,7 @@ Wanted = Literal["load", "measure", "remake", "all"]
 LEVELS: tuple[LevelName, ...] = ("load", "measure", "remake")
 """In their order; each includes those before it."""
 MEANINGS: Mapping[str, str] = {
-    "load": "what stock code loads, its hashes, and what report and card say of themselves",
+    "load": "what stock code loads, its hashes and settings, and what report and card say",
     "measure": "also the published weights, measured again on the recorded rows",
     "remake": "also the whole merge, made again and measured again",
     "all": "everything there is: remake",

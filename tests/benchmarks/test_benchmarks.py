@@ -275,3 +275,10 @@ def test_streaming() -> None:
     rows = table(run("streaming.py"), "work")
     assert [row["work"] for row in rows] == ["average", "ties"]
     assert all(float(row["MB"]) > 0 for row in rows)
+
+
+def test_encoders_that_were_trained_apart_are_merged() -> None:
+    rows = {row["contender"]: row for row in table(run("encoders.py"), "contender")}
+    ways = ("permutations", "every symmetry", "every symmetry, least squares")
+    assert list(rows) == ["parent A", "parent B", "ensemble", "naive average", *ways]
+    assert all(0 <= float(row["accuracy"]) <= 1 for row in rows.values())

@@ -11,10 +11,11 @@ import transformers
 from transformers import AutoConfig, PreTrainedModel
 
 from hubmerge.derivation.certify import bench, certify, free_atoms, run
+from hubmerge.derivation.depth import kinds
 from hubmerge.derivation.derive import Derived, derive
 from hubmerge.derivation.terms import Term, atoms
 from hubmerge.derivation.trace import trace
-from hubmerge.derivation.twin import LARGEST, kinds, make_twin, on_meta
+from hubmerge.derivation.twin import LARGEST, make_twin, on_meta
 from hubmerge.errors import DerivationError
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.specs.spec import FLIP, LINEAR, ROTARY, ROTATE, SCALE

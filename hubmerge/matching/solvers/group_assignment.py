@@ -39,7 +39,7 @@ def best_element(
         permutation = {name: untouched[name] for name in (group.root,) if name in untouched}
         if group.root not in given:
             return Symmetry(permutation)
-        matrix = given[group.root].cpu().double()
+        matrix = matched_blocks(spec, group.root, given[group.root], {}).cpu().double()
         if kinds[group.root] == FLIP:
             order = assign_nested(spec, group.root, {group.root: matrix.abs()})[group.root]
             picked = matrix.gather(1, order.unsqueeze(1)).squeeze(1)
