@@ -9,6 +9,7 @@ from hubmerge.derivation.ensure import ensure_spec
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching.alignment_files import matched_roles
 from hubmerge.pipeline.fusion_record import fusion_record
+from hubmerge.pipeline.refinement_record import refinement_record
 from hubmerge.pipeline.report_limits import unrepaired
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.survey import SurveyResults
@@ -55,6 +56,7 @@ def _method(results: RunResults) -> schema.MethodRecord:
         multi_match=_multi_match(results),
         spaces=_spaces(results),
         repair=repair.name if repair else "none",
+        refine=refinement_record(results),
         lam=None if recipe.mixture is not None else fused.lam,
         weights=recipe.mixture if fused.fusion.weighs else None,
         lam_chosen="on validation rows" if fused.lam_chosen else "given",

@@ -76,7 +76,7 @@ def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> N
     """
     a = parents[0]
     holder = copy.deepcopy(a.model)
-    rounded = _as_stored(state, parents)
+    rounded = as_stored(state, parents)
     holder.load_state_dict(rounded, assign=True)
     holder.tie_weights()
     with calm():
@@ -114,7 +114,11 @@ def merged_dtype(parents: Sequence[LoadedModel]) -> torch.dtype:
     return reduce(torch.promote_types, (parent.dtype for parent in parents))
 
 
-def _as_stored(tensors: State, parents: Sequence[LoadedModel]) -> dict[str, Tensor]:
+def as_stored(tensors: State, parents: Sequence[LoadedModel]) -> dict[str, Tensor]:
+    """`tensors` in the dtypes that the parents store them in, the widest where these differ.
+
+    Raises: RoundTripError, if a value does not fit into it.
+    """
     rounded = {}
     for name, value in tensors.items():
         if value.is_floating_point():

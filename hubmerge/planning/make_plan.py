@@ -37,7 +37,7 @@ from hubmerge.hub.target import check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
 from hubmerge.hub.weight_checks import refuse_unmatched
 from hubmerge.models.joint_head import JointHead, with_labels
-from hubmerge.planning.measurements import NO_DATA, measurements
+from hubmerge.planning.measurements import NO_DATA, measurements, refinement
 from hubmerge.planning.misread import refuse_misread
 from hubmerge.planning.plan import ArchitecturePlan, DataPlan, ModelPlan, Plan
 from hubmerge.planning.planned import PlannedRun
@@ -130,15 +130,18 @@ def make_plan(run: PlannedRun) -> Plan:
         both=both,
         data=data,
         offered=_offered(sources.models) if data is None and measure is not None else {},
-        measurements=measurements(
-            data is not None,
-            recipe.samples,
-            recipe.calibration_samples,
-            models=len(sources.models),
-            words=measure.words if measure else DEFAULT_WORDS,
-            without=why_unmeasured(task, both.architecture, NO_DATA),
-            instead=instead,
-        ),
+        measurements=[
+            *measurements(
+                data is not None,
+                recipe.samples,
+                recipe.calibration_samples,
+                models=len(sources.models),
+                words=measure.words if measure else DEFAULT_WORDS,
+                without=why_unmeasured(task, both.architecture, NO_DATA),
+                instead=instead,
+            ),
+            *refinement(recipe),
+        ],
         dtype=dtype_name(
             reduce(torch.promote_types, (getattr(torch, p.header.dtype) for p in parents))
         ),

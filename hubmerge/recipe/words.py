@@ -27,4 +27,8 @@ SAME: Final = "same"
 JOIN: Final = "join"
 CONCAT: Final = "concat"
 
+NO_REFINEMENT: Final = "none"
+REFINE_STEPS = 300
+"""Default number of steps of a refinement."""
+
 SurveyName = Literal["path", "plane", "simplex"]
