@@ -17,6 +17,7 @@ from hubmerge.recipe.words import (
     PATH_POINTS,
     REFINE_STEPS,
     SAME,
+    DtypeName,
     HeadKind,
     SurveyName,
 )
@@ -332,6 +333,25 @@ class RecipeFields(RecipePart):
         Field(ge=0),
         Option("Seed of every random choice.", group=MODELS, also=EVERYWHERE, label="Seed"),
     ] = 0
+    dtype: Annotated[
+        DtypeName | None,
+        Option(
+            "What floating-point tensors of the merge are stored as. Default: what the parents "
+            "store each in, the widest where they differ.",
+            group=MODELS,
+            label="",
+        ),
+    ] = None
+    layers: Annotated[
+        int | None,
+        Field(ge=1),
+        Option(
+            "How many layers the models must have, or they are refused; None: any number.",
+            group=MODELS,
+            flags="",
+            label="",
+        ),
+    ] = None
     align_labels: Annotated[
         Literal["name", "index"],
         Option(
