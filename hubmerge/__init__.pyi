@@ -7,8 +7,8 @@ from hubmerge.api import match as match
 from hubmerge.api import merge as merge
 from hubmerge.api import report as report
 from hubmerge.hub.destination import Destination as Destination
+from hubmerge.pipeline.merge_result import MergeResult as MergeResult
 from hubmerge.pipeline.plan import plan as plan
-from hubmerge.pipeline.run import MergeResult as MergeResult
 from hubmerge.pipeline.run import run as run
 from hubmerge.recipe import DataRecipe as DataRecipe
 from hubmerge.recipe import Recipe as Recipe

@@ -47,13 +47,14 @@ from hubmerge.pipeline.parents import (
     without_base,
 )
 from hubmerge.pipeline.publish import publish_folder
+from hubmerge.pipeline.refine import refine as refine_fused
 from hubmerge.pipeline.repair import choose_repair
 from hubmerge.pipeline.report import write_report
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import save
 from hubmerge.pipeline.sources import Sources, pinned_recipe
 from hubmerge.planning.make_plan import make_plan
-from hubmerge.recipe import AUTO, SAME, Recipe, make_recipe
+from hubmerge.recipe import AUTO, NO_REFINEMENT, SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.atomic_folder import atomic_folder
@@ -299,6 +300,7 @@ def merge(
     fuse_options: Mapping[str, Value] | None = None,
     base: LoadedModel | PreTrainedModel | None = None,
     repair: str = AUTO,
+    refine: str = NO_REFINEMENT,
     dataset: Any = None,
     heads: str = SAME,
 ) -> Merged:
@@ -327,6 +329,7 @@ def merge(
         fuse_options=dict(fuse_options or {}),
         base=base and base.source.ref,
         repair=repair,
+        refine=refine,
         dataset=dataset,
         lam=t,
         heads=heads,
@@ -334,12 +337,13 @@ def merge(
     run = _run(recipe, (a, b), base)
     alignment = _as_given(run, a, b, base, several)
     a = alignment.parents.a
-    splits = open_data_splits(run, (a, b), alignment.heads, labelled=run.methods.fusion_uses_labels)
+    labelled = run.methods.fusion_uses_labels or refine != NO_REFINEMENT
+    splits = open_data_splits(run, (a, b), alignment.heads, labelled=labelled)
     inputs = merge_inputs((a, b), alignment, splits, run.methods, recipe.seed)
-    check_rows(run.methods, inputs)
+    check_rows(recipe, run.methods, inputs)
     chosen = choose_repair(run, inputs)
     aligned = paths_between(run, inputs, chosen, ())
-    fused = fuse_aligned(run, inputs, aligned)
+    fused = refine_fused(run, inputs, fuse_aligned(run, inputs, aligned), compared=False)
     if isinstance(b, Aligned) and base is None:
         aligned = replace(aligned, matches=(b.match,))
         written = recipe.model_copy(update={"match": AUTO, "alignment": "alignment"})

@@ -19,13 +19,16 @@ from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.models.joint_head import JointHead
 from hubmerge.models.label_outputs import Answers
 from hubmerge.models.outputs import Outputs
+from hubmerge.models.states import with_state
 from hubmerge.pipeline.align import Alignment
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import MergePath
+from hubmerge.pipeline.save import as_stored
+from hubmerge.pipeline.stored_dtype import asked_dtype
 from hubmerge.tasks import require_measure
-from hubmerge.utils.parent_names import display_name, roles
+from hubmerge.utils.parent_names import REFINED_PARENT, display_name, roles
 from hubmerge.utils.workers import Workers
 
 
@@ -76,7 +79,7 @@ def evaluate(
         return None
     contenders = _Contenders(inputs, inputs.splits, run.workers)
     naive_average = alignment.naive.model(fused.lam)
-    found = contenders.measure(naive_average, merge.model)
+    found = contenders.measure(naive_average, merge.model, _refined_parent(run, inputs, fused))
     curves = _Curves(run, contenders, found)
     naive = curves.along(alignment.naive, "naive")
     scores = {name: each.score for name, each in found.items()}
@@ -96,6 +99,15 @@ def evaluate(
         on_training=(naive[1], matched[1]) if naive[1:] else None,
         label_coverage=coverage,
     )
+
+
+def _refined_parent(run: Run, inputs: MergeInputs, fused: FusedModel) -> PreTrainedModel | None:
+    """The better parent as refining left it, rounded as the merge is; None if none was refined."""
+    refined = fused.refinement.refined_parent if fused.refinement else None
+    if refined is None:
+        return None
+    rounded = as_stored(refined.state, inputs.models, asked_dtype(run.recipe.dtype))
+    return with_state(inputs.parents.a.model, rounded)
 
 
 def _comparisons(
@@ -127,7 +139,10 @@ class _Contenders:
         self.parents: list[PreTrainedModel] = aligned if self.heads is None else untouched
 
     def measure(
-        self, naive: PreTrainedModel, merge: PreTrainedModel
+        self,
+        naive: PreTrainedModel,
+        merge: PreTrainedModel,
+        refined_parent: PreTrainedModel | None = None,
     ) -> dict[str, ContenderOutputs]:
         """Every contender by name."""
         names = roles("parent", len(self.parents))
@@ -138,6 +153,8 @@ class _Contenders:
         own = [*found.values()]
         found["naive"] = self._run("naive average", naive)
         found["merge"] = self._run("merge", merge)
+        if refined_parent is not None:
+            found[REFINED_PARENT] = self._run("refined parent", refined_parent)
         if self.measured.ensemble:
             found["ensemble"] = self._ensemble(own)
         return found

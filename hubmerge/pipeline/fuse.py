@@ -20,6 +20,7 @@ from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import LINEAR
 from hubmerge.pipeline.stream import fused_later
 from hubmerge.recipe import AUTO
+from hubmerge.refine import Refinement
 from hubmerge.symmetry.permutation import State
 from hubmerge.tasks import measure_of
 
@@ -31,7 +32,7 @@ class FusedModel:
     fusion: the one that made it. fused: what it made, without tensors where these are made as they
     are saved. weights: what the fusion was given, one per parent. lam: the weight of parent B of
     two, at which the path is compared; lam_chosen: whether validation rows chose it. trials: what
-    else was tried.
+    else was tried. refinement: what refining it came to, where that was asked for.
     """
 
     fusion: Fusion
@@ -40,6 +41,7 @@ class FusedModel:
     lam: float
     lam_chosen: bool
     trials: tuple[FusionTrial, ...]
+    refinement: Refinement | None = None
 
     @property
     def state(self) -> State:

@@ -9,7 +9,7 @@ from hubmerge.data.batches import Batches
 from hubmerge.data.splits import DataSplits, split_validation
 from hubmerge.data.synthetic.batches import can_be_shown, synthetic_batches
 from hubmerge.errors import RecipeError
-from hubmerge.errors.wording import option
+from hubmerge.errors.wording import leave_out, option
 from hubmerge.hub.compare import common_head
 from hubmerge.hub.fetch import fetch
 from hubmerge.hub.load import load as load_model
@@ -23,6 +23,7 @@ from hubmerge.pipeline.methods import Methods, check_fusion_rows
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
 from hubmerge.pipeline.stream import outlines
+from hubmerge.recipe import NO_REFINEMENT, Recipe
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 
 
@@ -106,7 +107,7 @@ def load(run: Run) -> MergeInputs:
     if run.recipe.survey and splits is not None:
         check_validation_rows(splits)
     inputs = merge_inputs(models, alignment, splits, run.methods, run.recipe.seed)
-    check_rows(run.methods, inputs)
+    check_rows(run.recipe, run.methods, inputs)
     return inputs
 
 
@@ -153,10 +154,21 @@ def merge_inputs(
     )
 
 
-def check_rows(methods: Methods, inputs: MergeInputs) -> None:
-    """Raises: RecipeError, if there are no rows of the kind that the fusion looks at."""
+def check_rows(recipe: Recipe, methods: Methods, inputs: MergeInputs) -> None:
+    """Raises: RecipeError, if there are no rows of the kind that fusion or refinement looks at."""
     validation: InputBatches = inputs.validation or NoBatches()
     check_fusion_rows(methods.fusion, inputs.statistics, validation)
+    if recipe.refine == NO_REFINEMENT or inputs.splits is None:
+        return
+    splits = inputs.splits
+    for rows, what in ((splits.calibration, "calibration"), (splits.validation, "validation")):
+        if not rows.rows:
+            raise RecipeError(
+                f"{option('refine', recipe.refine)} needs {what} rows",
+                found="none are left for it",
+                hint=f"ask for fewer rows by {option('samples')}, or {leave_out('refine')}",
+                field="refine",
+            )
 
 
 def check_validation_rows(splits: DataSplits) -> None:

@@ -22,12 +22,13 @@ from hubmerge.pipeline.accounting import account
 from hubmerge.pipeline.report_limits import dtype_name, limits_of
 from hubmerge.pipeline.report_method import SPEC_FILE, derived_record, method_of
 from hubmerge.pipeline.results import RunResults
-from hubmerge.pipeline.save import merged_dtype
 from hubmerge.pipeline.sources import remember_folders
+from hubmerge.pipeline.stored_dtype import merged_dtype
 from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.plan import ModelPlan
 from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
 from hubmerge.reporting.label_coverage import partial
+from hubmerge.reporting.refined import added_nothing
 from hubmerge.reporting.schema import heads as heads_schema
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.barriers import OnTraining
@@ -74,7 +75,8 @@ def build_report(
     heads = None
     if results.inputs.heads is not None:
         heads = _heads(results.inputs.heads, evaluation.label_coverage if evaluation else ())
-    merge, task = results.merge.model, results.merge.task
+    merge, task, method = results.merge.model, results.merge.task, method_of(results)
+    refined = method.refine
     measure = task.measure(merge.config) if task else None
     verdict = judge(
         contenders,
@@ -84,7 +86,14 @@ def build_report(
         words=measure.words if measure else DEFAULT_WORDS,
         tolerances=measure.tolerances if measure else DEFAULT_TOLERANCES,
         unmeasured=why_unmeasured(task, type(merge).__name__),
-        remark=partial(heads.labels, heads.known_by) if heads else "",
+        remark=partial(heads.labels, heads.known_by)
+        if heads
+        else added_nothing(
+            contenders,
+            comparisons,
+            refined.parent if refined else None,
+            words=measure.words if measure else DEFAULT_WORDS,
+        ),
     )
     return schema.Report(
         verdict=verdict.name,
@@ -106,7 +115,7 @@ def build_report(
         ),
         surveys=results.surveys.surveys if results.surveys else None,
         data=_data(results),
-        method=method_of(results),
+        method=method,
         limits=limits_of(results),
         licence=schema.Licence(**results.plan.licence.model_dump()),
         weights_sha256=dict(weights),
@@ -180,7 +189,7 @@ def _merged(results: RunResults) -> schema.MergedRecord:
         auto_processor=auto_processor(results.merge),
         pipeline_tag="sentence-similarity" if embeds else names.pipeline_tag,
         library=LIBRARY if embeds else None,
-        dtype=dtype_name(merged_dtype(results.inputs.models)),
+        dtype=dtype_name(merged_dtype(results.inputs.models, results.run.recipe.dtype)),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         labels=list(results.merge.id2label.values()) if has_classes(model.config) else [],
         tensors=account(

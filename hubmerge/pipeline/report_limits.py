@@ -8,8 +8,8 @@ from hubmerge.fuse.varying import varies
 from hubmerge.models.images import image_size
 from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.results import RunResults
-from hubmerge.pipeline.save import merged_dtype
 from hubmerge.pipeline.sources import source_name
+from hubmerge.pipeline.stored_dtype import merged_dtype
 from hubmerge.repair import batch_norms
 from hubmerge.reporting.numbers import counted
 from hubmerge.symmetry.coordinates import unusable_gains
@@ -55,7 +55,9 @@ def _of_folders(results: RunResults) -> str | None:
 
 def unrepaired(results: RunResults) -> str | None:
     """That running statistics do not fit the merged weights, where nothing repaired them."""
-    if results.alignment.repair is not None or results.sets_statistics or results.is_a_parent:
+    if results.alignment.repair is not None or results.sets_statistics:
+        return None
+    if results.is_a_parent or results.is_refined:
         return None
     norms = len(batch_norms(results.inputs.models[0].model))
     if not norms:
@@ -121,9 +123,9 @@ def _synthetic(results: RunResults) -> str | None:
 
 def _dtypes(results: RunResults) -> str | None:
     dtypes = [dtype_name(parent.dtype) for parent in results.inputs.models]
-    if len(set(dtypes)) == 1:
+    if len(set(dtypes)) == 1 and results.run.recipe.dtype in (None, dtypes[0]):
         return None
-    merged = dtype_name(merged_dtype(results.inputs.models))
+    merged = dtype_name(merged_dtype(results.inputs.models, results.run.recipe.dtype))
     return f"The parents are stored in {listed(dtypes)}; the merge is stored in {merged}."
 
 
@@ -162,7 +164,7 @@ def _folded(results: RunResults) -> str | None:
 
 def _single_parent(results: RunResults) -> list[str]:
     weights = results.fused.fused.weights or ()
-    if 1.0 not in weights or not results.run.methods.subset.whole:
+    if 1.0 not in weights or not results.run.methods.subset.whole or results.is_refined:
         return []
     alone = display_name(roles("parent", len(weights))[weights.index(1.0)])
     rows = ", with the others' rows for what it does not know" if results.inputs.heads else ""
@@ -179,14 +181,15 @@ def _curve(results: RunResults) -> list[str]:
             "The ends of the curve are no untouched parents: each has been given the others' rows "
             "for what it does not know."
         )
-    varied = varies(results.run.recipe.fuse_options)
-    if not (results.fused.fusion.linear and results.run.methods.subset.whole) or varied:
+    fusion, varied = results.fused.fusion, varies(results.run.recipe.fuse_options)
+    straight = fusion.linear and results.run.methods.subset.whole and not varied
+    if results.is_refined or not straight:
         repair = results.alignment.repair
+        what = "a refined network" if results.is_refined else fusion.name
         found.append(
             "The curve is that of the straight path between the aligned parents (repair "
-            f"{repair.name if repair else 'none'}), on which "
-            f"{results.fused.fusion.name} does not end: the barrier says how well they were "
-            "matched, not how good this merge is."
+            f"{repair.name if repair else 'none'}), on which {what} does not end: the barrier says "
+            "how well they were matched, not how good this merge is."
         )
     return found
 

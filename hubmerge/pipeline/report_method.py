@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Iterator
 
 from hubmerge.derivation.ensure import ensure_spec
+from hubmerge.fuse.varying import weighs
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching.alignment_files import matched_roles
 from hubmerge.pipeline.fusion_record import fusion_record
+from hubmerge.pipeline.refinement_record import refinement_record
 from hubmerge.pipeline.report_limits import unrepaired
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.survey import SurveyResults
@@ -47,6 +49,7 @@ def _names(
 def _method(results: RunResults) -> schema.MethodRecord:
     matches, recipe, fused = results.alignment.matches, results.run.recipe, results.fused
     repair = None if results.sets_statistics else results.alignment.repair
+    weighed = weighs(recipe.fuse_options)
     found = next((match for match in matches if match.spaces), None)
     return schema.MethodRecord(
         family=matches[0].spec.family if matches else None,
@@ -55,8 +58,9 @@ def _method(results: RunResults) -> schema.MethodRecord:
         multi_match=_multi_match(results),
         spaces=_spaces(results),
         repair=repair.name if repair else "none",
-        lam=None if recipe.mixture is not None else fused.lam,
-        weights=recipe.mixture if fused.fusion.weighs else None,
+        refine=refinement_record(results),
+        lam=None if recipe.mixture is not None or weighed else fused.lam,
+        weights=recipe.mixture if fused.fusion.weighs and not weighed else None,
         lam_chosen="on validation rows" if fused.lam_chosen else "given",
         seed=recipe.seed,
         tried=[

@@ -45,11 +45,17 @@ class RunResults:
         return self.fused.fusion.sets_statistics
 
     @property
+    def is_refined(self) -> bool:
+        """Whether the merge is what refining made of it."""
+        refinement = self.fused.refinement
+        return refinement is not None and refinement.merge.kept
+
+    @property
     def is_a_parent(self) -> bool:
         """Whether the merge is one of the parents, so that nothing in it needs repair."""
         given = self.run.recipe.mixture or [1 - self.fused.lam, self.fused.lam]
         weights = self.fused.fused.weights or (given if ENDS in self.fused.fusion.laws else ())
-        return 1.0 in weights and self.run.methods.subset.whole
+        return 1.0 in weights and self.run.methods.subset.whole and not self.is_refined
 
     @property
     def training_curves(self) -> tuple[Curve, Curve] | None:

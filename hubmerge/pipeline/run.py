@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from hubmerge.hub.destination import Destination, where
-from hubmerge.hub.publish import Published
 from hubmerge.pipeline.align import align
 from hubmerge.pipeline.evaluate import evaluate
 from hubmerge.pipeline.fuse import fuse
 from hubmerge.pipeline.load import load
+from hubmerge.pipeline.merge_result import MergeResult
 from hubmerge.pipeline.publish import publish, publish_existing
+from hubmerge.pipeline.refine import refine
 from hubmerge.pipeline.repair import choose_repair
 from hubmerge.pipeline.report import write_report
 from hubmerge.pipeline.resolve import resolve
@@ -20,31 +20,10 @@ from hubmerge.pipeline.save import save
 from hubmerge.pipeline.survey import survey
 from hubmerge.planning.make_plan import make_plan
 from hubmerge.recipe import Recipe
-from hubmerge.reporting.schema.report import Report
-from hubmerge.reporting.text import render_text
 from hubmerge.utils.atomic_folder import SharedAtomicFolder
 from hubmerge.utils.checked_calls import checked
-from hubmerge.utils.shown import Shown
 from hubmerge.utils.stopwatch import Stopwatch
 from hubmerge.utils.workers import Workers
-
-
-@dataclass(frozen=True, repr=False)
-class MergeResult(Shown):
-    """What a merge leaves: the folder, its report, and what was published on the Hub."""
-
-    folder: Path
-    report: Report
-    published: Published | None
-    text_by = "hubmerge.pipeline.run:result_text"
-
-    def _summary(self) -> str:
-        return f"{self.report.verdict_sentence} In {str(self.folder)!r}"
-
-
-def result_text(result: MergeResult) -> str:
-    """The report, and where the files lie."""
-    return render_text(result.report, result.folder)
 
 
 @checked
@@ -79,7 +58,7 @@ def run(
         repair = choose_repair(run, inputs)
         alignment = align(run, inputs, repair)
     with watch.stage("fuse and repair"):
-        fused = fuse(run, inputs, alignment)
+        fused = refine(run, inputs, fuse(run, inputs, alignment))
     with SharedAtomicFolder(run.out, run.workers) as folder:
         with watch.stage("save"):
             merge = save(run, inputs, fused, folder)

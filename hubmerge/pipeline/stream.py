@@ -18,6 +18,7 @@ from hubmerge.hub.load import outline, stored_in
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.model_class import skeleton
 from hubmerge.pipeline.context import Run
+from hubmerge.pipeline.stored_dtype import asked_dtype
 from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.streams import streams
 from hubmerge.streaming import Checkpoint, Shards, Work, stream_fusion
@@ -90,6 +91,7 @@ def write_tensors(
                 depths=depths_of(parents[0]),
             ),
             subset=run.methods.subset.of_model(models[0].model),
+            dtype=asked_dtype(run.recipe.dtype),
         )
         shards = Shards.as_in(parents[0].file_of, work.slots())
         written = stream_fusion(work, shards, folder, run.workers.threads)

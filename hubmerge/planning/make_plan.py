@@ -16,7 +16,7 @@ import torch
 from transformers import PreTrainedModel
 
 from hubmerge.derivation.ensure import ensure_spec
-from hubmerge.errors import DataError, WeightsError
+from hubmerge.errors import DataError, RecipeError, WeightsError
 from hubmerge.errors.wording import option
 from hubmerge.hub.calm import calm
 from hubmerge.hub.card import DataCard, data_card, named_data, parent_licence, refuse_unlisted
@@ -37,7 +37,7 @@ from hubmerge.hub.target import check_target
 from hubmerge.hub.tokenizer import tokenizer_fields
 from hubmerge.hub.weight_checks import refuse_unmatched
 from hubmerge.models.joint_head import JointHead, with_labels
-from hubmerge.planning.measurements import NO_DATA, measurements
+from hubmerge.planning.measurements import NO_DATA, measurements, refinement
 from hubmerge.planning.misread import refuse_misread
 from hubmerge.planning.plan import ArchitecturePlan, DataPlan, ModelPlan, Plan
 from hubmerge.planning.planned import PlannedRun
@@ -82,6 +82,19 @@ class _Parent:
         )
 
 
+def _refuse_layers(recipe: Recipe, descriptions: Sequence[Description]) -> None:
+    """Raises: RecipeError, if a model has another number of layers than the recipe says."""
+    for each in descriptions:
+        there = getattr(each.config, "num_hidden_layers", None)
+        if recipe.layers is not None and there != recipe.layers:
+            raise RecipeError(
+                f"the recipe is for models of {recipe.layers} layers",
+                found=f"{each.source.ref} has {there or 'no such number'}",
+                hint="all layers of all models are merged; a part of them is not taken out",
+                field="layers",
+            )
+
+
 def make_plan(run: PlannedRun) -> Plan:
     """Everything that a merge would need, without downloading weights.
 
@@ -92,6 +105,7 @@ def make_plan(run: PlannedRun) -> Plan:
     descriptions = [parent.description for parent in parents]
     config, code = descriptions[0].config, descriptions[0].code_folder
     heads = common_head(recipe.heads, descriptions[: len(sources.models)])
+    _refuse_layers(recipe, descriptions)
     licence = merged_licence([parent.licence for parent in parents])
     hidden = licence.private_by_default if destination.private is None else destination.private
     target = check_target(
@@ -130,15 +144,18 @@ def make_plan(run: PlannedRun) -> Plan:
         both=both,
         data=data,
         offered=_offered(sources.models) if data is None and measure is not None else {},
-        measurements=measurements(
-            data is not None,
-            recipe.samples,
-            recipe.calibration_samples,
-            models=len(sources.models),
-            words=measure.words if measure else DEFAULT_WORDS,
-            without=why_unmeasured(task, both.architecture, NO_DATA),
-            instead=instead,
-        ),
+        measurements=[
+            *measurements(
+                data is not None,
+                recipe.samples,
+                recipe.calibration_samples,
+                models=len(sources.models),
+                words=measure.words if measure else DEFAULT_WORDS,
+                without=why_unmeasured(task, both.architecture, NO_DATA),
+                instead=instead,
+            ),
+            *refinement(recipe),
+        ],
         dtype=dtype_name(
             reduce(torch.promote_types, (getattr(torch, p.header.dtype) for p in parents))
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hubmerge.errors.wording import add, leave_out, option
 from hubmerge.recipe.fields import RecipeFields
-from hubmerge.recipe.words import AUTO, MIDDLE, SAME
+from hubmerge.recipe.words import AUTO, MIDDLE, NO_REFINEMENT, REFINE_STEPS, SAME
 from hubmerge.utils.problems import Contradiction
 
 
@@ -14,6 +14,7 @@ def refuse_contradictions(recipe: RecipeFields) -> None:
     _check_alignment(recipe)
     _check_heads(recipe)
     _check_weights(recipe)
+    _check_refine(recipe)
     _check_survey(recipe)
 
 
@@ -87,6 +88,36 @@ def _check_weights(recipe: RecipeFields) -> None:
             "lam",
             "weights",
         )
+
+
+def _check_refine(recipe: RecipeFields) -> None:
+    if recipe.refine == NO_REFINEMENT:
+        if recipe.refine_steps != REFINE_STEPS:
+            raise Contradiction(
+                f"{option('refine_steps', recipe.refine_steps)} are steps of a refinement: "
+                f"{add('refine')}",
+                "refine_steps",
+                "refine",
+            )
+        return
+    refine = option("refine", recipe.refine)
+    if recipe.dataset is None:
+        raise Contradiction(f"{refine} learns on rows: {add('dataset')}", "refine", "dataset")
+    if recipe.heads != SAME:
+        raise Contradiction(
+            f"{refine} teaches what all parents predict, which {option('heads', recipe.heads)} is "
+            f"not for: {leave_out('refine')}",
+            "refine",
+            "heads",
+        )
+    for field in ("only", "keep"):
+        if parts := getattr(recipe, field):
+            raise Contradiction(
+                f"{refine} changes every tensor, {option(field, *parts)} merges some: "
+                f"{leave_out('refine')}",
+                "refine",
+                field,
+            )
 
 
 def _check_survey(recipe: RecipeFields) -> None:

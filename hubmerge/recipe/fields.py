@@ -10,7 +10,17 @@ from pydantic import AfterValidator, Field
 from hubmerge.options.declared import MATCH, MEASURING, MODELS, PATH, SURVEY, Option
 from hubmerge.recipe.data import DataRecipe
 from hubmerge.recipe.part import EVERYWHERE, MATCHING, RecipePart
-from hubmerge.recipe.words import AUTO, MIDDLE, PATH_POINTS, SAME, HeadKind, SurveyName
+from hubmerge.recipe.words import (
+    AUTO,
+    MIDDLE,
+    NO_REFINEMENT,
+    PATH_POINTS,
+    REFINE_STEPS,
+    SAME,
+    DtypeName,
+    HeadKind,
+    SurveyName,
+)
 from hubmerge.registry import registry
 from hubmerge.utils.in_memory import DataObject, Loaded, Loader, ModelObject
 from hubmerge.utils.parent_names import MOST
@@ -198,6 +208,30 @@ class RecipeFields(RecipePart):
             see="repair.md",
         ),
     ] = AUTO
+    refine: Annotated[
+        Literal["none", "distill"],
+        Option(
+            "How the fused network is trained further, on unlabelled rows.",
+            group=MODELS,
+            choices={
+                "none": "not at all",
+                "distill": "it learns the parents' mean prediction; kept if validation rows gain",
+            },
+            top=True,
+            label="Refinement",
+            see="refine.md",
+        ),
+    ] = NO_REFINEMENT
+    refine_steps: Annotated[
+        int,
+        Field(ge=1),
+        Option(
+            "Maximum number of steps of a refinement.",
+            group=MODELS,
+            label="",
+            see="refine.md",
+        ),
+    ] = REFINE_STEPS
     lam: Annotated[
         Annotated[float, Field(ge=0, le=1)] | Literal["auto"],
         Field(alias="lambda"),
@@ -299,6 +333,25 @@ class RecipeFields(RecipePart):
         Field(ge=0),
         Option("Seed of every random choice.", group=MODELS, also=EVERYWHERE, label="Seed"),
     ] = 0
+    dtype: Annotated[
+        DtypeName | None,
+        Option(
+            "What floating-point tensors of the merge are stored as. Default: what the parents "
+            "store each in, the widest where they differ.",
+            group=MODELS,
+            label="",
+        ),
+    ] = None
+    layers: Annotated[
+        int | None,
+        Field(ge=1),
+        Option(
+            "How many layers the models must have, or they are refused; None: any number.",
+            group=MODELS,
+            flags="",
+            label="",
+        ),
+    ] = None
     align_labels: Annotated[
         Literal["name", "index"],
         Option(

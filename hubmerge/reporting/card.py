@@ -22,6 +22,7 @@ from hubmerge.reporting import (
 )
 from hubmerge.reporting.pictures import PLOT
 from hubmerge.reporting.plots.barrier import can_plot
+from hubmerge.reporting.refined import refinement_lines
 from hubmerge.reporting.schema.report import DataRecord, Report, RowSetRecord
 from hubmerge.reporting.schema.surveys import Seen
 from hubmerge.reporting.survey_kinds import SurveyKind, kind_of
@@ -64,6 +65,7 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             everyone=figures.everyone(len(report.models)),
             between=figures.between(report),
             surveys=_surveys(report),
+            refinement=refinement_lines(report),
         )
     )
 

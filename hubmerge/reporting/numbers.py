@@ -9,7 +9,7 @@ from hubmerge.evaluation.results import Barrier, Estimate
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_of
 from hubmerge.utils.durations import duration as duration
-from hubmerge.utils.parent_names import parent_letters, roles
+from hubmerge.utils.parent_names import REFINED_PARENT, display_name, parent_letters, roles
 
 MISSING = "–"
 """Stands where a figure was not measured."""
@@ -151,6 +151,7 @@ def rows(report: Report) -> list[Row]:
         ),
         ("naive", "Naive average, unmatched", ""),
         ("merge", "This merge", ""),
+        *_refined(report),
         *([("ensemble", f"Ensemble of {everyone(count)}", "")] if has_ensemble(report) else []),
     )
     return [
@@ -172,6 +173,14 @@ def rows(report: Report) -> list[Row]:
 def has_ensemble(report: Report) -> bool:
     """Whether the parents were measured together, or nothing was."""
     return report.data is None or report.contenders.ensemble.n > 0
+
+
+def _refined(report: Report) -> list[tuple[str, str, str]]:
+    """The contender that a refined merge is compared with."""
+    refine = report.method.refine
+    if report.contenders.refined_parent is None or refine is None or refine.parent is None:
+        return []
+    return [(REFINED_PARENT, f"P{display_name(refine.parent)[1:]} refined alike", "")]
 
 
 def between(report: Report) -> str:

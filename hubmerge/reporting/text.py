@@ -17,6 +17,7 @@ from hubmerge.reporting import (
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import figure, share
+from hubmerge.reporting.refined import refinement_lines
 from hubmerge.reporting.schema.report import MethodRecord, Report
 from hubmerge.reporting.words import words_of
 from hubmerge.tasks import Words
@@ -94,6 +95,7 @@ def _method(report: Report) -> str:
         )
     if method.part:
         lines.append(f"Merged: {one_line(method.part)}.")
+    lines += [f"{name[0].upper()}{name[1:]}: {came}." for name, came in refinement_lines(report)]
     return "\n".join([*lines, *_chosen(method, words_of(report))])
 
 

@@ -22,6 +22,10 @@ ROWS = 25
 HELD_OUT = 500
 """Validation rows that are looked at, at most."""
 
+SAID_BYTES = 2**30
+"""Of what parents say, kept of rows to learn from, and of validation rows: 1 GiB each. One batch of
+a language model may be more, and is kept alone."""
+
 
 @dataclass(frozen=True)
 class TrainingBatch:
@@ -80,14 +84,16 @@ class BatchSampler:
         if self._parents is None:
             return labels_of(self._batches[lesson.view.batch])[lesson.rows]
         if lesson.view not in self._said:
+            if sum(said.nbytes for said in self._said.values()) >= SAID_BYTES:
+                self._said.clear()
             self._said[lesson.view] = self._parents.say(self._view(lesson.view))
         return self._said[lesson.view][lesson.rows]
 
     def held_out(self) -> dict[int, Tensor]:
         """Validation batch -> what is wanted of its rows, as they are."""
-        wanted, rows = {}, 0
+        wanted, rows = dict[int, Tensor](), 0
         for number in range(len(self._bench.validation)):
-            if rows >= HELD_OUT:
+            if rows >= HELD_OUT or sum(said.nbytes for said in wanted.values()) >= SAID_BYTES:
                 break
             batch = self._bench.validation[number]
             labelled = self._parents is None

@@ -7,7 +7,7 @@ of its own, so that the gradient has the same bits on one thread or many, one pr
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -120,13 +120,13 @@ class Midpoint:
 
 
 class ParentModels:
-    """Two models that are asked for their mean prediction."""
+    """Models that are asked for their mean prediction."""
 
-    def __init__(self, model: PreTrainedModel, first: State, last: State, workers: Workers) -> None:
-        """The states `first` and `last` in copies of `model`."""
+    def __init__(self, model: PreTrainedModel, states: Sequence[State], workers: Workers) -> None:
+        """The `states` in copies of `model`."""
         self.workers = workers
         self.models = []
-        for state in (first, last):
+        for state in states:
             holder = copy.deepcopy(model)
             holder.load_state_dict(dict(state))
             self.models.append(nn.Module.to(holder.float().eval(), workers.device))
@@ -139,7 +139,7 @@ class ParentModels:
             with torch.no_grad():
                 return self.models[number](**given).logits.cpu()
 
-        return mean_prediction(*self.workers.map(one, range(2)))
+        return mean_prediction(*self.workers.map(one, range(len(self.models))))
 
 
 def _by_batch(model: PreTrainedModel) -> PreTrainedModel:

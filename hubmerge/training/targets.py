@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,9 +13,13 @@ TEMPERATURE = 2.0
 Without it a parent's own training rows would give nothing but their label."""
 
 
-def mean_prediction(first: Tensor, last: Tensor) -> Tensor:
-    """What two parents say together: the mean of their softened predictions [rows, classes]."""
-    return (F.softmax(first / TEMPERATURE, -1) + F.softmax(last / TEMPERATURE, -1)) / 2
+def mean_prediction(*logits: Tensor) -> Tensor:
+    """What parents say together: the mean of their softened predictions [rows, classes].
+
+    logits: [rows, classes] of every parent, added in their order.
+    """
+    softened = [F.softmax(each / TEMPERATURE, -1) for each in logits]
+    return reduce(torch.add, softened) / len(softened)
 
 
 def divergence(logits: Tensor, wanted: Tensor) -> Tensor:

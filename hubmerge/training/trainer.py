@@ -36,6 +36,9 @@ SHARE = 4
 FRESH = 0.5
 """Weight of the latest look in the running mean."""
 
+MIDDLE = 0.5
+"""The weight of what is learned in the mixture that is watched, where steps are drawn around it."""
+
 NEAREST, FARTHEST = 0.4, 0.6
 """The point of a step is drawn between these weights of B (arXiv:2506.22712, section 4.2)."""
 
@@ -111,10 +114,17 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The best numbers, and a sentence on how learning ended."""
+    """The best numbers, a sentence on how learning ended, and what it came to.
+
+    first_loss, best_loss: on validation rows, at the start and at the best step. steps: taken.
+    """
 
     parameters: dict[str, Tensor]
     outcome: str
+    first_loss: float
+    best_loss: float
+    steps: int
+    best_step: int
 
 
 def learn(
@@ -125,12 +135,15 @@ def learn(
     *,
     steps: int,
     seed: int,
+    point: float | None = None,
     name: str = "",
 ) -> TrainingResult:
     """Takes `steps` steps of a learner, or as many as the validation loss is worth.
 
-    anchor: the model at weight 0, float32. name: under which unfinished training is kept in the
-    context's checkpoint store and continued; the result is the same.
+    anchor: the model at weight 0, float32. point: the weight of what is learned in every step; None
+    draws it anew for each, around the middle, which is what is watched. name: under which
+    unfinished training is kept in the context's checkpoint store and continued; the result is the
+    same.
     Called by all processes alike.
     """
     midpoint, held_out = Midpoint(context.scratch, context.workers), sampler.held_out()
@@ -138,7 +151,7 @@ def learn(
 
     def measured(parameters: Mapping[str, Tensor]) -> float:
         with torch.no_grad():
-            mixture = between(anchor, learner.moved(parameters), 0.5)
+            mixture = between(anchor, learner.moved(parameters), MIDDLE if point is None else point)
         return midpoint.loss(mixture, context.validation, held_out)
 
     with context.workers.single_threaded_ops(), track(steps, "learning", "step") as bar:
@@ -153,11 +166,12 @@ def learn(
             inputs, wanted = sampler.inputs(lesson), sampler.wanted(lesson)
             numbers = {k: v.requires_grad_() for k, v in state.adam.parameters.items()}
             with torch.enable_grad():
-                mixture = between(anchor, learner.moved(numbers), weight(seed, number))
+                share = weight(seed, number) if point is None else point
+                mixture = between(anchor, learner.moved(numbers), share)
             slope = midpoint.slope(mixture, inputs, wanted)
             gradient = pulled_back(mixture, slope.gradient, numbers)
-            share = state.schedule.rate(number)
-            rates = {key: share * value for key, value in learner.rates().items()}
+            full = state.schedule.rate(number)
+            rates = {key: full * value for key, value in learner.rates().items()}
             with torch.no_grad():
                 state = replace(state, adam=state.adam.step(gradient, rates))
             bar.update(1)
@@ -166,7 +180,14 @@ def learn(
                 state = state.seen(loss, patience)
                 bar.note(f"loss {slope.loss:.3f}, validation {loss:.3f}")
                 store_state(context, name, state)
-    return TrainingResult(state.best, outcome_text(state, steps))
+    return TrainingResult(
+        state.best,
+        outcome_text(state, steps),
+        first_loss=state.first_loss,
+        best_loss=state.best_loss,
+        steps=state.step,
+        best_step=state.best_step,
+    )
 
 
 def outcome_text(state: TrainingState, steps: int) -> str:

@@ -8,6 +8,10 @@ MOST = len(ascii_uppercase)
 """Parents a merge may have: one per letter."""
 
 
+REFINED_PARENT = "refined_parent"
+"""The key, among contenders, of the parent that was refined as the merge was."""
+
+
 def parent_letters(count: int) -> str:
     """ "AB", "ABC", ..."""
     return ascii_uppercase[:count]

@@ -21,6 +21,7 @@ import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import broadcast_object_list, gather_object
 
+from hubmerge.utils.processor import processor_kind
 from hubmerge.utils.progress import be_quiet, track
 
 T = TypeVar("T")
@@ -73,6 +74,7 @@ class Workers:
             "threads_per_process": self.threads,
             "intra_op_threads": 1,
             "device": str(self.device.type),
+            "processor": processor_kind(self.device),
         }
 
     @contextmanager

@@ -8,8 +8,8 @@ from typing import Any
 
 import hubmerge
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.label_coverage import remark
 from hubmerge.reporting.pictures import pictures
+from hubmerge.reporting.refined import remark
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.words import tolerances_of, unmeasured, words_of

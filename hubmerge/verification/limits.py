@@ -58,6 +58,7 @@ def too_much_work(recipe: Recipe) -> str | None:
     asked = {
         "learning_steps": recipe.learning_steps,
         "path_points": recipe.path_points,
+        "refine_steps": recipe.refine_steps,
         **recipe.fuse_options,
     }
     for name, number in asked.items():

@@ -105,6 +105,8 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
     method = report.method
     if find_fusion(method.fuse).needs_data:
         return f"fusing by {method.fuse} takes the data set"
+    if method.refine is not None:
+        return "refining takes the data set"
     if method.repair not in ("none", "batchnorm"):
         return f"repair {method.repair} takes the data set"
     alignment = None

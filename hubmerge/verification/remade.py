@@ -7,7 +7,7 @@ from typing import Any
 
 from hubmerge.fuse import find_fusion
 from hubmerge.matching import learners
-from hubmerge.pipeline.run import MergeResult
+from hubmerge.pipeline.merge_result import MergeResult
 from hubmerge.reporting.schema.report import Report
 from hubmerge.verification.download import Merge
 from hubmerge.verification.result import Check, Outcome, worst
@@ -89,6 +89,7 @@ def allowance_of(report: Report) -> Allowance:
         find_fusion(method.fuse).needs_data
         or method.repair == "repair"
         or method.match in learners()
+        or method.refine is not None
     )
     return FITTED if fitted else CLOSED
 

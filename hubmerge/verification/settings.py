@@ -45,7 +45,8 @@ def check_settings(merge: Merge, wanted: Recipe, found: FoundSources) -> list[Ch
     refs = refs_of(wanted)
     place = Path(tempfile.mkdtemp(prefix="hubmerge-verify-"))
     try:
-        write_settings(place, _without_values(wanted, [refs[role] for role in models]))
+        parents = _without_values(wanted, [refs[role] for role in models])
+        write_settings(place, parents, wanted.dtype)
         return check_files(merge, place, alignment=False, besides=(INDEX,))
     except (HubUnavailableError, ResourceError, RemoteCodeError):
         raise

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from hubmerge.errors import (
     CanonicalError,
     DataError,
@@ -25,7 +27,8 @@ from hubmerge.hub.destination import Destination
 from hubmerge.hub.load import load
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.pace import without_xet
-from hubmerge.pipeline.run import MergeResult, run
+from hubmerge.pipeline.merge_result import MergeResult
+from hubmerge.pipeline.run import run
 from hubmerge.recipe import ARITHMETIC, DATASET, Recipe
 from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.plugins import missing_plugins
@@ -46,6 +49,7 @@ from hubmerge.verification.levels import (
 )
 from hubmerge.verification.limits import too_much_work
 from hubmerge.verification.plugins import needs, other_versions
+from hubmerge.verification.processors import another_processor
 from hubmerge.verification.published import FIGURES, load_published, measure_published
 from hubmerge.verification.recorded import check_sources, recorded, replay, roles_in_memory
 from hubmerge.verification.remade import (
@@ -190,7 +194,8 @@ def _made_again(
     merge: Merge, wanted: Recipe, model: LoadedModel, found: FoundSources, asked: _Asked
 ) -> _Remade:
     without_data = asked.weights_only or DATASET in found.gone
-    if why := _why_not_made_again(merge.report, found) or too_much_work(wanted):
+    device = asked.workers.device
+    if why := _why_not_made_again(merge.report, found, device) or too_much_work(wanted):
         return _Remade(not_checked(_everything(merge, asked), why))
     if any(check.outcome is not Outcome.IDENTICAL for check in check_spec_file(merge)):
         why = "the spec beside the weights is not the one that the report speaks of"
@@ -208,7 +213,7 @@ def _made_again(
     return remade
 
 
-def _why_not_made_again(report: Report, found: FoundSources) -> str | None:
+def _why_not_made_again(report: Report, found: FoundSources, device: torch.device) -> str | None:
     """Why a merge cannot be made again here; None if it can."""
     if report.run.arithmetic != ARITHMETIC:
         return (
@@ -218,7 +223,7 @@ def _why_not_made_again(report: Report, found: FoundSources) -> str | None:
         )
     if missing := missing_plugins(report.method.plugins or ()):
         return needs(missing)
-    return "; ".join(found.gone_parents) or None
+    return "; ".join(found.gone_parents) or another_processor(report, device)
 
 
 def _everything(merge: Merge, asked: _Asked) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from hubmerge.errors import DerivationError, FamilyError
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.load import stored_in
+from hubmerge.pipeline.merge_result import MergeResult
 from hubmerge.pipeline.plan import plan
-from hubmerge.pipeline.run import MergeResult, run
+from hubmerge.pipeline.run import run
 from hubmerge.recipe import Recipe, make_recipe
 from tests.helpers.kinds import KINDS
 

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from hubmerge.evaluation.results import Barrier, Comparison, Curve, CurvePoint, Score
-from hubmerge.reporting.label_coverage import remark
+from hubmerge.reporting.refined import remark
 from hubmerge.reporting.schema.heads import HeadsRecord, Known
 from hubmerge.reporting.schema.report import (
     Barriers,

@@ -38,6 +38,22 @@ DATA = "org/d"
             ("survey", "heads"),
             "leave out --survey, or leave out --heads",
         ),
+        (
+            {"models": TWO, "refine": "distill"},
+            ("refine", "dataset"),
+            "--refine distill learns on rows: add --dataset",
+        ),
+        (
+            {"models": TWO, "refine": "distill", "heads": "join", "dataset": DATA},
+            ("refine", "heads"),
+            "which --heads join is not for: leave out --refine",
+        ),
+        (
+            {"models": TWO, "refine": "distill", "only": ("vit.",), "dataset": DATA},
+            ("refine", "only"),
+            "--only vit. merges some: leave out --refine",
+        ),
+        ({"models": TWO, "refine_steps": 9}, ("refine_steps", "refine"), "add --refine"),
         ({"models": THREE, "weights": (0.5, 0.5)}, ("weights", "models"), "2 weights for 3 models"),
         ({"models": TWO, "weights": (0.5, 0.6)}, ("weights",), "add up to 1.1, not to 1"),
         (

@@ -76,7 +76,13 @@ def test_models_are_not_measured_together_where_one_says_so(
 
 
 @pytest.mark.parametrize(
-    "asked", [{"match": "learned"}, {"match": "none", "fuse": "fisher"}, {"survey": ("path",)}]
+    "asked",
+    [
+        {"match": "learned"},
+        {"match": "none", "fuse": "fisher"},
+        {"match": "none", "refine": "distill"},
+        {"survey": ("path",)},
+    ],
 )
 def test_methods_that_read_classes_are_refused(asked: dict[str, Any], tmp_path: Path) -> None:
     pair = [str(save(tmp_path / f"model{n}", tiny_vit(n, **SETS))) for n in range(2)]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from hubmerge.errors import DataError
+from hubmerge.utils.processor import processor_kind
 from hubmerge.utils.workers import Workers
 
 every_number = pytest.mark.parametrize("threads", [1, 2, 4])
@@ -127,5 +128,6 @@ def test_it_describes_itself():
         "threads_per_process": 3,
         "intra_op_threads": 1,
         "device": "cpu",
+        "processor": processor_kind(torch.device("cpu")),
     }
     assert Workers().threads >= 1

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-import hubmerge
 from hubmerge.matching.registry import find_matcher
 from hubmerge.matching.similarity.activations import matched_correlations, similarities_of
 from hubmerge.matching.similarity.moments import Moments, measure_moments
@@ -25,9 +22,8 @@ from hubmerge.symmetry.element import Symmetry
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.batch_sampler import BatchSampler
 from hubmerge.training.midpoint_loss import ParentModels
-from hubmerge.utils.checkpoint_store import fingerprint
+from hubmerge.training.work_name import work_name
 from hubmerge.utils.input_batches import InputBatch, InputBatches
-from hubmerge.utils.progress import track
 
 LOOKED_AT = 10
 """Batches whose activations are correlated: as many as are calibrated on by default."""
@@ -67,7 +63,7 @@ def begin(
     Raises: RecipeError without calibration or validation rows; CanonicalError.
     """
     workers = context.workers
-    parents = None if labelled else ParentModels(context.scratch, anchor, other, workers)
+    parents = None if labelled else ParentModels(context.scratch, (anchor, other), workers)
     sampler = BatchSampler(context, parents, seed)
     a, b = _holding(context.scratch, anchor), _holding(context.scratch, other)
     moments = measure_moments(spec, a, b, Some(context.batches, LOOKED_AT), workers)
@@ -110,31 +106,10 @@ def name_of(
 ) -> str:
     """The name of this piece of work: other models, rows, starts, rates or words are another.
 
-    Every row is read for it, which learning will do anyway. Empty without a checkpoint store to
-    find it in. Called by all processes alike.
+    Called by all processes alike.
     """
-    if context.checkpoints is None:
-        return ""
-    counts = (str(len(context.batches)), str(len(context.validation)))
-    versions = (hubmerge.__version__, torch.__version__)
     start = (beginning.symmetry.permutation, beginning.symmetry.maps)
-
-    def name() -> str:
-        rows = chain(_tensors(context.batches), _tensors(context.validation))
-        states = chain((beginning.first, beginning.last, *start), rows)
-        return fingerprint((*words, *counts, *versions, str(rates)), states)
-
-    return context.workers.on_main(name)
-
-
-def _tensors(batches: InputBatches) -> Iterator[dict[str, Tensor]]:
-    """Everything that is learned from, batch by batch."""
-    with track(len(batches), "reading rows", "batch") as bar:
-        for number in range(len(batches)):
-            batch = batches[number]
-            labels = getattr(batch, "labels", None)
-            yield {**batch.inputs, **({} if labels is None else {"labels": labels})}
-            bar.update(1)
+    return work_name((*words, str(rates)), (beginning.first, beginning.last, *start), context)
 
 
 def _holding(model: PreTrainedModel, state: State) -> PreTrainedModel:

@@ -19,8 +19,9 @@ from hubmerge.reporting.schema.base import Count, ReportPart, RowSetRecord, is_f
 from hubmerge.reporting.schema.fusion import FUSED, FusionTried, SoupRecord
 from hubmerge.reporting.schema.heads import HeadsRecord
 from hubmerge.reporting.schema.plugins import UsedPlugin
+from hubmerge.reporting.schema.refinement import RefinementRecord
 from hubmerge.reporting.schema.surveys import Surveys
-from hubmerge.utils.parent_names import MOST, roles
+from hubmerge.utils.parent_names import MOST, REFINED_PARENT, roles
 from hubmerge.utils.shown import Shown
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -128,6 +129,8 @@ class Contender(ReportPart):
 class Contenders(ReportPart):
     """Everything that was measured on the same rows; further parents are `parent_c`, ..."""
 
+    OF_MANY = (REFINED_PARENT,)
+
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Contender] = Field(init=False)
 
@@ -138,6 +141,8 @@ class Contenders(ReportPart):
     merge: Contender = Contender()
     ensemble: Contender = Contender()
     """The mean of all parents' probabilities."""
+    refined_parent: Contender | None = None
+    """The better parent, refined by the same means as the merge, where that was."""
 
     @model_validator(mode="after")
     def _no_others(self) -> Self:
@@ -201,7 +206,7 @@ class DerivedSpec(ReportPart):
 class MethodRecord(ReportPart):
     """How the merge was made."""
 
-    OF_MANY = ("multi_match", "weights", *FUSED, "plugins", "spec")
+    OF_MANY = ("multi_match", "weights", *FUSED, "plugins", "spec", "refine")
 
     family: str | None
     """The spec used; None where nothing was matched."""
@@ -223,6 +228,8 @@ class MethodRecord(ReportPart):
     part: str | None = None
     """What alone was merged, in words; None if everything was."""
     repair: str
+    refine: RefinementRecord | None = None
+    """What refining came to; None where that was not asked for."""
     lam: float | None
     """The weight of parent B (where the fusion finds its own, of the average it is compared with);
     None where there are more parents."""
@@ -288,6 +295,8 @@ class PublishedRecord(ReportPart):
 class RunRecord(ReportPart):
     """What may differ between two runs of one recipe. Nothing else in a report may."""
 
+    OF_MANY = ("processor",)
+
     date: str
     """UTC, ISO 8601."""
     seconds: dict[str, float]
@@ -299,6 +308,8 @@ class RunRecord(ReportPart):
     threads_per_process: int
     intra_op_threads: int
     device: str
+    processor: str | None = None
+    """The kind of processor that computed it, whose rounding a refined merge depends on."""
 
 
 class Report(Shown, ReportPart):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from itertools import permutations
+from itertools import islice, permutations
 
 import pytest
 import torch
@@ -206,7 +206,7 @@ def test_a_step_has_rows_that_batch_norms_can_normalise(name, rows):
     workers, state = Workers(threads=1), single(model.state_dict())
     context = MethodContext(spec_of(model), model, batches, workers, batches)
     midpoint = Midpoint(model, workers)
-    sampler = BatchSampler(context, ParentModels(model, state, state, workers), 0)
+    sampler = BatchSampler(context, ParentModels(model, (state, state), workers), 0)
     seen, order = 0, sampler.order()
     while seen < sum(rows):
         lesson = next(order)
@@ -266,3 +266,22 @@ def test_a_start_may_name_few_spaces():
     parametrization = Parametrization(spec, generic("vit").state_dict(), Symmetry({}))
     assert set(parametrization.start.permutation) == set(spec.free_spaces())
     assert set(parametrization.start.maps) == set(spec.mapped_spaces())
+
+
+def test_where_parents_say_much_less_of_it_is_kept_and_nothing_else_is_wanted(monkeypatch):
+    model = generic("vit")
+    rows = [ProbeBatch(probe(model, 30, k, torch.float32)) for k in range(3)]
+    workers, states = Workers(threads=1), [model.state_dict()] * 2
+    context = MethodContext(spec_of(model), model, rows, workers, rows)
+
+    def seen():
+        sampler = BatchSampler(context, ParentModels(model, states, workers), 0)
+        return len(sampler.held_out()), [
+            sampler.wanted(lesson) for lesson in islice(sampler.order(), 14)
+        ]
+
+    (every, wanted) = seen()
+    monkeypatch.setattr("hubmerge.training.batch_sampler.SAID_BYTES", 1)
+    (fewer, again) = seen()
+    assert (every, fewer) == (3, 1)
+    assert all(torch.equal(first, last) for first, last in zip(wanted, again, strict=True))

@@ -1,0 +1,102 @@
+"""Distillation: a network learns what the parents say together, on rows without labels.
+
+arXiv:1503.02531, section 2, with the parents' mean as the teacher: the loss is the divergence of
+the network's softened prediction from the mean of theirs. Nobody looks at a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from hubmerge.models.method_context import MethodContext
+from hubmerge.models.states import in_dtypes_of
+from hubmerge.refine.result import Refined
+from hubmerge.symmetry.permutation import State
+from hubmerge.training.batch_sampler import BatchSampler
+from hubmerge.training.midpoint_loss import ParentModels
+from hubmerge.training.precision import single
+from hubmerge.training.trainer import learn
+from hubmerge.training.work_name import work_name
+
+STEPS = 300
+"""Steps of the full course."""
+
+RATE = 3e-4
+"""How far a step moves a number, at full rate: docs/refine.md has what others give."""
+
+WHOLE = 1.0
+"""The weight at which the network that learns is run: it is no mixture."""
+
+
+def distill(
+    start: State,
+    parents: Sequence[State],
+    context: MethodContext,
+    *,
+    steps: int = STEPS,
+    rate: float = RATE,
+    seed: int = 0,
+) -> Refined:
+    """Teaches the network `start` the mean of the parents' softened predictions, label-free.
+
+    Learns on the calibration rows of `context`, images mirrored and shifted; its validation rows
+    say which step is kept, the start being the first candidate, and when to stop. Batch norms
+    normalise by the rows at hand, so that their running statistics, which stay those of the start,
+    have to be measured anew. Unfinished work is kept in the context's checkpoint store and
+    continued. Called by all processes alike.
+
+    start: tensors of `context.scratch`. parents: tensors of the same model, their classes in the
+    same order. steps: at most. rate: how far a step moves every number at full rate. seed: of the
+    order of rows and of the views of images.
+    Returns: Refined, in the dtypes of `start`.
+    Raises: RecipeError without calibration or validation rows.
+    Source: arXiv:1503.02531, section 2.
+    """
+    teachers = ParentModels(context.scratch, parents, context.workers)
+    sampler = BatchSampler(context, teachers, seed)
+    network = _Parameters(context.scratch, start, rate)
+    words = ("distill", str(steps), str(rate), str(seed))
+    learnt = learn(
+        network,
+        single(start),
+        sampler,
+        context,
+        steps=steps,
+        seed=seed,
+        point=WHOLE,
+        name=work_name(words, (start, *parents), context),
+    )
+    kept = dict(start)
+    if learnt.best_step:
+        kept |= in_dtypes_of(network.moved(learnt.parameters), start)
+    return Refined(
+        state=kept,
+        divergence_before=learnt.first_loss,
+        divergence_after=learnt.best_loss,
+        steps=learnt.steps,
+        best_step=learnt.best_step,
+        outcome=learnt.outcome,
+    )
+
+
+class _Parameters:
+    """The model's own parameters as what is learned: each once, by the first of its names."""
+
+    def __init__(self, model: PreTrainedModel, start: State, rate: float) -> None:
+        every = list(model.named_parameters(remove_duplicate=False))
+        first: dict[int, str] = {}
+        self._names = {name: first.setdefault(id(value), name) for name, value in every}
+        self._own = list(first.values())
+        self._start, self._rate = start, rate
+
+    def parameters(self) -> dict[str, Tensor]:
+        return {name: self._start[name].float().clone() for name in self._own}
+
+    def rates(self) -> dict[str, float]:
+        return dict.fromkeys(self._own, self._rate)
+
+    def moved(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return single(self._start) | {name: parameters[own] for name, own in self._names.items()}

@@ -1,0 +1,74 @@
+"""What merging added to the better parent refined by the same means, in words and by rule.
+
+Merging added nothing that is certain where, against the refined parent, neither the accuracy of
+the merge is certainly higher nor its calibrated loss certainly lower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hubmerge.evaluation.results import Comparison
+from hubmerge.reporting.label_coverage import remark as of_labels
+from hubmerge.reporting.numbers import figure
+from hubmerge.reporting.schema.refinement import RefinedRecord
+from hubmerge.reporting.schema.report import Contenders, Report
+from hubmerge.reporting.words import words_of
+from hubmerge.tasks import Words
+from hubmerge.utils.parent_names import REFINED_PARENT, display_name
+
+
+def remark(report: Report) -> str:
+    """How a verdict is qualified by what its figures leave out."""
+    refine = report.method.refine
+    return of_labels(report) or added_nothing(
+        report.contenders,
+        report.comparisons,
+        refine.parent if refine else None,
+        words=words_of(report),
+    )
+
+
+def added_nothing(
+    contenders: Contenders, comparisons: Sequence[Comparison], parent: str | None, *, words: Words
+) -> str:
+    """That merging added nothing certain to the refined parent; empty where it did, or none is.
+
+    parent: the one that was refined, as "parent_a"; None where none was. words: of the task.
+    """
+    compared = [each for each in comparisons if each.other == REFINED_PARENT]
+    if not compared or parent is None or contenders.refined_parent is None:
+        return ""
+    (it,) = compared
+    if it.accuracy_low is None or it.accuracy_low > 0:
+        return ""
+    if it.calibrated_loss_high is not None and it.calibrated_loss_high < 0:
+        return ""
+    ours, theirs = (
+        figure(words.shown(each.loss) if words.exponential else each.accuracy)
+        for each in (contenders.merge, contenders.refined_parent)
+    )
+    said = f"{display_name(parent)} refined alike has {words.headline} {theirs}, the merge {ours}"
+    return f" Merging added nothing certain to that: {said}."
+
+
+def outcome(record: RefinedRecord, tried: str) -> str:
+    """What refining a network came to. tried: what the loss that decides is called."""
+    kept = "kept" if record.kept else "not kept: validation rows are no better"
+    return (
+        f"{record.steps:,} steps, divergence from the parents' mean prediction "
+        f"{figure(record.divergence_before)} to {figure(record.divergence_after)} and {tried} "
+        f"{figure(record.loss_before)} to {figure(record.loss_after)} on validation rows; {kept}"
+    )
+
+
+def refinement_lines(report: Report) -> list[tuple[str, str]]:
+    """What was refined -> what that came to; empty where nothing was."""
+    refine, tried = report.method.refine, words_of(report).tried
+    if refine is None:
+        return []
+    lines = [(f"refinement ({refine.refine})", outcome(refine.merge, tried))]
+    if refine.parent and refine.refined_parent:
+        name = f"{display_name(refine.parent)} refined alike"
+        lines.append((name, outcome(refine.refined_parent, tried)))
+    return lines

@@ -1,0 +1,26 @@
+"""Refined merges come out the same bit for bit on one kind of processor alone."""
+
+from __future__ import annotations
+
+import torch
+
+from hubmerge.reporting.schema.report import Report
+from hubmerge.utils.processor import processor_kind
+
+
+def another_processor(report: Report, device: torch.device) -> str | None:
+    """Why a merge that was refined cannot be made again here; None where it can.
+
+    Hundreds of steps carry what another processor, or another version of torch, rounds differently
+    as far as learning itself goes: what comes out is as good, and is not the same.
+    """
+    if report.method.refine is None:
+        return None
+    then, now = report.run.processor, processor_kind(device)
+    if then != now:
+        where = f"refined on {then}" if then else "the report does not say where it was refined"
+        return f"not made again: another processor ({where}; here {now})"
+    made, here = report.run.versions.get("torch"), torch.__version__
+    if made != here:
+        return f"not made again: another version of torch (refined with {made}; here {here})"
+    return None
