@@ -14,7 +14,8 @@ from torch import Tensor
 from hubmerge.hub.layout import DTYPES, INDEX
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.stored_names import became, without_counters
-from hubmerge.streaming import Checkpoint, Shards
+from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs
+from hubmerge.streaming import Checkpoint
 from hubmerge.streaming.shards import METADATA, Slot
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.tensor_files import store
@@ -24,12 +25,12 @@ def lay_out_like(
     folder: Path,
     parents: list[LoadedModel],
     state: State,
-    dtype: torch.dtype | None = None,
+    wanted: StoredAs = AS_PARENTS,
 ) -> None:
     """Writes the weights in `folder` once more, as the first parent lays out its own.
 
     folder: as `save_pretrained` left it. state: its tensors by their names in the model, rounded
-    to the dtypes they are stored in. dtype: what was asked for, whatever the parents have. Where
+    to the dtypes they are stored in. wanted: what was asked for, whatever the parents have. Where
     the parent's names do not cover all of the model, as where it has a head that the parent lacks,
     the layout stays as it is.
     """
@@ -41,12 +42,12 @@ def lay_out_like(
         with Checkpoint(a.folder, a.source.ref) as own:
             found = _by_names_of(own, tensors, a, state)
             if found is not None:
-                tensors = {n: _in_dtype_of(n, v, parents, dtype) for n, v in found.items()}
+                tensors = {n: _in_dtype_of(n, v, parents, wanted.dtype) for n, v in found.items()}
                 file_of = own.file_of
     for path in (*folder.glob("*.safetensors"), folder / INDEX):
         path.unlink(missing_ok=True)
     slots = [Slot(name, value.dtype, tuple(value.shape)) for name, value in tensors.items()]
-    shards = Shards.as_in(file_of, slots)
+    shards = wanted.shards(slots, file_of)
     for file, held in shards.files.items():
         store({slot.name: tensors[slot.name] for slot in held}, folder / file, METADATA)
     index = shards.index()

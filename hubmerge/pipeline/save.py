@@ -23,7 +23,7 @@ from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.parent_layout import lay_out_like
-from hubmerge.pipeline.stored_dtype import asked_dtype, merged_dtype
+from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs, merged_dtype
 from hubmerge.pipeline.stream import write_tensors
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import State
@@ -46,53 +46,56 @@ def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> Load
     if inputs.streamed:
         run.workers.on_main(lambda: write_streamed(run, inputs, fused, folder))
         return outline(str(folder))
-    run.workers.on_main(lambda: write_model(folder, parents, fused.state, run.recipe.dtype))
-    return read_back(folder, parents, fused.state, run.recipe.dtype)
+    run.workers.on_main(lambda: write_model(folder, parents, fused.state, StoredAs.of(run.recipe)))
+    return read_back(folder, parents, fused.state, StoredAs.of(run.recipe))
 
 
 def write_streamed(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> None:
     """Fuses the parents on disk into a checkpoint in `folder`. Raises: as `write_tensors`."""
     write_tensors(run, inputs.models, inputs.alignment.base, fused.weights, folder)
-    write_settings(folder, inputs.models, run.recipe.dtype)
+    write_settings(folder, inputs.models, StoredAs.of(run.recipe))
 
 
-def write_settings(folder: Path, models: Sequence[LoadedModel], dtype: str | None = None) -> None:
+def write_settings(
+    folder: Path, models: Sequence[LoadedModel], wanted: StoredAs = AS_PARENTS
+) -> None:
     """Writes everything that is loaded beside weights; the models may have no values."""
     a = models[0]
     with calm():
         config = copy.deepcopy(a.config)
         config.architectures = [type(a.model).__name__]
-        config.dtype = merged_dtype(models, dtype)
+        config.dtype = merged_dtype(models, wanted)
         config.save_pretrained(folder)
         if a.model.can_generate():
             a.model.generation_config.save_pretrained(folder)
-    _finish_folder(folder, models, dtype)
+    _finish_folder(folder, models, wanted)
 
 
 def write_model(
-    folder: Path, parents: Sequence[LoadedModel], state: State, dtype: str | None = None
+    folder: Path, parents: Sequence[LoadedModel], state: State, wanted: StoredAs = AS_PARENTS
 ) -> None:
     """Saves `state` as a checkpoint like parent A's, with A's processor beside it.
 
-    Every tensor gets the dtype the parents store it in (the widest where they differ), or `dtype`.
+    Every tensor gets the dtype the parents store it in (the widest where they differ),
+    or the one that is wanted.
     Raises: RoundTripError, if a value does not fit into it.
     """
     a = parents[0]
     holder = copy.deepcopy(a.model)
-    rounded = as_stored(state, parents, asked_dtype(dtype))
+    rounded = as_stored(state, parents, wanted.dtype)
     holder.load_state_dict(rounded, assign=True)
     holder.tie_weights()
     with calm():
         holder.save_pretrained(folder)
-    lay_out_like(folder, list(parents), rounded, asked_dtype(dtype))
-    _finish_folder(folder, parents, dtype)
+    lay_out_like(folder, list(parents), rounded, wanted)
+    _finish_folder(folder, parents, wanted)
 
 
-def _finish_folder(folder: Path, parents: Sequence[LoadedModel], dtype: str | None) -> None:
+def _finish_folder(folder: Path, parents: Sequence[LoadedModel], wanted: StoredAs) -> None:
     """Says the dtype in the configuration, and brings what lies beside parent A's weights."""
     a = parents[0]
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    config["dtype"] = str(merged_dtype(parents, dtype)).removeprefix("torch.")
+    config["dtype"] = str(merged_dtype(parents, wanted)).removeprefix("torch.")
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     for name in needed_files(a.source):
@@ -136,7 +139,7 @@ def as_stored(
 
 
 def read_back(
-    folder: Path, parents: Sequence[LoadedModel], state: State, dtype: str | None = None
+    folder: Path, parents: Sequence[LoadedModel], state: State, wanted: StoredAs = AS_PARENTS
 ) -> LoadedModel:
     """The model in `folder` loaded anew in float32, proved to be the one in memory.
 
@@ -146,7 +149,7 @@ def read_back(
     reloaded = load(str(folder))
     a = parents[0]
     own = {dtype for parent in parents for dtype in parent.dtypes.values()}
-    dtypes = {*own, merged_dtype(parents, dtype), torch.float32}
+    dtypes = {*own, merged_dtype(parents, wanted), torch.float32}
     found = reloaded.model.state_dict()
     for name, value in state.items():
         if not any(torch.equal(value.to(each).to(value.dtype), found[name]) for each in dtypes):

@@ -17,6 +17,7 @@ from hubmerge.recipe.words import (
     PATH_POINTS,
     REFINE_STEPS,
     SAME,
+    SIZE,
     DtypeName,
     HeadKind,
     SurveyName,
@@ -338,6 +339,15 @@ class RecipeFields(RecipePart):
         Option(
             "What floating-point tensors of the merge are stored as. Default: what the parents "
             "store each in, the widest where they differ.",
+            group=MODELS,
+            label="",
+        ),
+    ] = None
+    max_shard_size: Annotated[
+        str | None,
+        Field(pattern=SIZE),
+        Option(
+            "Bytes of weights in a file at most, such as 5GB. Default: the files that A has.",
             group=MODELS,
             label="",
         ),
