@@ -21,13 +21,10 @@ from hubmerge.derivation.trace import Trace
 from hubmerge.derivation.twin import Twin
 from hubmerge.symmetry.answers import answers
 from hubmerge.symmetry.in_double import DoubleForSingle
-from hubmerge.symmetry.laws import TOLERANCE
+from hubmerge.symmetry.laws import SEED, TOLERANCE
 
 SHOWN = 1e-7
 """Smallest deviation that counts as a response: well above rounding, and below any real effect."""
-
-SEED = 0
-"""Set before every forward, so that those which draw at random draw the same."""
 
 REFUTED = "reordering it moves the outputs"
 UNSHOWN = "no writer and reader respond when moved alone"

@@ -14,7 +14,8 @@ class SpaceEntry:
     """A space or a fixed axis as a part declares it.
 
     key: of the leaf in the first copy, by which the trace knows it. size: a configuration field, a
-    number, or None where tensors tell. small: in the twin.
+    number, or None where tensors tell. small: in the twin. seen: whether
+    any module shows its units.
     """
 
     name: str
@@ -24,6 +25,7 @@ class SpaceEntry:
     within: str | None = None
     may: str | None = None
     small: int = 0
+    seen: bool = True
 
 
 @dataclass

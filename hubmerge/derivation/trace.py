@@ -67,6 +67,7 @@ class Trace(TorchDispatchMode):
     seen: list[Seen] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
     copies: dict[Term, list[dict[Term, Term]]] = field(default_factory=dict)
+    _once_used: dict[int, tuple[Term, str]] = field(default_factory=dict)
     _dims: dict[int, list[Term]] = field(default_factory=dict)
     _kept: list[Tensor] = field(default_factory=list)
     _source: dict[int, str] = field(default_factory=dict)
@@ -93,6 +94,10 @@ class Trace(TorchDispatchMode):
             if id(tensor) in table:
                 table[id(out)] = table[id(tensor)]
 
+    def pin_once_used(self, tensor: Tensor, term: Term, why: str) -> None:
+        """Pins `term` as soon as anything is computed of `tensor`: its shape alone says nothing."""
+        self._once_used[id(tensor)] = (term, why)
+
     def contracted(self, tensor: Tensor, term: Term) -> None:
         """Notes that a tensor of the model was summed over along `term`."""
         name = self._source.get(id(tensor))
@@ -109,6 +114,11 @@ class Trace(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
+        if self._once_used:
+            for each in tree_leaves((args, kwargs)):
+                term, why = self._once_used.pop(id(each), (None, ""))
+                if term is not None:
+                    pin(term, why)
         name = func._schema.name.split("::")[1]
         done = False
         if name in RULES:

@@ -210,4 +210,4 @@ class _Upgrade:
 
 def _eps(module: Any) -> float | None:
     """What a batch norm adds to the variance."""
-    return module.eps if hasattr(module, "running_var") else None
+    return getattr(module, "eps", None) if hasattr(module, "running_var") else None

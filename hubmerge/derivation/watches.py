@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from hubmerge.derivation.axes import Expression, expression_of, leaves
@@ -13,6 +14,7 @@ def watch(sheet: Sheet, found: Trace) -> None:
     """Fills in [watch]: what enters norms and readers, and what leaves the writers of the rest.
 
     A module that does not run in every copy of its block, or twice with other axes, is left out.
+    Spaces that no module shows are marked.
     """
     for part in sheet.parts:
         places = [(each, local) for each in found.seen if (local := _local(part, sheet, each))]
@@ -20,6 +22,11 @@ def watch(sheet: Sheet, found: Trace) -> None:
             for each, local in places:
                 if each.entering == entering:
                     _add(part, each, local, found, entering)
+    everywhere = {n for part in sheet.parts for text in part.watch.values() for n in _words(text)}
+    for part in sheet.parts:
+        here = {n for text in part.watch.values() for n in _words(text)}
+        for name, entry in part.spaces.items():
+            entry.seen = name in (everywhere if part is sheet.shared else here)
 
 
 def _add(part: Part, seen: Seen, local: str, found: Trace, entering: bool) -> None:
@@ -55,7 +62,7 @@ def _text(axis: Expression, part: Part) -> str:
 
 
 def _words(text: str) -> Iterator[str]:
-    yield from text.replace("(", " ").replace(")", " ").replace("+", " ").split()
+    yield from re.findall(r"[A-Za-z_]\w*", text)
 
 
 def _local(part: Part, sheet: Sheet, seen: Seen) -> str | None:

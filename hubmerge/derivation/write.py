@@ -68,6 +68,8 @@ def _declared(entry: SpaceEntry, small: bool) -> str:
         for key, value in (("size", size), ("within", entry.within), ("may", entry.may))
         if value is not None
     }
+    if not entry.seen and not entry.fixed:
+        fields["seen"] = False
     if set(fields) <= {"size"}:
         return json.dumps(fields["size"]) if fields else "{}"
     return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in fields.items()) + " }"

@@ -167,6 +167,11 @@ def varies(given: Mapping[str, Value]) -> bool:
     )
 
 
+def weighs(given: Mapping[str, Value]) -> bool:
+    """Whether an option says what the models weigh."""
+    return any(_split(key)[0] == WEIGHT for key in given)
+
+
 def _split(key: str) -> tuple[str, str, str]:
     """Name of the option, letter of the model and part of names; "" where there is none."""
     found = _KEY.fullmatch(key)

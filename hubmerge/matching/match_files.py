@@ -69,6 +69,8 @@ def load_match(path: Path, spec: Spec) -> Match:
         )
     permutation = {name: value for name, value in tensors.items() if not name.startswith(MAP)}
     maps = {name.removeprefix(MAP): v for name, v in tensors.items() if name.startswith(MAP)}
+    if set(permutation) == set(spec.observed.ordered_spaces()):
+        spec = spec.observed
     _check_permutation(file, spec, permutation)
     try:
         spec = _as_made(file, spec, summary[SYMMETRY])

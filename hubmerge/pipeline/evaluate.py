@@ -26,6 +26,7 @@ from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import MergePath
 from hubmerge.pipeline.save import as_stored
+from hubmerge.pipeline.stored_as import StoredAs
 from hubmerge.tasks import require_measure
 from hubmerge.utils.parent_names import REFINED_PARENT, display_name, roles
 from hubmerge.utils.workers import Workers
@@ -78,7 +79,7 @@ def evaluate(
         return None
     contenders = _Contenders(inputs, inputs.splits, run.workers)
     naive_average = alignment.naive.model(fused.lam)
-    found = contenders.measure(naive_average, merge.model, _refined_parent(inputs, fused))
+    found = contenders.measure(naive_average, merge.model, _refined_parent(run, inputs, fused))
     curves = _Curves(run, contenders, found)
     naive = curves.along(alignment.naive, "naive")
     scores = {name: each.score for name, each in found.items()}
@@ -100,12 +101,13 @@ def evaluate(
     )
 
 
-def _refined_parent(inputs: MergeInputs, fused: FusedModel) -> PreTrainedModel | None:
+def _refined_parent(run: Run, inputs: MergeInputs, fused: FusedModel) -> PreTrainedModel | None:
     """The better parent as refining left it, rounded as the merge is; None if none was refined."""
     refined = fused.refinement.refined_parent if fused.refinement else None
     if refined is None:
         return None
-    return with_state(inputs.parents.a.model, as_stored(refined.state, inputs.models))
+    rounded = as_stored(refined.state, inputs.models, StoredAs.of(run.recipe).dtype)
+    return with_state(inputs.parents.a.model, rounded)
 
 
 def _comparisons(

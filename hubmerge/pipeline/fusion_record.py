@@ -23,12 +23,17 @@ def fusion_record(run: Run, model: FusedModel, a: PreTrainedModel) -> dict[str, 
     return {
         "fuse": fusion.name,
         "needs": fusion.needs,
-        "fuse_options": dict(options) or None,
+        "fuse_options": {n: _plain(value) for n, value in options.items()} or None,
         "ingredients": list(made.weights) if made.weights else None,
         "soup": _soup(made.soup, len(run.recipe.models)) if made.soup else None,
         "fusions_tried": [_trial(trial) for trial in model.trials] or None,
         "part": None if subset.whole else subset.description,
     }
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _soup(soup: Soup, models: int) -> fused.SoupRecord:

@@ -14,18 +14,25 @@ from torch import Tensor
 from hubmerge.hub.layout import DTYPES, INDEX
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.stored_names import became, without_counters
-from hubmerge.streaming import Checkpoint, Shards
+from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs
+from hubmerge.streaming import Checkpoint
 from hubmerge.streaming.shards import METADATA, Slot
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.tensor_files import store
 
 
-def lay_out_like(folder: Path, parents: list[LoadedModel], state: State) -> None:
+def lay_out_like(
+    folder: Path,
+    parents: list[LoadedModel],
+    state: State,
+    wanted: StoredAs = AS_PARENTS,
+) -> None:
     """Writes the weights in `folder` once more, as the first parent lays out its own.
 
     folder: as `save_pretrained` left it. state: its tensors by their names in the model, rounded
-    to the dtypes they are stored in. Where the parent's names do not cover all of the model, as
-    where it has a head that the parent lacks, the layout stays as it is.
+    to the dtypes they are stored in. wanted: what was asked for, whatever the parents have. Where
+    the parent's names do not cover all of the model, as where it has a head that the parent lacks,
+    the layout stays as it is.
     """
     a = parents[0]
     files = {path.name: load_file(path) for path in sorted(folder.glob("*.safetensors"))}
@@ -35,12 +42,12 @@ def lay_out_like(folder: Path, parents: list[LoadedModel], state: State) -> None
         with Checkpoint(a.folder, a.source.ref) as own:
             found = _by_names_of(own, tensors, a, state)
             if found is not None:
-                tensors = {name: _in_dtype_of(name, v, parents) for name, v in found.items()}
+                tensors = {n: _in_dtype_of(n, v, parents, wanted.dtype) for n, v in found.items()}
                 file_of = own.file_of
     for path in (*folder.glob("*.safetensors"), folder / INDEX):
         path.unlink(missing_ok=True)
     slots = [Slot(name, value.dtype, tuple(value.shape)) for name, value in tensors.items()]
-    shards = Shards.as_in(file_of, slots)
+    shards = wanted.shards(slots, file_of)
     for file, held in shards.files.items():
         store({slot.name: tensors[slot.name] for slot in held}, folder / file, METADATA)
     index = shards.index()
@@ -81,10 +88,14 @@ def _held(name: str, held: set[str], model: Any) -> bool:
     return any(own[other] is own[name] for other in held if other in own)
 
 
-def _in_dtype_of(name: str, value: Tensor, parents: list[LoadedModel]) -> Tensor:
+def _in_dtype_of(
+    name: str, value: Tensor, parents: list[LoadedModel], dtype: torch.dtype | None
+) -> Tensor:
     """A tensor that the class splits or stacks, in the dtype that the parents store it in."""
     if not value.is_floating_point():
         return value
+    if dtype is not None:
+        return value.to(dtype)
     stored = [parent.stored[name].dtype for parent in parents if name in parent.stored]
     kept: list[torch.dtype] = [getattr(torch, DTYPES[dtype]) for dtype in stored]
     kept = [dtype for dtype in kept if dtype.is_floating_point]

@@ -22,8 +22,8 @@ from hubmerge.pipeline.accounting import account
 from hubmerge.pipeline.report_limits import dtype_name, limits_of
 from hubmerge.pipeline.report_method import SPEC_FILE, derived_record, method_of
 from hubmerge.pipeline.results import RunResults
-from hubmerge.pipeline.save import merged_dtype
 from hubmerge.pipeline.sources import remember_folders
+from hubmerge.pipeline.stored_as import StoredAs, merged_dtype
 from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.plan import ModelPlan
 from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
@@ -189,7 +189,7 @@ def _merged(results: RunResults) -> schema.MergedRecord:
         auto_processor=auto_processor(results.merge),
         pipeline_tag="sentence-similarity" if embeds else names.pipeline_tag,
         library=LIBRARY if embeds else None,
-        dtype=dtype_name(merged_dtype(results.inputs.models)),
+        dtype=dtype_name(merged_dtype(results.inputs.models, StoredAs.of(results.run.recipe))),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         labels=list(results.merge.id2label.values()) if has_classes(model.config) else [],
         tensors=account(

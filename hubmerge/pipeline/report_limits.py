@@ -8,8 +8,8 @@ from hubmerge.fuse.varying import varies
 from hubmerge.models.images import image_size
 from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.results import RunResults
-from hubmerge.pipeline.save import merged_dtype
 from hubmerge.pipeline.sources import source_name
+from hubmerge.pipeline.stored_as import StoredAs, merged_dtype
 from hubmerge.repair import batch_norms
 from hubmerge.reporting.numbers import counted
 from hubmerge.symmetry.coordinates import unusable_gains
@@ -123,9 +123,9 @@ def _synthetic(results: RunResults) -> str | None:
 
 def _dtypes(results: RunResults) -> str | None:
     dtypes = [dtype_name(parent.dtype) for parent in results.inputs.models]
-    if len(set(dtypes)) == 1:
+    if len(set(dtypes)) == 1 and results.run.recipe.dtype in (None, dtypes[0]):
         return None
-    merged = dtype_name(merged_dtype(results.inputs.models))
+    merged = dtype_name(merged_dtype(results.inputs.models, StoredAs.of(results.run.recipe)))
     return f"The parents are stored in {listed(dtypes)}; the merge is stored in {merged}."
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from hubmerge.derivation.ensure import ensure_spec
+from hubmerge.fuse.varying import weighs
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching.alignment_files import matched_roles
 from hubmerge.pipeline.fusion_record import fusion_record
@@ -48,6 +49,7 @@ def _names(
 def _method(results: RunResults) -> schema.MethodRecord:
     matches, recipe, fused = results.alignment.matches, results.run.recipe, results.fused
     repair = None if results.sets_statistics else results.alignment.repair
+    weighed = weighs(recipe.fuse_options)
     found = next((match for match in matches if match.spaces), None)
     return schema.MethodRecord(
         family=matches[0].spec.family if matches else None,
@@ -57,8 +59,8 @@ def _method(results: RunResults) -> schema.MethodRecord:
         spaces=_spaces(results),
         repair=repair.name if repair else "none",
         refine=refinement_record(results),
-        lam=None if recipe.mixture is not None else fused.lam,
-        weights=recipe.mixture if fused.fusion.weighs else None,
+        lam=None if recipe.mixture is not None or weighed else fused.lam,
+        weights=recipe.mixture if fused.fusion.weighs and not weighed else None,
         lam_chosen="on validation rows" if fused.lam_chosen else "given",
         seed=recipe.seed,
         tried=[

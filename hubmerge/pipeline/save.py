@@ -23,6 +23,7 @@ from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.parent_layout import lay_out_like
+from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs, merged_dtype
 from hubmerge.pipeline.stream import write_tensors
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import State
@@ -45,51 +46,56 @@ def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> Load
     if inputs.streamed:
         run.workers.on_main(lambda: write_streamed(run, inputs, fused, folder))
         return outline(str(folder))
-    run.workers.on_main(lambda: write_model(folder, parents, fused.state))
-    return read_back(folder, parents, fused.state)
+    run.workers.on_main(lambda: write_model(folder, parents, fused.state, StoredAs.of(run.recipe)))
+    return read_back(folder, parents, fused.state, StoredAs.of(run.recipe))
 
 
 def write_streamed(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> None:
     """Fuses the parents on disk into a checkpoint in `folder`. Raises: as `write_tensors`."""
     write_tensors(run, inputs.models, inputs.alignment.base, fused.weights, folder)
-    write_settings(folder, inputs.models)
+    write_settings(folder, inputs.models, StoredAs.of(run.recipe))
 
 
-def write_settings(folder: Path, models: Sequence[LoadedModel]) -> None:
+def write_settings(
+    folder: Path, models: Sequence[LoadedModel], wanted: StoredAs = AS_PARENTS
+) -> None:
     """Writes everything that is loaded beside weights; the models may have no values."""
     a = models[0]
     with calm():
         config = copy.deepcopy(a.config)
         config.architectures = [type(a.model).__name__]
-        config.dtype = merged_dtype(models)
+        config.dtype = merged_dtype(models, wanted)
         config.save_pretrained(folder)
         if a.model.can_generate():
             a.model.generation_config.save_pretrained(folder)
-    _finish_folder(folder, models)
+    _finish_folder(folder, models, wanted)
 
 
-def write_model(folder: Path, parents: Sequence[LoadedModel], state: State) -> None:
+def write_model(
+    folder: Path, parents: Sequence[LoadedModel], state: State, wanted: StoredAs = AS_PARENTS
+) -> None:
     """Saves `state` as a checkpoint like parent A's, with A's processor beside it.
 
-    Every tensor gets the dtype the parents store it in (the widest where they differ).
+    Every tensor gets the dtype the parents store it in (the widest where they differ),
+    or the one that is wanted.
     Raises: RoundTripError, if a value does not fit into it.
     """
     a = parents[0]
     holder = copy.deepcopy(a.model)
-    rounded = as_stored(state, parents)
+    rounded = as_stored(state, parents, wanted.dtype)
     holder.load_state_dict(rounded, assign=True)
     holder.tie_weights()
     with calm():
         holder.save_pretrained(folder)
-    lay_out_like(folder, list(parents), rounded)
-    _finish_folder(folder, parents)
+    lay_out_like(folder, list(parents), rounded, wanted)
+    _finish_folder(folder, parents, wanted)
 
 
-def _finish_folder(folder: Path, parents: Sequence[LoadedModel]) -> None:
+def _finish_folder(folder: Path, parents: Sequence[LoadedModel], wanted: StoredAs) -> None:
     """Says the dtype in the configuration, and brings what lies beside parent A's weights."""
     a = parents[0]
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    config["dtype"] = str(merged_dtype(parents)).removeprefix("torch.")
+    config["dtype"] = str(merged_dtype(parents, wanted)).removeprefix("torch.")
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     for name in needed_files(a.source):
@@ -109,21 +115,19 @@ def _add_of_others(folder: Path, parents: Sequence[LoadedModel]) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def merged_dtype(parents: Sequence[LoadedModel]) -> torch.dtype:
-    """What most of the merge is stored in: the parents' dtype, the widest if they differ."""
-    return reduce(torch.promote_types, (parent.dtype for parent in parents))
-
-
-def as_stored(tensors: State, parents: Sequence[LoadedModel]) -> dict[str, Tensor]:
+def as_stored(
+    tensors: State, parents: Sequence[LoadedModel], dtype: torch.dtype | None = None
+) -> dict[str, Tensor]:
     """`tensors` in the dtypes that the parents store them in, the widest where these differ.
 
+    dtype: what all of them are stored as, whatever the parents have.
     Raises: RoundTripError, if a value does not fit into it.
     """
     rounded = {}
     for name, value in tensors.items():
         if value.is_floating_point():
             wanted = [model.dtypes.get(name, model.dtype) for model in parents]
-            value = value.to(reduce(torch.promote_types, wanted))
+            value = value.to(dtype or reduce(torch.promote_types, wanted))
             if not torch.isfinite(value).all():
                 raise RoundTripError(
                     f"the merge does not fit into {str(value.dtype).removeprefix('torch.')}",
@@ -134,7 +138,9 @@ def as_stored(tensors: State, parents: Sequence[LoadedModel]) -> dict[str, Tenso
     return rounded
 
 
-def read_back(folder: Path, parents: Sequence[LoadedModel], state: State) -> LoadedModel:
+def read_back(
+    folder: Path, parents: Sequence[LoadedModel], state: State, wanted: StoredAs = AS_PARENTS
+) -> LoadedModel:
     """The model in `folder` loaded anew in float32, proved to be the one in memory.
 
     Raises: RoundTripError, if a tensor is not that of `state`, rounded to a dtype of the parents',
@@ -143,10 +149,10 @@ def read_back(folder: Path, parents: Sequence[LoadedModel], state: State) -> Loa
     reloaded = load(str(folder))
     a = parents[0]
     own = {dtype for parent in parents for dtype in parent.dtypes.values()}
-    dtypes = {*own, merged_dtype(parents), torch.float32}
+    dtypes = {*own, merged_dtype(parents, wanted), torch.float32}
     found = reloaded.model.state_dict()
     for name, value in state.items():
-        if not any(torch.equal(value.to(dtype).to(value.dtype), found[name]) for dtype in dtypes):
+        if not any(torch.equal(value.to(each).to(value.dtype), found[name]) for each in dtypes):
             raise _other(f"{name} is not what was written")
     inputs = _probe(a)
     if inputs is not None:

@@ -18,9 +18,10 @@ from hubmerge.hub.load import outline, stored_in
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.model_class import skeleton
 from hubmerge.pipeline.context import Run
+from hubmerge.pipeline.stored_as import StoredAs
 from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.streams import streams
-from hubmerge.streaming import Checkpoint, Shards, Work, stream_fusion
+from hubmerge.streaming import Checkpoint, Work, stream_fusion
 from hubmerge.tasks import has_classes
 
 
@@ -73,6 +74,7 @@ def write_tensors(
     the stored dtype, or what lies on disk is not what was written.
     """
     assert run.methods.fusion is not None
+    wanted = StoredAs.of(run.recipe)
     with ExitStack() as open_files:
 
         def opened(model: LoadedModel) -> Checkpoint:
@@ -90,8 +92,9 @@ def write_tensors(
                 depths=depths_of(parents[0]),
             ),
             subset=run.methods.subset.of_model(models[0].model),
+            dtype=wanted.dtype,
         )
-        shards = Shards.as_in(parents[0].file_of, work.slots())
+        shards = wanted.shards(work.slots(), parents[0].file_of)
         written = stream_fusion(work, shards, folder, run.workers.threads)
     on_disk = weight_hashes(folder)
     if on_disk != written:

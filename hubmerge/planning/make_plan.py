@@ -16,7 +16,7 @@ import torch
 from transformers import PreTrainedModel
 
 from hubmerge.derivation.ensure import ensure_spec
-from hubmerge.errors import DataError, WeightsError
+from hubmerge.errors import DataError, RecipeError, WeightsError
 from hubmerge.errors.wording import option
 from hubmerge.hub.calm import calm
 from hubmerge.hub.card import DataCard, data_card, named_data, parent_licence, refuse_unlisted
@@ -82,6 +82,19 @@ class _Parent:
         )
 
 
+def _refuse_layers(recipe: Recipe, descriptions: Sequence[Description]) -> None:
+    """Raises: RecipeError, if a model has another number of layers than the recipe says."""
+    for each in descriptions:
+        there = getattr(each.config, "num_hidden_layers", None)
+        if recipe.layers is not None and there != recipe.layers:
+            raise RecipeError(
+                f"the recipe is for models of {recipe.layers} layers",
+                found=f"{each.source.ref} has {there or 'no such number'}",
+                hint="all layers of all models are merged; a part of them is not taken out",
+                field="layers",
+            )
+
+
 def make_plan(run: PlannedRun) -> Plan:
     """Everything that a merge would need, without downloading weights.
 
@@ -92,6 +105,7 @@ def make_plan(run: PlannedRun) -> Plan:
     descriptions = [parent.description for parent in parents]
     config, code = descriptions[0].config, descriptions[0].code_folder
     heads = common_head(recipe.heads, descriptions[: len(sources.models)])
+    _refuse_layers(recipe, descriptions)
     licence = merged_licence([parent.licence for parent in parents])
     hidden = licence.private_by_default if destination.private is None else destination.private
     target = check_target(

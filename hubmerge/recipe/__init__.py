@@ -24,6 +24,7 @@ from hubmerge.recipe.words import (
     HeadKind,
     JointHeadKind,
     SurveyName,
+    bytes_of,
 )
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Recipe",
     "RecipePart",
     "SurveyName",
+    "bytes_of",
     "make",
     "make_recipe",
     "read_recipe",

@@ -17,6 +17,8 @@ from hubmerge.recipe.words import (
     PATH_POINTS,
     REFINE_STEPS,
     SAME,
+    SIZE,
+    DtypeName,
     HeadKind,
     SurveyName,
 )
@@ -332,6 +334,34 @@ class RecipeFields(RecipePart):
         Field(ge=0),
         Option("Seed of every random choice.", group=MODELS, also=EVERYWHERE, label="Seed"),
     ] = 0
+    dtype: Annotated[
+        DtypeName | None,
+        Option(
+            "What floating-point tensors of the merge are stored as. Default: what the parents "
+            "store each in, the widest where they differ.",
+            group=MODELS,
+            label="",
+        ),
+    ] = None
+    max_shard_size: Annotated[
+        str | None,
+        Field(pattern=SIZE),
+        Option(
+            "Bytes of weights in a file at most, such as 5GB. Default: the files that A has.",
+            group=MODELS,
+            label="",
+        ),
+    ] = None
+    layers: Annotated[
+        int | None,
+        Field(ge=1),
+        Option(
+            "How many layers the models must have, or they are refused; None: any number.",
+            group=MODELS,
+            flags="",
+            label="",
+        ),
+    ] = None
     align_labels: Annotated[
         Literal["name", "index"],
         Option(

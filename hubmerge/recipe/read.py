@@ -8,6 +8,7 @@ from typing import Any
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.errors.wording import quoted
+from hubmerge.recipe.mergekit import is_mergekits, recipe_of
 from hubmerge.recipe.places import (
     ALIGNMENT,
     Confirm,
@@ -17,11 +18,11 @@ from hubmerge.recipe.places import (
     without_places,
 )
 from hubmerge.recipe.recipe import Recipe
-from hubmerge.recipe.words import DEEPEST, RECIPE_BYTES, RECIPE_FILE
+from hubmerge.recipe.words import DEEPEST, DEEPEST_OF_MERGEKIT, RECIPE_BYTES, RECIPE_FILE
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.foreign import system_error
 from hubmerge.utils.untrusted import Unreadable, read_text
-from hubmerge.utils.untrusted_yaml import UnreadableYamlError, read_yaml
+from hubmerge.utils.untrusted_yaml import UnreadableYamlError, read_documents, read_yaml
 
 
 @checked
@@ -74,10 +75,23 @@ def read_recipe(
 def recipe_from(text: str, file: str = "the recipe") -> Recipe:
     """The recipe that the text of a file says, as it says it. Raises: RecipeError."""
     try:
+        if is_mergekits(text):
+            return _of_mergekits(text, file)
         content = read_yaml(text, most=RECIPE_BYTES, deepest=DEEPEST)
     except UnreadableYamlError as error:
         raise RecipeError(f"{file!r} is not YAML", found=str(error)) from error
     return recipe_in(content, file)
+
+
+def _of_mergekits(text: str, file: str) -> Recipe:
+    """The recipe for a merge that is written for mergekit. Raises: RecipeError, Unreadable."""
+    documents = read_documents(text, most=RECIPE_BYTES, deepest=DEEPEST_OF_MERGEKIT)
+    if len(documents) > 1:
+        raise RecipeError(
+            f"{file!r} holds {len(documents)} merges, one after the other",
+            hint="a file for each, carried out in turn",
+        )
+    return Recipe(**recipe_of(*documents[0], file))
 
 
 def recipe_in(content: Any, file: str = "the recipe") -> Recipe:

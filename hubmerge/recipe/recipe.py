@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import yaml
-from pydantic import model_validator
+from pydantic import ValidationInfo, model_validator
 
 from hubmerge.recipe.contradictions import refuse_contradictions
 from hubmerge.recipe.fields import RecipeFields
@@ -22,8 +22,9 @@ class Recipe(RecipeFields):
 
     @model_validator(mode="before")
     @classmethod
-    def _by_reference(cls, given: Any) -> Any:
-        """Takes `dataset="org/name"` for the data set of that id, and objects in memory."""
+    def _by_reference(cls, given: Any, info: ValidationInfo) -> Any:
+        """Takes `dataset="org/name"` for the data set of that id, and objects in memory; what a
+        file says is no object."""
         if not isinstance(given, dict):
             return given
         taken = dict(given)
@@ -32,10 +33,13 @@ class Recipe(RecipeFields):
         if given.get("base") is not None:
             taken["base"] = model_ref(given["base"])
         data = given.get("dataset")
-        if are_examples(data) or is_loader(data):
-            data = rows_of(data)
-        if isinstance(data, str) or is_dataset(data):
-            taken["dataset"] = {"id": data if isinstance(data, str) else str(stored_dataset(data))}
+        if isinstance(data, str):
+            taken["dataset"] = {"id": data}
+        elif info.context is None:
+            if are_examples(data) or is_loader(data):
+                data = rows_of(data)
+            if is_dataset(data):
+                taken["dataset"] = {"id": str(stored_dataset(data))}
         return taken
 
     def _settle(self) -> None:

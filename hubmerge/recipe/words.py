@@ -9,6 +9,8 @@ RECIPE_BYTES = 1 << 16
 """Most of a recipe's file."""
 DEEPEST = 4
 """Levels a recipe has, at most: lists and mappings within each other, and one to spare."""
+DEEPEST_OF_MERGEKIT = 10
+"""The same of a file for mergekit: slices, sources, parameters, filters and gradients."""
 DATASET, BASE = "dataset", "base"
 """Roles beside "model_a", "model_b", ..."""
 AUTO: Final = "auto"
@@ -20,6 +22,10 @@ WITH_BASE: Final = "ties"
 """The fusion of models with a common base, where none is named."""
 PATH_POINTS = 8
 """Default number of points that may be added to a path's 11 around its highest ones."""
+SIZE = r"^[1-9][0-9]{0,14}(|KB|MB|GB|TB)$"
+"""How a number of bytes is written: a whole number, and a power of 1000."""
+DtypeName = Literal["float32", "float16", "bfloat16"]
+"""What a merge may be asked to be stored as."""
 HeadKind = Literal["same", "join", "concat"]
 """One label set for all; one output per label of any; all outputs of all parents."""
 JointHeadKind = Literal["join", "concat"]
@@ -32,3 +38,10 @@ REFINE_STEPS = 300
 """Default number of steps of a refinement."""
 
 SurveyName = Literal["path", "plane", "simplex"]
+
+
+def bytes_of(size: str) -> int:
+    """How many bytes a size is, which is written as `SIZE` says."""
+    number = size.rstrip("KMGTB")
+    powers = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    return int(number) * powers[size[len(number) :]]

@@ -38,6 +38,7 @@ from hubmerge.specs.spec import (
     Space,
     Spec,
     lay_out_axes,
+    weight_of,
 )
 
 TIES = "tie_word_embeddings"
@@ -86,6 +87,8 @@ class Draft:
                 within = self._outer(local, line.within, names, source, fixed=fixed)
             may = self.kind(local, line.may, line.through, source)
             self.add(names.get(local, local), source, within=within, fixed=fixed, may=may)
+            full = names.get(local, local)
+            self.spaces[full] = replace(self.spaces[full], seen=line.seen)
             if line.may == SCALE:
                 self.scaled.add(names.get(local, local))
             size = None if line.size is None else self._given_size(local, line.size, source)
@@ -310,7 +313,7 @@ class Draft:
         """
         if name.endswith("?"):
             name = name.removesuffix("?")
-            return [name] if f"{name}.weight" in self.lines else []
+            return [name] if weight_of(name, self.lines) in self.lines else []
         if "{" not in name:
             return [name]
         numbered = re.sub(r"\\\{\w+\\\}", r"\\d+", re.escape(name))

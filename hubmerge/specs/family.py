@@ -34,13 +34,14 @@ class SpaceLine(_Table):
     and what may be done to it besides reordering its units.
 
     through: what a scale has to pass: a configuration field that names an activation function,
-    "max_pool", or several of these.
+    "max_pool", or several of these. seen: whether any module shows its units.
     """
 
     size: str | int | None = None
     within: str | None = None
     may: str | None = None
     through: str | tuple[str, ...] | None = Field(default=None, min_length=1)
+    seen: bool = True
 
 
 Scope = tuple[tuple[str, int], ...]

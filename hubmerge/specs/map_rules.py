@@ -18,6 +18,7 @@ from hubmerge.specs.spec import (
     Gate,
     Norm,
     Space,
+    weight_of,
 )
 
 HOMOGENEOUS = ("relu", "leaky_relu", "linear")
@@ -62,7 +63,7 @@ def norm_over(
             hint="name a module whose weight is a gain with one axis",
         )
     for reader in readers:
-        weight = lines.get(f"{reader}.weight")
+        weight = lines.get(weight_of(reader, lines))
         if weight is None or space not in [axis.name for axis in weight.axes]:
             raise SpecError(
                 f"{reader} does not read {module}",

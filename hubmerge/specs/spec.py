@@ -6,7 +6,7 @@ and neither a model nor a network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -35,7 +35,8 @@ rotations, linear maps and signs; also scales, but of what enters batch norms; e
 class Space:
     """A set of units that a tensor axis runs over; fixed, or free to be changed.
 
-    may: what may be done to it, in canonical form: one of `KINDS`.
+    may: what may be done to it, in canonical form: one of `KINDS`. seen: whether any module shows
+    its units, so that activations can say which are alike.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Space:
     within: str | None = None
     fixed: bool = False
     may: str = PERMUTE
+    seen: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class Norm:
     def bias(self) -> str:
         """Name of its bias, which it may not have."""
         return f"{self.module}.bias"
+
+
+def weight_of(reader: str, tensors: Container[str]) -> str:
+    """Name of the weight of a module that reads a norm; itself, where it is a tensor's name."""
+    return reader if reader in tensors else f"{reader}.weight"
 
 
 @dataclass(frozen=True)
@@ -222,6 +229,14 @@ class Spec:
         if any(norm.batch for norm in self.behind):
             return ALL
         return SCALES if self.scaled_spaces() else MAPS
+
+    @property
+    def observed(self) -> Spec:
+        """The same spec with what no module shows fixed: all that activations can align."""
+        if all(space.seen for space in self.spaces.values()):
+            return self
+        hidden = {n: replace(s, fixed=s.fixed or not s.seen) for n, s in self.spaces.items()}
+        return replace(self, spaces=hidden)
 
     @property
     def permutations_only(self) -> Spec:

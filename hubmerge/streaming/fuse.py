@@ -31,7 +31,8 @@ class Work:
     """A fusion to be carried out on checkpoints whose tensors have the same names and shapes.
 
     weights: of the parents. given: what else the fusion asks for, but for the base. subset: what is
-    merged, all else being the first parent's.
+    merged, all else being the first parent's. dtype: what floating-point tensors are stored as,
+    None for the widest dtype that a parent stores each in.
     """
 
     fusion: Fusion
@@ -40,18 +41,16 @@ class Work:
     weights: tuple[float, ...]
     given: Given
     subset: Subset = WHOLE
+    dtype: torch.dtype | None = None
 
     def slots(self) -> list[Slot]:
-        """What is written: every tensor in the widest dtype that a parent stores it in."""
+        """What is written."""
         first = self.parents[0]
-        return [
-            Slot(
-                name,
-                reduce(torch.promote_types, (parent.dtype(name) for parent in self.parents)),
-                first.headers[name].shape,
-            )
-            for name in first
-        ]
+        return [Slot(name, self._stored_as(name), first.headers[name].shape) for name in first]
+
+    def _stored_as(self, name: str) -> torch.dtype:
+        widest = reduce(torch.promote_types, (parent.dtype(name) for parent in self.parents))
+        return self.dtype if self.dtype is not None and widest.is_floating_point else widest
 
     @property
     def read(self) -> tuple[Checkpoint, ...]:

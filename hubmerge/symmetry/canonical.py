@@ -18,7 +18,7 @@ from torch import Tensor
 
 from hubmerge.errors import CanonicalError
 from hubmerge.errors.wording import option
-from hubmerge.specs.spec import ROTARY, ROTATE, TWO_SIDED, Norm, Spec
+from hubmerge.specs.spec import ROTARY, ROTATE, TWO_SIDED, Norm, Spec, weight_of
 from hubmerge.symmetry.element import Maps, apply_maps, fixes_one, rows_of
 from hubmerge.symmetry.permutation import State
 from hubmerge.symmetry.rotary import factors_in, matrix_of
@@ -80,7 +80,7 @@ def fold(spec: Spec, state: State, units: Mapping[str, Tensor] | None = None) ->
             rest, gain, bias = _parted(units[norm.module], gain, bias)
         carried = is_carried(norm, state)
         for reader in norm.readers:
-            name = f"{reader}.weight"
+            name = weight_of(reader, folded)
             axis = axis_of(spec, name, norm.space)
             if bias is not None and carried:
                 shift = torch.tensordot(folded[name], bias, dims=([axis], [0]))
@@ -139,7 +139,7 @@ def centre(spec: Spec, state: State) -> dict[str, Tensor]:
             continue
         norms = [norm for norm in spec.norms if norm.space == space]
         own = {name for norm in norms for name in (norm.gain, norm.bias)}
-        readers = {f"{reader}.weight": norm for norm in norms for reader in norm.readers}
+        readers = {weight_of(r, state): norm for norm in norms for r in norm.readers}
         for name in spec.touched_by[space]:
             if name in own or (name in readers and _shifted(readers[name], state)):
                 continue

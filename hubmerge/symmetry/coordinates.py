@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hubmerge.specs.spec import Spec
+from hubmerge.specs.spec import Spec, weight_of
 from hubmerge.symmetry.canonical import (
     Form,
     along,
@@ -102,7 +102,7 @@ def _unfold_norms(spec: Spec, state: State, own: State) -> dict[str, Tensor]:
         gain, bias = own[norm.gain] + norm.offset, own.get(norm.bias)
         carried = is_carried(norm, state)
         for reader in norm.readers:
-            name = f"{reader}.weight"
+            name = weight_of(reader, unfolded)
             axis = axis_of(spec, name, norm.space)
             unfolded[name] = unfolded[name] / along(gain, axis, unfolded[name].ndim)
             if bias is not None and carried:

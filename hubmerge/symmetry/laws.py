@@ -28,6 +28,9 @@ from hubmerge.symmetry.in_double import in_double
 from hubmerge.symmetry.permutation import Permutation, State, permute, random_permutation
 from hubmerge.symmetry.unit_scales import random_scales
 
+SEED = 0
+"""Set before every forward, so that those which draw at random draw the same."""
+
 TOLERANCE = 1e-9
 """Largest deviation, relative to the largest output, that counts as rounding in float64."""
 
@@ -77,7 +80,12 @@ def outputs(
     Raises: FamilyError, if the answer holds no floating tensor.
     """
     precise = any(value.dtype == torch.float64 for value in state.values())
-    with torch.inference_mode(), in_double(model) if precise else nullcontext():
+    with (
+        torch.random.fork_rng(devices=[]),
+        torch.inference_mode(),
+        in_double(model) if precise else nullcontext(),
+    ):
+        torch.manual_seed(SEED)
         call = torch.func.functional_call
         answer = call(model, dict(state), (), dict(inputs), tie_weights=False)
     found = list(floating(answer)) if every else answers(answer)

@@ -6,6 +6,7 @@ A few lines of nested aliases stand for terabytes, and a few thousand brackets f
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -16,6 +17,11 @@ from hubmerge.utils.untrusted import Unreadable, bounded
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 QUOTES = ("'", '"', "|", ">")
 """How YAML marks text that cannot be a number."""
+
+Place = tuple[str | int, ...]
+"""Names and numbers that lead to something in a document."""
+Lines = Mapping[Place, int]
+"""Place -> number of the line, from 1."""
 
 _FRONT = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _NUMBERLIKE = re.compile(r"[-+0-9a-fA-FxXob_.:eE]*")
@@ -46,6 +52,41 @@ def read_yaml(text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = LEVEL
         # Beside YAML's own: numbers and dates there cannot be, mappings with lists for names, and
         # IndexError, KeyError or AttributeError where a tag's text is no number, truth or date.
         raise UnreadableYamlError(str(error)[:300]) from error
+
+
+def read_documents(
+    text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = LEVELS
+) -> list[tuple[Any, Lines]]:
+    """What each document of `text` says, and on which line, within the same bounds as `read_yaml`.
+
+    Raises: UnreadableYamlError.
+    """
+    size = len(text.encode("utf-8", "replace"))
+    if size > most:
+        raise UnreadableYamlError(f"{size:,} bytes, at most {most:,} are read")
+    try:
+        _refuse_tricks(text, deepest)
+        contents = [bounded(each) for each in yaml.load_all(text, LOADER)]
+        nodes = list(yaml.compose_all(text, LOADER))
+    except UnreadableYamlError:
+        raise
+    except Exception as error:  # as in `read_yaml`
+        raise UnreadableYamlError(str(error)[:300]) from error
+    return [(each, dict(_lines(node))) for each, node in zip(contents, nodes, strict=True)]
+
+
+def _lines(node: Any, place: Place = ()) -> Iterator[tuple[Place, int]]:
+    """Where everything within a node stands."""
+    if node is None:
+        return
+    yield place, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _lines(value, (*place, str(key.value)))
+            yield (*place, str(key.value)), key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield from _lines(value, (*place, number))
 
 
 def front_matter(card: str) -> tuple[str | None, str]:

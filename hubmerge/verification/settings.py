@@ -20,6 +20,7 @@ from hubmerge.hub.model_class import made_of, skeleton
 from hubmerge.hub.source import resolve
 from hubmerge.models.joint_head import with_labels
 from hubmerge.pipeline.save import WRITTEN_ANEW, write_settings
+from hubmerge.pipeline.stored_as import StoredAs
 from hubmerge.recipe import Recipe, refs_of
 from hubmerge.utils.parent_names import roles
 from hubmerge.verification.download import Merge
@@ -45,7 +46,8 @@ def check_settings(merge: Merge, wanted: Recipe, found: FoundSources) -> list[Ch
     refs = refs_of(wanted)
     place = Path(tempfile.mkdtemp(prefix="hubmerge-verify-"))
     try:
-        write_settings(place, _without_values(wanted, [refs[role] for role in models]))
+        parents = _without_values(wanted, [refs[role] for role in models])
+        write_settings(place, parents, StoredAs.of(wanted))
         return check_files(merge, place, alignment=False, besides=(INDEX,))
     except (HubUnavailableError, ResourceError, RemoteCodeError):
         raise

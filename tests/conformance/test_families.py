@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 
-from hubmerge.matching import find_matcher
+from hubmerge.matching import find_matcher, load_match, save_match
 from hubmerge.matching.similarity.moments import watching
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.element import map_tensor, random_symmetry
@@ -19,7 +19,8 @@ from hubmerge.symmetry.permutation import (
     permute_tensor,
     random_permutation,
 )
-from tests.helpers.tiny import EVERY, TINY, generic, probe
+from hubmerge.utils.workers import Workers
+from tests.helpers.tiny import EVERY, TINY, generic, probe, probe_batches
 
 OTHERS = [name for name in EVERY if name not in TINY]
 """Those of TINY are tested more thoroughly, in the other modules here."""
@@ -94,7 +95,7 @@ def test_activations_live_where_the_file_watches_them(name):
         moved = permute_tensor(spec, seen[0][number], watch.layout, element)
         torch.testing.assert_close(seen[1][number], moved, rtol=1e-9, atol=1e-9, msg=str(watch))
     watched = {space for watch in spec.watches for space in watch.layout.names()}
-    assert set(spec.free_spaces()) <= watched
+    assert set(spec.observed.free_spaces()) == set(spec.free_spaces()) & watched
 
 
 @pytest.mark.parametrize("name", FIRST)
@@ -106,3 +107,18 @@ def test_a_planted_permutation_is_recovered(name):
     found = find_matcher("weights").function(spec, model.state_dict(), planted, seed=0)
     for space, index in invert(spec, element).items():
         assert torch.equal(found.permutation[space], index), space
+
+
+def test_what_no_module_shows_is_left_to_the_weights(tmp_path):
+    """Units inside stacked experts; their experts are seen by what the router says."""
+    a, b = generic("mixtral-tied", 0), generic("mixtral-tied", 1)
+    spec, matcher = spec_of(a), find_matcher("activations")
+    moments = matcher.observe(spec, a, b, probe_batches(a), Workers(threads=1))
+    states = (a.state_dict(), b.state_dict())
+    found = matcher.function(spec, *states, moments=moments)
+    hidden, shown = "model.layers.0.ff", "model.layers.0.expert"
+    assert hidden not in found.permutation
+    assert shown in found.permutation
+    assert hidden in find_matcher("weights").function(spec, *states).permutation
+    save_match(found, tmp_path)
+    assert load_match(tmp_path, spec).permutation.keys() == found.permutation.keys()

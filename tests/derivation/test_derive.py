@@ -143,6 +143,29 @@ def test_what_is_not_understood_stays_in_order() -> None:
     assert "for which there is no rule" in str(refused.value)
 
 
+class Peeking(MlpHeadForClassification):
+    """A model that asks one unit for its shape; one that computes with it."""
+
+    computes = False
+
+    def forward(self, features: torch.Tensor, **kwargs: Any) -> Any:
+        first = self.layers[0].linear.weight[0]
+        scale = first.square().sum() if self.computes else first.shape[0]
+        return super().forward(features * scale, **kwargs)
+
+
+class Computing(Peeking):
+    computes = True
+
+
+def test_a_unit_that_is_only_asked_for_its_shape_may_move() -> None:
+    config = MlpHeadConfig(input_size=6, hidden_sizes=[8], num_labels=3)
+    assert derive(config, Peeking).spec.free_spaces()
+    with pytest.raises(DerivationError, match="nothing") as refused:
+        derive(config, Computing)
+    assert "its units are taken one by one" in str(refused.value)
+
+
 def test_every_free_atom_is_on_an_axis_of_the_model() -> None:
     twin = make_twin(config_of("gpt2", n_layer=1), transformers.GPT2LMHeadModel)
     found = trace(twin.model, lambda: run(twin), twin.tensors)

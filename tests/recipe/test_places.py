@@ -139,3 +139,18 @@ def test_what_is_small_as_a_file_and_large_once_read_is_refused(tmp_path: Path, 
     (tmp_path / "hubmerge.yaml").write_text(text)
     with pytest.raises(RecipeError, match="is not YAML"):
         read_recipe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"text": "a", "label": 0}, {"text": "b", "label": 1}],
+        [{"": "a"}],
+        [["a", 0]],
+        {"test": [{"text": "a"}]},
+    ],
+)
+def test_rows_in_a_file_are_no_objects(tmp_path: Path, rows: object) -> None:
+    folder = written(tmp_path, models=["org/a", "org/b"], dataset=rows)
+    with pytest.raises(RecipeError, match="cannot be carried out"):
+        read_recipe(folder)

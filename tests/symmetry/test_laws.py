@@ -10,7 +10,7 @@ from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.specs.family import SPECS_VARIABLE, load_families
 from hubmerge.symmetry.laws import deviation, prove, spec_of
 from tests.helpers.families import family
-from tests.helpers.tiny import generic, probe
+from tests.helpers.tiny import EVERY, generic, probe
 
 
 def test_running_statistics_under_param_are_refused(tmp_path, monkeypatch):
@@ -60,3 +60,9 @@ def test_every_element_a_proof_applies_moves_every_space(monkeypatch):
         still = torch.arange(index.shape[-1])
         assert (index != still).any(-1).all(), name
         assert torch.equal(index.sort(-1).values, still.expand(index.shape))
+
+
+def test_experts_that_are_multiplied_at_once_are_proved_one_by_one():
+    model = EVERY["mixtral"].build(experts_implementation="grouped_mm").double().eval()
+    assert prove(model, spec_of(model), probe(model), elements=1).deviation < 1e-11
+    assert model.config._experts_implementation == "grouped_mm"

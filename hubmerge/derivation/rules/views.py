@@ -175,7 +175,7 @@ def taken(trace: Trace, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any
     single = not isinstance(out, list | tuple)
     for number, each in enumerate([out] if single else out):
         if copies is None:
-            pin(outer, "its units are taken one by one")
+            trace.pin_once_used(each, outer, "its units are taken one by one")
             here = rest
         else:
             unit = copies[(args[2] if single else number) % outer.size]

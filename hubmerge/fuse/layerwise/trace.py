@@ -253,7 +253,7 @@ def _kind(func: Any, kwargs: Any, given: list[Tensor], made: list[Tensor]) -> st
     """
     if func in RECTIFIERS:
         return "relu"
-    same_shape = all(value.shape == made[0].shape for value in given)
+    same_shape = bool(made) and all(value.shape == made[0].shape for value in given)
     if func in SUMS and same_shape and not kwargs:
         return "sum"
     return "copy" if func in COPIES else "other"
@@ -261,7 +261,7 @@ def _kind(func: Any, kwargs: Any, given: list[Tensor], made: list[Tensor]) -> st
 
 def _values(made: Sequence[Tensor]) -> int:
     """Numbers per image in the first of what was made; 0 if it does not run over images."""
-    return made[0][0].numel() if made and made[0].ndim else 0
+    return made[0][0].numel() if made and made[0].ndim and len(made[0]) else 0
 
 
 @contextmanager

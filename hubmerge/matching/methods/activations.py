@@ -44,11 +44,12 @@ def match_activations(
     One assignment per space that is permuted; orthogonal Procrustes on the covariance for a space
     that may be rotated or mapped. A space that can be watched in several places (the residual
     stream, after every block) is matched on their mean. `moments` is looked at; the weights only
-    to balance spaces of two sides.
+    to balance spaces of two sides. What no module shows keeps its order.
 
-    Raises: ValueError without moments; SpecError if a free space is watched nowhere.
+    Raises: ValueError without moments; SpecError if a free space is watched nowhere, and the spec
+    does not say that it cannot be.
     """
-    moments = seen(moments)
+    spec, moments = spec.observed, seen(moments)
     alike = similarities_of(spec, moments, anchor, other)
     balance = balance_of(spec, anchor, other)
     return line_up("activations", spec, alike, alike, moments, balance=balance)
@@ -87,7 +88,8 @@ def line_up(
                 raise SpecError(
                     f"{unseen[0]} is watched nowhere",
                     source=spec.source,
-                    hint='add a line under [watch], such as "mlp.fc2 ->" = "* * ff"',
+                    hint='add a line under [watch], such as "mlp.fc2 ->" = "* * ff"; or say '
+                    "seen = false of the space, if no module shows it",
                 )
             best = solve(spec, group, members)
             permutation |= best.permutation

@@ -31,7 +31,7 @@ def match_distance(
 
     Raises: ValueError without moments; SpecError if a free space is watched nowhere.
     """
-    moments = seen(moments)
+    spec, moments = spec.observed, seen(moments)
     alike = similarities_of(spec, moments, anchor, other, shared_power)
     correlations = similarities_of(spec, moments, anchor, other)
     balance = balance_of(spec, anchor, other)

@@ -105,7 +105,7 @@ def match_information(
 
     Raises: ValueError without moments; SpecError if a free space is watched nowhere.
     """
-    moments = seen(moments)
+    spec, moments = spec.observed, seen(moments)
     alike = similarities_of(spec, moments, anchor, other, information)
     correlations = similarities_of(spec, moments, anchor, other, strength)
     balance = balance_of(spec, anchor, other)

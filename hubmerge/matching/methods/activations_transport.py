@@ -45,7 +45,7 @@ def match_transport(
 
     Raises: ValueError without moments; SpecError if a free space is watched nowhere.
     """
-    moments = seen(moments)
+    spec, moments = spec.observed, seen(moments)
     alike = similarities_of(spec, moments, anchor, other)
     balance = balance_of(spec, anchor, other)
     return line_up(

@@ -32,7 +32,7 @@ def match_synthetic(
 
     Raises: ValueError without moments; SpecError if a free space is watched nowhere.
     """
-    moments = seen(moments)
+    spec, moments = spec.observed, seen(moments)
     alike = similarities_of(spec, moments, anchor, other)
     balance = balance_of(spec, anchor, other)
     refine = partial(refined, spec, anchor, other, seed=seed)

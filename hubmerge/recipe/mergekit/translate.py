@@ -1,0 +1,332 @@
+"""A merge in mergekit's YAML -> the fields of a recipe that does the same.
+
+Whatever is not taken over is refused by its name and line: nothing is ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any
+
+from hubmerge.errors.wording import quoted
+from hubmerge.recipe.mergekit.document import Document
+from hubmerge.recipe.mergekit.methods import METHODS, WITHOUT_EFFECT, BaseModel, Method
+from hubmerge.utils.suggestions import did_you_mean
+from hubmerge.utils.untrusted_yaml import Lines, Place
+
+KEYS = (
+    *("merge_method", "models", "slices", "base_model", "parameters"),
+    *("dtype", "out_dtype", "tokenizer_source", "tokenizer"),
+)
+DTYPES = ("float32", "float16", "bfloat16")
+ALONG = ("nuslerp_flatten", "nuslerp_row_wise")
+SPECIAL: Mapping[str, tuple[str, ...]] = {
+    "linear": ("normalize",),
+    "slerp": ("t",),
+    "nuslerp": ALONG,
+}
+"""Parameters that are no option here by another name."""
+
+_MARK = re.compile(r"^\s*merge_method\s*:", re.MULTILINE)
+
+
+def is_mergekits(text: str) -> bool:
+    """Whether the text of a file is written for mergekit: ours have no `merge_method`."""
+    return _MARK.search(text) is not None
+
+
+def recipe_of(content: Any, lines: Lines, file: str) -> dict[str, Any]:
+    """The fields of a recipe for what one document says.
+
+    Raises: RecipeError, for what it says that cannot be done here.
+    """
+    return _Merge(Document(content, lines, file)).fields()
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A model, and where its parameters stand."""
+
+    ref: str
+    parameters: Mapping[str, Any]
+    place: Place
+
+
+class _Merge:
+    def __init__(self, document: Document) -> None:
+        self._document, self._content = document, document.content
+        if not isinstance(self._content, dict):
+            found = f"a {type(self._content).__name__}"
+            raise document.refused((), "it is no merge", found=found)
+
+    def fields(self) -> dict[str, Any]:
+        """The recipe's fields."""
+        self._document.check_keys((), self._content, KEYS)
+        method = self._method()
+        base, inputs, layers = self._models(method)
+        fields: dict[str, Any] = {
+            "models": tuple(each.ref for each in inputs),
+            "base": base,
+            "fuse": method.fuse,
+            "match": "none",
+            "repair": "none",
+            "dtype": self._dtype(),
+            "layers": layers,
+            **self._settings(method, inputs),
+        }
+        self._check_tokenizer(inputs)
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def _method(self) -> Method:
+        name = self._content.get("merge_method")
+        if name not in METHODS:
+            raise self._document.refused(
+                ("merge_method",),
+                f"merge_method {quoted(str(name))} is not taken",
+                found=f"taken are {', '.join(METHODS)}",
+                hint=did_you_mean(str(name), METHODS),
+            )
+        return METHODS[name]
+
+    def _models(self, method: Method) -> tuple[str | None, list[_Input], int | None]:
+        """The common base, the models in their order here, and how many layers they must have."""
+        listed, layers = self._listed()
+        given = self._content.get("base_model")
+        base = None if given is None else self._ref(given, ("base_model",))
+        if base is None and method.base in (BaseModel.REQUIRED, BaseModel.FIRST):
+            name = self._content["merge_method"]
+            raise self._document.refused((), f"merge_method {name} needs a base_model")
+        others = [each for each in listed if each.ref != base]
+        if base is None:
+            return None, listed, layers
+        if method.base in (BaseModel.REQUIRED, BaseModel.OPTIONAL):
+            return base, self._enough(others), layers
+        own = [each for each in listed if each.ref == base]
+        if not own and method.base is BaseModel.TOKENIZER:
+            raise self._document.refused(
+                ("base_model",), f"base_model {quoted(base)} is not among the models"
+            )
+        return None, self._enough([*(own or [_Input(base, {}, ("base_model",))]), *others]), layers
+
+    def _enough(self, inputs: list[_Input]) -> list[_Input]:
+        if len(inputs) < 2:
+            raise self._document.refused(
+                ("models",),
+                "two models are needed beside a common base",
+                found=", ".join(each.ref for each in inputs) or "none",
+            )
+        return inputs
+
+    def _listed(self) -> tuple[list[_Input], int | None]:
+        """The models in the order of the file."""
+        if ("models" in self._content) == ("slices" in self._content):
+            raise self._document.refused((), "either models or slices are needed")
+        if "models" in self._content:
+            place: Place = ("models",)
+            return self._inputs(self._content["models"], place, ("model", "parameters")), None
+        slices = self._content["slices"]
+        if not isinstance(slices, list) or len(slices) != 1:
+            raise self._document.refused(
+                ("slices",), "stacking several slices of layers is not taken"
+            )
+        self._document.check_keys(("slices", 0), slices[0], ("sources",))
+        place = ("slices", 0, "sources")
+        sources = slices[0].get("sources")
+        inputs = self._inputs(sources, place, ("model", "parameters", "layer_range"))
+        ranges = [source.get("layer_range") for source in sources]
+        first = ranges[0]
+        whole = isinstance(first, list) and len(first) == 2 and first[0] == 0
+        if not whole or any(each != first for each in ranges) or type(first[1]) is not int:
+            raise self._document.refused(
+                (*place, 0, "layer_range"),
+                "a part of the layers is not taken",
+                found=f"layer_range {ranges[0]}",
+                hint="layer_range from 0 to the number of layers, the same of all models",
+            )
+        return inputs, first[1]
+
+    def _inputs(self, given: Any, place: Place, keys: Sequence[str]) -> list[_Input]:
+        if not isinstance(given, list) or not given:
+            raise self._document.refused(place, f"{place[-1]} is no list of models")
+        found = []
+        for number, each in enumerate(given):
+            here = (*place, number)
+            self._document.check_keys(here, each, keys)
+            parameters = each.get("parameters") or {}
+            if not isinstance(parameters, dict):
+                raise self._document.refused(
+                    (*here, "parameters"), "parameters are names with values"
+                )
+            ref = self._ref(each.get("model"), (*here, "model"))
+            found.append(_Input(ref, parameters, (*here, "parameters")))
+        if len({each.ref for each in found}) < len(found):
+            raise self._document.refused(place, "a model is named twice")
+        return found
+
+    def _ref(self, given: Any, place: Place) -> str:
+        if not isinstance(given, str) or not given:
+            raise self._document.refused(
+                place, "a model is named by its id or folder", found=repr(given)
+            )
+        if "+" in given:
+            raise self._document.refused(
+                place,
+                f"model {quoted(given)}: adapters are not taken",
+                hint="merge the adapter into its base first (peft's merge_and_unload)",
+            )
+        return given
+
+    def _settings(self, method: Method, inputs: Sequence[_Input]) -> dict[str, Any]:
+        """Options, and what the models weigh."""
+        shared, name = self._content.get("parameters") or {}, self._content["merge_method"]
+        if not isinstance(shared, dict):
+            raise self._document.refused(("parameters",), "parameters are names with values")
+        own = {**method.own, **({"weight": "weight"} if method.weighed else {})}
+        known = {*method.options, *own, *SPECIAL.get(name, ())}
+        for key, value in shared.items():
+            self._check_parameter(key, value, ("parameters", key), known)
+        for each in inputs:
+            for key, value in each.parameters.items():
+                self._check_parameter(key, value, (*each.place, key), own)
+        if name == "slerp":
+            return self._between(shared)
+        options = self._own_options(own, shared, inputs) | self._options(method, shared)
+        for ours, value in method.defaults.items():
+            options.setdefault(ours, value)
+        if name == "nuslerp":
+            options |= self._along(shared)
+        place = ("parameters", "normalize")
+        if name == "linear" and not self._document.truth(shared.get("normalize", True), place):
+            hint = "weights that sum to 1, and no normalize"
+            raise self._document.refused(place, "linear divides weights by their sum", hint=hint)
+        return self._weighed(method, options, inputs)
+
+    def _own_options(
+        self, own: Mapping[str, str], shared: Mapping[str, Any], inputs: Sequence[_Input]
+    ) -> dict[str, Any]:
+        """Options of which every model may have its own, those of all models last."""
+        found: dict[str, Any] = {}
+        for key, ours in own.items():
+            for letter, each in zip(ascii_uppercase, inputs, strict=False):
+                if key in each.parameters:
+                    values = self._document.values(each.parameters[key], (*each.place, key))
+                    found |= _written(f"{ours}/{letter}", values)
+            if key in shared:
+                found |= _written(ours, self._document.values(shared[key], ("parameters", key)))
+        return found
+
+    def _options(self, method: Method, shared: Mapping[str, Any]) -> dict[str, Any]:
+        """Options that are one for all models."""
+        found: dict[str, Any] = {}
+        for key, ours in method.options.items():
+            if key not in shared:
+                continue
+            value, place = shared[key], ("parameters", key)
+            if ours == "rescale":
+                found[ours] = "norm" if self._document.truth(value, place) else "none"
+            elif ours == "normalize":
+                found[ours] = self._document.truth(value, place)
+            else:
+                found |= _written(ours, self._document.values(value, place))
+        return found
+
+    def _weighed(
+        self, method: Method, options: dict[str, Any], inputs: Sequence[_Input]
+    ) -> dict[str, Any]:
+        """Weights that are the same everywhere and only divide a mean are the recipe's own."""
+        letters = [letter for letter, _ in zip(ascii_uppercase, inputs, strict=False)]
+        if method.weighed:
+            for letter, each in zip(letters, inputs, strict=True):
+                if f"weight/{letter}" not in options and "weight" not in options:
+                    what = f"the weight of {each.ref} is missing"
+                    raise self._document.refused(each.place, what)
+        given = [options.get(f"weight/{x}", options.get("weight")) for x in letters]
+        weights = [float(each) for each in given if isinstance(each, int | float) and each >= 0]
+        varies = any(key.startswith("weight") and "@" in key for key in options)
+        if len(weights) < len(inputs) or varies or method.fuse not in MEANS or not sum(weights):
+            return {"fuse_options": options} if options else {}
+        rest = {k: v for k, v in options.items() if k.partition("/")[0] != "weight"}
+        shares = tuple(weight / sum(weights) for weight in weights)
+        return {"weights": shares, **({"fuse_options": rest} if rest else {})}
+
+    def _between(self, shared: Mapping[str, Any]) -> dict[str, Any]:
+        """slerp's t: the weight of the second model, the first having the rest."""
+        place = ("parameters", "t")
+        if "t" not in shared:
+            raise self._document.refused(("parameters",), "slerp needs a t")
+        values = self._document.values(shared["t"], place)
+        if len(values) == 1 and isinstance(values[0][1], int | float):
+            return {"lam": float(values[0][1])}
+        if "" not in [part for part, _ in values]:
+            raise self._document.refused(place, "t says nothing of tensors that no filter fits")
+        options: dict[str, Any] = {}
+        for part, value in values:
+            at = f"@{part}" if part else ""
+            rest = [1 - each for each in value] if isinstance(value, list) else 1 - value
+            options.setdefault(f"weight/A{at}", rest)
+            options.setdefault(f"weight/B{at}", value)
+        return {"fuse_options": options}
+
+    def _along(self, shared: Mapping[str, Any]) -> dict[str, str]:
+        """nuslerp's two truths as one word."""
+        flat, columns = (
+            self._document.truth(shared.get(key, default), ("parameters", key))
+            for key, default in zip(ALONG, (True, False), strict=True)
+        )
+        return {} if flat else {"along": "columns" if columns else "rows"}
+
+    def _check_parameter(self, key: Any, value: Any, place: Place, known: Iterable[str]) -> None:
+        if key in known:
+            return
+        allowed = WITHOUT_EFFECT.get(key)
+        if allowed is not None and value in allowed:
+            return
+        raise self._document.refused(
+            place,
+            f"parameter {quoted(str(key))} of {self._content['merge_method']} is not taken"
+            + (f" as {value!r}" if allowed is not None else ""),
+            found=f"taken are {', '.join(sorted(known)) or 'none'}",
+            hint=did_you_mean(str(key), known),
+        )
+
+    def _dtype(self) -> str | None:
+        for key in ("out_dtype", "dtype"):
+            given = self._content.get(key)
+            if given is not None and given not in DTYPES:
+                raise self._document.refused(
+                    (key,),
+                    f"{key} {quoted(str(given))} is not taken",
+                    found=f"taken are {', '.join(DTYPES)}",
+                )
+        return self._content.get("out_dtype") or self._content.get("dtype")
+
+    def _check_tokenizer(self, inputs: Sequence[_Input]) -> None:
+        """Raises: RecipeError, for any vocabulary but the first model's, which is taken."""
+        given, place = self._content.get("tokenizer_source"), ("tokenizer_source",)
+        if "tokenizer" in self._content:
+            place = ("tokenizer",)
+            self._document.check_keys(place, self._content["tokenizer"], ("source",))
+            given = self._content["tokenizer"].get("source")
+        first = "base" if self._content.get("base_model") == inputs[0].ref else None
+        if given not in (None, first, inputs[0].ref):
+            raise self._document.refused(
+                place,
+                f"tokenizer source {quoted(str(given))} is not taken",
+                found=f"the merge has the tokenizer of {inputs[0].ref}",
+                hint="models with one vocabulary, and no tokenizer source",
+            )
+
+
+MEANS = ("average", "nuslerp", "multislerp")
+"""Fusions whose weights are divided by their sum."""
+
+
+def _written(key: str, values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Options as a recipe has them. Of two values for the same tensors the first counts."""
+    found: dict[str, Any] = {}
+    for part, value in values:
+        found.setdefault(f"{key}@{part}" if part else key, value)
+    return found

@@ -1,0 +1,130 @@
+"""Recipes that are written for mergekit."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+import hubmerge as hm
+from hubmerge.errors import HubmergeError, RecipeError
+from hubmerge.fuse import Given, find_fusion
+from hubmerge.recipe import read_recipe, recipe_from
+from tests.helpers.mergekit_yamls import YAMLS, place, read, tensors_in
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return read()
+
+
+@pytest.fixture(scope="module")
+def folder(recorded, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "here"
+    place(recorded, folder)
+    return folder
+
+
+def assert_equal(found, wanted):
+    assert found.keys() == wanted.keys()
+    for tensor, value in wanted.items():
+        assert found[tensor].dtype == value.dtype
+        step = 2**-8 if value.dtype == torch.bfloat16 else 2e-6
+        torch.testing.assert_close(found[tensor], value, rtol=step, atol=step / 4, msg=tensor)
+
+
+@pytest.mark.parametrize("name", YAMLS)
+def test_a_yaml_is_translated_into_what_mergekit_makes_of_it(name, recorded):
+    recipe = recipe_from(YAMLS[name])
+    states = [recorded[ref.removeprefix("./")] for ref in recipe.models]
+    base = recorded["base"] if recipe.base else None
+    weights = recipe.mixture or [1 - recipe.first_lambda, recipe.first_lambda]
+    given = Given(base=base, options=recipe.fuse_options)
+    found = find_fusion(recipe.fuse).of_one_tensor(states, weights, given).state
+    dtype = getattr(torch, recipe.dtype)
+    assert_equal({n: v.to(dtype) for n, v in found.items()}, recorded[name])
+
+
+@pytest.mark.parametrize("name", ["weights", "per-model"])
+def test_a_whole_merge_is_written_so_and_can_be_made_again(name, folder, recorded):
+    file = folder / f"{name}.yml"
+    file.write_text(YAMLS[name])
+    result = hm.run(read_recipe(file), out=folder / f"of-{name}")
+    assert_equal(tensors_in(result.folder), recorded[name])
+    config = json.loads((result.folder / "config.json").read_text())
+    assert config["dtype"] == ("bfloat16" if name == "weights" else "float32")
+    text = (result.folder / "hubmerge.yaml").read_text()
+    written, again = recipe_from(text), read_recipe(file)
+    assert written.fuse_options == again.fuse_options
+    assert written.weights == pytest.approx(again.weights)
+
+
+TWO = "models: [{model: ORG/a, parameters: {weight: 1}}, {model: ORG/b, parameters: {weight: 1}}]"
+LINEAR = f"merge_method: linear\n{TWO}\n"
+SLICE = "merge_method: linear\nslices:\n- sources:\n  - {model: a, layer_range: [0, 2]}\n"
+TIES = f"merge_method: ties\nbase_model: ORG/base\n{TWO}\n"
+
+
+def test_what_has_no_effect_is_taken_and_weights_are_the_recipes_own():
+    recipe = recipe_from(LINEAR.replace("weight: 1}}]", "weight: 3}}]"))
+    assert (recipe.models, recipe.fuse) == (("ORG/a", "ORG/b"), "average")
+    assert recipe.first_lambda == 0.75
+    assert (recipe.match, recipe.repair, recipe.fuse_options) == ("none", "none", {})
+    assert recipe_from(TIES + "parameters: {int8_mask: true}\n").base == "ORG/base"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (LINEAR.replace("linear", "liner"), 1, "did you mean 'linear'"),
+        (LINEAR.replace("linear", "passthrough"), 1, "passthrough"),
+        (LINEAR + "chat_template: auto\n", 3, "chat_template"),
+        (LINEAR + "tokenizer: {source: union}\n", 3, "union"),
+        (LINEAR + "tokenizer:\n  source: ORG/a\n  tokens: {x: 1}\n", 5, "tokens"),
+        (LINEAR + "tokenizer_source: ORG/b\n", 3, "ORG/b"),
+        (LINEAR + "dtype: int8\n", 3, "int8"),
+        (LINEAR + "parameters:\n  normalize: false\n", 4, "divides"),
+        (LINEAR.replace("ORG/b", "ORG/b+ORG/lora"), 2, "adapters"),
+        (LINEAR.replace("ORG/b", "ORG/a"), 2, "twice"),
+        (LINEAR.replace("weight: 1}}]", "wieght: 1}}]"), 2, "did you mean 'weight'"),
+        (TIES + "parameters:\n  rescale: true\n", 5, "rescale"),
+        (TIES + "parameters:\n  densty: .5\n", 5, "did you mean 'density'"),
+        (TIES + "parameters:\n  density: thick\n", 5, "thick"),
+        (TIES.replace("base_model: ORG/base\n", ""), 1, "needs a base_model"),
+        (TIES.replace("ORG/base", "ORG/a"), 3, "two models are needed"),
+        (TIES + "parameters:\n  density:\n  - filter: m.*p\n    value: 1\n", 6, "filter"),
+        ("merge_method: slerp\nbase_model: ORG/a\nmodels: [{model: ORG/b}]", 1, "needs a t"),
+        (f"merge_method: slerp\n{TWO}", 1, "base_model"),
+        (SLICE + SLICE.partition("slices:\n")[2], 2, "stacking"),
+        (SLICE.replace("[0, 2]", "[1, 2]"), 4, "part"),
+        ("merge_method: linear\nmodels: 3", 2, "list of models"),
+    ],
+)  # fmt: skip
+def test_what_is_not_taken_is_refused_by_name_and_line(text, line, said):
+    with pytest.raises(RecipeError, match=f"line {line}: ") as error:
+        recipe_from(text, "x.yml")
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("merge_method: &m linear\nmodels: *m", "by reference"),
+        ("merge_method: linear\nmodels: " + "[" * 50 + "]" * 50, "levels"),
+        (LINEAR + "#" + "x" * 70_000, "bytes"),
+        (LINEAR + "---\n" + LINEAR, "2 merges"),
+        ("merge_method: !!python/name:os.system", "constructor"),
+    ],
+)
+def test_it_is_read_like_the_text_of_a_stranger(text, said):
+    with pytest.raises(RecipeError) as error:
+        recipe_from(text)
+    assert said in str(error.value)
+
+
+def test_models_with_another_number_of_layers_than_the_slice_are_refused(folder):
+    file = folder / "five.yml"
+    file.write_text(YAMLS["slice"].replace("[0, 4]", "[0, 5]"))
+    with pytest.raises(HubmergeError, match="5 layers"):
+        hm.run(read_recipe(file), out=folder / "five")
