@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 UNIT = "recordings"
+MOST_SPOKEN = 1024
+"""Tokens that are said in a recording, at most: 30 seconds have some 500 letters."""
 
 
 def read_sounds(data: DataSet, wanted: ReadFor) -> Reading:
@@ -56,6 +58,28 @@ def read_speech(data: DataSet, wanted: ReadFor) -> Reading:
     said = f"of what is said the first {limit.tokens:,} tokens are asked for"
     return Reading(
         lambda rows, labelled: batches(rows, right=labelled), (_said(), said), UNIT, columns
+    )
+
+
+def read_pieces(data: DataSet, wanted: ReadFor) -> Reading:
+    """Recordings and the tokens that are said in them, of which a model is told nothing.
+
+    Raises: DataError.
+    """
+    limit = token_limit(data, wanted.model, wanted.tokenizer, MOST_SPOKEN)
+    reader = sound_reader(data, wanted)
+    columns, right = {"audio": reader.columns[0]}, None
+    if data.label_column is not None:
+        columns["text"] = data.label_column
+        targets = TokenRows(data.ref, (data.label_column,), encode_targets(limit), limit.vocabulary)
+        right = right_of_targets(targets)
+    return Reading(
+        lambda rows, labelled: make_batches(
+            data, rows, reader, right if labelled else None, statistics=wanted.statistics
+        ),
+        (_said(),),
+        UNIT,
+        columns,
     )
 
 

@@ -6,6 +6,7 @@ Nothing here imports torch or transformers; `make_plan` builds the models and se
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -166,7 +167,7 @@ def _model(source: Source, header: WeightsHeader) -> QuickModel:
         private=source.private,
         architecture=_text(first),
         model_type=model_type,
-        families=_families(model_type),
+        families=_families(model_type, _text(first)),
         weight_bytes=header.bytes,
         dtype=header.dtype,
         tensors=len(header.tensors),
@@ -198,13 +199,13 @@ def _text(said: Any) -> str | None:
     return said if isinstance(said, str) else None
 
 
-def _families(model_type: str | None) -> list[str]:
-    """The families whose [match] names that model type; other fields are not compared."""
-    wanted = {
-        name: family.match.get("model_type") for name, family in load_families().families.items()
-    }
-    return [
-        name
-        for name, types in wanted.items()
-        if model_type in (types if isinstance(types, list) else [types])
-    ]
+def _families(model_type: str | None, architecture: str | None) -> list[str]:
+    """The families of that model type with a head for that class; no other field is compared."""
+    config = SimpleNamespace(architectures=[architecture] if architecture else [])
+    fitting = []
+    for name, family in load_families().families.items():
+        types = family.match.get("model_type")
+        named = model_type in (types if isinstance(types, list) else [types])
+        if named and (not architecture or family.has_head(config)):
+            fitting.append(name)
+    return fitting

@@ -152,7 +152,7 @@ def rows(report: Report) -> list[Row]:
         ("naive", "Naive average, unmatched", ""),
         ("merge", "This merge", ""),
         *_refined(report),
-        ("ensemble", f"Ensemble of {everyone(count)}", ""),
+        *([("ensemble", f"Ensemble of {everyone(count)}", "")] if has_ensemble(report) else []),
     )
     return [
         Row(
@@ -168,6 +168,11 @@ def rows(report: Report) -> list[Row]:
         for key, name, model in shown
         for figures in [getattr(report.contenders, key)]
     ]
+
+
+def has_ensemble(report: Report) -> bool:
+    """Whether the parents were measured together, or nothing was."""
+    return report.data is None or report.contenders.ensemble.n > 0
 
 
 def _refined(report: Report) -> list[tuple[str, str, str]]:

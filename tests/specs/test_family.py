@@ -498,3 +498,15 @@ def test_readers_in_another_stack_are_named_at_once(tmp_path):
     shapes = {**NORMS, "layers.0.k.weight": (2, 4), "layers.1.k.weight": (2, 4)}
     norm = bound(tmp_path, text, shapes).norms[1]
     assert norm.readers == ("layers.0.k", "layers.1.k")
+
+
+def test_a_stacked_tensor_reads_a_norm_and_hides_its_units(tmp_path):
+    text = NORMED.replace(
+        "[param]", 'e = { size = 2 }\nff = { within = "e", seen = false }\n[param]'
+    )
+    text = text.replace('"out.weight" =', 'stack = "e ff x"\n"out.weight" =')
+    text = text.replace('"norm" = "out"', '"norm" = "out stack"').replace('"post" = ""', "")
+    spec = bound(tmp_path, text, {**NORMS, "stack": (2, 3, 4)})
+    assert spec.norms[0].readers == ("out", "stack")
+    assert spec.spaces["x"].may == "rotate"
+    assert spec.free_spaces().keys() - spec.observed.free_spaces() == {"ff"}

@@ -59,6 +59,7 @@ MODELS: dict[str, Save] = {
     "fill-mask": bert(BertForMaskedLM),
     "image-classification": lambda folder: save(folder, tiny_vit()),
     "question-answering": bert(BertForQuestionAnswering),
+    "speech-recognition-ctc": sound(sounds.listener, spoken=True),
     "text-classification": bert(BertForSequenceClassification),
     "text-generation": lambda folder: texts.saved(texts.gpt2(), folder),
     "text2text-generation": lambda folder: tagged.saved(to_text.t5(), folder),

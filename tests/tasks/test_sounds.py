@@ -16,6 +16,7 @@ from transformers import (
     ASTForAudioClassification,
     Wav2Vec2Config,
     Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForCTC,
     Wav2Vec2ForSequenceClassification,
     WhisperConfig,
     WhisperFeatureExtractor,
@@ -27,6 +28,7 @@ from hubmerge.data.rows import RowSet
 from hubmerge.data.sounds import SECONDS, open_sound
 from hubmerge.errors import DataError
 from hubmerge.evaluation.evaluate import outputs
+from hubmerge.models.ctc_outputs import distance
 from hubmerge.utils.untrusted import Unreadable
 from hubmerge.utils.workers import Workers
 from tests.helpers import tagged
@@ -108,7 +110,14 @@ def whisper(seed=0):
     return WhisperForConditionalGeneration(config).eval()
 
 
+def listener(seed=0):
+    torch.manual_seed(seed)
+    config = wav2vec2().config.to_dict() | {"vocab_size": len(tagged.PIECES), "pad_token_id": 0}
+    return Wav2Vec2ForCTC(Wav2Vec2Config(**config)).eval()
+
+
 EXTRACTORS = {
+    listener: lambda: Wav2Vec2FeatureExtractor(sampling_rate=16_000, return_attention_mask=False),
     wav2vec2: lambda: Wav2Vec2FeatureExtractor(sampling_rate=RATE, return_attention_mask=False),
     ast: lambda: ASTFeatureExtractor(sampling_rate=16_000, num_mel_bins=16, max_length=32),
     whisper: lambda: WhisperFeatureExtractor(
@@ -163,6 +172,44 @@ def test_what_is_said_is_asked_token_by_token(tmp_path):
     model(**looked_at[0].inputs)
 
 
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    place = tmp_path_factory.mktemp("spoken") / "data"
+    texts = [tagged.sentence(n)[0][1] for n in range(ROWS)]
+    sounds = [wav(np.tile(tone(n), 2), 16_000) for n in range(ROWS)]
+    return stored(place, sounds, text=(Value("string"), texts))
+
+
+def test_pieces_are_scored_as_transformers_and_by_their_errors(spoken):
+    model, cut = listener(), tagged.tokenizer()
+    extractor = EXTRACTORS[listener]()
+    data, found = reading(spoken, model, processor=extractor, tokenizer=cut)
+    measured = outputs(model, every_row(data, found), Workers(threads=1))
+    losses, tokens, errors = 0.0, 0, 0
+    for row in range(ROWS):
+        sound = np.tile(tone(row), 2)
+        inputs = extractor(sound, sampling_rate=16_000, return_tensors="pt")
+        wanted = cut(text_target=tagged.sentence(row)[0][1], return_tensors="pt")["input_ids"]
+        model.config.ctc_loss_reduction = "sum"
+        with torch.no_grad():
+            said = model(**inputs, labels=wanted)
+        losses, tokens = losses + float(said.loss), tokens + wanted.shape[1]
+        line = said.logits[0].argmax(-1).tolist()
+        kept = [t for k, t in enumerate(line) if t != 0 and (k == 0 or t != line[k - 1])]
+        errors += distance(kept, wanted[0].tolist())
+    assert measured.losses().mean() == pytest.approx(losses / tokens, rel=1e-4)
+    assert measured.metric.value() == pytest.approx(1 - errors / tokens)
+    assert measured.metric.rows is None
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "errors"),
+    [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("flaw", "lawn", 2)],
+)
+def test_errors_are_the_fewest_changes(said, wanted, errors):
+    assert distance([*map(ord, said)], [*map(ord, wanted)]) == errors
+
+
 def test_sounds_are_read_as_they_are_stored():
     steps = np.array([-32768, 0, 16384, 32767], np.int16)
     found = open_sound({"bytes": wav(steps)}, NOWHERE, RATE)
@@ -201,6 +248,17 @@ def test_a_damaged_row_is_named(tmp_path):
         every_row(data, found)
     with pytest.raises(DataError, match="no feature extractor"):
         reading(tmp_path / "d", wav2vec2())
+
+
+@pytest.mark.slow
+def test_a_merge_that_says_pieces_is_measured(spoken, tmp_path):
+    for seed in (0, 1):
+        tagged.saved(listener(seed), tmp_path / f"parent{seed}")
+        EXTRACTORS[listener]().save_pretrained(tmp_path / f"parent{seed}")
+    report = merged(tmp_path, spoken)
+    assert report.merged.task == "speech-recognition-ctc"
+    assert report.contenders.ensemble.loss is None
+    assert report.barrier.naive is not None
 
 
 @pytest.mark.slow
