@@ -15,29 +15,17 @@ from typing import TYPE_CHECKING
 
 from hubmerge.data.column_types import CLASSES, UNLABELLED, ColumnKind, inner
 from hubmerge.data.columns import (
-    AUDIO,
     FEATURE,
     IMAGE,
-    PAIR,
     SOURCE,
-    TEXT,
     WITHOUT_LABELS,
-    WORDS,
-    find_inputs,
-    find_label,
-    find_sound,
-    find_source,
-    find_text,
-    find_texts,
-    find_words,
     first,
-    is_labelled,
     listed,
     require_columns,
     with_parts,
 )
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.data_files import check_file, check_files, check_folder
-from hubmerge.data.empty_rows import EmptyRows, Wanted, empty_rows, unlabelled
 from hubmerge.data.pictures import NOWHERE, Place, undecoded
 from hubmerge.data.sounds import undecoded_sounds
 from hubmerge.errors import DataError, HubmergeError, ResourceError
@@ -48,7 +36,7 @@ from hubmerge.utils.progress import is_quiet
 from hubmerge.utils.row_files import READERS, is_row_file
 
 if TYPE_CHECKING:
-    from datasets import ClassLabel, Dataset, Features, Value
+    from datasets import ClassLabel, Dataset, Value
 
 TEST = ("test",)
 VALIDATION = ("validation", "valid", "val", "dev")
@@ -141,7 +129,7 @@ def open_data(
     for asked in (split, calibration_split):
         if asked is not None:
             _known_split(asked, known, ref)
-    wanted = _Columns(
+    wanted = DataColumns(
         image=image_column,
         feature=feature_column,
         label=label_column,
@@ -201,105 +189,6 @@ def open_data(
         place=place,
         left_out={name: found.rows for name, found in empty.items() if found.rows},
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Columns:
-    """Columns by what they are for: as asked for, or as found."""
-
-    image: str | None
-    feature: str | None
-    label: str | None
-    text: str | None
-    pair: str | None
-    audio: str | None
-    inputs: frozenset[str]
-    """Kinds of columns that are wanted."""
-    answers: ColumnKind | None
-    """Columns that say what is right; None where none is to."""
-    labelled: bool
-    """Whether there must be labels."""
-
-    def found_in(self, features: Features, ref: str) -> _Columns:
-        """The columns there are. Raises: DataError."""
-        label = self._label_in(features, ref)
-        images = vectors = text = pair = audio = None
-        if AUDIO in self.inputs:
-            audio = find_sound(features, self.audio, ref)
-        elif PAIR in self.inputs:
-            text, pair = find_texts(features, self.text, self.pair, label, ref)
-        elif SOURCE in self.inputs:
-            text = find_source(features, self.text, label, ref)
-        elif WORDS in self.inputs:
-            text = find_words(features, self.text, label, ref)
-        elif TEXT in self.inputs:
-            text = find_text(features, self.text, ref)
-        else:
-            images, vectors = find_inputs(features, self.image, self.feature, ref)
-        return replace(
-            self,
-            image=images,
-            feature=vectors,
-            label=label,
-            text=text,
-            pair=pair,
-            audio=audio,
-        )
-
-    @property
-    def named(self) -> tuple[str | None, ...]:
-        """All columns that models read."""
-        return self.image, self.feature, self.text, self.pair, self.audio
-
-    def answers_in(self, rows: Dataset, ref: str) -> bool:
-        """Whether a split says what is right, whatever its inputs are called."""
-        if self.answers is None:
-            return True
-        label = self._label_in(rows.features, ref)
-        return label is not None and is_labelled(rows, label, self.answers)
-
-    def answered(self, rows: Dataset) -> bool:
-        """Whether rows say what is right, by themselves or by their labels."""
-        if self.answers is None:
-            return True
-        return self.label is not None and is_labelled(rows, self.label, self.answers)
-
-    @property
-    def read(self) -> tuple[str, str | None]:
-        """What models read of a row, and its column."""
-        if self.feature is not None and FEATURE in self.inputs:
-            return "numbers", self.feature
-        if self.audio is not None:
-            return "sound", self.audio
-        return ("text", self.text) if self.text is not None else ("image", self.image)
-
-    @property
-    def words(self) -> str:
-        """What a row that says nothing lacks."""
-        return " or ".join([self.read[0], *(["label"] if self.label is not None else [])])
-
-    def empty_rows(self, rows: Dataset, split: str, ref: str, *, labels: bool) -> EmptyRows:
-        """The rows that say nothing. labels: whether they are needed. Raises: DataError."""
-        column = self.read[1] if self.read[1] in rows.features else None
-        label = self.label if self.label in rows.features else None
-        secret = None if self.answers is None else self.answers.secret
-        wanted = Wanted(column, label if labels else None, secret, self.words)
-        found = empty_rows(rows, wanted, split, ref)
-        if labels or label is None:
-            return found
-        also = {*found.empty, *unlabelled(rows, label, secret).empty}
-        return EmptyRows(tuple(sorted(also)), found.blank)
-
-    def _label_in(self, features: Features, ref: str) -> str | None:
-        """The label column; None where none is needed and none was named."""
-        if self.answers is None:
-            return None
-        try:
-            return find_label(features, self.label, ref, self.answers)
-        except DataError:
-            if self.labelled or self.label is not None:
-                raise
-            return None
 
 
 def _read(
@@ -398,7 +287,7 @@ def _config(folder: Path, ref: str, config: str | None) -> str:
 
 
 def _evaluation_split(
-    known: Mapping[str, Dataset], wanted: _Columns, ref: str
+    known: Mapping[str, Dataset], wanted: DataColumns, ref: str
 ) -> tuple[str, tuple[str, ...]]:
     """The split to evaluate on, and what to say about the choice."""
     usual = [name for name in (first(TEST, known), first(VALIDATION, known)) if name]

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.models.method_context import MethodContext
 from hubmerge.models.states import in_dtypes_of
+from hubmerge.recipe import REFINE_STEPS
 from hubmerge.refine.result import Refined
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.batch_sampler import BatchSampler
@@ -21,11 +22,8 @@ from hubmerge.training.precision import single
 from hubmerge.training.trainer import learn
 from hubmerge.training.work_name import work_name
 
-STEPS = 300
-"""Steps of the full course."""
-
 RATE = 3e-4
-"""How far a step moves a number, at full rate: docs/refine.md has what others give."""
+"""How far a step moves a number, at full rate."""
 
 WHOLE = 1.0
 """The weight at which the network that learns is run: it is no mixture."""
@@ -36,17 +34,17 @@ def distill(
     parents: Sequence[State],
     context: MethodContext,
     *,
-    steps: int = STEPS,
+    steps: int = REFINE_STEPS,
     rate: float = RATE,
     seed: int = 0,
 ) -> Refined:
     """Teaches the network `start` the mean of the parents' softened predictions, label-free.
 
-    Learns on the calibration rows of `context`, images mirrored and shifted; its validation rows
-    say which step is kept, the start being the first candidate, and when to stop. Batch norms
-    normalise by the rows at hand, so that their running statistics, which stay those of the start,
-    have to be measured anew. Unfinished work is kept in the context's checkpoint store and
-    continued. Called by all processes alike.
+    Learns on the calibration rows of `context`, images as they are in one epoch, and mirrored and
+    shifted in the next. Its validation rows say which step is kept, the start being the first
+    candidate, and when to stop. Batch norms normalise by the rows at hand, so that their running
+    statistics, which stay those of the start, have to be measured anew. Unfinished work is kept in
+    the context's checkpoint store and continued. Called by all processes alike.
 
     start: tensors of `context.scratch`. parents: tensors of the same model, their classes in the
     same order. steps: at most. rate: how far a step moves every number at full rate. seed: of the
@@ -56,7 +54,7 @@ def distill(
     Source: arXiv:1503.02531, section 2.
     """
     teachers = ParentModels(context.scratch, parents, context.workers)
-    sampler = BatchSampler(context, teachers, seed)
+    sampler = BatchSampler(context, teachers, seed, unmoved=True)
     network = _Parameters(context.scratch, start, rate)
     words = ("distill", str(steps), str(rate), str(seed))
     learnt = learn(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hubmerge.errors.wording import option
 from hubmerge.matching.learned.registry import learners
 from hubmerge.reporting.schema.report import MethodRecord, Report
+from hubmerge.reporting.words import reads_classes
 from hubmerge.specs.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
 
 WORSE = ("worse", "do not use")
@@ -13,6 +14,7 @@ LEARN = (
     f"{option('match', 'learned')}: learn the alignment on unlabelled rows; takes minutes to "
     "an hour"
 )
+REFINE = f"{option('refine', 'distill')}: teach it the parents' mean prediction, on unlabelled rows"
 LONGER = (
     f"{option('match', 'learned')} with {option('learning_steps', 3600)}: more steps, if this took "
     "fewer"
@@ -33,9 +35,10 @@ def next_steps(report: Report) -> list[str]:
     if report.heads or report.base or not method.spaces:
         return []
     turns = _turns(method)
+    refine = [REFINE] if method.refine is None and not method.part and reads_classes(report) else []
     if turns and method.match in learners():
-        return [LONGER]
-    found = [REFIT] if method.fuse == "average" else []
+        return [*refine, LONGER]
+    found = [REFIT, *refine] if method.fuse == "average" else refine
     return [*found, LEARN] if turns and len(report.models) == 2 else found
 
 

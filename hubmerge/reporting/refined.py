@@ -48,8 +48,8 @@ def added_nothing(
         figure(words.shown(each.loss) if words.exponential else each.accuracy)
         for each in (contenders.merge, contenders.refined_parent)
     )
-    said = f"{display_name(parent)} refined alike has {words.headline} {theirs}, the merge {ours}"
-    return f" Merging added nothing certain to that: {said}."
+    refined = f"{display_name(parent)} refined alike"
+    return f" Merging added nothing certain to {refined}: {words.headline} {ours} against {theirs}."
 
 
 def outcome(record: RefinedRecord, tried: str) -> str:

@@ -32,6 +32,12 @@ def words_of(report: Report) -> Words:
     return DEFAULT_WORDS if measure is None else measure.words
 
 
+def reads_classes(report: Report) -> bool:
+    """Whether outputs are a distribution of which one class, or token, is right."""
+    measure = _measure_in(report)
+    return measure is not None and measure.one_of_n
+
+
 def tolerances_of(report: Report) -> Tolerances:
     """What the verdict lets pass."""
     measure = _measure_in(report)

@@ -19,6 +19,9 @@ from hubmerge.utils.input_batches import InputBatch
 ROWS = 25
 """Rows of one step: a quarter of a batch."""
 
+AS_IT_IS = 0
+"""Number of the view that moves nothing, where there is one."""
+
 HELD_OUT = 500
 """Validation rows that are looked at, at most."""
 
@@ -38,8 +41,17 @@ class TrainingBatch:
 class BatchSampler:
     """What is wanted: the parents' mean prediction, or, without parents, the rows' labels."""
 
-    def __init__(self, context: MethodContext, parents: ParentModels | None, seed: int) -> None:
-        """Raises: RecipeError, if there are no calibration or no validation rows, or a single one
+    def __init__(
+        self,
+        context: MethodContext,
+        parents: ParentModels | None,
+        seed: int,
+        *,
+        unmoved: bool = False,
+    ) -> None:
+        """unmoved: whether every other epoch shows the rows as they are.
+
+        Raises: RecipeError, if there are no calibration or no validation rows, or a single one
         that batch norms cannot normalise by itself.
         """
         for batches, what in ((context.batches, "calibration"), (context.validation, "validation")):
@@ -51,6 +63,7 @@ class BatchSampler:
                     field="match",
                 )
         self._bench, self._parents, self._seed = context, parents, seed
+        self._unmoved = unmoved
         self._batches = normalisable(context.batches, context.scratch, "calibration")
         normalisable(context.validation, context.scratch, "validation")
         self._single = sees_one_value(context.scratch, self._batches[0].inputs)
@@ -65,8 +78,12 @@ class BatchSampler:
             for batch in torch.randperm(count, generator=generator).tolist():
                 rows = torch.randperm(len(self._batches[batch]), generator=generator)
                 for part in self._steps(rows):
-                    yield TrainingBatch(View(batch, epoch % VIEWS), part)
+                    yield TrainingBatch(View(batch, self._number(epoch)), part)
             epoch += 1
+
+    def _number(self, epoch: int) -> int:
+        """Of the view that an epoch shows."""
+        return AS_IT_IS if self._unmoved and epoch % 2 == 0 else epoch % VIEWS
 
     def _steps(self, rows: Tensor) -> list[Tensor]:
         """The rows of a batch cut into steps, none of a single row that cannot be normalised."""
@@ -107,7 +124,8 @@ class BatchSampler:
 
     def _view(self, view: View) -> dict[str, Tensor]:
         if self._seen is None or self._seen[0] != view:
-            if self._parents is None:  # a label is that of the row as it is: a mirrored 2 is none
+            plain = self._unmoved and view.number == AS_IT_IS
+            if self._parents is None or plain:  # a label is that of the row as it is
                 self._seen = (view, dict(self._batches[view.batch].inputs))
             else:
                 self._seen = (view, inputs_of(self._batches, view, self._seed))

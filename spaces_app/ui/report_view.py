@@ -16,6 +16,7 @@ from hubmerge.reporting.barrier_text import (
 )
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import MISSING, contender_table, count, figure, share, signed
+from hubmerge.reporting.refined import refinement_lines
 from hubmerge.reporting.schema.report import MethodRecord, Report
 from hubmerge.reporting.words import words_of
 from spaces_app.ui.markup import NONE, card, facts, join, on_hub, table, term, text
@@ -210,6 +211,7 @@ def made(report: Report) -> Markup:
         ("Matching", text(_matching(method))),
         ("Fused by", _fused(method)),
         ("Repaired by", text(method.repair)),
+        *((name[0].upper() + name[1:], text(came)) for name, came in refinement_lines(report)),
         ("λ", f"{share(method.lam)} ({method.lam_chosen})" if method.lam is not None else MISSING),
         ("Seed", str(method.seed)),
     ]

@@ -18,6 +18,7 @@ from hubmerge.fuse.methods.average import average
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.methods.weights import match_weights
 from hubmerge.models.method_context import MethodContext
+from hubmerge.refine import distill
 from hubmerge.repair import find_repair
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.progress import be_quiet
@@ -64,6 +65,7 @@ def results(workers: Workers) -> dict[str, object]:
         repairer = find_repair(method).function(context, [first, last])
         found[f"{name} {method}"] = digest(repairer(average([first, last], [0.5, 0.5]), [0.5, 0.5]))
     found |= fusions_of_a_vit(workers)
+    found["vit distill"] = refined_vit(workers)
     found["order"] = workers.map(lambda n: n * n, range(7))
     rows = torch.randn(9, 50, generator=torch.Generator().manual_seed(0))
     found["sum"] = digest(workers.sum(lambda n: {"x": rows[n]}, range(9)))
@@ -86,6 +88,19 @@ def fusions_of_a_vit(workers: Workers) -> dict[str, str]:
         for fusion in fusions().values()
         if fusion.needs_data
     }
+
+
+def refined_vit(workers: Workers) -> str:
+    """What a model becomes that learns what two say together."""
+    models = [copy.deepcopy(generic("vit", seed)).float() for seed in (0, 1)]
+    states = [{t: v.clone() for t, v in model.state_dict().items()} for model in models]
+    rows, held = (
+        probe_batches(model, rows=n, count=2, dtype=torch.float32)
+        for model, n in ((models[0], 25), (models[1], 10))
+    )
+    context = MethodContext(None, models[0], rows, workers, held)
+    refined = distill(average(states, [0.5, 0.5]), states, context, steps=6, rate=1e-3)
+    return f"{refined.outcome}: {digest(refined.state)}"
 
 
 def said(act: Callable[[], object]) -> str:

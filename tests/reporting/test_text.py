@@ -5,9 +5,10 @@ import pytest
 from hubmerge.errors.wording import PYTHON, render
 from hubmerge.reporting.barrier_text import barrier_sentence
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.next_steps import LEARN, LONGER, REFIT, next_steps
+from hubmerge.reporting.next_steps import LEARN, LONGER, REFINE, REFIT, next_steps
 from hubmerge.reporting.schema.barriers import Barriers, OnTraining
 from hubmerge.reporting.schema.base import RowSetRecord
+from hubmerge.reporting.schema.refinement import RefinedRecord, RefinementRecord
 from hubmerge.reporting.schema.report import Attempt, PublishedRecord, Report
 from hubmerge.reporting.text import render_text
 from hubmerge.reporting.write import write_report
@@ -139,6 +140,16 @@ def worse(kind="permute", **method):
     return example(verdict="worse", method=made.model_copy(update={"spaces": spaces, **method}))
 
 
+NOTHING_GAINED = RefinedRecord(
+    steps=300,
+    best_step=0,
+    divergence_before=0.1,
+    divergence_after=0.1,
+    loss_before=0.5,
+    loss_after=0.5,
+    kept=False,
+)
+REFINED = RefinementRecord(refine="distill", steps=300, merge=NOTHING_GAINED)
 PERMUTED = Attempt(
     way="", match="activations", symmetry="permutations", loss=1, accuracy=0.5, chosen=True
 )
@@ -147,12 +158,14 @@ PERMUTED = Attempt(
 @pytest.mark.parametrize(
     ("method", "steps"),
     [
-        ({}, [REFIT]),
-        ({"kind": "rotate"}, [REFIT, LEARN]),
-        ({"tried": [PERMUTED]}, [REFIT, LEARN]),
-        ({"kind": "linear", "fuse": "least-squares"}, [LEARN]),
-        ({"kind": "rotate", "match": "learned"}, [LONGER]),
-        ({"match": "straight-through"}, [REFIT]),
+        ({}, [REFIT, REFINE]),
+        ({"kind": "rotate"}, [REFIT, REFINE, LEARN]),
+        ({"tried": [PERMUTED]}, [REFIT, REFINE, LEARN]),
+        ({"kind": "linear", "fuse": "least-squares"}, [REFINE, LEARN]),
+        ({"kind": "rotate", "match": "learned"}, [REFINE, LONGER]),
+        ({"match": "straight-through"}, [REFIT, REFINE]),
+        ({"refine": REFINED}, [REFIT]),
+        ({"part": "vit."}, [REFIT]),
         ({"match": "none", "spaces": []}, []),
     ],
 )
@@ -170,4 +183,4 @@ def test_a_merge_that_did_not_lose_is_left_in_peace():
 
 def test_learning_is_for_two():
     three = [parent(f"org/{name}", name) for name in "abc"]
-    assert next_steps(worse("rotate").model_copy(update={"models": three})) == [REFIT]
+    assert next_steps(worse("rotate").model_copy(update={"models": three})) == [REFIT, REFINE]

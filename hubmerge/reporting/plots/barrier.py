@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SIZE = (9.6, 5.0)
 """Inches; a card is about as wide as 9.6 inches of 96 pixels."""
 
+REFINED = "refined parent"
 HEADROOM = 1.08
 """Top of the loss axis over the highest loss."""
 VISIBLE = 0.06
@@ -115,7 +116,10 @@ def _draw_loss(axes: Axes, lines: list[CurveLine], report: Report) -> None:
         axes,
         [(line, f"barrier {figure(line.curve.barrier.value)}{unit}") for line in lines],
     )
-    _label_levels(axes, top, [(_level(report), ends[1], GREY), ("ensemble", ensemble, GREEN)])
+    levels = [(_level(report), ends[1], GREY), ("ensemble", ensemble, GREEN)]
+    if (refined := report.contenders.refined_parent) is not None:
+        levels.append((REFINED, refined.loss, GREY))
+    _label_levels(axes, top, levels)
 
 
 def _draw_accuracy(axes: Axes, lines: list[CurveLine], report: Report) -> None:
@@ -132,7 +136,10 @@ def _draw_accuracy(axes: Axes, lines: list[CurveLine], report: Report) -> None:
     )
     end = _far_accuracy(lines, report)
     ensemble = report.contenders.ensemble.accuracy
-    _label_levels(axes, 1.0, [(_level(report), end, GREY), ("ensemble", ensemble, GREEN)])
+    levels = [(_level(report), end, GREY), ("ensemble", ensemble, GREEN)]
+    if (refined := report.contenders.refined_parent) is not None:
+        levels.append((REFINED, refined.accuracy, GREY))
+    _label_levels(axes, 1.0, levels)
 
 
 def _far(report: Report) -> str:

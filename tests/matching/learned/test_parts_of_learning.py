@@ -285,3 +285,16 @@ def test_where_parents_say_much_less_of_it_is_kept_and_nothing_else_is_wanted(mo
     (fewer, again) = seen()
     assert (every, fewer) == (3, 1)
     assert all(torch.equal(first, last) for first, last in zip(wanted, again, strict=True))
+
+
+def test_every_other_epoch_may_show_the_rows_as_they_are():
+    model, workers = generic("vit"), Workers(threads=1)
+    images = torch.rand(25, 3, 16, 16)
+    rows = [ProbeBatch({"pixel_values": images})]
+    context = MethodContext(spec_of(model), model, rows, workers, rows)
+    sampler = BatchSampler(context, ParentModels(model, [], workers), 0, unmoved=True)
+    shown = [
+        torch.equal(sampler.inputs(lesson)["pixel_values"], images[lesson.rows])
+        for lesson in islice(sampler.order(), 4)
+    ]
+    assert shown == [True, False, True, False]
