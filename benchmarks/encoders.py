@@ -74,9 +74,10 @@ def measured(place: Path, parents: list[str], data: Path, more: list[str]) -> li
 
 
 def line(name: str, report: Report, key: str) -> tuple[str, ...]:
-    """One contender's line."""
+    """One contender's line: with a barrier if it stands on the path that is measured."""
     score = getattr(report.contenders, key)
-    barrier = {"naive": report.barrier.naive, "merge": report.barrier.matched}.get(key)
+    matched = report.barrier.matched if report.method.fuse == "average" else None
+    barrier = {"naive": report.barrier.naive, "merge": matched}.get(key)
     return (
         name,
         f"{score.loss:.4f}",
