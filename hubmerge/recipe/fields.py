@@ -218,7 +218,6 @@ class RecipeFields(RecipePart):
                 "none": "not at all",
                 "distill": "it learns the parents' mean prediction; kept if validation rows gain",
             },
-            top=True,
             label="Refinement",
             see="refine.md",
         ),
