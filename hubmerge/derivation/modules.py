@@ -14,7 +14,7 @@ from hubmerge.derivation.budget import timed
 from hubmerge.derivation.derive import Derived, derive_of
 from hubmerge.derivation.twin import Twin, parameters
 from hubmerge.derivation.twin_weights import generic, settle
-from hubmerge.errors import DerivationError
+from hubmerge.errors import DerivationError, RecipeError
 from hubmerge.models.probe import shaken
 
 
@@ -53,7 +53,7 @@ def derive_module(model: nn.Module, inputs: Mapping[str, Tensor], seed: int = 0)
 def by_name(model: nn.Module, inputs: Any) -> dict[str, Tensor]:
     """Example inputs by the names of the forward's parameters.
 
-    inputs: a tensor, several in order, or a dictionary. Raises: DerivationError, if it is none of
+    inputs: a tensor, several in order, or a dictionary. Raises: RecipeError, if it is none of
     these, or there are more than the forward takes by name.
     """
     given = [inputs] if isinstance(inputs, Tensor) else inputs
@@ -63,8 +63,8 @@ def by_name(model: nn.Module, inputs: Any) -> dict[str, Tensor]:
     takes = [n for n, p in inspect.signature(model.forward).parameters.items() if p.kind in plain]
     fitting = isinstance(given, Sequence) and 0 < len(given) <= len(takes)
     if not fitting or not all(isinstance(each, Tensor) for each in given):
-        raise DerivationError(
-            f"to match modules takes example inputs of a {type(model).__name__}",
+        raise RecipeError(
+            f"matching modules takes example inputs of a {type(model).__name__}",
             found=f"{type(inputs).__name__}; its forward takes {', '.join(takes) or 'nothing'}",
             hint="inputs=x with a tensor, several in order, or a dictionary by those names",
         )

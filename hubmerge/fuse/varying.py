@@ -5,8 +5,8 @@
     density/B: .5               of the second model
     weight/B@self_attn: [0, 1]  what the second model weighs, in attention
 
-Of several that fit a tensor the one that is given first counts, those of a model before those of
-all models.
+Of several that fit a tensor those of a model count before those of all models, then those for a
+part of the names before those for all, then the one that is given first.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class Settings:
         self, option: str, rules: tuple[Rule, ...], model: int, name: str, depths: Depths
     ) -> Value:
         fitting = [rule for rule in rules if rule.part in name and rule.model in (None, model)]
-        own = [rule for rule in fitting if rule.model is not None]
-        for rule in (*own, *fitting):
+        if fitting:  # the first of those that are said most narrowly
+            rule = min(fitting, key=lambda each: (each.model is None, not each.part))
             return rule.at(place(name, depths))
         default: Value = self.options[option].default
         return default

@@ -203,7 +203,6 @@ class RecipeFields(RecipePart):
                 "there are no calibration rows",
                 "none": "not at all",
             },
-            top=True,
             also=(SURVEY,),
             label="Repair",
             see="repair.md",
@@ -218,6 +217,7 @@ class RecipeFields(RecipePart):
                 "none": "not at all",
                 "distill": "it learns the parents' mean prediction; kept if validation rows gain",
             },
+            top=True,
             label="Refinement",
             see="refine.md",
         ),
@@ -339,6 +339,11 @@ class RecipeFields(RecipePart):
             "What floating-point tensors of the merge are stored as. Default: what the parents "
             "store each in, the widest where they differ.",
             group=MODELS,
+            choices={
+                "float32": "4 bytes a number",
+                "float16": "2 bytes, of a small range",
+                "bfloat16": "2 bytes, of float32's range",
+            },
             label="",
         ),
     ] = None

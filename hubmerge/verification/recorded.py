@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hubmerge.fuse import find_fusion
 from hubmerge.matching.alignment_files import FOLDER
@@ -119,7 +120,7 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         "alignment": None if alignment is None else str(alignment),
         "repair": "none",
         "fuse": method.fuse,
-        "fuse_options": method.fuse_options or {},
+        "fuse_options": in_order_of(recipe.fuse_options, method.fuse_options or {}),
         "lam": MIDDLE if method.lam is None else method.lam,
         "dataset": None,
         "samples": None,
@@ -129,3 +130,8 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         "learning_steps": None,
     }
     return Replay(recipe.model_copy(update=update), method.repair == "batchnorm")
+
+
+def in_order_of(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that a report has in the order of their names, in the order they were given."""
+    return {**{name: options[name] for name in given if name in options}, **options}

@@ -301,7 +301,7 @@ MODULE = torch.nn.Linear(2, 2)
 @pytest.mark.parametrize(
     ("call", "quoted"),
     [
-        (lambda: hubmerge.match(MODULE, MODULE), "hubmerge.load("),
+        (lambda: hubmerge.match(MODULE, MODULE), "inputs=x"),
         (lambda: hubmerge.merge(MODULE, MODULE), "hubmerge.load("),
         (lambda: hubmerge.Recipe(fues="ties"), "did you mean fuse=?"),
         (lambda: hubmerge.Recipe(models="x"), 'models="x"'),

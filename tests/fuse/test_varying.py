@@ -8,6 +8,7 @@ import torch
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import Given, find_fusion
 from hubmerge.fuse.varying import depths_of, place
+from hubmerge.verification.recorded import in_order_of
 
 NAMES = [f"model.layers.{n}.{part}.weight" for n in range(4) for part in ("mlp", "attn")]
 NAMES += ["model.embed.weight", "model.norm.weight"]
@@ -38,8 +39,8 @@ def test_a_gradient_runs_from_the_first_layer_to_the_last_and_begins_outside_the
     assert share_of_b(merged, "model.norm.weight") == pytest.approx(0)
 
 
-def test_the_first_rule_that_fits_counts_and_a_models_own_before_those_of_all():
-    options = {"weight@layers.1.mlp": 1, "weight/B@mlp": 3, "weight/B@layers.1": 9, "weight": 1}
+def test_narrow_rules_count_before_wide_ones_and_the_first_of_two():
+    options = {"weight@layers.1.mlp": 1, "weight/B@mlp": 3, "weight": 1, "weight/B@layers.1": 9}
     merged = made("average", options)
     found = {name: round(share_of_b(merged, name), 9) for name in NAMES}
     assert {found[name] for name in NAMES if "mlp" in name} == {0.75}
@@ -70,7 +71,7 @@ def test_weights_of_task_vectors_need_not_sum_to_1():
 
 def test_options_that_do_not_vary_give_the_same_bits():
     plain = made("ties", {"density": 0.4}, base=BASE)
-    varied = made("ties", {"density": (0.4, 0.4), "density@mlp": 0.9}, base=BASE)
+    varied = made("ties", {"density": (0.4, 0.4), "density@head": 0.9}, base=BASE)
     for name in NAMES:
         assert torch.equal(plain[name], varied[name])
 
@@ -98,6 +99,14 @@ def test_what_does_not_fit_is_refused(fusion, options, said):
 def test_what_looks_at_whole_models_takes_one_value():
     with pytest.raises(RecipeError, match="whole models"):
         find_fusion("greedy-soup").settings({"metric@mlp": "loss"}, 2)
+
+
+def test_rules_read_back_from_a_report_are_in_the_order_they_were_given():
+    given = {"density@q": 0.1, "density@attn": 0.9, "density": 1.0}
+    reported = dict(sorted({**given, "scale": 1.0}.items()))
+    back = in_order_of(given, reported)
+    assert list(back) == ["density@q", "density@attn", "density", "scale"]
+    assert back == reported
 
 
 def test_layers_are_counted_where_they_are():

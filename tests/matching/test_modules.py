@@ -111,7 +111,7 @@ def test_what_does_not_fit_is_refused() -> None:
     a, x = Mlp(), torch.randn(2, 3, 4)
     with pytest.raises(MismatchError, match="the modules are not alike"):
         hm.match(a, ResNet(), inputs=x)
-    with pytest.raises(DerivationError, match="takes example inputs of a Mlp") as said:
+    with pytest.raises(RecipeError, match="takes example inputs of a Mlp") as said:
         hm.match(a, Mlp(), inputs=None)
     assert "its forward takes pixels" in str(said.value)
     with pytest.raises(DerivationError, match="does not take the example inputs"):

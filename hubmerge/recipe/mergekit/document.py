@@ -44,7 +44,8 @@ class Document:
                         hint="a part of tensors' names: letters, digits, _ and .",
                     )
                 found.append((part, self.number(each.get("value"), (*here, "value"))))
-            return found
+            whole = [part for part, _ in found].index("") + 1 if "" in dict(found) else None
+            return found[:whole]
         return [("", self.number(given, place))]
 
     def number(self, given: Any, place: Place) -> float | list[float]:
