@@ -29,7 +29,7 @@ _HOMES = {
     "run": "hubmerge.pipeline.run",
     "plan": "hubmerge.pipeline.plan",
     "Destination": "hubmerge.hub.destination",
-    "MergeResult": "hubmerge.pipeline.run",
+    "MergeResult": "hubmerge.pipeline.merge_result",
     "DataRecipe": "hubmerge.recipe",
     "Recipe": "hubmerge.recipe",
     "diagnose": "hubmerge.surveys.diagnose",
