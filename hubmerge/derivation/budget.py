@@ -40,7 +40,7 @@ def timed(what: str) -> Iterator[None]:
         if not isinstance(error, MemoryError) and "can't allocate memory" not in str(error):
             raise
         raise ResourceError(
-            f"there is not enough memory to derive a spec of a {what}",
+            f"there is not enough memory to derive a spec of {what}",
             found=str(error).splitlines()[0][:200] if str(error) else None,
             hint=_hint(),
         ) from error
@@ -53,7 +53,7 @@ def refuse_delay() -> None:
     end = _end.get()
     if end is not None and time.process_time() > end[0]:
         raise ResourceError(
-            f"to derive a spec of a {end[1]} takes longer than it may",
+            f"deriving a spec of {end[1]} takes longer than it may",
             found=f"{_allowed.get():.0f} seconds of processor time are over",
             hint=_hint(),
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from transformers import BartConfig, BartModel
+from transformers import ErnieConfig, ErnieModel
 
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.pipeline.weight_hashes import weight_hashes
@@ -108,13 +108,12 @@ def test_a_model_over_the_cap_is_refused(hub: EmbeddedHub, tmp_path: Path, me: V
 def test_a_spec_is_derived_within_the_limit_of_time(
     hub: EmbeddedHub, tmp_path: Path, me: Visitor
 ) -> None:
-    config = BartConfig(
-        d_model=16, encoder_layers=1, decoder_layers=1, vocab_size=31, max_position_embeddings=12
-    )
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2}
+    config = ErnieConfig(**sizes, num_hidden_layers=1, vocab_size=31, max_position_embeddings=12)
     for letter in "ab":
-        BartModel(config).save_pretrained(tmp_path / letter)
-        zoo.push(hub, f"me/bart-{letter}", tmp_path / letter)
-    recipe = Recipe(models=("me/bart-a", "me/bart-b"))
+        ErnieModel(config).save_pretrained(tmp_path / letter)
+        zoo.push(hub, f"me/ernie-{letter}", tmp_path / letter)
+    recipe = Recipe(models=("me/ernie-a", "me/ernie-b"))
     jobs = JobService(tmp_path / "jobs", Limits(derive_seconds=0))
     try:
         with pytest.raises(Refused) as said:
@@ -122,7 +121,7 @@ def test_a_spec_is_derived_within_the_limit_of_time(
     finally:
         jobs.close()
     assert said.value.refusal.kind == "ResourceError"
-    assert "to derive a spec of a BartModel takes longer than it may" in said.value.refusal.what
+    assert "deriving a spec of ErnieModel takes longer than it may" in said.value.refusal.what
 
 
 def test_one_person_may_not_fill_the_queue(
