@@ -58,7 +58,7 @@ def test_fine_tunes_are_merged_on_their_base_as_they_are(past, merge, tmp_path):
     assert report.base is not None
     assert (report.base.id, report.method.match) == ("base", "none")
     assert report.method.needs == "data-free"
-    assert report.method.fuse_options == {"density": 0.2, "scale": 1.0}
+    assert report.method.fuse_options == {"density": 0.2, "scale": 1.0, "normalize": True}
     assert "base: <code>base</code> (a local folder)" in (folder / "README.md").read_text()
     recipe = yaml.safe_load((folder / "hubmerge.yaml").read_text())
     named = [*recipe["models"], recipe["base"]]
