@@ -48,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         report, seconds = merge(options, more, Path(temporary))
     print(report.verdict_sentence)
-    rows = dict(report.contenders)
+    rows = {name: score for name, score in dict(report.contenders).items() if score is not None}
     common.show(
         ("contender", "accuracy", "loss", "calibrated loss", "n"),
         (

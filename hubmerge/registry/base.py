@@ -196,15 +196,18 @@ class Registry(Generic[T]):
         package = "hubmerge." + self.folder.replace("/", ".")
         found: dict[str, RegistryEntry] = {}
         for folder in self.folders():
-            for path in sorted(folder.glob(f"*{self.suffix}"), key=lambda each: each.stem):
+            for path in sorted(folder.glob(f"*{self.suffix}"), key=self._name_of):
                 if path.name.startswith("_"):
                     continue
-                name = path.stem.replace("_", "-") if self.suffix == ".py" else path.stem
+                name = self._name_of(path)
                 entry = RegistryEntry(name, f"{package}.{path.stem}", path)
                 if name in found:
                     raise self._clash(name, found[name], entry)
                 found[name] = entry
         return found.values()
+
+    def _name_of(self, path: Path) -> str:
+        return path.stem.replace("_", "-") if self.suffix == ".py" else path.stem
 
     def _by_module(self) -> dict[str, RegistryEntry]:
         every = (*plugin_entries(self.name, self.suffix, disallowed=True), *self._in_folders())

@@ -119,14 +119,14 @@ def broken(kit: Kit, folder: Path) -> None:
     Row(
         "unknown label column",
         DataError,
-        ('"digit"', "image: Image", "label: ClassLabel of 10"),
+        ("'digit'", "image: Image", "label: ClassLabel of 10"),
         given("--label-column", "digit"),
         "late",
     ),
     Row(
         "unknown image column",
         DataError,
-        ('"picture"', "image: Image"),
+        ("'picture'", "image: Image"),
         given("--image-column", "picture"),
         "late",
     ),
