@@ -30,8 +30,8 @@ IMAGES = ROOT / "docs" / "images"
 SHOWN = "resnet"
 """The merge whose card is pictured."""
 PLOTTED = ("resnet", "vit")
-OTHER = "least-squares"
-"""The fusion that is measured beside the demo's."""
+OTHERS = (("--fuse", "least-squares"), ("--refine", "distill"))
+"""What is measured beside the demo's merges."""
 WINDOW = (1060, 1180)
 """Pixels: the card's width, and down to the end of its table of contenders."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -74,10 +74,10 @@ def picture_card(demo: Path) -> None:
         subprocess.run([browser, *options, address], check=True, capture_output=True)
 
 
-def merge_otherwise(demo: Path, course: ParentConfig, out: Path) -> Report:
-    """The demo's parents, merged by `OTHER` instead of averaged."""
+def merge_otherwise(demo: Path, course: ParentConfig, given: tuple[str, ...], out: Path) -> Report:
+    """The demo's parents, merged as the demo does but for these options."""
     parents = [str(demo / parent(course, letter)) for letter in SEEDS]
-    options = ["--dataset", str(demo / DATASET), "--fuse", OTHER, "-o", str(out), "-q"]
+    options = ["--dataset", str(demo / DATASET), *given, "-o", str(out), "-q"]
     command = [sys.executable, "-m", "hubmerge.cli", "merge", *parents, *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return Report.read(out)
@@ -88,23 +88,29 @@ def figures(demo: Path, scratch: Path) -> str:
 
     def row(course: ParentConfig) -> tuple[str, ...]:
         report = Report.read(demo / merged(course))
-        other = merge_otherwise(demo, course, scratch / course.name)
+        others = (
+            merge_otherwise(demo, course, given, scratch / f"{course.name}-{given[1]}")
+            for given in OTHERS
+        )
         scores, barrier = report.contenders, report.barrier
         return (
             f"`{course.name}`",
             f"{figure(scores.parent_a.accuracy)}, {figure(scores.parent_b.accuracy)}",
             figure(scores.ensemble.accuracy),
             figure(scores.naive.accuracy),
-            f"{figure(scores.merge.accuracy)}, {report.verdict}",
-            f"{figure(other.contenders.merge.accuracy)}, {other.verdict}",
+            *(
+                f"{figure(each.contenders.merge.accuracy)}, {each.verdict}"
+                for each in (report, *others)
+            ),
             f"{figure(barrier.naive)} → {figure(barrier.matched)}",
         )
 
-    head = (
-        "family | parents | their ensemble | naive average | matched and averaged | "
-        f"matched, `--fuse {OTHER}` | barrier, unmatched → matched"
+    headings = (
+        *("family", "parents", "their ensemble", "naive average", "matched and averaged"),
+        *(f"`{' '.join(given)}`" for given in OTHERS),
+        "barrier, unmatched → matched",
     )
-    return table(head, [row(course) for course in PARENT_CONFIGS])
+    return table(" | ".join(headings), [row(course) for course in PARENT_CONFIGS])
 
 
 def main(demo: Path | None) -> None:
