@@ -30,7 +30,7 @@ SPECIAL: Mapping[str, tuple[str, ...]] = {
 }
 """Parameters that are no option here by another name."""
 
-_MARK = re.compile(r"^\s*merge_method\s*:", re.MULTILINE)
+_MARK = re.compile(r"^[ \t]*merge_method[ \t]*:", re.MULTILINE)
 
 
 def is_mergekits(text: str) -> bool:
