@@ -8,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy.special import log_softmax
 
 from hubmerge.models.metrics import Mean, Metric
-from hubmerge.models.outputs import AskedOnce
+from hubmerge.models.outputs import EveryLogit
 from hubmerge.models.temperature import fit_temperature
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import PreTrainedConfig
-
     from hubmerge.models.label_outputs import Answers
 
 BINS = 15
@@ -105,19 +102,8 @@ class ClassOutputs:
 
 
 @dataclass(frozen=True)
-class ClassStatistics(AskedOnce):
+class ClassStatistics(EveryLogit):
     """Keeps every logit: the `RowStatistics` of classifiers."""
-
-    def width(self, config: PreTrainedConfig) -> int:
-        """One logit for each class."""
-        return config.num_labels or 0
-
-    def rows_at_once(self, config: PreTrainedConfig, labels: Tensor) -> None:
-        """All rows of a batch."""
-
-    def of_batch(self, answer: Any, labels: Tensor) -> Tensor:
-        """The logits, float64 [rows, classes] on the CPU."""
-        return answer.logits.double().cpu()
 
     def outputs(
         self, figures: np.ndarray, labels: np.ndarray, answers: Answers | None

@@ -9,20 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import log_expit
 
 from hubmerge.models.class_outputs import calibration_error
 from hubmerge.models.metrics import Mean, Metric, OfSums, f1_of
-from hubmerge.models.outputs import AskedOnce
+from hubmerge.models.outputs import EveryLogit
 from hubmerge.models.temperature import fit_temperature
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import PreTrainedConfig
-
     from hubmerge.models.label_outputs import Answers
 
 
@@ -88,19 +85,8 @@ class LabelSetOutputs:
 
 
 @dataclass(frozen=True)
-class LabelSetStatistics(AskedOnce):
+class LabelSetStatistics(EveryLogit):
     """Keeps every logit: the `RowStatistics` of classifiers with several labels a row."""
-
-    def width(self, config: PreTrainedConfig) -> int:
-        """One logit for each label."""
-        return config.num_labels or 0
-
-    def rows_at_once(self, config: PreTrainedConfig, labels: Tensor) -> None:
-        """All rows of a batch."""
-
-    def of_batch(self, answer: Any, labels: Tensor) -> Tensor:
-        """The logits, float64 [rows, labels] on the CPU."""
-        return answer.logits.double().cpu()
 
     def outputs(
         self, figures: np.ndarray, labels: np.ndarray, answers: Answers | None

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hubmerge.models.metrics import Metric, OfSums, Spearman, pearson, pearson_of
-from hubmerge.models.outputs import AskedOnce
+from hubmerge.models.outputs import EveryLogit
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import PreTrainedConfig
-
     from hubmerge.models.label_outputs import Answers
 
 
@@ -75,19 +72,8 @@ def _mean_of(score: Callable[[np.ndarray], float], size: int) -> Callable[[np.nd
 
 
 @dataclass(frozen=True)
-class NumberStatistics(AskedOnce):
+class NumberStatistics(EveryLogit):
     """Keeps every output: the `RowStatistics` of regressions."""
-
-    def width(self, config: PreTrainedConfig) -> int:
-        """One figure for each output."""
-        return config.num_labels or 0
-
-    def rows_at_once(self, config: PreTrainedConfig, labels: Tensor) -> None:
-        """All rows of a batch."""
-
-    def of_batch(self, answer: Any, labels: Tensor) -> Tensor:
-        """The outputs, float64 [rows, outputs] on the CPU."""
-        return answer.logits.double().cpu()
 
     def outputs(
         self, figures: np.ndarray, labels: np.ndarray, answers: Answers | None

@@ -80,6 +80,21 @@ class AskedOnce:
         return model(**inputs)
 
 
+class EveryLogit(AskedOnce):
+    """What is kept of models with one logit for each of their labels: all of them."""
+
+    def width(self, config: PreTrainedConfig) -> int:
+        """One figure for each label."""
+        return config.num_labels or 0
+
+    def rows_at_once(self, config: PreTrainedConfig, labels: Tensor) -> None:
+        """All rows of a batch."""
+
+    def of_batch(self, answer: Any, labels: Tensor) -> Tensor:
+        """The logits, float64 [rows, labels] on the CPU."""
+        return answer.logits.double().cpu()
+
+
 class RowStatistics(Protocol):
     """How answers of a model become figures of rows, batch by batch."""
 
