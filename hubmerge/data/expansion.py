@@ -54,7 +54,7 @@ STREAMS: dict[bytes, Callable[[Path], Any]] = {
 
 
 def refuse_expansion(path: Path, builder: str) -> None:
-    """Raises: Unreadable, if a file becomes far larger than data do, or nobody can tell.
+    """Raises: Unreadable, if a file becomes far larger than data do, or cannot be measured.
 
     Parameters:
         builder: what reads it, as `datasets` calls it.

@@ -11,7 +11,7 @@ from hubmerge.errors import ResourceError
 from hubmerge.errors.wording import option
 
 SECONDS = 120.0
-"""Of processor time, where nobody says otherwise: four times what the slowest known class takes."""
+"""Of processor time, unless set otherwise: four times what the slowest known class takes."""
 
 _allowed: ContextVar[float] = ContextVar("seconds a derivation may take", default=SECONDS)
 _end: ContextVar[tuple[float, str] | None] = ContextVar("end of a derivation", default=None)

@@ -1,7 +1,7 @@
 """Distillation: a network learns what the parents say together, on rows without labels.
 
 arXiv:1503.02531, section 2, with the parents' mean as the teacher: the loss is the divergence of
-the network's softened prediction from the mean of theirs. Nobody looks at a label.
+the network's softened prediction from the mean of theirs. No label is looked at.
 """
 
 from __future__ import annotations

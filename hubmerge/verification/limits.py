@@ -54,7 +54,7 @@ def most_bytes(name: str) -> int:
 
 
 def too_much_work(recipe: Recipe) -> str | None:
-    """Why a merge is not made again for somebody who only wants to know; None if it can be."""
+    """Why a merge is not made again for a caller who only wants to know; None if it can be."""
     asked = {
         "learning_steps": recipe.learning_steps,
         "path_points": recipe.path_points,

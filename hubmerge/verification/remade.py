@@ -33,7 +33,7 @@ MEASURED = (
 RARE = ("heads", "surveys")
 """Those that a report may well be without."""
 SOURCES = ("models", "base", "data")
-"""Parts of a report whose `revision` is what somebody asked for: the recipe that is made again asks
+"""Parts of a report whose `revision` is what was asked for: the recipe that is made again asks
 for commits."""
 
 

@@ -2,7 +2,7 @@
 
 Another machine takes sums in another order. What comes out is off by some units in the last place
 of float32, in which merges are computed; where it is stored in 16 bits, few elements fall on the
-other side of a rounding step, by that one step. Nobody has chosen the signs. Somebody who steers a
+other side of a rounding step, by that one step. The signs were not chosen. An attacker who steers a
 model chooses them: along a gradient, at one size as gradient signs are, or along the weights.
 
 All sizes are in last places: units in the last place of float32 of a tensor's largest element.

@@ -60,7 +60,7 @@ def check_steering(
     )
     ratio = moved / by_chance if by_chance else float(moved > 0) * 2 * MOST
     steered = not ratio <= MOST
-    why = "it moves answers as no difference does whose signs nobody chose" if steered else None
+    why = "it moves answers as no difference does whose signs were not chosen" if steered else None
     return [
         Check(
             part="published",

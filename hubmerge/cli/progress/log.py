@@ -71,5 +71,5 @@ class Log:
         try:
             self._stream.write(f"{what or 'working'}  {times_of(state)}\n")
             self._stream.flush()
-        except (OSError, ValueError):  # nobody reads it any more
+        except (OSError, ValueError):  # its reader is gone
             self._over.set()
