@@ -8,7 +8,7 @@ from hubmerge.errors import ConflictError
 from hubmerge.hub.known_folders import remember_folder
 from hubmerge.hub.source import Source, resolve
 from hubmerge.matching.alignment_files import FOLDER
-from hubmerge.recipe import ARITHMETIC, BASE, DATASET, Recipe, with_refs
+from hubmerge.recipe import ARITHMETIC, BASE, DATASET, Recipe, Trials, with_refs
 from hubmerge.utils.parent_names import display_name, roles
 
 
@@ -49,8 +49,10 @@ def pin_sources(recipe: Recipe) -> Sources:
     return sources
 
 
-def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
+def pinned_recipe(recipe: Recipe, sources: Sources, trials: Trials) -> Recipe:
     """The recipe as it is written beside the merge, fit to be published.
+
+    trials: what its effort stands for.
 
     Repositories are named at their commits, folders by their names and what they hold; where they
     lie here is private (`remember_folders`).
@@ -59,6 +61,7 @@ def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
     refs = {role: f"{source.id}@{source.sha}" for role, source in sources.by_role().items()}
     update: dict[str, object] = {
         "arithmetic": ARITHMETIC,
+        "trials": trials,
         "shas": {},
         "alignment": beside if recipe.alignment else None,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hubmerge.errors.wording import option
 from hubmerge.fuse import Fusion
 from hubmerge.matching import learners
-from hubmerge.recipe import NO_REFINEMENT, Recipe
+from hubmerge.recipe import AUTO, NO_REFINEMENT, Recipe
 from hubmerge.tasks import Measure, require_one_of_n
 
 TRAINED = ("path",)
@@ -22,7 +22,7 @@ def refuse_misread(recipe: Recipe, fusion: Fusion | None, measure: Measure) -> N
         require_one_of_n(measure, option("match", recipe.match), "match")
     if fusion is not None and fusion.one_of_n:
         require_one_of_n(measure, option("fuse", fusion.name), "fuse")
-    if recipe.refine != NO_REFINEMENT:
+    if recipe.refine not in (AUTO, NO_REFINEMENT):
         require_one_of_n(measure, option("refine", recipe.refine), "refine")
     for survey in recipe.survey:
         if survey in TRAINED:

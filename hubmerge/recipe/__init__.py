@@ -1,10 +1,18 @@
 """A recipe: everything that decides the bytes of a merge, as one object and one YAML file."""
 
 from hubmerge.recipe.data import DataRecipe
+from hubmerge.recipe.effort import (
+    BEST,
+    QUICK,
+    STANDARD,
+    EffortName,
+    Trials,
+)
 from hubmerge.recipe.part import RecipePart, make
 from hubmerge.recipe.read import read_recipe, recipe_from, recipe_in
 from hubmerge.recipe.recipe import Recipe, make_recipe
 from hubmerge.recipe.refs import refs_of, with_refs
+from hubmerge.recipe.trials import leaves_out_refinement, trials_of
 from hubmerge.recipe.words import (
     ARITHMETIC,
     AUTO,
@@ -15,7 +23,6 @@ from hubmerge.recipe.words import (
     JOIN,
     MIDDLE,
     NO_REFINEMENT,
-    PATH_POINTS,
     RECIPE_BYTES,
     RECIPE_FILE,
     REFINE_STEPS,
@@ -31,30 +38,36 @@ __all__ = [
     "ARITHMETIC",
     "AUTO",
     "BASE",
+    "BEST",
     "CONCAT",
     "DATASET",
     "DEEPEST",
     "JOIN",
     "MIDDLE",
     "NO_REFINEMENT",
-    "PATH_POINTS",
+    "QUICK",
     "RECIPE_BYTES",
     "RECIPE_FILE",
     "REFINE_STEPS",
     "SAME",
+    "STANDARD",
     "WITH_BASE",
     "DataRecipe",
+    "EffortName",
     "HeadKind",
     "JointHeadKind",
     "Recipe",
     "RecipePart",
     "SurveyName",
+    "Trials",
     "bytes_of",
+    "leaves_out_refinement",
     "make",
     "make_recipe",
     "read_recipe",
     "recipe_from",
     "recipe_in",
     "refs_of",
+    "trials_of",
     "with_refs",
 ]

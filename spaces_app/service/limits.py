@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hubmerge.errors import RecipeError, ResourceError
 from hubmerge.planning.resources import human
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import Recipe, trials_of
 
 PREFIX = "HUBMERGE_APP_"
 """Environment variables that replace a limit: HUBMERGE_APP_PER_PERSON=5."""
@@ -111,7 +111,12 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
             raise ResourceError(
                 f"{what}: {rows}", found=f"at most {limits.rows:,} here", hint="ask for fewer"
             )
-    counted = {"learning steps": recipe.learning_steps, **recipe.fuse_options}
+    refining = trials_of(recipe).refine_steps
+    counted = {
+        "learning steps": recipe.learning_steps,
+        "steps of refinement": refining,
+        **recipe.fuse_options,
+    }
     bounded = [(what, number, limits.steps) for what, number in counted.items()]
     for what, number, most in (
         *bounded,

@@ -58,7 +58,7 @@ def test_parents_and_data_reach_the_hub_once(context: DemoContext) -> None:
         text=True,
         check=False,
     )
-    assert read.stdout.split("\n")[0] == "500 [1, 10] seven", read.stderr
+    assert read.stdout.split("\n")[0] == "1100 [1, 10] seven", read.stderr
 
 
 def test_a_command_that_fails_stops_the_demo_with_its_own_code(context: DemoContext) -> None:
