@@ -37,7 +37,6 @@ LONGEST = (
     "spaces_app",
     "cli",
     "docs/test_readme.py",
-    "conformance/test_processes.py",
     "demo",
     "localhub",
 )
