@@ -22,8 +22,8 @@ from hubmerge.streaming.checkpoint import Checkpoint
 from hubmerge.streaming.shards import Shards, ShardWriter, Slot
 from hubmerge.utils.progress import track
 
-PIECE = 2**22
-"""Elements of a tensor that an elementwise fusion takes at a time: 16 MiB in float32."""
+PIECE = 2**18
+"""Elements of a tensor that an elementwise fusion takes at a time, so that they stay in a cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ def _made(work: Work, name: str, take: Callable[[Checkpoint], Tensor]) -> Tensor
 
 
 def _finite(value: Tensor, checkpoint: Checkpoint, name: str) -> Tensor:
-    if value.is_floating_point() and not torch.isfinite(value).all():
+    if not _is_finite(value):
         raise WeightsError(
             f"weights of {checkpoint.name} are NaN or infinite",
             found=name,
@@ -179,10 +179,17 @@ def _finite(value: Tensor, checkpoint: Checkpoint, name: str) -> Tensor:
     return value
 
 
+def _is_finite(value: Tensor) -> bool:
+    """Whether no element is NaN or infinite; of integers none is."""
+    if not value.is_floating_point() or torch.isfinite(value.sum()):
+        return True
+    return bool(torch.isfinite(value).all())  # a sum of finite numbers may overflow
+
+
 def _stored(slot: Slot, value: Tensor) -> Tensor:
     """`value` in the dtype it is stored in. Raises: RoundTripError, if it does not fit into it."""
     stored = value.to(slot.dtype)
-    if stored.is_floating_point() and not torch.isfinite(stored).all():
+    if not _is_finite(stored):
         raise RoundTripError(
             f"the merge does not fit into {str(slot.dtype).removeprefix('torch.')}",
             found=f"{slot.name} is not finite in it",
