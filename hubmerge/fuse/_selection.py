@@ -9,7 +9,7 @@ SHIFT = 15
 """Bits of a float32 that the buckets leave out: there are 2^16 of them, 2^8 in every octave."""
 
 PIECE = 2**18
-"""Entries that are looked at together: few enough for what is made on the way to stay in a cache."""
+"""Entries that are looked at together, so that what is made on the way stays in a cache."""
 
 
 def largest(sizes: Tensor, count: int, *, last: bool = False) -> Tensor:

@@ -20,6 +20,7 @@ from hubmerge.pipeline.save import save
 from hubmerge.pipeline.survey import survey
 from hubmerge.planning.make_plan import make_plan
 from hubmerge.recipe import Recipe
+from hubmerge.streaming.kept import forget
 from hubmerge.utils.atomic_folder import SharedAtomicFolder
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.stopwatch import Stopwatch
@@ -61,9 +62,9 @@ def run(
         fused = refine(run, inputs, fuse(run, inputs, alignment))
     with SharedAtomicFolder(run.out, run.workers) as folder:
         with watch.stage("save"):
-            merge = save(run, inputs, fused, folder)
+            saved = save(run, inputs, fused, folder)
         with watch.stage("measure"):
-            evaluation = evaluate(run, inputs, alignment, fused, merge)
+            evaluation = evaluate(run, inputs, alignment, fused, saved.model)
             surveys = survey(run, inputs, alignment, evaluation)
         results = RunResults(
             run=run,
@@ -71,11 +72,13 @@ def run(
             inputs=inputs,
             alignment=alignment,
             fused=fused,
-            merge=merge,
+            saved=saved,
             evaluation=evaluation,
             surveys=surveys,
         )
         report = run.workers.on_main(lambda: write_report(results, folder, watch.seconds))
+    if inputs.streamed:
+        run.workers.on_main(lambda: forget(run.out.absolute()))
     with watch.stage("publish"):
         published = run.workers.on_main(lambda: publish(run, plan))
     return MergeResult(run.out, report, published)

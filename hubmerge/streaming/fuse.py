@@ -58,16 +58,29 @@ class Work:
         return self.parents if self.base is None else (*self.parents, self.base)
 
 
-def stream_fusion(work: Work, shards: Shards, folder: Path, threads: int) -> dict[str, str]:
+def stream_fusion(
+    work: Work,
+    shards: Shards,
+    folder: Path,
+    threads: int,
+    whole: Callable[[str, str], None] = lambda *_: None,
+) -> dict[str, str]:
     """Writes the merge into `folder`; file name -> its sha256.
 
+    whole: is called with the name and the sha256 of every file that is whole and on the disk.
     Tensors are made by `threads` threads while others are read and written, as many at once as
     need no more memory than the largest one does by itself.
-    Raises: WeightsError, if a parent holds NaN or infinity; RoundTripError, if a value of the merge
-    does not fit into the dtype it is stored in.
+    Raises: WeightsError, if a parent holds NaN or infinity, or changes while it is read;
+    RoundTripError, if a value of the merge does not fit into the dtype it is stored in.
     """
+
+    def unchanged(file: str, sha256: str) -> None:
+        for checkpoint in work.read:
+            checkpoint.refuse_changes()
+        whole(file, sha256)
+
     slots = [slot for part in shards.files.values() for slot in part]
-    writer = ShardWriter(folder, shards)
+    writer = ShardWriter(folder, shards, unchanged)
     budget = Budget(max((_cost(work, slot) for slot in slots), default=0))
     made_by = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
