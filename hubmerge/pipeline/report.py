@@ -26,12 +26,14 @@ from hubmerge.pipeline.sources import remember_folders
 from hubmerge.pipeline.stored_as import StoredAs, merged_dtype
 from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.plan import ModelPlan
+from hubmerge.preparation.vocabularies import VocabularyUsed
 from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
 from hubmerge.reporting.label_coverage import partial
 from hubmerge.reporting.refined import added_nothing
 from hubmerge.reporting.schema import heads as heads_schema
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.barriers import OnTraining
+from hubmerge.reporting.schema.vocabulary import VocabularyOf, VocabularyRecord
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.write import write_report as write_report_files
 from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS, has_classes, hub_names, why_unmeasured
@@ -195,6 +197,20 @@ def _merged(results: RunResults) -> schema.MergedRecord:
         tensors=account(
             model, results.inputs.models[0].stored, results.run.methods.subset.of_model(model)
         ),
+        vocabulary=_vocabulary(results.run.sources.vocabulary),
+    )
+
+
+def _vocabulary(used: VocabularyUsed | None) -> VocabularyRecord | None:
+    if used is None:
+        return None
+    return VocabularyRecord(
+        tokenizer=used.tokenizer,
+        owner=used.owner,
+        tokens=used.tokens,
+        rows=used.rows,
+        models=[VocabularyOf(**vars(each)) for each in used.models],
+        chat_template=used.template,
     )
 
 
