@@ -165,7 +165,7 @@ def make_plan(run: PlannedRun) -> Plan:
         needs=measure_needs(
             download=download,
             result=max(parent.header.bytes for parent in parents),
-            memory=memory_to_stream(model, len(parents))
+            memory=memory_to_stream(model, len(parents), spectral=_spectral(run))
             if streams(recipe, run.methods, model, [each.header.tensors for each in parents])
             else memory_needed(
                 _size(model),
@@ -338,3 +338,9 @@ def _refuse_unfit(parent: _Parent, needed: int, code_folder: Path | None) -> Non
             found=f"{header.floating:,} stored, the model has {needed:,}",
             hint="weights are missing: save the model again with save_pretrained",
         )
+
+
+def _spectral(run: PlannedRun) -> bool:
+    """Whether the fusion, or what corrects it, decomposes matrices."""
+    fusion = run.methods.fusion
+    return fusion is not None and fusion.decomposes(run.recipe.fuse_options)
