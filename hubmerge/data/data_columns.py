@@ -42,7 +42,7 @@ class DataColumns:
     inputs: frozenset[str]
     """Kinds of columns that are wanted."""
     answers: ColumnKind | None
-    """Columns that say what is right; None where none is to."""
+    """Columns of targets; None where none is to."""
     labelled: bool
     """Whether there must be labels."""
 
@@ -78,14 +78,14 @@ class DataColumns:
         return self.image, self.feature, self.text, self.pair, self.audio
 
     def answers_in(self, rows: Dataset, ref: str) -> bool:
-        """Whether a split says what is right, whatever its inputs are called."""
+        """Whether a split has targets, whatever its inputs are called."""
         if self.answers is None:
             return True
         label = self._label_in(rows.features, ref)
         return label is not None and is_labelled(rows, label, self.answers)
 
     def answered(self, rows: Dataset) -> bool:
-        """Whether rows say what is right, by themselves or by their labels."""
+        """Whether rows have targets: their inputs themselves, or labels."""
         if self.answers is None:
             return True
         return self.label is not None and is_labelled(rows, self.label, self.answers)

@@ -114,7 +114,7 @@ def open_data(
     left in `folder`, or a single file of rows (txt, jsonl, csv, tsv, parquet).
 
     `ref` is its name in errors. inputs: the kinds of columns that models take, of which one is
-    enough. answers: columns that say what is right; None: inputs say it themselves.
+    enough. answers: columns of targets; None: inputs are their own targets.
     labelled: whether rows without labels are refused. within: where links in the folder may lead;
     None: anywhere, as in a folder of the user's own.
 
