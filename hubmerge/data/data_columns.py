@@ -45,7 +45,7 @@ class DataColumns:
     inputs: Collection[str] = (IMAGE, FEATURE)
     """Kinds of columns that models take, of which one is enough."""
     answers: ColumnKind | None = CLASSES
-    """Columns that say what is right; None: inputs say it themselves."""
+    """Columns of targets; None: inputs are their own targets."""
     labelled: bool = True
     """Whether rows without labels are refused."""
 
@@ -81,14 +81,14 @@ class DataColumns:
         return self.image, self.feature, self.text, self.pair, self.audio
 
     def answers_in(self, rows: Dataset, ref: str) -> bool:
-        """Whether a split says what is right, whatever its inputs are called."""
+        """Whether a split has targets, whatever its inputs are called."""
         if self.answers is None:
             return True
         label = self._label_in(rows.features, ref)
         return label is not None and is_labelled(rows, label, self.answers)
 
     def answered(self, rows: Dataset) -> bool:
-        """Whether rows say what is right, by themselves or by their labels."""
+        """Whether rows have targets: their inputs themselves, or labels."""
         if self.answers is None:
             return True
         return self.label is not None and is_labelled(rows, self.label, self.answers)

@@ -186,7 +186,8 @@ def _read(
     _refuse_pointers(folder, ref)
     with _refusing(ref), _bars():
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-            found, name = datasets.load_from_disk(str(folder)), None
+            # Saved with the format of another library, rows would come as its arrays.
+            found, name = datasets.load_from_disk(str(folder)).with_format(None), None
         else:
             name = _config(folder, ref, config)
             check_files(datasets.load_dataset_builder(str(folder), name), folder, ref, within)
