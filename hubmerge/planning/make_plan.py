@@ -120,7 +120,7 @@ def make_plan(run: PlannedRun) -> Plan:
     measure = None if task is None else task.measure(config)
     if sources.dataset is not None:
         measure = require_measure([(each.config, each.source.ref) for each in descriptions])
-        refuse_misread(recipe, run.methods.fusion, measure)
+        refuse_misread(run.methods, recipe.refine, recipe.survey, measure)
     data = _checked_data(recipe, sources.dataset)
     with made_of(descriptions[0]):
         model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
