@@ -26,6 +26,7 @@ from hubmerge.fuse.correction import corrections
 from hubmerge.fuse.laws import LAWS
 from hubmerge.options.declared import options_of
 from hubmerge.recipe import DataRecipe, Recipe
+from hubmerge.registry import registry
 from hubmerge.reporting.methods import KINDS, Method, MethodKind, option_text
 from hubmerge.reporting.methods import methods as registered
 from hubmerge.specs.family import Family, load_families
