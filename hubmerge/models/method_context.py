@@ -54,7 +54,7 @@ class MethodContext:
     checkpoints: CheckpointStore | None = None
     steps: int | None = None
     head: Head | None = None
-    tasks: TaskRows | None = None
+    tasks: TaskRows | None = field(default=None, kw_only=True)
 
     def rows_of(self, parent: int) -> InputBatches:
         """The calibration rows of that parent's task."""
