@@ -125,7 +125,7 @@ def make_plan(run: PlannedRun) -> Plan:
     measure = None if task is None else task.measure(config)
     if sources.dataset is not None:
         measure = require_measure([(each.config, each.source.ref) for each in descriptions])
-        refuse_misread(recipe, run.methods.fusion, measure)
+        refuse_misread(run.methods, recipe.refine, recipe.survey, measure)
     data = _checked_data(recipe, sources.dataset)
     with made_of(descriptions[0]):
         model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
@@ -171,7 +171,7 @@ def make_plan(run: PlannedRun) -> Plan:
             download=download,
             result=max(parent.header.bytes for parent in parents)
             + sum(parent.prepared for parent in parents),
-            memory=memory_to_stream(model, len(parents))
+            memory=memory_to_stream(model, len(parents), spectral=_spectral(run))
             if streams(recipe, run.methods, model, [each.header.tensors for each in parents])
             else memory_needed(
                 _size(model),
@@ -344,3 +344,9 @@ def _refuse_unfit(parent: _Parent, needed: int, code_folder: Path | None) -> Non
             found=f"{header.floating:,} stored, the model has {needed:,}",
             hint="weights are missing: save the model again with save_pretrained",
         )
+
+
+def _spectral(run: PlannedRun) -> bool:
+    """Whether the fusion, or what corrects it, decomposes matrices."""
+    fusion = run.methods.fusion
+    return fusion is not None and fusion.decomposes(run.recipe.fuse_options)

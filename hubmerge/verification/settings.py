@@ -49,7 +49,7 @@ def check_settings(merge: Merge, wanted: Recipe, found: FoundSources) -> list[Ch
     try:
         with outlined(wanted, pin_sources(wanted)) as sources:
             parents = _without_values(wanted, sources.models)
-            write_settings(place, parents, StoredAs.of(wanted))
+            write_settings(place, parents, StoredAs.of(wanted.dtype, wanted.max_shard_size))
         return check_files(merge, place, alignment=False, besides=(INDEX,))
     except (HubUnavailableError, ResourceError, RemoteCodeError):
         raise
@@ -81,5 +81,11 @@ def _outlined(description: Description, labels: Sequence[str] | None, trust: boo
     dtype: torch.dtype = getattr(torch, header.dtype)
     folder = source.folder or fetch_file(source, CONFIG).parent
     return LoadedModel(
-        source, model, description.processor, dtype, {}, folder, description.tokenizer
+        source=source,
+        model=model,
+        processor=description.processor,
+        dtype=dtype,
+        dtypes={},
+        folder=folder,
+        tokenizer=description.tokenizer,
     )
