@@ -25,7 +25,7 @@ from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.parent_layout import lay_out_like
-from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs, merged_dtype
+from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs
 from hubmerge.pipeline.stream import write_tensors
 from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.symmetry.laws import deviation, outputs
@@ -54,7 +54,7 @@ def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> Save
     not what was written; WeightsError.
     """
     parents = inputs.parents.loaded
-    wanted = StoredAs.of(run.recipe)
+    wanted = run.methods.stored_as
     if inputs.streamed:
         hashes = write_tensors(run, inputs.models, inputs.alignment.base, fused.weights, folder)
         run.workers.on_main(lambda: write_settings(folder, inputs.models, wanted))
@@ -77,7 +77,7 @@ def write_settings(
     with calm():
         config = copy.deepcopy(a.config)
         config.architectures = [type(a.model).__name__]
-        config.dtype = merged_dtype(models, wanted)
+        config.dtype = wanted.main_dtype(model.dtype for model in models)
         config.save_pretrained(folder)
         if a.model.can_generate():
             a.model.generation_config.save_pretrained(folder)
@@ -108,7 +108,9 @@ def _finish_folder(folder: Path, parents: Sequence[LoadedModel], wanted: StoredA
     """Says the dtype in the configuration, and brings what lies beside parent A's weights."""
     a = parents[0]
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    config["dtype"] = str(merged_dtype(parents, wanted)).removeprefix("torch.")
+    config["dtype"] = str(wanted.main_dtype(parent.dtype for parent in parents)).removeprefix(
+        "torch."
+    )
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     for name in needed_files(a.source):
@@ -162,7 +164,7 @@ def read_back(
     reloaded = load(_written(folder))
     a = parents[0]
     own = {dtype for parent in parents for dtype in parent.dtypes.values()}
-    dtypes = {*own, merged_dtype(parents, wanted), torch.float32}
+    dtypes = {*own, wanted.main_dtype(parent.dtype for parent in parents), torch.float32}
     found = reloaded.model.state_dict()
     for name, value in state.items():
         if not any(torch.equal(value.to(each).to(value.dtype), found[name]) for each in dtypes):

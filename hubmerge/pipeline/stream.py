@@ -20,7 +20,6 @@ from hubmerge.hub.load import outline, stored_in
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.model_class import skeleton
 from hubmerge.pipeline.context import Run
-from hubmerge.pipeline.stored_as import StoredAs
 from hubmerge.planning.streams import streams
 from hubmerge.recipe import ARITHMETIC
 from hubmerge.streaming import Checkpoint, Shards, Work, stream_fusion, write_index
@@ -82,7 +81,7 @@ def write_tensors(
     value does not fit into the stored dtype, or what lies on disk is not what was written;
     ResourceError, if the disk is full.
     """
-    wanted = StoredAs.of(run.recipe)
+    wanted = run.methods.stored_as
     with ExitStack() as open_files:
         work = _work(run, models, base, weights, open_files)
         shards = wanted.shards(work.slots(), work.parents[0].file_of)
@@ -129,7 +128,7 @@ def _work(
             depths=depths_of(parents[0]),
         ),
         subset=run.methods.subset.of_model(models[0].model),
-        dtype=StoredAs.of(run.recipe).dtype,
+        dtype=run.methods.stored_as.dtype,
     )
 
 

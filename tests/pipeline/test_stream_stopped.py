@@ -65,7 +65,7 @@ def after(count: int, then: Callable[[], None]) -> Callable[..., None]:
 def kill(stage: str) -> None:
     """Lets this process be killed in that stage of a merge."""
     if stage == "plan":
-        run.make_plan = die
+        run.plan_of = die
     elif stage == "third shard":
         stream.note = after(2, die)
     elif stage == "all shards":
