@@ -77,14 +77,14 @@ def _loaded(description: Description, model: PreTrainedModel, folder: Path) -> L
     with calm():
         dtypes = model_dtypes(model, description.config, tensors)
     return LoadedModel(
-        source,
-        model,
-        description.processor,
-        getattr(torch, stored_dtype(tensors, source.ref)),
-        dtypes,
-        folder,
-        description.tokenizer,
-        tensors,
+        source=source,
+        model=model,
+        processor=description.processor,
+        dtype=getattr(torch, stored_dtype(tensors, source.ref)),
+        dtypes=dtypes,
+        folder=folder,
+        tokenizer=description.tokenizer,
+        stored=tensors,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from hubmerge.evaluation.results import Curve
 from hubmerge.fuse.laws import ENDS
 from hubmerge.hub.loaded_model import LoadedModel
@@ -33,6 +35,12 @@ class RunResults:
     def unit(self) -> str:
         """The plural word for a row."""
         return "rows" if self.inputs.splits is None else self.inputs.splits.reading.unit
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What most of the merge is stored in."""
+        stored = (parent.dtype for parent in self.inputs.models)
+        return self.run.methods.stored_as.main_dtype(stored)
 
     @property
     def based(self) -> bool:

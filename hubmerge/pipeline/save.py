@@ -23,7 +23,7 @@ from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.parent_layout import lay_out_like
-from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs, merged_dtype
+from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs
 from hubmerge.pipeline.stream import write_tensors
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import State
@@ -46,14 +46,14 @@ def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> Load
     if inputs.streamed:
         run.workers.on_main(lambda: write_streamed(run, inputs, fused, folder))
         return outline(str(folder))
-    run.workers.on_main(lambda: write_model(folder, parents, fused.state, StoredAs.of(run.recipe)))
-    return read_back(folder, parents, fused.state, StoredAs.of(run.recipe))
+    run.workers.on_main(lambda: write_model(folder, parents, fused.state, run.methods.stored_as))
+    return read_back(folder, parents, fused.state, run.methods.stored_as)
 
 
 def write_streamed(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> None:
     """Fuses the parents on disk into a checkpoint in `folder`. Raises: as `write_tensors`."""
     write_tensors(run, inputs.models, inputs.alignment.base, fused.weights, folder)
-    write_settings(folder, inputs.models, StoredAs.of(run.recipe))
+    write_settings(folder, inputs.models, run.methods.stored_as)
 
 
 def write_settings(
@@ -64,7 +64,7 @@ def write_settings(
     with calm():
         config = copy.deepcopy(a.config)
         config.architectures = [type(a.model).__name__]
-        config.dtype = merged_dtype(models, wanted)
+        config.dtype = wanted.main_dtype(model.dtype for model in models)
         config.save_pretrained(folder)
         if a.model.can_generate():
             a.model.generation_config.save_pretrained(folder)
@@ -95,7 +95,9 @@ def _finish_folder(folder: Path, parents: Sequence[LoadedModel], wanted: StoredA
     """Says the dtype in the configuration, and brings what lies beside parent A's weights."""
     a = parents[0]
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    config["dtype"] = str(merged_dtype(parents, wanted)).removeprefix("torch.")
+    config["dtype"] = str(wanted.main_dtype(parent.dtype for parent in parents)).removeprefix(
+        "torch."
+    )
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     for name in needed_files(a.source):
@@ -149,7 +151,7 @@ def read_back(
     reloaded = load(str(folder))
     a = parents[0]
     own = {dtype for parent in parents for dtype in parent.dtypes.values()}
-    dtypes = {*own, merged_dtype(parents, wanted), torch.float32}
+    dtypes = {*own, wanted.main_dtype(parent.dtype for parent in parents), torch.float32}
     found = reloaded.model.state_dict()
     for name, value in state.items():
         if not any(torch.equal(value.to(each).to(value.dtype), found[name]) for each in dtypes):

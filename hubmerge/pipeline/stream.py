@@ -18,7 +18,6 @@ from hubmerge.hub.load import outline, stored_in
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.model_class import skeleton
 from hubmerge.pipeline.context import Run
-from hubmerge.pipeline.stored_as import StoredAs
 from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.streams import streams
 from hubmerge.streaming import Checkpoint, Work, stream_fusion
@@ -74,7 +73,7 @@ def write_tensors(
     the stored dtype, or what lies on disk is not what was written.
     """
     assert run.methods.fusion is not None
-    wanted = StoredAs.of(run.recipe)
+    wanted = run.methods.stored_as
     with ExitStack() as open_files:
 
         def opened(model: LoadedModel) -> Checkpoint:

@@ -26,6 +26,10 @@ PIECE = 2**22
 """Elements of a tensor that an elementwise fusion takes at a time: 16 MiB in float32."""
 
 
+SPECTRAL_COPIES = 4
+"""Times the float32 bytes of what is read that decomposing it takes: in float64, with factors."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """A fusion to be carried out on checkpoints whose tensors have the same names and shapes.
@@ -47,6 +51,11 @@ class Work:
         """What is written."""
         first = self.parents[0]
         return [Slot(name, self._stored_as(name), first.headers[name].shape) for name in first]
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether tensors are made in parts."""
+        return self.fusion.in_pieces(self.given.options)
 
     def _stored_as(self, name: str) -> torch.dtype:
         widest = reduce(torch.promote_types, (parent.dtype(name) for parent in self.parents))
@@ -114,9 +123,10 @@ class Budget:
 def _cost(work: Work, slot: Slot) -> int:
     """Bytes that making the tensor takes."""
     count = torch.Size(slot.shape).numel()
-    if work.fusion.elementwise or not work.subset.merges(slot.name):
+    if work.in_pieces or not work.subset.merges(slot.name):
         return slot.nbytes
-    return (len(work.read) + 1) * 4 * count
+    copies = SPECTRAL_COPIES if work.fusion.decomposes(work.given.options) else 1
+    return copies * (len(work.read) + 1) * 4 * count
 
 
 def _in_turn(
@@ -142,7 +152,7 @@ def fused_tensor(work: Work, slot: Slot) -> Tensor:
     if not work.subset.merges(slot.name):
         value = work.parents[0][slot.name]
         return _stored(slot, _finite(value, work.parents[0], slot.name))
-    if not work.fusion.elementwise:
+    if not work.in_pieces:
         return _stored(slot, _made(work, slot.name, lambda each: each[slot.name]))
     whole = torch.empty(count, dtype=slot.dtype)
     for start in range(0, count, PIECE):
