@@ -68,7 +68,8 @@ def _registered(config_class: type[PreTrainedConfig]) -> Iterator[type[PreTraine
 @cache
 def _auto_classes() -> tuple[Any, ...]:
     """Listed once, and by `__all__`: `dir` takes a time that grows with the square of all names."""
-    names = {name for name in transformers.__all__ if name.startswith("AutoModel")}
+    every: list[str] = transformers.__all__  # type: ignore[attr-defined]
+    names = {name for name in every if name.startswith("AutoModel")}
     return tuple(getattr(transformers, name) for name in sorted(names))
 
 
