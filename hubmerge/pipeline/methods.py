@@ -14,6 +14,7 @@ from hubmerge.fuse.subset import Subset
 from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.multi import find_multi_matcher
 from hubmerge.matching.registry import NOTHING
+from hubmerge.pipeline.stored_as import StoredAs
 from hubmerge.recipe import MIDDLE, Recipe, Trials, trials_of
 from hubmerge.recipe.effort import EVERY
 from hubmerge.repair import find_repair
@@ -35,8 +36,9 @@ class Methods:
     whether the matcher is chosen among several. multi_match: how more than two models are matched.
     symmetry: what a matcher may do that is not tried among others. fusion: None where several are
     compared: compared, those that the inputs allow but for their rows. subset: the tensors that are
-    merged. needs_spec: whether units are permuted, or hidden layers looked for. depends_on_images:
-    whether the matcher depends on whether images can be generated for the models.
+    merged. stored_as: in which dtype and in files of which size. needs_spec: whether units are
+    permuted, or hidden layers looked for. depends_on_images: whether the matcher depends on whether
+    images can be generated for the models.
     """
 
     trials: Trials
@@ -47,6 +49,7 @@ class Methods:
     fusion: Fusion | None
     compared: tuple[Fusion, ...]
     subset: Subset
+    stored_as: StoredAs
     needs_spec: bool
     depends_on_images: bool
 
@@ -120,6 +123,7 @@ def methods_of(recipe: Recipe) -> Methods:
         fusion=fusion,
         compared=compared,
         subset=Subset(recipe.only, recipe.keep),
+        stored_as=StoredAs.of(recipe.dtype, recipe.max_shard_size),
         needs_spec=match != NO_MATCH or recipe.repair == "repair",
         depends_on_images=tries and recipe.dataset is None and multi_match != "merge-many",
     )

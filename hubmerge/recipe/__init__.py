@@ -12,6 +12,7 @@ from hubmerge.recipe.part import RecipePart, make
 from hubmerge.recipe.read import read_recipe, recipe_from, recipe_in
 from hubmerge.recipe.recipe import Recipe, make_recipe
 from hubmerge.recipe.refs import refs_of, with_refs
+from hubmerge.recipe.tokens import TokenRow
 from hubmerge.recipe.trials import leaves_out_refinement, trials_of
 from hubmerge.recipe.words import (
     ARITHMETIC,
@@ -27,6 +28,7 @@ from hubmerge.recipe.words import (
     RECIPE_FILE,
     REFINE_STEPS,
     SAME,
+    UNION,
     WITH_BASE,
     HeadKind,
     JointHeadKind,
@@ -51,6 +53,7 @@ __all__ = [
     "REFINE_STEPS",
     "SAME",
     "STANDARD",
+    "UNION",
     "WITH_BASE",
     "DataRecipe",
     "EffortName",
@@ -59,6 +62,7 @@ __all__ = [
     "Recipe",
     "RecipePart",
     "SurveyName",
+    "TokenRow",
     "Trials",
     "bytes_of",
     "leaves_out_refinement",

@@ -19,7 +19,7 @@ def trials_of(recipe: RecipeFields) -> Trials:
     data, two = recipe.dataset is not None, len(recipe.models) == 2
     match, fuse = row.match, row.fuse if recipe.base is None else row.based
     refine: Literal["none", "distill"] = row.refine
-    if recipe.heads != SAME or recipe.only or recipe.keep:
+    if recipe.heads != SAME or recipe.only or recipe.keep or recipe.tokenizer:
         refine = NO_REFINEMENT
     lam: float | Literal["auto"] | None = row.lam
     if not data:
