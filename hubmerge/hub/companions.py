@@ -17,6 +17,7 @@ from hubmerge.data.sentence_modules import module_files
 from hubmerge.hub.config_fields import Fields, config_fields, processor_fields
 from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.layout import CONFIG, INDEX, PICKLES, PROCESSOR, TEMPLATES, WEIGHTS
+from hubmerge.hub.other_formats import ADAPTER, ADAPTER_WEIGHTS
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import FILES, TEMPLATE, TOKENIZER, padding_of_one
 from hubmerge.tasks import companion_files
@@ -216,7 +217,11 @@ def _left_behind(source: Source) -> Iterator[str]:
     """Names of files beside the weights that no merge takes along."""
     taken = {CONFIG, WEIGHTS, INDEX, PROCESSOR, TOKENIZER, TEMPLATE, *FILES, *companion_files()}
     taken.update(module_files(file_sizes(source)))
-    for name in sorted({n for each in source.made_of for n in file_sizes(each)}):
+    for adapter in source.adapters:
+        for name in file_sizes(adapter):
+            if name not in (ADAPTER, ADAPTER_WEIGHTS) and not NO_COMPANION.search(name):
+                yield f"{adapter.id}/{name}"
+    for name in file_sizes(source.made_of[0]):
         if name in taken or name.startswith(f"{TEMPLATES}/") or name.startswith("."):
             continue
         if not NO_COMPANION.search(name) and not name.endswith(PICKLES):
