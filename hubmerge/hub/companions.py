@@ -164,7 +164,7 @@ def _templates(models: Sequence[Described]) -> Iterator[str]:
     owner, files = found
     if owner:
         yield f"The chat template is parent {letters[owner]}'s: parent A has none."
-    others = [letters[n] for n, m in enumerate(models) if _template(m) not in ({}, files)]
+    others = [letters[n] for n, m in enumerate(models) if templates_of(m) not in ({}, files)]
     if others:
         yield (
             f"Parent {listed(others)} has another chat template than the merge, whose is parent "
@@ -211,10 +211,10 @@ def _generation_fields(path: Path) -> dict[str, Any]:
 
 def _first_template(models: Sequence[Described]) -> tuple[int, dict[str, str]] | None:
     """The number of the first parent with chat templates, and these as files."""
-    return next(((n, files) for n, m in enumerate(models) if (files := _template(m))), None)
+    return next(((n, files) for n, m in enumerate(models) if (files := templates_of(m))), None)
 
 
-def _template(model: Described) -> dict[str, str]:
+def templates_of(model: Described) -> dict[str, str]:
     """The chat templates of a model as files, wherever it keeps them."""
     return {
         TEMPLATE if name == "default" else f"{TEMPLATES}/{name}.jinja": text
@@ -239,10 +239,10 @@ def _may_name(name: str) -> bool:
 def _left_behind(source: Source, first: Source) -> Iterator[str]:
     """Names of files beside the weights of a parent that a merge, which has those of the first,
     does not take along."""
-    names, brought = file_sizes(source), file_sizes(first)
+    brought = file_sizes(first)
     own = {CONFIG, WEIGHTS, INDEX, PROCESSOR, *FILES, *companion_files(), *module_files(brought)}
     taken = {CONFIG, WEIGHTS, INDEX, GENERATION, TEMPLATE, *COMPARED, *own.intersection(brought)}
-    for name in names:
+    for name in sorted({n for each in source.made_of for n in file_sizes(each)}):
         if name in taken or name.startswith(f"{TEMPLATES}/") or name.startswith("."):
             continue
         if name in own or not (NO_COMPANION.search(name) or name.endswith(PICKLES)):

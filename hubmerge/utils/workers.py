@@ -101,6 +101,15 @@ class Workers:
                 merged[i] = result
         return merged
 
+    def everywhere(self, job: Callable[[int], R]) -> list[R]:
+        """`job(number)` on every process at once, by its number; every one gets the whole list.
+
+        An error on any of them is raised on all.
+        """
+        done = self._caught(lambda: job(self.accelerator.process_index))
+        outcomes = gather_object([done]) if self.processes > 1 else [done]
+        return [_unwrap(outcome) for outcome in outcomes]
+
     def sum(
         self, job: Callable[[T], Mapping[str, torch.Tensor]], items: Sequence[T], what: str = ""
     ) -> Sums:

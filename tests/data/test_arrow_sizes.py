@@ -15,6 +15,7 @@ from datasets import Dataset
 
 from hubmerge.data import expansion
 from hubmerge.data.arrow_sizes import arrow_sizes
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.data_files import check_folder
 from hubmerge.data.dataset import open_data
 from hubmerge.errors import DataError
@@ -67,7 +68,7 @@ def test_small_arrow_files_that_become_large(
     monkeypatch.setattr(expansion, "EXPANSION_FREE", limits.MB // 2)
     monkeypatch.setattr("hubmerge.data.arrow_sizes.ROWS", 100_000)
     with pytest.raises(DataError, match=r"becomes more than 500,000|claims 200,000 values"):
-        open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
+        open_data(tmp_path, ref="me/d", columns=DataColumns(inputs=["text"], answers=None))
 
 
 def test_a_block_that_is_listed_often_counts_as_often(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_places_in_an_arrow_file_are_proven(tmp_path: Path) -> None:
             sum(arrow_sizes(path))
         saved_as(tmp_path, "test.arrow")
         with pytest.raises(DataError, match="cannot be opened"):
-            open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
+            open_data(tmp_path, ref="me/d", columns=DataColumns(inputs=["text"], answers=None))
 
 
 def test_damaged_arrow_files_are_refused_in_words(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_damaged_arrow_files_are_refused_in_words(tmp_path: Path) -> None:
 def test_rows_that_were_saved_as_tensors_are_read_as_values(tmp_path: Path) -> None:
     rows = Dataset.from_dict({"text": ["a", "b"] * 4, "label": [0, 1] * 4}).with_format("torch")
     rows.save_to_disk(tmp_path / "d")
-    data = open_data(tmp_path / "d", ref="me/d", inputs=["text"])
+    data = open_data(tmp_path / "d", ref="me/d", columns=DataColumns(inputs=["text"]))
     assert data.splits[data.split][1] == {"text": "b", "label": 1}
     assert type(data.splits[data.split][1]["label"]) is int
 
