@@ -15,12 +15,12 @@ from torch import Tensor
 from hubmerge.errors import MismatchError, RecipeError, WeightsError
 from hubmerge.errors.wording import option
 from hubmerge.fuse.subset import tied_names
-from hubmerge.hub.companions import GENERATION, templates_of
+from hubmerge.hub.companions import templates_of
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.hub.describe import Description, describe
 from hubmerge.hub.fetch import fetch_file, file_sizes, needed_files
 from hubmerge.hub.json_files import read_json
-from hubmerge.hub.layout import CONFIG, TEMPLATES
+from hubmerge.hub.layout import CONFIG, GENERATION, TEMPLATES
 from hubmerge.hub.model_class import skeleton
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import FILES, TEMPLATE, TOKENIZER
