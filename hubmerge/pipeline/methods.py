@@ -15,7 +15,7 @@ from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.multi import find_multi_matcher
 from hubmerge.matching.registry import NOTHING
 from hubmerge.pipeline.stored_as import StoredAs
-from hubmerge.recipe import MIDDLE, Recipe, Trials, trials_of
+from hubmerge.recipe import MIDDLE, PASSTHROUGH, Recipe, Trials, trials_of
 from hubmerge.recipe.effort import EVERY
 from hubmerge.repair import find_repair
 from hubmerge.specs.spec import PERMUTATIONS, SCALES
@@ -147,6 +147,7 @@ def _fits(fusion: Fusion, recipe: Recipe, trials: Trials) -> bool:
     return (
         (not fusion.of_a_run or is_training_run(recipe.models))
         and not fusion.random
+        and fusion.name != PASSTHROUGH
         and (not fusion.pair or len(recipe.models) == 2)
         and not (fusion.needs_base and recipe.base is None)
         and (fusion.weighs or not weighed)
@@ -166,7 +167,7 @@ def _fuses_training_run(fusion: Fusion | None, compared: Sequence[Fusion]) -> bo
 
 def _tries_matchers(recipe: Recipe, of_a_run: bool) -> bool:
     """Whether the matcher is chosen among several."""
-    given = recipe.alignment or recipe.base or of_a_run
+    given = recipe.alignment or recipe.base or of_a_run or recipe.fuse == PASSTHROUGH
     return recipe.match == AUTO and not given
 
 
@@ -175,7 +176,7 @@ def _matcher(recipe: Recipe, of_a_run: bool) -> str:
         return ALIGNMENT
     if recipe.match != AUTO:
         return recipe.match
-    if of_a_run:
+    if recipe.fuse == PASSTHROUGH or of_a_run:
         return NO_MATCH
     return "activations" if recipe.dataset else "weights"
 

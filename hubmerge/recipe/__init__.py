@@ -11,7 +11,7 @@ from hubmerge.recipe.effort import (
 from hubmerge.recipe.part import RecipePart, make
 from hubmerge.recipe.read import read_recipe, recipe_from, recipe_in
 from hubmerge.recipe.recipe import Recipe, make_recipe
-from hubmerge.recipe.refs import refs_of, with_refs
+from hubmerge.recipe.refs import adapter_role, models_of, refs_of, with_refs
 from hubmerge.recipe.tokens import TokenRow
 from hubmerge.recipe.trials import leaves_out_refinement, trials_of
 from hubmerge.recipe.words import (
@@ -24,6 +24,7 @@ from hubmerge.recipe.words import (
     JOIN,
     MIDDLE,
     NO_REFINEMENT,
+    PASSTHROUGH,
     RECIPE_BYTES,
     RECIPE_FILE,
     REFINE_STEPS,
@@ -47,6 +48,7 @@ __all__ = [
     "JOIN",
     "MIDDLE",
     "NO_REFINEMENT",
+    "PASSTHROUGH",
     "QUICK",
     "RECIPE_BYTES",
     "RECIPE_FILE",
@@ -64,10 +66,12 @@ __all__ = [
     "SurveyName",
     "TokenRow",
     "Trials",
+    "adapter_role",
     "bytes_of",
     "leaves_out_refinement",
     "make",
     "make_recipe",
+    "models_of",
     "read_recipe",
     "recipe_from",
     "recipe_in",

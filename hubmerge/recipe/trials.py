@@ -6,7 +6,15 @@ from typing import Literal
 
 from hubmerge.recipe.effort import EFFORTS, STANDARD, WITHOUT_DATA, Trials
 from hubmerge.recipe.fields import RecipeFields
-from hubmerge.recipe.words import AUTO, MIDDLE, NO_REFINEMENT, REFINE_STEPS, SAME, WITH_BASE
+from hubmerge.recipe.words import (
+    AUTO,
+    MIDDLE,
+    NO_REFINEMENT,
+    PASSTHROUGH,
+    REFINE_STEPS,
+    SAME,
+    WITH_BASE,
+)
 
 
 def trials_of(recipe: RecipeFields) -> Trials:
@@ -19,7 +27,8 @@ def trials_of(recipe: RecipeFields) -> Trials:
     data, two = recipe.dataset is not None, len(recipe.models) == 2
     match, fuse = row.match, row.fuse if recipe.base is None else row.based
     refine: Literal["none", "distill"] = row.refine
-    if recipe.heads != SAME or recipe.only or recipe.keep or recipe.tokenizer:
+    whole = not (recipe.only or recipe.keep or recipe.tokenizer)
+    if recipe.heads != SAME or recipe.fuse == PASSTHROUGH or not whole:
         refine = NO_REFINEMENT
     lam: float | Literal["auto"] | None = row.lam
     if not data:
