@@ -29,7 +29,7 @@ from hubmerge.pipeline.report_limits import dtype_name, limits_of
 from hubmerge.pipeline.report_method import SPEC_FILE, derived_record, method_of
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.sources import remember_folders
-from hubmerge.pipeline.weight_hashes import weight_hashes
+from hubmerge.pipeline.vocabulary_record import vocabulary_record
 from hubmerge.planning.plan import ModelPlan
 from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
 from hubmerge.reporting.label_coverage import partial
@@ -37,6 +37,7 @@ from hubmerge.reporting.refined import added_nothing
 from hubmerge.reporting.schema import heads as heads_schema
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.barriers import OnTraining
+from hubmerge.reporting.schema.vocabulary import VocabularyRecord
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.write import write_report as write_report_files
 from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS, has_classes, hub_names, why_unmeasured
@@ -59,7 +60,7 @@ def write_report(results: RunResults, folder: Path, seconds: Mapping[str, float]
         (folder / SPEC_FILE).write_text(derived.text, encoding="utf-8")
     (folder / RECIPE_FILE).write_text(run.written.to_yaml(), encoding="utf-8")
     remember_folders(run.sources)
-    report = build_report(results, weight_hashes(folder), seconds, run.workers.describe())
+    report = build_report(results, results.saved.hashes, seconds, run.workers.describe())
     write_report_files(report, folder, run.destination.push)
     return report
 
@@ -114,6 +115,7 @@ def build_report(
             results.inputs.models[0],
             dtype=results.dtype,
             subset=results.run.methods.subset,
+            vocabulary=vocabulary_record(results.run.sources.vocabulary),
         ),
         heads=heads,
         contenders=contenders,
@@ -176,6 +178,12 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
         license=licences[0] if len(licences) == 1 else (licences or None),
         dtype=dtype_name(model.dtype),
         parameters=planned.parameters,
+        adapters=[
+            schema.AdapterRecord(id=each.id, sha=each.sha, revision=each.revision, kind=each.kind)
+            for each in source.adapters
+        ]
+        or None,
+        layers=None if source.layers is None else list(source.layers),
     )
 
 
@@ -184,7 +192,12 @@ def _base(base: LoadedModel | None, planned: ModelPlan | None) -> schema.ParentR
 
 
 def _merged(
-    merge: LoadedModel, a: LoadedModel, *, dtype: torch.dtype, subset: Subset
+    merge: LoadedModel,
+    a: LoadedModel,
+    *,
+    dtype: torch.dtype,
+    subset: Subset,
+    vocabulary: VocabularyRecord | None,
 ) -> schema.MergedRecord:
     model = merge.model
     names = hub_names(model.config)
@@ -202,6 +215,7 @@ def _merged(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         labels=list(merge.id2label.values()) if has_classes(model.config) else [],
         tensors=account(model, a.stored, subset.of_model(model)),
+        vocabulary=vocabulary,
     )
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from hubmerge.errors.wording import add, leave_out, option
 from hubmerge.recipe.fields import RecipeFields
-from hubmerge.recipe.words import AUTO, MIDDLE, NO_REFINEMENT, REFINE_STEPS, SAME
+from hubmerge.recipe.words import AUTO, BASE, MIDDLE, NO_REFINEMENT, PASSTHROUGH, REFINE_STEPS, SAME
 from hubmerge.utils.problems import Contradiction
 
 
 def refuse_contradictions(recipe: RecipeFields) -> None:
     """Raises: Contradiction, which names the fields, the one to change first."""
     _check_data(recipe)
+    _check_stack(recipe)
     _check_alignment(recipe)
     _check_heads(recipe)
     _check_weights(recipe)
     _check_refine(recipe)
     _check_survey(recipe)
+    _check_vocabulary(recipe)
 
 
 def _check_data(recipe: RecipeFields) -> None:
@@ -39,6 +41,25 @@ def _check_data(recipe: RecipeFields) -> None:
             f"{option('survey', *recipe.survey)} measures losses: {add('dataset')}",
             "survey",
             "dataset",
+        )
+
+
+def _check_stack(recipe: RecipeFields) -> None:
+    if recipe.fuse != PASSTHROUGH:
+        return
+    for field in ("dataset", "base", "alignment"):
+        if getattr(recipe, field) is not None:
+            raise Contradiction(
+                f"{option('fuse', PASSTHROUGH)} stacks layers as they are, and compares no models: "
+                f"{leave_out(field)}",
+                "fuse",
+                field,
+            )
+    if recipe.match not in (AUTO, "none"):
+        raise Contradiction(
+            f"{option('fuse', PASSTHROUGH)} stacks layers as they are: {leave_out('match')}",
+            "match",
+            "fuse",
         )
 
 
@@ -118,6 +139,30 @@ def _check_refine(recipe: RecipeFields) -> None:
                 "refine",
                 field,
             )
+
+
+def _check_vocabulary(recipe: RecipeFields) -> None:
+    named = {"tokenizer": recipe.tokenizer, "chat_template": recipe.chat_template}
+    for field, name in named.items():
+        _check_model(recipe, field, name)
+    for said in recipe.tokens.values():
+        _check_model(recipe, "tokens", said.of)
+    if recipe.tokens and recipe.tokenizer is None:
+        raise Contradiction(
+            f"{option('tokens')} are rows of a vocabulary: {add('tokenizer')}",
+            "tokens",
+            "tokenizer",
+        )
+
+
+def _check_model(recipe: RecipeFields, field: str, name: str | None) -> None:
+    """Raises: Contradiction, if a field names a model that there is not."""
+    if name == BASE and recipe.base is None:
+        raise Contradiction(f"{option(field, name)}: {add('base')}", field, "base")
+    if name is not None and len(name) == 1 and ord(name) - ord("A") >= len(recipe.models):
+        raise Contradiction(
+            f"{option(field, name)} for {len(recipe.models)} models", field, "models"
+        )
 
 
 def _check_survey(recipe: RecipeFields) -> None:

@@ -21,6 +21,7 @@ from hubmerge.reporting.schema.heads import HeadsRecord
 from hubmerge.reporting.schema.plugins import UsedPlugin
 from hubmerge.reporting.schema.refinement import RefinementRecord
 from hubmerge.reporting.schema.surveys import Surveys
+from hubmerge.reporting.schema.vocabulary import VocabularyRecord
 from hubmerge.utils.parent_names import MOST, REFINED_PARENT, roles
 from hubmerge.utils.shown import Shown
 
@@ -37,8 +38,19 @@ VerdictName = Literal[
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 
 
+class AdapterRecord(ReportPart):
+    """An adapter that was added to a model before it was merged."""
+
+    id: str
+    sha: str
+    revision: str | None
+    kind: Literal["hub", "local", "memory"]
+
+
 class ParentRecord(ReportPart):
     """One of the models that went in."""
+
+    OF_MANY = ("adapters", "layers")
 
     id: str
     """Repository id, or folder name of a local model."""
@@ -50,6 +62,17 @@ class ParentRecord(ReportPart):
     license: str | list[str] | None
     dtype: str
     parameters: Count
+    adapters: list[AdapterRecord] | None = None
+    """What was added to it, in this order."""
+    layers: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    """Number of the first of its layers that was taken, and of the first that was not; None where
+    all were."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, with its adapters and layers: "base+adapter[0:8]"."""
+        part = "" if self.layers is None else f"[{self.layers[0]}:{self.layers[1]}]"
+        return "+".join((self.id, *(each.id for each in self.adapters or ()))) + part
 
 
 class TensorRecord(ReportPart):
@@ -73,7 +96,7 @@ class TensorRecord(ReportPart):
 class MergedRecord(ReportPart):
     """The model that came out, as it was reloaded from disk."""
 
-    OF_MANY = ("measure", "library", "tensors")
+    OF_MANY = ("measure", "library", "tensors", "vocabulary")
 
     model_type: str
     architecture: Identifier
@@ -97,6 +120,8 @@ class MergedRecord(ReportPart):
     """Label names in the order of the outputs."""
     tensors: TensorRecord | None = None
     """What became of each; None in reports of earlier versions."""
+    vocabulary: VocabularyRecord | None = None
+    """Whose tokens it has; None where all parents have the same."""
 
 
 class Contender(ReportPart):
