@@ -25,6 +25,7 @@ from hubmerge.hub.layout import (
     TEMPLATES,
     WEIGHTS,
 )
+from hubmerge.hub.other_formats import ADAPTER, ADAPTER_WEIGHTS
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import FILES, TEMPLATE, TOKENIZER, padding_of_one
 from hubmerge.tasks import companion_files
@@ -242,7 +243,11 @@ def _left_behind(source: Source, first: Source) -> Iterator[str]:
     brought = file_sizes(first)
     own = {CONFIG, WEIGHTS, INDEX, PROCESSOR, *FILES, *companion_files(), *module_files(brought)}
     taken = {CONFIG, WEIGHTS, INDEX, GENERATION, TEMPLATE, *COMPARED, *own.intersection(brought)}
-    for name in sorted({n for each in source.made_of for n in file_sizes(each)}):
+    for adapter in source.adapters:
+        for name in file_sizes(adapter):
+            if name not in (ADAPTER, ADAPTER_WEIGHTS) and not NO_COMPANION.search(name):
+                yield f"{adapter.id}/{name}"
+    for name in file_sizes(source.made_of[0]):
         if name in taken or name.startswith(f"{TEMPLATES}/") or name.startswith("."):
             continue
         if name in own or not (NO_COMPANION.search(name) or name.endswith(PICKLES)):
