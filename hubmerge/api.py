@@ -183,14 +183,14 @@ class Merged(Shown):
             given.fused, fused=replace(given.fused.fused, state=self.model.state_dict())
         )
         with atomic_folder(target) as partial:
-            merge = save(run, given.inputs, fused, partial)
+            saved = save(run, given.inputs, fused, partial)
             results = RunResults(
                 run=run,
                 plan=plan,
                 inputs=given.inputs,
                 alignment=given.alignment,
                 fused=fused,
-                merge=merge,
+                saved=saved,
                 evaluation=None,
                 surveys=None,
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +26,7 @@ from hubmerge.utils.limits import HEADER_BYTES, INDEX_BYTES
 from hubmerge.utils.untrusted import Unreadable, open_regular, parse_json, read_json
 
 CONFIG = "config.json"
+GENERATION = "generation_config.json"
 PROCESSOR = "preprocessor_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -136,6 +137,20 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
         name: TensorHeader(at["dtype"], tuple(at["shape"]), 8 + length + at["data_offsets"][0])
         for name, at in _entries(path, length).items()
     }
+
+
+def joined(headers: Iterable[Mapping[str, TensorHeader]], ref: str) -> dict[str, TensorHeader]:
+    """The tensors of all files of a model. Raises: WeightsError, if one lies in two of them."""
+    found: dict[str, TensorHeader] = {}
+    for header in headers:
+        if twice := sorted(found.keys() & header.keys()):
+            raise WeightsError(
+                f"{ref} holds a tensor in two of its files",
+                found=", ".join(twice[:5]),
+                hint="save the model again, so that it is clear which of them counts",
+            )
+        found |= header
+    return found
 
 
 def _entries(path: Path, length: int) -> dict[str, Any]:
@@ -257,6 +272,12 @@ def _no_weights(
             hint="convert once, where you trust the file:\n"
             f"{conversion(find, names, ref)}\n"
             "or ask for it at https://huggingface.co/spaces/safetensors/convert",
+        )
+    if others := sorted(name for name in names if name.endswith(".safetensors")):
+        return WeightsError(
+            f"{ref} has no weights that transformers would load",
+            found=f"neither {WEIGHTS} nor {INDEX}, but {', '.join(others[:5])}",
+            hint=f"if these are the weights of its {CONFIG}, call them {WEIGHTS}",
         )
     return WeightsError(
         f"{ref} has no weights", found=f"neither {WEIGHTS} nor {INDEX} among {len(names)} files"

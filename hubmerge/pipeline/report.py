@@ -30,7 +30,6 @@ from hubmerge.pipeline.report_method import SPEC_FILE, derived_record, method_of
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.sources import remember_folders
 from hubmerge.pipeline.vocabulary_record import vocabulary_record
-from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.plan import ModelPlan
 from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
 from hubmerge.reporting.label_coverage import partial
@@ -61,7 +60,7 @@ def write_report(results: RunResults, folder: Path, seconds: Mapping[str, float]
         (folder / SPEC_FILE).write_text(derived.text, encoding="utf-8")
     (folder / RECIPE_FILE).write_text(run.written.to_yaml(), encoding="utf-8")
     remember_folders(run.sources)
-    report = build_report(results, weight_hashes(folder), seconds, run.workers.describe())
+    report = build_report(results, results.saved.hashes, seconds, run.workers.describe())
     write_report_files(report, folder, run.destination.push)
     return report
 
@@ -179,6 +178,12 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
         license=licences[0] if len(licences) == 1 else (licences or None),
         dtype=dtype_name(model.dtype),
         parameters=planned.parameters,
+        adapters=[
+            schema.AdapterRecord(id=each.id, sha=each.sha, revision=each.revision, kind=each.kind)
+            for each in source.adapters
+        ]
+        or None,
+        layers=None if source.layers is None else list(source.layers),
     )
 
 

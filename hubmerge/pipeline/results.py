@@ -14,22 +14,28 @@ from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.evaluate import Evaluation
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
+from hubmerge.pipeline.save import Saved
 from hubmerge.pipeline.survey import SurveyResults
 from hubmerge.planning.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunResults:
-    """The result of every step. merge: as reloaded from disk."""
+    """The result of every step. saved: the merge as reloaded from disk."""
 
     run: Run
     plan: Plan
     inputs: MergeInputs
     alignment: Alignment
     fused: FusedModel
-    merge: LoadedModel
+    saved: Saved
     evaluation: Evaluation | None
     surveys: SurveyResults | None
+
+    @property
+    def merge(self) -> LoadedModel:
+        """The merge, as reloaded from disk."""
+        return self.saved.model
 
     @property
     def unit(self) -> str:

@@ -24,6 +24,7 @@ from hubmerge.pipeline.survey import survey
 from hubmerge.planning.plan import Plan
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.report import Report
+from hubmerge.streaming.kept import forget
 from hubmerge.utils.atomic_folder import SharedAtomicFolder
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.stopwatch import Stopwatch
@@ -58,6 +59,7 @@ def run(
         plan = run.workers.on_main(lambda: plan_of(run))
     with prepared(run) as ready:
         report = _made(ready, plan, watch)
+    run.workers.on_main(lambda: forget(run.out.absolute()))
     with watch.stage("publish"):
         published = run.workers.on_main(lambda: publish(run, plan))
     return MergeResult(run.out, report, published)
@@ -74,9 +76,9 @@ def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
         fused = refine(run, inputs, fuse(run, inputs, alignment))
     with SharedAtomicFolder(run.out, run.workers) as folder:
         with watch.stage("save"):
-            merge = save(run, inputs, fused, folder)
+            saved = save(run, inputs, fused, folder)
         with watch.stage("measure"):
-            evaluation = evaluate(run, inputs, alignment, fused, merge)
+            evaluation = evaluate(run, inputs, alignment, fused, saved.model)
             surveys = survey(run, inputs, alignment, evaluation)
         results = RunResults(
             run=run,
@@ -84,7 +86,7 @@ def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
             inputs=inputs,
             alignment=alignment,
             fused=fused,
-            merge=merge,
+            saved=saved,
             evaluation=evaluation,
             surveys=surveys,
         )
