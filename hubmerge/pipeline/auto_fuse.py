@@ -47,12 +47,15 @@ def candidates(
     """Those of `fusions` for which there are rows, and outputs of the kind they read.
 
     one_of_n: whether outputs are a distribution of which one class is right.
+
+    The cheapest come first, so that of equal ones the cheaper wins.
     """
-    return [
+    found = [
         fusion
         for fusion in fusions
         if (one_of_n or not fusion.one_of_n) and has_rows_for(fusion, statistics, validation)
     ]
+    return sorted(found, key=lambda fusion: fusion.cost)
 
 
 def best_fusion(

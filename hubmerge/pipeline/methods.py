@@ -139,7 +139,8 @@ def _compared(recipe: Recipe, trials: Trials) -> tuple[Fusion, ...]:
     if trials.fuse != (EVERY,):
         named = tuple(map(find_fusion, trials.fuse))
         return named if len(named) == 1 else tuple(f for f in named if _fits(f, recipe, trials))
-    return tuple(each for each in fusions().values() if _fits(each, recipe, trials))
+    found = (each for each in fusions().values() if _fits(each, recipe, trials))
+    return tuple(sorted(found, key=lambda each: each.cost))
 
 
 def _fits(fusion: Fusion, recipe: Recipe, trials: Trials) -> bool:
