@@ -11,9 +11,10 @@ from hubmerge.planning.planned import PlannedMethods
 from hubmerge.planning.resources import FLOAT32, WORKING
 from hubmerge.recipe import SAME, Recipe
 from hubmerge.repair import batch_norms
+from hubmerge.specs.spec import PERMUTATIONS
 from hubmerge.streaming.fuse import SPECTRAL_COPIES
 
-AUTO, NONE = "auto", "none"
+AUTO, NONE, WEIGHTS = "auto", "none", "weights"
 
 Headers = Mapping[str, TensorHeader]
 
@@ -24,13 +25,13 @@ def streams(
     """Whether no step of the merge needs a whole model.
 
     model: without memory for its weights. stored: the tensors of parents and base, on disk. Nothing
-    is matched, repaired, measured or chosen, the fusion looks at one tensor at a time, and the
-    tensors on disk are those of the model, by name and shape. Models with batch norms are small,
-    and may need repair.
+    is repaired, measured or chosen, nothing matched unless it is two models by their weights and by
+    permutations alone, the fusion looks at one tensor at a time, and the tensors on disk are those
+    of the model, by name and shape. Models with batch norms are small, and may need repair.
     """
     fusion = methods.fusion
     return (
-        methods.match == NONE
+        (methods.match == NONE or _matches_on_disk(recipe, methods))
         and not methods.tries_matchers
         and fusion is not None
         and fusion.tensorwise
@@ -42,6 +43,16 @@ def streams(
         and not batch_norms(model)
         and not recipe.trust_remote_code
         and all(stores(model, headers) for headers in stored)
+    )
+
+
+def _matches_on_disk(recipe: Recipe, methods: PlannedMethods) -> bool:
+    return (
+        methods.match == WEIGHTS
+        and methods.symmetry == PERMUTATIONS
+        and len(recipe.models) == 2
+        and recipe.base is None
+        and recipe.repair == NONE
     )
 
 
