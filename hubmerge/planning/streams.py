@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 from transformers import PreTrainedModel
 
@@ -11,10 +12,13 @@ from hubmerge.planning.planned import PlannedMethods
 from hubmerge.planning.resources import FLOAT32, WORKING
 from hubmerge.recipe import SAME, Recipe
 from hubmerge.repair import batch_norms
-from hubmerge.specs.spec import PERMUTATIONS
+from hubmerge.specs.spec import PERMUTATIONS, Spec
 from hubmerge.streaming.fuse import SPECTRAL_COPIES
 
 AUTO, NONE, WEIGHTS = "auto", "none", "weights"
+
+SIMILARITIES = 6
+"""Matrices of a space's units by its units that are held while it is matched, on two threads."""
 
 Headers = Mapping[str, TensorHeader]
 
@@ -67,11 +71,17 @@ def stores(model: PreTrainedModel, headers: Headers) -> bool:
     return all(name in parameters and id(parameters[name]) in there for name in missing)
 
 
-def memory_to_stream(model: PreTrainedModel, models: int, *, spectral: bool = False) -> int:
+def memory_to_stream(
+    model: PreTrainedModel, models: int, *, spectral: bool = False, matched: Spec | None = None
+) -> int:
     """Bytes at the peak for a merge of so many models that is made tensor by tensor.
 
-    spectral: whether matrices are decomposed.
+    spectral: whether matrices are decomposed. matched: the spec by which they are matched first.
     """
     largest = max((parameter.numel() for parameter in model.parameters()), default=0)
     copies = SPECTRAL_COPIES if spectral else 1
-    return copies * (models + 1) * largest * FLOAT32 + WORKING
+    needed = copies * (models + 1) * largest * FLOAT32
+    if matched is not None:
+        units = max((prod(matched.index_shape(s)) for s in matched.free_spaces()), default=0)
+        needed = max(needed, SIMILARITIES * units**2 * FLOAT32 + (models + 1) * largest * FLOAT32)
+    return needed + WORKING

@@ -20,6 +20,7 @@ from hubmerge.fuse import Fusion, Given
 from hubmerge.fuse.subset import WHOLE, Subset
 from hubmerge.streaming.checkpoint import Checkpoint, Permuted
 from hubmerge.streaming.shards import Shards, ShardWriter, Slot
+from hubmerge.utils.allocation import reuse_freed_blocks
 from hubmerge.utils.progress import track
 
 PIECE = 2**18
@@ -89,6 +90,7 @@ def stream_fusion(
             checkpoint.refuse_changes()
         whole(file, sha256)
 
+    reuse_freed_blocks()
     slots = [slot for part in shards.files.values() for slot in part]
     writer = ShardWriter(folder, shards, unchanged)
     budget = Budget(max((_cost(work, slot) for slot in slots), default=0))
