@@ -26,6 +26,7 @@ from hubmerge.utils.limits import HEADER_BYTES, INDEX_BYTES
 from hubmerge.utils.untrusted import Unreadable, open_regular, parse_json, read_json
 
 CONFIG = "config.json"
+GENERATION = "generation_config.json"
 PROCESSOR = "preprocessor_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -271,6 +272,12 @@ def _no_weights(
             hint="convert once, where you trust the file:\n"
             f"{conversion(find, names, ref)}\n"
             "or ask for it at https://huggingface.co/spaces/safetensors/convert",
+        )
+    if others := sorted(name for name in names if name.endswith(".safetensors")):
+        return WeightsError(
+            f"{ref} has no weights that transformers would load",
+            found=f"neither {WEIGHTS} nor {INDEX}, but {', '.join(others[:5])}",
+            hint=f"if these are the weights of its {CONFIG}, call them {WEIGHTS}",
         )
     return WeightsError(
         f"{ref} has no weights", found=f"neither {WEIGHTS} nor {INDEX} among {len(names)} files"

@@ -13,7 +13,7 @@ from hubmerge.fuse import Fused, Fusion, fusions
 from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.merge_path import LINEAR
 from hubmerge.pipeline.methods import has_rows_for, is_training_run
-from hubmerge.recipe import MIDDLE, Recipe
+from hubmerge.recipe import MIDDLE, PASSTHROUGH, Recipe
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.progress import track
 
@@ -45,6 +45,7 @@ def candidates(
 
     one_of_n: whether outputs are a distribution of which one class is right.
 
+    The cheapest come first, so that of equal ones the cheaper wins.
     Fusions of one run's checkpoints are left out where the models are no such thing, and always
     those that draw at random: which of several draws is best says little about the fusion.
     """
@@ -54,6 +55,7 @@ def candidates(
         return (
             (not fusion.of_a_run or is_training_run(recipe.models))
             and not fusion.random
+            and fusion.name != PASSTHROUGH
             and (not fusion.pair or len(recipe.models) == 2)
             and not (fusion.needs_base and recipe.base is None)
             and (fusion.weighs or not weighed)
@@ -61,7 +63,8 @@ def candidates(
             and has_rows_for(fusion, statistics, validation)
         )
 
-    return [fusion for fusion in fusions().values() if fits(fusion)]
+    found = [fusion for fusion in fusions().values() if fits(fusion)]
+    return sorted(found, key=lambda fusion: fusion.cost)
 
 
 def best_fusion(

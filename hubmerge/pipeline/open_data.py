@@ -40,7 +40,8 @@ def open_data_splits(
     measure = require_measure([(model.config, model.source.ref) for model in models])
     refuse_misread(run.methods, run.recipe.refine, run.recipe.survey, measure)
     folder = str(workers.on_main(lambda: fetch(source)))
-    workers.on_main(lambda: open_splits(folder, run.recipe, a, heads, labelled=labelled).rows)
+    if workers.processes > 1:
+        workers.on_main(lambda: open_splits(folder, run.recipe, a, heads, labelled=labelled).rows)
     return open_splits(folder, run.recipe, a, heads, labelled=labelled)
 
 

@@ -152,7 +152,7 @@ class Workers:
                 bar.update(1)
                 return result
 
-            if self.threads == 1:
+            if self.threads == 1 or len(items) == 1:
                 return [step(item) for item in items]
             with ThreadPoolExecutor(self.threads, initializer=_use_one_thread) as pool:
                 return list(pool.map(step, items))
