@@ -157,10 +157,10 @@ class RecipeFields(RecipePart):
         str,
         _named_in("fusions"),
         Option(
-            "How the matched models are combined; mergekit's names work too.",
+            "How the matched models are combined; mergekit's names work too. Default: by effort.",
             group=MODELS,
             registry="fusions",
-            choices={"auto": "the best on validation rows of those that the effort tries"},
+            choices={"auto": "the best on validation rows of all that the inputs allow"},
             top=True,
             label="Fusion",
             see="fusions.md",

@@ -65,7 +65,8 @@ class Recipe(RecipeFields):
         best chooses the weights unless they are said. A result has its effort and what that was.
         """
         content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        if self.base is not None:
+        named = "fuse" in self.model_fields_set
+        if named or (self.base is not None and self.fuse != AUTO):
             content["fuse"] = self.fuse
         if self.effort == BEST and len(self.models) == 2 and weighs_given(self):
             content["lambda"] = self.lam

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hubmerge.recipe.effort import EFFORTS, STANDARD, WITHOUT_DATA, Trials
+from hubmerge.recipe.effort import EFFORTS, EVERY, STANDARD, WITHOUT_DATA, Trials
 from hubmerge.recipe.fields import RecipeFields
 from hubmerge.recipe.words import (
     AUTO,
@@ -40,6 +40,8 @@ def trials_of(recipe: RecipeFields) -> Trials:
         match = ("alignment",) if recipe.alignment else (recipe.match,)
     if recipe.fuse != AUTO:
         fuse = (recipe.fuse,)
+    elif "fuse" in recipe.model_fields_set and data and recorded is None:
+        fuse = (EVERY,)  # asked for by name
     elif recipe.fuse_options and recipe.base is not None:
         fuse = (WITH_BASE,)  # which the options are for
     if recipe.refine != AUTO:

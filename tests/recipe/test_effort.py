@@ -51,6 +51,15 @@ def test_an_option_replaces_its_own_part_alone() -> None:
     assert trials_of(recipe("quick", refine="distill")).refine_steps > 0
 
 
+def test_every_fusion_is_tried_where_that_is_asked_for_and_only_there() -> None:
+    for given in ({}, {"base": "org/c"}):
+        asked, left = recipe(fuse="auto", **given), recipe(**given)
+        for each in (asked, recipe_in(yaml.safe_load(asked.to_yaml()))):
+            assert trials_of(each).fuse == ("auto",)
+        for each in (left, recipe_in(yaml.safe_load(left.to_yaml()))):
+            assert trials_of(each).fuse[:1] != ("auto",)
+
+
 @pytest.mark.parametrize("fields", [{"heads": "join"}, {"only": ("x",)}, {"keep": ("x",)}])
 def test_what_refinement_does_not_go_with_leaves_it_out(fields: dict[str, object]) -> None:
     assert trials_of(recipe(**fields)).refine == "none"
