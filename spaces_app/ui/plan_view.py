@@ -11,7 +11,7 @@ from hubmerge.errors.wording import render as render_words
 from hubmerge.planning.plan import Plan
 from hubmerge.planning.resources import human
 from hubmerge.planning.text import free_spaces
-from hubmerge.recipe import AUTO, Recipe
+from hubmerge.recipe import AUTO, Recipe, trials_of
 from hubmerge.reporting.numbers import duration
 from hubmerge.utils.parent_names import parent_letters
 from spaces_app.ui.glossary import with_explanations
@@ -87,12 +87,13 @@ def _classes(plan: Plan) -> str:
 
 
 def _fused(recipe: Recipe) -> Markup:
-    if recipe.fuse == AUTO:
+    tried = trials_of(recipe).fuse
+    if recipe.fuse == AUTO and tried != ("average",):
         said = "compared on rows that are measured for nothing else"
     elif recipe.fuse_by_base:
         said = render_words(f"because a base is given; {option('fuse')} names another", PAGE)
     else:
-        return text(recipe.fuse)
+        return text(tried[0])
     return Markup('{} <span class="hm-quiet">({})</span>').format(text(recipe.fuse), text(said))
 
 
