@@ -144,7 +144,7 @@ def test_the_whole_path(
         me.see("#examples .hm-thumb")
         me.page.locator("#examples button").first.click()
         me.see("#verdict .hm-verdict")
-        assert me.page.url.endswith(f"job={job}")
+        me.page.wait_for_url(re.compile(f"job={job}"))
 
 
 def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., PageVisitor]) -> None:
