@@ -58,7 +58,9 @@ def write_first_picture(merge: Path) -> None:
     """What the Space's first picture shows, from the report of a merge."""
     report = Report.read(merge)
     detail, bars = report.barrier.detail, report.barrier
-    assert detail.naive is not None and detail.matched is not None and report.data is not None
+    assert report.data is not None
+    assert detail.naive is not None
+    assert detail.matched is not None
     points = {
         name: [[round(point.lam, 4), round(point.loss, 5)] for point in curve.points]
         for name, curve in (("naive", detail.naive), ("matched", detail.matched))

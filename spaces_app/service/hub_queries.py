@@ -57,7 +57,7 @@ def search(
 
     beside: a model with which what is searched is to be merged; models of its family come first.
     """
-    typed = typed.strip()[:TYPED]
+    typed = typed.strip()[:TYPED].encode(errors="replace").decode()
     asked: dict[str, Any] = {"limit": SHOWN, "expand": EXPAND[kind], "sort": "downloads"}
     if typed:
         asked["search"] = typed
@@ -88,7 +88,7 @@ def search(
 
 def describe(visitor: Visitor, repo: str, kind: RepoType = "model") -> Found | None:
     """What the Hub says of a repository; None if it has none of that id, or does not answer."""
-    repo = repo.strip()
+    repo = repo.strip().encode(errors="replace").decode()
     if not 0 < len(repo) <= TYPED or repo.count("/") != 1:
         return None
     try:

@@ -70,11 +70,10 @@ class MergePage:
             "inputs": [*models.fields, method.given],
             "outputs": [models.offered, models.data, method.plan],
             "queue": False,
+            "trigger_mode": "always_last",
             **QUIET,
         }
-        gr.on([*models.settled, *method.settled], trigger_mode="always_last", **settled).then(
-            **self._plan_event()
-        )
+        gr.on([*models.settled, *method.settled], **settled).then(**self._plan_event())
         for event in (method.wire(models.fields), *models.wire()):
             event.then(**settled).then(**self._plan_event())
         self._then_shown(
@@ -109,8 +108,9 @@ class MergePage:
 
     def _plan_event(self) -> dict[str, Any]:
         outputs = [self.method.plan, self.start]
-        shown = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-        return {"fn": self._plan, "inputs": self.fields, "outputs": outputs, **shown}
+        asked = {"fn": self._plan, "inputs": self.fields, "outputs": outputs}
+        # A plan that is asked for while another is made is made after it, and not left out.
+        return {**asked, "trigger_mode": "always_last", "concurrency_limit": None, **QUIET}
 
     def _working(self) -> dict[str, Any]:
         return {"concurrency_limit": None, **QUIET}
