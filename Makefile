@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= demo-output
 PYTEST_ARGS ?=
+# The tests start Python many times, and every worker imports all of it: compiled once, not each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-all lint clean
@@ -34,11 +36,12 @@ test-slow: setup ## the slow tests, but for those that run every benchmark
 test-all: test test-slow ## all of them
 	$(BIN)/python -m pytest -m benchmark -n 2 --dist worksteal $(PYTEST_ARGS)
 
-lint: setup ## style, types and the layers of imports
+lint: setup ## style, types, layers of imports and figures of the structure
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/python tools/structure.py --check
 
 clean: ## remove everything made here, .venv included
 	rm -rf $(VENV) $(OUT) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

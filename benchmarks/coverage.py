@@ -27,11 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.coverage_models import SIZES, models
 from hubmerge.derivation.derive import derive, movable
-from hubmerge.derivation.ensure import named
 from hubmerge.derivation.twin import on_meta
 from hubmerge.errors import HubmergeError
 from hubmerge.specs.bind import bind
-from hubmerge.specs.family import load_families
+from hubmerge.specs.family import load_families, named
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "coverage.md"
 LONGEST = 60

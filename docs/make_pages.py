@@ -22,9 +22,11 @@ from pydantic.fields import FieldInfo
 from hubmerge.cli import app
 from hubmerge.errors import exit_codes
 from hubmerge.fuse import fusions
+from hubmerge.fuse.correction import corrections
 from hubmerge.fuse.laws import LAWS
 from hubmerge.options.declared import options_of
 from hubmerge.recipe import DataRecipe, Recipe
+from hubmerge.registry import registry
 from hubmerge.reporting.methods import KINDS, Method, MethodKind, option_text
 from hubmerge.reporting.methods import methods as registered
 from hubmerge.specs.family import Family, load_families
@@ -177,6 +179,21 @@ def every_fusion() -> str:
     return "\n\n".join(one(method) for method in own_methods() if method.kind == "fuse")
 
 
+def every_correction() -> str:
+    """Every registered correction: its option, what it does and where it is from."""
+    own = {n: c for n, c in corrections().items() if registry("corrections").plugin(n) is None}
+    rows = [
+        (
+            f"`{name}`",
+            each.summary,
+            _code_first(option_text(each.option)),
+            _sources(each.source),
+        )
+        for name, each in own.items()
+    ]
+    return table("option | what it does | takes | source", rows)
+
+
 def _code_first(text: str) -> str:
     """`text` with what stands before its first colon as code."""
     code, colon, rest = text.partition(":")
@@ -209,6 +226,7 @@ PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("docs/methods.md", "methods", methods),
     ("docs/fusions.md", "laws", laws),
     ("docs/fusions.md", "fusions", every_fusion),
+    ("docs/fusions.md", "corrections", every_correction),
     ("docs/tasks.md", "tasks", every_task),
     ("docs/cli.md", "commands", commands),
     ("docs/errors.md", "codes", codes),

@@ -183,14 +183,14 @@ class Merged(Shown):
             given.fused, fused=replace(given.fused.fused, state=self.model.state_dict())
         )
         with atomic_folder(target) as partial:
-            merge = save(run, given.inputs, fused, partial)
+            saved = save(run, given.inputs, fused, partial)
             results = RunResults(
                 run=run,
                 plan=plan,
                 inputs=given.inputs,
                 alignment=given.alignment,
                 fused=fused,
-                merge=merge,
+                saved=saved,
                 evaluation=None,
                 surveys=None,
             )
@@ -340,7 +340,7 @@ def merge(
     labelled = run.methods.fusion_uses_labels or refine != NO_REFINEMENT
     splits = open_data_splits(run, (a, b), alignment.heads, labelled=labelled)
     inputs = merge_inputs((a, b), alignment, splits, run.methods, recipe.seed)
-    check_rows(recipe, run.methods, inputs)
+    check_rows(run.methods, recipe.refine, inputs)
     chosen = choose_repair(run, inputs)
     aligned = paths_between(run, inputs, chosen, ())
     fused = refine_fused(run, inputs, fuse_aligned(run, inputs, aligned), compared=False)

@@ -1,7 +1,7 @@
 """Prints figures about the structure of the code, measured from the source by static analysis.
 
-`python tools/structure.py [ROOT] [--json]` reads the repository at ROOT, by default the one this
-file lies in. `hubmerge` and `spaces_app` are parsed, never imported; the figures about words also
+`python tools/structure.py [ROOT] [--json | --check]` reads the repository at ROOT, by default this
+one. `hubmerge` and `spaces_app` are parsed, never imported; the figures about words also
 read the other folders of `TEXT_FOLDERS`.
 
 A module's floor is 1 + the highest floor of the modules it imports, 0 if there are none. Imports
@@ -20,6 +20,8 @@ The walk of `run` is what a reader follows who wants to know what becomes of the
 - Each function entered is a stop. Each step from one stop to the next that leads to a higher floor
   is a climb: the reader turns back. (When a function has been read, the next stop is whatever its
   caller calls next; that counts as a climb only if it lies higher than the last function read.)
+
+With `--check`, figures that grow as code decays are held to `LIMITS`, and nothing else is printed.
 """
 
 from __future__ import annotations
@@ -40,7 +42,13 @@ PACKAGES = ("hubmerge", "spaces_app")
 TEXT_FOLDERS = (*PACKAGES, "model_specs", "tests", "benchmarks", "docs", "tools")
 TEXT_ENDINGS = frozenset({".py", ".md", ".toml", ".jinja", ".html", ".css"})
 NOT_READ = frozenset({"CHANGELOG.md", "tools/structure.py"})  # history; the list of words itself
-MOST_FIELDS, MOST_PASSED_ON, MOST_LINES = 8, 6, 15
+MOST_FIELDS, MOST_PASSED_ON, MOST_LINES, MOST_CLIMBS = 8, 6, 15, 10
+LIMITS = {
+    "climbs of the walk of run": MOST_CLIMBS,
+    f"functions with more than {MOST_PASSED_ON} parameters only passed on": 0,
+    f"constructors with more than {MOST_FIELDS} values by position": 0,
+    "import cycles": 0,
+}
 OPTIONS = ("learning_steps", "text_column")
 TASKS = (
     r"\b(LANGUAGE|FEATURES|CLASSIFICATION|task_of)\b"
@@ -251,11 +259,14 @@ class Walk:
 def passed_on(source: Source) -> list[tuple[int, str, str]]:
     """For each function, the parameters it only hands on, as they are, to calls of the package.
 
-    A call of a builtin or of what is imported from elsewhere, but for `partial`, reads them.
+    A call of a builtin or of what is imported from elsewhere, but for `partial`, reads them. The
+    signature of a fusion declares its options and is left out.
     """
     functions = []
     for each in source.functions:
         assert isinstance(each.node, Function)
+        if "fusion(" in "".join(map(ast.unparse, each.node.decorator_list)):
+            continue
         handed: Counter[str] = Counter()
         for call in (node for node in ast.walk(each.node) if isinstance(node, ast.Call)):
             first = ast.unparse(call.func).partition(".")[0]
@@ -399,6 +410,28 @@ def figures(root: Path) -> dict[str, Any]:
     }
 
 
+def held(found: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What each of `LIMITS` limits, as it stands in the code."""
+    made = found["constructors"][f"more than {MOST_FIELDS} by position"]
+    cycles = found["import cycles"]["modules"]
+    handed = found["parameters only passed on"]["most"]
+    lists = (
+        found["walk of run"]["climbs"],
+        [" ".join(map(str, each)) for each in handed if each[0] > MOST_PASSED_ON],
+        [" ".join(map(str, each)) for each in made if each[2] != "NamedTuple"],
+        [*map(str, cycles["groups"]), *cycles["direct pairs"]],
+    )
+    return dict(zip(LIMITS, lists, strict=True))
+
+
+def broken(found: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each limit that does not hold, and what is over it."""
+    for name, places in held(found).items():
+        if len(places) > LIMITS[name]:
+            yield f"{name}: {len(places)}, of which {LIMITS[name]} are allowed"
+            yield from (f"    {place}" for place in places)
+
+
 def lines(found: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """The figures as text: of a list, its length and its first entries."""
     for name, value in found.items():
@@ -412,12 +445,17 @@ def lines(found: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def main() -> None:
-    """Prints the figures, as text or as JSON."""
+    """Prints the figures, as text or as JSON, or what is over a limit, and then exits with 1."""
     parser = argparse.ArgumentParser(description="prints figures about the structure of the code")
     parser.add_argument("root", nargs="?", type=Path, default=Path(__file__).parents[1])
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--check", action="store_true")
     asked = parser.parse_args()
     found = figures(asked.root)
+    if asked.check:
+        over = list(broken(found))
+        print("\n".join(over))
+        raise SystemExit(bool(over))
     print(json.dumps(found, indent=2) if asked.json else "\n".join(lines(found)))
 
 

@@ -45,8 +45,8 @@ Inputs = dict[str, Tensor]
 Read = Callable[[Sequence[int]], Inputs]
 
 
-Right = Callable[["Dataset", RowSet], Tensor]
-"""A split and rows of it -> what is right of each, [rows, ...]. Raises: LabelError."""
+TargetReader = Callable[["Dataset", RowSet], Tensor]
+"""A split and rows of it -> the target of each row, [rows, ...]. Raises: LabelError."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Batch:
     inputs: Inputs
     """Argument of the model's forward -> float32 [rows, ...]."""
     labels: Tensor | None
-    """What is right: output indices, int64 [rows], or what the task has instead, [rows, ...]; None
+    """Targets: output indices, int64 [rows], or what the task has instead, [rows, ...]; None
     where the rows have no labels."""
 
     def __len__(self) -> int:
@@ -75,7 +75,7 @@ class Batches:
     """Row numbers -> inputs."""
     indices: tuple[int, ...]
     labels: Tensor | None
-    """What is right of all rows, as in a `Batch`."""
+    """Targets of all rows, as in a `Batch`."""
     answers: Answers | None = None
     """How outputs are read as labels, where they are not the same."""
     statistics: RowStatistics | None = None
@@ -83,7 +83,7 @@ class Batches:
     lengths: tuple[Hashable, ...] | None = None
     """How long every row is: rows of a batch have one length. None: all rows are equally long."""
     ragged: str | None = None
-    """The input that what is right of a row is as long as, if it is: `labels` [rows, longest] are
+    """The input that the target of a row is as long as, if it is: `labels` [rows, longest] are
     cut to its length in each batch."""
 
     @property
@@ -176,7 +176,7 @@ class ColumnReader:
     DataError, where a row does not hold what the model takes.
     check: whether all of these rows may be read, before the first one is.
     lengths: of each of these rows, where they are not equally long. Raises: as `read`.
-    ragged: the input that what is right of a row is as long as, if it is.
+    ragged: the input that the target of a row is as long as, if it is.
     """
 
     columns: tuple[str, ...]
@@ -190,7 +190,7 @@ def make_batches(
     data: DataSet,
     rows: RowSet,
     reader: ColumnReader,
-    right: Right | None,
+    target: TargetReader | None,
     *,
     statistics: RowStatistics | None = None,
     answers: Answers | None = None,
@@ -200,7 +200,7 @@ def make_batches(
 
     Parameters:
         reader: the columns the model takes, and how.
-        right: reads what is right; None for rows of which that does not matter (calibration).
+        target: reads targets; None for rows whose targets do not matter (calibration).
         statistics: what evaluation keeps of answers.
         answers: how outputs are read as labels, where they are not the same.
         cache_bytes: inputs that are kept.
@@ -212,7 +212,7 @@ def make_batches(
     inputs = dataset.select_columns([*reader.columns])
     if reader.check is not None:
         reader.check(inputs, rows)
-    targets = None if right is None else right(dataset, rows)
+    targets = None if target is None else target(dataset, rows)
     kept = keeping(lambda indices: reader.read(inputs, rows.split, indices), cache_bytes)
     lengths = None if reader.lengths is None else tuple(reader.lengths(inputs, rows))
     return Batches(kept, rows.indices, targets, answers, statistics, lengths, reader.ragged)

@@ -1,4 +1,4 @@
-"""What a column holds, by its type in `datasets`; and kinds of columns that say what is right."""
+"""What a column holds, by its type in `datasets`; and kinds of columns that hold targets."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _is_number(kind: Any) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnKind:
-    """Columns that say what is right.
+    """Columns that hold targets.
 
     Parameters:
         holds: what they hold, in words.
@@ -105,7 +105,7 @@ class ColumnKind:
         fits: whether a type can be that of one.
         preferred: types that go before others; the only column of such a type is taken whatever it
             is called.
-        secret: what stands where what is right is kept secret; None where anything may be right.
+        secret: what stands where targets are kept secret; None where any value may be one.
     """
 
     holds: str

@@ -101,7 +101,7 @@ def find_inputs(
 
 
 def find_label(features: Features, asked: str | None, ref: str, kind: ColumnKind = CLASSES) -> str:
-    """The column that says what is right: the one asked for; else the one of a preferred type;
+    """The column of targets: the one asked for; else the one of a preferred type;
     else the first usual name that fits.
     """
     fitting = [name for name, held in features.items() if kind.fits(held)]
@@ -149,7 +149,7 @@ def find_texts(
     """(text column, column of second texts or None): those asked for, else a usual pair of names,
     else one text as `find_text` finds it.
 
-    label: the column that says what is right, which is no input.
+    label: the column of targets, which is no input.
     """
     inputs = _without(features, label)
     fitting = [name for name, kind in inputs.items() if is_text(kind)]
@@ -198,7 +198,7 @@ def find_source(features: Features, asked: str | None, label: str | None, ref: s
 def find_words(features: Features, asked: str | None, label: str | None, ref: str) -> str:
     """The column asked for; else the first usual name that holds lists of words.
 
-    label: the column that says what is right, which is no input.
+    label: the column of targets, which is no input.
     """
     fitting = [name for name, kind in features.items() if is_text(inner(kind)) and name != label]
     if asked is not None:

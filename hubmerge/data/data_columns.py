@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hubmerge.data.column_types import ColumnKind
+from hubmerge.data.column_types import CLASSES, ColumnKind
 from hubmerge.data.columns import (
     AUDIO,
     FEATURE,
+    IMAGE,
     PAIR,
     SOURCE,
     TEXT,
@@ -33,18 +35,19 @@ if TYPE_CHECKING:
 class DataColumns:
     """Columns by what they are for: as asked for, or as found."""
 
-    image: str | None
-    feature: str | None
-    label: str | None
-    text: str | None
-    pair: str | None
-    audio: str | None
-    inputs: frozenset[str]
-    """Kinds of columns that are wanted."""
-    answers: ColumnKind | None
-    """Columns that say what is right; None where none is to."""
-    labelled: bool
-    """Whether there must be labels."""
+    image: str | None = None
+    feature: str | None = None
+    label: str | None = None
+    text: str | None = None
+    pair: str | None = None
+    """Second texts, each read together with the one in `text`."""
+    audio: str | None = None
+    inputs: Collection[str] = (IMAGE, FEATURE)
+    """Kinds of columns that models take, of which one is enough."""
+    answers: ColumnKind | None = CLASSES
+    """Columns of targets; None: inputs are their own targets."""
+    labelled: bool = True
+    """Whether rows without labels are refused."""
 
     def found_in(self, features: Features, ref: str) -> DataColumns:
         """The columns there are. Raises: DataError."""
@@ -78,14 +81,14 @@ class DataColumns:
         return self.image, self.feature, self.text, self.pair, self.audio
 
     def answers_in(self, rows: Dataset, ref: str) -> bool:
-        """Whether a split says what is right, whatever its inputs are called."""
+        """Whether a split has targets, whatever its inputs are called."""
         if self.answers is None:
             return True
         label = self._label_in(rows.features, ref)
         return label is not None and is_labelled(rows, label, self.answers)
 
     def answered(self, rows: Dataset) -> bool:
-        """Whether rows say what is right, by themselves or by their labels."""
+        """Whether rows have targets: their inputs themselves, or labels."""
         if self.answers is None:
             return True
         return self.label is not None and is_labelled(rows, self.label, self.answers)

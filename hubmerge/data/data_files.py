@@ -43,16 +43,18 @@ def check_folder(folder: Path, ref: str, within: Path | None) -> None:
     """
     try:
         _check_card(folder)
-        for state in (folder / "state.json", *folder.glob("*/state.json")):
-            if state.is_file():
-                _check_state(state)
+        states = (folder / "state.json", *folder.glob("*/state.json"))
+        saved = [path for state in states if state.is_file() for path in _saved_files(state)]
         if (folder / "dataset_dict.json").is_file():
             for split in _names(read_json(folder / "dataset_dict.json"), "splits"):
-                _require_plain(split, "dataset_dict.json")
+                _plain(split, "dataset_dict.json")
         if within is not None:
             for path in folder.rglob("*"):
                 refuse_stray(path, within)
-    except (Unreadable, OSError) as error:
+        for path in saved:
+            refuse_stray(path, within)
+            _refuse_content(path, "arrow")
+    except UNUSABLE as error:
         raise DataError(f"{ref} cannot be opened as a data set", found=str(error)) from error
 
 
@@ -137,11 +139,13 @@ def _require_inside(pattern: str) -> None:
         raise Unreadable(f"its card names {pattern!r}, which does not lie in it")
 
 
-def _check_state(path: Path) -> None:
-    said = read_json(path, REPORT_BYTES)
+def _saved_files(state: Path) -> Iterator[Path]:
+    """The files of rows that `save_to_disk` wrote beside `state`."""
+    said = read_json(state, REPORT_BYTES)
     files = said.get("_data_files") if isinstance(said, dict) else None
     for file in files if isinstance(files, list) else []:
-        _require_plain(file.get("filename") if isinstance(file, dict) else file, path.name)
+        name = file.get("filename") if isinstance(file, dict) else file
+        yield state.with_name(_plain(name, state.name))
 
 
 def _names(said: Any, field: str) -> list[Any]:
@@ -149,6 +153,8 @@ def _names(said: Any, field: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def _require_plain(name: object, source: str) -> None:
+def _plain(name: object, source: str) -> str:
+    """`name`, of a file that lies beside `source`. Raises: Unreadable."""
     if not isinstance(name, str) or name in ("", ".", "..") or {"/", "\\", "\0", ":"} & {*name}:
         raise Unreadable(f"{source} names {name!r}, which does not lie beside it")
+    return name

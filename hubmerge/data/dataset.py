@@ -7,16 +7,14 @@ be given instead, and whatever cannot be found is refused with a list of what is
 from __future__ import annotations
 
 import glob
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubmerge.data.column_types import CLASSES, UNLABELLED, ColumnKind, inner
+from hubmerge.data.column_types import UNLABELLED, inner
 from hubmerge.data.columns import (
-    FEATURE,
-    IMAGE,
     SOURCE,
     WITHOUT_LABELS,
     first,
@@ -42,6 +40,8 @@ TEST = ("test",)
 VALIDATION = ("validation", "valid", "val", "dev")
 TRAIN = ("train", "training")
 """Split names by what they are for, most usual first."""
+DETECTED = DataColumns()
+"""Every column is detected."""
 FILE_SPLIT = "rows"
 """The one split of a single file, which says of none what it is for."""
 
@@ -99,24 +99,14 @@ def open_data(
     config: str | None = None,
     split: str | None = None,
     calibration_split: str | None = None,
-    image_column: str | None = None,
-    feature_column: str | None = None,
-    label_column: str | None = None,
-    text_column: str | None = None,
-    pair_column: str | None = None,
-    audio_column: str | None = None,
-    inputs: Collection[str] = (IMAGE, FEATURE),
-    answers: ColumnKind | None = CLASSES,
-    labelled: bool = True,
+    columns: DataColumns = DETECTED,
     within: Path | None = None,
 ) -> DataSet:
     """Open what `load_dataset` (README configs, parquet, csv, image folders) or `save_to_disk`
     left in `folder`, or a single file of rows (txt, jsonl, csv, tsv, parquet).
 
-    `ref` is its name in errors. inputs: the kinds of columns that models take, of which one is
-    enough. answers: columns that say what is right; None: inputs say it themselves.
-    labelled: whether rows without labels are refused. within: where links in the folder may lead;
-    None: anywhere, as in a folder of the user's own.
+    `ref` is its name in errors. columns: as asked for, those that are None being detected.
+    within: where links in the folder may lead; None: anywhere, as in a folder of the user's own.
 
     Evaluation split: test, else validation, else the only one; one whose labels are all kept
     secret is passed over. Calibration split: train. Validation split: validation, if it is
@@ -124,24 +114,14 @@ def open_data(
     Raises: DataError; ResourceError, if the disk is full.
     """
     known, opened_config, place = _read(Path(folder), ref, config, within)
-    if SOURCE in inputs:
+    if SOURCE in columns.inputs:
         known = {name: with_parts(rows) for name, rows in known.items()}
     for asked in (split, calibration_split):
         if asked is not None:
             _known_split(asked, known, ref)
-    wanted = DataColumns(
-        image=image_column,
-        feature=feature_column,
-        label=label_column,
-        text=text_column,
-        pair=pair_column,
-        audio=audio_column,
-        inputs=frozenset(inputs),
-        answers=answers,
-        labelled=labelled,
-    )
-    chosen, notes = (split, ()) if split else _evaluation_split(known, wanted, ref)
-    columns = wanted.found_in(known[chosen].features, ref)
+    chosen, notes = (split, ()) if split else _evaluation_split(known, columns, ref)
+    labelled = columns.labelled
+    columns = columns.found_in(known[chosen].features, ref)
     if not labelled and not columns.answered(known[chosen]):
         columns = replace(columns, label=None)
     if labelled and not columns.answered(known[chosen]):
@@ -206,7 +186,8 @@ def _read(
     _refuse_pointers(folder, ref)
     with _refusing(ref), _bars():
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-            found, name = datasets.load_from_disk(str(folder)), None
+            # Saved with the format of another library, rows would come as its arrays.
+            found, name = datasets.load_from_disk(str(folder)).with_format(None), None
         else:
             name = _config(folder, ref, config)
             check_files(datasets.load_dataset_builder(str(folder), name), folder, ref, within)

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from hubmerge.data.arrow_sizes import arrow_sizes
+from hubmerge.data.dictionaries import dictionaries, dictionary_bytes
 from hubmerge.utils.limits import EXPANSION, EXPANSION_FREE, ROWS
 from hubmerge.utils.untrusted import Unreadable
 
@@ -70,6 +72,8 @@ def refuse_within(path: Path, builder: str, most: int) -> None:
     if packed is None:
         if builder == "parquet":
             _refuse_repetition(path, most)
+        elif builder == "arrow" and _exceed(arrow_sizes(path), most):
+            raise _becomes(path, most)
         return
     if builder in COLUMNAR:
         raise Unreadable(f"{path.name!r} is packed: {builder} is compressed inside; unpack it")
@@ -226,7 +230,7 @@ class _Column:
 
             def parts(rows: int) -> Iterator[Any]:
                 for batch in file.iter_batches(rows, row_groups=[group], columns=[self.name]):
-                    yield from _dictionaries(batch.column(0))
+                    yield from dictionaries(batch.column(0))
 
             if (first := next(parts(1), None)) is None:
                 raise Unreadable(f"how large {self.name} of {self.path.name!r} is cannot be told")
@@ -235,19 +239,4 @@ class _Column:
                 yield longest * chunk.num_values
                 return
             for part in parts(ROWS_AT_ONCE):
-                lengths = compute.cast(compute.binary_length(part.dictionary), "int64")
-                yield compute.sum(lengths.take(part.indices)).as_py() or 0
-
-
-def _dictionaries(values: Any) -> Iterator[Any]:
-    """The arrays of places in a dictionary within lists and structures."""
-    import pyarrow as pa
-
-    kind = values.type
-    if pa.types.is_dictionary(kind):
-        yield values
-    elif pa.types.is_struct(kind):
-        for part in values.flatten():
-            yield from _dictionaries(part)
-    elif hasattr(values, "flatten") and pa.types.is_nested(kind):
-        yield from _dictionaries(values.flatten())
+                yield from dictionary_bytes(part)

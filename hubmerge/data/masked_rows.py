@@ -49,7 +49,7 @@ def read_masked(data: DataSet, wanted: ReadFor) -> Reading:
     tokens = TokenRows(data.ref, (column,), _encode_masked(limit), limit.vocabulary)
     reader = replace(tokens.reader(wanted.model), ragged="input_ids")
 
-    def right(dataset: Dataset, rows: RowSet) -> Tensor:
+    def target(dataset: Dataset, rows: RowSet) -> Tensor:
         encoded = tokens.of(dataset, rows.split, rows.indices)
         return as_long_as_rows([row[HIDDEN] for row in encoded])
 
@@ -59,7 +59,7 @@ def read_masked(data: DataSet, wanted: ReadFor) -> Reading:
     )
     return Reading(
         lambda rows, labelled: make_batches(
-            data, rows, reader, right if labelled else None, statistics=wanted.statistics
+            data, rows, reader, target if labelled else None, statistics=wanted.statistics
         ),
         (said,),
         "texts",

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from hubmerge.data.batches import Batches, ColumnReader, Inputs, make_batches
 from hubmerge.data.dataset import DataSet
 from hubmerge.data.reading import ReadFor, Reading
-from hubmerge.data.right import Naming, right_of
 from hubmerge.data.rows import RowSet
 from hubmerge.data.sentence_modules import SentenceModules, read_modules
+from hubmerge.data.targets import Naming, find_targets
 from hubmerge.data.texts import TokenLimit, token_limit
 from hubmerge.data.token_rows import Encode, TokenRows, encode_texts
 from hubmerge.errors import DataError
@@ -46,12 +46,12 @@ def read_pairs(data: DataSet, wanted: ReadFor) -> Reading:
     ]
     readers = [side.reader(wanted.model) for side in sides]
     statistics = SimilarityStatistics(modules.pooling)
-    right = None
+    target = None
     if data.label_column is not None and wanted.answers is not None:
-        right = right_of(data, wanted.answers, Naming(ONE_NUMBER)).read
+        target = find_targets(data, wanted.answers, Naming(ONE_NUMBER)).read
 
     def measured(rows: RowSet) -> Batches:
-        return make_batches(data, rows, _both(*readers), right, statistics=statistics)
+        return make_batches(data, rows, _both(*readers), target, statistics=statistics)
 
     said = f"of each text the first {limit.tokens:,} tokens are read; embeddings are " + (
         f"{' and '.join(modules.pooling)} of the states of tokens"

@@ -75,11 +75,15 @@ def content_of(named: str, place: Place) -> bytes:
 
 
 def refuse_stray(path: Path, within: Path | None) -> None:
-    """Raises: Unreadable, if `path` leads out of `within`, or to what is no regular file."""
-    if within is None:
-        return
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(within)):
+    """Raises: Unreadable, if `path` leads out of `within`, or to a device, a pipe or a socket.
+
+    within: None: links may lead anywhere.
+    """
+    real = Path(os.path.realpath(path))
+    if within is not None and not real.is_relative_to(os.path.realpath(within)):
         raise Unreadable(f"{path.name!r} leads out of the data set")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise Unreadable(f"{path.name!r} is neither a file nor a folder")
 
 
 def undecoded(rows: Dataset) -> Dataset:

@@ -15,8 +15,8 @@ from hubmerge.data.batches import Batches, ColumnReader, Inputs, image_reader, m
 from hubmerge.data.dataset import DataSet
 from hubmerge.data.labels import match_labels
 from hubmerge.data.reading import ReadFor, Reading
-from hubmerge.data.right import classes_of
 from hubmerge.data.rows import RowSet
+from hubmerge.data.targets import classes_of
 from hubmerge.data.texts import TokenLimit, token_limit
 from hubmerge.errors import DataError
 from hubmerge.models.prompt_outputs import Prompts, PromptStatistics

@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 from hubmerge.data.batches import Batches, ColumnReader, make_batches
 from hubmerge.data.column_types import ColumnKind
 from hubmerge.data.dataset import DataSet
-from hubmerge.data.right import Naming, right_of
 from hubmerge.data.rows import RowSet
+from hubmerge.data.targets import Naming, find_targets
 from hubmerge.data.texts import text_blocks, text_rows, token_limit
 from hubmerge.data.token_rows import TokenRows, encode_texts
 from hubmerge.errors import DataError
@@ -47,7 +47,7 @@ class Reading:
 class ReadFor:
     """What rows are read for: a model, and how its outputs are to be read.
 
-    statistics: what evaluation keeps of answers. answers: the columns that say what is right.
+    statistics: what evaluation keeps of answers. answers: the columns of targets.
     folder: where the model's files lie. labels: its label names by output. by_index: labels of the
     data are matched by number, not by name. tokens: of a text, if a number was asked for. prompt:
     the text for a class, "{}" for its name. heads: of several label sets.
@@ -67,7 +67,7 @@ class ReadFor:
 
 
 def read_labelled(data: DataSet, wanted: ReadFor, reader: ColumnReader, unit: str) -> Reading:
-    """Rows of the columns that a model takes, and what is right in the order of its outputs.
+    """Rows of the columns that a model takes, and targets in the order of its outputs.
 
     unit: the plural word for a row.
     Raises: LabelError.
@@ -78,7 +78,7 @@ def read_labelled(data: DataSet, wanted: ReadFor, reader: ColumnReader, unit: st
         naming, answers = Naming(labels, wanted.by_index, named=True), answers_of(heads)
     found, columns = None, dict(zip(("input", "pair"), reader.columns, strict=False))
     if data.label_column is not None and wanted.answers is not None:
-        found = right_of(data, wanted.answers, naming)
+        found = find_targets(data, wanted.answers, naming)
         columns["label"] = data.label_column
     return Reading(
         lambda rows, labelled: make_batches(

@@ -19,7 +19,7 @@ from hubmerge.data.dataset import DataSet
 from hubmerge.data.reading import ReadFor, Reading, read_labelled
 from hubmerge.data.rows import RowSet
 from hubmerge.data.sounds import SECONDS, open_sound
-from hubmerge.data.target_rows import encode_targets, right_of_targets, with_targets
+from hubmerge.data.target_rows import encode_targets, target_tokens, with_targets
 from hubmerge.data.texts import token_limit
 from hubmerge.data.token_rows import TokenRows
 from hubmerge.errors import DataError
@@ -48,16 +48,16 @@ def read_speech(data: DataSet, wanted: ReadFor) -> Reading:
         columns["text"] = data.label_column
         targets = TokenRows(data.ref, (data.label_column,), encode_targets(limit), limit.vocabulary)
 
-    def batches(rows: RowSet, *, right: bool) -> Batches:
+    def batches(rows: RowSet, *, labelled: bool) -> Batches:
         if targets is None:
             return make_batches(data, rows, reader, None, statistics=wanted.statistics)
-        both = with_targets(reader, targets, wanted.model, apart=not right)
-        read = right_of_targets(targets) if right else None
+        both = with_targets(reader, targets, wanted.model, apart=not labelled)
+        read = target_tokens(targets) if labelled else None
         return make_batches(data, rows, both, read, statistics=wanted.statistics)
 
     said = f"of what is said the first {limit.tokens:,} tokens are asked for"
     return Reading(
-        lambda rows, labelled: batches(rows, right=labelled), (_said(), said), UNIT, columns
+        lambda rows, labelled: batches(rows, labelled=labelled), (_said(), said), UNIT, columns
     )
 
 
@@ -68,14 +68,14 @@ def read_pieces(data: DataSet, wanted: ReadFor) -> Reading:
     """
     limit = token_limit(data, wanted.model, wanted.tokenizer, MOST_SPOKEN)
     reader = sound_reader(data, wanted)
-    columns, right = {"audio": reader.columns[0]}, None
+    columns, target = {"audio": reader.columns[0]}, None
     if data.label_column is not None:
         columns["text"] = data.label_column
         targets = TokenRows(data.ref, (data.label_column,), encode_targets(limit), limit.vocabulary)
-        right = right_of_targets(targets)
+        target = target_tokens(targets)
     return Reading(
         lambda rows, labelled: make_batches(
-            data, rows, reader, right if labelled else None, statistics=wanted.statistics
+            data, rows, reader, target if labelled else None, statistics=wanted.statistics
         ),
         (_said(),),
         UNIT,

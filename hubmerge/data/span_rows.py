@@ -63,7 +63,7 @@ def read_spans(data: DataSet, wanted: ReadFor) -> Reading:
     )
     reader = rows_of.reader(wanted.model)
 
-    def right(dataset: Dataset, rows: RowSet) -> Tensor:
+    def target(dataset: Dataset, rows: RowSet) -> Tensor:
         encoded = rows_of.of(dataset, rows.split, rows.indices)
         return torch.from_numpy(np.stack([row[SPANS] for row in encoded]).astype(np.int64))
 
@@ -76,7 +76,7 @@ def read_spans(data: DataSet, wanted: ReadFor) -> Reading:
             data,
             rows,
             reader,
-            right if labelled and answers else None,
+            target if labelled and answers else None,
             statistics=wanted.statistics,
         ),
         (said,),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hubmerge.data.batches import Batches, ColumnReader, Inputs, Right, make_batches
+from hubmerge.data.batches import Batches, ColumnReader, Inputs, TargetReader, make_batches
 from hubmerge.data.dataset import DataSet
 from hubmerge.data.reading import ReadFor, Reading
 from hubmerge.data.rows import RowSet
@@ -45,15 +45,15 @@ def read_targets(data: DataSet, wanted: ReadFor) -> Reading:
         "token of a target weighs the same"
     )
 
-    def batches(rows: RowSet, *, right: bool) -> Batches:
+    def batches(rows: RowSet, *, labelled: bool) -> Batches:
         if targets is None:
             return make_batches(data, rows, reader, None, statistics=wanted.statistics)
-        both = with_targets(reader, targets, wanted.model, apart=not right)
-        read = right_of_targets(targets) if right else None
+        both = with_targets(reader, targets, wanted.model, apart=not labelled)
+        read = target_tokens(targets) if labelled else None
         return make_batches(data, rows, both, read, statistics=wanted.statistics)
 
     return Reading(
-        lambda rows, labelled: batches(rows, right=labelled),
+        lambda rows, labelled: batches(rows, labelled=labelled),
         (said,),
         "texts",
         columns,
@@ -65,15 +65,15 @@ def encode_targets(limit: TokenLimit) -> Encode:
     return encode_texts(limit, target=True)
 
 
-def right_of_targets(targets: TokenRows) -> Right:
+def target_tokens(targets: TokenRows) -> TargetReader:
     """Reads the tokens of each target, `IGNORED` behind its end."""
 
-    def right(dataset: Dataset, rows: RowSet) -> Tensor:
+    def target(dataset: Dataset, rows: RowSet) -> Tensor:
         return as_long_as_rows(
             [row["input_ids"] for row in targets.of(dataset, rows.split, rows.indices)]
         )
 
-    return right
+    return target
 
 
 def with_targets(

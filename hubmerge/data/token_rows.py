@@ -1,7 +1,7 @@
 """Rows as tokens that the model's own tokenizer makes of texts, or of pairs of them.
 
 Each row has as many tokens as its text, special tokens included, up to a maximum. Rows of one
-length make up a batch, so that nothing is padded. What is right may be one thing a row, or one
+length make up a batch, so that nothing is padded. The target may be one thing a row, or one
 a token: `IGNORED` stands at tokens of which nothing is asked, and behind the end of shorter rows.
 """
 
@@ -144,10 +144,10 @@ def encode_texts(limit: TokenLimit, *, target: bool = False, **options: Any) -> 
     return encode
 
 
-def as_long_as_rows(right: Sequence[np.ndarray]) -> Tensor:
-    """What is right of the tokens of each row, int64 [rows, tokens], `IGNORED` behind their end."""
-    width = max(map(len, right), default=0)
-    found = np.full((len(right), width), IGNORED, np.int64)
-    for row, values in zip(found, right, strict=True):
+def as_long_as_rows(target: Sequence[np.ndarray]) -> Tensor:
+    """Targets of the tokens of each row, int64 [rows, tokens], `IGNORED` behind their end."""
+    width = max(map(len, target), default=0)
+    found = np.full((len(target), width), IGNORED, np.int64)
+    for row, values in zip(found, target, strict=True):
         row[: len(values)] = values
     return torch.from_numpy(found)

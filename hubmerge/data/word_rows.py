@@ -18,8 +18,8 @@ from hubmerge.data.column_types import inner
 from hubmerge.data.dataset import DataSet
 from hubmerge.data.labels import LabelMap, match_labels
 from hubmerge.data.reading import ReadFor, Reading
-from hubmerge.data.right import values_of
 from hubmerge.data.rows import RowSet
+from hubmerge.data.targets import values_of
 from hubmerge.data.texts import TokenLimit, token_limit
 from hubmerge.data.token_rows import Encode, Encoded, TokenRows, as_long_as_rows
 from hubmerge.errors import DataError, LabelError
@@ -55,7 +55,7 @@ def read_tagged(data: DataSet, wanted: ReadFor) -> Reading:
         found = match_labels(data, wanted.labels, by_index=wanted.by_index)
         columns["tags"] = data.label_column
 
-    def right(dataset: Dataset, rows: RowSet) -> Tensor:
+    def target(dataset: Dataset, rows: RowSet) -> Tensor:
         assert found is not None
         return as_long_as_rows(_tags(data, dataset, rows, tokens, found))
 
@@ -68,7 +68,7 @@ def read_tagged(data: DataSet, wanted: ReadFor) -> Reading:
             data,
             rows,
             reader,
-            right if found and labelled else None,
+            target if found and labelled else None,
             statistics=wanted.statistics,
         ),
         (*([found.note] if found and found.note else []), said),
@@ -100,7 +100,7 @@ def _tags(
     """The tag of each token that begins a word, as the model numbers it; `IGNORED` elsewhere."""
     words = dataset.select_columns([tokens.columns[0]]).select(rows.indices)[tokens.columns[0]][:]
     encoded = tokens.of(dataset, rows.split, rows.indices)
-    right = []
+    target = []
     for place, (row, tags) in enumerate(
         zip(rows.indices, values_of(data, dataset, rows), strict=True)
     ):
@@ -121,5 +121,5 @@ def _tags(
             )
         numbers = np.full(len(word), IGNORED, np.int64)
         numbers[begins] = [found.index[tag] for tag in asked]
-        right.append(numbers)
-    return right
+        target.append(numbers)
+    return target

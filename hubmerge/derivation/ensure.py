@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from transformers import PreTrainedModel
@@ -11,7 +10,7 @@ from hubmerge.errors import DerivationError, FamilyError, SpecError
 from hubmerge.errors.wording import option
 from hubmerge.specs.bind import bind
 from hubmerge.specs.derived import DerivedRecord, given_for, keep, record_of
-from hubmerge.specs.family import load_families
+from hubmerge.specs.family import load_families, named
 
 
 def ensure_spec(model: PreTrainedModel) -> DerivedRecord | None:
@@ -53,15 +52,6 @@ def _reviewed(config: Any, model: PreTrainedModel) -> bool:
     except SpecError:
         return False
     return True
-
-
-def named(config: Any, kind: type[PreTrainedModel]) -> Any:
-    """`config`, with the class it is for."""
-    if config.architectures:
-        return config
-    config = copy.copy(config)
-    config.architectures = [kind.__name__]
-    return config
 
 
 def _derived(config: Any, kind: type[PreTrainedModel]) -> DerivedRecord:

@@ -28,7 +28,7 @@ class SpaceEntry:
     seen: bool = True
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Part:
     """The file's own tables, or one [[block]].
 

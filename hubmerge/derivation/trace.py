@@ -49,7 +49,7 @@ class Seen:
     dims: list[Term]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Trace(TorchDispatchMode):
     """Terms of every tensor of one forward.
 

@@ -37,11 +37,16 @@ def resampled_means(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 
     at_once = max(1, DRAWN_AT_ONCE // rows)
     for start in range(0, resamples, at_once):
         block = means[start : start + at_once]
-        for mean, chosen in zip(block, draw.integers(rows, size=(len(block), rows)), strict=True):
-            counts = np.bincount(chosen, minlength=rows)
-            # einsum adds in one fixed order; a BLAS product may depend on its number of threads.
-            mean[:] = np.einsum("fr,r->f", values, counts / rows)
+        chosen = draw.integers(rows, size=(len(block), rows))
+        # einsum adds in one fixed order; a BLAS product may depend on its number of threads.
+        np.einsum("fr,nr->nf", values, _counts(chosen, rows) / rows, out=block)
     return means
+
+
+def _counts(chosen: np.ndarray, rows: int) -> np.ndarray:
+    """How often each of the rows was drawn: [resamples, drawn] -> [resamples, rows]."""
+    each = chosen + rows * np.arange(len(chosen))[:, None]
+    return np.bincount(each.ravel(), minlength=len(chosen) * rows).reshape(len(chosen), rows)
 
 
 def resampled(
@@ -56,9 +61,9 @@ def resampled(
     at_once = max(1, DRAWN_AT_ONCE // rows)
     for start in range(0, resamples, at_once):
         block = found[start : start + at_once]
-        for values, chosen in zip(block, draw.integers(rows, size=(len(block), rows)), strict=True):
-            counts = np.bincount(chosen, minlength=rows).astype(np.float64)
-            values[:] = [metric.value(counts) for metric in metrics]
+        counts = _counts(draw.integers(rows, size=(len(block), rows)), rows).astype(np.float64)
+        for values, count in zip(block, counts, strict=True):
+            values[:] = [metric.value(count) for metric in metrics]
     return found
 
 

@@ -10,6 +10,9 @@ from torch import Tensor
 from hubmerge.fuse._running_statistics import is_statistic
 from hubmerge.symmetry.permutation import State
 
+PIECE = 2**16
+"""Entries that are averaged together: few enough for what is made on the way to stay in a cache."""
+
 
 def weighted_mean(states: Sequence[State], weights: Sequence[float]) -> dict[str, Tensor]:
     """The weighted mean of every tensor: the first that counts, plus the others' differences to it.
@@ -50,22 +53,32 @@ def of_each(
 
 def _mean(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Exactly the first tensor of any weight where all the others agree with it."""
-    (first, _), *others = ((t, w) for t, w in zip(tensors, weights, strict=True) if w)
-    if not others:
-        return first.to(tensors[0].dtype, copy=True)
-    start = first.double()
-    change = torch.zeros_like(start)
-    for tensor, weight in others:
-        change += weight * (tensor.double() - start)
-    mean = torch.where(change == 0, start, start + change)  # -0 + 0 would be +0
-    if not torch.isfinite(mean).all():
+    counted = [(tensor, weight) for tensor, weight in zip(tensors, weights, strict=True) if weight]
+    if len(counted) == 1:
+        return counted[0][0].to(tensors[0].dtype, copy=True)
+    mean = torch.empty(tensors[0].shape, dtype=tensors[0].dtype)
+    parts = [tensor.flatten().split(PIECE) for tensor, _ in counted]
+    shares = [weight for _, weight in counted]
+    for part, *given in zip(mean.view(-1).split(PIECE), *parts, strict=True):
+        part.copy_(_mean_of_part(given, shares))
+    return mean
+
+
+def _mean_of_part(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """The mean of two tensors or more, none of weight 0, in float64."""
+    start = tensors[0].double()
+    change: Tensor | None = None
+    for tensor, weight in zip(tensors[1:], weights[1:], strict=True):
+        step = tensor.double().sub(start).mul_(weight)
+        change = step if change is None else change.add_(step)
+    assert change is not None
+    mean = torch.where(change == 0, start, change.add(start))  # -0 + 0 would be +0
+    if not torch.isfinite(mean.sum()):
         mean = torch.where(torch.isfinite(mean), mean, _by_terms(tensors, weights))
-    return mean.to(tensors[0].dtype)
+    return mean
 
 
 def _by_terms(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """The same mean term by term, which does not overflow where a difference would."""
-    terms = [
-        weight * tensor.double() for tensor, weight in zip(tensors, weights, strict=True) if weight
-    ]
+    terms = [weight * tensor.double() for tensor, weight in zip(tensors, weights, strict=True)]
     return torch.stack(terms).sum(0)

@@ -19,15 +19,15 @@ Mask = Callable[[str, Tensor, int], Tensor]
 """Name of a tensor, task vector [n], number of its model -> which entries are kept, bool [n], or
 what each is multiplied by, [n] in the task vector's dtype.
 
-The task vector may be overwritten."""
+The task vector may be overwritten, but is not what is returned."""
 
 AGREEING = "whether the models that agree are averaged, or summed by their weights"
 
 ROUNDING = 1e-6
 """How far from 1 a sum of weights may be that is meant to be 1."""
 
-PIECE = 2**22
-"""Entries that are combined together: 16 MiB of each task vector."""
+PIECE = 2**16
+"""Entries that are combined together: few enough for what is made on the way to stay in a cache."""
 
 
 def onto(
@@ -66,14 +66,21 @@ def onto_masked(
     def change(name: str, start: Tensor, others: Sequence[Tensor]) -> Tensor:
         exact = _exact(start, *others)
         flat, rows = start.flatten(), [other.flatten() for other in others]
-        kept = [mask(name, _difference(row, flat, exact), n) for n, row in enumerate(rows)]
+        delta = torch.empty(len(flat), dtype=exact)
+        kept = [
+            mask(name, _difference(row, flat, out=delta), number) for number, row in enumerate(rows)
+        ]
+        del delta
         shares = torch.tensor(list(weights), dtype=exact).view(-1, 1)
         merged = torch.empty(len(flat), dtype=exact)
         for at in range(0, len(flat), PIECE):
             here = slice(at, at + PIECE)
             first = flat[here].to(exact)
             deltas = torch.stack(
-                [(row[here].to(exact) - first) * k[here] for row, k in zip(rows, kept, strict=True)]
+                [
+                    (row[here].to(exact) - first).mul_(share[here].to(exact))
+                    for row, share in zip(rows, kept, strict=True)
+                ]
             )
             merged[here] = first + combine(name, deltas, shares)
         return merged.view_as(start)
@@ -92,13 +99,13 @@ def elected(
     """
     weighed = shares * deltas
     votes = deltas if counted else weighed
-    sign = torch.where(votes.sum(0) >= 0, 1.0, -1.0)
-    agrees = votes.sign() == sign
-    summed = (weighed * agrees).sum(0)
+    sign = (votes.sum(0) >= 0).to(deltas.dtype).mul_(2).sub_(1)
+    agrees = (votes * sign).sign_().clamp_(min=0)  # 1 or 0
+    summed = weighed.mul_(agrees).sum(0)
     if not normalize:
         return summed
-    weight = (shares * agrees).sum(0)
-    return summed / torch.where(weight == 0, 1.0, weight)
+    weight = agrees.mul_(shares).sum(0)
+    return summed.div_(weight.add_(weight == 0))
 
 
 def each(value: float | tuple[float, ...], count: int) -> tuple[float, ...]:
@@ -141,10 +148,9 @@ def _exact(*tensors: Tensor) -> torch.dtype:
     return reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
 
 
-def _difference(row: Tensor, start: Tensor, dtype: torch.dtype) -> Tensor:
-    """`row` - `start`, [n], taken piece by piece."""
-    delta = torch.empty(len(row), dtype=dtype)
+def _difference(row: Tensor, start: Tensor, out: Tensor) -> Tensor:
+    """`row` - `start` in `out`, [n], taken piece by piece."""
     for at in range(0, len(row), PIECE):
         here = slice(at, at + PIECE)
-        torch.sub(row[here].to(dtype), start[here].to(dtype), out=delta[here])
-    return delta
+        torch.sub(row[here].to(out.dtype), start[here].to(out.dtype), out=out[here])
+    return out

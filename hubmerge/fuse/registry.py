@@ -12,11 +12,12 @@ from torch import Tensor
 from hubmerge.data.batches import Batches
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
+from hubmerge.fuse.correction import Correction, corrected, corrections
 from hubmerge.fuse.laws import LAWS
 from hubmerge.fuse.options import FusionOption, Value, options_of
 from hubmerge.fuse.result import Fused
 from hubmerge.fuse.validation_scorer import Finish, ValidationScorer
-from hubmerge.fuse.varying import Depths, Settings, depths_of, read_settings
+from hubmerge.fuse.varying import Depths, Settings, depths_of, option_name, read_settings
 from hubmerge.models.method_context import MethodContext
 from hubmerge.registry import registry
 from hubmerge.symmetry.permutation import State
@@ -75,6 +76,7 @@ class Fusion:
     elementwise: bool
     softmax: bool
     pair: bool
+    spectral: bool
     base_optional: bool
     asks: frozenset[str]
     options: dict[str, FusionOption]
@@ -153,11 +155,27 @@ class Fusion:
         offered: dict[str, Any] = {"base": given.base, "seed": given.seed}
         return self._carried_out(states, weights, {n: offered[n] for n in self.asks}, given)
 
+    def in_pieces(self, options: Mapping[str, Value]) -> bool:
+        """Whether it can be given a part of a tensor: it is elementwise, and so is all after it."""
+        return self.elementwise and not self._after(options)
+
+    def decomposes(self, options: Mapping[str, Value]) -> bool:
+        """Whether it decomposes matrices, or a correction does."""
+        return self.spectral or any(each.spectral for each in self._after(options))
+
+    def _after(self, options: Mapping[str, Value]) -> list[Correction]:
+        """The corrections among the options."""
+        asked = {option_name(each) for each in options} if self.takes_base else set()
+        return [each for name, each in corrections().items() if name in asked]
+
     def settings(self, options: Mapping[str, Value], models: int) -> Settings:
-        """Its options for a merge of so many models. Raises: RecipeError."""
+        """Its options for a merge of so many models; corrections only where they are among them.
+
+        Raises: RecipeError.
+        """
         return read_settings(
             self.name,
-            self.options,
+            {**self.options, **{each.name: each.option for each in self._after(options)}},
             options,
             models=models,
             tensorwise=self.tensorwise,
@@ -176,10 +194,9 @@ class Fusion:
         asked: what it is given beside its options.
         """
         settings = self.settings(given.options, len(states))
-        if not settings.rules:
-            made = self.function(states, weights, **asked, **settings.plain)
-            return made if isinstance(made, Fused) else Fused(made)
         depths = given.depths or depths_of(states[0])
+        if not settings.rules:
+            return self._corrected(states, weights, asked, settings.plain, depths)
         alike: dict[Any, list[str]] = {}
         for name in states[0]:
             own, options = settings.at(name, depths)
@@ -190,9 +207,28 @@ class Fusion:
             rest = dict(asked)
             if rest.get("base") is not None:
                 rest["base"] = {name: asked["base"][name] for name in names}
-            made = self.function(parts, own or weights, **rest, **dict(options))
-            merged |= made.state if isinstance(made, Fused) else made
+            made = self._corrected(parts, own or weights, rest, dict(options), depths)
+            merged |= made.state
         return Fused({name: merged[name] for name in states[0]})
+
+    def _corrected(
+        self,
+        states: Sequence[State],
+        weights: Sequence[float],
+        asked: Mapping[str, Any],
+        options: Mapping[str, Any],
+        depths: Depths,
+    ) -> Fused:
+        """What the function makes of the states, and what the corrections among its options do."""
+        own = {name: value for name, value in options.items() if name in self.options}
+        made = self.function(states, weights, **asked, **own)
+        fused = made if isinstance(made, Fused) else Fused(made)
+        after = {name: value for name, value in options.items() if name not in own}
+        if not after or asked.get("base") is None:
+            return fused
+        weights = fused.weights or weights
+        state = corrected(fused.state, states, weights, asked["base"], after, depths)
+        return replace(fused, state=state)
 
     def _check(self, states: Sequence[State], given: Given) -> None:
         if self.needs_base and given.base is None:
@@ -269,6 +305,7 @@ class Traits(TypedDict, total=False):
     elementwise: bool
     softmax: bool
     pair: bool
+    spectral: bool
 
 
 def fusion(
@@ -304,6 +341,7 @@ def fusion(
                 elementwise=traits.get("elementwise", False),
                 softmax=traits.get("softmax", False),
                 pair=traits.get("pair", False),
+                spectral=traits.get("spectral", False),
                 base_optional="base" in parameters and parameters["base"].default is None,
                 asks=frozenset(ASKED & set(parameters)),
                 options=options_of(function),

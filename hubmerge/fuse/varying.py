@@ -172,6 +172,11 @@ def weighs(given: Mapping[str, Value]) -> bool:
     return any(_split(key)[0] == WEIGHT for key in given)
 
 
+def option_name(key: str) -> str:
+    """The option that a key speaks of: `density` of `density/B@mlp`."""
+    return _split(key)[0]
+
+
 def _split(key: str) -> tuple[str, str, str]:
     """Name of the option, letter of the model and part of names; "" where there is none."""
     found = _KEY.fullmatch(key)

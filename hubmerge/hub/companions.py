@@ -148,7 +148,7 @@ def _templates(models: Sequence[Described]) -> Iterator[str]:
     letters = parent_letters(len(models))
     if owner:
         yield f"The chat template is parent {letters[owner]}'s: parent A has none."
-    others = [letters[n] for n, m in enumerate(models) if _template(m) not in ({}, files)]
+    others = [letters[n] for n, m in enumerate(models) if templates_of(m) not in ({}, files)]
     if others:
         yield (
             f"Parent {listed(others)} has another chat template than the merge, whose is parent "
@@ -195,10 +195,10 @@ def _generation_fields(path: Path) -> dict[str, Any]:
 
 def _first_template(models: Sequence[Described]) -> tuple[int, dict[str, str]] | None:
     """The number of the first parent with chat templates, and these as files."""
-    return next(((n, files) for n, m in enumerate(models) if (files := _template(m))), None)
+    return next(((n, files) for n, m in enumerate(models) if (files := templates_of(m))), None)
 
 
-def _template(model: Described) -> dict[str, str]:
+def templates_of(model: Described) -> dict[str, str]:
     """The chat templates of a model as files, wherever it keeps them."""
     given = getattr(model.tokenizer, "chat_template", None)
     if isinstance(given, str) and given:
@@ -216,7 +216,7 @@ def _left_behind(source: Source) -> Iterator[str]:
     """Names of files beside the weights that no merge takes along."""
     taken = {CONFIG, WEIGHTS, INDEX, PROCESSOR, TOKENIZER, TEMPLATE, *FILES, *companion_files()}
     taken.update(module_files(file_sizes(source)))
-    for name in file_sizes(source):
+    for name in sorted({n for each in source.made_of for n in file_sizes(each)}):
         if name in taken or name.startswith(f"{TEMPLATES}/") or name.startswith("."):
             continue
         if not NO_COMPANION.search(name) and not name.endswith(PICKLES):

@@ -13,7 +13,7 @@ from hubmerge.hub.config_fields import PADDING, Fields, config_fields, processor
 from hubmerge.hub.layout import CONFIG, PROCESSOR
 from hubmerge.hub.sentence_modules import check_modules
 from hubmerge.hub.source import Source
-from hubmerge.hub.tokenizer import TOKENIZER, check_same_tokens
+from hubmerge.hub.tokenizer import OTHER_VOCABULARIES, TOKENIZER, check_same_tokens
 from hubmerge.models.joint_head import MADE_UP, JointHead, heads_of, normalised
 from hubmerge.recipe import SAME
 from hubmerge.tasks import has_classes, why_not_one_of_n
@@ -158,7 +158,9 @@ def _same(a: Mergeable, b: Mergeable, file: str, field: str, left: Any, right: A
             f"the models differ in {field}",
             found=f"{left!r} in {a.source.ref}\n{right!r} in {b.source.ref}",
             source=file,
-            hint="only models of one architecture, configuration and preprocessing merge",
+            hint=OTHER_VOCABULARIES
+            if field.split(".")[-1] == "vocab_size"
+            else "only models of one architecture, configuration and preprocessing merge",
         )
 
 

@@ -16,6 +16,7 @@ from hubmerge.hub.layout import (
     FLOATING,
     TensorHeader,
     checked_header,
+    joined,
     no_safetensors,
     read_header,
     stored_dtype,
@@ -69,9 +70,7 @@ def weights_header(source: Source) -> WeightsHeader:
     sizes = file_sizes(source)
     names = weight_files(sizes, lambda name: fetch_file(source, name), source.ref)
     files = [name for name in names if name.endswith(".safetensors")]
-    tensors: dict[str, TensorHeader] = {}
-    for name in files:
-        tensors |= _header(source, name, sizes[name])
+    tensors = joined((_header(source, name, sizes[name]) for name in files), source.ref)
     total = sum(sizes[name] for name in files)
     return WeightsHeader(tensors, total, stored_dtype(tensors, source.ref))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -136,6 +136,20 @@ def read_header(path: Path) -> dict[str, TensorHeader]:
         name: TensorHeader(at["dtype"], tuple(at["shape"]), 8 + length + at["data_offsets"][0])
         for name, at in _entries(path, length).items()
     }
+
+
+def joined(headers: Iterable[Mapping[str, TensorHeader]], ref: str) -> dict[str, TensorHeader]:
+    """The tensors of all files of a model. Raises: WeightsError, if one lies in two of them."""
+    found: dict[str, TensorHeader] = {}
+    for header in headers:
+        if twice := sorted(found.keys() & header.keys()):
+            raise WeightsError(
+                f"{ref} holds a tensor in two of its files",
+                found=", ".join(twice[:5]),
+                hint="save the model again, so that it is clear which of them counts",
+            )
+        found |= header
+    return found
 
 
 def _entries(path: Path, length: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from hubmerge.hub.calm import calm
 from hubmerge.hub.describe import Description, describe
 from hubmerge.hub.fetch import fetch
-from hubmerge.hub.layout import TensorHeader, read_header, stored_dtype, weight_files
+from hubmerge.hub.layout import TensorHeader, joined, read_header, stored_dtype, weight_files
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.model_class import made_of, model_class, skeleton
 from hubmerge.hub.processors import refuse_misfit
@@ -77,23 +77,19 @@ def _loaded(description: Description, model: PreTrainedModel, folder: Path) -> L
     with calm():
         dtypes = model_dtypes(model, description.config, tensors)
     return LoadedModel(
-        source,
-        model,
-        description.processor,
-        getattr(torch, stored_dtype(tensors, source.ref)),
-        dtypes,
-        folder,
-        description.tokenizer,
-        tensors,
+        source=source,
+        model=model,
+        processor=description.processor,
+        dtype=getattr(torch, stored_dtype(tensors, source.ref)),
+        dtypes=dtypes,
+        folder=folder,
+        tokenizer=description.tokenizer,
+        stored=tensors,
     )
 
 
 def stored_in(folder: Path) -> dict[str, TensorHeader]:
     """All tensors of the model in `folder`, by their names on disk. Raises: WeightsError."""
     names = weight_files(folder_files(folder, MODEL_FILES), lambda name: folder / name, str(folder))
-    return {
-        name: tensor
-        for file in names
-        if file.endswith(".safetensors")
-        for name, tensor in read_header(folder / file).items()
-    }
+    files = (name for name in names if name.endswith(".safetensors"))
+    return joined((read_header(folder / file) for file in files), str(folder))

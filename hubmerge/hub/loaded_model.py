@@ -17,7 +17,7 @@ from hubmerge.models.fingerprint import fingerprint
 from hubmerge.tasks import Task, task_of
 
 
-@dataclass(repr=False)
+@dataclass(kw_only=True, repr=False)
 class LoadedModel:
     """A model ready for work: float32, on the CPU, in evaluation mode."""
 

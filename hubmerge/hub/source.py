@@ -75,6 +75,13 @@ class Source(Ref):
     gated: bool = False
     """Its owners decide who may download it (and this caller may)."""
     private: bool = False
+    origins: tuple[Source, ...] = ()
+    """What it was made of, where `folder` holds it as it was prepared for a merge."""
+
+    @property
+    def made_of(self) -> tuple[Source, ...]:
+        """The repositories and folders that it is, or was made of."""
+        return self.origins or (self,)
 
 
 def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:

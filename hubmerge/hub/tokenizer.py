@@ -9,6 +9,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from hubmerge.errors import MismatchError, WeightsError
+from hubmerge.errors.wording import option
 from hubmerge.hub.other_formats import refuse_pointer
 from hubmerge.utils.foreign import refusing
 
@@ -29,6 +30,13 @@ FILES = (
 
 TEMPLATE = "chat_template.jinja"
 """The chat template that is used by default."""
+
+OTHER_VOCABULARIES = (
+    "rows of embedding and head stand for tokens: "
+    f"{option('tokenizer', 'union')} brings them together, or the letter of the model whose "
+    "vocabulary is kept"
+)
+"""What to try with models of other vocabularies."""
 
 PADDING = "pad_token"
 
@@ -137,5 +145,6 @@ def _other(what: str, found: str) -> MismatchError:
         f"the models' tokenizers differ in {what}",
         found=found,
         source=TOKENIZER,
-        hint="rows of embedding and head stand for tokens: only models of one vocabulary merge",
+        hint=OTHER_VOCABULARIES,
+        field="tokenizer",
     )

@@ -42,7 +42,16 @@ def application(store: Store, users: Accounts, links: Links, texts: TextProcess)
     )
 
     def call_of(request: Request, account: Account | None, values: dict[str, str]) -> Call:
-        return Call(request, store, users, links, account, values, slots[account], texts)
+        return Call(
+            request=request,
+            store=store,
+            users=users,
+            links=links,
+            account=account,
+            values=values,
+            slots=slots[account],
+            texts=texts,
+        )
 
     async def answer(request: Request) -> Response:
         try:

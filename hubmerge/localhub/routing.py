@@ -32,7 +32,7 @@ T = TypeVar("T")
 _EDGE = "\0"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Call:
     """One request with its account and the values of its URL."""
 

@@ -25,12 +25,25 @@ class Head:
 
 
 @dataclass(frozen=True)
+class TaskRows:
+    """Calibration rows of each parent's own task, where the parents were made for different ones.
+
+    batches: one per parent. heads: names of the tensors that each parent keeps for itself, and that
+    read its task's answers off what all share.
+    """
+
+    batches: tuple[InputBatches, ...]
+    heads: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class MethodContext:
     """A scratch model whose weights may be overwritten, calibration batches, and who runs them.
 
     spec: what the tensors' axes are; None where no family describes the model. validation: what is
     chosen is chosen on these. checkpoints: where unfinished work is kept, if anywhere. steps: of
-    what learns, at most; None: its own. head: None where all parents know all classes.
+    what learns, at most; None: its own. head: None where all parents know all classes. tasks: None
+    where all parents read the same rows.
     """
 
     spec: Spec | None
@@ -41,3 +54,8 @@ class MethodContext:
     checkpoints: CheckpointStore | None = None
     steps: int | None = None
     head: Head | None = None
+    tasks: TaskRows | None = field(default=None, kw_only=True)
+
+    def rows_of(self, parent: int) -> InputBatches:
+        """The calibration rows of that parent's task."""
+        return self.batches if self.tasks is None else self.tasks.batches[parent]

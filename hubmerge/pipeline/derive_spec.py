@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubmerge.derivation.derive import Derived, derive
-from hubmerge.derivation.ensure import named
 from hubmerge.hub.describe import describe
 from hubmerge.hub.model_class import model_class
 from hubmerge.hub.source import resolve
 from hubmerge.hub.target import check_folder
+from hubmerge.specs.family import named
 
 
 def derive_spec(

@@ -26,7 +26,6 @@ from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import MergePath
 from hubmerge.pipeline.save import as_stored
-from hubmerge.pipeline.stored_as import StoredAs
 from hubmerge.tasks import require_measure
 from hubmerge.utils.parent_names import REFINED_PARENT, display_name, roles
 from hubmerge.utils.workers import Workers
@@ -106,7 +105,7 @@ def _refined_parent(run: Run, inputs: MergeInputs, fused: FusedModel) -> PreTrai
     refined = fused.refinement.refined_parent if fused.refinement else None
     if refined is None:
         return None
-    rounded = as_stored(refined.state, inputs.models, StoredAs.of(run.recipe).dtype)
+    rounded = as_stored(refined.state, inputs.models, run.methods.stored_as.dtype)
     return with_state(inputs.parents.a.model, rounded)
 
 

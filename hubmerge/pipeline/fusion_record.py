@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-from transformers import PreTrainedModel
-
 from hubmerge.fuse.result import Soup
+from hubmerge.fuse.subset import Subset
 from hubmerge.pipeline.auto_fuse import FusionTrial
-from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.reporting.schema import fusion as fused
 from hubmerge.utils.parent_names import roles
 
 
-def fusion_record(run: Run, model: FusedModel, a: PreTrainedModel) -> dict[str, Any]:
-    """The fields of a report's method that are about its fusion. a: the first parent."""
-    fusion, made, subset = model.fusion, model.fused, run.methods.subset.of_model(a)
-    settings = fusion.settings(run.recipe.fuse_options, len(run.recipe.models))
-    options = {**settings.plain, **run.recipe.fuse_options} if settings.rules else settings.plain
+def fusion_record(
+    model: FusedModel, subset: Subset, asked: Mapping[str, Any], parents: int
+) -> dict[str, Any]:
+    """The fields of a report's method that are about its fusion.
+
+    subset: the tensors that were merged. asked: the fusion's options in the recipe. parents: how
+    many there are.
+    """
+    fusion, made = model.fusion, model.fused
+    settings = fusion.settings(asked, parents)
+    options = {**settings.plain, **asked} if settings.rules else settings.plain
     return {
         "fuse": fusion.name,
         "needs": fusion.needs,
         "fuse_options": {n: _plain(value) for n, value in options.items()} or None,
         "ingredients": list(made.weights) if made.weights else None,
-        "soup": _soup(made.soup, len(run.recipe.models)) if made.soup else None,
+        "soup": _soup(made.soup, parents) if made.soup else None,
         "fusions_tried": [_trial(trial) for trial in model.trials] or None,
         "part": None if subset.whole else subset.description,
     }

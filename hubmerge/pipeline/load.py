@@ -23,7 +23,7 @@ from hubmerge.pipeline.methods import Methods, check_fusion_rows
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
 from hubmerge.pipeline.stream import outlines
-from hubmerge.recipe import NO_REFINEMENT, Recipe
+from hubmerge.recipe import NO_REFINEMENT
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 
 
@@ -107,7 +107,7 @@ def load(run: Run) -> MergeInputs:
     if run.recipe.survey and splits is not None:
         check_validation_rows(splits)
     inputs = merge_inputs(models, alignment, splits, run.methods, run.recipe.seed)
-    check_rows(run.recipe, run.methods, inputs)
+    check_rows(run.methods, run.recipe.refine, inputs)
     return inputs
 
 
@@ -154,17 +154,20 @@ def merge_inputs(
     )
 
 
-def check_rows(recipe: Recipe, methods: Methods, inputs: MergeInputs) -> None:
-    """Raises: RecipeError, if there are no rows of the kind that fusion or refinement looks at."""
+def check_rows(methods: Methods, refine: str, inputs: MergeInputs) -> None:
+    """Raises: RecipeError, if there are no rows of the kind that fusion or refinement looks at.
+
+    refine: as the recipe names it.
+    """
     validation: InputBatches = inputs.validation or NoBatches()
     check_fusion_rows(methods.fusion, inputs.statistics, validation)
-    if recipe.refine == NO_REFINEMENT or inputs.splits is None:
+    if refine == NO_REFINEMENT or inputs.splits is None:
         return
     splits = inputs.splits
     for rows, what in ((splits.calibration, "calibration"), (splits.validation, "validation")):
         if not rows.rows:
             raise RecipeError(
-                f"{option('refine', recipe.refine)} needs {what} rows",
+                f"{option('refine', refine)} needs {what} rows",
                 found="none are left for it",
                 hint=f"ask for fewer rows by {option('samples')}, or {leave_out('refine')}",
                 field="refine",

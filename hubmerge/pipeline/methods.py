@@ -14,6 +14,7 @@ from hubmerge.fuse.subset import Subset
 from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.multi import find_multi_matcher
 from hubmerge.matching.registry import NOTHING
+from hubmerge.pipeline.stored_as import StoredAs
 from hubmerge.recipe import MIDDLE, Recipe
 from hubmerge.repair import find_repair
 from hubmerge.specs.spec import PERMUTATIONS, SCALES
@@ -31,10 +32,11 @@ class Methods:
 
     match: a registered matcher, "none" or "alignment"; what `auto` begins with where it tries
     several. tries_matchers: whether the matcher is chosen among several. multi_match: how more than
-    two models are matched. symmetry: what a matcher may do that is not tried among others.
-    fusion: None where fusions are compared. subset: the tensors that are merged. needs_spec:
-    whether units are permuted, or hidden layers looked for. depends_on_images: whether the matcher
-    depends on whether images can be generated for the models.
+    two models are matched. symmetry: what a matcher may do that is not tried among others. fusion:
+    None where fusions are compared. subset: the tensors that are merged. stored_as: in which dtype
+    and in files of which size. needs_spec: whether units are permuted, or hidden layers looked for.
+    depends_on_images: whether the matcher depends on whether images can be generated for the
+    models.
     """
 
     match: str
@@ -43,6 +45,7 @@ class Methods:
     symmetry: str
     fusion: Fusion | None
     subset: Subset
+    stored_as: StoredAs
     needs_spec: bool
     depends_on_images: bool
 
@@ -101,6 +104,7 @@ def methods_of(recipe: Recipe) -> Methods:
         symmetry=_symmetry(recipe),
         fusion=fusion,
         subset=Subset(recipe.only, recipe.keep),
+        stored_as=StoredAs.of(recipe.dtype, recipe.max_shard_size),
         needs_spec=match != NO_MATCH or recipe.repair == "repair",
         depends_on_images=tries and recipe.dataset is None and multi_match != "merge-many",
     )

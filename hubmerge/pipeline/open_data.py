@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import open_data
 from hubmerge.data.reading import ReadFor, refuse_size
 from hubmerge.data.rows import choose_rows, training_rows
@@ -37,9 +38,10 @@ def open_data_splits(
     if source is None:
         return None
     measure = require_measure([(model.config, model.source.ref) for model in models])
-    refuse_misread(run.recipe, run.methods.fusion, measure)
+    refuse_misread(run.methods, run.recipe.refine, run.recipe.survey, measure)
     folder = str(workers.on_main(lambda: fetch(source)))
-    workers.on_main(lambda: open_splits(folder, run.recipe, a, heads, labelled=labelled).rows)
+    if workers.processes > 1:
+        workers.on_main(lambda: open_splits(folder, run.recipe, a, heads, labelled=labelled).rows)
     return open_splits(folder, run.recipe, a, heads, labelled=labelled)
 
 
@@ -72,15 +74,17 @@ def open_splits(
         config=wanted.config,
         split=wanted.split,
         calibration_split=wanted.calibration_split,
-        image_column=wanted.image_column,
-        feature_column=wanted.feature_column,
-        label_column=wanted.label_column,
-        text_column=wanted.text_column,
-        pair_column=wanted.pair_column,
-        audio_column=wanted.audio_column,
-        inputs=task.inputs,
-        answers=measure.answers,
-        labelled=labelled,
+        columns=DataColumns(
+            image=wanted.image_column,
+            feature=wanted.feature_column,
+            label=wanted.label_column,
+            text=wanted.text_column,
+            pair=wanted.pair_column,
+            audio=wanted.audio_column,
+            inputs=task.inputs,
+            answers=measure.answers,
+            labelled=labelled,
+        ),
         within=_links_within(Path(folder)),
     )
     reading = task.read(

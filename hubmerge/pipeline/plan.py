@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hubmerge.hub.destination import Destination
+from hubmerge.pipeline.context import Run
+from hubmerge.pipeline.prepare import outlined
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.planning.make_plan import make_plan
 from hubmerge.planning.plan import Plan
@@ -13,4 +17,10 @@ from hubmerge.utils.checked_calls import checked
 @checked
 def plan(recipe: Recipe, destination: Destination | None = None) -> Plan:
     """What merging by `recipe` would do. Raises: what would stop it."""
-    return make_plan(resolve(recipe, destination))
+    return plan_of(resolve(recipe, destination))
+
+
+def plan_of(run: Run) -> Plan:
+    """What that merge would do. Raises: what would stop it."""
+    with outlined(run.recipe, run.sources) as sources:
+        return make_plan(replace(run, sources=sources))

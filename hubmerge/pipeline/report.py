@@ -10,12 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import hubmerge
 from hubmerge.data.rows import RowSet as Rows
 from hubmerge.data.sentence_modules import LIBRARY, MODULES
+from hubmerge.data.splits import DataSplits, TrainingRows
 from hubmerge.evaluation.label_coverage import LabelCoverage
+from hubmerge.evaluation.results import Curve
+from hubmerge.fuse.subset import Subset
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.processors import auto_processor
+from hubmerge.hub.source import Source
 from hubmerge.matching.alignment_files import FOLDER, save_matches
 from hubmerge.models.joint_head import JointHead
 from hubmerge.pipeline.accounting import account
@@ -23,8 +29,7 @@ from hubmerge.pipeline.report_limits import dtype_name, limits_of
 from hubmerge.pipeline.report_method import SPEC_FILE, derived_record, method_of
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.sources import remember_folders
-from hubmerge.pipeline.stored_as import StoredAs, merged_dtype
-from hubmerge.pipeline.weight_hashes import weight_hashes
+from hubmerge.pipeline.vocabulary_record import vocabulary_record
 from hubmerge.planning.plan import ModelPlan
 from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
 from hubmerge.reporting.label_coverage import partial
@@ -32,6 +37,7 @@ from hubmerge.reporting.refined import added_nothing
 from hubmerge.reporting.schema import heads as heads_schema
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.barriers import OnTraining
+from hubmerge.reporting.schema.vocabulary import VocabularyRecord
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.write import write_report as write_report_files
 from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS, has_classes, hub_names, why_unmeasured
@@ -49,12 +55,12 @@ def write_report(results: RunResults, folder: Path, seconds: Mapping[str, float]
     if matches:
         place = folder / FOLDER if len(matches) > 1 else folder
         save_matches(matches, place, based=results.based)
-    derived = derived_record(results)
+    derived = derived_record(matches, results.inputs.parents.a)
     if derived is not None:
         (folder / SPEC_FILE).write_text(derived.text, encoding="utf-8")
     (folder / RECIPE_FILE).write_text(run.written.to_yaml(), encoding="utf-8")
     remember_folders(run.sources)
-    report = build_report(results, weight_hashes(folder), seconds, run.workers.describe())
+    report = build_report(results, results.saved.hashes, seconds, run.workers.describe())
     write_report_files(report, folder, run.destination.push)
     return report
 
@@ -66,7 +72,7 @@ def build_report(
     machine: Mapping[str, Any],
 ) -> schema.Report:
     """The report. weights: file -> sha256; machine: what did the work."""
-    evaluation = results.evaluation
+    evaluation, splits = results.evaluation, results.inputs.splits
     unmeasured = dict.fromkeys(roles("parent", len(results.inputs.models)), schema.Contender())
     contenders = schema.Contenders.model_validate(
         {**unmeasured, **(evaluation.scores if evaluation else {})}
@@ -98,23 +104,29 @@ def build_report(
     return schema.Report(
         verdict=verdict.name,
         verdict_sentence=verdict.sentence,
-        n=results.inputs.splits.evaluation.rows if results.inputs.splits else 0,
+        n=splits.evaluation.rows if splits else 0,
         models=[
             _parent(model, planned)
             for model, planned in zip(results.inputs.models, results.plan.models, strict=True)
         ],
-        base=_base(results),
-        merged=_merged(results),
+        base=_base(results.inputs.alignment.base, results.plan.base),
+        merged=_merged(
+            results.merge,
+            results.inputs.models[0],
+            dtype=results.dtype,
+            subset=results.run.methods.subset,
+            vocabulary=vocabulary_record(results.run.sources.vocabulary),
+        ),
         heads=heads,
         contenders=contenders,
         comparisons=comparisons,
         barrier=schema.Barriers.of(
             naive=evaluation.naive if evaluation else None,
             matched=evaluation.matched if evaluation else None,
-            training=_training(results),
+            training=_training(splits.training if splits else None, results.training_curves),
         ),
         surveys=results.surveys.surveys if results.surveys else None,
-        data=_data(results),
+        data=_data(splits, results.run.sources.dataset, results.unit),
         method=method,
         limits=limits_of(results),
         licence=schema.Licence(**results.plan.licence.model_dump()),
@@ -147,9 +159,9 @@ def _heads(heads: JointHead, coverage: Sequence[LabelCoverage]) -> heads_schema.
     )
 
 
-def _training(results: RunResults) -> OnTraining | None:
-    training = results.inputs.splits.training if results.inputs.splits else None
-    curves = results.training_curves
+def _training(
+    training: TrainingRows | None, curves: tuple[Curve, Curve] | None
+) -> OnTraining | None:
     if training is None or curves is None:
         return None
     naive, matched = curves
@@ -169,37 +181,39 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
     )
 
 
-def _base(results: RunResults) -> schema.ParentRecord | None:
-    base = results.inputs.alignment.base
-    if base is None or results.plan.base is None:
-        return None
-    return _parent(base, results.plan.base)
+def _base(base: LoadedModel | None, planned: ModelPlan | None) -> schema.ParentRecord | None:
+    return None if base is None or planned is None else _parent(base, planned)
 
 
-def _merged(results: RunResults) -> schema.MergedRecord:
-    model = results.merge.model
+def _merged(
+    merge: LoadedModel,
+    a: LoadedModel,
+    *,
+    dtype: torch.dtype,
+    subset: Subset,
+    vocabulary: VocabularyRecord | None,
+) -> schema.MergedRecord:
+    model = merge.model
     names = hub_names(model.config)
-    embeds = (results.merge.folder / MODULES).is_file()
+    embeds = (merge.folder / MODULES).is_file()
     return schema.MergedRecord(
         model_type=model.config.model_type,
         architecture=type(model).__name__,
         task=names.task,
         measure=names.measure,
         auto_class=names.auto_class,
-        auto_processor=auto_processor(results.merge),
+        auto_processor=auto_processor(merge),
         pipeline_tag="sentence-similarity" if embeds else names.pipeline_tag,
         library=LIBRARY if embeds else None,
-        dtype=dtype_name(merged_dtype(results.inputs.models, StoredAs.of(results.run.recipe))),
+        dtype=dtype_name(dtype),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        labels=list(results.merge.id2label.values()) if has_classes(model.config) else [],
-        tensors=account(
-            model, results.inputs.models[0].stored, results.run.methods.subset.of_model(model)
-        ),
+        labels=list(merge.id2label.values()) if has_classes(model.config) else [],
+        tensors=account(model, a.stored, subset.of_model(model)),
+        vocabulary=vocabulary,
     )
 
 
-def _data(results: RunResults) -> schema.DataRecord | None:
-    splits, source = results.inputs.splits, results.run.sources.dataset
+def _data(splits: DataSplits | None, source: Source | None, unit: str) -> schema.DataRecord | None:
     if splits is None or source is None:
         return None
     data = splits.data
@@ -209,7 +223,7 @@ def _data(results: RunResults) -> schema.DataRecord | None:
         revision=source.revision,
         kind=source.kind,
         config=data.config,
-        unit=results.unit,
+        unit=unit,
         columns=splits.reading.columns,
         calibration=_rows(splits.rows.calibration),
         validation=_rows(splits.rows.validation),

@@ -9,7 +9,6 @@ from hubmerge.models.images import image_size
 from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.sources import source_name
-from hubmerge.pipeline.stored_as import StoredAs, merged_dtype
 from hubmerge.repair import batch_norms
 from hubmerge.reporting.numbers import counted
 from hubmerge.symmetry.coordinates import unusable_gains
@@ -125,7 +124,7 @@ def _dtypes(results: RunResults) -> str | None:
     dtypes = [dtype_name(parent.dtype) for parent in results.inputs.models]
     if len(set(dtypes)) == 1 and results.run.recipe.dtype in (None, dtypes[0]):
         return None
-    merged = dtype_name(merged_dtype(results.inputs.models, StoredAs.of(results.run.recipe)))
+    merged = dtype_name(results.dtype)
     return f"The parents are stored in {listed(dtypes)}; the merge is stored in {merged}."
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hubmerge.derivation.ensure import ensure_spec
 from hubmerge.fuse.varying import weighs
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching.alignment_files import matched_roles
+from hubmerge.matching.result import Match
 from hubmerge.pipeline.fusion_record import fusion_record
 from hubmerge.pipeline.refinement_record import refinement_record
 from hubmerge.pipeline.report_limits import unrepaired
@@ -69,13 +70,18 @@ def _method(results: RunResults) -> schema.MethodRecord:
         ],
         outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
         unrepaired=unrepaired(results),
-        **fusion_record(results.run, fused, results.inputs.models[0].model),
+        **fusion_record(
+            fused,
+            results.run.methods.subset.of_model(results.inputs.models[0].model),
+            recipe.fuse_options,
+            len(recipe.models),
+        ),
     )
 
 
 def _derived(results: RunResults) -> schema.DerivedSpec | None:
     """What there is to say of the spec, where it was derived."""
-    record = derived_record(results)
+    record = derived_record(results.alignment.matches, results.inputs.parents.a)
     if record is None:
         return None
     return schema.DerivedSpec(
@@ -87,12 +93,12 @@ def _derived(results: RunResults) -> schema.DerivedSpec | None:
     )
 
 
-def derived_record(results: RunResults) -> DerivedRecord | None:
-    """How the spec that was used was derived; None for a reviewed one, or without a match."""
-    matches = results.alignment.matches
-    if not matches:
-        return None
-    return ensure_spec(results.inputs.parents.a.model)
+def derived_record(matches: Sequence[Match], a: LoadedModel) -> DerivedRecord | None:
+    """How the spec that was used was derived; None for a reviewed one, or without a match.
+
+    a: the first parent.
+    """
+    return ensure_spec(a.model) if matches else None
 
 
 def _multi_match(results: RunResults) -> str | None:

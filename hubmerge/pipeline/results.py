@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from hubmerge.evaluation.results import Curve
 from hubmerge.fuse.laws import ENDS
 from hubmerge.hub.loaded_model import LoadedModel
@@ -12,27 +14,39 @@ from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.evaluate import Evaluation
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
+from hubmerge.pipeline.save import Saved
 from hubmerge.pipeline.survey import SurveyResults
 from hubmerge.planning.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunResults:
-    """The result of every step. merge: as reloaded from disk."""
+    """The result of every step. saved: the merge as reloaded from disk."""
 
     run: Run
     plan: Plan
     inputs: MergeInputs
     alignment: Alignment
     fused: FusedModel
-    merge: LoadedModel
+    saved: Saved
     evaluation: Evaluation | None
     surveys: SurveyResults | None
+
+    @property
+    def merge(self) -> LoadedModel:
+        """The merge, as reloaded from disk."""
+        return self.saved.model
 
     @property
     def unit(self) -> str:
         """The plural word for a row."""
         return "rows" if self.inputs.splits is None else self.inputs.splits.reading.unit
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What most of the merge is stored in."""
+        stored = (parent.dtype for parent in self.inputs.models)
+        return self.run.methods.stored_as.main_dtype(stored)
 
     @property
     def based(self) -> bool:

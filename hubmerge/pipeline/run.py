@@ -6,10 +6,13 @@ from pathlib import Path
 
 from hubmerge.hub.destination import Destination, where
 from hubmerge.pipeline.align import align
+from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.evaluate import evaluate
 from hubmerge.pipeline.fuse import fuse
 from hubmerge.pipeline.load import load
 from hubmerge.pipeline.merge_result import MergeResult
+from hubmerge.pipeline.plan import plan_of
+from hubmerge.pipeline.prepare import prepared
 from hubmerge.pipeline.publish import publish, publish_existing
 from hubmerge.pipeline.refine import refine
 from hubmerge.pipeline.repair import choose_repair
@@ -18,8 +21,10 @@ from hubmerge.pipeline.resolve import resolve
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import save
 from hubmerge.pipeline.survey import survey
-from hubmerge.planning.make_plan import make_plan
+from hubmerge.planning.plan import Plan
 from hubmerge.recipe import Recipe
+from hubmerge.reporting.schema.report import Report
+from hubmerge.streaming.kept import forget
 from hubmerge.utils.atomic_folder import SharedAtomicFolder
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.stopwatch import Stopwatch
@@ -51,7 +56,17 @@ def run(
         existing = run.workers.on_main(lambda: publish_existing(run))
         if existing is not None:
             return MergeResult(run.out, *existing)
-        plan = run.workers.on_main(lambda: make_plan(run))
+        plan = run.workers.on_main(lambda: plan_of(run))
+    with prepared(run) as ready:
+        report = _made(ready, plan, watch)
+    run.workers.on_main(lambda: forget(run.out.absolute()))
+    with watch.stage("publish"):
+        published = run.workers.on_main(lambda: publish(run, plan))
+    return MergeResult(run.out, report, published)
+
+
+def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
+    """The merge, written and measured."""
     with watch.stage("load"):
         inputs = load(run)
     with watch.stage("match"):
@@ -61,9 +76,9 @@ def run(
         fused = refine(run, inputs, fuse(run, inputs, alignment))
     with SharedAtomicFolder(run.out, run.workers) as folder:
         with watch.stage("save"):
-            merge = save(run, inputs, fused, folder)
+            saved = save(run, inputs, fused, folder)
         with watch.stage("measure"):
-            evaluation = evaluate(run, inputs, alignment, fused, merge)
+            evaluation = evaluate(run, inputs, alignment, fused, saved.model)
             surveys = survey(run, inputs, alignment, evaluation)
         results = RunResults(
             run=run,
@@ -71,11 +86,8 @@ def run(
             inputs=inputs,
             alignment=alignment,
             fused=fused,
-            merge=merge,
+            saved=saved,
             evaluation=evaluation,
             surveys=surveys,
         )
-        report = run.workers.on_main(lambda: write_report(results, folder, watch.seconds))
-    with watch.stage("publish"):
-        published = run.workers.on_main(lambda: publish(run, plan))
-    return MergeResult(run.out, report, published)
+        return run.workers.on_main(lambda: write_report(results, folder, watch.seconds))

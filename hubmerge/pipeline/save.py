@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from hubmerge.hub.fetch import needed_files
 from hubmerge.hub.layout import CONFIG
 from hubmerge.hub.load import load, outline
 from hubmerge.hub.loaded_model import LoadedModel
+from hubmerge.hub.source import Source, parse_ref
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.parent_layout import lay_out_like
-from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs, merged_dtype
+from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs
 from hubmerge.pipeline.stream import write_tensors
+from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import State
 from hubmerge.tasks import probe_for
@@ -36,24 +39,34 @@ ROUND_TRIP_TOLERANCE = 1e-5
 """Largest relative deviation of float32 outputs between the model in memory and as reloaded."""
 
 
-def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> LoadedModel:
+@dataclass(frozen=True)
+class Saved:
+    """The merge as reloaded from disk. hashes: file name -> sha256 of every file of weights."""
+
+    model: LoadedModel
+    hashes: Mapping[str, str]
+
+
+def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> Saved:
     """Writes the merge into `folder`, and loads it as anyone would. Called by all processes alike.
 
     Raises: RoundTripError, if a value does not fit into the stored dtype, or what was read back is
     not what was written; WeightsError.
     """
     parents = inputs.parents.loaded
+    wanted = run.methods.stored_as
     if inputs.streamed:
-        run.workers.on_main(lambda: write_streamed(run, inputs, fused, folder))
-        return outline(str(folder))
-    run.workers.on_main(lambda: write_model(folder, parents, fused.state, StoredAs.of(run.recipe)))
-    return read_back(folder, parents, fused.state, StoredAs.of(run.recipe))
+        hashes = write_tensors(run, inputs.models, inputs.alignment.base, fused.weights, folder)
+        run.workers.on_main(lambda: write_settings(folder, inputs.models, wanted))
+        return Saved(outline(_written(folder)), hashes)
+    run.workers.on_main(lambda: write_model(folder, parents, fused.state, wanted))
+    model = read_back(folder, parents, fused.state, wanted)
+    return Saved(model, run.workers.on_main(lambda: weight_hashes(folder)))
 
 
-def write_streamed(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> None:
-    """Fuses the parents on disk into a checkpoint in `folder`. Raises: as `write_tensors`."""
-    write_tensors(run, inputs.models, inputs.alignment.base, fused.weights, folder)
-    write_settings(folder, inputs.models, StoredAs.of(run.recipe))
+def _written(folder: Path) -> Source:
+    """The merge in `folder`, which is not hashed once more to be known."""
+    return Source(**vars(parse_ref(str(folder))))
 
 
 def write_settings(
@@ -64,7 +77,7 @@ def write_settings(
     with calm():
         config = copy.deepcopy(a.config)
         config.architectures = [type(a.model).__name__]
-        config.dtype = merged_dtype(models, wanted)
+        config.dtype = wanted.main_dtype(model.dtype for model in models)
         config.save_pretrained(folder)
         if a.model.can_generate():
             a.model.generation_config.save_pretrained(folder)
@@ -95,7 +108,9 @@ def _finish_folder(folder: Path, parents: Sequence[LoadedModel], wanted: StoredA
     """Says the dtype in the configuration, and brings what lies beside parent A's weights."""
     a = parents[0]
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    config["dtype"] = str(merged_dtype(parents, wanted)).removeprefix("torch.")
+    config["dtype"] = str(wanted.main_dtype(parent.dtype for parent in parents)).removeprefix(
+        "torch."
+    )
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     for name in needed_files(a.source):
@@ -146,10 +161,10 @@ def read_back(
     Raises: RoundTripError, if a tensor is not that of `state`, rounded to a dtype of the parents',
     or the outputs differ; WeightsError, if a key is missing, unexpected or mis-shaped.
     """
-    reloaded = load(str(folder))
+    reloaded = load(_written(folder))
     a = parents[0]
     own = {dtype for parent in parents for dtype in parent.dtypes.values()}
-    dtypes = {*own, merged_dtype(parents, wanted), torch.float32}
+    dtypes = {*own, wanted.main_dtype(parent.dtype for parent in parents), torch.float32}
     found = reloaded.model.state_dict()
     for name, value in state.items():
         if not any(torch.equal(value.to(each).to(value.dtype), found[name]) for each in dtypes):

@@ -8,17 +8,22 @@ from hubmerge.errors import ConflictError
 from hubmerge.hub.known_folders import remember_folder
 from hubmerge.hub.source import Source, resolve
 from hubmerge.matching.alignment_files import FOLDER
+from hubmerge.preparation.vocabularies import VocabularyUsed
 from hubmerge.recipe import ARITHMETIC, BASE, DATASET, Recipe, with_refs
 from hubmerge.utils.parent_names import display_name, roles
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Parents, data set and common base, each at its commit."""
+    """Parents, data set and common base, each at its commit.
+
+    vocabulary: that of the merge, where a recipe asks for one.
+    """
 
     models: tuple[Source, ...]
     dataset: Source | None
     base: Source | None = None
+    vocabulary: VocabularyUsed | None = None
 
     @property
     def all_models(self) -> tuple[Source, ...]:
@@ -74,5 +79,6 @@ def source_name(role: str) -> str:
 def remember_folders(sources: Sources) -> None:
     """Notes in the user's own index where local sources lie, for `pinned_recipe` to be of use."""
     for source in sources.by_role().values():
-        if source.folder is not None and source.kind == "local":
-            remember_folder(source.sha, source.folder)
+        for each in source.made_of:
+            if each.folder is not None and each.kind == "local":
+                remember_folder(each.sha, each.folder)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Self
 
 import torch
 
-from hubmerge.hub.loaded_model import LoadedModel
-from hubmerge.recipe import Recipe, bytes_of
+from hubmerge.recipe import bytes_of
 from hubmerge.streaming import Shards
 from hubmerge.streaming.shards import Slot
 
@@ -23,12 +22,16 @@ class StoredAs:
     most: int | None = None
 
     @classmethod
-    def of(cls, recipe: Recipe) -> Self:
-        """What that recipe asks for."""
+    def of(cls, dtype: str | None, max_shard_size: str | None) -> Self:
+        """What a recipe asks for by these fields of it."""
         return cls(
-            None if recipe.dtype is None else getattr(torch, recipe.dtype),
-            None if recipe.max_shard_size is None else bytes_of(recipe.max_shard_size),
+            None if dtype is None else getattr(torch, dtype),
+            None if max_shard_size is None else bytes_of(max_shard_size),
         )
+
+    def main_dtype(self, parents: Iterable[torch.dtype]) -> torch.dtype:
+        """What most of the merge is stored in: what was asked for, else the parents' widest."""
+        return self.dtype or reduce(torch.promote_types, parents)
 
     def shards(self, slots: Sequence[Slot], file_of: Mapping[str, str]) -> Shards:
         """Which tensor lies in which file: as in `file_of`, unless files may have so many bytes."""
@@ -39,8 +42,3 @@ class StoredAs:
 
 AS_PARENTS = StoredAs()
 """As the parents store it, in A's files."""
-
-
-def merged_dtype(parents: Sequence[LoadedModel], wanted: StoredAs = AS_PARENTS) -> torch.dtype:
-    """What most of the merge is stored in: what was asked for, else the parents' widest dtype."""
-    return wanted.dtype or reduce(torch.promote_types, (parent.dtype for parent in parents))

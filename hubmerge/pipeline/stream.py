@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from hubmerge.errors import RoundTripError
+from hubmerge import __version__
+from hubmerge.errors import HubmergeError, ResourceError, RoundTripError
 from hubmerge.fuse import Fused, Fusion, Given
 from hubmerge.fuse.varying import depths_of
 from hubmerge.hub.describe import describe
@@ -18,11 +20,13 @@ from hubmerge.hub.load import outline, stored_in
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.model_class import skeleton
 from hubmerge.pipeline.context import Run
-from hubmerge.pipeline.stored_as import StoredAs
-from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.planning.streams import streams
-from hubmerge.streaming import Checkpoint, Work, stream_fusion
+from hubmerge.recipe import ARITHMETIC
+from hubmerge.streaming import Checkpoint, Shards, Work, stream_fusion, write_index
+from hubmerge.streaming.kept import forget, kept_at, move_in, note, place_of, whole_shards
+from hubmerge.streaming.shards import STORED_AS
 from hubmerge.tasks import has_classes
+from hubmerge.utils.foreign import is_full, said
 
 
 def outlines(run: Run) -> list[LoadedModel] | None:
@@ -67,39 +71,132 @@ def write_tensors(
     base: LoadedModel | None,
     weights: Sequence[float],
     folder: Path,
-) -> None:
+) -> dict[str, str]:
     """Fuses the models on disk into the shards of a checkpoint in `folder`, laid out like A's.
 
-    Raises: WeightsError, if a parent is not finite; RoundTripError, if a value does not fit into
-    the stored dtype, or what lies on disk is not what was written.
+    Called by all processes alike, which share the shards. Shards that are whole are kept beside the
+    target until the merge is made, so that one that was stopped goes on from them. Returns file
+    name -> sha256.
+    Raises: WeightsError, if a parent is not finite, or changes meanwhile; RoundTripError, if a
+    value does not fit into the stored dtype, or what lies on disk is not what was written;
+    ResourceError, if the disk is full.
     """
-    assert run.methods.fusion is not None
-    wanted = StoredAs.of(run.recipe)
+    wanted = run.methods.stored_as
     with ExitStack() as open_files:
+        work = _work(run, models, base, weights, open_files)
+        shards = wanted.shards(work.slots(), work.parents[0].file_of)
+        place = run.workers.on_main(lambda: _place(run, shards, folder, open_files))
+        with _saying_what_is_kept(place, folder, shards):
+            found = run.workers.on_main(
+                lambda: {} if place == folder else whole_shards(place, shards)
+            )
+            left = [file for file in shards.files if file not in found]
+            shares = shards.dealt(left, run.workers.processes)
 
-        def opened(model: LoadedModel) -> Checkpoint:
-            return open_files.enter_context(Checkpoint(model.folder, model.source.ref))
+            def written(process: int) -> dict[str, str]:
+                mine = shards.only(shares[process])
+                whole = partial(note, place) if place != folder else _nothing_to_note
+                return stream_fusion(work, mine, place, run.workers.threads, whole)
 
-        parents = tuple(map(opened, models))
-        work = Work(
-            fusion=run.methods.fusion,
-            parents=parents,
-            base=None if base is None else opened(base),
-            weights=tuple(weights),
-            given=Given(
-                seed=run.recipe.seed,
-                options=run.recipe.fuse_options,
-                depths=depths_of(parents[0]),
-            ),
-            subset=run.methods.subset.of_model(models[0].model),
-            dtype=wanted.dtype,
+            for share in run.workers.everywhere(written):
+                found |= share
+        run.workers.on_main(lambda: _finish(place, shards, folder))
+    return {file: found[file] for file in shards.files}
+
+
+def _work(
+    run: Run,
+    models: Sequence[LoadedModel],
+    base: LoadedModel | None,
+    weights: Sequence[float],
+    open_files: ExitStack,
+) -> Work:
+    assert run.methods.fusion is not None
+
+    def opened(model: LoadedModel) -> Checkpoint:
+        return open_files.enter_context(Checkpoint(model.folder, model.source.ref))
+
+    parents = tuple(map(opened, models))
+    return Work(
+        fusion=run.methods.fusion,
+        parents=parents,
+        base=None if base is None else opened(base),
+        weights=tuple(weights),
+        given=Given(
+            seed=run.recipe.seed,
+            options=run.recipe.fuse_options,
+            depths=depths_of(parents[0]),
+        ),
+        subset=run.methods.subset.of_model(models[0].model),
+        dtype=run.methods.stored_as.dtype,
+    )
+
+
+def _place(run: Run, shards: Shards, folder: Path, until: ExitStack) -> Path:
+    """Where shards are written: a folder that outlives this process, or `folder` itself.
+
+    until: what the folder is held by. A single file is not kept: it is whole at the end alone.
+    """
+    target = run.out.absolute()
+    words = f"{ARITHMETIC} {__version__}\n{run.written.to_yaml()}\n{shards.index()}"
+    place = place_of(target, words)
+    forget(target, but=place)
+    if len(shards.files) == 1 or not until.enter_context(kept_at(place)):
+        return folder
+    return place
+
+
+def _nothing_to_note(file: str, sha256: str) -> None:
+    pass
+
+
+@contextmanager
+def _saying_what_is_kept(place: Path, folder: Path, shards: Shards) -> Iterator[None]:
+    """Raises: ResourceError, which says what is whole, where the disk is full inside.
+
+    After an error that the same merge would end in again nothing is kept.
+    """
+    try:
+        yield
+    except ResourceError:
+        raise
+    except HubmergeError:
+        if place != folder:
+            shutil.rmtree(place, ignore_errors=True)
+        raise
+    except OSError as error:
+        if not is_full(error):
+            raise
+        whole = sum((place / file).is_file() for file in shards.files)
+        kept = place != folder and whole > 0
+        raise ResourceError(
+            f"no disk space for {shards.nbytes:,} bytes of weights in {str(place.parent)!r}",
+            found=f"{whole} of {len(shards.files)} files are whole"
+            + (f", and kept in {place.name}" if kept else "")
+            + f"; {said(error)}",
+            hint="make room and give the same command again: it goes on from there"
+            if kept
+            else "make room, or write to another disk",
+        ) from error
+
+
+def _finish(place: Path, shards: Shards, folder: Path) -> None:
+    """Brings the shards into `folder`, with their index. Raises: RoundTripError."""
+    if place != folder:
+        move_in(place, shards, folder)
+    write_index(shards, folder)
+    stored = {name: (each.dtype, each.shape) for name, each in stored_in(folder).items()}
+    written = {
+        slot.name: (STORED_AS[slot.dtype], tuple(slot.shape))
+        for slots in shards.files.values()
+        for slot in slots
+    }
+    if stored != written:
+        wrong = sorted(
+            name for name in {*stored, *written} if stored.get(name) != written.get(name)
         )
-        shards = wanted.shards(work.slots(), parents[0].file_of)
-        written = stream_fusion(work, shards, folder, run.workers.threads)
-    on_disk = weight_hashes(folder)
-    if on_disk != written:
         raise RoundTripError(
             "weights on disk are not what was written",
-            found=", ".join(name for name in written if on_disk.get(name) != written[name]),
+            found=", ".join(wrong[:5]),
             hint="the disk or its file system is damaged: write to another one",
         )

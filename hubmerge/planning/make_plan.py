@@ -62,8 +62,13 @@ AUTO = "auto"
 class _Parent:
     description: Description
     header: WeightsHeader
-    licence: ParentLicence
+    licences: tuple[ParentLicence, ...]
     download: int
+
+    @property
+    def prepared(self) -> int:
+        """Bytes of its weights, where they are written anew before they are merged."""
+        return self.header.bytes if self.description.source.origins else 0
 
     def plan(self, parameters: int) -> ModelPlan:
         source = self.description.source
@@ -72,7 +77,7 @@ class _Parent:
             id=source.id,
             kind=source.kind,
             sha=source.sha,
-            licenses=list(self.licence.licenses),
+            licenses=list(dict.fromkeys(n for each in self.licences for n in each.licenses)),
             gated=source.gated,
             private=source.private,
             weight_bytes=self.header.bytes,
@@ -106,7 +111,7 @@ def make_plan(run: PlannedRun) -> Plan:
     config, code = descriptions[0].config, descriptions[0].code_folder
     heads = common_head(recipe.heads, descriptions[: len(sources.models)])
     _refuse_layers(recipe, descriptions)
-    licence = merged_licence([parent.licence for parent in parents])
+    licence = merged_licence([each for parent in parents for each in parent.licences])
     hidden = licence.private_by_default if destination.private is None else destination.private
     target = check_target(
         run.out,
@@ -120,7 +125,7 @@ def make_plan(run: PlannedRun) -> Plan:
     measure = None if task is None else task.measure(config)
     if sources.dataset is not None:
         measure = require_measure([(each.config, each.source.ref) for each in descriptions])
-        refuse_misread(recipe, run.methods.fusion, measure)
+        refuse_misread(run.methods, recipe.refine, recipe.survey, measure)
     data = _checked_data(recipe, sources.dataset)
     with made_of(descriptions[0]):
         model = skeleton(with_labels(config, heads.outputs) if heads else config, code)
@@ -164,8 +169,9 @@ def make_plan(run: PlannedRun) -> Plan:
         target=target,
         needs=measure_needs(
             download=download,
-            result=max(parent.header.bytes for parent in parents),
-            memory=memory_to_stream(model, len(parents))
+            result=max(parent.header.bytes for parent in parents)
+            + sum(parent.prepared for parent in parents),
+            memory=memory_to_stream(model, len(parents), spectral=_spectral(run))
             if streams(recipe, run.methods, model, [each.header.tensors for each in parents])
             else memory_needed(
                 _size(model),
@@ -194,8 +200,8 @@ def _described(run: PlannedRun) -> list[_Parent]:
         _Parent(
             description,
             description.header or weights_header(source),
-            parent_licence(source),
-            download_bytes(source, needed_files(source, code=trust)),
+            tuple(map(parent_licence, source.made_of)),
+            sum(download_bytes(each, needed_files(each, code=trust)) for each in source.made_of),
         )
         for description, source in zip(descriptions, refs, strict=True)
     ]
@@ -205,7 +211,7 @@ def _offered(models: Sequence[Source]) -> dict[str, list[int]]:
     """The data sets that the parents' cards name, those of most parents first."""
     found: dict[str, list[int]] = {}
     for number, model in enumerate(models):
-        for name in dict.fromkeys(named_data(model)):
+        for name in dict.fromkeys(name for each in model.made_of for name in named_data(each)):
             found.setdefault(name, []).append(number)
     return dict(sorted(found.items(), key=lambda each: -len(each[1])))
 
@@ -338,3 +344,9 @@ def _refuse_unfit(parent: _Parent, needed: int, code_folder: Path | None) -> Non
             found=f"{header.floating:,} stored, the model has {needed:,}",
             hint="weights are missing: save the model again with save_pretrained",
         )
+
+
+def _spectral(run: PlannedRun) -> bool:
+    """Whether the fusion, or what corrects it, decomposes matrices."""
+    fusion = run.methods.fusion
+    return fusion is not None and fusion.decomposes(run.recipe.fuse_options)

@@ -11,6 +11,7 @@ from hubmerge.planning.planned import PlannedMethods
 from hubmerge.planning.resources import FLOAT32, WORKING
 from hubmerge.recipe import SAME, Recipe
 from hubmerge.repair import batch_norms
+from hubmerge.streaming.fuse import SPECTRAL_COPIES
 
 AUTO, NONE = "auto", "none"
 
@@ -55,7 +56,11 @@ def stores(model: PreTrainedModel, headers: Headers) -> bool:
     return all(name in parameters and id(parameters[name]) in there for name in missing)
 
 
-def memory_to_stream(model: PreTrainedModel, models: int) -> int:
-    """Bytes at the peak for a merge of so many models that is made tensor by tensor."""
+def memory_to_stream(model: PreTrainedModel, models: int, *, spectral: bool = False) -> int:
+    """Bytes at the peak for a merge of so many models that is made tensor by tensor.
+
+    spectral: whether matrices are decomposed.
+    """
     largest = max((parameter.numel() for parameter in model.parameters()), default=0)
-    return (models + 1) * largest * FLOAT32 + WORKING
+    copies = SPECTRAL_COPIES if spectral else 1
+    return copies * (models + 1) * largest * FLOAT32 + WORKING

@@ -5,6 +5,7 @@ from hubmerge.recipe.part import RecipePart, make
 from hubmerge.recipe.read import read_recipe, recipe_from, recipe_in
 from hubmerge.recipe.recipe import Recipe, make_recipe
 from hubmerge.recipe.refs import refs_of, with_refs
+from hubmerge.recipe.tokens import TokenRow
 from hubmerge.recipe.words import (
     ARITHMETIC,
     AUTO,
@@ -20,6 +21,7 @@ from hubmerge.recipe.words import (
     RECIPE_FILE,
     REFINE_STEPS,
     SAME,
+    UNION,
     WITH_BASE,
     HeadKind,
     JointHeadKind,
@@ -42,6 +44,7 @@ __all__ = [
     "RECIPE_FILE",
     "REFINE_STEPS",
     "SAME",
+    "UNION",
     "WITH_BASE",
     "DataRecipe",
     "HeadKind",
@@ -49,6 +52,7 @@ __all__ = [
     "Recipe",
     "RecipePart",
     "SurveyName",
+    "TokenRow",
     "bytes_of",
     "make",
     "make_recipe",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hubmerge.errors.wording import add, leave_out, option
 from hubmerge.recipe.fields import RecipeFields
-from hubmerge.recipe.words import AUTO, MIDDLE, NO_REFINEMENT, REFINE_STEPS, SAME
+from hubmerge.recipe.words import AUTO, BASE, MIDDLE, NO_REFINEMENT, REFINE_STEPS, SAME
 from hubmerge.utils.problems import Contradiction
 
 
@@ -16,6 +16,7 @@ def refuse_contradictions(recipe: RecipeFields) -> None:
     _check_weights(recipe)
     _check_refine(recipe)
     _check_survey(recipe)
+    _check_vocabulary(recipe)
 
 
 def _check_data(recipe: RecipeFields) -> None:
@@ -118,6 +119,30 @@ def _check_refine(recipe: RecipeFields) -> None:
                 "refine",
                 field,
             )
+
+
+def _check_vocabulary(recipe: RecipeFields) -> None:
+    named = {"tokenizer": recipe.tokenizer, "chat_template": recipe.chat_template}
+    for field, name in named.items():
+        _check_model(recipe, field, name)
+    for said in recipe.tokens.values():
+        _check_model(recipe, "tokens", said.of)
+    if recipe.tokens and recipe.tokenizer is None:
+        raise Contradiction(
+            f"{option('tokens')} are rows of a vocabulary: {add('tokenizer')}",
+            "tokens",
+            "tokenizer",
+        )
+
+
+def _check_model(recipe: RecipeFields, field: str, name: str | None) -> None:
+    """Raises: Contradiction, if a field names a model that there is not."""
+    if name == BASE and recipe.base is None:
+        raise Contradiction(f"{option(field, name)}: {add('base')}", field, "base")
+    if name is not None and len(name) == 1 and ord(name) - ord("A") >= len(recipe.models):
+        raise Contradiction(
+            f"{option(field, name)} for {len(recipe.models)} models", field, "models"
+        )
 
 
 def _check_survey(recipe: RecipeFields) -> None:

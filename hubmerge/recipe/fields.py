@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from hubmerge.options.declared import MATCH, MEASURING, MODELS, PATH, SURVEY, Option
 from hubmerge.recipe.data import DataRecipe
 from hubmerge.recipe.part import EVERYWHERE, MATCHING, RecipePart
+from hubmerge.recipe.tokens import TokenRow
 from hubmerge.recipe.words import (
     AUTO,
     MIDDLE,
@@ -18,6 +19,7 @@ from hubmerge.recipe.words import (
     REFINE_STEPS,
     SAME,
     SIZE,
+    TEMPLATE_CHARACTERS,
     DtypeName,
     HeadKind,
     SurveyName,
@@ -354,6 +356,46 @@ class RecipeFields(RecipePart):
             "Bytes of weights in a file at most, such as 5GB. Default: the files that A has.",
             group=MODELS,
             label="",
+        ),
+    ] = None
+    tokenizer: Annotated[
+        str | None,
+        Field(pattern=r"^(union|base|[A-Z])$"),
+        Option(
+            "Whose vocabulary the merge has, where the parents' differ: rows of embeddings and "
+            "heads are brought together by token. Default: models of other vocabularies are "
+            "refused.",
+            group=MODELS,
+            choices={
+                "union": "every token of any parent, A's first",
+                "base": "the common base's",
+                "A": "A's; or the letter of another parent",
+            },
+            label="",
+            see="vocabularies.md",
+        ),
+    ] = None
+    tokens: Annotated[
+        dict[str, TokenRow],
+        Option(
+            "What the rows of single tokens are made of, where models lack them: of, token, "
+            "token_id, force.",
+            group=MODELS,
+            flags="",
+            label="",
+            see="vocabularies.md",
+        ),
+    ] = Field(default_factory=dict)
+    chat_template: Annotated[
+        str | None,
+        Field(max_length=TEMPLATE_CHARACTERS),
+        Option(
+            "Whose chat template the merge has: a parent's letter, base, or the template itself. "
+            "Default: that of the model whose vocabulary it has, else the first there is.",
+            group=MODELS,
+            choices={"auto": "what most parents have"},
+            label="",
+            see="vocabularies.md",
         ),
     ] = None
     layers: Annotated[

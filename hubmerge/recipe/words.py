@@ -7,7 +7,7 @@ from typing import Final, Literal
 RECIPE_FILE = "hubmerge.yaml"
 RECIPE_BYTES = 1 << 16
 """Most of a recipe's file."""
-DEEPEST = 4
+DEEPEST = 5
 """Levels a recipe has, at most: lists and mappings within each other, and one to spare."""
 DEEPEST_OF_MERGEKIT = 10
 """The same of a file for mergekit: slices, sources, parameters, filters and gradients."""
@@ -16,6 +16,8 @@ DATASET, BASE = "dataset", "base"
 AUTO: Final = "auto"
 ARITHMETIC = 2
 """Version of the arithmetic. Another one gives other bytes for the same recipe."""
+UNION: Final = "union"
+"""The vocabulary of all tokens that any parent has."""
 MIDDLE = 0.5
 """The lambda that weighs two parents alike."""
 WITH_BASE: Final = "ties"
@@ -36,6 +38,9 @@ CONCAT: Final = "concat"
 NO_REFINEMENT: Final = "none"
 REFINE_STEPS = 300
 """Default number of steps of a refinement."""
+
+TEMPLATE_CHARACTERS = 50_000
+"""Of a chat template that stands in a recipe; the longest on the Hub have 20,000."""
 
 SurveyName = Literal["path", "plane", "simplex"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -137,7 +137,13 @@ class Registry(Generic[T]):
         Raises: `missing`, with the nearest names; `broken`, if a plugin cannot be imported or a
         file registers nothing.
         """
-        entry = self.entry(name)
+        return self._made(self.entry(name))
+
+    def all(self) -> dict[str, T]:
+        """All of them, by name. Imports all files."""
+        return {name: self._made(entry) for name, entry in self.entries().items()}
+
+    def _made(self, entry: RegistryEntry) -> T:
         if self.reader is not None:
             return self._guarded(entry, lambda: self._read(entry))
         if entry.name not in self._registered:
@@ -148,10 +154,6 @@ class Registry(Generic[T]):
                 hint=f"one function decorated with @{self.decorators[0]}(...)",
             )
         return self._registered[entry.name]
-
-    def all(self) -> dict[str, T]:
-        """All of them, by name. Imports all files."""
-        return {name: self.get(name) for name in self.entries()}
 
     def add(
         self, function: Callable[..., Any] | type, make: Callable[[str], T], name: str | None
@@ -196,18 +198,11 @@ class Registry(Generic[T]):
         package = "hubmerge." + self.folder.replace("/", ".")
         found: dict[str, RegistryEntry] = {}
         for folder in self.folders():
-            for path in sorted(folder.glob(f"*{self.suffix}"), key=self._name_of):
-                if path.name.startswith("_"):
-                    continue
-                name = self._name_of(path)
-                entry = RegistryEntry(name, f"{package}.{path.stem}", path)
-                if name in found:
-                    raise self._clash(name, found[name], entry)
-                found[name] = entry
+            for entry in _entries(folder, frozenset(os.listdir(folder)), self.suffix, package):
+                if entry.name in found:
+                    raise self._clash(entry.name, found[entry.name], entry)
+                found[entry.name] = entry
         return found.values()
-
-    def _name_of(self, path: Path) -> str:
-        return path.stem.replace("_", "-") if self.suffix == ".py" else path.stem
 
     def _by_module(self) -> dict[str, RegistryEntry]:
         every = (*plugin_entries(self.name, self.suffix, disallowed=True), *self._in_folders())
@@ -251,3 +246,24 @@ class Registry(Generic[T]):
             found=f"{one.place} and {other.place}",
             hint="uninstall one of them" if one.plugin else "rename one of them",
         )
+
+
+@lru_cache(maxsize=256)
+def _entries(
+    folder: Path, files: frozenset[str], suffix: str, package: str
+) -> tuple[RegistryEntry, ...]:
+    """What the `files` of a folder register, by name."""
+    stems = [
+        file.removesuffix(suffix)
+        for file in files
+        if file.endswith(suffix) and not file.startswith("_")
+    ]
+    found = [
+        RegistryEntry(
+            stem.replace("_", "-") if suffix == ".py" else stem,
+            f"{package}.{stem}",
+            folder / f"{stem}{suffix}",
+        )
+        for stem in stems
+    ]
+    return tuple(sorted(found, key=lambda entry: (entry.name, entry.module)))

@@ -34,6 +34,13 @@ _REGISTRIES: dict[str, Registry[Any]] = {
             aliases={"linear": "average", "dare-linear": "dare"},
         ),
         Registry[Any](
+            "corrections",
+            noun="correction",
+            folder="fuse/corrections",
+            decorators=("correction",),
+            first=("svc",),
+        ),
+        Registry[Any](
             "repairs",
             noun="repair",
             folder="repair/methods",

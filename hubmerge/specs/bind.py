@@ -7,7 +7,7 @@ be declared, every size must fit; anything else is a SpecError that quotes line,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hubmerge.errors import FamilyError, SpecError
@@ -97,7 +97,7 @@ def _bind_blocks(draft: Draft, blocks: Sequence[Block], place: Place) -> None:
         _check_condition(draft, scope, block)
         if holds(asked_of_models(block.when, draft.config), draft.config):
             copies = _copies(block, draft, blocks, place)
-            if copies:
+            if copies or block.flow:
                 _bind_block(draft, block, scope, place, copies)
 
 
@@ -199,7 +199,10 @@ def _check_fresh(
 
 
 class _Flow:
-    """A space threaded through the copies of a block: what leaves one enters the next."""
+    """A space threaded through the copies of a block: what leaves one enters the next.
+
+    Without a copy, both ends are one space.
+    """
 
     def __init__(
         self, draft: Draft, block: Block, scope: Scope, place: Place, copies: Sequence[str]
@@ -221,9 +224,12 @@ class _Flow:
         self.first = self.current = shared.get(block.start, place.name(block.start))
         if block.start not in shared:
             draft.add(self.first, self.source, may=self.may)
-        self.widening = [prefix for prefix in copies if self._widens(prefix)]
+        self.widening = [p for number, p in enumerate(copies) if self._widens(p, number)]
         self.end = shared.get(block.end or "")
-        if self.end and not (draft.spaces[self.end].fixed and self.widening):
+        if self.end and not copies and draft.spaces[self.end].fixed:
+            draft.mentioned.add(self.end)
+            draft.spaces[self.first] = replace(draft.spaces[self.first], fixed=True)
+        elif self.end and not (draft.spaces[self.end].fixed and self.widening):
             raise SpecError(
                 f"space {block.end!r} is declared twice",
                 found="once more as the end of a flow",
@@ -231,8 +237,10 @@ class _Flow:
                 hint="rename one of the two, or declare it under [fixed]",
             )
 
-    def _widens(self, prefix: str) -> bool:
+    def _widens(self, prefix: str, number: int) -> bool:
         joined = self.block.joined_unless
+        if isinstance(joined, tuple):
+            return number in joined
         return joined is None or f"{prefix}.{joined}" in self.draft.shapes
 
     def step(self, prefix: str) -> dict[str, str]:

@@ -38,7 +38,8 @@ class DerivedRecord:
     """What is known of a derivation that was done.
 
     deviation: how far random elements of all its symmetries move the outputs. movable: share of the
-    model's numbers in tensors that may move. refused, found: why there is no spec.
+    model's numbers in tensors that may move. refused, found: why there is no spec. versions: of all
+    that it depends on.
     """
 
     name: str
@@ -47,6 +48,7 @@ class DerivedRecord:
     refused: str | None = None
     found: str | None = None
     path: Path | None = None
+    versions: str = ""
 
     @property
     def text(self) -> str:
@@ -73,9 +75,14 @@ def key_of(config: Any) -> str | None:
     if not getattr(config, "architectures", None) or not hasattr(config, "to_dict"):
         return None
     fields = {k: v for k, v in config.to_dict().items() if k not in NO_MATTER}
-    versions = {name: version(name) for name in ("transformers", "torch")}
-    said = [DERIVATION, config.architectures[0], versions, fields]
+    said = [versions(), config.architectures[0], fields]
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:20]
+
+
+def versions() -> str:
+    """Of derivation, and of the libraries that it depends on, as they are here."""
+    libraries = (f"{name} {version(name)}" for name in ("transformers", "torch"))
+    return ", ".join((f"derivation {DERIVATION}", *libraries))
 
 
 def folder() -> Path:
@@ -106,9 +113,10 @@ def family_of(config: Any) -> Family | None:
 
 
 def all_records() -> Iterator[DerivedRecord]:
-    """Everything that was derived or refused here, by name."""
+    """Everything that was derived or refused here by these versions, by name."""
     found = [_read(place) for place in sorted(folder().glob("*/"))]
-    yield from sorted((r for r in found if r is not None), key=lambda r: (r.name, str(r.path)))
+    current = [r for r in found if r is not None and r.versions == versions()]
+    yield from sorted(current, key=lambda r: (r.name, str(r.path)))
 
 
 def keep(config: Any, record: DerivedRecord, text: str) -> DerivedRecord:
@@ -119,7 +127,7 @@ def keep(config: Any, record: DerivedRecord, text: str) -> DerivedRecord:
     place = folder() / key
     place.mkdir(parents=True, exist_ok=True)
     path = place / f"{record.name}.toml" if text else None
-    facts = {k: v for k, v in asdict(record).items() if k != "path"}
+    facts = {k: v for k, v in asdict(record).items() if k != "path"} | {"versions": versions()}
     if path is not None:
         _write(path, text)
     _write(place / FACTS, json.dumps(facts, indent=2, sort_keys=True) + "\n")

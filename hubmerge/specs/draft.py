@@ -301,7 +301,10 @@ class Draft:
         """Adds the norms of one table, with the modules that read what leaves them."""
         for key, text in table.items():
             source = self.family.where("layernorm" if centred else "rmsnorm", key, scope)
-            module, *named = (".".join(filter(None, (prefix, n))) for n in (key, *text.split()))
+            names = (key.removesuffix("?"), *text.split())
+            module, *named = (".".join(filter(None, (prefix, name))) for name in names)
+            if key.endswith("?") and f"{module}.weight" not in self.shapes:
+                continue
             readers = [each for name in named for each in self._modules(name)]
             norm = norm_over(module, readers, self.lines, centred, source)
             self.norms.append(replace(norm, offset=self.family.gain_offset))

@@ -1,10 +1,11 @@
 """A family of models as data: one TOML file in `model_specs/` or a plugin, read and checked.
 
-Nothing here knows a model yet; `hubmerge.spec.bind` brings a family and a model together.
+Nothing here knows a model yet; `hubmerge.specs.bind` brings a family and a model together.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -61,7 +62,7 @@ class Block(_Table):
     flow: str | None = None
     start: str | None = None
     end: str | None = None
-    joined_unless: str | None = None
+    joined_unless: str | tuple[int, ...] | None = None
     may: str | None = None
     through: str | tuple[str, ...] | None = Field(default=None, min_length=1)
     fixed: dict[str, str | int | SpaceLine] = Field(default_factory=dict)
@@ -89,7 +90,7 @@ class Block(_Table):
         if self.flow is None and given:
             raise ValueError(f'{", ".join(given)} without flow: add flow = "x -> y"')
         joined = self.joined_unless
-        if joined is not None and f"{joined}?" not in self.param:
+        if isinstance(joined, str) and f"{joined}?" not in self.param:
             raise ValueError(f'joined_unless = "{joined}" needs a line "{joined}?" under param')
         return self
 
@@ -308,6 +309,17 @@ def class_of(config: Any) -> str:
     return next(iter(getattr(config, "architectures", None) or ()), "")
 
 
+def named(config: Any, kind: type) -> Any:
+    """`config`, with the class it is for: what it says itself, if `kind` is that class or one of
+    its subclasses, else `kind`.
+    """
+    if class_of(config) in {each.__name__ for each in kind.__mro__}:
+        return config
+    config = copy.copy(config)
+    config.architectures = [kind.__name__]
+    return config
+
+
 def holds(conditions: Mapping[str, Any], config: Any) -> bool:
     """Whether every named configuration field has the value (or one of the values) given.
 
@@ -405,15 +417,21 @@ class Families:
     families: Mapping[str, Family]
 
     def for_config(self, config: Any) -> Family:
-        """The one family that fits. Raises FamilyError if none, SpecError if several do."""
+        """The one family that fits; one that the user wrote goes before one of the package.
+
+        Raises: FamilyError if none fits, SpecError if several do.
+        """
         fitting = [family for family in self.families.values() if family.fits(config)]
+        if any(not family.shipped for family in fitting):
+            fitting = [family for family in fitting if not family.shipped]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
             raise SpecError(
                 f"several families claim model_type {config.model_type!r}",
                 found=", ".join(family.shown_path for family in fitting),
-                hint="make their [match] tables exclude each other",
+                hint="make their [match] tables exclude each other"
+                + ("" if fitting[0].shipped else f", or take one of them out of {SPECS_VARIABLE}"),
             )
         headless = [f for f in self.families.values() if holds(f.match, config)]
         if headless:

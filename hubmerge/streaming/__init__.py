@@ -5,6 +5,6 @@ Nothing here builds a model, so that the size of a merge is limited by the disk 
 
 from hubmerge.streaming.checkpoint import Checkpoint
 from hubmerge.streaming.fuse import Work, stream_fusion
-from hubmerge.streaming.shards import Shards, ShardWriter
+from hubmerge.streaming.shards import Shards, ShardWriter, write_index
 
-__all__ = ["Checkpoint", "ShardWriter", "Shards", "Work", "stream_fusion"]
+__all__ = ["Checkpoint", "ShardWriter", "Shards", "Work", "stream_fusion", "write_index"]

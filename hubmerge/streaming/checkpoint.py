@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import WeightsError
-from hubmerge.hub.layout import DTYPES, TensorHeader, read_header, weight_files
+from hubmerge.hub.layout import DTYPES, joined, read_header, weight_files
 from hubmerge.hub.source import folder_files
 
 SIZES = {
@@ -35,19 +35,19 @@ class Checkpoint(Mapping[str, Tensor]):
     name: what messages call it; None: by its folder.
     Bytes are copied from the file and not mapped, so that a process holds no more than what it
     reads. May be read by several threads at once. To be closed, or used in a `with`.
-    Raises: WeightsError, where a file is damaged or its index names a shard that is not there.
+    Raises: WeightsError, where a file is damaged, a tensor lies in two of them, or the index names
+    a shard that is not there.
     """
 
     def __init__(self, folder: Path, name: str | None = None) -> None:
         self.folder, self.name = folder, name or str(folder)
         names = weight_files(folder_files(folder), lambda name: folder / name, self.name)
         self.files = tuple(name for name in names if name.endswith(".safetensors"))
-        self.headers: dict[str, TensorHeader] = {}
-        self.file_of: dict[str, str] = {}
-        for file in self.files:
-            for name, header in read_header(folder / file).items():
-                self.headers[name], self.file_of[name] = header, file
+        headers = {file: read_header(folder / file) for file in self.files}
+        self.headers = joined(headers.values(), self.name)
+        self.file_of = {name: file for file, found in headers.items() for name in found}
         self._open = {file: os.open(folder / file, os.O_RDONLY) for file in self.files}
+        self._seen = {file: _state(os.fstat(opened)) for file, opened in self._open.items()}
 
     def __getitem__(self, name: str) -> Tensor:
         return self.part(name, 0, self.headers[name].numel).view(self.headers[name].shape)
@@ -94,7 +94,26 @@ class Checkpoint(Mapping[str, Tensor]):
             read += got
         return content.view(self.dtype(name))
 
+    def refuse_changes(self) -> None:
+        """Raises: WeightsError, if a file is no longer what was opened, by size, time or place."""
+        for file, seen in self._seen.items():
+            try:
+                now = _state(os.stat(self.folder / file))
+            except FileNotFoundError:
+                now = None
+            if now != seen:
+                raise WeightsError(
+                    f"{file} of {self.name} has changed while it was read",
+                    found="it is gone" if now is None else "another size, time or file",
+                    hint="let nothing write to a model that is being merged, and merge again",
+                )
+
     def close(self) -> None:
         """Closes its files; nothing can be read afterwards."""
         while self._open:
             os.close(self._open.popitem()[1])
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int, int]:
+    """What a file that is written to changes in."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

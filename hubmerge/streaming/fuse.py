@@ -22,8 +22,12 @@ from hubmerge.streaming.checkpoint import Checkpoint
 from hubmerge.streaming.shards import Shards, ShardWriter, Slot
 from hubmerge.utils.progress import track
 
-PIECE = 2**22
-"""Elements of a tensor that an elementwise fusion takes at a time: 16 MiB in float32."""
+PIECE = 2**18
+"""Elements of a tensor that an elementwise fusion takes at a time, so that they stay in a cache."""
+
+
+SPECTRAL_COPIES = 4
+"""Times the float32 bytes of what is read that decomposing it takes: in float64, with factors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +52,11 @@ class Work:
         first = self.parents[0]
         return [Slot(name, self._stored_as(name), first.headers[name].shape) for name in first]
 
+    @property
+    def in_pieces(self) -> bool:
+        """Whether tensors are made in parts."""
+        return self.fusion.in_pieces(self.given.options)
+
     def _stored_as(self, name: str) -> torch.dtype:
         widest = reduce(torch.promote_types, (parent.dtype(name) for parent in self.parents))
         return self.dtype if self.dtype is not None and widest.is_floating_point else widest
@@ -58,16 +67,29 @@ class Work:
         return self.parents if self.base is None else (*self.parents, self.base)
 
 
-def stream_fusion(work: Work, shards: Shards, folder: Path, threads: int) -> dict[str, str]:
+def stream_fusion(
+    work: Work,
+    shards: Shards,
+    folder: Path,
+    threads: int,
+    whole: Callable[[str, str], None] = lambda *_: None,
+) -> dict[str, str]:
     """Writes the merge into `folder`; file name -> its sha256.
 
+    whole: is called with the name and the sha256 of every file that is whole and on the disk.
     Tensors are made by `threads` threads while others are read and written, as many at once as
     need no more memory than the largest one does by itself.
-    Raises: WeightsError, if a parent holds NaN or infinity; RoundTripError, if a value of the merge
-    does not fit into the dtype it is stored in.
+    Raises: WeightsError, if a parent holds NaN or infinity, or changes while it is read;
+    RoundTripError, if a value of the merge does not fit into the dtype it is stored in.
     """
+
+    def unchanged(file: str, sha256: str) -> None:
+        for checkpoint in work.read:
+            checkpoint.refuse_changes()
+        whole(file, sha256)
+
     slots = [slot for part in shards.files.values() for slot in part]
-    writer = ShardWriter(folder, shards)
+    writer = ShardWriter(folder, shards, unchanged)
     budget = Budget(max((_cost(work, slot) for slot in slots), default=0))
     made_by = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
@@ -114,9 +136,10 @@ class Budget:
 def _cost(work: Work, slot: Slot) -> int:
     """Bytes that making the tensor takes."""
     count = torch.Size(slot.shape).numel()
-    if work.fusion.elementwise or not work.subset.merges(slot.name):
+    if work.in_pieces or not work.subset.merges(slot.name):
         return slot.nbytes
-    return (len(work.read) + 1) * 4 * count
+    copies = SPECTRAL_COPIES if work.fusion.decomposes(work.given.options) else 1
+    return copies * (len(work.read) + 1) * 4 * count
 
 
 def _in_turn(
@@ -142,7 +165,7 @@ def fused_tensor(work: Work, slot: Slot) -> Tensor:
     if not work.subset.merges(slot.name):
         value = work.parents[0][slot.name]
         return _stored(slot, _finite(value, work.parents[0], slot.name))
-    if not work.fusion.elementwise:
+    if not work.in_pieces:
         return _stored(slot, _made(work, slot.name, lambda each: each[slot.name]))
     whole = torch.empty(count, dtype=slot.dtype)
     for start in range(0, count, PIECE):
@@ -170,7 +193,7 @@ def _made(work: Work, name: str, take: Callable[[Checkpoint], Tensor]) -> Tensor
 
 
 def _finite(value: Tensor, checkpoint: Checkpoint, name: str) -> Tensor:
-    if value.is_floating_point() and not torch.isfinite(value).all():
+    if not _is_finite(value):
         raise WeightsError(
             f"weights of {checkpoint.name} are NaN or infinite",
             found=name,
@@ -179,10 +202,17 @@ def _finite(value: Tensor, checkpoint: Checkpoint, name: str) -> Tensor:
     return value
 
 
+def _is_finite(value: Tensor) -> bool:
+    """Whether no element is NaN or infinite; of integers none is."""
+    if not value.is_floating_point() or torch.isfinite(value.sum()):
+        return True
+    return bool(torch.isfinite(value).all())  # a sum of finite numbers may overflow
+
+
 def _stored(slot: Slot, value: Tensor) -> Tensor:
     """`value` in the dtype it is stored in. Raises: RoundTripError, if it does not fit into it."""
     stored = value.to(slot.dtype)
-    if stored.is_floating_point() and not torch.isfinite(stored).all():
+    if not _is_finite(stored):
         raise RoundTripError(
             f"the merge does not fit into {str(slot.dtype).removeprefix('torch.')}",
             found=f"{slot.name} is not finite in it",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,8 +71,19 @@ class Shards:
             }
         )
 
-    def __iter__(self) -> Iterable[Slot]:
-        return (slot for slots in self.files.values() for slot in slots)
+    def only(self, files: Collection[str]) -> Shards:
+        """Those in the given files."""
+        return Shards({file: slots for file, slots in self.files.items() if file in files})
+
+    def dealt(self, files: Collection[str], processes: int) -> list[list[str]]:
+        """The given files, dealt out so that every process has about as many bytes to write."""
+        shares: list[list[str]] = [[] for _ in range(processes)]
+        for file in sorted(files, key=lambda each: (-self._bytes_of(each), each)):
+            min(shares, key=lambda share: sum(map(self._bytes_of, share))).append(file)
+        return [sorted(share) for share in shares]
+
+    def _bytes_of(self, file: str) -> int:
+        return sum(slot.nbytes for slot in self.files[file])
 
     @property
     def nbytes(self) -> int:
@@ -110,15 +121,26 @@ def header(slots: Iterable[Slot]) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
+def write_index(shards: Shards, folder: Path) -> None:
+    """Writes the index of shards, where there are several."""
+    index = shards.index()
+    if index is not None:
+        (folder / INDEX).write_text(index, encoding="utf-8")
+
+
 class ShardWriter:
     """Writes shards into `folder`: every tensor once, in the order of `shards`.
 
-    `hashes` has the sha256 of every file that is complete.
+    A file gets its name once it is whole and on the disk. `hashes` has the sha256 of all that are.
+    whole: is called with a file's name and sha256 before it gets its name; where it raises, the
+    file is not kept.
     """
 
-    def __init__(self, folder: Path, shards: Shards) -> None:
+    def __init__(
+        self, folder: Path, shards: Shards, whole: Callable[[str, str], None] = lambda *_: None
+    ) -> None:
         self.hashes: dict[str, str] = {}
-        self._folder, self._shards = folder, shards
+        self._folder, self._shards, self._whole = folder, shards, whole
         self._waiting = [(file, slot) for file, slots in shards.files.items() for slot in slots]
         self._waiting.reverse()
         self._file: tuple[str, int] | None = None
@@ -130,8 +152,10 @@ class ShardWriter:
         if (name, value.dtype, tuple(value.shape)) != (slot.name, slot.dtype, slot.shape):
             raise ValueError(f"{slot} is to be written next, not {name} {value.dtype}")
         if self._file is None:
-            path = self._folder / file
-            self._file = file, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            if (self._folder / file).exists():
+                raise FileExistsError(f"{self._folder / file} is there already")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            self._file = file, os.open(self._unfinished(file), flags, 0o666)
             self._append(memoryview(header(self._shards.files[file])))
         flat = value.contiguous().flatten().view(torch.uint8)
         self._append(flat.numpy().data)
@@ -140,17 +164,15 @@ class ShardWriter:
             self._finish()
 
     def close(self) -> None:
-        """Writes the index. Raises: ValueError, if tensors are missing."""
+        """Raises: ValueError, if tensors are missing."""
         if self._waiting:
             raise ValueError(f"{len(self._waiting)} tensors were not written")
-        index = self._shards.index()
-        if index is not None:
-            (self._folder / INDEX).write_text(index, encoding="utf-8")
 
     def abandon(self) -> None:
-        """Closes what is open."""
+        """Closes and removes what is not whole."""
         if self._file is not None:
             os.close(self._file[1])
+            self._unfinished(self._file[0]).unlink(missing_ok=True)
             self._file = None
 
     def _append(self, content: memoryview) -> None:
@@ -162,9 +184,15 @@ class ShardWriter:
     def _finish(self) -> None:
         assert self._file is not None
         name, descriptor = self._file
+        os.fsync(descriptor)
+        self._whole(name, self._hash.hexdigest())
         os.close(descriptor)
+        self._unfinished(name).rename(self._folder / name)
         self.hashes[name] = self._hash.hexdigest()
         self._file, self._hash = None, hashlib.sha256()
+
+    def _unfinished(self, file: str) -> Path:
+        return self._folder / f".{file}.part"
 
 
 def _in_order(slots: Iterable[Slot]) -> tuple[Slot, ...]:

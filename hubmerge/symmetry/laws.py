@@ -9,7 +9,6 @@ of their own size, a right one by rounding.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.errors import FamilyError, LawError, SpecError
 from hubmerge.specs.bind import bind_config
+from hubmerge.specs.family import named
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.answers import answers, floating
 from hubmerge.symmetry.canonical import canonical
@@ -51,11 +51,7 @@ def spec_of(model: PreTrainedModel) -> Spec:
     matching would listen to, or the other way round.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    config = model.config
-    if not config.architectures:
-        config = copy.copy(config)
-        config.architectures = [type(model).__name__]
-    spec = bind_config(config, shapes)
+    spec = bind_config(named(model.config, type(model)), shapes)
     buffers = {name for name, _ in model.named_buffers()} & set(shapes)
     if odd := sorted(buffers ^ spec.buffers):
         kinds = ("param", "buffer") if odd[0] in buffers else ("buffer", "param")

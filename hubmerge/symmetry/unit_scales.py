@@ -11,7 +11,8 @@ section 2 (which symmetries two networks differ by); arXiv:2002.05202, section 2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -44,11 +45,12 @@ def levelling(spec: Spec, state: State) -> tuple[dict[str, Tensor], dict[str, Te
     inputs = _standard(spec, state)
     levelled = scale_inputs(spec, state, inputs)
     units: dict[str, Tensor] = {}
+    axes = {space: _scaled_axes(spec, levelled, space) for space in spec.scaled_spaces()}
     for _ in range(SWEEPS):
         furthest = 0.0
         for space in spec.scaled_spaces():
             factor = _even(spec, levelled, space)
-            levelled = scale_units(spec, levelled, {space: factor})
+            levelled = _scale(levelled, axes[space], factor)
             units[space] = units[space] * factor if space in units else factor
             furthest = max(furthest, float((factor - 1).abs().max()))
         if furthest < SETTLED:
@@ -60,14 +62,7 @@ def scale_units(spec: Spec, state: State, factors: Factors) -> dict[str, Tensor]
     """`state` with units of scaled spaces multiplied by positive `factors`, by space."""
     scaled = dict(state)
     for space, factor in factors.items():
-        for name in spec.touched_by[space]:
-            if name in spec.in_front.get(space, ()):
-                continue
-            for axis, segments in enumerate(spec.tensors[name].segments):
-                along = _along(space, segments, factor, scaled[name].shape[axis])
-                if along is not None:
-                    view = [-1 if k == axis else 1 for k in range(scaled[name].ndim)]
-                    scaled[name] = scaled[name] * along.view(view)
+        scaled = _scale(scaled, _scaled_axes(spec, scaled, space), factor)
     return scaled
 
 
@@ -136,20 +131,59 @@ def _even(spec: Spec, state: State, space: str) -> Tensor:
     return torch.where(alive, power[True] / power[False], 1.0).pow(0.25)
 
 
-def _along(space: str, segments: tuple[Segment, ...], factor: Tensor, size: int) -> Tensor | None:
-    """[size]: what every position of an axis is multiplied by; None where it is left alone."""
-    along = None
-    for segment in segments:
-        for place, grid in enumerate(segment.grids):
-            if grid.name != space:
-                continue
-            along = torch.ones(size, dtype=torch.float64) if along is None else along
-            coordinate = torch.arange(grid.size).view(
-                [-1 if k == place else 1 for k in range(len(segment.grids))]
+@dataclass(frozen=True)
+class _ScaledAxis:
+    """An axis of a tensor that runs over a space; size: its length, ndim: axes of the tensor.
+
+    parts: its stretches over the space: positions along the axis, the unit at each, and whether
+    that is divided by its factor.
+    """
+
+    tensor: str
+    axis: int
+    size: int
+    ndim: int
+    parts: tuple[tuple[Tensor, Tensor, bool], ...]
+
+    def along(self, factor: Tensor) -> Tensor:
+        """What every position of the axis is multiplied by, as it multiplies the tensor."""
+        found = torch.ones(self.size, dtype=torch.float64)
+        for places, units, dual in self.parts:
+            found[places] *= (1 / factor if dual else factor)[units]
+        return found.view([-1 if k == self.axis else 1 for k in range(self.ndim)])
+
+
+def _scaled_axes(spec: Spec, state: State, space: str) -> list[_ScaledAxis]:
+    """Every axis that runs over a scaled space, but for those of tensors in front of its gate."""
+    found = []
+    for name in spec.touched_by[space]:
+        if name in spec.in_front.get(space, ()):
+            continue
+        for axis, segments in enumerate(spec.tensors[name].segments):
+            parts = tuple(
+                (positions(segment).flatten(), _units(segment, place), grid.dual)
+                for segment in segments
+                for place, grid in enumerate(segment.grids)
+                if grid.name == space
             )
-            here = (1 / factor if grid.dual else factor)[coordinate.expand(segment.shape)]
-            along[positions(segment).flatten()] *= here.flatten()
-    return along
+            if parts:
+                shape = state[name].shape
+                found.append(_ScaledAxis(name, axis, shape[axis], len(shape), parts))
+    return found
+
+
+def _units(segment: Segment, place: int) -> Tensor:
+    """The unit at every position of a segment, by one of its factors."""
+    sizes = [-1 if k == place else 1 for k in range(len(segment.grids))]
+    return torch.arange(segment.grids[place].size).view(sizes).expand(segment.shape).flatten()
+
+
+def _scale(state: State, axes: Sequence[_ScaledAxis], factor: Tensor) -> dict[str, Tensor]:
+    """`state` with the units of one space multiplied, along all axes that run over it."""
+    scaled = dict(state)
+    for axis in axes:
+        scaled[axis.tensor] = scaled[axis.tensor] * axis.along(factor)
+    return scaled
 
 
 def _rows_scaled(spec: Spec, value: Tensor, name: str, norm: Behind, factor: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ of its own, so that the gradient has the same bits on one thread or many, one pr
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -23,6 +23,9 @@ from hubmerge.training.precision import single
 from hubmerge.training.targets import loss, mean_prediction
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import PARTIAL_SUMS, Workers
+
+Measure = Callable[[Tensor, Tensor], Tensor]
+"""Logits and what is wanted of each row -> their loss, summed over rows."""
 
 LOSS = ""
 """Stands for the loss among the names of tensors."""
@@ -43,9 +46,9 @@ class Midpoint:
     two models belong to neither. Rows that they cannot normalise one by one stay together.
     """
 
-    def __init__(self, model: PreTrainedModel, workers: Workers) -> None:
-        """Takes copies of `model`."""
-        self.workers = workers
+    def __init__(self, model: PreTrainedModel, workers: Workers, measure: Measure = loss) -> None:
+        """Takes copies of `model`. measure: what is to be small, of logits and what is wanted."""
+        self.workers, self._measure = workers, measure
         self.models = [_by_batch(copy.deepcopy(model).float()) for _ in range(PARTIAL_SUMS)]
         self._learned = [name for name, _ in model.named_parameters(remove_duplicate=False)]
         self._buffers = {name for name, _ in model.named_buffers()}
@@ -116,7 +119,7 @@ class Midpoint:
         given = {name: value.to(device) for name, value in single(inputs).items()}
         call = torch.func.functional_call
         logits = call(self.models[lane], tensors, (), given, tie_weights=False).logits
-        return loss(logits, wanted.to(device))
+        return self._measure(logits, wanted.to(device))
 
 
 class ParentModels:

@@ -101,6 +101,15 @@ class Workers:
                 merged[i] = result
         return merged
 
+    def everywhere(self, job: Callable[[int], R]) -> list[R]:
+        """`job(number)` on every process at once, by its number; every one gets the whole list.
+
+        An error on any of them is raised on all.
+        """
+        done = self._caught(lambda: job(self.accelerator.process_index))
+        outcomes = gather_object([done]) if self.processes > 1 else [done]
+        return [_unwrap(outcome) for outcome in outcomes]
+
     def sum(
         self, job: Callable[[T], Mapping[str, torch.Tensor]], items: Sequence[T], what: str = ""
     ) -> Sums:
@@ -143,7 +152,7 @@ class Workers:
                 bar.update(1)
                 return result
 
-            if self.threads == 1:
+            if self.threads == 1 or len(items) == 1:
                 return [step(item) for item in items]
             with ThreadPoolExecutor(self.threads, initializer=_use_one_thread) as pool:
                 return list(pool.map(step, items))

@@ -23,7 +23,8 @@ class Outcome(StrEnum):
 
     IDENTICAL = "identical"
     EQUIVALENT = "equivalent"
-    """Within the tolerance for another machine's arithmetic."""
+    """Within the tolerance for another machine's arithmetic, or a default that another version of
+    transformers writes."""
     NOT_CHECKED = "not checked"
     DOES_NOT_HOLD = "does not hold"
 

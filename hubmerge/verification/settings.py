@@ -17,11 +17,13 @@ from hubmerge.hub.headers import weights_header
 from hubmerge.hub.layout import CONFIG, INDEX
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.model_class import made_of, skeleton
-from hubmerge.hub.source import resolve
+from hubmerge.hub.source import Source
 from hubmerge.models.joint_head import with_labels
+from hubmerge.pipeline.prepare import outlined
 from hubmerge.pipeline.save import WRITTEN_ANEW, write_settings
+from hubmerge.pipeline.sources import pin_sources
 from hubmerge.pipeline.stored_as import StoredAs
-from hubmerge.recipe import Recipe, refs_of
+from hubmerge.recipe import Recipe
 from hubmerge.utils.parent_names import roles
 from hubmerge.verification.download import Merge
 from hubmerge.verification.files import check_files
@@ -43,11 +45,11 @@ def check_settings(merge: Merge, wanted: Recipe, found: FoundSources) -> list[Ch
     models = roles("model", len(wanted.models))
     if gone := [found.gone[role] for role in models if role in found.gone]:
         return not_checked((SETTINGS,), "; ".join(gone))
-    refs = refs_of(wanted)
     place = Path(tempfile.mkdtemp(prefix="hubmerge-verify-"))
     try:
-        parents = _without_values(wanted, [refs[role] for role in models])
-        write_settings(place, parents, StoredAs.of(wanted))
+        with outlined(wanted, pin_sources(wanted)) as sources:
+            parents = _without_values(wanted, sources.models)
+            write_settings(place, parents, StoredAs.of(wanted.dtype, wanted.max_shard_size))
         return check_files(merge, place, alignment=False, besides=(INDEX,))
     except (HubUnavailableError, ResourceError, RemoteCodeError):
         raise
@@ -58,10 +60,10 @@ def check_settings(merge: Merge, wanted: Recipe, found: FoundSources) -> list[Ch
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _without_values(wanted: Recipe, refs: Sequence[str]) -> list[LoadedModel]:
+def _without_values(wanted: Recipe, sources: Sequence[Source]) -> list[LoadedModel]:
     """The parents as they are saved, but for values of tensors."""
     trust = wanted.trust_remote_code
-    described = [describe(resolve(ref), trust_remote_code=trust) for ref in refs]
+    described = [describe(source, trust_remote_code=trust) for source in sources]
     heads = common_head(wanted.heads, described)
     return [_outlined(each, heads.outputs if heads else None, trust) for each in described]
 
@@ -79,5 +81,11 @@ def _outlined(description: Description, labels: Sequence[str] | None, trust: boo
     dtype: torch.dtype = getattr(torch, header.dtype)
     folder = source.folder or fetch_file(source, CONFIG).parent
     return LoadedModel(
-        source, model, description.processor, dtype, {}, folder, description.tokenizer
+        source=source,
+        model=model,
+        processor=description.processor,
+        dtype=dtype,
+        dtypes={},
+        folder=folder,
+        tokenizer=description.tokenizer,
     )

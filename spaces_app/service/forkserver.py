@@ -11,8 +11,13 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from hubmerge.errors import ResourceError
-from spaces_app.service.worker_main import PRELOAD
 
+PRELOAD = (
+    "spaces_app.service.preload",
+    "spaces_app.service.worker_main",
+    "spaces_app.service.actions",
+)
+"""Modules that the fork server imports; the first imports what jobs use when it is imported."""
 MAX_SOCKET_PATH = 103
 """Bytes of a socket's path on the strictest system."""
 SUFFIX_LENGTH = len("/pymp-12345678/listener-12345678")
@@ -25,9 +30,7 @@ def forkserver() -> ForkServerContext:
     """The context that forks workers. Raises: ResourceError, if no folder takes its sockets."""
     _make_socket_folder()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["__main__", *PRELOAD, "spaces_app.service.worker_main", "spaces_app.service.actions"]
-    )
+    context.set_forkserver_preload(["__main__", *PRELOAD])
     return context
 
 

@@ -25,18 +25,6 @@ from hubmerge.errors import HubmergeError
 from hubmerge.utils.events import Event, Progress, listening
 from spaces_app.service.plugins import allow_named_plugins
 
-PRELOAD = (
-    "hubmerge.pipeline.run",
-    "hubmerge.pipeline.publish",
-    "hubmerge.api",
-    "matplotlib.backends.backend_agg",
-    "sklearn.linear_model",
-    "transformers.models.resnet.modeling_resnet",
-    "transformers.models.vit.image_processing_pil_vit",
-    "transformers.models.vit.modeling_vit",
-)
-"""Modules that the fork server imports once for all workers."""
-
 Send = Callable[[dict[str, Any]], None]
 
 PROGRESS_SECONDS = 0.1

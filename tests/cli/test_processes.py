@@ -12,8 +12,10 @@ import pytest
 
 from hubmerge.errors import DataError, NotFoundError, TargetError
 from hubmerge.localhub import EmbeddedHub
+from hubmerge.models import shaken
 from tests.helpers.command_line import CommandLine
 from tests.helpers.merged import Merged
+from tests.helpers.tiny import TINY
 
 LIMIT = 300
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
@@ -119,3 +121,26 @@ def test_real_launchers(
     assert refused.returncode != 0
     assert refused.stderr.count("NotFoundError: ") == 1
     assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fuse", [(), ("--fuse", "ties", "--base")], ids=["average", "ties"])
+def test_two_processes_share_the_shards_of_a_merge_from_disk_to_disk(
+    hubmerge: CommandLine, tmp_path: Path, fuse: tuple[str, ...]
+) -> None:
+    for seed in range(3):
+        model = shaken(TINY["llama"].build(), seed)
+        model.save_pretrained(tmp_path / f"p{seed}", max_shard_size="4KB")
+    flags = [*fuse, *([tmp_path / "p2"] if fuse else [])]
+    models = [tmp_path / "p0", tmp_path / "p1"]
+    for count in (1, 2):
+        out = tmp_path / str(count)
+        options = ("--match", "none", "--repair", "none", "-o", out, *flags)
+        hubmerge("merge", *models, *options, processes=count).succeeded()
+    one, two = (
+        {path.name: path.read_bytes() for path in (tmp_path / str(count)).glob("model*")}
+        for count in (1, 2)
+    )
+    assert len(one) > 3
+    assert two == one
+    assert not list(tmp_path.glob(".*"))

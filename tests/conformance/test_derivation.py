@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from hubmerge.derivation.derive import Derived, derive
-from hubmerge.derivation.ensure import named
-from hubmerge.specs.family import load_families
+from hubmerge.specs.family import load_families, named
 from hubmerge.specs.notation import short
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import prove, spec_of
@@ -20,8 +19,8 @@ FIRST = {
 }
 
 
-LONG = ("bart", "clip", "marian", "siglip", "t5", "whisper")
-"""Families of two stacks, which take seconds."""
+LONG = ("bart", "clip", "marian", "mobilenet_v2", "siglip", "t5", "whisper")
+"""Families of two stacks, or of many layers, which take seconds."""
 
 
 def _models() -> Iterator[Any]:

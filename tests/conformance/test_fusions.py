@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -61,8 +62,13 @@ class Table:
     def fuse(self, states, weights=None, base=None):
         weights = weights or weights_of(len(states))
         base = self.base.state_dict() if base is None else base
-        options = {"epochs": 1} if "epochs" in self.fusion.options else {}
-        return self.fusion.fuse(states, weights, self.context, Given(base=base, options=options))
+        given = Given(base=base, options=quickly(self.fusion))
+        return self.fusion.fuse(states, weights, self.context, given)
+
+
+def quickly(fusion):
+    """Options with which what learns takes a step."""
+    return {name: 1 for name in ("epochs", "iterations") if name in fusion.options}
 
 
 def weights_of(count):
@@ -198,15 +204,15 @@ def test_tied_tensors_stay_tied_and_a_stock_model_loads_what_comes_out(method, t
         model.layers[1].linear.weight = model.layers[0].linear.weight
     *states, base = (model.state_dict() for model in models)
     context = bench_of(models[0], learns=find_fusion(method).learns)
-    fused = find_fusion(method).fuse(states, weights_of(len(states)), context, Given(base=base))
+    given = Given(base=base, options=quickly(find_fusion(method)))
+    fused = find_fusion(method).fuse(states, weights_of(len(states)), context, given)
     first, second = (f"layers.{i}.linear.weight" for i in (0, 1))
     assert torch.equal(fused[first], fused[second])
     whole = copy.deepcopy(generic("vit")).float()
     table = [copy.deepcopy(generic("vit", seed)).float().state_dict() for seed in range(4)]
     context = bench_of(whole, learns=find_fusion(method).learns)
-    merged = find_fusion(method).fuse(
-        table[:count], weights_of(count), context, Given(base=table[3])
-    )
+    given = replace(given, base=table[3])
+    merged = find_fusion(method).fuse(table[:count], weights_of(count), context, given)
     whole.load_state_dict(merged)
     whole.save_pretrained(tmp_path)
     back, found = type(whole).from_pretrained(tmp_path, output_loading_info=True)

@@ -8,6 +8,7 @@ import torch
 from datasets import ClassLabel, Dataset, Features, Image, LargeList, List, Value
 
 from hubmerge.data.batches import BATCH_SIZE, Batches, _Kept
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import open_data
 from hubmerge.data.labels import match_labels
 from hubmerge.data.rows import RowSet, choose_rows
@@ -17,7 +18,7 @@ from tests.helpers.rows import batches_of
 
 
 def _labelled(folder, model, processor=None, **asked):
-    data = open_data(folder, ref="me/digits", **asked)
+    data = open_data(folder, ref="me/digits", columns=DataColumns(**asked))
     labels = match_labels(data, model.config.id2label)
     rows = choose_rows(data, samples="all").evaluation
     return data, rows, batches_of(data, rows, model, processor, labels)
@@ -58,7 +59,7 @@ def test_grey_images_become_rgb_for_a_model_of_three_channels(write, resnet, pro
 def test_an_mlp_head_takes_the_column_the_data_has(write, head, processor):
     folder = write({"test": 20}, kind="both")
     assert set(_labelled(folder, head, processor)[2][0].inputs) == {"features"}
-    by_image = _labelled(folder, head, processor, image_column="image")[2]
+    by_image = _labelled(folder, head, processor, image="image")[2]
     assert set(by_image[0].inputs) == {"pixel_values"}
     assert head(**by_image[0].inputs).logits.shape == (by_image.rows, 10)
 

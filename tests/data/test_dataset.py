@@ -6,6 +6,7 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Value
 from PIL import Image as Pillow
 
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import open_data
 from hubmerge.errors import DataError
 
@@ -55,8 +56,7 @@ def test_everything_can_be_named(write):
         config="default",
         split="train",
         calibration_split="test",
-        feature_column="embedding",
-        label_column="digit",
+        columns=DataColumns(feature="embedding", label="digit"),
     )
     assert (data.split, data.calibration_split) == ("train", "test")
     assert (data.image_column, data.feature_column, data.label_column) == (
@@ -102,15 +102,35 @@ def test_of_several_label_columns_the_usual_name_wins(tmp_path):
     assert open_data(tmp_path / "one", ref="d").label_column == "kind"
 
 
+def named(**columns):
+    return {"columns": DataColumns(**columns)}
+
+
 REFUSED = {
     "configuration": ({"config": "small"}, "no configuration 'small'", '"default"'),
     "split": ({"split": "dev"}, "no split 'dev'", '"test", "train"'),
     "calibration split": ({"calibration_split": "extra"}, "no split 'extra'", '"test", "train"'),
-    "image column": ({"image_column": "img"}, "no column 'img'", "image: Image"),
-    "image type": ({"image_column": "label"}, "does not hold images", "ClassLabel of 10"),
-    "feature type": ({"feature_column": "image"}, "does not hold lists of floats", "image: Image"),
-    "label column": ({"label_column": "digit"}, "no column 'digit'", "label: ClassLabel of 10"),
-    "label type": ({"label_column": "image"}, "does not hold class labels", "image: Image"),
+    "image column": (named(image="img"), "no column 'img'", "image: Image"),
+    "image type": (
+        {"columns": DataColumns(image="label")},
+        "does not hold images",
+        "ClassLabel of 10",
+    ),
+    "feature type": (
+        {"columns": DataColumns(feature="image")},
+        "does not hold lists of floats",
+        "image: Image",
+    ),
+    "label column": (
+        {"columns": DataColumns(label="digit")},
+        "no column 'digit'",
+        "label: ClassLabel of 10",
+    ),
+    "label type": (
+        {"columns": DataColumns(label="image")},
+        "does not hold class labels",
+        "image: Image",
+    ),
 }
 
 
@@ -144,23 +164,23 @@ def test_without_a_label_column_or_a_usual_split_the_user_must_say(write, tmp_pa
 
 def test_rows_without_labels_are_opened_where_none_are_needed(write):
     folder = write({"train": 30, "validation": 20, "test": 10}, label=None)
-    data = open_data(folder, ref="d", labelled=False)
+    data = open_data(folder, ref="d", columns=DataColumns(labelled=False))
     assert (data.image_column, data.label_column) == ("image", None)
     places = (data.split, data.calibration_split, data.validation_split)
     assert places == ("test", "train", "validation")
     with pytest.raises(DataError, match="no column 'digit'"):
-        open_data(folder, ref="d", labelled=False, label_column="digit")
+        open_data(folder, ref="d", columns=DataColumns(labelled=False, label="digit"))
 
 
 @pytest.mark.parametrize("secret", [("test",), ("test", "validation", "train")])
 def test_secret_labels_are_no_labels(write, secret):
     """Where labels are needed nowhere, splits with some are still the ones looked at first."""
     folder = write({"train": 30, "validation": 20, "test": 10}, secret=secret)
-    data = open_data(folder, ref="d", labelled=False)
+    data = open_data(folder, ref="d", columns=DataColumns(labelled=False))
     assert (data.split, data.label_column) == (
         ("test", None) if "validation" in secret else ("validation", "label")
     )
-    alone = open_data(folder, ref="d", labelled=False, split="test")
+    alone = open_data(folder, ref="d", split="test", columns=DataColumns(labelled=False))
     assert (alone.split, alone.label_column) == ("test", None)
     with pytest.raises(DataError, match=r"no labels(.|\n)*merge without data"):
         open_data(folder, ref="d", split="test")

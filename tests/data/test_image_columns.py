@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import open_data
 from hubmerge.data.pictures import open_picture
 from hubmerge.data.pixels import to_mode
@@ -38,7 +39,7 @@ CELLS: dict[str, Callable[[bytes], Any]] = {
 def test_pictures_are_found_and_read(kind: str, asked: str | None, tmp_path: Path) -> None:
     rows = [{"picture": CELLS[kind](png(n)), "label": "ab"[n % 2]} for n in range(4)]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "test.parquet")
-    data = open_data(tmp_path, ref="me/data", image_column=asked)
+    data = open_data(tmp_path, ref="me/data", columns=DataColumns(image=asked))
     assert data.image_column == "picture"
     for number, row in enumerate(data.splits["test"]):
         pixels = np.asarray(to_mode(open_picture(row["picture"], data.place), "RGB"))

@@ -9,6 +9,7 @@ import pytest
 from datasets import Dataset
 
 from hubmerge.data.column_types import CLASSES
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import open_data
 from hubmerge.data.rows import choose_rows
 from hubmerge.errors import DataError, HubmergeError, NotFoundError
@@ -42,7 +43,9 @@ def written(place: Path) -> Path:
 def test_a_file_is_read_as_it_is_called(name, tmp_path):
     labels = not name.endswith("txt")
     data = open_data(
-        written(tmp_path / name), ref=name, inputs=["text"], answers=CLASSES if labels else None
+        written(tmp_path / name),
+        ref=name,
+        columns=DataColumns(inputs=["text"], answers=CLASSES if labels else None),
     )
     rows = data.splits[data.split]
     assert rows["text"][:] == [row["text"] for row in ROWS]
@@ -78,4 +81,9 @@ def test_what_is_no_file_of_rows_is_refused(tmp_path):
     with pytest.raises(DataError, match="git-lfs"):
         open_data(tmp_path / "pointer.csv", ref="pointer.csv")
     with pytest.raises(HubmergeError, match="no configuration"):
-        open_data(written(tmp_path / "a.csv"), ref="a.csv", config="x", inputs=["text"])
+        open_data(
+            written(tmp_path / "a.csv"),
+            ref="a.csv",
+            config="x",
+            columns=DataColumns(inputs=["text"]),
+        )

@@ -25,6 +25,7 @@ from PIL import Image as Pillow
 
 from hubmerge.data import expansion, json_rows
 from hubmerge.data.batches import BATCH_SIZE, _groups
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.data_files import check_folder
 from hubmerge.data.dataset import open_data
 from hubmerge.data.pictures import NOWHERE, Place, open_picture
@@ -213,7 +214,7 @@ def test_zipped_pictures_are_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "d" / "test.zip", "w") as archive:
         for n in range(4):
             archive.writestr(f"{n}.png", png(4 + n))
-    data = open_data(tmp_path / "d", ref="me/d", labelled=False, split="test")
+    data = open_data(tmp_path / "d", ref="me/d", split="test", columns=DataColumns(labelled=False))
     sizes = [open_picture(row["image"], data.place).size for row in data.splits["test"]]
     assert sorted(sizes) == [(4, 4), (5, 5), (6, 6), (7, 7)]
 
@@ -248,7 +249,7 @@ def test_a_card_names_no_files_elsewhere(tmp_path: Path, pattern: str, form: str
     text = card if form == "settings" else f"---\n{card}\n---\n"
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match="cannot be opened"):
-        open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
+        open_data(tmp_path, ref="me/d", columns=DataColumns(inputs=["text"], answers=None))
 
 
 def state(name: Any) -> Callable[[Path], None]:
@@ -397,7 +398,7 @@ def test_small_files_that_become_large(
     monkeypatch.setattr(expansion, "HARMLESS", limits.MB // 20)
     monkeypatch.setattr(expansion, "ROWS", 100_000)
     with pytest.raises(DataError, match="cannot be opened") as refused:
-        open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
+        open_data(tmp_path, ref="me/d", columns=DataColumns(inputs=["text"], answers=None))
     assert said in str(refused.value)
 
 
@@ -438,7 +439,7 @@ def test_honest_tables_are_read(
 def test_formats_that_name_other_files_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "test.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(DataError, match=r"hdf5|cannot be opened"):
-        open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
+        open_data(tmp_path, ref="me/d", columns=DataColumns(inputs=["text"], answers=None))
 
 
 @pytest.mark.parametrize(
@@ -477,9 +478,11 @@ def test_rows_of_json_that_are_null_are_refused(
 def test_a_data_set_of_null_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "test.jsonl").write_text("null")
     with pytest.raises(DataError, match="line 1 of"):
-        open_data(tmp_path, ref="me/d", inputs=["text"], answers=None)
+        open_data(tmp_path, ref="me/d", columns=DataColumns(inputs=["text"], answers=None))
     with pytest.raises(DataError, match="line 1 of"):
-        open_data(tmp_path / "test.jsonl", ref="me/d", inputs=["text"], answers=None)
+        open_data(
+            tmp_path / "test.jsonl", ref="me/d", columns=DataColumns(inputs=["text"], answers=None)
+        )
     (tmp_path / "test.jsonl").write_text('{"text": "a", "b": null}\n{"text": null}\n')
     json_rows.refuse_null_rows(tmp_path / "test.jsonl")
     utf16 = SimpleNamespace(encoding="utf-16")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from datasets import Dataset, DatasetDict
 
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import open_data
 from hubmerge.data.reading import ReadFor, read_texts
 from hubmerge.data.rows import RowSet, choose_rows
@@ -29,7 +30,9 @@ WHO = texts.WHO
 
 
 def reading(folder, tokens=None, cut=None, **columns):
-    data = open_data(folder, ref="me/texts", inputs=["text"], answers=None, **columns)
+    data = open_data(
+        folder, ref="me/texts", columns=DataColumns(inputs=["text"], answers=None, **columns)
+    )
     model = texts.gpt2(architectures=["GPT2LMHeadModel"])
     found = read_texts(
         data,
@@ -88,9 +91,9 @@ def test_the_length_is_what_the_model_takes_at_most(folder):
 
 def test_texts_that_cannot_be_read_are_refused(folder):
     with pytest.raises(DataError, match=r"no column(.|\n)*story: string"):
-        reading(folder, text_column="text")
+        reading(folder, text="text")
     with pytest.raises(DataError, match=r"does not hold text"):
-        reading(folder, text_column="page")
+        reading(folder, text="page")
     strange = [*map(str, range(len(texts.WORDS))), *texts.WORDS]
     data, found = reading(folder, cut=texts.tokenizer(strange))
     with pytest.raises(DataError, match=r"holds a token the model does not know"):

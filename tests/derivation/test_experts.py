@@ -10,9 +10,9 @@ import transformers
 from transformers import AutoConfig, MixtralConfig, MixtralForCausalLM
 
 from hubmerge.derivation.derive import Derived, derive
-from hubmerge.derivation.ensure import named
 from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.models import shaken
+from hubmerge.specs.family import named
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import permute, random_permutation
 

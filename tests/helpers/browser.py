@@ -26,8 +26,10 @@ PATIENCE = 180 * SECONDS
 HESITATION = 300
 """Milliseconds before a name is confirmed, as a person takes. Gradio's page may lose the answer to
 the second of two events that are sent within the same moment, which only a program manages."""
-PICTURES = Path(os.environ.get("HUBMERGE_PICTURES", "build/space"))
-"""Where screenshots are kept."""
+PICTURES = os.environ.get("HUBMERGE_PICTURES")
+"""Where screenshots are kept; none are taken without it, but of what failed."""
+FAILED = "build/space"
+"""Where those are, if nothing else is said."""
 
 
 def chromium() -> str:
@@ -81,7 +83,7 @@ class PageVisitor:
         try:
             found.first.wait_for()
         except TimeoutError:
-            self.photograph("failed")
+            self._photograph(Path(PICTURES or FAILED, "failed.png"))
             raise
         return found.first
 
@@ -153,10 +155,13 @@ class PageVisitor:
         self.page.locator("#go:not([disabled])").click()
 
     def photograph(self, name: str, panel: str | None = None) -> None:
-        """Keeps a picture, of the page or of one part of it."""
-        PICTURES.mkdir(parents=True, exist_ok=True)
+        """Keeps a picture, of the page or of one part of it, where pictures are asked for."""
+        if PICTURES:
+            self._photograph(Path(PICTURES, f"{name}.png"), panel)
+
+    def _photograph(self, path: Path, panel: str | None = None) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         self.page.wait_for_timeout(300)  # fades
-        path = PICTURES / f"{name}.png"
         if panel is None:
             self.page.screenshot(path=path, full_page=True)
         else:

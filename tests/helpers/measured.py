@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from hubmerge.cli import app
 from hubmerge.data.batches import Batches
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import DataSet, open_data
 from hubmerge.data.reading import ReadFor, Reading
 from hubmerge.data.rows import RowSet
@@ -25,7 +26,9 @@ def reading(
     task = task_of_model(model)
     measure = task.measure(model.config)
     data = open_data(
-        place, ref="me/d", inputs=task.inputs, answers=measure.answers, **(columns or {})
+        place,
+        ref="me/d",
+        columns=DataColumns(inputs=task.inputs, answers=measure.answers, **columns or {}),
     )
     wanted = ReadFor(
         model=model,

@@ -1,4 +1,4 @@
-"""What one process and two must agree on, to the bit. Run under torchrun by test_processes.py."""
+"""What one process and two must agree on, to the bit. Run by tests/cli/test_shared_work.py."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from transformers import PreTrainedModel
 from hubmerge.data.batches import Batches, feature_reader, image_reader, make_batches
 from hubmerge.data.dataset import DataSet
 from hubmerge.data.labels import LabelMap
-from hubmerge.data.right import classes_of
 from hubmerge.data.rows import RowSet
+from hubmerge.data.targets import classes_of
 from hubmerge.models.class_outputs import ClassStatistics
 
 
@@ -29,5 +29,5 @@ def batches_of(
         reader = feature_reader(data, size)
     else:
         reader = image_reader(data, model, processor, size)
-    right = None if labels is None else classes_of(data, labels)
-    return make_batches(data, rows, reader, right, statistics=ClassStatistics(), **options)
+    target = None if labels is None else classes_of(data, labels)
+    return make_batches(data, rows, reader, target, statistics=ClassStatistics(), **options)

@@ -58,6 +58,7 @@ WANTED = (
 
 
 def _import_everything() -> None:
+    gc.disable()  # all of it stays
     import hubmerge
 
     own = pkgutil.walk_packages(hubmerge.__path__, "hubmerge.")
@@ -77,6 +78,7 @@ def _import_everything() -> None:
     sys.modules["hubmerge.specs.family"].load_families()
     importlib.import_module("PIL.Image").init()
     gc.freeze()  # what a child collects it would first have to copy
+    gc.enable()
 
 
 def _become(request: dict[str, Any], own: dict[str, str]) -> None:

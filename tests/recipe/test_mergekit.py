@@ -66,6 +66,33 @@ SLICE = "merge_method: linear\nslices:\n- sources:\n  - {model: a, layer_range: 
 TIES = f"merge_method: ties\nbase_model: ORG/base\n{TWO}\n"
 
 
+def test_vocabulary_and_chat_template_are_those_of_a_recipe():
+    text = (
+        TIES
+        + """
+tokenizer:
+  source: union
+  tokens:
+    <x>: {source: ORG/b, force: true}
+    <y>: {source: {kind: model_token, model: ORG/base, token_id: 3}}
+    <z>: {source: {kind: zero}}
+chat_template: auto
+"""
+    )
+    recipe = recipe_from(text)
+    assert (recipe.tokenizer, recipe.chat_template) == ("union", "auto")
+    assert {
+        token: row.model_dump(exclude_defaults=True) for token, row in recipe.tokens.items()
+    } == {
+        "<x>": {"of": "B", "force": True},
+        "<y>": {"of": "base", "token_id": 3},
+        "<z>": {"of": "zero"},
+    }
+    assert recipe_from(recipe.to_yaml()) == recipe
+    assert recipe_from(TIES + "tokenizer_source: base").tokenizer == "base"
+    assert recipe_from(LINEAR + "tokenizer_source: ORG/b").tokenizer == "B"
+
+
 def test_what_has_no_effect_is_taken_and_weights_are_the_recipes_own():
     recipe = recipe_from(LINEAR.replace("weight: 1}}]", "weight: 3}}]"))
     assert (recipe.models, recipe.fuse) == (("ORG/a", "ORG/b"), "average")
@@ -79,10 +106,14 @@ def test_what_has_no_effect_is_taken_and_weights_are_the_recipes_own():
     [
         (LINEAR.replace("linear", "liner"), 1, "did you mean 'linear'"),
         (LINEAR.replace("linear", "passthrough"), 1, "passthrough"),
-        (LINEAR + "chat_template: auto\n", 3, "chat_template"),
-        (LINEAR + "tokenizer: {source: union}\n", 3, "union"),
-        (LINEAR + "tokenizer:\n  source: ORG/a\n  tokens: {x: 1}\n", 5, "tokens"),
-        (LINEAR + "tokenizer_source: ORG/b\n", 3, "ORG/b"),
+        (LINEAR + "chat_template: chatml\n", 3, "chatml"),
+        (LINEAR + "tokenizer: {source: unoin}\n", 3, "unoin"),
+        (LINEAR + "tokenizer: {source: union, pad_to_multiple_of: 8}\n", 3, "pad_to"),
+        (LINEAR + "tokenizer:\n  source: ORG/a\n  tokens: {x: 1}\n", 5, "source, force"),
+        (LINEAR + "tokenizer:\n  tokens: {x: {source: ORG/c}}\n", 4, "ORG/c"),
+        (LINEAR + "tokenizer:\n  tokens: {x: {source: {kind: mean}}}\n", 4, "mean"),
+        (LINEAR + "tokenizer_source: ORG/c\n", 3, "ORG/c"),
+        (LINEAR + "tokenizer_source: base\n", 3, "base"),
         (LINEAR + "dtype: int8\n", 3, "int8"),
         (LINEAR + "parameters:\n  normalize: false\n", 4, "divides"),
         (LINEAR.replace("ORG/b", "ORG/b+ORG/lora"), 2, "adapters"),

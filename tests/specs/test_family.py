@@ -137,6 +137,19 @@ def test_two_families_for_one_model_are_refused(tmp_path, monkeypatch):
     assert "specs/one.toml, specs/two.toml" in str(refused.value)
 
 
+def test_a_file_of_the_users_own_goes_before_one_of_the_package(tmp_path, monkeypatch):
+    vit = SimpleNamespace(model_type="vit", architectures=["ViTForImageClassification"])
+    text = load_families().named("vit").text
+    mine = family(tmp_path, text, "mine")
+    monkeypatch.setenv(SPECS_VARIABLE, str(tmp_path / "specs"))
+    assert load_families().for_config(vit).path == mine.path
+    family(tmp_path, text, "other")
+    with pytest.raises(SpecError, match="several families claim") as refused:
+        load_families().for_config(vit)
+    assert "vit.toml" not in str(refused.value.found)
+    assert SPECS_VARIABLE in str(refused.value.hint)
+
+
 def test_a_model_no_family_describes_is_refused_with_the_ways_out():
     with pytest.raises(FamilyError) as refused:
         load_families().for_config(SimpleNamespace(model_type="abacus"))
@@ -227,6 +240,30 @@ def test_a_joined_flow_is_one_space_which_may_be_on_both_axes(tmp_path):
     thin = FLOW.replace('param."w" = "y x"', 'param."w" = "y"')
     shapes = joined | {"g.0.w": (4,), "g.1.w": (4,)}
     assert bound(tmp_path, thin, shapes).free_spaces() == {"stem": 4, "h.0.b": 7}
+
+
+def test_a_flow_without_a_copy_joins_its_ends(tmp_path):
+    text = FLOW.replace('at = "h.{n}"', 'at = "h?"')
+    shapes = {"stem": (4,), "g.0.w": (4, 4), "head": (2, 4)}
+    spec = bound(tmp_path, text, shapes)
+    assert spec.free_spaces() == {"stem": 4}
+    assert str(spec.tensors["head"]) == "label stem"
+    wide = bound(tmp_path, text, shapes | {"h.w": (7, 4), "head": (2, 7)})
+    assert wide.free_spaces() == {"stem": 4, "h.b": 7}
+    fixed = text.replace("fixed.label = {}", "fixed = { label = {}, last = {} }")
+    assert bound(tmp_path, fixed, shapes).free_spaces() == {}
+    assert bound(tmp_path, fixed, shapes | {"h.w": (7, 4), "head": (2, 7)}).free_spaces() == {
+        "stem": 4
+    }
+
+
+def test_a_flow_may_list_the_copies_that_do_not_add(tmp_path):
+    text = FLOW.replace('joined_unless = "project"', "joined_unless = [0, 2]")
+    shapes = {"stem": (4,), **{f"g.{n}.w": (4, 4) for n in range(4)}, "h.0.w": (7, 4)}
+    spec = bound(tmp_path, text, shapes | {"head": (2, 7)})
+    assert spec.free_spaces() == {"stem": 4, "g.0.y": 4, "g.2.y": 4, "h.0.b": 7}
+    lines = [str(spec.tensors[f"g.{n}.w"]) for n in range(4)]
+    assert lines == ["g.0.y stem", "g.0.y g.0.y", "g.2.y g.0.y", "g.2.y g.2.y"]
 
 
 @pytest.mark.parametrize(
@@ -438,6 +475,13 @@ def test_a_norm_that_is_added_to_a_space_leaves_it_order_and_signs(tmp_path):
     assert {norm.offset for norm in spec.norms} == {1.0}
     read = bound(tmp_path, NORMED.replace('"post" = ""', '"post" = "out"'), NORMS)
     assert read.spaces["x"].may == "rotate"
+
+
+def test_a_norm_that_some_models_lack(tmp_path):
+    text = NORMED.replace('"post" = ""', '"post?" = ""').replace('"post.weight"', '"post.weight?"')
+    without = {name: shape for name, shape in NORMS.items() if name != "post.weight"}
+    assert bound(tmp_path, text, without).spaces["x"].may == "rotate"
+    assert bound(tmp_path, text, NORMS).spaces["x"].may == "flip"
 
 
 def test_a_match_looks_into_nested_fields(tmp_path):

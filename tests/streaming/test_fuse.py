@@ -74,8 +74,29 @@ def test_bits_are_those_of_whole_states(
         assert torch.equal(value, wanted), tensor
 
 
+def test_corrections_are_made_tensor_by_tensor_too(tmp_path: Path) -> None:
+    fusion, options = fusions()["task-arithmetic"], {"svc": 0.1, "lines": 0.5}
+    parents = tuple(checkpoint(tmp_path / f"p{seed}", seed) for seed in range(3))
+    base, weights = checkpoint(tmp_path / "base", 9), (0.5, 0.3, 0.2)
+    given = Given(options=options)
+    work = Work(fusion=fusion, parents=parents, base=base, weights=weights, given=given)
+    (tmp_path / "out").mkdir()
+    hashes = stream_fusion(work, Shards.of_size(work.slots(), 300), tmp_path / "out", threads=2)
+    *whole, start = (
+        {n: v.float() if v.is_floating_point() else v for n, v in each.items()}
+        for each in (*parents, base)
+    )
+    expected = fusion.of_one_tensor(whole, weights, Given(base=start, options=options)).state
+    plain = fusion.of_one_tensor(whole, weights, Given(base=start)).state
+    found = {n: v for file in hashes for n, v in load_file(tmp_path / "out" / file).items()}
+    assert all(torch.equal(value, expected[name].to(value)) for name, value in found.items())
+    assert not torch.equal(found["layer.weight"], plain["layer.weight"])
+
+
 def test_every_tensorwise_fusion_is_known() -> None:
-    assert {"average", "ties", "slerp", "dare", "model-stock", "swa"} <= {*TENSORWISE}
+    assert {"average", "ties", "slerp", "dare", "model-stock", "swa", "tsv-m", "iso-c", "wudi"} <= {
+        *TENSORWISE
+    }
     assert not {"fisher", "least-squares", "greedy-soup"} & {*TENSORWISE}
 
 

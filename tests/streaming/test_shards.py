@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from hubmerge.hub.layout import DTYPES, INDEX
 from hubmerge.streaming.checkpoint import Checkpoint
-from hubmerge.streaming.shards import METADATA, Shards, ShardWriter, Slot
+from hubmerge.streaming.shards import METADATA, Shards, ShardWriter, Slot, write_index
 
 TENSORS = {
     "b": torch.randn(3, 5),
@@ -34,6 +34,7 @@ def write(folder: Path, shards: Shards) -> dict[str, str]:
         for slot in part:
             writer.write(slot.name, TENSORS[slot.name])
     writer.close()
+    write_index(shards, folder)
     return writer.hashes
 
 
@@ -75,3 +76,13 @@ def test_another_tensor_than_the_next_is_refused(tmp_path: Path) -> None:
         writer.write("b", TENSORS["b"].half())
     with pytest.raises(ValueError, match="12 tensors were not written"):
         writer.close()
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 20])
+def test_every_file_is_dealt_to_one_process(processes: int) -> None:
+    shards = Shards.of_size(slots(), 64)
+    shares = shards.dealt(shards.files, processes)
+    assert sorted(file for share in shares for file in share) == sorted(shards.files)
+    assert len(shares) == processes
+    loads = [shards.only(share).nbytes for share in shares]
+    assert max(loads) - min(loads) <= max(shards.only([file]).nbytes for file in shards.files)

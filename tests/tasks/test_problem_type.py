@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from typer.testing import CliRunner
 
 from hubmerge.cli import app
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import open_data
 from hubmerge.data.reading import ReadFor
 from hubmerge.data.rows import RowSet
@@ -97,7 +98,9 @@ def read(place: Path, model: Any) -> Any:
     """All rows as the model's task reads them."""
     task = find_task("image-classification")
     measure = task.measure(model.config)
-    data = open_data(place, ref="me/d", inputs=task.inputs, answers=measure.answers)
+    data = open_data(
+        place, ref="me/d", columns=DataColumns(inputs=task.inputs, answers=measure.answers)
+    )
     wanted = ReadFor(
         model=model,
         statistics=measure.statistics(model.config),

@@ -10,6 +10,7 @@ from transformers import BertConfig, BertForSequenceClassification, GPT2ForSeque
 from typer.testing import CliRunner
 
 from hubmerge.cli import app
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import open_data
 from hubmerge.data.reading import ReadFor
 from hubmerge.data.rows import RowSet, choose_rows
@@ -62,7 +63,11 @@ def folder(tmp_path_factory):
 def reading(folder, model, tokens=None, tokenizer=None, **columns):
     task = task_of_model(model)
     measure = task.measure(model.config)
-    data = open_data(folder, ref="me/texts", inputs=task.inputs, answers=measure.answers, **columns)
+    data = open_data(
+        folder,
+        ref="me/texts",
+        columns=DataColumns(inputs=task.inputs, answers=measure.answers, **columns),
+    )
     wanted = ReadFor(
         model=model,
         statistics=measure.statistics(model.config),
@@ -109,12 +114,12 @@ def test_pairs_are_read_together(tmp_path):
     assert found.columns == {"input": "premise", "pair": "hypothesis", "label": "label"}
     first = found.batches(RowSet("test", (0,), 40), False)[0].inputs["input_ids"][0].tolist()
     assert first == texts.tokenizer()(said(0), said(3))["input_ids"]
-    alone, _ = reading(folder, bert(), text_column="hypothesis")
+    alone, _ = reading(folder, bert(), text="hypothesis")
     assert (alone.text_column, alone.pair_column) == ("hypothesis", None)
-    given, _ = reading(folder, bert(), pair_column="hypothesis", text_column="id")
+    given, _ = reading(folder, bert(), pair="hypothesis", text="id")
     assert (given.text_column, given.pair_column) == ("id", "hypothesis")
     with pytest.raises(DataError, match=r"does not hold text"):
-        reading(folder, bert(), text_column="premise", pair_column="label")
+        reading(folder, bert(), text="premise", pair="label")
 
 
 def test_models_that_take_one_row_at_a_time(folder):

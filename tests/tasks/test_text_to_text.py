@@ -17,6 +17,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import open_data
 from hubmerge.data.rows import RowSet
 from hubmerge.errors import DataError, LabelError
@@ -94,9 +95,9 @@ def test_a_translation_is_two_columns(tmp_path):
     task = find_task("text2text-generation")
     given = {"inputs": task.inputs, "answers": task.measures[0].answers}
     with pytest.raises(DataError, match=r"translation\.de: string"):
-        open_data(tmp_path / "d", ref="me/d", **given)
-    columns = {"text_column": "translation.en", "label_column": "translation.de"}
-    data = open_data(tmp_path / "d", ref="me/d", **given, **columns)
+        open_data(tmp_path / "d", ref="me/d", columns=DataColumns(**given))
+    columns = {"text": "translation.en", "label": "translation.de"}
+    data = open_data(tmp_path / "d", ref="me/d", columns=DataColumns(**given, **columns))
     assert data.splits[data.split]["translation.en"][0] == text(1)
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
+from transformers import AutoConfig
 
 import hubmerge as hm
 from hubmerge.errors import RecipeError
@@ -167,6 +168,32 @@ def test_the_version_that_wrote_a_configuration_is_bookkeeping(copy: Path) -> No
     said = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps(said | {"transformers_version": "4.0.0"}))
     assert verify(str(copy)).outcome is Outcome.IDENTICAL
+
+
+def test_defaults_that_another_version_writes_are_explained(copy: Path) -> None:
+    """Those of the class left out, those of all classes written."""
+    said = json.loads((copy / "config.json").read_text())
+    default = type(AutoConfig.from_pretrained(copy))().to_dict()
+    omitted = next(name for name, value in said.items() if default.get(name, ...) == value)
+    written = {name: value for name, value in said.items() if name != omitted}
+    written |= {"output_attentions": False, "transformers_version": "5.1.0"}
+    (copy / "config.json").write_text(json.dumps(written))
+    for level in ("load", "all"):
+        found = verify(str(copy), level=level)
+        assert found.outcome is Outcome.EQUIVALENT
+        [check] = found.of(Outcome.EQUIVALENT)
+        assert check.what == "config.json"
+        assert f"writes: {omitted}, output_attentions" in str(check.why)
+
+
+@pytest.mark.parametrize(
+    "change", [{"output_attentions": True}, {"return_dict": 1}, {"unknown": None}, {"auto_map": {}}]
+)
+def test_no_default_explains_another_value(copy: Path, change: dict) -> None:
+    said = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**said, "chunk_size_feed_forward": 0, **change}))
+    found = wrong(verify(str(copy), level="load"))
+    assert ("configuration", f"config.json.{next(iter(change))}") in found
 
 
 def test_what_is_larger_than_it_has_to_be_is_not_read(copy: Path) -> None:

@@ -14,12 +14,15 @@ from typing import Any
 from hubmerge.errors.wording import quoted
 from hubmerge.recipe.mergekit.document import Document
 from hubmerge.recipe.mergekit.methods import METHODS, WITHOUT_EFFECT, BaseModel, Method
+from hubmerge.recipe.mergekit.vocabulary import KEYS as VOCABULARY
+from hubmerge.recipe.mergekit.vocabulary import vocabulary
+from hubmerge.recipe.words import BASE
 from hubmerge.utils.suggestions import did_you_mean
 from hubmerge.utils.untrusted_yaml import Lines, Place
 
 KEYS = (
     *("merge_method", "models", "slices", "base_model", "parameters"),
-    *("dtype", "out_dtype", "tokenizer_source", "tokenizer"),
+    *("dtype", "out_dtype", *VOCABULARY),
 )
 DTYPES = ("float32", "float16", "bfloat16")
 ALONG = ("nuslerp_flatten", "nuslerp_row_wise")
@@ -77,7 +80,7 @@ class _Merge:
             "layers": layers,
             **self._settings(method, inputs),
         }
-        self._check_tokenizer(inputs)
+        fields |= vocabulary(self._document, self._names(base, inputs))
         return {name: value for name, value in fields.items() if value is not None}
 
     def _method(self) -> Method:
@@ -303,21 +306,13 @@ class _Merge:
                 )
         return self._content.get("out_dtype") or self._content.get("dtype")
 
-    def _check_tokenizer(self, inputs: Sequence[_Input]) -> None:
-        """Raises: RecipeError, for any vocabulary but the first model's, which is taken."""
-        given, place = self._content.get("tokenizer_source"), ("tokenizer_source",)
-        if "tokenizer" in self._content:
-            place = ("tokenizer",)
-            self._document.check_keys(place, self._content["tokenizer"], ("source",))
-            given = self._content["tokenizer"].get("source")
-        first = "base" if self._content.get("base_model") == inputs[0].ref else None
-        if given not in (None, first, inputs[0].ref):
-            raise self._document.refused(
-                place,
-                f"tokenizer source {quoted(str(given))} is not taken",
-                found=f"the merge has the tokenizer of {inputs[0].ref}",
-                hint="models with one vocabulary, and no tokenizer source",
-            )
+    def _names(self, base: str | None, inputs: Sequence[_Input]) -> dict[str, str]:
+        """What the file calls a model -> its letter here, or "base"."""
+        names = {each.ref: letter for letter, each in zip(ascii_uppercase, inputs, strict=False)}
+        if base is not None:
+            names[base] = BASE
+        given = self._content.get("base_model")
+        return {**names, "base": names[given]} if given in names else names
 
 
 MEANS = ("average", "nuslerp", "multislerp")

@@ -21,6 +21,7 @@ from hubmerge.reporting.schema.heads import HeadsRecord
 from hubmerge.reporting.schema.plugins import UsedPlugin
 from hubmerge.reporting.schema.refinement import RefinementRecord
 from hubmerge.reporting.schema.surveys import Surveys
+from hubmerge.reporting.schema.vocabulary import VocabularyRecord
 from hubmerge.utils.parent_names import MOST, REFINED_PARENT, roles
 from hubmerge.utils.shown import Shown
 
@@ -73,7 +74,7 @@ class TensorRecord(ReportPart):
 class MergedRecord(ReportPart):
     """The model that came out, as it was reloaded from disk."""
 
-    OF_MANY = ("measure", "library", "tensors")
+    OF_MANY = ("measure", "library", "tensors", "vocabulary")
 
     model_type: str
     architecture: Identifier
@@ -97,6 +98,8 @@ class MergedRecord(ReportPart):
     """Label names in the order of the outputs."""
     tensors: TensorRecord | None = None
     """What became of each; None in reports of earlier versions."""
+    vocabulary: VocabularyRecord | None = None
+    """Whose tokens it has; None where all parents have the same."""
 
 
 class Contender(ReportPart):

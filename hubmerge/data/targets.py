@@ -1,4 +1,4 @@
-"""What is right of rows: from the label column of a data set to what a model's outputs are held to.
+"""Targets of rows: from the label column of a data set to what a model's outputs are held to.
 
 Classes are numbers of outputs, sets of labels a 0 or 1 for every output, numbers themselves.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hubmerge.data.batches import Right
+from hubmerge.data.batches import TargetReader
 from hubmerge.data.column_types import (
     CLASSES,
     LABEL_SETS,
@@ -46,14 +46,14 @@ class Naming:
 
 
 @dataclass(frozen=True)
-class RightOf:
-    """What reads what is right, and what the report should say of it."""
+class FoundTargets:
+    """What reads targets, and what the report should say of it."""
 
-    read: Right
+    read: TargetReader
     notes: tuple[str, ...] = ()
 
 
-def right_of(data: DataSet, kind: ColumnKind, naming: Naming) -> RightOf:
+def find_targets(data: DataSet, kind: ColumnKind, naming: Naming) -> FoundTargets:
     """How the label column of `data` is read, which is one of `kind`.
 
     Raises: LabelError, if a label of the data has no place in the model.
@@ -61,12 +61,12 @@ def right_of(data: DataSet, kind: ColumnKind, naming: Naming) -> RightOf:
     return READERS[kind.holds](data, naming)
 
 
-def _classes(data: DataSet, naming: Naming) -> RightOf:
+def _classes(data: DataSet, naming: Naming) -> FoundTargets:
     found = match_labels(data, naming.labels, by_index=naming.by_index, named=naming.named)
-    return RightOf(classes_of(data, found), (found.note,) if found.note else ())
+    return FoundTargets(classes_of(data, found), (found.note,) if found.note else ())
 
 
-def classes_of(data: DataSet, found: LabelMap) -> Right:
+def classes_of(data: DataSet, found: LabelMap) -> TargetReader:
     """Reads the output that each row's label stands for, int64 [rows]."""
 
     def read(dataset: Dataset, rows: RowSet) -> Tensor:
@@ -78,7 +78,7 @@ def classes_of(data: DataSet, found: LabelMap) -> Right:
     return read
 
 
-def _label_sets(data: DataSet, naming: Naming) -> RightOf:
+def _label_sets(data: DataSet, naming: Naming) -> FoundTargets:
     """Lists of labels, or of as many zeros and ones as the model has labels."""
     outputs, kind = len(naming.labels), data.label_feature
     if _is_flags(data, outputs):
@@ -91,7 +91,7 @@ def _label_sets(data: DataSet, naming: Naming) -> RightOf:
                     raise _unfit(row, rows, data, value, f"{outputs} zeros and ones")
             return torch.tensor(values, dtype=torch.float64).view(-1, outputs).long()
 
-        return RightOf(flags, (said,))
+        return FoundTargets(flags, (said,))
     if is_fraction(kind) or is_truth(kind):
         raise LabelError(
             f'"{data.label_column}" of {data.ref} does not hold a 0 or 1 for each of {outputs} '
@@ -101,17 +101,17 @@ def _label_sets(data: DataSet, naming: Naming) -> RightOf:
     found = match_labels(data, naming.labels, by_index=naming.by_index, named=naming.named)
 
     def read(dataset: Dataset, rows: RowSet) -> Tensor:
-        right = torch.zeros(len(rows), outputs, dtype=torch.int64)
+        target = torch.zeros(len(rows), outputs, dtype=torch.int64)
         values = values_of(data, dataset, rows)
         for place, (row, value) in enumerate(zip(rows.indices, values, strict=True)):
             if value is None:
                 raise _unfit(row, rows, data, value, "a list of labels")
             for label in value:
                 _refuse_unknown(label, found, row, rows, data)
-                right[place, found.index[label]] = 1
-        return right
+                target[place, found.index[label]] = 1
+        return target
 
-    return RightOf(read, (found.note,) if found.note else ())
+    return FoundTargets(read, (found.note,) if found.note else ())
 
 
 def _is_flags(data: DataSet, outputs: int) -> bool:
@@ -129,7 +129,7 @@ def _is_flags(data: DataSet, outputs: int) -> bool:
     return all(v is None or (len(v) == outputs and {*v} <= {0, 1}) for v in lists)
 
 
-def _numbers(data: DataSet, naming: Naming) -> RightOf:
+def _numbers(data: DataSet, naming: Naming) -> FoundTargets:
     outputs = len(naming.labels)
 
     def read(dataset: Dataset, rows: RowSet) -> Tensor:
@@ -140,7 +140,7 @@ def _numbers(data: DataSet, naming: Naming) -> RightOf:
                 raise _unfit(row, rows, data, value, f"{outputs} finite numbers")
         return torch.tensor([[float(n) for n in value] for value in lists], dtype=torch.float64)
 
-    return RightOf(read)
+    return FoundTargets(read)
 
 
 def _finite(values: Iterable[Any]) -> bool:
@@ -178,7 +178,7 @@ def _unfit(row: int, rows: RowSet, data: DataSet, value: Any, wanted: str) -> La
     )
 
 
-READERS: dict[str, Callable[[DataSet, Naming], RightOf]] = {
+READERS: dict[str, Callable[[DataSet, Naming], FoundTargets]] = {
     CLASSES.holds: _classes,
     LABEL_SETS.holds: _label_sets,
     NUMBERS.holds: _numbers,

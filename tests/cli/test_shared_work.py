@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from hubmerge.utils.workers import Workers
+from tests.helpers.command_line import CommandLine
 from tests.helpers.processes import METHODS, failures, results
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
+def two(hubmerge: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     """What each of two processes found."""
     folder = tmp_path_factory.mktemp("two")
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    finished = subprocess.run(
-        [*launch, "-m", "tests.helpers.processes", str(folder)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
+    program = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        f"from pathlib import Path; from tests.helpers.processes import main; "
+        f"main(Path({str(folder)!r}))"
     )
-    assert finished.returncode == 0, finished.stderr[-4000:]
+    hubmerge(code=program, processes=2).succeeded()
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
 
 

@@ -1,0 +1,1 @@
+"""Corrections of what a fusion made of a base. A file registers one, named like it."""

@@ -1,0 +1,119 @@
+"""A parent written anew: changed tensors in files of its own, everything else by links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hubmerge.hub.describe import Description
+from hubmerge.hub.fetch import fetch, fetch_file, needed_files
+from hubmerge.hub.headers import weights_header
+from hubmerge.hub.layout import DTYPES, INDEX, WEIGHTS, TensorHeader
+from hubmerge.streaming import Checkpoint, Shards, ShardWriter
+from hubmerge.streaming.shards import Slot, header
+
+ENDINGS = (".safetensors", INDEX)
+"""Of files that are written here."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A model on disk, or, before its download, what its headers say.
+
+    checkpoint: None as long as only headers are known.
+    """
+
+    description: Description
+    headers: Mapping[str, TensorHeader]
+    file_of: Mapping[str, str]
+    checkpoint: Checkpoint | None
+
+    @property
+    def ref(self) -> str:
+        """What messages call it."""
+        return self.description.source.ref
+
+    def slots(self) -> list[Slot]:
+        """Its tensors."""
+        return [
+            Slot(name, getattr(torch, DTYPES[each.dtype]), each.shape)
+            for name, each in self.headers.items()
+        ]
+
+    def close(self) -> None:
+        """Closes its files."""
+        if self.checkpoint is not None:
+            self.checkpoint.close()
+
+
+def stored(description: Description, *, headers_only: bool, trust_remote_code: bool) -> Stored:
+    """The model of that description. headers_only: its weights are not needed, nor downloaded."""
+    source = description.source
+    if headers_only:
+        tensors = weights_header(source).tensors
+        return Stored(description, tensors, dict.fromkeys(tensors, WEIGHTS), None)
+    folder = fetch(source, code=trust_remote_code)
+    checkpoint = Checkpoint(folder, source.ref)
+    return Stored(description, checkpoint.headers, checkpoint.file_of, checkpoint)
+
+
+def write_parent(
+    place: Path,
+    model: Stored,
+    slots: Sequence[Slot],
+    changed: Collection[str],
+    value: Callable[[Slot], Tensor],
+    files: Mapping[str, str],
+    *,
+    links: Mapping[str, Path] | None = None,
+    without: Callable[[str], bool] = lambda name: False,
+    trust_remote_code: bool = False,
+) -> None:
+    """Writes a checkpoint into `place`, distributed over files as the model itself is.
+
+    slots: its tensors. changed: those that are not the model's own. value: what they are. files:
+    name -> text of what lies beside them. links: name -> the file that it is. without: of the
+    model's own files, which are left out.
+    Where only headers are known, files of weights have their size and no content.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    shards = Shards.as_in(model.file_of, slots)
+    write, checkpoint = {}, model.checkpoint
+    for file, held in shards.files.items():
+        if checkpoint is None:
+            with (place / file).open("wb") as out:
+                start = header(held)
+                out.write(start)
+                out.truncate(len(start) + sum(slot.nbytes for slot in held))
+        elif any(slot.name in changed for slot in held):
+            write[file] = held
+        else:
+            (place / file).symlink_to((checkpoint.folder / file).resolve())
+    if checkpoint is not None and write:
+        writer = ShardWriter(place, Shards(write))
+        try:
+            for held in write.values():
+                for slot in held:
+                    tensor = value(slot) if slot.name in changed else checkpoint[slot.name]
+                    writer.write(slot.name, tensor)
+        except BaseException:
+            writer.abandon()
+            raise
+    if (index := shards.index()) is not None:
+        (place / INDEX).write_text(index, encoding="utf-8")
+    source = model.description.source
+    beside = dict(links or {})
+    for name in needed_files(source, code=trust_remote_code):
+        if not (name.endswith(ENDINGS) or without(name)):
+            beside.setdefault(name, fetch_file(source, name))
+    for name, path in beside.items():
+        if name not in files:
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).symlink_to(path.resolve())
+    for name, text in files.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text, encoding="utf-8")
