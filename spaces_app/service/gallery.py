@@ -5,7 +5,8 @@ The Hub's answer is parsed here and not by its client, which would fail on one m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -36,6 +37,8 @@ class GalleryEntry:
     rows: int | None
     updated: str
     private: bool = False
+    task: str | None = None
+    family: str | None = None
 
 
 def gallery(visitor: Visitor) -> list[GalleryEntry]:
@@ -44,7 +47,7 @@ def gallery(visitor: Visitor) -> list[GalleryEntry]:
         "filter": TAG,
         "sort": "lastModified",
         "limit": SHOWN,
-        "expand": ["cardData", "lastModified", "private"],
+        "expand": ["cardData", "config", "lastModified", "pipeline_tag", "private"],
     }
     with refusing(), acting_for(visitor.token), translate("the gallery"):
         api = client()
@@ -68,7 +71,35 @@ def gallery_entry(said: Mapping[str, Any]) -> GalleryEntry:
         rows=whole(results.get("rows")),
         updated=(word(said.get("lastModified")) or "")[:10],
         private=said.get("private") is True,
+        task=word(said.get("pipeline_tag")),
+        family=word(mapping(said.get("config")).get("model_type")),
     )
+
+
+def chosen(entries: Sequence[GalleryEntry], order: str, **wanted: str | None) -> list[GalleryEntry]:
+    """Entries that agree with what is wanted, in an order of `ORDERS`.
+
+    wanted: field -> value; None leaves the field open. What does not say its figure comes last.
+    """
+    kept = [
+        entry
+        for entry in entries
+        if all(value is None or getattr(entry, field) == value for field, value in wanted.items())
+    ]
+    return sorted(kept, key=ORDERS[order])
+
+
+def _descending(value: float | None) -> float:
+    return math.inf if value is None or math.isnan(value) else -value
+
+
+ORDERS: Mapping[str, Callable[[GalleryEntry], Any]] = {
+    "newest": lambda entry: [-ord(mark) for mark in entry.updated],
+    "highest accuracy": lambda entry: _descending(entry.accuracy),
+    "lowest barrier": lambda entry: math.inf if entry.barrier is None else entry.barrier,
+    "most rows": lambda entry: _descending(entry.rows),
+}
+"""Name of an order -> what entries are sorted by."""
 
 
 def _results(card: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 from hubmerge.errors import HubmergeError
 from hubmerge.recipe import Recipe
 from hubmerge.utils.parent_names import listed
-from spaces_app.service.gallery import gallery
 from spaces_app.service.job import Refused, refusing
-from spaces_app.ui import api, gallery_view, markup, plan_view
-from spaces_app.ui.account import TITLE, AccountPanel, title
+from spaces_app.ui import api, markup, plan_view
+from spaces_app.ui.account import TITLE, AccountPanel
 from spaces_app.ui.context import Context
+from spaces_app.ui.gallery_page import GalleryPage
 from spaces_app.ui.method_panel import EMPTY, MethodPanel, recipe_of, texts_of
 from spaces_app.ui.models_panel import ModelsPanel
 from spaces_app.ui.progress_panel import REMEMBER, ProgressPanel
@@ -32,7 +31,7 @@ def build(context: Context) -> gr.Blocks:
         api.add_endpoints(context)  # first, so that Gradio does not rename them
         MergePage(page, context)
     with page.route("Gallery", "/gallery"):
-        _gallery(page, context)
+        GalleryPage(page, context)
     return page
 
 
@@ -208,19 +207,3 @@ def _folded(recipe: Recipe) -> Any:
     """The first step, done."""
     on = f" on {recipe.dataset.id}" if recipe.dataset else ""
     return gr.update(open=False, label=titled(1, f"{listed(list(recipe.models))}{on}"))
-
-
-def _gallery(page: gr.Blocks, context: Context) -> None:
-    gr.Navbar(main_page_name="Merge")
-    with gr.Row(elem_classes="hm-top"):
-        title()
-    gr.HTML("<h2>Merge gallery</h2>")
-    shown = gr.HTML(elem_id="gallery")
-
-    def show(request: gr.Request) -> Markup:
-        try:
-            return gallery_view.render(gallery(context.visitor(request)))
-        except Refused as error:
-            return markup.refusal(error.refusal, "The gallery cannot be shown")
-
-    page.load(show, None, shown, queue=False, **QUIET)
