@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_origin
 
 from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import shortened
 from hubmerge.options.declared import DeclaredOption
 
 Scalar = bool | int | float | str | tuple[float, ...]
@@ -60,7 +61,7 @@ def _numbers(flag: str, typed: str) -> tuple[float, ...]:
     try:
         return tuple(float(number) for number in typed.split(","))
     except ValueError as error:
-        raise RecipeError(f"{flag} {typed}", hint="numbers, such as .5,.3,.2") from error
+        raise RecipeError(f"{flag} {shortened(typed)}", hint="numbers, such as .5,.3,.2") from error
 
 
 def _number_or_word(option: DeclaredOption, typed: str, kind: type) -> Any:
@@ -72,4 +73,6 @@ def _number_or_word(option: DeclaredOption, typed: str, kind: type) -> Any:
         return kind(typed)
     except ValueError as error:
         known = ", ".join(f'"{word}"' for word in dict.fromkeys(words))
-        raise RecipeError(f"{option.flag} {typed}", hint=f"a number, or {known}") from error
+        raise RecipeError(
+            f"{option.flag} {shortened(typed)}", hint=f"a number, or {known}"
+        ) from error

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from PIL.Image import Image
 
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF")
 """Formats that are read. Others of Pillow's are rare, and some run programs (EPS)."""
 
 ZIPPED = "zip://"

@@ -114,7 +114,16 @@ def render(text: str, wording: Wording) -> str:
     return _MARK.sub(worded, text)
 
 
-def quoted(text: str, most: int = 80) -> str:
+LONG = 80
+"""Characters that are quoted whole."""
+
+
+def shortened(text: str) -> str:
+    """What was given; of a long text its beginning, in quotes, and how long it is."""
+    return text if len(text) <= LONG else quoted(text)
+
+
+def quoted(text: str, most: int = LONG) -> str:
     """What was given, in quotes; of a long text its beginning, and how long it is."""
     if len(text) <= most:
         return repr(text)

@@ -16,21 +16,30 @@ from transformers import PreTrainedConfig
 from hubmerge.data.sentence_modules import module_files
 from hubmerge.hub.config_fields import Fields, config_fields, processor_fields
 from hubmerge.hub.fetch import fetch_file, file_sizes
-from hubmerge.hub.layout import CONFIG, INDEX, PICKLES, PROCESSOR, TEMPLATES, WEIGHTS
+from hubmerge.hub.layout import (
+    CONFIG,
+    GENERATION,
+    INDEX,
+    PICKLES,
+    PROCESSOR,
+    TEMPLATES,
+    WEIGHTS,
+)
+from hubmerge.hub.other_formats import ADAPTER, ADAPTER_WEIGHTS
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import FILES, TEMPLATE, TOKENIZER, padding_of_one
 from hubmerge.tasks import companion_files
 from hubmerge.utils.parent_names import listed, parent_letters
 from hubmerge.utils.untrusted import Unreadable, read_json
 
-GENERATION = "generation_config.json"
 WRITTEN_BY_TOOLS = ("transformers_version", "_from_model_config")
 """Fields of a generation configuration that say who wrote it."""
 
 NO_COMPANION = re.compile(
     r"""
     (^|/)(readme|license|licence|notice|use_policy|changelog|citation|code_of_conduct)[^/]*$
-    | \.(md|py|pyc|ipynb|sh|log|txt|csv|parquet|arrow|png|jpe?g|gif|svg|webp|pdf|mp4|wav|yaml|yml)$
+    | (?<!system_prompt)\.(md|txt|py|pyc|ipynb|sh|log|csv|parquet|arrow|yaml|yml)$
+    | \.(png|jpe?g|gif|svg|webp|pdf|mp4|wav)$
     | \.(safetensors|gguf|ggml|onnx|onnx_data|tflite|ot|msgpack|h5|npz|mlmodel|data|zip)$
     | \.safetensors\.index\.json$ | \.bin\.index\.json$
     | (^|/)(trainer_state|training_args|all_results|train_results|eval_results|report)\.json$
@@ -43,6 +52,10 @@ what training leaves behind."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """What a chat template may be called."""
+
+COMPARED = (TOKENIZER, "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
+"""Files of a tokenizer of which nothing is lost where another parent has none: what they say was
+compared."""
 
 SHOWN = 5
 """Names in a sentence."""
@@ -71,12 +84,10 @@ def template_files(models: Sequence[Described]) -> dict[str, str]:
 
 
 def generation_file(models: Sequence[Described]) -> Path | None:
-    """The generation configuration that a merge gets from a later parent than A; None where A has
-    one, or none has.
-    """
-    for number, model in enumerate(models):
+    """The generation configuration that a merge gets: that of the first parent with one."""
+    for model in models:
         if GENERATION in file_sizes(model.source):
-            return fetch_file(model.source, GENERATION) if number else None
+            return fetch_file(model.source, GENERATION)
     return None
 
 
@@ -92,7 +103,7 @@ def remarks(models: Sequence[Described]) -> list[str]:
     ]
     left: dict[str, list[str]] = {}
     for letter, model in zip(letters, models, strict=True):
-        for name in _left_behind(model.source):
+        for name in _left_behind(model.source, models[0].source):
             left.setdefault(name, []).append(letter)
     if left:
         said = [f"{name} ({listed(owners)})" for name, owners in left.items()]
@@ -141,11 +152,17 @@ def _padding(models: Sequence[Described]) -> Iterator[str]:
 
 
 def _templates(models: Sequence[Described]) -> Iterator[str]:
+    letters = parent_letters(len(models))
+    for letter, model in zip(letters, models, strict=True):
+        if odd := [name for name in _named_templates(model) if not _may_name(name)]:
+            yield (
+                f"Parent {letter} has chat templates whose names are none, which a merge gets from "
+                f"no parent but A: {_some([_short(name) for name in odd])}."
+            )
     found = _first_template(models)
     if found is None:
         return
     owner, files = found
-    letters = parent_letters(len(models))
     if owner:
         yield f"The chat template is parent {letters[owner]}'s: parent A has none."
     others = [letters[n] for n, m in enumerate(models) if templates_of(m) not in ({}, files)]
@@ -200,26 +217,40 @@ def _first_template(models: Sequence[Described]) -> tuple[int, dict[str, str]] |
 
 def templates_of(model: Described) -> dict[str, str]:
     """The chat templates of a model as files, wherever it keeps them."""
-    given = getattr(model.tokenizer, "chat_template", None)
-    if isinstance(given, str) and given:
-        return {TEMPLATE: given}
-    if not isinstance(given, dict):
-        return {}
     return {
         TEMPLATE if name == "default" else f"{TEMPLATES}/{name}.jinja": text
-        for name, text in given.items()
-        if isinstance(text, str) and NAME.fullmatch(name) and ".." not in name
+        for name, text in _named_templates(model).items()
+        if _may_name(name)
     }
 
 
-def _left_behind(source: Source) -> Iterator[str]:
-    """Names of files beside the weights that no merge takes along."""
-    taken = {CONFIG, WEIGHTS, INDEX, PROCESSOR, TOKENIZER, TEMPLATE, *FILES, *companion_files()}
-    taken.update(module_files(file_sizes(source)))
-    for name in sorted({n for each in source.made_of for n in file_sizes(each)}):
+def _named_templates(model: Described) -> dict[str, str]:
+    given = getattr(model.tokenizer, "chat_template", None)
+    if isinstance(given, str) and given:
+        return {"default": given}
+    if not isinstance(given, dict):
+        return {}
+    return {str(name): text for name, text in given.items() if isinstance(text, str)}
+
+
+def _may_name(name: str) -> bool:
+    return NAME.fullmatch(name) is not None and ".." not in name
+
+
+def _left_behind(source: Source, first: Source) -> Iterator[str]:
+    """Names of files beside the weights of a parent that a merge, which has those of the first,
+    does not take along."""
+    brought = file_sizes(first)
+    own = {CONFIG, WEIGHTS, INDEX, PROCESSOR, *FILES, *companion_files(), *module_files(brought)}
+    taken = {CONFIG, WEIGHTS, INDEX, GENERATION, TEMPLATE, *COMPARED, *own.intersection(brought)}
+    for adapter in source.adapters:
+        for name in file_sizes(adapter):
+            if name not in (ADAPTER, ADAPTER_WEIGHTS) and not NO_COMPANION.search(name):
+                yield f"{adapter.id}/{name}"
+    for name in file_sizes(source.made_of[0]):
         if name in taken or name.startswith(f"{TEMPLATES}/") or name.startswith("."):
             continue
-        if not NO_COMPANION.search(name) and not name.endswith(PICKLES):
+        if name in own or not (NO_COMPANION.search(name) or name.endswith(PICKLES)):
             yield name
 
 

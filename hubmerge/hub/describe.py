@@ -21,9 +21,10 @@ from hubmerge.data.columns import FEATURE, IMAGE
 from hubmerge.errors import FamilyError, NotFoundError, WeightsError
 from hubmerge.hub.config_limits import ANYTHING, Stored, refuse_code, refuse_nonsense
 from hubmerge.hub.fetch import fetch_file, file_sizes
+from hubmerge.hub.generation import refuse_generation
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.json_files import read_json, readable
-from hubmerge.hub.layout import CONFIG, PROCESSOR, TEMPLATES
+from hubmerge.hub.layout import CONFIG, GENERATION, PROCESSOR, TEMPLATES
 from hubmerge.hub.other_formats import refuse_other, timm
 from hubmerge.hub.processors import refuse_senseless
 from hubmerge.hub.source import Source
@@ -77,7 +78,7 @@ def describe(
             found=", ".join(names[:SHOWN]) or "an empty repository",
         )
     code = [name for name in names if name.endswith(".py")] if trust_remote_code else []
-    for name in (CONFIG, PROCESSOR, *code):
+    for name in (CONFIG, PROCESSOR, GENERATION, *code):
         if name in names:
             fetch_file(source, name)
     folder = fetch_file(source, CONFIG).parent
@@ -87,6 +88,7 @@ def describe(
         header = None if weightless else _header(source, names)
         refuse_nonsense(fields, ANYTHING if header is None else Stored.of(header), source.ref)
         config = _config(place, source.ref, trust_remote_code)
+        refuse_generation(place, source.ref)
         task = task_of(config)
         return Description(
             source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -49,6 +50,11 @@ class Destination:
     exist_ok: Annotated[
         bool, Option("Add a commit to a repository that exists.", group=TARGET, also=(PUSH,))
     ] = False
+
+    def __post_init__(self) -> None:
+        if self.out is not None:
+            with suppress(RuntimeError):  # there is no such user: refused as a name of a folder
+                object.__setattr__(self, "out", self.out.expanduser())
 
 
 def where(destination: Destination | None, out: str | Path | None, push: str | None) -> Destination:

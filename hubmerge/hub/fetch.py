@@ -13,7 +13,8 @@ from huggingface_hub.utils import tqdm as HubBar
 
 from hubmerge.errors import DataError, WeightsError
 from hubmerge.hub.client import ask, bars, cache_folder, client, endpoint
-from hubmerge.hub.layout import model_files, read_header
+from hubmerge.hub.layout import CONFIG, model_files, read_header
+from hubmerge.hub.other_formats import ADAPTER, ADAPTER_WEIGHTS
 from hubmerge.hub.source import Source, folder_files
 from hubmerge.utils.events import Progress, emit, is_heard
 from hubmerge.utils.limits import most_bytes
@@ -110,6 +111,8 @@ def needed_files(source: Source, *, code: bool = False) -> list[str]:
     names = list(file_sizes(source))
     if source.repo_type == "dataset":
         return [name for name in names if not name.endswith(".py")]
+    if ADAPTER in names and CONFIG not in names and ADAPTER_WEIGHTS in names:
+        return [ADAPTER, ADAPTER_WEIGHTS]
     return model_files(names, lambda name: fetch_file(source, name), source.ref, code=code)
 
 

@@ -26,6 +26,7 @@ from hubmerge.utils.limits import HEADER_BYTES, INDEX_BYTES
 from hubmerge.utils.untrusted import Unreadable, open_regular, parse_json, read_json
 
 CONFIG = "config.json"
+GENERATION = "generation_config.json"
 PROCESSOR = "preprocessor_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"

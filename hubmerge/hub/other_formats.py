@@ -20,6 +20,7 @@ Read = Callable[[str], Path | str]
 """Name of a file -> where it lies here, or its text."""
 
 ADAPTER = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 CONFIG = "config.json"
 
 MARKERS = {

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -28,7 +29,7 @@ from hubmerge.errors.wording import add, option, quoted
 from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint
 from hubmerge.hub.known_folders import known_folders
 from hubmerge.hub.layout import CONFIG, model_files
-from hubmerge.hub.other_formats import refuse_other
+from hubmerge.hub.other_formats import ADAPTER, ADAPTER_WEIGHTS, refuse_other
 from hubmerge.utils.foreign import system_error
 from hubmerge.utils.in_memory import is_in_memory
 from hubmerge.utils.limits import DATA_FILES, MODEL_FILES
@@ -45,6 +46,9 @@ LISTED = 200
 
 SAID_AT_MOST = 200
 """Characters of the Hub client's own explanation that are worth quoting."""
+
+ADAPTER_FILES = frozenset({ADAPTER, ADAPTER_WEIGHTS})
+"""What makes a folder an adapter of a model."""
 
 _LOCAL_MARKS = ("/", "./", "../", "~")
 
@@ -78,10 +82,20 @@ class Source(Ref):
     origins: tuple[Source, ...] = ()
     """What it was made of, where `folder` holds it as it was prepared for a merge."""
 
+    adapters: tuple[Source, ...] = ()
+    """What is to be added to it, in this order."""
+    layers: tuple[int, int] | None = None
+    """Number of the first of its layers that is taken, and of the first that is not."""
+
     @property
     def made_of(self) -> tuple[Source, ...]:
         """The repositories and folders that it is, or was made of."""
-        return self.origins or (self,)
+        return self.origins or (self, *self.adapters)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is merged as it is stored, or was prepared for that."""
+        return bool(self.origins) or (not self.adapters and self.layers is None)
 
 
 def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:
@@ -174,6 +188,22 @@ def resolve(ref: str, repo_type: RepoType = "model") -> Source:
     if parsed.folder is not None:
         sha = _local_sha(parsed.folder, ref, repo_type)
         return Source(**vars(parsed), sha=sha)
+    return _on_the_hub(parsed)
+
+
+def resolve_on_hub(repo_id: str, revision: str | None = None) -> Source:
+    """A model's repository of that id at the commit it is at now, whatever folders there are here.
+
+    Raises: as `resolve`.
+    """
+    ref = parse_repo_id(repo_id)
+    if revision is not None:
+        check_revision(revision, ref := f"{repo_id}@{revision}")
+    return _on_the_hub(Ref(ref, repo_id, "hub", revision, None))
+
+
+def _on_the_hub(parsed: Ref) -> Source:
+    ref, repo_type = parsed.ref, parsed.repo_type
 
     def look() -> Source:
         info = client().repo_info(parsed.id, repo_type=repo_type, revision=parsed.revision)
@@ -287,6 +317,8 @@ def _hashed(folder: Path, ref: str, repo_type: RepoType) -> str:
         if not (folder / CONFIG).is_file():  # before half a disk is listed
             files = (path for path in islice(folder.rglob("*"), LISTED) if path.is_file())
             some = sorted(path.relative_to(folder).as_posix() for path in files)
+            if {*some} >= ADAPTER_FILES:
+                return _digest(folder, sorted(ADAPTER_FILES))
             refuse_other(some, lambda name: folder / name, ref)
             raise NotFoundError(
                 f"{ref} is no model: it holds no {CONFIG}",
@@ -302,6 +334,10 @@ def _hashed(folder: Path, ref: str, repo_type: RepoType) -> str:
                 found=", ".join(names[:5]),
                 hint="name the folder of a data set here",
             )
+    return _digest(folder, names)
+
+
+def _digest(folder: Path, names: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for name in names:
         path = folder if folder.is_file() else folder / name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from huggingface_hub.errors import (
 from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import AccessError, NotFoundError, RecipeError, TargetError
-from hubmerge.errors.wording import action, leave_out, option
+from hubmerge.errors.wording import action, leave_out, option, quoted
 from hubmerge.hub.client import ask, client, endpoint, signed_in
 from hubmerge.hub.source import check_revision, parse_repo_id
 from hubmerge.utils.foreign import said
@@ -25,6 +26,8 @@ from hubmerge.utils.limits import NAME_CHARACTERS
 
 MOST_NAME = NAME_CHARACTERS - len(".partial-") - 12
 """Bytes of a folder's name: beside it lies, while it is written, one with a longer name."""
+ADDRESS = re.compile(r"[a-z]{2,}:/", re.IGNORECASE)
+"""What a path begins with that was meant to be an address; Path leaves one of two slashes."""
 SHOWN = 80
 """Characters of a name that an error quotes."""
 
@@ -113,6 +116,18 @@ def check_folder(out: Path) -> None:
             f"{str(out)[:SHOWN]!r} is no name of a folder",
             found=f"a name of {len(str(out)):,} characters",
             hint=f"at most {MOST_NAME} bytes",
+            field="out",
+        )
+    if not str(out.absolute()).isprintable() or str(out).startswith("~"):
+        raise TargetError(
+            f"{quoted(str(out))} is no name of a folder",
+            found="a user there is not" if str(out).startswith("~") else "control characters",
+            field="out",
+        )
+    if ADDRESS.match(str(out)):
+        raise TargetError(
+            f"{quoted(str(out))} is an address, where a folder is expected",
+            hint=f"to publish: {option('push', 'ACCOUNT/NAME')}",
             field="out",
         )
     try:

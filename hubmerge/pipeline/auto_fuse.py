@@ -13,7 +13,7 @@ from hubmerge.fuse import Fused, Fusion, fusions
 from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.merge_path import LINEAR
 from hubmerge.pipeline.methods import has_rows_for, is_training_run
-from hubmerge.recipe import MIDDLE, Recipe
+from hubmerge.recipe import MIDDLE, PASSTHROUGH, Recipe
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.progress import track
 
@@ -54,6 +54,7 @@ def candidates(
         return (
             (not fusion.of_a_run or is_training_run(recipe.models))
             and not fusion.random
+            and fusion.name != PASSTHROUGH
             and (not fusion.pair or len(recipe.models) == 2)
             and not (fusion.needs_base and recipe.base is None)
             and (fusion.weighs or not weighed)

@@ -112,7 +112,16 @@ def load(run: Run) -> MergeInputs:
 
 
 def load_source(source: Source, run: Run) -> LoadedModel:
-    """Fetched by the main process, then loaded by every one."""
+    """Fetched by the main process, then loaded by every one.
+
+    Raises: RecipeError, for one that is no model as it is stored, and was not prepared.
+    """
+    if not source.is_whole:
+        raise RecipeError(
+            f"{source.ref} is no model as it is stored",
+            hint="adapters and parts of the layers are for merging and its plan",
+            field="models",
+        )
     trust = run.recipe.trust_remote_code
     run.workers.on_main(lambda: fetch(source, code=trust))
     return load_model(source, trust_remote_code=trust)

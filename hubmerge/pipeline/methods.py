@@ -15,7 +15,7 @@ from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.multi import find_multi_matcher
 from hubmerge.matching.registry import NOTHING
 from hubmerge.pipeline.stored_as import StoredAs
-from hubmerge.recipe import MIDDLE, Recipe
+from hubmerge.recipe import MIDDLE, PASSTHROUGH, Recipe
 from hubmerge.repair import find_repair
 from hubmerge.specs.spec import PERMUTATIONS, SCALES
 from hubmerge.utils.input_batches import InputBatches, is_labelled
@@ -124,6 +124,7 @@ def _fuses_training_run(recipe: Recipe, fusion: Fusion | None) -> bool:
 def _tries_matchers(recipe: Recipe, fusion: Fusion | None) -> bool:
     """Whether the matcher is chosen among several."""
     given = recipe.alignment or recipe.base or _fuses_training_run(recipe, fusion)
+    given = given or recipe.fuse == PASSTHROUGH
     return recipe.match == AUTO and not given
 
 
@@ -132,7 +133,7 @@ def _matcher(recipe: Recipe, fusion: Fusion | None) -> str:
         return ALIGNMENT
     if recipe.match != AUTO:
         return recipe.match
-    if _fuses_training_run(recipe, fusion):
+    if recipe.fuse == PASSTHROUGH or _fuses_training_run(recipe, fusion):
         return NO_MATCH
     return "activations" if recipe.dataset else "weights"
 

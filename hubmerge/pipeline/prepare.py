@@ -10,20 +10,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict
 
 import psutil
 
 from hubmerge.errors import TargetError
+from hubmerge.fuse import find_fusion
+from hubmerge.hub.source import Source
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.sources import Sources
+from hubmerge.preparation.adapters.apply import with_adapters
+from hubmerge.preparation.layers import stacked, with_layers
 from hubmerge.preparation.vocabularies import with_one_vocabulary
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import PASSTHROUGH, Recipe
 from hubmerge.utils.foreign import said
 
 
-def prepares(recipe: Recipe) -> bool:
+def prepares(recipe: Recipe, sources: Sources) -> bool:
     """Whether parents are merged otherwise than as they are stored."""
-    return recipe.tokenizer is not None or recipe.chat_template is not None
+    whole = all(source.is_whole for source in sources.all_models)
+    asked = recipe.tokenizer is not None or recipe.chat_template is not None
+    return asked or not whole or recipe.fuse == PASSTHROUGH
 
 
 @contextmanager
@@ -33,7 +40,7 @@ def prepared(run: Run) -> Iterator[Run]:
 
     Raises: as `prepared_sources`; TargetError, if nothing can be written there.
     """
-    if not prepares(run.recipe):
+    if not prepares(run.recipe, run.sources):
         yield run
         return
     place = run.out.absolute().parent / f".{run.out.name}.parents-{os.getpid()}"
@@ -53,7 +60,7 @@ def prepared(run: Run) -> Iterator[Run]:
 @contextmanager
 def outlined(recipe: Recipe, sources: Sources) -> Iterator[Sources]:
     """The sources with parents as they are to be merged, but for values of tensors."""
-    if not prepares(recipe):
+    if not prepares(recipe, sources):
         yield sources
         return
     with tempfile.TemporaryDirectory(prefix="hubmerge-") as place:
@@ -63,13 +70,44 @@ def outlined(recipe: Recipe, sources: Sources) -> Iterator[Sources]:
 def prepared_sources(
     recipe: Recipe, sources: Sources, place: Path, *, headers_only: bool
 ) -> Sources:
-    """The sources with parents as they are to be merged, in `place`. Raises: as
-    `with_one_vocabulary`.
+    """The sources with parents as they are to be merged, in `place`: with their adapters, then of
+    one vocabulary, then with some of their layers.
+
+    Raises: as `with_adapters`, `with_one_vocabulary`, `with_layers` and `stacked`.
     """
-    models, used = with_one_vocabulary(sources.all_models, recipe, place, headers_only=headers_only)
+    how: _How = {"headers_only": headers_only, "trust_remote_code": recipe.trust_remote_code}
+    models, used = list(sources.all_models), None
+    for number, source in enumerate(models):
+        if source.adapters:
+            models[number] = with_adapters(source, place / f"adapted-{number}", **how)
+    if recipe.tokenizer is not None or recipe.chat_template is not None:
+        models, used = with_one_vocabulary(models, recipe, place, headers_only=headers_only)
     count = len(sources.models)
+    if recipe.fuse == PASSTHROUGH:
+        models[:count] = _stack(recipe, models[:count], place / "stack", how)
+    for number, source in enumerate(models):
+        if source.layers is not None and recipe.fuse != PASSTHROUGH:
+            models[number] = with_layers(source, place / f"layers-{number}", **how)
     base = models[count] if sources.base is not None else None
     return replace(sources, models=tuple(models[:count]), base=base, vocabulary=used)
+
+
+class _How(TypedDict):
+    headers_only: bool
+    trust_remote_code: bool
+
+
+def _stack(recipe: Recipe, models: list[Source], place: Path, how: _How) -> list[Source]:
+    """Every parent as the stack of all."""
+    fusion = find_fusion(PASSTHROUGH)
+    settings = fusion.settings(recipe.fuse_options, len(models))
+
+    def scale(number: int, name: str) -> float:
+        found = settings.at(name, {})[1]["scale"]
+        return float(found[number] if isinstance(found, tuple) else found)
+
+    stack = stacked(models, place, scale, **how)
+    return [replace(each, folder=stack.folder, origins=each.made_of) for each in models]
 
 
 def _written_beside(recipe: Recipe, sources: Sources, out: Path, place: Path) -> Sources:

@@ -178,6 +178,12 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
         license=licences[0] if len(licences) == 1 else (licences or None),
         dtype=dtype_name(model.dtype),
         parameters=planned.parameters,
+        adapters=[
+            schema.AdapterRecord(id=each.id, sha=each.sha, revision=each.revision, kind=each.kind)
+            for each in source.adapters
+        ]
+        or None,
+        layers=None if source.layers is None else list(source.layers),
     )
 
 

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from hubmerge.errors import RoundTripError
 from hubmerge.hub.calm import calm
-from hubmerge.hub.companions import GENERATION, generation_file, template_files
+from hubmerge.hub.companions import generation_file, template_files
 from hubmerge.hub.fetch import needed_files
-from hubmerge.hub.layout import CONFIG
+from hubmerge.hub.layout import CONFIG, GENERATION
 from hubmerge.hub.load import load, outline
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.source import Source, parse_ref
@@ -121,7 +121,7 @@ def _finish_folder(folder: Path, parents: Sequence[LoadedModel], wanted: StoredA
 
 
 def _add_of_others(folder: Path, parents: Sequence[LoadedModel]) -> None:
-    """What parent A lacks beside its weights, of the first parent that has it."""
+    """Of the first parent that has it: how to generate, and how to lay out a chat."""
     generation = generation_file(parents)
     if generation is not None:
         shutil.copyfile(generation, folder / GENERATION)

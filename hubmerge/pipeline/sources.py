@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hubmerge.errors import ConflictError
 from hubmerge.hub.known_folders import remember_folder
 from hubmerge.hub.source import Source, resolve
 from hubmerge.matching.alignment_files import FOLDER
+from hubmerge.preparation.adapters.apply import base_of, is_adapter
 from hubmerge.preparation.vocabularies import VocabularyUsed
-from hubmerge.recipe import ARITHMETIC, BASE, DATASET, Recipe, with_refs
+from hubmerge.recipe import ARITHMETIC, BASE, DATASET, Recipe, adapter_role, with_refs
+from hubmerge.utils.model_refs import parse_model_ref
 from hubmerge.utils.parent_names import display_name, roles
 
 
@@ -33,15 +35,19 @@ class Sources:
     def by_role(self) -> dict[str, Source]:
         """Role -> source of everything there is."""
         given = dict(zip(roles("model", len(self.models)), self.models, strict=True))
-        more = {BASE: self.base, DATASET: self.dataset}
-        return given | {role: source for role, source in more.items() if source is not None}
+        if self.base is not None:
+            given[BASE] = self.base
+        for role, source in [*given.items()]:
+            for number, adapter in enumerate(source.adapters):
+                given[adapter_role(role, number)] = adapter
+        return given if self.dataset is None else {**given, DATASET: self.dataset}
 
 
 def pin_sources(recipe: Recipe) -> Sources:
     """Every source at its commit. Raises: ConflictError, if the recipe recorded another one."""
-    models = tuple(resolve(ref) for ref in recipe.models)
+    models = tuple(map(pinned_model, recipe.models))
     dataset = resolve(recipe.dataset.id, "dataset") if recipe.dataset else None
-    base = resolve(recipe.base) if recipe.base else None
+    base = pinned_model(recipe.base) if recipe.base else None
     sources = Sources(models, dataset, base)
     for role, source in sources.by_role().items():
         recorded = recipe.shas.get(role)
@@ -52,6 +58,18 @@ def pin_sources(recipe: Recipe) -> Sources:
                 hint="pin it as ORG/NAME@COMMIT, or remove `shas` from the recipe",
             )
     return sources
+
+
+def pinned_model(ref: str) -> Source:
+    """A model at its commit, its adapters at theirs; of an adapter alone, on the base it names.
+
+    Raises: as `resolve`; WeightsError, if an adapter alone names no base on the Hub.
+    """
+    parsed = parse_model_ref(ref)
+    source, adapters = resolve(parsed.base), tuple(map(resolve, parsed.adapters))
+    if is_adapter(source):
+        source, adapters = base_of(source), (source, *adapters)
+    return replace(source, ref=ref, adapters=adapters, layers=parsed.layers)
 
 
 def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
@@ -73,7 +91,9 @@ def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
 def source_name(role: str) -> str:
     """What a role is called: "parent B", "the base", "the data set"."""
     named = {DATASET: "the data set", BASE: "the base"}
-    return named.get(role) or display_name(role.replace("model", "parent"))
+    role, _, part = role.partition(".")
+    name = named.get(role) or display_name(role.replace("model", "parent"))
+    return f"{name}'s {part}" if part else name
 
 
 def remember_folders(sources: Sources) -> None:

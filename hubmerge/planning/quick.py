@@ -21,9 +21,10 @@ from hubmerge.hub.licence import LicenceDecision, merged_licence
 from hubmerge.hub.other_formats import refuse_other
 from hubmerge.hub.source import Source, parse_ref, resolve
 from hubmerge.hub.target import Target, check_target
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import Recipe, models_of
 from hubmerge.specs.family import load_families
 from hubmerge.utils.foreign import system_error
+from hubmerge.utils.model_refs import parse_model_ref
 from hubmerge.utils.parent_names import parent_letters
 from hubmerge.utils.untrusted import Unreadable, read_json
 
@@ -100,8 +101,7 @@ def quick_plan(recipe: Recipe, destination: Destination | None = None) -> QuickP
     result may not be written where it is to go; FamilyError for a configuration that is no JSON.
     """
     destination = destination or Destination()
-    refs = [*recipe.models] if recipe.base is None else [*recipe.models, recipe.base]
-    sources = [_located(ref) for ref in refs]
+    sources = [_located(parse_model_ref(ref).base) for ref in models_of(recipe).values()]
     data = None if recipe.dataset is None else parse_ref(recipe.dataset.id, "dataset")
     if data is not None and data.folder is None:
         resolve(data.ref, "dataset")

@@ -15,16 +15,16 @@ from torch import Tensor
 from hubmerge.errors import MismatchError, RecipeError, WeightsError
 from hubmerge.errors.wording import option
 from hubmerge.fuse.subset import tied_names
-from hubmerge.hub.companions import GENERATION, templates_of
+from hubmerge.hub.companions import templates_of
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.hub.describe import Description, describe
 from hubmerge.hub.fetch import fetch_file, file_sizes, needed_files
 from hubmerge.hub.json_files import read_json
-from hubmerge.hub.layout import CONFIG, TEMPLATES
+from hubmerge.hub.layout import CONFIG, GENERATION, TEMPLATES
 from hubmerge.hub.model_class import skeleton
 from hubmerge.hub.source import Source
-from hubmerge.hub.stored_names import became
 from hubmerge.hub.tokenizer import FILES, TEMPLATE, TOKENIZER
+from hubmerge.preparation.names import names_in
 from hubmerge.preparation.rows import ABSENT, Fill, Rows, aligned_rows
 from hubmerge.preparation.tables import (
     Read,
@@ -36,7 +36,7 @@ from hubmerge.preparation.tables import (
 )
 from hubmerge.preparation.token_ids import renumbered, with_owners_tokens
 from hubmerge.preparation.union import missing_tokens, refuse_slow, write_union
-from hubmerge.preparation.write import Stored, stored, write_parent
+from hubmerge.preparation.write import Stored, json_text, stored, write_parent
 from hubmerge.recipe import AUTO, BASE, UNION, Recipe
 from hubmerge.streaming.shards import Slot
 from hubmerge.utils.parent_names import display_name, roles
@@ -215,16 +215,16 @@ class _Vocabularies:
         if self._templates is not None and TOKENIZER in self._files:
             fields = read_json(self._files[TOKENIZER], source.ref)
             fields.pop("chat_template", None)
-            files[TOKENIZER] = _text(fields)
+            files[TOKENIZER] = json_text(fields)
         if self._rows is None:
             return files
         own = read_json(fetch_file(source, CONFIG), source.ref)
         theirs = read_json(fetch_file(owner, CONFIG), owner.ref)
-        files[CONFIG] = _text(with_owners_tokens(own, theirs, self._rows.size))
+        files[CONFIG] = json_text(with_owners_tokens(own, theirs, self._rows.size))
         if GENERATION in file_sizes(source):
             fields = read_json(fetch_file(source, GENERATION), source.ref)
             old: Any = self._models[number].tokenizer
-            files[GENERATION] = _text(
+            files[GENERATION] = json_text(
                 renumbered(fields, old.get_vocab(), self._tokenizer.get_vocab())
             )
         return files
@@ -295,12 +295,9 @@ class _Tables:
     def __init__(self, models: Sequence[Description], kept: Sequence[Stored], rows: Rows) -> None:
         self._kept, self._rows = kept, rows
         self._axes = table_axes(models[0])
-        outlines = [skeleton(each.config, each.code_folder) for each in models]
-        self._names = [
-            _names_in(each, description, model)
-            for each, description, model in zip(kept, models, outlines, strict=True)
-        ]
-        tied = {name: names for names in tied_names(outlines[0]) for name in names}
+        outline = skeleton(models[0].config, models[0].code_folder)
+        self._names = [names_in(each) for each in kept]
+        tied = {name: names for names in tied_names(outline) for name in names}
         self._reads = [self._reader(number, tied) for number in range(len(kept))]
         self._filled: dict[str, Tensor] = {}
         for number, description in enumerate(models):
@@ -367,15 +364,6 @@ class _Tables:
                 )
 
 
-def _names_in(kept: Stored, description: Description, model: Any) -> dict[str, str]:
-    """Stored name -> name in the model."""
-    there = model.state_dict().keys()
-    if kept.headers.keys() <= there:
-        return {name: name for name in kept.headers}
-    others = became(model, description.config, kept.headers)
-    return {name: others.get(name, name) for name in kept.headers}
-
-
 def _nothing(slot: Slot) -> Tensor:
     raise AssertionError(f"{slot.name} does not change")
 
@@ -386,7 +374,3 @@ def _is_tokenizers(name: str) -> bool:
 
 def _is_template(name: str) -> bool:
     return name == TEMPLATE or name.startswith(f"{TEMPLATES}/")
-
-
-def _text(fields: Any) -> str:
-    return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -117,3 +119,8 @@ def write_parent(
     for name, text in files.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(text, encoding="utf-8")
+
+
+def json_text(fields: Mapping[str, Any]) -> str:
+    """The text of a configuration's file."""
+    return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"

@@ -4,7 +4,7 @@ from hubmerge.recipe.data import DataRecipe
 from hubmerge.recipe.part import RecipePart, make
 from hubmerge.recipe.read import read_recipe, recipe_from, recipe_in
 from hubmerge.recipe.recipe import Recipe, make_recipe
-from hubmerge.recipe.refs import refs_of, with_refs
+from hubmerge.recipe.refs import adapter_role, models_of, refs_of, with_refs
 from hubmerge.recipe.tokens import TokenRow
 from hubmerge.recipe.words import (
     ARITHMETIC,
@@ -16,6 +16,7 @@ from hubmerge.recipe.words import (
     JOIN,
     MIDDLE,
     NO_REFINEMENT,
+    PASSTHROUGH,
     PATH_POINTS,
     RECIPE_BYTES,
     RECIPE_FILE,
@@ -39,6 +40,7 @@ __all__ = [
     "JOIN",
     "MIDDLE",
     "NO_REFINEMENT",
+    "PASSTHROUGH",
     "PATH_POINTS",
     "RECIPE_BYTES",
     "RECIPE_FILE",
@@ -53,9 +55,11 @@ __all__ = [
     "RecipePart",
     "SurveyName",
     "TokenRow",
+    "adapter_role",
     "bytes_of",
     "make",
     "make_recipe",
+    "models_of",
     "read_recipe",
     "recipe_from",
     "recipe_in",

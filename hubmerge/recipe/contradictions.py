@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from hubmerge.errors.wording import add, leave_out, option
 from hubmerge.recipe.fields import RecipeFields
-from hubmerge.recipe.words import AUTO, BASE, MIDDLE, NO_REFINEMENT, REFINE_STEPS, SAME
+from hubmerge.recipe.words import AUTO, BASE, MIDDLE, NO_REFINEMENT, PASSTHROUGH, REFINE_STEPS, SAME
 from hubmerge.utils.problems import Contradiction
 
 
 def refuse_contradictions(recipe: RecipeFields) -> None:
     """Raises: Contradiction, which names the fields, the one to change first."""
     _check_data(recipe)
+    _check_stack(recipe)
     _check_alignment(recipe)
     _check_heads(recipe)
     _check_weights(recipe)
@@ -40,6 +41,25 @@ def _check_data(recipe: RecipeFields) -> None:
             f"{option('survey', *recipe.survey)} measures losses: {add('dataset')}",
             "survey",
             "dataset",
+        )
+
+
+def _check_stack(recipe: RecipeFields) -> None:
+    if recipe.fuse != PASSTHROUGH:
+        return
+    for field in ("dataset", "base", "alignment"):
+        if getattr(recipe, field) is not None:
+            raise Contradiction(
+                f"{option('fuse', PASSTHROUGH)} stacks layers as they are, and compares no models: "
+                f"{leave_out(field)}",
+                "fuse",
+                field,
+            )
+    if recipe.match not in (AUTO, "none"):
+        raise Contradiction(
+            f"{option('fuse', PASSTHROUGH)} stacks layers as they are: {leave_out('match')}",
+            "match",
+            "fuse",
         )
 
 

@@ -79,8 +79,9 @@ class RecipeFields(RecipePart):
             tuple[str, ...],
             Field(min_length=2, max_length=MOST),
             Option(
-                f"The parents, two to {MOST}: each a Hub id, id@revision or a folder. The result "
-                "keeps A's processor and its order of units and labels.",
+                f"The parents, two to {MOST}: each a Hub id, id@revision or a folder; "
+                "BASE+ADAPTER, and MODEL[8:24] for some of the layers. The result keeps A's "
+                "processor and its order of units and labels.",
                 group=MODELS,
                 metavar="A B",
                 positional=True,

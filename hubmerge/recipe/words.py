@@ -16,6 +16,8 @@ DATASET, BASE = "dataset", "base"
 AUTO: Final = "auto"
 ARITHMETIC = 2
 """Version of the arithmetic. Another one gives other bytes for the same recipe."""
+PASSTHROUGH: Final = "passthrough"
+"""The fusion that stacks layers, and mixes none."""
 UNION: Final = "union"
 """The vocabulary of all tokens that any parent has."""
 MIDDLE = 0.5

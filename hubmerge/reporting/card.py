@@ -76,7 +76,10 @@ def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
     """The metadata at the top of the card. Only what lies on the Hub is named as lying there."""
     line = escape.one_line
     sources = [*report.models, *([report.base] if report.base else [])]
-    bases = [line(source.id) for source in sources if source.kind == "hub"]
+    named = [each for source in sources for each in (source, *(source.adapters or ()))]
+    bases = [line(each.id) for each in named if each.kind == "hub"]
+    if any(source.adapters for source in sources):  # of one base, as a rule
+        bases = list(dict.fromkeys(bases))
     data = report.data
     licence = report.licence
     link = licence.license_link or ""
@@ -89,7 +92,7 @@ def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
         license=_licences(licence.license),  # type: ignore[arg-type]  # the Hub takes a list too
         license_name=line(licence.license_name) if licence.license_name else None,
         license_link=line(link) if link.startswith(("https://", "http://")) else None,
-        model_name=line(repo_id or " + ".join(parent.id for parent in report.models)),
+        model_name=line(repo_id or " + ".join(parent.name for parent in report.models)),
         pipeline_tag=line(report.merged.pipeline_tag) if report.merged.pipeline_tag else None,
         tags=["merge", "hubmerge", line(report.merged.model_type)],
         verdict=report.verdict,

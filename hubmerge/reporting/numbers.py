@@ -144,7 +144,7 @@ def rows(report: Report) -> list[Row]:
     count = len(report.models)
     shown = (
         *(
-            (role, f"Parent {letter}", parent.id)
+            (role, f"Parent {letter}", parent.name)
             for role, letter, parent in zip(
                 roles("parent", count), parent_letters(count), report.models, strict=True
             )

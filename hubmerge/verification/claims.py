@@ -123,7 +123,7 @@ def _named(metadata: dict[str, Any], report: Report) -> str | None:
     """The repository a card says it lies in; None if it names none."""
     match metadata:
         case {"model-index": [{"name": str(name)}, *_]} | {"model_name": str(name)}:
-            return None if name == " + ".join(parent.id for parent in report.models) else name
+            return None if name == " + ".join(parent.name for parent in report.models) else name
     return None
 
 

@@ -14,8 +14,7 @@ from transformers import CONFIG_MAPPING, GenerationConfig
 
 import hubmerge.models  # noqa: F401  registers the MLP head with the Auto classes
 from hubmerge.hub.calm import calm
-from hubmerge.hub.companions import GENERATION
-from hubmerge.hub.layout import CONFIG
+from hubmerge.hub.layout import CONFIG, GENERATION
 
 Fields = Mapping[str, Any]
 Field = tuple[str, ...]

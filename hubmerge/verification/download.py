@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.errors import HubUnavailableError, NotFoundError, RecipeError, WeightsError
-from hubmerge.hub.companions import GENERATION
 from hubmerge.hub.fetch import download_bytes, fetch_file, file_sizes
-from hubmerge.hub.layout import CONFIG, INDEX, PROCESSOR, TEMPLATES
+from hubmerge.hub.layout import CONFIG, GENERATION, INDEX, PROCESSOR, TEMPLATES
 from hubmerge.hub.source import Source, parse_ref, resolve
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TEMPLATE

@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hubmerge.hub.companions import GENERATION
-from hubmerge.hub.layout import CONFIG, PROCESSOR
+from hubmerge.hub.layout import CONFIG, GENERATION, PROCESSOR
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY
 from hubmerge.pipeline.weight_hashes import weight_hashes

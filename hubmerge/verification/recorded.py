@@ -10,8 +10,8 @@ from typing import Any
 from hubmerge.fuse import find_fusion
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.matching.match_files import TENSORS
-from hubmerge.recipe import BASE, DATASET, MIDDLE, Recipe, refs_of, with_refs
-from hubmerge.reporting.schema.report import DataRecord, ParentRecord, Report
+from hubmerge.recipe import BASE, DATASET, MIDDLE, Recipe, adapter_role, refs_of, with_refs
+from hubmerge.reporting.schema.report import AdapterRecord, DataRecord, ParentRecord, Report
 from hubmerge.utils.parent_names import roles
 from hubmerge.utils.pinned_refs import is_pinned
 from hubmerge.verification.result import Check, Outcome
@@ -47,12 +47,14 @@ def roles_in_memory(report: Report) -> set[str]:
     return {role for role, source in _sources(report).items() if source.kind == "memory"}
 
 
-def _sources(report: Report) -> dict[str, ParentRecord | DataRecord]:
-    named: dict[str, ParentRecord | DataRecord] = dict(
-        zip(roles("model", len(report.models)), report.models, strict=True)
-    )
+def _sources(report: Report) -> dict[str, ParentRecord | AdapterRecord | DataRecord]:
+    models = dict(zip(roles("model", len(report.models)), report.models, strict=True))
     if report.base is not None:
-        named[BASE] = report.base
+        models[BASE] = report.base
+    named: dict[str, ParentRecord | AdapterRecord | DataRecord] = {**models}
+    for role, model in models.items():
+        for number, adapter in enumerate(model.adapters or ()):
+            named[adapter_role(role, number)] = adapter
     if report.data is not None:
         named[DATASET] = report.data
     return named

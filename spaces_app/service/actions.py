@@ -96,15 +96,15 @@ def predict(request: Mapping[str, Any]) -> Answer:
 
 
 def open_image(content: bytes) -> Any:
-    """The image in `content`, whatever its name says. Raises: DataError."""
-    from PIL import Image
+    """The image in `content`, upright, whatever its name says. Raises: DataError."""
+    from PIL import Image, ImageOps
 
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as found:
             if found.width * found.height > MAX_PIXELS:
                 raise DataError("the image is too large", found=f"{found.width} x {found.height}")
-            return to_mode(found, "RGB")
+            return to_mode(ImageOps.exif_transpose(found), "RGB")
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise many types

@@ -28,7 +28,7 @@ from hubmerge.data.batches import BATCH_SIZE, _groups
 from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.data_files import check_folder
 from hubmerge.data.dataset import open_data
-from hubmerge.data.pictures import NOWHERE, Place, open_picture
+from hubmerge.data.pictures import FORMATS, NOWHERE, Place, open_picture
 from hubmerge.errors import DataError
 from hubmerge.utils import limits
 from hubmerge.utils.untrusted import Unreadable
@@ -129,6 +129,27 @@ def test_its_own_files_are_opened(place: Place) -> None:
     own = Place(place.folder)
     cell = {"bytes": None, "path": str(place.folder / "out.png")}
     assert open_picture(cell, own).size == (8, 8)
+
+
+LOSSLESS = {
+    "WEBP": {"lossless": True},
+    "JPEG2000": {"irreversible": False},
+    "AVIF": {"quality": 100},
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_is_read(kind: str) -> None:
+    """A name that Pillow knows no reader of would stop all that are tried after it."""
+    colours = [(200, 30, 30), (30, 200, 30), (90, 90, 90), (0, 0, 0)]
+    picture = Pillow.new("RGB", (32, 16))
+    for place, colour in enumerate(colours):
+        picture.paste(colour, (8 * place, 0, 8 * place + 8, 16))
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **LOSSLESS.get(kind, {}))
+    found = open_picture({"bytes": buffer.getvalue(), "path": None}, NOWHERE, "RGB")
+    away = np.abs(np.asarray(found, int) - np.asarray(picture, int)).mean()
+    assert away < (10 if kind in ("JPEG", "AVIF") else 1)
 
 
 def test_bytes_go_before_a_name(place: Place) -> None:

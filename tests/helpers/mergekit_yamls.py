@@ -131,6 +131,36 @@ dtype: float32
 """,
 }
 
+STACKS = {
+    "stack": """
+merge_method: passthrough
+slices:
+- sources: [{model: ./a, layer_range: [0, 3]}]
+- sources:
+  - model: ./b
+    layer_range: [1, 4]
+    parameters: {scale: [{filter: o_proj, value: .5}, {filter: down_proj, value: -.9}, {value: 1}]}
+- sources: [{model: ./c, layer_range: [2, 3]}]
+dtype: float32
+""",
+    "upscaled": """
+merge_method: passthrough
+slices:
+- sources: [{model: ./a, layer_range: [0, 3]}]
+- sources: [{model: ./a, layer_range: [1, 4]}]
+dtype: bfloat16
+""",
+    "part": """
+merge_method: slerp
+base_model: ./a
+slices:
+- sources: [{model: ./a, layer_range: [1, 3]}, {model: ./b, layer_range: [1, 3]}]
+parameters: {t: [0, 1]}
+dtype: float32
+""",
+}
+"""Those that stack layers, or take some."""
+
 State = dict[str, Tensor]
 
 
@@ -187,7 +217,8 @@ def write() -> None:
     with tempfile.TemporaryDirectory() as place_of_all:
         folder = Path(place_of_all)
         place(states, folder)
-        plain = {n: t.replace("tokenizer_source: base\n", "") for n, t in YAMLS.items()}
+        yamls = {**YAMLS, **STACKS}
+        plain = {n: t.replace("tokenizer_source: base\n", "") for n, t in yamls.items()}
         merges = {n: by_mergekit(t, folder, folder / f"of-{n}") for n, t in plain.items()}
     tensors = {
         f"{name}:{tensor}": value.contiguous()

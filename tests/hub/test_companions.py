@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hubmerge.errors import MismatchError
+from hubmerge.errors import MismatchError, WeightsError
 from hubmerge.hub.companions import remarks
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.hub.describe import describe
@@ -80,6 +81,62 @@ def test_a_generation_configuration_that_only_b_has(pair: list[Path]) -> None:
     out, said = merged(pair)
     assert json.loads((out / "generation_config.json").read_text())["temperature"] == 0.3
     assert said == ["generation_config.json is parent B's: parent A has none."]
+
+
+def test_a_s_own_generation_configuration_stays_byte_for_byte(pair: list[Path]) -> None:
+    own = '{"temperature": 0.3, "do_sample": true, "eos_token_id": [0, 2], "of_a_tool": null}'
+    (pair[0] / "generation_config.json").write_text(own)
+    out, (said,) = merged(pair)
+    assert (out / "generation_config.json").read_text() == own
+    assert "do_sample, eos_token_id" in said
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        '\ufeff{"eos_token_id": 2}',
+        '{"eos_token_id": "x"}',
+        '{"pad_token_id": true}',
+        '{"cache_implementation": "x"}',
+        '{"max_new_tokens": -1}',
+    ],
+)
+def test_what_stock_code_cannot_generate_by_is_refused(
+    text: str, which: int, pair: list[Path]
+) -> None:
+    """It would be taken along, and found by those who load the merge."""
+    (pair[0] / "generation_config.json").unlink()
+    (pair[which] / "generation_config.json").write_text(text)
+    with pytest.raises(WeightsError, match=r"generation_config\.json of .* (cannot|is no)"):
+        describe(resolve(str(pair[which])))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tokenizer.model", "merges.txt", "vocab.txt", "processor_config.json", "SYSTEM_PROMPT.txt"],
+)
+def test_what_a_merge_of_a_has_but_a_has_not(name: str, pair: list[Path]) -> None:
+    (pair[1] / name).write_text("{}")
+    out, said = merged(pair)
+    assert not (out / name).exists()
+    assert said == [f"Files beside the parents that the merge does not have: {name} (B)."]
+    (pair[0] / name).write_text("{}")
+    shutil.rmtree(out)
+    out, said = merged(pair)
+    assert (out / name).exists() == (not said) == (name != "SYSTEM_PROMPT.txt")
+
+
+def test_chat_templates_whose_names_are_none(pair: list[Path]) -> None:
+    names = ["default", "../x", "a b"]
+    given = [{"name": name, "template": TEMPLATE} for name in names]
+    edit(pair[1] / "tokenizer_config.json", chat_template=given)
+    out, said = merged(pair)
+    assert load_tokenizer(out, "out").chat_template == TEMPLATE
+    assert "'../x', 'a b'" in said[0]
 
 
 def test_another_generation_configuration_than_a_s_is_said(pair: list[Path]) -> None:

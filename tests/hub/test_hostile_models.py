@@ -489,12 +489,36 @@ def test_users_there_are_not() -> None:
     refused(lambda: parse_ref("~no-such-user-here/model"), NotFoundError)
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "é" * 128, "x" * 250])
+@pytest.mark.parametrize(
+    "name", ["x" * 300, "a\0b", "é" * 128, "x" * 250, "a\nb", "a\x1b[2J", "a\u202eb/c"]
+)
 def test_folders_that_cannot_be_named_so(tmp_path: Path, name: str) -> None:
     from hubmerge.errors import TargetError
 
     refused(lambda: check_folder(tmp_path / name), TargetError)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("out", "found"),
+    [
+        ("https://huggingface.co/me/both", "is an address"),
+        ("hf://me/both", "is an address"),
+        ("~no-such-user-here/both", "a user there is not"),
+    ],
+)
+def test_what_only_looks_like_a_folder(out: str, found: str) -> None:
+    from hubmerge.errors import TargetError
+
+    destination = Destination(out=Path(out))
+    error = refused(lambda: check_folder(destination.out or Path()), TargetError)
+    assert found in str(error)
+
+
+def test_the_users_own_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is of models, and as a shell does it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Destination(out=Path("~/both")).out == tmp_path / "both"
 
 
 @pytest.mark.parametrize("place", ["file/out", "/proc/out", "/dev/null/out", "/sys/out"])

@@ -37,7 +37,7 @@ def assert_equal(found, wanted):
 @pytest.mark.parametrize("name", YAMLS)
 def test_a_yaml_is_translated_into_what_mergekit_makes_of_it(name, recorded):
     recipe = recipe_from(YAMLS[name])
-    states = [recorded[ref.removeprefix("./")] for ref in recipe.models]
+    states = [recorded[ref.removeprefix("./").partition("[")[0]] for ref in recipe.models]
     base = recorded["base"] if recipe.base else None
     weights = recipe.mixture or [1 - recipe.first_lambda, recipe.first_lambda]
     given = Given(base=base, options=recipe.fuse_options)
@@ -63,7 +63,17 @@ def test_a_whole_merge_is_written_so_and_can_be_made_again(name, folder, recorde
 TWO = "models: [{model: ORG/a, parameters: {weight: 1}}, {model: ORG/b, parameters: {weight: 1}}]"
 LINEAR = f"merge_method: linear\n{TWO}\n"
 SLICE = "merge_method: linear\nslices:\n- sources:\n  - {model: a, layer_range: [0, 2]}\n"
+STACK = SLICE.replace("linear", "passthrough")
+STACK_MORE = "- sources:\n  - model: b\n    layer_range: [1, 3]\n"
 TIES = f"merge_method: ties\nbase_model: ORG/base\n{TWO}\n"
+
+
+def test_slices_are_models_with_some_of_their_layers():
+    recipe = recipe_from(STACK + STACK_MORE + "    parameters: {scale: [{filter: mlp, value: .5}]}")
+    assert (recipe.models, recipe.fuse) == (("a[0:2]", "b[1:3]"), "passthrough")
+    assert recipe.fuse_options == {"scale/B@mlp": 0.5}
+    text = LINEAR.replace("linear", "ties") + "base_model: ORG/base+ORG/lora\n"
+    assert recipe_from(text).base == "ORG/base+ORG/lora"
 
 
 def test_vocabulary_and_chat_template_are_those_of_a_recipe():
@@ -105,7 +115,7 @@ def test_what_has_no_effect_is_taken_and_weights_are_the_recipes_own():
     ("text", "line", "said"),
     [
         (LINEAR.replace("linear", "liner"), 1, "did you mean 'linear'"),
-        (LINEAR.replace("linear", "passthrough"), 1, "passthrough"),
+        (LINEAR.replace("linear", "passthrough"), 2, "'weight' of passthrough"),
         (LINEAR + "chat_template: chatml\n", 3, "chatml"),
         (LINEAR + "tokenizer: {source: unoin}\n", 3, "unoin"),
         (LINEAR + "tokenizer: {source: union, pad_to_multiple_of: 8}\n", 3, "pad_to"),
@@ -116,7 +126,6 @@ def test_what_has_no_effect_is_taken_and_weights_are_the_recipes_own():
         (LINEAR + "tokenizer_source: base\n", 3, "base"),
         (LINEAR + "dtype: int8\n", 3, "int8"),
         (LINEAR + "parameters:\n  normalize: false\n", 4, "divides"),
-        (LINEAR.replace("ORG/b", "ORG/b+ORG/lora"), 2, "adapters"),
         (LINEAR.replace("ORG/b", "ORG/a"), 2, "twice"),
         (LINEAR.replace("weight: 1}}]", "wieght: 1}}]"), 2, "did you mean 'weight'"),
         (TIES + "parameters:\n  rescale: true\n", 5, "rescale"),
@@ -128,7 +137,10 @@ def test_what_has_no_effect_is_taken_and_weights_are_the_recipes_own():
         ("merge_method: slerp\nbase_model: ORG/a\nmodels: [{model: ORG/b}]", 1, "needs a t"),
         (f"merge_method: slerp\n{TWO}", 1, "base_model"),
         (SLICE + SLICE.partition("slices:\n")[2], 2, "stacking"),
-        (SLICE.replace("[0, 2]", "[1, 2]"), 4, "part"),
+        (SLICE.replace("[0, 2]", "[2, 2]"), 4, "[2, 2]"),
+        (SLICE.replace("[0, 2]", "[0]"), 4, "[0]"),
+        (STACK + STACK_MORE.replace("layer_range: [1, 3]", "layers: 3"), 7, "layers"),
+        (STACK, 1, "two models are needed"),
         ("merge_method: linear\nmodels: 3", 2, "list of models"),
     ],
 )  # fmt: skip
@@ -154,8 +166,8 @@ def test_it_is_read_like_the_text_of_a_stranger(text, said):
     assert said in str(error.value)
 
 
-def test_models_with_another_number_of_layers_than_the_slice_are_refused(folder):
+def test_layers_that_a_model_does_not_have_are_refused(folder):
     file = folder / "five.yml"
     file.write_text(YAMLS["slice"].replace("[0, 4]", "[0, 5]"))
-    with pytest.raises(HubmergeError, match="5 layers"):
+    with pytest.raises(HubmergeError, match="does not have the layers 0 to 4"):
         hm.run(read_recipe(file), out=folder / "five")

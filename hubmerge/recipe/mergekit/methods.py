@@ -98,6 +98,9 @@ METHODS: Mapping[str, Method] = {
     "model_stock": Method("model-stock", BaseModel.REQUIRED, weighed=False),
     "nearswap": Method("nearswap", BaseModel.FIRST, {"t": "t"}, weighed=False),
     "arcee_fusion": Method("arcee-fusion", BaseModel.FIRST, weighed=False),
+    "passthrough": Method(
+        "passthrough", BaseModel.TOKENIZER, own={"scale": "scale"}, weighed=False
+    ),
     "ram": Method("ram", BaseModel.REQUIRED, {"epsilon": "epsilon"}, weighed=False),
     "ramplus_tl": Method(
         "ramplus-tl",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
@@ -16,7 +16,7 @@ from hubmerge.recipe.mergekit.document import Document
 from hubmerge.recipe.mergekit.methods import METHODS, WITHOUT_EFFECT, BaseModel, Method
 from hubmerge.recipe.mergekit.vocabulary import KEYS as VOCABULARY
 from hubmerge.recipe.mergekit.vocabulary import vocabulary
-from hubmerge.recipe.words import BASE
+from hubmerge.recipe.words import BASE, PASSTHROUGH
 from hubmerge.utils.suggestions import did_you_mean
 from hubmerge.utils.untrusted_yaml import Lines, Place
 
@@ -26,6 +26,7 @@ KEYS = (
 )
 DTYPES = ("float32", "float16", "bfloat16")
 ALONG = ("nuslerp_flatten", "nuslerp_row_wise")
+RANGED = ("model", "parameters", "layer_range")
 SPECIAL: Mapping[str, tuple[str, ...]] = {
     "linear": ("normalize",),
     "slerp": ("t",),
@@ -51,11 +52,18 @@ def recipe_of(content: Any, lines: Lines, file: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Input:
-    """A model, and where its parameters stand."""
+    """A model, and where its parameters stand. named: what the file calls it, where its reference
+    says more."""
 
     ref: str
     parameters: Mapping[str, Any]
     place: Place
+    named: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the file calls it."""
+        return self.named or self.ref
 
 
 class _Merge:
@@ -69,7 +77,7 @@ class _Merge:
         """The recipe's fields."""
         self._document.check_keys((), self._content, KEYS)
         method = self._method()
-        base, inputs, layers = self._models(method)
+        base, inputs = self._models(method)
         fields: dict[str, Any] = {
             "models": tuple(each.ref for each in inputs),
             "base": base,
@@ -77,7 +85,6 @@ class _Merge:
             "match": "none",
             "repair": "none",
             "dtype": self._dtype(),
-            "layers": layers,
             **self._settings(method, inputs),
         }
         fields |= vocabulary(self._document, self._names(base, inputs))
@@ -94,25 +101,32 @@ class _Merge:
             )
         return METHODS[name]
 
-    def _models(self, method: Method) -> tuple[str | None, list[_Input], int | None]:
-        """The common base, the models in their order here, and how many layers they must have."""
-        listed, layers = self._listed()
+    def _models(self, method: Method) -> tuple[str | None, list[_Input]]:
+        """The common base, and the models in their order here."""
+        listed = self._listed()
         given = self._content.get("base_model")
-        base = None if given is None else self._ref(given, ("base_model",))
-        if base is None and method.base in (BaseModel.REQUIRED, BaseModel.FIRST):
+        named = None if given is None else self._ref(given, ("base_model",))
+        if named is None and method.base in (BaseModel.REQUIRED, BaseModel.FIRST):
             name = self._content["merge_method"]
             raise self._document.refused((), f"merge_method {name} needs a base_model")
-        others = [each for each in listed if each.ref != base]
-        if base is None:
-            return None, listed, layers
+        if named is None:
+            return None, self._enough(listed)
+        own = [each for each in listed if each.name == named]
+        others = [each for each in listed if each.name != named]
+        base = (own or [replace(listed[0], ref=named + listed[0].ref[len(listed[0].name) :])])[0]
         if method.base in (BaseModel.REQUIRED, BaseModel.OPTIONAL):
-            return base, self._enough(others), layers
-        own = [each for each in listed if each.ref == base]
-        if not own and method.base is BaseModel.TOKENIZER:
+            return base.ref, self._enough(others)
+        if method.base is BaseModel.TOKENIZER and (
+            not own or (method.fuse == PASSTHROUGH and own[0] is not listed[0])
+        ):
+            where = "the first" if method.fuse == PASSTHROUGH else "among the models"
             raise self._document.refused(
-                ("base_model",), f"base_model {quoted(base)} is not among the models"
+                ("base_model",), f"base_model {quoted(named)} is not {where}"
             )
-        return None, self._enough([*(own or [_Input(base, {}, ("base_model",))]), *others]), layers
+        if method.fuse == PASSTHROUGH:
+            return None, self._enough(listed)
+        first = base if own else replace(base, parameters={}, place=("base_model",), named=named)
+        return None, self._enough([first, *others])
 
     def _enough(self, inputs: list[_Input]) -> list[_Input]:
         if len(inputs) < 2:
@@ -123,33 +137,45 @@ class _Merge:
             )
         return inputs
 
-    def _listed(self) -> tuple[list[_Input], int | None]:
+    def _listed(self) -> list[_Input]:
         """The models in the order of the file."""
         if ("models" in self._content) == ("slices" in self._content):
             raise self._document.refused((), "either models or slices are needed")
         if "models" in self._content:
             place: Place = ("models",)
-            return self._inputs(self._content["models"], place, ("model", "parameters")), None
+            return self._inputs(self._content["models"], place, ("model", "parameters"))
         slices = self._content["slices"]
-        if not isinstance(slices, list) or len(slices) != 1:
+        if not isinstance(slices, list) or not slices:
+            raise self._document.refused(("slices",), "slices are a list of sources")
+        stacks = self._content["merge_method"] == PASSTHROUGH
+        if len(slices) > 1 and not stacks:
             raise self._document.refused(
-                ("slices",), "stacking several slices of layers is not taken"
+                ("slices",),
+                "stacking several slices of merged layers is not taken",
+                hint="merge whole models first, then stack their layers by passthrough",
             )
-        self._document.check_keys(("slices", 0), slices[0], ("sources",))
-        place = ("slices", 0, "sources")
-        sources = slices[0].get("sources")
-        inputs = self._inputs(sources, place, ("model", "parameters", "layer_range"))
-        ranges = [source.get("layer_range") for source in sources]
-        first = ranges[0]
-        whole = isinstance(first, list) and len(first) == 2 and first[0] == 0
-        if not whole or any(each != first for each in ranges) or type(first[1]) is not int:
+        found: list[_Input] = []
+        for number, each in enumerate(slices):
+            place = ("slices", number, "sources")
+            self._document.check_keys(("slices", number), each, ("sources",))
+            sources = self._inputs(each.get("sources"), place, RANGED)
+            if stacks and len(sources) > 1:
+                raise self._document.refused(place, "passthrough takes one source for each slice")
+            for source, said in zip(sources, each["sources"], strict=True):
+                place_of_range = (*source.place[:-1], "layer_range")
+                found.append(self._ranged(source, said.get("layer_range"), place_of_range))
+        return found
+
+    def _ranged(self, source: _Input, given: Any, place: Place) -> _Input:
+        """A model with a part of its layers."""
+        whole = isinstance(given, list) and len(given) == 2 and all(type(n) is int for n in given)
+        if not whole or not 0 <= given[0] < given[1]:
             raise self._document.refused(
-                (*place, 0, "layer_range"),
-                "a part of the layers is not taken",
-                found=f"layer_range {ranges[0]}",
-                hint="layer_range from 0 to the number of layers, the same of all models",
+                place,
+                "layer_range is the number of a layer and of one after it",
+                found=f"layer_range {given}",
             )
-        return inputs, first[1]
+        return replace(source, ref=f"{source.ref}[{given[0]}:{given[1]}]", named=source.ref)
 
     def _inputs(self, given: Any, place: Place, keys: Sequence[str]) -> list[_Input]:
         if not isinstance(given, list) or not given:
@@ -173,12 +199,6 @@ class _Merge:
         if not isinstance(given, str) or not given:
             raise self._document.refused(
                 place, "a model is named by its id or folder", found=repr(given)
-            )
-        if "+" in given:
-            raise self._document.refused(
-                place,
-                f"model {quoted(given)}: adapters are not taken",
-                hint="merge the adapter into its base first (peft's merge_and_unload)",
             )
         return given
 
@@ -308,10 +328,10 @@ class _Merge:
 
     def _names(self, base: str | None, inputs: Sequence[_Input]) -> dict[str, str]:
         """What the file calls a model -> its letter here, or "base"."""
-        names = {each.ref: letter for letter, each in zip(ascii_uppercase, inputs, strict=False)}
-        if base is not None:
-            names[base] = BASE
+        names = {each.name: letter for letter, each in zip(ascii_uppercase, inputs, strict=False)}
         given = self._content.get("base_model")
+        if base is not None:
+            names[str(given)] = BASE
         return {**names, "base": names[given]} if given in names else names
 
 

@@ -38,8 +38,19 @@ VerdictName = Literal[
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 
 
+class AdapterRecord(ReportPart):
+    """An adapter that was added to a model before it was merged."""
+
+    id: str
+    sha: str
+    revision: str | None
+    kind: Literal["hub", "local", "memory"]
+
+
 class ParentRecord(ReportPart):
     """One of the models that went in."""
+
+    OF_MANY = ("adapters", "layers")
 
     id: str
     """Repository id, or folder name of a local model."""
@@ -51,6 +62,17 @@ class ParentRecord(ReportPart):
     license: str | list[str] | None
     dtype: str
     parameters: Count
+    adapters: list[AdapterRecord] | None = None
+    """What was added to it, in this order."""
+    layers: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    """Number of the first of its layers that was taken, and of the first that was not; None where
+    all were."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, with its adapters and layers: "base+adapter[0:8]"."""
+        part = "" if self.layers is None else f"[{self.layers[0]}:{self.layers[1]}]"
+        return "+".join((self.id, *(each.id for each in self.adapters or ()))) + part
 
 
 class TensorRecord(ReportPart):

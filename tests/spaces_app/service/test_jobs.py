@@ -317,3 +317,14 @@ def test_what_is_no_image_is_refused(jobs: JobService, anonymous: Visitor, conte
 
     with pytest.raises(DataError):
         open_image(content)
+
+
+def test_an_image_is_shown_to_models_upright() -> None:
+    from PIL import Image
+
+    from spaces_app.service.actions import open_image
+
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6  # a quarter turn to the right
+    Image.new("RGB", (8, 4)).save(file, "PNG", exif=exif)
+    assert open_image(file.getvalue()).size == (4, 8)
