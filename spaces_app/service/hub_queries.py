@@ -125,8 +125,6 @@ def found_in(said: Mapping[str, Any], kind: RepoType = "model") -> Found:
 
 def why_not(found: Found, beside: Found) -> str | None:
     """Why `found` cannot be merged with `beside`, as far as a list shows; None if it may."""
-    if found.adapter:
-        return "an adapter, not a whole model"
     if found.family and beside.family and found.family != beside.family:
         return f"another family: {found.family}, and not {beside.family}"
     if found.task and beside.task and found.task != beside.task:

@@ -81,8 +81,6 @@ def suggestions(found: Sequence[Found], beside: Found | None = None) -> Markup:
 
 def _suggestion(found: Found, beside: Found | None) -> Markup:
     reason = None if beside is None else hub.why_not(found, beside)
-    if reason is None and found.adapter:
-        reason = "an adapter, not a whole model"
     note = Markup('<span class="hm-why">{}</span>').format(markup.text(reason)) if reason else ""
     owner, _, name = found.id.rpartition("/")
     face = Markup('<span class="hm-face" aria-hidden="true">{}</span>').format(
@@ -108,7 +106,8 @@ def said_of(found: Found) -> list[str]:
     likes = None if found.likes is None else f"{count(found.likes)} likes"
     downloads = None if found.downloads is None else f"{count(found.downloads)} downloads"
     hidden = "private" if found.private else None
-    said = (found.task, found.family, size, downloads, likes, found.licence, hidden)
+    kind = "adapter" if found.adapter else None
+    said = (kind, found.task, found.family, size, downloads, likes, found.licence, hidden)
     return [each for each in said if each]
 
 
