@@ -38,6 +38,7 @@ PROMPT_WORDS = 8
 NEW_TOKENS = 24
 """Tokens that are generated, greedily."""
 KINDS: Mapping[str, Kind] = {
+    "feature-classification": "image",
     "image-classification": "image",
     "text-classification": "text",
     "text-generation": "prompt",

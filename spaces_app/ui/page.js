@@ -29,13 +29,16 @@
     });
   });
 
-  // A field with suggestions: arrow down goes into them, up and down move, Escape closes.
+  // A field with suggestions: arrow down goes into them, up and down move,
+  // Escape and Enter close them.
   document.addEventListener('keydown', (event) => {
     const field = event.target.closest?.('.hm-search');
     if (!field) return;
     const options = [...field.querySelectorAll('.hm-found [data-pick]')];
     const now = options.indexOf(document.activeElement);
-    if (event.key === 'Escape') {
+    if (event.key === 'Enter' && event.target.tagName === 'INPUT') {
+      field.classList.add('hm-closed');
+    } else if (event.key === 'Escape') {
       field.classList.add('hm-closed');
       field.querySelector('input')?.focus();
     } else if (event.key === 'ArrowDown' && options.length && !field.classList.contains('hm-closed')) {
@@ -46,7 +49,10 @@
       (now ? options[now - 1] : field.querySelector('input')).focus();
     }
   });
-  document.addEventListener('input', (event) => {
-    event.target.closest?.('.hm-search')?.classList.remove('hm-closed');
-  });
+  for (const kind of ['input', 'focusin']) {
+    document.addEventListener(kind, (event) => {
+      if (event.target.tagName !== 'INPUT') return;
+      event.target.closest('.hm-search')?.classList.remove('hm-closed');
+    });
+  }
 }

@@ -139,7 +139,7 @@ class PageVisitor:
         else:
             self.page.locator("#token input").fill(token)
             self.page.locator("#enter").click()
-        self.see("#who", said)
+        self.see("#who, #sign-in-failed", said)
 
     def publish(self, repo: str, way: str | None = None, visible: str | None = None) -> None:
         """Names a repository, looks at the preview, and presses Publish."""
