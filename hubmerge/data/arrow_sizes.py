@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.data.dictionaries import dictionary_bytes
-from hubmerge.utils.limits import ROWS
+from hubmerge.utils.limits import COLUMNS, ROWS
 from hubmerge.utils.untrusted import Unreadable
 
 MAGIC = b"ARROW1"
@@ -47,7 +47,10 @@ def arrow_sizes(path: Path) -> Iterator[int]:
                 yield from _message_sizes(message)
             # What is unpacked from here on was measured before.
             read = pa.ipc.open_file if footed else pa.ipc.open_stream
-            yield from _checked(read(content))
+            opened = read(content)
+            if (columns := len(opened.schema)) > COLUMNS:
+                raise Unreadable(f"{path.name!r} has {columns:,} columns, at most {COLUMNS:,}")
+            yield from _checked(opened)
     except Unreadable:
         raise
     except (pa.ArrowException, struct.error, OSError, ValueError, LookupError) as error:

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hubmerge.data.column_count import refuse_columns
 from hubmerge.data.expansion import refuse_expansion
-from hubmerge.data.json_rows import refuse_null_rows
+from hubmerge.data.json_rows import refuse_json
 from hubmerge.data.pictures import refuse_stray
+from hubmerge.data.reader_options import refuse_reader_options
 from hubmerge.errors import DataError
 from hubmerge.utils.lfs import FETCH, is_pointer_file
 from hubmerge.utils.limits import (
@@ -99,8 +101,11 @@ def check_files(builder: Any, folder: Path, ref: str, within: Path | None) -> No
 def _refuse_content(path: Path, builder: str, config: Any = None) -> None:
     """Raises: Unreadable and others of `UNUSABLE`, for what its reader does not survive."""
     refuse_expansion(path, builder)
+    if builder == "csv":
+        usual = "\t" if path.suffix.lower() == ".tsv" else ","
+        refuse_columns(path, usual if config is None else config.sep, config)
     if builder == "json":
-        refuse_null_rows(path, config)
+        refuse_json(path, config)
 
 
 def _check_card(folder: Path) -> None:
@@ -114,6 +119,7 @@ def _check_card(folder: Path) -> None:
         configs = card.get("configs") if isinstance(card, dict) else None
         for config in configs if isinstance(configs, list) else [configs]:
             if isinstance(config, dict):
+                refuse_reader_options(config)
                 for pattern in (*_texts(config.get("data_files")), *_texts(config.get("data_dir"))):
                     _require_inside(pattern)
 

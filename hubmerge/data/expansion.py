@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 
 from hubmerge.data.arrow_sizes import arrow_sizes
 from hubmerge.data.dictionaries import dictionaries, dictionary_bytes
-from hubmerge.utils.limits import EXPANSION, EXPANSION_FREE, ROWS
+from hubmerge.utils.limits import COLUMNS, EXPANSION, EXPANSION_FREE, ROWS
 from hubmerge.utils.untrusted import Unreadable
 
 COLUMNAR = ("parquet", "arrow")
@@ -177,6 +177,8 @@ def _refuse_repetition(path: Path, most: int) -> None:
         said = parquet.read_metadata(path)
     except Exception:  # damaged, in whatever way: reading it will say so
         return
+    if said.num_columns > COLUMNS:
+        raise Unreadable(f"{path.name!r} has {said.num_columns:,} columns, at most {COLUMNS:,}")
     columns = [_Column(path, said, n) for n in range(said.num_columns)]
     if (values := max([said.num_rows, *(each.values for each in columns)])) > ROWS:
         raise Unreadable(f"{path.name!r} claims {values:,} values in a column")

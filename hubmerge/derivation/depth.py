@@ -49,6 +49,19 @@ def depth_of(config: PreTrainedConfig) -> int:
     return max(found)
 
 
+def indexed(config: PreTrainedConfig) -> int:
+    """How many layers there must be, so that those whose outputs are read by number exist."""
+    numbers_read = [
+        int(number)
+        for each in configurations(config)
+        if not any(STAGES.search(name) for name in vars(each))  # which number stages
+        for name, value in vars(each).items()
+        if name.endswith("out_indices") and isinstance(value, list | tuple)
+        for number in value
+    ]
+    return max(numbers_read, default=-1) + 1
+
+
 def kinds(model: nn.Module) -> dict[str, frozenset[Any]]:
     """For every stack of layers: the kinds there are in it, by names, classes and switches."""
     layers: dict[tuple[str, str], list[Any]] = {}

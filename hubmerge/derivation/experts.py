@@ -6,16 +6,24 @@ decides, as of every other axis.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from hubmerge.derivation.terms import Term
+from hubmerge.derivation.terms import Term, atoms, factors, product
 from hubmerge.derivation.trace import Trace
+
+MODULE = re.compile(r"^(.*)\.experts\.(expert_)?\d+\.")
+"""A tensor of an expert that is a module of its own, in the module that routes to it."""
+
+APART = "experts are modules of their own, and a space runs along axes of tensors"
 
 
 def propose_experts(found: Trace) -> None:
     """Frees the axis of stacked experts with that of their router, in the axes of `found`.
 
-    A router stands in the module that holds the experts: its tensors' first axis is as long.
+    A router stands in the module that holds the experts: its tensors' first axis is as long. Where
+    it chooses groups first, the order is one of groups, and one within them. The order of experts
+    that are modules of their own is none of a spec's; what pins their router's rows says so.
     """
     for home, stacked in _stacks(found).items():
         count = found.axes[stacked[0]][0].size
@@ -26,9 +34,24 @@ def propose_experts(found: Trace) -> None:
         ]
         if not routing or any(found.axes[name][0].size != count for name in stacked):
             continue
-        order = Term(count)
+        groups = next((g for name in routing if len(g := factors(found.axes[name][0])) > 1), [])
+        order = product(Term(group.size) for group in groups) if groups else Term(count)
         for name in (*stacked, *routing):
             found.axes[name][0] = order
+    _say_why(found)
+
+
+def _say_why(found: Trace) -> None:
+    homes: dict[str, set[str]] = {}
+    for name in found.axes:
+        if expert := MODULE.match(name):
+            homes.setdefault(expert[1], set()).add(name.split(".experts.")[1].split(".")[0])
+    for home, experts in homes.items():
+        for name, dims in found.axes.items():
+            router = name.startswith(f"{home}.") and ".experts." not in name
+            if router and dims and _is(dims[0], len(experts)):
+                for atom in atoms(dims[0]):
+                    atom.why = APART
 
 
 def _stacks(found: Trace) -> dict[str, list[str]]:
@@ -51,5 +74,5 @@ def _modules(found: Trace) -> Iterator[str]:
 
 
 def _is(term: Term, count: int) -> bool:
-    term = term.root
-    return not term.parts and term.size == count > 1 and term.why is not None
+    pinned = all(atom.why is not None for atom in atoms(term))
+    return term.root.size == count > 1 and pinned

@@ -21,10 +21,11 @@ from hubmerge.models.probe_inputs import configurations
 
 
 def fewer_experts(config: PreTrainedConfig) -> None:
-    """Four experts, two of which are chosen; and two groups of states."""
+    """Four experts, two of which are chosen, or two groups of four; and two groups of states."""
+    few = 8 if is_size(groups := getattr(config, "n_group", 1)) and groups > 1 else 4
     for name, value in dict(vars(config)).items():
-        if EXPERTS.search(name) and is_size(value) and value > 4:
-            put(config, name, 4)
+        if EXPERTS.search(name) and is_size(value) and value > few:
+            put(config, name, few)
         elif (CHOSEN.search(name) or name == "n_group") and is_size(value) and value > 2:
             put(config, name, 2)
         elif name == "topk_group" and is_size(value) and value > 1:
@@ -89,6 +90,10 @@ def shorten(config: PreTrainedConfig) -> None:
         put(config, "image_size", 3 * patch)
     elif is_size(side) and side > 64 and (side % 32 == 0 or patch is None):
         put(config, "image_size", 64)
+    elif numbers(side) and len(side) == 2 and is_size(patch) and min(side) > 4 * patch:
+        put(config, "image_size", [3 * patch, 4 * patch])
+    if is_size(fields.get("num_patches")) and fields["num_patches"] > 16:  # a square number
+        put(config, "num_patches", 16)
     if _labels(config) > 16:
         config.num_labels = 13
 

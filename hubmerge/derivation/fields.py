@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -27,6 +27,16 @@ NO_UNITS = re.compile(r"image|patch|window|kernel|stride|layer|depth|length|(^|[
 """Numbers of configurations that are no number of units."""
 
 
+TOWER = re.compile(r"(?:^|[._])(text|vision|audio|encoder|decoder)(?=[._]|$)")
+"""Parts of a model, in names of tensors and of fields; the first that a name holds is its own."""
+
+
+def tower_of(names: Iterable[str]) -> str | None:
+    """The one tower that names are of, if any; None, if there are several."""
+    towers = {found[1] for name in names if (found := TOWER.search(name))}
+    return towers.pop() if len(towers) == 1 else None
+
+
 class Fields:
     """Every number of the twin's configuration and of the real one, by dotted path."""
 
@@ -39,10 +49,17 @@ class Fields:
         if (twin.num_labels or 0) > 1:
             self.values["num_labels"] = (int(twin.num_labels or 0), int(real.num_labels or 0))
 
-    def of(self, size: int, whole: int | None = None, like: str = "") -> str | None:
+    def of(
+        self,
+        size: int,
+        whole: int | None = None,
+        like: str = "",
+        tensors: Iterable[str] = (),
+    ) -> str | None:
         """The field that holds `size` in the twin; None without one.
 
         whole: what its real value has to divide, if that is known. like: a part of its name.
+        tensors: those that it is the size of; fields of another tower than theirs come last.
         """
         found = [
             path
@@ -52,6 +69,8 @@ class Fields:
             and not NO_UNITS.search(path)
             and (whole is None or whole % theirs == 0)
         ]
+        tower = tower_of(tensors)
+        found = [p for p in found if tower is None or tower_of([p]) in (None, tower)] or found
         if not found:
             return None
         reals = {self.values[path][1] for path in found}

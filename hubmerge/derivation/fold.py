@@ -119,7 +119,8 @@ class Folder:
     def _size(self, key: tuple[int, ...], name: str) -> str | int | None:
         leaf, length = self.leaf[key], self._length(key)
         if length is not None:
-            path = self.fields.of(leaf.size, length, "expert" if name == "expert" else "")
+            like = "expert" if name == "expert" else ""
+            path = self.fields.of(leaf.size, length, like, self.along[key])
             return path if path and self.fields.real(path) == length else None
         products = [
             (axis, size_of(axis), self.real[n][number])
@@ -130,7 +131,7 @@ class Folder:
         plain = name.rpartition("_")[0] or name
         whole = next((n for axis, _, n in products if isinstance(axis, Product)), None)
         for like in _LIKE.get(plain, (plain,)):
-            path = self.fields.of(leaf.size, whole, like)
+            path = self.fields.of(leaf.size, whole, like, self.along[key])
             if path is not None and like in path:
                 return path
         if products and all(ours == theirs for _, ours, theirs in products):
@@ -145,7 +146,7 @@ class Folder:
         first = axis.parts[0] if isinstance(axis, Product) else None
         if not isinstance(first, Leaf) or first == leaf or len(axis.parts) != 2:  # type: ignore[union-attr]
             return None
-        path = self.fields.of(first.size, theirs, "head")
+        path = self.fields.of(first.size, theirs, "head", self.along[first.key])
         if path is None or "head" not in path:
             return None
         inside, real = ours // first.size, theirs // self.fields.real(path)
@@ -224,7 +225,7 @@ class Folder:
         return told_apart(clusters, self.real, self.fields)
 
 
-OUTER = ("head", "kv", "expert")
+OUTER = ("head", "kv", "expert", "group")
 """Names of what other spaces lie within, also where it stays in order itself."""
 
 _LIKE = {

@@ -42,8 +42,10 @@ def space_name(leaf: Leaf, lines: Mapping[str, Sequence[Expression]], shared: bo
                     inner += 1
             plain += axis == leaf
     text = " ".join(lines)
-    if any("expert" in name and len(axes) > 2 and axes[0] == leaf for name, axes in lines.items()):
-        return "expert"
+    for name, axes in lines.items():
+        if "expert" in name and len(axes) > 2 and leaf in leaves(axes[0]):
+            grouped = isinstance(axes[0], Product) and leaf in leaves(axes[0].parts[0])
+            return "group" if grouped else "expert"
     if outer and not inner:
         return "head" if not _ratio(leaf, lines) else "kv"
     if inner and not plain:

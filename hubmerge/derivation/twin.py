@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from hubmerge.derivation.budget import refuse_delay
-from hubmerge.derivation.depth import depth_of, kinds, shallow
+from hubmerge.derivation.depth import depth_of, indexed, kinds, shallow
 from hubmerge.derivation.fewer import as_many_experts
 from hubmerge.derivation.twin_weights import generic, plain, settle
 from hubmerge.derivation.width import NARROWER
@@ -95,7 +95,7 @@ def make_twin(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int =
     listed = any(EXPERT.search(name) for name, _ in real.named_parameters())
     failure, problem = "it cannot be made smaller", None
     for narrow in NARROWER:
-        for depth in DEPTHS:
+        for depth in _depths(config):
             refuse_delay()
             try:
                 smaller = narrow(shallow(config, depth))
@@ -126,6 +126,11 @@ def make_twin(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int =
         found=failure.splitlines()[0][:300] if failure else None,
         hint="write a spec by hand: docs/spec.md",
     )
+
+
+def _depths(config: PreTrainedConfig) -> list[int]:
+    least = min(indexed(config), depth_of(config))
+    return [depth for depth in DEPTHS if depth >= least] or [least]
 
 
 def on_meta(kind: type[PreTrainedModel], config: PreTrainedConfig) -> PreTrainedModel:

@@ -109,6 +109,17 @@ class Fusion:
         return self.needs != DATA_FREE
 
     @property
+    def cost(self) -> int:
+        """What it takes, in steps: 0 reads tensors, 1 decomposes them, 2 runs models on unlabelled
+        rows, 3 learns from them, 4 looks at labelled rows.
+        """
+        if self.needs == LABELLED:
+            return 4
+        if self.needs_data:
+            return 3 if "iterations" in self.options else 2
+        return 1 if self.spectral else 0
+
+    @property
     def takes_base(self) -> bool:
         """Whether it looks at the model its models were made from, where that is given."""
         return "base" in self.asks

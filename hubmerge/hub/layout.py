@@ -273,6 +273,12 @@ def _no_weights(
             f"{conversion(find, names, ref)}\n"
             "or ask for it at https://huggingface.co/spaces/safetensors/convert",
         )
+    if others := sorted(name for name in names if name.endswith(".safetensors")):
+        return WeightsError(
+            f"{ref} has no weights that transformers would load",
+            found=f"neither {WEIGHTS} nor {INDEX}, but {', '.join(others[:5])}",
+            hint=f"if these are the weights of its {CONFIG}, call them {WEIGHTS}",
+        )
     return WeightsError(
         f"{ref} has no weights", found=f"neither {WEIGHTS} nor {INDEX} among {len(names)} files"
     )

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import reduce
+from math import isqrt
 from typing import Any
 
 import torch
@@ -90,13 +91,14 @@ def probe_inputs(
     Raises: FamilyError, if it takes none of these.
     """
     probe = _Probe(model, rows, seed, dtype)
-    failure = "there is no other"
+    first = ""
     for count in dict.fromkeys((rows, 1)):
         probe.rows = count
         for inputs in _choices(probe):
             failure = _refusal(model, inputs)
             if not failure:
                 return inputs
+            first = first or f"{', '.join(inputs)}: {failure}"
             counts = COUNTS.search(failure)
             if counts and "input_ids" in inputs:
                 probe.placeholders = int(counts[1]) // count
@@ -105,7 +107,8 @@ def probe_inputs(
                 inputs = inputs if filled is None else {**inputs, "input_ids": filled}
                 if not _refusal(model, inputs):
                     return inputs
-    found = f'its main input is "{model.main_input_name}"; of others, it takes none: {failure}'
+    found = f'its main input is "{model.main_input_name}"'
+    found += f"; it does not take {first}" if first else ", whose size is not known"
     raise _no_probe(model.config, found)
 
 
@@ -129,7 +132,9 @@ def _choices(probe: _Probe) -> Iterator[dict[str, Tensor]]:
     sets += [[main], *([main, other] for other in others)]
     seen: set[tuple[str, ...]] = set()
     for names in sets:
-        wanted = tuple(dict.fromkeys((*names, *needed, *decoder)))
+        grids = ["pixel_attention_mask", "spatial_shapes"] if "spatial_shapes" in takes else []
+        along = grids if "pixel_values" in names else []
+        wanted = tuple(dict.fromkeys((*names, *along, *needed, *decoder)))
         if wanted in seen or (others and len(seen) > 12):
             continue
         seen.add(wanted)
@@ -222,7 +227,7 @@ def _pixels(probe: _Probe) -> Tensor | None:
         "num_channels", "in_channels", "in_chans", "num_image_channels", parts=parts
     )
     timm = probe.model.config.model_type == "timm_wrapper"
-    channels = 3 if channels is None and timm else channels
+    channels = 3 if channels is None else channels  # BLIP's, and timm's, are not said
     if not isinstance(channels, int):
         return None
     frames = probe.field("num_frames", parts=parts)
@@ -236,7 +241,26 @@ def _pixels(probe: _Probe) -> Tensor | None:
     )
     side = image_size(vision or probe.model.config, 224 if timm else DEFAULT_IMAGE_SIZE)
     leading = (frames,) if isinstance(frames, int) else ()
+    if "spatial_shapes" in inspect.signature(probe.model.forward).parameters:
+        patch, rows = probe.field("patch_size", parts=parts), _patches(probe)
+        return probe.normal(rows, channels * patch**2) if patch and rows else None
     return probe.normal(*leading, channels, *side)
+
+
+def _patches(probe: _Probe) -> int | None:
+    """Patches of an image, where pixels come as rows of patches: as many as make a square."""
+    found = probe.field("num_patches", "max_num_patches", parts=("vision_config",))
+    return isqrt(found) ** 2 if isinstance(found, int) else None
+
+
+def _shown_patches(probe: _Probe) -> Tensor | None:
+    patches = _patches(probe)
+    return None if patches is None else torch.ones(probe.rows, patches, dtype=torch.long)
+
+
+def _grids(probe: _Probe) -> Tensor | None:
+    patches = _patches(probe)
+    return None if patches is None else torch.full((probe.rows, 2), isqrt(patches))
 
 
 def _masked_patches(probe: _Probe) -> Tensor | None:
@@ -294,6 +318,8 @@ _DRAW: dict[str, Draw] = {
     "bbox": _boxes,
     "bool_masked_pos": _masked_patches,
     "pixel_values_videos": lambda probe: None,
+    "pixel_attention_mask": lambda probe: _shown_patches(probe),
+    "spatial_shapes": lambda probe: _grids(probe),
 }
 """By the names of a forward's parameters: what is drawn for them; None where a size is unknown."""
 

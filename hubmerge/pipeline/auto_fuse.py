@@ -45,6 +45,7 @@ def candidates(
 
     one_of_n: whether outputs are a distribution of which one class is right.
 
+    The cheapest come first, so that of equal ones the cheaper wins.
     Fusions of one run's checkpoints are left out where the models are no such thing, and always
     those that draw at random: which of several draws is best says little about the fusion.
     """
@@ -62,7 +63,8 @@ def candidates(
             and has_rows_for(fusion, statistics, validation)
         )
 
-    return [fusion for fusion in fusions().values() if fits(fusion)]
+    found = [fusion for fusion in fusions().values() if fits(fusion)]
+    return sorted(found, key=lambda fusion: fusion.cost)
 
 
 def best_fusion(

@@ -15,9 +15,10 @@ from hubmerge.specs.conditions import asked_of_models, holds_in_layer
 from hubmerge.specs.config_fields import field_of
 from hubmerge.specs.derived import family_of, given_for
 from hubmerge.specs.draft import Draft, nearest
-from hubmerge.specs.family import Block, Family, Scope, holds, load_families, read_family
+from hubmerge.specs.family import Family, holds, load_families, read_family
 from hubmerge.specs.sizes import Shapes
 from hubmerge.specs.spec import Spec
+from hubmerge.specs.tables import Block, Scope
 
 
 def bind_config(config: Any, shapes: Shapes) -> Spec:

@@ -20,7 +20,7 @@ from platformdirs import user_cache_path
 
 from hubmerge.specs.family import Family, read_family
 
-DERIVATION = 3
+DERIVATION = 4
 """Raised whenever the same configuration would be given another spec."""
 
 FOLDER = "derived-specs"

@@ -13,7 +13,7 @@ from typing import Any
 
 from hubmerge.errors import SpecError
 from hubmerge.specs.config_fields import field_of, size_of
-from hubmerge.specs.family import Block, Family, Scope, SpaceLine
+from hubmerge.specs.family import Family
 from hubmerge.specs.map_rules import (
     MAX_POOL,
     check_mapped,
@@ -40,6 +40,7 @@ from hubmerge.specs.spec import (
     lay_out_axes,
     weight_of,
 )
+from hubmerge.specs.tables import Block, Scope, SpaceLine
 
 TIES = "tie_word_embeddings"
 """Field of the configuration by which transformers says that tensors are one."""

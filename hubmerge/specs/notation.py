@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 
 from hubmerge.errors import SpecError
@@ -166,12 +166,12 @@ class Segment:
     offset: int
     grids: tuple[Grid, ...]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str | None, ...]:
         """The factors' names, outermost first."""
         return tuple(grid.name for grid in self.grids)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """The factors' sizes, outermost first."""
         return tuple(grid.size for grid in self.grids)

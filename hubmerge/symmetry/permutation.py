@@ -76,8 +76,12 @@ def axis_index(spec: Spec, layout: Layout, number: int, permutation: Permutation
     """
     outer = [layout.axes[k].name or "" for k in layout.outer_axes(spec, number)]
     outer_sizes = [spec.sizes[name] for name in outer]
+    segments = layout.segments[number]
+    if not outer and len(segments) == len(segments[0].grids) == 1:  # nothing but one space
+        given = permutation.get(segments[0].grids[0].name or "")
+        return torch.arange(layout.sizes[number]) if given is None else given.long()
     index = torch.arange(layout.sizes[number]).repeat(*outer_sizes, 1)
-    for segment in layout.segments[number]:
+    for segment in segments:
         there = torch.full((*outer_sizes, *segment.shape), segment.offset)
         names, sizes = (*outer, *segment.names), there.shape
         for place, grid in enumerate(segment.grids, start=len(outer)):
@@ -86,6 +90,8 @@ def axis_index(spec: Spec, layout: Layout, number: int, permutation: Permutation
                 wanted = (*spec.ancestors(grid.name), grid.name)
                 coordinate = _spread(permutation[grid.name], names, sizes, wanted)
             there = there + grid.stride * coordinate
+        if len(segments) == 1:  # which runs over the axis in order
+            return there.flatten(len(outer))
         index[..., positions(segment).flatten()] = there.flatten(len(outer))
     return index
 

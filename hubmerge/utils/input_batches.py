@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Protocol
 
@@ -45,3 +45,19 @@ class NoBatches:
 
     def __getitem__(self, number: int, /) -> InputBatch:
         raise IndexError(number)
+
+
+class JoinedBatches:
+    """The batches of several sources, one source after the other."""
+
+    def __init__(self, sources: Sequence[InputBatches]) -> None:
+        self._places = [(source, n) for source in sources for n in range(len(source))]
+        self.source_of = [k for k, source in enumerate(sources) for _ in range(len(source))]
+        """The number of the source of every batch."""
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, number: int, /) -> InputBatch:
+        source, own = self._places[number]
+        return source[own]

@@ -81,6 +81,8 @@ DATA_FILES: Final = 5_000_000
 """Files in a data set's folder: ImageNet has 1.4 million."""
 ROWS: Final = 1_000_000_000
 """Rows of a file of a data set."""
+COLUMNS: Final = 10_000
+"""Columns of a table: `datasets` takes milliseconds for each. Rows of many numbers are one list."""
 EXPANSION: Final = 200
 """How many times as large a compressed file of a data set may be once it is read: text is
 compressed by 3 to 30."""

@@ -282,3 +282,11 @@ def test_encoders_that_were_trained_apart_are_merged() -> None:
     ways = ("permutations", "every symmetry", "every symmetry, least squares")
     assert list(rows) == ["parent A", "parent B", "ensemble", "naive average", *ways]
     assert all(0 <= float(row["accuracy"]) <= 1 for row in rows.values())
+
+
+def test_fine_tunes_are_merged_in_every_way() -> None:
+    rows = table(run("finetunes.py", "--fuse", "ties", "tsv-m", "esm", "adamerging"), "fusion")
+    single, base, *ways = rows
+    assert (single["default"], base["fusion"]) == ("100.0", "base, tasks' heads")
+    assert {row["fusion"].split()[0] for row in ways} == {"ties", "tsv-m", "esm", "adamerging"}
+    assert all(float(row["default"]) > 0 for row in ways)

@@ -493,7 +493,7 @@ def test_rows_of_json_that_are_null_are_refused(
     else:
         path.write_bytes(gzip.compress(content) if packed == "gzip" else content)
     with pytest.raises(Unreadable, match="is null"):
-        json_rows.refuse_null_rows(path)
+        json_rows.refuse_json(path)
 
 
 def test_a_data_set_of_null_is_refused_in_words(tmp_path: Path) -> None:
@@ -505,7 +505,7 @@ def test_a_data_set_of_null_is_refused_in_words(tmp_path: Path) -> None:
             tmp_path / "test.jsonl", ref="me/d", columns=DataColumns(inputs=["text"], answers=None)
         )
     (tmp_path / "test.jsonl").write_text('{"text": "a", "b": null}\n{"text": null}\n')
-    json_rows.refuse_null_rows(tmp_path / "test.jsonl")
+    json_rows.refuse_json(tmp_path / "test.jsonl")
     utf16 = SimpleNamespace(encoding="utf-16")
     with pytest.raises(Unreadable, match="utf-16"):
-        json_rows.refuse_null_rows(tmp_path / "test.jsonl", utf16)
+        json_rows.refuse_json(tmp_path / "test.jsonl", utf16)

@@ -6,13 +6,19 @@ from functools import cache
 
 import pytest
 import torch
-import transformers
-from transformers import AutoConfig, MixtralConfig, MixtralForCausalLM
+from transformers import (
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+    SwitchTransformersConfig,
+    SwitchTransformersForConditionalGeneration,
+)
 
 from hubmerge.derivation.derive import Derived, derive
+from hubmerge.derivation.experts import APART
 from hubmerge.matching.solvers.coordinate_descent import descend
 from hubmerge.models import shaken
-from hubmerge.specs.family import named
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import permute, random_permutation
 
@@ -69,9 +75,38 @@ def test_a_planted_order_of_experts_is_recovered() -> None:
         assert torch.equal(value, state[name])
 
 
+def test_a_router_that_chooses_groups_first_has_an_order_of_groups_and_one_in_each() -> None:
+    config = DeepseekV3Config(
+        hidden_size=16, intermediate_size=24, moe_intermediate_size=12, num_hidden_layers=1,
+        num_attention_heads=2, num_key_value_heads=2, n_routed_experts=8, n_group=2, topk_group=1,
+        num_experts_per_tok=2, first_k_dense_replace=0, q_lora_rank=10, kv_lora_rank=8,
+        qk_rope_head_dim=4, qk_nope_head_dim=6, v_head_dim=6, vocab_size=37,
+        max_position_embeddings=16, architectures=["DeepseekV3ForCausalLM"],
+    )  # fmt: skip
+    spec = derive(config, DeepseekV3ForCausalLM).spec
+    assert spec.spaces["expert"].within == "group"
+    assert (spec.free_spaces()["group"], spec.free_spaces()["expert"]) == (2, 4)
+    bias = "model.layers.0.mlp.gate.e_score_correction_bias"
+    assert bias in spec.touched_by["expert"]
+    model = shaken(DeepseekV3ForCausalLM(config)).double().eval()
+    model.set_experts_implementation("eager")
+    tokens = {"input_ids": torch.arange(12).reshape(2, 6)}
+    reference = outputs(model, model.state_dict(), tokens)
+    crossed = torch.tensor([4, 1, 2, 3, 0, 5, 6, 7])  # one expert of each group changes places
+    moved = {
+        name: value[crossed] if name in spec.touched_by["expert"] else value
+        for name, value in model.state_dict().items()
+    }
+    assert deviation(reference, outputs(model, moved, tokens)) > 1e-6
+
+
 @pytest.mark.slow
-def test_experts_that_are_chosen_by_groups_stay_in_order() -> None:
-    kind = transformers.DeepseekV3ForCausalLM
-    spec = derive(named(AutoConfig.for_model("deepseek_v3"), kind), kind).spec
-    layouts = [layout for name, layout in spec.tensors.items() if name.endswith("gate_up_proj")]
-    assert all(spec.spaces[layout.axes[0].name or ""].fixed for layout in layouts)
+def test_experts_that_are_modules_of_their_own_stay_in_order_and_the_file_says_why() -> None:
+    config = SwitchTransformersConfig(
+        d_model=16, d_kv=4, d_ff=24, num_layers=2, num_sparse_encoder_layers=1,
+        num_decoder_layers=1, num_sparse_decoder_layers=1, num_heads=2, num_experts=4,
+        vocab_size=37, architectures=["SwitchTransformersForConditionalGeneration"],
+    )  # fmt: skip
+    found = derive(config, SwitchTransformersForConditionalGeneration)
+    assert found.pinned[APART] == 2
+    assert APART in found.family.text

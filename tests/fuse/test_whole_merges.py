@@ -15,6 +15,7 @@ from hubmerge.data.batches import Batches
 from hubmerge.data.splits import split_validation
 from hubmerge.demo.train import pixels
 from hubmerge.errors import RecipeError
+from hubmerge.fuse import find_fusion
 from hubmerge.models.states import cosine
 from hubmerge.pipeline.auto_fuse import candidates
 from hubmerge.pipeline.methods import checked_methods, is_training_run, methods_of
@@ -131,7 +132,11 @@ def test_auto_keeps_the_best_on_validation_rows_and_shows_what_it_tried(past, me
     report, folder = merge(*past.fine, base=str(past.base), fuse="auto")
     tried = {trial.fuse: trial for trial in report.method.fusions_tried}
     assert {"average", "slerp", "ties", "fisher", "twa", "greedy-soup"} <= set(tried)
+    assert {"tsv-m", "iso-cts", "wudi", "esm", "regmean-pp", "adamerging"} <= set(tried)
     assert not {"dare", "swag", "lawa"} & set(tried)
+    costs = [find_fusion(name).cost for name in tried]
+    assert costs == sorted(costs)
+    assert next(iter(tried)) == "average"
     (chosen,) = (trial for trial in tried.values() if trial.chosen)
     assert chosen.fuse == report.method.fuse
     assert chosen.loss == min(trial.loss for trial in tried.values())

@@ -15,7 +15,8 @@ from torch import Tensor
 from transformers import AutoConfig, PreTrainedModel
 
 from hubmerge.models import probe_inputs, shaken
-from hubmerge.specs.family import Family, TinyModel, load_families
+from hubmerge.specs.family import Family, load_families
+from hubmerge.specs.tables import TinyModel
 
 
 @dataclass(frozen=True)

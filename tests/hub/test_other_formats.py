@@ -137,3 +137,14 @@ def test_a_long_name_is_not_echoed(ref: str) -> None:
     with pytest.raises(RecipeError) as error:
         resolve(ref)
     assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "name", ["weights.safetensors", "model.fp16.safetensors", "unet/x.safetensors"]
+)
+def test_weights_that_transformers_would_not_find_are_named(name: str, tmp_path: Path) -> None:
+    folder = save(tmp_path / "model", tiny_vit())
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / "model.safetensors").rename(folder / name)
+    with pytest.raises(WeightsError, match=f"but {name}"):
+        load(str(folder))

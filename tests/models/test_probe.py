@@ -12,6 +12,8 @@ from transformers import (
     PreTrainedModel,
     ResNetConfig,
     ResNetForImageClassification,
+    Siglip2Config,
+    Siglip2Model,
     ViTConfig,
     ViTForImageClassification,
 )
@@ -125,3 +127,17 @@ def test_models_without_a_probe_are_refused_by_name() -> None:
     model.main_input_name = "past_values"
     with pytest.raises(FamilyError, match=r'"mlp_head"[\s\S]*"past_values"'):
         probe_inputs(model)
+
+
+def test_pixels_come_as_patches_where_shapes_say_what_they_make() -> None:
+    config = Siglip2Config(
+        text_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+                     "intermediate_size": 24, "vocab_size": 37},
+        vision_config={"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+                       "intermediate_size": 24, "num_patches": 9, "patch_size": 2},
+    )  # fmt: skip
+    inputs = probe_inputs(Siglip2Model(config).eval(), rows=2, dtype=torch.float32)
+    assert inputs["pixel_values"].shape == (2, 9, 12)
+    assert inputs["pixel_attention_mask"].shape == (2, 9)
+    assert inputs["spatial_shapes"].tolist() == [[3, 3], [3, 3]]
+    assert "input_ids" in inputs

@@ -12,8 +12,9 @@ from transformers import GPT2Config, GPT2LMHeadModel, IJepaConfig, IJepaForImage
 from hubmerge.errors import SpecError
 from hubmerge.models import probe_inputs, shaken
 from hubmerge.specs.bind import bind
-from hubmerge.specs.family import SPECS_VARIABLE, Block, Family, Head
+from hubmerge.specs.family import SPECS_VARIABLE, Family
 from hubmerge.specs.notation import parse
+from hubmerge.specs.tables import Block, Head
 from hubmerge.symmetry.laws import prove, spec_of
 from tests.helpers.families import family
 from tests.specs.test_layouts import GPT2

@@ -69,9 +69,14 @@ class Targets:
         window: Sequence[Stage],
         context: MethodContext,
         heard: Mapping[str, Tensor] | None = None,
+        owners: Sequence[int] | None = None,
     ) -> None:
-        """heard: module -> what each parent weighs in each of its outputs, see `heard_by`."""
-        self._heard = heard or {}
+        """heard: module -> what each parent weighs in each of its outputs, see `heard_by`.
+
+        owners: of every batch, the parent whose task its rows are of, and whose value alone is the
+        target on them; None where the rows are those of all.
+        """
+        self._heard, self._owners = heard or {}, owners
         self._parents, self._weights, self._bench = parents, weights, context
         groups = [group for stage in window for group in stage]
         self._places = [group.place for group in groups]
@@ -93,13 +98,18 @@ class Targets:
         """The means for batch `number`, whose inputs are given. Safe to call from any thread."""
         if number in self._kept:
             return self._kept[number]
-        values = [
-            run(parent, inputs, seen)
-            for parent, seen in zip(self._parents, self._seen, strict=True)
-        ]
-        mean = {
-            place: self._target(place, [each[place] for each in values]) for place in self._places
-        }
+        if self._owners is not None:
+            owner = self._owners[number]
+            mean = run(self._parents[owner], inputs, self._seen[owner])
+        else:
+            values = [
+                run(parent, inputs, seen)
+                for parent, seen in zip(self._parents, self._seen, strict=True)
+            ]
+            mean = {
+                place: self._target(place, [each[place] for each in values])
+                for place in self._places
+            }
         if self._keeps:
             self._kept[number] = mean
         return mean

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import Tensor, nn
 
@@ -34,6 +35,7 @@ from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
+from hubmerge.utils.input_batches import JoinedBatches
 from hubmerge.utils.progress import track
 
 PROBE = 2
@@ -51,14 +53,15 @@ def least_squares(
     """Every layer refitted to the parents' mean output there, on unlabelled calibration images.
 
     weights: one per state, summing to 1. What is no layer (norms by themselves, class tokens,
-    position embeddings, tensors with several uses) is averaged.
+    position embeddings, tensors with several uses) is averaged. Where every parent has rows of a
+    task of its own, the target on them is what that parent does.
     Raises: ValueError as `weighted_mean` does; RecipeError without calibration batches.
     """
     merged = weighted_mean(states, weights)
     used = [number for number, weight in enumerate(weights) if weight]
     if len(used) == 1:
         return merged
-    if not len(context.batches):
+    if not all(len(context.rows_of(n)) for n in used):
         raise RecipeError(
             f"{option('fuse', 'least-squares')} needs calibration rows",
             found="none are left for it",
@@ -77,6 +80,10 @@ def _refitted(
     context: MethodContext,
 ) -> dict[str, Tensor]:
     states, weights = [every[number] for number in used], [shares[number] for number in used]
+    owners = None
+    if context.tasks is not None:
+        rows = JoinedBatches([context.rows_of(number) for number in used])
+        context, owners = replace(context, batches=rows), rows.source_of
     heard = heard_by(weights, used, context)
     model = context.scratch
     model.load_state_dict(dict(average))
@@ -91,7 +98,7 @@ def _refitted(
     parents = [_holding(model, state) for state in states]
     with placed(context.workers.device, model, *parents), track(len(plan), "least squares") as bar:
         for window in windows(plan, context):
-            with Targets(parents, weights, window, context, heard).watched() as targets:
+            with Targets(parents, weights, window, context, heard, owners).watched() as targets:
                 for stage in window:
                     model.load_state_dict(merged)
                     for group, fit in fitted(stage, model, targets, context).items():

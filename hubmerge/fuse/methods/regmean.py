@@ -47,7 +47,7 @@ def regmean(
     used = [n for n, weight in enumerate(weights) if weight]
     if len(used) == 1:
         return merged
-    if not len(context.batches):
+    if not all(len(context.rows_of(n)) for n in used):
         raise RecipeError(
             f"{option('fuse', 'regmean')} needs calibration rows",
             found="none are left for it",
@@ -55,7 +55,8 @@ def regmean(
         )
     model = context.scratch
     model.load_state_dict(merged)
-    probe = {name: value[:PROBE] for name, value in context.batches[0].inputs.items()}
+    rows = context.rows_of(used[0])
+    probe = {name: value[:PROBE] for name, value in rows[0].inputs.items()}
     with context.workers.single_threaded_ops():
         for window in in_windows(reading_alike(stages(model.eval(), probe))):
             found = [input_products(states[n], window, context.rows_of(n), context) for n in used]

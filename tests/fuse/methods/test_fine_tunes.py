@@ -374,3 +374,30 @@ def test_what_reads_rows_is_the_same_on_any_number_of_threads(method):
         for count in (1, 2)
     )
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_least_squares_asks_of_rows_of_a_task_what_its_own_parent_does():
+    """Enough rows of each make the merged head the regression to its own parent's outputs there."""
+    states = [mlp(seed).state_dict() for seed in (1, 2)]
+    for state in states:
+        state["layers.0.linear.weight"] = states[0]["layers.0.linear.weight"]
+        state["layers.0.linear.bias"] = states[0]["layers.0.linear.bias"]
+    own = [inputs(5), inputs(6) + 1]
+    found = fused("least-squares", states, context(own=own))
+    x = torch.cat([hidden(states[0], rows) for rows in own])
+    heads = [state["classifier.weight"] for state in states]
+    biases = [state["classifier.bias"] for state in states]
+    targets = [
+        hidden(states[0], rows) @ head.T + bias
+        for rows, head, bias in zip(own, heads, biases, strict=True)
+    ]
+    wanted = torch.cat(targets)
+
+    def error(weight, bias):
+        return float((x @ weight.T + bias - wanted).square().mean())
+
+    least = torch.linalg.lstsq(torch.cat([x, torch.ones(len(x), 1).double()], 1), wanted).solution
+    reached = error(found["classifier.weight"], found["classifier.bias"])
+    mean = error(sum(heads) / 2, sum(biases) / 2)
+    best = error(least[:-1].T, least[-1])
+    assert best <= reached < best + 0.05 * (mean - best)
