@@ -5,6 +5,9 @@ TIES with a base, as whole commands that match, repair and measure nothing. Besi
 same command on a tiny pair, which is what starting takes; reading all parents and writing and
 syncing one result; and mergekit, where `--mergekit` names its `mergekit-yaml`.
 
+`--parts processes` compares one thread, two, and two processes of one thread, which share files
+(`--shards 500MB`); `--parts matching` matches two models by weights and permutations on disk.
+
 Memory is the most that was resident, file pages included, by the kernel's count. Its limit is
 600 MB and one float32 tensor of the largest size for every model, the base included, and one more.
 """
@@ -37,13 +40,19 @@ TINY = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
 }
-WORK = {"average": (), "ties": ("--fuse", "ties", "--base", "base")}
+UNMATCHED = ("--match", "none", "--repair", "none")
+WORK = {
+    "average": UNMATCHED,
+    "ties": (*UNMATCHED, "--fuse", "ties", "--base", "./base"),
+    "weights": ("--match", "weights", "--symmetry", "permutations", "--repair", "none"),
+}
+TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
 MODELS = ("a", "b", "base")
 COPIES = 5
 """Times that copying is measured; the median counts."""
 
 
-def write_model(folder: Path, seed: int, fields: dict[str, int], layers: int) -> None:
+def write_model(folder: Path, seed: int, fields: dict[str, int], layers: int, shards: str) -> None:
     """A checkpoint in bfloat16, without ever initialising it."""
     config = LlamaConfig(**fields, num_hidden_layers=layers)
     with torch.device("meta"):
@@ -52,7 +61,7 @@ def write_model(folder: Path, seed: int, fields: dict[str, int], layers: int) ->
     generator = torch.Generator().manual_seed(seed)
     for tensor in model.state_dict().values():
         tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.02)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size=shards)
 
 
 def run(command: list[str], cwd: Path) -> tuple[float, float, int]:
@@ -80,11 +89,11 @@ def copy(models: list[Path], out: Path) -> float:
     taken = []
     for _ in range(COPIES):
         start = time.perf_counter()
-        content = b""
+        content: list[bytes] = []
         for model in reversed(models):
-            content = (model / "model.safetensors").read_bytes()
+            content = [file.read_bytes() for file in sorted(model.glob("*.safetensors"))]
         with out.open("wb") as file:
-            file.write(content)
+            file.writelines(content)
             file.flush()
             os.fsync(file.fileno())
         taken.append(time.perf_counter() - start)
@@ -105,65 +114,100 @@ def by_mergekit(program: str, work: str, folder: Path) -> tuple[float, float, in
     return run([program, str(folder / "mergekit.yml"), str(out)], folder)
 
 
+def merge(work: str, folder: Path, place: Path) -> list[str]:
+    """The command that merges the models in `folder`."""
+    out = place / f"{work}-{folder.name}-{time.monotonic_ns()}"
+    return [*common.HUBMERGE[1:], "merge", "./a", "./b", "-o", str(out), "-q", *WORK[work]]
+
+
+def whole_commands(place: Path, largest: int, mergekit: str | None) -> None:
+    """Prints one line for each work that matches nothing: time beside copying, and memory."""
+    rows = []
+    for work in ("average", "ties"):
+        models = MODELS[: 3 if work == "ties" else 2]
+        copying = copy([place / "large" / each for each in models], place / "copy")
+        taken = {}
+        for size in ("tiny", "tiny", "large"):
+            taken[size] = run([sys.executable, *merge(work, place / size, place)], place / size)
+        started, (wall, _, held) = taken["tiny"], taken["large"]
+        limit = 600e6 + (len(models) + 1) * largest
+        other = "–"
+        if mergekit:
+            theirs = by_mergekit(mergekit, work, place / "large")
+            other = f"{wall / theirs[0]:.2f}"
+        rows.append(
+            (
+                work,
+                f"{wall:.1f}",
+                f"{started[0]:.1f}",
+                f"{started[1]:.1f}",
+                f"{copying:.1f}",
+                f"{(wall - started[0]) / copying:.1f}",
+                other,
+                f"{held / 1e6:,.0f}",
+                f"{held / limit:.2f}",
+            )
+        )
+    headings = ("work", "wall s", "S, wall s", "S, cpu s", "copying s", "(wall - S) / copying")
+    common.show((*headings, "to mergekit", "MB", "to the limit"), rows)
+
+
+def processes(place: Path) -> None:
+    """Prints how long one thread, two threads and two processes of one thread take beyond S."""
+    rows = []
+    for work in ("average", "ties"):
+        seconds = []
+        for cores, launcher in ((1, ()), (2, ()), (2, TORCHRUN)):
+            pinned = ["taskset", "-c", ",".join(map(str, range(cores))), sys.executable, *launcher]
+            wall, started = (
+                run([*pinned, *merge(work, place / size, place)], place / size)[0]
+                for size in ("large", "tiny")
+            )
+            seconds.append(wall - started)
+        rows.append((work, *(f"{each:.1f}" for each in seconds), f"{seconds[0] / seconds[2]:.2f}"))
+    common.show(("wall - S, s", "1 thread", "2 threads", "2 processes", "1 thread / those"), rows)
+
+
+def matched(place: Path) -> None:
+    """Prints what matching by weights and permutations on disk takes."""
+    wall, cpu, held = run(
+        [sys.executable, *merge("weights", place / "large", place)], place / "large"
+    )
+    common.show(
+        ("work", "wall s", "cpu s", "MB"),
+        [("weights", f"{wall:.0f}", f"{cpu:.0f}", f"{held / 1e6:,.0f}")],
+    )
+
+
 def main() -> None:
-    """Prints one line per work."""
+    """Prints one table per part."""
     parser = common.arguments(__doc__)
     parser.add_argument("--layers", type=int, default=6, metavar="N")
+    parser.add_argument("--shards", default="50GB", metavar="SIZE", help="most bytes of a file")
     parser.add_argument("--mergekit", metavar="PROGRAM", help="mergekit-yaml of an environment")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=("commands", "processes", "matching"),
+        default=["commands"],
+        help="what to measure",
+    )
     options = parser.parse_args()
     print(common.machine())
-    rows = []
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
         fields, layers = (TINY, 2) if options.quick else (WIDE, options.layers)
+        shards = "4KB" if options.quick and options.shards != "50GB" else options.shards
         for seed, name in enumerate(MODELS):
-            write_model(place / "large" / name, seed, fields, layers)
-            write_model(place / "tiny" / name, seed, TINY, 2)
-        largest = 4 * fields["vocab_size"] * fields["hidden_size"]
-        for work, flags in WORK.items():
-            models = MODELS[: 3 if "--base" in flags else 2]
-            copying = copy([place / "large" / each for each in models], place / "copy")
-            taken = {}
-            for size in ("tiny", "tiny", "large"):
-                out = place / f"{work}-{size}-{len(rows)}-{time.monotonic_ns()}"
-                command = [*common.HUBMERGE, "merge", "./a", "./b", "-o", str(out), "--match"]
-                given = [f"./{flag}" if flag == "base" else flag for flag in flags]
-                taken[size] = run(
-                    [*command, "none", "--repair", "none", "-q", *given], place / size
-                )
-            started, (wall, _, held) = taken["tiny"], taken["large"]
-            limit = 600e6 + (len(models) + 1) * largest
-            other = "–"
-            if options.mergekit:
-                theirs = by_mergekit(options.mergekit, work, place / "large")
-                other = f"{wall / theirs[0]:.2f}"
-            rows.append(
-                (
-                    work,
-                    f"{wall:.1f}",
-                    f"{started[0]:.1f}",
-                    f"{started[1]:.1f}",
-                    f"{copying:.1f}",
-                    f"{(wall - started[0]) / copying:.1f}",
-                    other,
-                    f"{held / 1e6:,.0f}",
-                    f"{held / limit:.2f}",
-                )
-            )
-    common.show(
-        (
-            "work",
-            "wall s",
-            "S, wall s",
-            "S, cpu s",
-            "copying s",
-            "(wall - S) / copying",
-            "to mergekit",
-            "MB",
-            "to the limit",
-        ),
-        rows,
-    )
+            write_model(place / "large" / name, seed, fields, layers, shards)
+            write_model(place / "tiny" / name, seed, TINY, 2, "50GB" if shards == "50GB" else "4KB")
+        if "commands" in options.parts:
+            largest = 4 * fields["vocab_size"] * fields["hidden_size"]
+            whole_commands(place, largest, options.mergekit)
+        if "processes" in options.parts:
+            processes(place)
+        if "matching" in options.parts:
+            matched(place)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from hubmerge.cli import complex as complex_command
 from hubmerge.cli import (
     demo,
     diagnose,
+    extract_lora,
     hub,
     match,
     merge,
@@ -47,7 +48,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PANELS = {
-    "Merge": (merge, plan, match, diagnose),
+    "Merge": (merge, plan, match, diagnose, extract_lora),
     "Publish and check": (report, push, verify),
     "Measure what lies between models": (path, plane, simplex, complex_command),
     "Learn what there is": (methods, demo),

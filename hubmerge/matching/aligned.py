@@ -9,6 +9,7 @@ from hubmerge.matching.result import Match
 from hubmerge.symmetry.canonical import canonical
 from hubmerge.symmetry.coordinates import Coordinates, coordinates_of
 from hubmerge.symmetry.element import transform
+from hubmerge.symmetry.on_demand import OnDemand, permuted_on_demand
 from hubmerge.symmetry.permutation import State
 
 
@@ -35,12 +36,18 @@ def aligned(states: Sequence[State], matches: Sequence[Match]) -> Iterator[Align
     if formed is None:
         yield AlignedModel(states[0], None)
         for match, state in zip(matches, states[1:], strict=True):
-            yield AlignedModel(transform(match.spec, state, match.symmetry), None)
+            yield AlignedModel(_moved(match, state), None)
         return
     there = coordinates_of(formed.spec, states[0])
     yield AlignedModel(there.own if there.settled else states[0], there.form.state)
     for match, state in zip(matches, states[1:], strict=True):
         yield _brought(there, match, state)
+
+
+def _moved(match: Match, state: State) -> State:
+    if isinstance(state, OnDemand) and not match.symmetry.maps:
+        return permuted_on_demand(match.spec, state, match.symmetry.permutation)
+    return transform(match.spec, state, match.symmetry)
 
 
 def _brought(there: Coordinates, match: Match, state: State) -> AlignedModel:

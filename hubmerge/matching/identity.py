@@ -8,7 +8,9 @@ most. Networks trained apart agree in nothing as they come, and are matched if t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from math import prod
 
 import torch
 
@@ -25,6 +27,9 @@ CLOSED = 0.5
 SHARED = 0.5
 """Agreement from which on two models share a basin, unless a match brings them closer."""
 
+PIECE = 2**22
+"""Entries of a tensor that are compared together."""
+
 ROUNDING = 1e-9
 """Differences of agreement that say nothing."""
 
@@ -34,17 +39,25 @@ def agreement(spec: Spec, first: State, other: State) -> float:
 
     Each counts by the number of its entries.
     """
-    names = [name for name in spec.tensors if first[name].ndim > 1 and name not in spec.buffers]
-    total = sum(_cosine(first[name], other[name]) * first[name].numel() for name in names)
-    return total / max(1, sum(first[name].numel() for name in names))
+    sizes = {
+        name: prod(layout.sizes)
+        for name, layout in spec.tensors.items()
+        if len(layout.sizes) > 1 and name not in spec.buffers
+    }
+    total = sum(_cosine(first[name], other[name]) * size for name, size in sizes.items())
+    return total / max(1, sum(sizes.values()))
 
 
 def _cosine(first: torch.Tensor, other: torch.Tensor) -> float:
-    one, two = first.double().flatten(), other.double().flatten()
-    sizes = float(one.norm()) * float(two.norm())
+    product = ours = theirs = 0.0
+    for one, two in zip(first.flatten().split(PIECE), other.flatten().split(PIECE), strict=True):
+        left, right = one.double(), two.double()
+        product, ours = product + float(left @ right), ours + float(left @ left)
+        theirs += float(right @ right)
+    sizes = math.sqrt(ours) * math.sqrt(theirs)
     if sizes == 0:
-        return float(torch.equal(one, two))
-    return float(one @ two) / sizes
+        return float(torch.equal(first, other))
+    return product / sizes
 
 
 def brings_closer(before: float, after: float) -> bool:

@@ -2,8 +2,9 @@
 
 First and last token are two choices among the tokens of a row, with figures as in
 `token_outputs.py`. A row is matched exactly where the likeliest span, of those that do not end
-before they begin, is one of its answers: as arXiv:1606.05250, section 6.1, but that tokens are
-compared and not texts.
+before they begin, is one of its answers; its F1 is that of the tokens of this span and of the
+answer that it overlaps best: as arXiv:1606.05250, section 6.1, but that tokens are compared where
+they stand and not words of texts.
 """
 
 from __future__ import annotations
@@ -28,18 +29,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SpanOutputs(TokenOutputs):
-    """As `TokenOutputs`, of first and last token; exact float64 [rows], 1 for an exact match."""
+    """As `TokenOutputs`, of first and last token; float64 [rows] each, 1 for an exact match, and
+    the F1 of tokens.
+    """
 
     exact: np.ndarray
+    overlap: np.ndarray
 
     def first(self, rows: int) -> SpanOutputs:
         """The first `rows` rows."""
-        return SpanOutputs(self.figures[:rows], self.labels[:rows], self.exact[:rows])
+        kept = (self.figures, self.labels, self.exact, self.overlap)
+        return SpanOutputs(*(each[:rows] for each in kept))
 
     @property
     def metric(self) -> Metric:
         """The share of exact matches."""
         return Mean(self.exact > 0)
+
+    @property
+    def others(self) -> Mapping[str, Metric]:  # type: ignore[override]  # of each, not of all
+        """The mean F1 of tokens."""
+        return {"token F1": Mean(self.overlap)}
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class SpanStatistics:
 
     def width(self, config: PreTrainedConfig) -> int:
         """See `of_batch`."""
-        return FIGURES + 1
+        return FIGURES + 2
 
     def rows_at_once(self, config: PreTrainedConfig, labels: Tensor) -> None:
         """All rows of a batch."""
@@ -59,7 +69,8 @@ class SpanStatistics:
         return SimpleNamespace(logits=torch.stack([said.start_logits, said.end_logits], 1))
 
     def of_batch(self, answer: Any, labels: Tensor) -> Tensor:
-        """See `figures_of`; behind them, whether the likeliest span is one of the answers.
+        """See `figures_of`; behind them, whether the likeliest span is one of the answers, and the
+        F1 of its tokens.
 
         labels: int64 [rows, answers, 2].
         """
@@ -69,12 +80,25 @@ class SpanStatistics:
         best = pairs.flatten(1).argmax(1)
         size = first.shape[1]
         span = torch.stack([best // size, best % size], 1)
-        exact = (labels == span.unsqueeze(1)).all(2).any(1) & pairs.isfinite().any(2).any(1)
-        figures = figures_of(answer.logits, labels[:, 0])
-        return torch.cat([figures, exact.double().unsqueeze(1).cpu()], 1)
+        sound = pairs.isfinite().any(2).any(1)
+        exact = (labels == span.unsqueeze(1)).all(2).any(1) & sound
+        scores = torch.stack([exact.double(), overlap(span, labels) * sound], 1)
+        return torch.cat([figures_of(answer.logits, labels[:, 0]), scores.cpu()], 1)
 
     def outputs(
         self, figures: np.ndarray, labels: np.ndarray, answers: Answers | None
     ) -> SpanOutputs:
         """All rows together."""
-        return SpanOutputs(figures[:, :FIGURES], labels[:, 0], figures[:, FIGURES])
+        return SpanOutputs(figures[:, :FIGURES], labels[:, 0], *figures[:, FIGURES:].T)
+
+
+def overlap(span: Tensor, answers: Tensor) -> Tensor:
+    """F1 of the tokens of `span` and of the answer for which it is largest, float64 [rows].
+
+    span: int64 [rows, 2], first and last token. answers: int64 [rows, answers, 2]; one that is not
+    there lies before all tokens.
+    """
+    (first, last), (start, end) = span.unsqueeze(1).unbind(2), answers.unbind(2)
+    shared = torch.minimum(last, end) - torch.maximum(first, start) + 1
+    tokens = (last - first + 1) + (end - start + 1)
+    return (2.0 * shared.clamp_min(0).double() / tokens).amax(1)

@@ -16,6 +16,7 @@ from hubmerge.matching.aligned import aligned
 from hubmerge.models.states import in_dtypes_of
 from hubmerge.symmetry.canonical import in_float64
 from hubmerge.symmetry.laws import TOLERANCE, deviation, outputs
+from hubmerge.symmetry.on_demand import OnDemand
 from hubmerge.symmetry.permutation import State
 from hubmerge.tasks import probe_for
 
@@ -40,6 +41,9 @@ def apply_matches(parents: HasStates, matches: Sequence[Match]) -> list[State]:
     done = ["folding gains that are nearly 0", *(f"aligning by {each.method}" for each in matches)]
     every = aligned(parents.states, matches)
     for what, one, state in zip(done, every, parents.states, strict=True):
+        if isinstance(one.state, OnDemand):  # what reorders it was proved on a twin
+            moved.append(one.state)
+            continue
         if one.form is not None:
             _refuse_ill_formed(model, state, one.form)
         if one.state is not state:

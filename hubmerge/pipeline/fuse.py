@@ -12,6 +12,7 @@ from hubmerge.errors.wording import option
 from hubmerge.evaluation.curve import choose_lambda
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.fuse import Fused, Fusion, Given, find_fusion
+from hubmerge.matching import Match
 from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.align import Alignment
 from hubmerge.pipeline.auto_fuse import FusionTrial, best_fusion
@@ -32,7 +33,8 @@ class FusedModel:
     fusion: the one that made it. fused: what it made, without tensors where these are made as they
     are saved. weights: what the fusion was given, one per parent. lam: the weight of parent B of
     two, at which the path is compared; lam_chosen: whether validation rows chose it. trials: what
-    else was tried. refinement: what refining it came to, where that was asked for.
+    else was tried. refinement: what refining it came to, where that was asked for. matches: what
+    the parents after A are brought into its order by, where tensors are made as they are saved.
     """
 
     fusion: Fusion
@@ -42,6 +44,7 @@ class FusedModel:
     lam_chosen: bool
     trials: tuple[FusionTrial, ...]
     refinement: Refinement | None = None
+    matches: tuple[Match, ...] = ()
 
     @property
     def state(self) -> State:
@@ -73,6 +76,7 @@ def fuse(run: Run, inputs: MergeInputs, alignment: Alignment) -> FusedModel:
             lam=lam,
             lam_chosen=chosen,
             trials=(),
+            matches=alignment.matches if inputs.streamed else (),
         )
     validation = inputs.validation
 

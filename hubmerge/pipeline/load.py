@@ -22,7 +22,7 @@ from hubmerge.pipeline.match import MatchRows
 from hubmerge.pipeline.methods import Methods, check_fusion_rows
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
-from hubmerge.pipeline.stream import outlines
+from hubmerge.pipeline.stream import outlines, states_on_disk
 from hubmerge.recipe import NO_REFINEMENT
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 
@@ -93,6 +93,7 @@ def load(run: Run) -> MergeInputs:
         matched=run.methods.needs_spec,
         symmetry=run.recipe.symmetry,
         heads=heads,
+        states=states_on_disk(loaded) if outlined and run.methods.needs_spec else None,
     )
     run.methods.subset.of_model(models[0].model).check(alignment.parents.states[0])
     if outlined:

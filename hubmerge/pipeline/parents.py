@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from hubmerge.derivation.ensure import ensure_spec
+from hubmerge.derivation.twin import make_twin
 from hubmerge.errors import LabelError
 from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.loaded_model import LoadedModel
@@ -155,6 +156,7 @@ def prepare_parents(
     matched: bool,
     symmetry: str,
     heads: JointHead | None = None,
+    states: Sequence[State] | None = None,
 ) -> AlignmentInputs:
     """As `in_one_order`, of parents and base: all classes in A's order, or lifted to one head.
 
@@ -169,7 +171,9 @@ def prepare_parents(
             replace(model, model=lift_head(model.model, heads.outputs, own))
             for model, own in zip(all_models, rows, strict=True)
         ]
-    found = in_one_order(all_models, labels=labels, matched=matched, symmetry=symmetry)
+    found = in_one_order(
+        all_models, labels=labels, matched=matched, symmetry=symmetry, on_disk=states
+    )
     if base is None:
         return without_base(found, heads)
     count = len(models)
@@ -183,18 +187,26 @@ def without_base(parents: Parents, heads: JointHead | None) -> AlignmentInputs:
 
 
 def in_one_order(
-    models: Sequence[LoadedModel], *, labels: str, matched: bool, symmetry: str = ALL
+    models: Sequence[LoadedModel],
+    *,
+    labels: str,
+    matched: bool,
+    symmetry: str = ALL,
+    on_disk: Sequence[State] | None = None,
 ) -> Parents:
     """Brings all classes into A's order; proves the spec on B if anything will be `matched`.
 
-    labels: "name" or "index". symmetry: one of the spec's `SYMMETRIES`.
+    labels: "name" or "index". symmetry: one of the spec's `SYMMETRIES`. on_disk: what the models
+    hold, where they have no values themselves; then the spec is proved on a twin.
     Raises: FamilyError, SpecError, LabelError; LawError, if a free space moves B's outputs.
     """
     a, b = models[:2]
     if matched:
         ensure_spec(a.model)
     spec = spec_of(a.model) if matched else None
-    states: list[State] = [model.model.state_dict() for model in models]
+    states: list[State] = (
+        [model.model.state_dict() for model in models] if on_disk is None else [*on_disk]
+    )
     if has_classes(a.config):
         by: Literal["names", "index"] = "index" if labels == "index" else "names"
         for number, other in enumerate(models[1:], start=1):
@@ -202,9 +214,28 @@ def in_one_order(
             states[number] = _relabelled(a.model, spec, states[number], order)
     if spec is not None:
         spec = spec.allowing(symmetry)
-        precise = copy.deepcopy(b.model).double()
-        prove(precise, spec, probe_for(precise), elements=1, mapped=False)
+        if on_disk is not None:
+            prove_on_twin(b.model, symmetry)
+        else:
+            precise = copy.deepcopy(b.model).double()
+            prove(precise, spec, probe_for(precise), elements=1, mapped=False)
     return Parents(tuple(models), spec, tuple(states))
+
+
+def prove_on_twin(model: PreTrainedModel, symmetry: str) -> None:
+    """Proves the spec of a model without values on a small one with every kind of its layers.
+
+    Raises: DerivationError, if there is no such one; LawError, if a free space moves its outputs.
+    """
+    twin = make_twin(model.config, type(model))
+    assert isinstance(twin.model, PreTrainedModel)
+    prove(
+        twin.model,
+        spec_of(twin.model).allowing(symmetry),
+        twin.inputs,
+        elements=1,
+        mapped=False,
+    )
 
 
 def _relabelled(

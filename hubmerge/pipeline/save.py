@@ -56,7 +56,9 @@ def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> Save
     parents = inputs.parents.loaded
     wanted = run.methods.stored_as
     if inputs.streamed:
-        hashes = write_tensors(run, inputs.models, inputs.alignment.base, fused.weights, folder)
+        hashes = write_tensors(
+            run, inputs.models, inputs.alignment.base, fused.weights, folder, fused.matches
+        )
         run.workers.on_main(lambda: write_settings(folder, inputs.models, wanted))
         return Saved(outline(_written(folder)), hashes)
     run.workers.on_main(lambda: write_model(folder, parents, fused.state, wanted))

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import shutil
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
+from transformers import PreTrainedModel
 
 from hubmerge import __version__
-from hubmerge.errors import HubmergeError, ResourceError, RoundTripError
+from hubmerge.derivation.twin import make_twin
+from hubmerge.errors import (
+    DerivationError,
+    FamilyError,
+    HubmergeError,
+    ResourceError,
+    RoundTripError,
+)
 from hubmerge.fuse import Fused, Fusion, Given
 from hubmerge.fuse.varying import depths_of
 from hubmerge.hub.describe import describe
@@ -19,12 +29,16 @@ from hubmerge.hub.fetch import fetch
 from hubmerge.hub.load import outline, stored_in
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.model_class import skeleton
+from hubmerge.matching import Match
 from hubmerge.pipeline.context import Run
 from hubmerge.planning.streams import streams
 from hubmerge.recipe import ARITHMETIC
-from hubmerge.streaming import Checkpoint, Shards, Work, stream_fusion, write_index
+from hubmerge.streaming import Checkpoint, Permuted, Shards, Work, stream_fusion, write_index
+from hubmerge.streaming.fuse import finite
 from hubmerge.streaming.kept import forget, kept_at, move_in, note, place_of, whole_shards
 from hubmerge.streaming.shards import STORED_AS
+from hubmerge.symmetry.on_demand import OnDemand
+from hubmerge.symmetry.permutation import State
 from hubmerge.tasks import has_classes
 from hubmerge.utils.foreign import is_full, said
 
@@ -43,7 +57,38 @@ def outlines(run: Run) -> list[LoadedModel] | None:
     if not streams(run.recipe, run.methods, model, [stored_in(folder) for folder in folders]):
         return None
     models = [outline(source) for source in sources]
+    if run.methods.needs_spec and not _has_twin(models[0].model):
+        return None
     return models if run.recipe.align_labels == "index" or _labelled_alike(models) else None
+
+
+def _has_twin(model: PreTrainedModel) -> bool:
+    """Whether a small model can stand for it where its spec is proved."""
+    try:
+        make_twin(model.config, type(model))
+    except (DerivationError, FamilyError):
+        return False
+    return True
+
+
+def states_on_disk(models: Sequence[LoadedModel]) -> list[State]:
+    """What the models hold, in float32, by the names of their tensors, each read as it is used."""
+    return [_state_on_disk(model) for model in models]
+
+
+def _state_on_disk(model: LoadedModel) -> State:
+    checkpoint = Checkpoint(model.folder, model.source.ref)
+    parameters = dict(model.model.named_parameters(remove_duplicate=False))
+    stored = {id(parameters[name]): name for name in checkpoint if name in parameters}
+
+    def read(name: str) -> Tensor:
+        there = name if name in checkpoint.headers else stored[id(parameters[name])]
+        value = finite(checkpoint[there], checkpoint, there)
+        return value.float() if value.is_floating_point() else value
+
+    state = OnDemand([*model.model.state_dict()], read)
+    weakref.finalize(state, checkpoint.close)
+    return state
 
 
 def _labelled_alike(models: Sequence[LoadedModel]) -> bool:
@@ -71,19 +116,20 @@ def write_tensors(
     base: LoadedModel | None,
     weights: Sequence[float],
     folder: Path,
+    matches: Sequence[Match] = (),
 ) -> dict[str, str]:
     """Fuses the models on disk into the shards of a checkpoint in `folder`, laid out like A's.
 
     Called by all processes alike, which share the shards. Shards that are whole are kept beside the
-    target until the merge is made, so that one that was stopped goes on from them. Returns file
-    name -> sha256.
+    target until the merge is made, so that one that was stopped goes on from them. matches: what
+    brings the models after A into its order. Returns file name -> sha256.
     Raises: WeightsError, if a parent is not finite, or changes meanwhile; RoundTripError, if a
     value does not fit into the stored dtype, or what lies on disk is not what was written;
     ResourceError, if the disk is full.
     """
     wanted = run.methods.stored_as
     with ExitStack() as open_files:
-        work = _work(run, models, base, weights, open_files)
+        work = _work(run, models, base, weights, matches, open_files)
         shards = wanted.shards(work.slots(), work.parents[0].file_of)
         place = run.workers.on_main(lambda: _place(run, shards, folder, open_files))
         with _saying_what_is_kept(place, folder, shards):
@@ -109,6 +155,7 @@ def _work(
     models: Sequence[LoadedModel],
     base: LoadedModel | None,
     weights: Sequence[float],
+    matches: Sequence[Match],
     open_files: ExitStack,
 ) -> Work:
     assert run.methods.fusion is not None
@@ -116,7 +163,14 @@ def _work(
     def opened(model: LoadedModel) -> Checkpoint:
         return open_files.enter_context(Checkpoint(model.folder, model.source.ref))
 
-    parents = tuple(map(opened, models))
+    def brought(model: LoadedModel, match: Match) -> Checkpoint:
+        return open_files.enter_context(
+            Permuted(model.folder, model.source.ref, match.spec, match.permutation)
+        )
+
+    first, *others = models
+    moved = map(brought, others, matches) if matches else map(opened, others)
+    parents = (opened(first), *moved)
     return Work(
         fusion=run.methods.fusion,
         parents=parents,

@@ -171,7 +171,12 @@ def make_plan(run: PlannedRun) -> Plan:
             download=download,
             result=max(parent.header.bytes for parent in parents)
             + sum(parent.prepared for parent in parents),
-            memory=memory_to_stream(model, len(parents), spectral=_spectral(run))
+            memory=memory_to_stream(
+                model,
+                len(parents),
+                spectral=_spectral(run),
+                matched=spec if match == "weights" else None,
+            )
             if streams(recipe, run.methods, model, [each.header.tensors for each in parents])
             else memory_needed(
                 _size(model),

@@ -11,6 +11,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import ResourceError
+from hubmerge.utils.kept_folders import kept_bytes
 
 FLOAT32, FLOAT64 = 4, 8
 """Bytes of a number."""
@@ -86,8 +87,9 @@ def measure_needs(
     for place in (cache, out):
         if place is not None:
             size = needed[_existing(place).stat().st_dev]
+            kept = kept_bytes(out.absolute()) if place == out else 0
             hint = "make room, or set HF_HUB_CACHE to a folder on another disk"
-            refuse_excess(f"disk space at {place}", size, free_disk(place), hint)
+            refuse_excess(f"disk space at {place}", size, free_disk(place) + kept, hint)
     return needs
 
 

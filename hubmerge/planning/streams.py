@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 from transformers import PreTrainedModel
 
@@ -11,9 +12,13 @@ from hubmerge.planning.planned import PlannedMethods
 from hubmerge.planning.resources import FLOAT32, WORKING
 from hubmerge.recipe import SAME, Recipe
 from hubmerge.repair import batch_norms
+from hubmerge.specs.spec import PERMUTATIONS, Spec
 from hubmerge.streaming.fuse import SPECTRAL_COPIES
 
-AUTO, NONE = "auto", "none"
+AUTO, NONE, WEIGHTS = "auto", "none", "weights"
+
+SIMILARITIES = 6
+"""Matrices of a space's units by its units that are held while it is matched, on two threads."""
 
 Headers = Mapping[str, TensorHeader]
 
@@ -24,13 +29,13 @@ def streams(
     """Whether no step of the merge needs a whole model.
 
     model: without memory for its weights. stored: the tensors of parents and base, on disk. Nothing
-    is matched, repaired, measured or chosen, the fusion looks at one tensor at a time, and the
-    tensors on disk are those of the model, by name and shape. Models with batch norms are small,
-    and may need repair.
+    is repaired, measured or chosen, nothing matched unless it is two models by their weights and by
+    permutations alone, the fusion looks at one tensor at a time, and the tensors on disk are those
+    of the model, by name and shape. Models with batch norms are small, and may need repair.
     """
     fusion = methods.fusion
     return (
-        methods.match == NONE
+        (methods.match == NONE or _matches_on_disk(recipe, methods))
         and not methods.tries_matchers
         and fusion is not None
         and fusion.tensorwise
@@ -45,6 +50,16 @@ def streams(
     )
 
 
+def _matches_on_disk(recipe: Recipe, methods: PlannedMethods) -> bool:
+    return (
+        methods.match == WEIGHTS
+        and methods.symmetry == PERMUTATIONS
+        and len(recipe.models) == 2
+        and recipe.base is None
+        and recipe.repair == NONE
+    )
+
+
 def stores(model: PreTrainedModel, headers: Headers) -> bool:
     """Whether a checkpoint holds exactly the tensors of `model`, each parameter once at least."""
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
@@ -56,11 +71,17 @@ def stores(model: PreTrainedModel, headers: Headers) -> bool:
     return all(name in parameters and id(parameters[name]) in there for name in missing)
 
 
-def memory_to_stream(model: PreTrainedModel, models: int, *, spectral: bool = False) -> int:
+def memory_to_stream(
+    model: PreTrainedModel, models: int, *, spectral: bool = False, matched: Spec | None = None
+) -> int:
     """Bytes at the peak for a merge of so many models that is made tensor by tensor.
 
-    spectral: whether matrices are decomposed.
+    spectral: whether matrices are decomposed. matched: the spec by which they are matched first.
     """
     largest = max((parameter.numel() for parameter in model.parameters()), default=0)
     copies = SPECTRAL_COPIES if spectral else 1
-    return copies * (models + 1) * largest * FLOAT32 + WORKING
+    needed = copies * (models + 1) * largest * FLOAT32
+    if matched is not None:
+        units = max((prod(matched.index_shape(s)) for s in matched.free_spaces()), default=0)
+        needed = max(needed, SIMILARITIES * units**2 * FLOAT32 + (models + 1) * largest * FLOAT32)
+    return needed + WORKING

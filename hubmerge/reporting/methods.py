@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hubmerge.fuse.correction import corrections
 from hubmerge.fuse.options import FusionOption
 from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED, Fusion
 from hubmerge.matching.learned.registry import Learner
@@ -113,7 +114,17 @@ def _section(kind: MethodKind) -> str:
         for method in rows
     )
     cells = [(m.name, m.mark, text) for m, text in zip(rows, described, strict=True)]
-    return f"--{kind.name}: {kind.does}{also}\n{columns(cells, indent=2)}"
+    text = f"--{kind.name}: {kind.does}{also}\n{columns(cells, indent=2)}"
+    return f"{text}\n\n{_corrections()}" if kind.registry == "fusions" else text
+
+
+def _corrections() -> str:
+    """What may be done after a fusion that takes a base."""
+    cells = [
+        (name, "data-free, base", "\n".join([each.summary, each.source, option_text(each.option)]))
+        for name, each in corrections().items()
+    ]
+    return f"--fuse-option, after any fusion that takes a base\n{columns(cells, indent=2)}"
 
 
 def _from(method: Method) -> str:

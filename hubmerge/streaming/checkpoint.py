@@ -13,6 +13,8 @@ from torch import Tensor
 from hubmerge.errors import WeightsError
 from hubmerge.hub.layout import DTYPES, joined, read_header, weight_files
 from hubmerge.hub.source import folder_files
+from hubmerge.specs.spec import Spec
+from hubmerge.symmetry.permutation import Permutation, permute_tensor
 
 SIZES = {
     "F64": 8,
@@ -112,6 +114,31 @@ class Checkpoint(Mapping[str, Tensor]):
         """Closes its files; nothing can be read afterwards."""
         while self._open:
             os.close(self._open.popitem()[1])
+
+
+class Permuted(Checkpoint):
+    """A checkpoint whose tensors have their axes reordered as they are read.
+
+    spec: of its tensors, by their names on disk. permutation: of the spec's spaces.
+    """
+
+    def __init__(
+        self, folder: Path, name: str | None, spec: Spec, permutation: Permutation
+    ) -> None:
+        super().__init__(folder, name)
+        self._spec, self._permutation = spec, permutation
+
+    def __getitem__(self, name: str) -> Tensor:
+        header = self.headers[name]
+        value = super().part(name, 0, header.numel).view(header.shape)
+        layout = self._spec.tensors.get(name)
+        if layout is None:
+            return value
+        return permute_tensor(self._spec, value, layout, self._permutation)
+
+    def part(self, name: str, start: int, count: int) -> Tensor:
+        """As of any checkpoint; the whole tensor is read and reordered for it."""
+        return self[name].flatten()[start : start + count]
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -18,8 +18,9 @@ from torch import Tensor
 from hubmerge.errors import RoundTripError, WeightsError
 from hubmerge.fuse import Fusion, Given
 from hubmerge.fuse.subset import WHOLE, Subset
-from hubmerge.streaming.checkpoint import Checkpoint
+from hubmerge.streaming.checkpoint import Checkpoint, Permuted
 from hubmerge.streaming.shards import Shards, ShardWriter, Slot
+from hubmerge.utils.allocation import reuse_freed_blocks
 from hubmerge.utils.progress import track
 
 PIECE = 2**18
@@ -55,7 +56,8 @@ class Work:
     @property
     def in_pieces(self) -> bool:
         """Whether tensors are made in parts."""
-        return self.fusion.in_pieces(self.given.options)
+        moved = any(isinstance(each, Permuted) for each in self.parents)
+        return not moved and self.fusion.in_pieces(self.given.options)
 
     def _stored_as(self, name: str) -> torch.dtype:
         widest = reduce(torch.promote_types, (parent.dtype(name) for parent in self.parents))
@@ -88,6 +90,7 @@ def stream_fusion(
             checkpoint.refuse_changes()
         whole(file, sha256)
 
+    reuse_freed_blocks()
     slots = [slot for part in shards.files.values() for slot in part]
     writer = ShardWriter(folder, shards, unchanged)
     budget = Budget(max((_cost(work, slot) for slot in slots), default=0))
@@ -164,7 +167,7 @@ def fused_tensor(work: Work, slot: Slot) -> Tensor:
     count = torch.Size(slot.shape).numel()
     if not work.subset.merges(slot.name):
         value = work.parents[0][slot.name]
-        return _stored(slot, _finite(value, work.parents[0], slot.name))
+        return _stored(slot, finite(value, work.parents[0], slot.name))
     if not work.in_pieces:
         return _stored(slot, _made(work, slot.name, lambda each: each[slot.name]))
     whole = torch.empty(count, dtype=slot.dtype)
@@ -182,7 +185,7 @@ def _made(work: Work, name: str, take: Callable[[Checkpoint], Tensor]) -> Tensor
     """
 
     def read(checkpoint: Checkpoint, *, widened: bool) -> dict[str, Tensor]:
-        value = _finite(take(checkpoint), checkpoint, name)
+        value = finite(take(checkpoint), checkpoint, name)
         narrow = not widened and value.dtype != torch.float64
         return {name: value if narrow or not value.is_floating_point() else value.float()}
 
@@ -192,7 +195,8 @@ def _made(work: Work, name: str, take: Callable[[Checkpoint], Tensor]) -> Tensor
     return work.fusion.of_one_tensor(states, work.weights, given).state[name]
 
 
-def _finite(value: Tensor, checkpoint: Checkpoint, name: str) -> Tensor:
+def finite(value: Tensor, checkpoint: Checkpoint, name: str) -> Tensor:
+    """`value` itself. Raises: WeightsError, if it is not finite."""
     if not _is_finite(value):
         raise WeightsError(
             f"weights of {checkpoint.name} are NaN or infinite",

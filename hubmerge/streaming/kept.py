@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from hubmerge.streaming.shards import Shards, header
+from hubmerge.utils.kept_folders import kept_folder, kept_folders
 
 LOCK = ".lock"
 """Held by the process that writes into the folder; the system frees it when that ends."""
@@ -21,7 +21,7 @@ LOCK = ".lock"
 def place_of(target: Path, words: str) -> Path:
     """The folder for shards of the merge that `words` describe, which is to become `target`."""
     key = hashlib.sha256(words.encode()).hexdigest()[:16]
-    return target.parent / f".{target.name}.shards-{key}"
+    return kept_folder(target, key)
 
 
 @contextmanager
@@ -86,8 +86,8 @@ def forget(target: Path, but: Path | None = None) -> None:
 
     but: the folder that is left alone.
     """
-    for place in target.parent.glob(f".{glob.escape(target.name)}.shards-*"):
-        if place == but or not place.is_dir():
+    for place in kept_folders(target):
+        if place == but:
             continue
         with kept_at(place) as ours:
             if ours:

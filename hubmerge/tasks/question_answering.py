@@ -72,7 +72,7 @@ TASK = register(
                     metric="exact_match",
                     nats="nats per end",
                     scale="losses in nats, the mean over the first and the last token of an answer",
-                    measured="loss of start and end, exact match and calibration error",
+                    measured="loss of start and end, exact match, token F1 and calibration error",
                 ),
             ),
         ),

@@ -9,8 +9,10 @@ from pydantic import NonNegativeInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hubmerge.errors import RecipeError, ResourceError
+from hubmerge.errors.wording import quoted
 from hubmerge.planning.resources import human
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import Recipe, models_of, refs_of
+from hubmerge.utils.model_refs import parse_model_ref
 
 PREFIX = "HUBMERGE_APP_"
 """Environment variables that replace a limit: HUBMERGE_APP_PER_PERSON=5."""
@@ -98,8 +100,13 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
         raise RecipeError("an alignment is read from a folder, and the Space has none")
     if len(recipe.models) > limits.models:
         raise ResourceError(f"{len(recipe.models)} models", found=f"at most {limits.models} here")
-    named = (*recipe.models, recipe.base, recipe.dataset.id if recipe.dataset else None)
-    for ref in filter(None, named):
+    for ref in models_of(recipe).values():
+        if not parse_model_ref(ref).plain:
+            raise RecipeError(
+                f"{quoted(ref)} is no model as it is stored",
+                hint="adapters and parts of the layers are for hubmerge on your machine",
+            )
+    for ref in refs_of(recipe).values():
         if ref.startswith(("/", ".", "~")) or ref.count("/") < 1:
             raise RecipeError(f"{ref!r} is not an id on the Hub", hint="OWNER/NAME, or its URL")
     for what, rows in (

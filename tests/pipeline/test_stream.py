@@ -81,3 +81,22 @@ def test_shards_are_those_of_parent_a(tmp_path: Path) -> None:
     assert written["metadata"]["total_size"] == given["metadata"]["total_size"]
     assert {*report.weights_sha256} == {path.name for path in a.glob("*.safetensors")}
     assert len(report.weights_sha256) > 1
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "llama-tied-bias"])
+@pytest.mark.parametrize("fuse", ["average", "slerp"])
+def test_files_matched_on_disk_are_those_of_models_matched_in_memory(
+    name: str, fuse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = (parent(name, tmp_path / f"p{seed}", seed, torch.bfloat16) for seed in range(2))
+    given = {"match": "weights", "symmetry": "permutations", "repair": "none", "fuse": fuse}
+    recipe = make_recipe(models=(str(a), str(b)), **given)
+    with monkeypatch.context() as patched:
+        patched.setattr(load, "load_source", None)  # nothing is loaded
+        streamed = merged(recipe, tmp_path / "streamed")
+    monkeypatch.setattr(load, "outlines", lambda run: None)
+    whole = merged(recipe, tmp_path / "whole")
+    assert "alignment.safetensors" in whole
+    assert streamed.keys() == whole.keys()
+    for file, content in streamed.items():
+        assert content == whole[file], file

@@ -290,3 +290,11 @@ def test_a_card_names_the_labels_that_all_contenders_were_measured_on():
     assert "their probabilities are added" in card
     assert "Of the 5 labels, the parents know 3 and 4." in card
     assert "that some parent knows" not in render_card(example())
+
+
+def test_a_card_of_a_language_model_says_how_it_becomes_gguf():
+    report = unmeasured()
+    causal = report.merged.model_copy(update={"auto_class": "AutoModelForCausalLM"})
+    said = "$ python llama.cpp/convert_hf_to_gguf.py . --outfile merge.gguf"
+    assert said in render_card(report.model_copy(update={"merged": causal}))
+    assert said not in render_card(report)

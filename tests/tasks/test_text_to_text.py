@@ -196,7 +196,7 @@ def test_a_merge_that_answers_questions_is_measured_and_its_card_runs(tmp_path):
     report = merged(tmp_path, place, "--samples", "40")
     assert report.merged.task == "question-answering"
     assert report.contenders.ensemble.accuracy is not None
-    assert "|  | exact match | loss |" in (tmp_path / "out" / "README.md").read_text()
+    assert "|  | exact match | token F1 | loss |" in (tmp_path / "out" / "README.md").read_text()
     run_card(report, tmp_path / "out")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,7 @@ from hubmerge.matching.similarity.weights import NO_MAPS, speaking
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.balance import UNBALANCED, Balance
 from hubmerge.symmetry.element import Maps, dual_of, map_tensor
+from hubmerge.symmetry.on_demand import OnDemand
 from hubmerge.symmetry.permutation import Permutation, State, permute_tensor, unfold
 
 
@@ -33,10 +36,11 @@ def correlations(
         }
         rest = {name: index for name, index in permutation.items() if name not in group.members}
         outside = {name: matrix for name, matrix in maps.items() if name not in group.members}
-        placed = {
-            tensor: _placed(spec, tensor, other[tensor], rest, outside)
-            for tensor in speaking(spec, group.members)
-        }
+        place = partial(_of, spec, other, rest, outside)
+        names = speaking(spec, group.members)
+        placed: State = OnDemand(names, place)
+        if not isinstance(other, OnDemand):
+            placed = dict(placed)
         within = {name: permutation[name] for name in group.members if name in permutation}
         inside = {name: maps[name] for name in group.members if name in maps}
         for space in group.members:
@@ -47,6 +51,10 @@ def correlations(
             came = (order, without)
             found[space] = _mean_cosines(spec, anchor, placed, space, ((within, inside), came))
     return {space: found[space] for space in spec.free_spaces()}
+
+
+def _of(spec: Spec, state: State, permutation: Permutation, maps: Maps, name: str) -> Tensor:
+    return _placed(spec, name, state[name], permutation, maps)
 
 
 def _placed(spec: Spec, name: str, value: Tensor, permutation: Permutation, maps: Maps) -> Tensor:

@@ -22,9 +22,11 @@ from hubmerge.matching.similarity.weights import (
 )
 from hubmerge.matching.solvers.frank_wolfe import RENEW
 from hubmerge.matching.solvers.group_assignment import best_element, joined, part_of, worth
+from hubmerge.matching.solvers.shelf import Shelf
 from hubmerge.matching.solvers.space_assignment import Warm
 from hubmerge.specs.spec import Group, Spec
 from hubmerge.symmetry.element import Symmetry
+from hubmerge.symmetry.on_demand import OnDemand
 from hubmerge.symmetry.permutation import State, identity
 
 PROGRESS = 1e-7
@@ -62,7 +64,6 @@ def descend(
 class _Seen:
     """What is kept of a group between two visits."""
 
-    similarities: dict[str, Tensor]
     permutation: dict[str, Tensor]
     """Of all spaces, as the similarities have it."""
     exact: bool
@@ -79,6 +80,7 @@ class _Search:
         self.unvisited = set() if start is not None else set(self.stale)
         self.group_of = {name: group for group in spec.groups for name in group.members}
         self.seen: dict[str, _Seen] = {}
+        self.kept = Shelf(on_disk=isinstance(other, OnDemand))
         self.warm: Warm = {}
         self.rough = rough(device_of(other))
         self.lengths: dict[str, Lengths] = {}
@@ -115,15 +117,19 @@ class _Search:
         if unknown:
             similarities = self._multiplied(group, unknown, self.rough)
             return similarities, best_element(self.spec, group, similarities, self.warm)
-        seen = self._brought_up_to_date(group)
-        if seen is None and self.rough_pays > 0:
-            seen = self._keep(group, self._multiplied(group, unknown, self.rough), exact=False)
-        if seen is not None:
-            best = best_element(self.spec, group, seen.similarities, self.warm)
-            if seen.exact or self._surely_best(group, seen.similarities, best):
-                return seen.similarities, best
-        seen = self._keep(group, self._multiplied(group, unknown, torch.float32), exact=True)
-        return seen.similarities, best_element(self.spec, group, seen.similarities, self.warm)
+        found = self._brought_up_to_date(group)
+        if found is None and self.rough_pays > 0:
+            rough = self._multiplied(group, unknown, self.rough)
+            found = self._keep(group, rough, exact=False), rough
+        if found is not None:
+            seen, similarities = found
+            best = best_element(self.spec, group, similarities, self.warm)
+            if seen.exact or self._surely_best(group, similarities, best):
+                return similarities, best
+            del found, similarities
+        similarities = self._multiplied(group, unknown, torch.float32)
+        self._keep(group, similarities, exact=True)
+        return similarities, best_element(self.spec, group, similarities, self.warm)
 
     def _multiplied(
         self, group: Group, unknown: frozenset[str], products: torch.dtype
@@ -140,7 +146,7 @@ class _Search:
             products=products,
         )
 
-    def _brought_up_to_date(self, group: Group) -> _Seen | None:
+    def _brought_up_to_date(self, group: Group) -> tuple[_Seen, dict[str, Tensor]] | None:
         """What was seen of a group at its last visit, where little has changed since."""
         seen = self.seen.get(group.root)
         if seen is None or self.spec.mapped_spaces():
@@ -155,14 +161,14 @@ class _Search:
             group,
             permutation,
             seen.permutation,
-            seen.similarities,
+            self.kept[group.root],
         )
-        return self._keep(group, similarities, exact=seen.exact)
+        return self._keep(group, similarities, exact=seen.exact), similarities
 
     def _keep(self, group: Group, similarities: dict[str, Tensor], *, exact: bool) -> _Seen:
-        seen = _Seen(similarities, dict(self.found.permutation), exact)
+        seen = _Seen(dict(self.found.permutation), exact)
         if not self.spec.mapped_spaces():
-            self.seen[group.root] = seen
+            self.seen[group.root], self.kept[group.root] = seen, similarities
         return seen
 
     def _surely_best(self, group: Group, similarities: dict[str, Tensor], best: Symmetry) -> bool:

@@ -36,15 +36,15 @@ from hubmerge.matching.similarity.weights import (
     updated_similarities,
 )
 from hubmerge.matching.solvers.group_assignment import best_element, joined, worth
+from hubmerge.matching.solvers.shelf import Shelf, Similarities
 from hubmerge.matching.solvers.space_assignment import Warm
 from hubmerge.specs.spec import Group, Spec
 from hubmerge.symmetry.element import Symmetry, fixes_one
+from hubmerge.symmetry.on_demand import OnDemand
 from hubmerge.symmetry.permutation import State
 
 T = TypeVar("T")
 R = TypeVar("R")
-Similarities = dict[str, Tensor]
-"""Space -> [outer..., n, outer..., n], rows the anchor's."""
 
 STEPS = 100
 """Most steps of Frank-Wolfe."""
@@ -211,8 +211,8 @@ class _Search:
 
     def __init__(self, spec: Spec, anchor: State, other: State) -> None:
         self.spec, self.anchor, self.other = spec, anchor, other
-        self.gradient: dict[int, Similarities] = {}
-        self.there: dict[int, Similarities] = {}
+        on_disk = isinstance(other, OnDemand)
+        self.gradient, self.there = Shelf(on_disk=on_disk), Shelf(on_disk=on_disk)
         self.last: dict[int, Symmetry] = {}
         self.warm: Warm = {}
         self.rough = rough(device_of(other))
@@ -263,8 +263,10 @@ class _Search:
 
     def go(self, number: int, step: float) -> None:
         """Moves one group's gradient the share `step` of the way to that of the vertex."""
-        for name, values in self.gradient[number].items():
-            values.lerp_(self.there[number][name].to(values.dtype), step)
+        gradient, there = self.gradient[number], self.there[number]
+        for name, values in gradient.items():
+            values.lerp_(there[name].to(values.dtype), step)
+        self.gradient[number] = gradient
 
     def rounded(self, number: int, point: _Mixture) -> Symmetry:
         """The element of one group nearest to where the mixture is."""
