@@ -106,7 +106,7 @@ def trained(
     (course,) = (each for each in PARENT_CONFIGS if each.name == family)
     if quick:
         course = replace(course, epochs=1)
-    splits = digits()
+    splits = digits(test=500, validation=0)
     data = folder / "digits"
     if not data.exists():
         write_digits(data)

@@ -64,7 +64,19 @@ def measured(place: Path, parents: list[str], data: Path, more: list[str]) -> li
     found: list[tuple[str, ...]] = []
     for number, (name, options) in enumerate(WAYS.items()):
         out = place / f"merge-{number}"
-        words = ["merge", *parents, "--dataset", str(data), *options, *more, "-o", str(out), "-q"]
+        words = [
+            "merge",
+            *parents,
+            "--effort",
+            "quick",
+            "--dataset",
+            str(data),
+            *options,
+            *more,
+            "-o",
+            str(out),
+            "-q",
+        ]
         subprocess.run([*common.HUBMERGE, *words], check=True, stdout=subprocess.DEVNULL)
         report = Report.read(out)
         if not found:

@@ -115,7 +115,7 @@ def merges(folder: Path, pair: Pair, more: Sequence[str]) -> Iterator[tuple[str,
         a, b = (common.push(environment, path, "model") for path in pair.parents)
         data = common.push(environment, pair.data, "dataset")
         for match in MATCHERS:
-            words = ["merge", a, b, "--dataset", data, "--match", match, *more]
+            words = ["merge", a, b, "--effort", "quick", "--dataset", data, "--match", match, *more]
             print("$ hubmerge", *words, flush=True)
             out = folder / f"{pair.name}-{match}"
             start = time.perf_counter()

@@ -50,7 +50,7 @@ def merges(
 ) -> Iterator[tuple[str, ...]]:
     """A row of the table for every way together."""
     for together, match in WAYS:
-        words = ["merge", *map(str, parents), "--dataset", str(data)]
+        words = ["merge", *map(str, parents), "--effort", "quick", "--dataset", str(data)]
         words += ["--multi-match", together, "--match", match, *more]
         out = folder / f"{family}-{together}-{match}"
         print("$ hubmerge", *(Path(w).name if Path(w).is_absolute() else w for w in words))

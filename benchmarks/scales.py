@@ -32,7 +32,17 @@ def losses(
     """The merge's calibrated loss for every amount of scaling."""
     for symmetry in HOW_MUCH:
         out = folder / f"{family}-{symmetry}"
-        words = ["merge", *map(str, parents), "--dataset", str(data), "--symmetry", symmetry, *more]
+        words = [
+            "merge",
+            *map(str, parents),
+            "--effort",
+            "quick",
+            "--dataset",
+            str(data),
+            "--symmetry",
+            symmetry,
+            *more,
+        ]
         command = [*common.HUBMERGE, *words, "-o", str(out), "--quiet"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         merge = Report.read(out).contenders.merge

@@ -27,7 +27,7 @@ def merge(options: argparse.Namespace, more: list[str], folder: Path) -> tuple[R
         environment = hub.environment(home=folder / "home")
         a, b = (common.push(environment, path, "model") for path in (options.a, options.b))
         data = common.push(environment, options.dataset, "dataset")
-        words = ["merge", a, b, "--dataset", data, *more]
+        words = ["merge", a, b, "--effort", "quick", "--dataset", data, *more]
         print("$ hubmerge", *words, flush=True)
         start = time.perf_counter()
         command = [*common.HUBMERGE, *words, "-o", str(folder / "out")]

@@ -1,6 +1,6 @@
 """Makes docs/images/ and the README's table of figures from a run of the demo.
 
-The table also has what the demo's parents give with another fusion, merged here.
+The table also has what the demo's parents give at another effort, merged here.
 
     python docs/make_images.py                   # runs the demo first: some minutes
     python docs/make_images.py demo-output       # takes one that has been run
@@ -34,8 +34,8 @@ TITLES = {"resnet": "ResNets"}
 PLOTTED = ("resnet", "vit")
 FIRST_PICTURE = ROOT / "spaces_app" / "ui" / "first_picture.json"
 """The curves on the first screen of the Space."""
-OTHERS = (("--fuse", "least-squares"), ("--refine", "distill"))
-"""What is measured beside the demo's merges."""
+OTHERS = (("--effort", "quick"),)
+"""What is measured beside the demo's merges, which are of effort standard."""
 WINDOW = (1060, 1180)
 """Pixels: the card's width, and down to the end of its table of contenders."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -104,7 +104,7 @@ def picture_card(demo: Path) -> None:
 def merge_otherwise(demo: Path, course: ParentConfig, given: tuple[str, ...], out: Path) -> Report:
     """The demo's parents, merged as the demo does but for these options."""
     parents = [str(demo / parent(course, letter)) for letter in SEEDS]
-    options = ["--dataset", str(demo / DATASET), *given, "-o", str(out), "-q"]
+    options = ["--dataset", str(demo / DATASET), "--samples", "all", *given, "-o", str(out), "-q"]
     command = [sys.executable, "-m", "hubmerge.cli", "merge", *parents, *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return Report.read(out)
@@ -127,14 +127,16 @@ def figures(demo: Path, scratch: Path) -> str:
             figure(scores.naive.accuracy),
             *(
                 f"{figure(each.contenders.merge.accuracy)}, {each.verdict}"
-                for each in (report, *others)
+                for each in (*others, report)
             ),
+            figure(scores.refined_parent.accuracy) if scores.refined_parent else "",
             f"{figure(barrier.naive)} → {figure(barrier.matched)}",
         )
 
     headings = (
-        *("family", "parents", "their ensemble", "naive average", "matched and averaged"),
+        *("family", "parents", "their ensemble", "naive average"),
         *(f"`{' '.join(given)}`" for given in OTHERS),
+        *("merge (standard)", "better parent, refined alike"),
         "barrier, unmatched → matched",
     )
     return table(" | ".join(headings), [row(course) for course in PARENT_CONFIGS])

@@ -54,7 +54,7 @@ from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import save
 from hubmerge.pipeline.sources import Sources, pinned_recipe
 from hubmerge.planning.make_plan import make_plan
-from hubmerge.recipe import AUTO, NO_REFINEMENT, SAME, Recipe, make_recipe
+from hubmerge.recipe import AUTO, BEST, NO_REFINEMENT, QUICK, SAME, Recipe, make_recipe
 from hubmerge.specs.spec import ALL
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.atomic_folder import atomic_folder
@@ -272,6 +272,7 @@ def match(
     check_mergeable(a, b, other_labels=heads != SAME)
     recipe = make_recipe(
         models=(a.source.ref, b.source.ref),
+        effort=QUICK,
         match=by,
         dataset=dataset,
         align_labels=align_labels,
@@ -324,6 +325,7 @@ def merge(
     a = _anchor(a, others)
     recipe = make_recipe(
         models=(a.source.ref, b.source.ref),
+        effort=BEST if fuse == AUTO else QUICK,
         match="none",
         **({} if fuse is None else {"fuse": fuse}),
         fuse_options=dict(fuse_options or {}),
@@ -338,7 +340,7 @@ def merge(
     alignment = _as_given(run, a, b, base, several)
     a = alignment.parents.a
     labelled = run.methods.fusion_uses_labels or refine != NO_REFINEMENT
-    splits = open_data_splits(run, (a, b), alignment.heads, labelled=labelled)
+    splits = open_data_splits(run, (a, b), alignment.heads, labelled=labelled, refined=True)
     inputs = merge_inputs((a, b), alignment, splits, run.methods, recipe.seed)
     check_rows(run.methods, recipe.refine, inputs)
     chosen = choose_repair(run, inputs)
@@ -347,7 +349,7 @@ def merge(
     if isinstance(b, Aligned) and base is None:
         aligned = replace(aligned, matches=(b.match,))
         written = recipe.model_copy(update={"match": AUTO, "alignment": "alignment"})
-        run = replace(run, written=pinned_recipe(written, run.sources))
+        run = replace(run, written=pinned_recipe(written, run.sources, run.methods.trials))
     model = with_state(a.model, fused.state)
     made = fingerprint(model)
     return Merged(
@@ -389,7 +391,7 @@ def _run(recipe: Recipe, models: Sequence[LoadedModel], base: LoadedModel | None
     )
     return Run(
         recipe=recipe,
-        written=pinned_recipe(recipe, sources),
+        written=pinned_recipe(recipe, sources, methods.trials),
         destination=Destination(),
         sources=sources,
         methods=methods,

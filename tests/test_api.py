@@ -177,7 +177,9 @@ def test_what_was_changed_after_it_was_aligned_or_merged_is_refused(by_hand, tmp
 
 def test_a_recipe_takes_objects(rows, tmp_path, places):
     given = hm.load(model(1), processor=zoo.processor(zoo.course("mlp")))
-    recipe = hm.Recipe(models=(given, places[1]), dataset=rows, match="none", path_points=0)
+    recipe = hm.Recipe(
+        models=(given, places[1]), dataset=rows, match="none", effort="quick", path_points=0
+    )
     assert all(isinstance(each, str) for each in recipe.models)
     report = hm.run(recipe, out=tmp_path / "out").report
     assert [parent.kind for parent in report.models] == ["memory", "local"]

@@ -186,6 +186,8 @@ def merged(case: Case, work: Path, out: Path) -> Hashes:
         fields["base"] = str(work / kind / fields["base"])
     if case.rows:
         fields |= {"dataset": str(work / data_of(kind)), "path_points": 0}
+        if "effort" in hubmerge.Recipe.model_fields:
+            fields["effort"] = "quick"
     else:
         fields.setdefault("repair", "none")  # synthetic images take long, and have a case
     parents = tuple(str(work / kind / parent) for parent in case.parents)

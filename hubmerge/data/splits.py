@@ -29,8 +29,8 @@ class DataSplits:
     """The rows of one data set as batches for one kind of model.
 
     learning: what a matcher may look at: the calibration rows, and more of their kind if it
-    learns. watched: the validation rows as it looks at them. notes: what the report says of the
-    rows.
+    learns. refining: what a refinement learns from, of the same kind. watched: the validation rows
+    as matchers and refinement look at them. notes: what the report says of the rows.
     """
 
     data: DataSet
@@ -40,6 +40,7 @@ class DataSplits:
     validation: Batches
     evaluation: Batches
     learning: Batches
+    refining: Batches
     watched: Batches
     notes: tuple[str, ...]
     training: TrainingRows | None = None

@@ -15,7 +15,8 @@ from PIL import Image as Pillow
 from sklearn.datasets import load_digits
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-TEST_ROWS = 500
+TEST_ROWS, VALIDATION_ROWS = 1_100, 100
+"""Rows of these splits; the rest is for training. 1,100 are enough for most verdicts."""
 SPLIT_SEED = 0
 INK = 16
 """The largest pixel value in scikit-learn's copy."""
@@ -31,27 +32,36 @@ configs:
   data_files:
   - split: train
     path: data/train-*.parquet
+  - split: validation
+    path: data/validation-*.parquet
   - split: test
     path: data/test-*.parquet
 ---
 
 # Handwritten digits, 8 x 8
 
-{train:,} training and {test:,} test images of handwritten digits. They are scikit-learn's
-`load_digits`, which is the test part of
+{train:,} training, {validation:,} validation and {test:,} test images of handwritten digits. They
+are scikit-learn's `load_digits`, which is the test part of
 [Optical Recognition of Handwritten Digits](https://doi.org/10.24432/C50P49)
-(E. Alpaydin, C. Kaynak, UCI Machine Learning Repository, 1998, CC BY 4.0), drawn into the two
+(E. Alpaydin, C. Kaynak, UCI Machine Learning Repository, 1998, CC BY 4.0), drawn into the three
 splits at random. Grey values 0 to 16 are stretched to 0 to 255 and stored as RGB.
 """
 
 
-def digits() -> DatasetDict:
-    """Both splits, columns `image` (8 x 8 RGB) and `label` (named zero to nine)."""
+def digits(test: int = TEST_ROWS, validation: int = VALIDATION_ROWS) -> DatasetDict:
+    """The splits, columns `image` (8 x 8 RGB) and `label` (named zero to nine).
+
+    test, validation: rows of these; without any for validation there is no such split.
+    """
     source = load_digits()
     order = np.random.default_rng(SPLIT_SEED).permutation(len(source.target))
+    parts = {
+        "train": order[test + validation :],
+        "validation": order[test : test + validation],
+        "test": order[:test],
+    }
     return DatasetDict(
-        train=_rows(source.images, source.target, order[TEST_ROWS:]),
-        test=_rows(source.images, source.target, order[:TEST_ROWS]),
+        {n: _rows(source.images, source.target, rows) for n, rows in parts.items() if len(rows)}
     )
 
 
@@ -64,7 +74,7 @@ def write_digits(folder: Path) -> Path:
     (folder / "data").mkdir(parents=True, exist_ok=True)
     for name, rows in splits.items():
         rows.to_parquet(folder / "data" / f"{name}-00000-of-00001.parquet")
-    card = CARD.format(train=len(splits["train"]), test=len(splits["test"]))
+    card = CARD.format(**{name: len(rows) for name, rows in splits.items()})
     (folder / "README.md").write_text(card, encoding="utf-8")
     return folder
 

@@ -124,7 +124,7 @@ def merge(context: DemoContext, config: ParentConfig) -> None:
     folder = context.folder(target)
     if (folder / "report.json").exists():
         return _run(context, "hubmerge", HUBMERGE, ["push", str(folder), target, "--exist-ok"])
-    options = ["--dataset", DATASET, "--push", target, "--exist-ok"]
+    options = ["--dataset", DATASET, "--samples", "all", "--push", target, "--exist-ok"]
     parents = [parent(config, letter) for letter in SEEDS]
     _run(context, "hubmerge", HUBMERGE, ["merge", *parents, *options, "-o", str(folder)])
 

@@ -52,7 +52,7 @@ class ParentConfig:
 
 def _resnet(labels: dict[str, Any]) -> PreTrainedModel:
     config = ResNetConfig(
-        embedding_size=64, hidden_sizes=[64, 128], depths=[2, 1], layer_type="basic", **labels
+        embedding_size=32, hidden_sizes=[32, 64], depths=[2, 1], layer_type="basic", **labels
     )
     return ResNetForImageClassification(config)
 
@@ -77,10 +77,10 @@ def _mlp(labels: dict[str, Any]) -> PreTrainedModel:
 
 PARENT_CONFIGS = (
     ParentConfig(
-        "mlp", _mlp, 8, 20, 2e-3, "Run `import hubmerge` first: it adds this architecture."
+        "mlp", _mlp, 8, 40, 2e-3, "Run `import hubmerge` first: it adds this architecture."
     ),
-    ParentConfig("resnet", _resnet, 16, 12, 3e-3),
-    ParentConfig("vit", _vit, 8, 30, 2e-3),
+    ParentConfig("resnet", _resnet, 16, 16, 3e-3),
+    ParentConfig("vit", _vit, 8, 50, 2e-3),
 )
 
 CARD = """\

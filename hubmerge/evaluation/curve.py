@@ -26,8 +26,11 @@ Ends = Sequence[Outputs]
 """Parent A, parent B, ..."""
 
 GRID = tuple(step / 10 for step in range(11))
+QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 PATH_POINTS = 8
-"""Points that may be added to the grid around its highest ones: those of a recipe by default."""
+"""Points that may be added to the grid around its highest ones, by default."""
+SHORT_POINTS = 3
+"""The same to the quarters of the path that a merge lies on, which then has at most six."""
 CURVE_ROWS = 1000
 """Evaluation rows a curve is measured on, at most: the first ones of those reported."""
 CURVE_VALIDATION_ROWS = 500
@@ -54,15 +57,17 @@ def measure_curves(
     what: str = "path",
     weights: Sequence[float] | None = None,
     budget: int = PATH_POINTS,
+    grid: Sequence[float] = GRID,
 ) -> list[Curve]:
-    """Evaluate one path on 11 points, then around its highest ones, and take the barriers.
+    """Evaluate one path on a grid, then around its highest points, and take the barriers.
 
     eval_sets: every point is shown the rows of each of them, a curve for each comes back. Where to
         look more closely is decided by the first. Of two parents, the ends are the points 0 and 1.
     validation: the rows on which every point is given its own temperature; None gives none.
     weights: of more than two parents, what each weighs at the point 1, which is then visited like
         any other; the excess there is over the same mixture of the parents' own losses.
-    budget: points that may be added to the grid; fewer, if all maxima are settled.
+    budget: points that may be added to the grid; fewer, if all maxima are settled. grid: where to
+        look first, from 0 to 1.
     """
     eval_sets = [eval_set.first(CURVE_ROWS) for eval_set in eval_sets]
     held = validation.first(CURVE_VALIDATION_ROWS) if validation is not None else None
@@ -105,7 +110,7 @@ def measure_curves(
             for k in range(len(eval_sets))
         ]
 
-    inside = [lam for lam in GRID if lam not in path]
+    inside = [lam for lam in grid if lam not in path]
     with track(len(inside) + budget, f"{what} path", "point") as bar:
         path |= {lam: visit(lam) for lam in inside}
         left = budget

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transformers import PreTrainedModel
 
-from hubmerge.evaluation.curve import EvalSet, measure_curves
+from hubmerge.evaluation.curve import PATH_POINTS, EvalSet, measure_curves
 from hubmerge.evaluation.results import Curve
 from hubmerge.landscape.curves import find_curve
 from hubmerge.landscape.geometry.chain import Chain, distance, hats
@@ -64,6 +64,6 @@ def _along(inputs: SurveyInputs, chain: Chain, what: str) -> Curve:
         EvalSet(splits.validation, inputs.validation_ends),
         inputs.workers,
         what,
-        budget=inputs.recipe.path_points,
+        budget=PATH_POINTS if inputs.recipe.path_points is None else inputs.recipe.path_points,
     )
     return curve

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from hubmerge.matching import Match
+from hubmerge.matching import Match, learners
 from hubmerge.matching.alignment_files import load_matches
 from hubmerge.models.method_context import MethodContext
 from hubmerge.pipeline.auto_match import (
@@ -29,6 +29,7 @@ from hubmerge.pipeline.methods import ALIGNMENT, NO_MATCH
 from hubmerge.pipeline.parents import Parents
 from hubmerge.repair import Repair
 from hubmerge.symmetry.permutation import State
+from hubmerge.tasks import measure_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,7 @@ def match_configs(run: Run, inputs: MergeInputs) -> tuple[MatchConfig, ...]:
     assert spec is not None
     found = first_configs(
         spec,
+        learnable(run.methods.trials.match, inputs),
         calibration=bool(splits and splits.calibration.rows),
         images=inputs.takes_images and run.methods.multi_match != "merge-many",
         many=len(inputs.parents.loaded) > 2,
@@ -152,6 +154,17 @@ def match_configs(run: Run, inputs: MergeInputs) -> tuple[MatchConfig, ...]:
     if inputs.heads is not None and splits and splits.validation.rows:
         return (*found, NO_MATCHING)
     return found
+
+
+def learnable(names: Sequence[str], inputs: MergeInputs) -> list[str]:
+    """`names` of matchers, without those that learn where there is nothing to learn by: parents
+    with one set of outputs, of which one class is right, and rows to choose a step on."""
+    measure = measure_of(inputs.models[0].config)
+    one_of_n = measure is not None and measure.one_of_n
+    held = inputs.validation is not None and inputs.validation.rows
+    if inputs.heads is None and one_of_n and held:
+        return [*names]
+    return [name for name in names if name not in learners()]
 
 
 def paths_between(
@@ -169,7 +182,7 @@ def paths_between(
         copy.deepcopy(parents.a.model),
         inputs.statistics,
         run.workers,
-        inputs.selection_rows(compared=run.methods.fusion is None),
+        inputs.selection_rows(halved=run.methods.splits_validation),
         head=alignment.head,
     )
     unaligned, _ = alignment.filled(parents.states, None, weights)

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hubmerge.data.batches import Batches
 from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
-from hubmerge.fuse import Fused, Fusion, fusions
+from hubmerge.fuse import Fused, Fusion
 from hubmerge.models.outputs import Outputs
-from hubmerge.pipeline.merge_path import LINEAR
-from hubmerge.pipeline.methods import has_rows_for, is_training_run
-from hubmerge.recipe import MIDDLE, PASSTHROUGH, Recipe
+from hubmerge.pipeline.methods import has_rows_for
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.progress import track
 
 
 @dataclass(frozen=True)
 class FusionTrial:
-    """What a fusion made, and what that is worth on validation rows, calibrated where it can be."""
+    """What a fusion made, and what that is worth on validation rows, calibrated where it can be.
+
+    seconds: that it took.
+    """
 
     fusion: Fusion
     score: Score
+    seconds: float = 0.0
     chosen: bool = False
 
     @property
@@ -35,40 +38,28 @@ class FusionTrial:
 
 
 def candidates(
-    recipe: Recipe,
+    fusions: Sequence[Fusion],
     statistics: InputBatches,
     validation: InputBatches,
     *,
     one_of_n: bool = True,
 ) -> list[Fusion]:
-    """What to try: everything that neither a missing base, missing rows nor given weights forbid.
+    """Those of `fusions` for which there are rows, and outputs of the kind they read.
 
     one_of_n: whether outputs are a distribution of which one class is right.
 
     The cheapest come first, so that of equal ones the cheaper wins.
-    Fusions of one run's checkpoints are left out where the models are no such thing, and always
-    those that draw at random: which of several draws is best says little about the fusion.
     """
-
-    def fits(fusion: Fusion) -> bool:
-        weighed = recipe.lam != MIDDLE or bool(recipe.weights)
-        return (
-            (not fusion.of_a_run or is_training_run(recipe.models))
-            and not fusion.random
-            and fusion.name != PASSTHROUGH
-            and (not fusion.pair or len(recipe.models) == 2)
-            and not (fusion.needs_base and recipe.base is None)
-            and (fusion.weighs or not weighed)
-            and (one_of_n or not fusion.one_of_n)
-            and has_rows_for(fusion, statistics, validation)
-        )
-
-    found = [fusion for fusion in fusions().values() if fits(fusion)]
+    found = [
+        fusion
+        for fusion in fusions
+        if (one_of_n or not fusion.one_of_n) and has_rows_for(fusion, statistics, validation)
+    ]
     return sorted(found, key=lambda fusion: fusion.cost)
 
 
 def best_fusion(
-    recipe: Recipe,
+    tried: Sequence[Fusion],
     make: Callable[[Fusion], Fused],
     run: Callable[[Fused, str], Outputs],
     statistics: InputBatches,
@@ -76,28 +67,30 @@ def best_fusion(
     *,
     one_of_n: bool = True,
 ) -> tuple[Fusion, Fused, tuple[FusionTrial, ...]]:
-    """The fusion whose merge has the least calibrated loss, what it made, and all trials.
+    """The one of the `tried` fusions whose merge has the least calibrated loss, what it made, and
+    all trials.
 
-    make: fuses and repairs. run: the outputs of what was made on the second half of the validation
-    rows, under a name. With fewer than two the average is taken and nothing is tried; the earlier
-    one wins ties.
+    make: fuses and repairs. run: the outputs of what was made on validation rows that no fusion
+    chose on, under a name. With fewer than two the first is taken and nothing is tried; the
+    earlier one wins ties.
     """
     if validation is None or validation.rows < 2:
-        plain = fusions()[LINEAR]
-        return plain, make(plain), ()
-    tried: list[FusionTrial] = []
+        return tried[0], make(tried[0]), ()
+    trials: list[FusionTrial] = []
     best: Fused | None = None
-    for fusion in track_each(candidates(recipe, statistics, validation, one_of_n=one_of_n)):
+    for fusion in track_each(candidates(tried, statistics, validation, one_of_n=one_of_n)):
+        start = time.monotonic()
         made = make(fusion)
+        seconds = time.monotonic() - start
         given = run(made, f"trying {fusion.name}")
-        trial = FusionTrial(fusion, score(given, given))
-        if best is None or trial.loss < min(each.loss for each in tried):
+        trial = FusionTrial(fusion, score(given, given), seconds)
+        if best is None or trial.loss < min(each.loss for each in trials):
             best = made
-        tried.append(trial)
+        trials.append(trial)
     assert best is not None
-    winner = min(tried, key=lambda each: each.loss)
-    trials = tuple(replace(each, chosen=each is winner) for each in tried)
-    return winner.fusion, best, trials
+    winner = min(trials, key=lambda each: each.loss)
+    found = tuple(replace(each, chosen=each is winner) for each in trials)
+    return winner.fusion, best, found
 
 
 def track_each(fusions: list[Fusion]) -> Iterator[Fusion]:

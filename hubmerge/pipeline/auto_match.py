@@ -15,7 +15,7 @@ from hubmerge.errors import CanonicalError
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.results import Score
 from hubmerge.evaluation.score import score
-from hubmerge.matching import Match
+from hubmerge.matching import Match, learners
 from hubmerge.specs.spec import ALL, MAPS, PERMUTATIONS, SCALES, Spec
 from hubmerge.utils.workers import Workers
 
@@ -44,6 +44,9 @@ class MatchConfig:
 NO_MATCHING = MatchConfig("none", PERMUTATIONS)
 """Units left in the order they have: the one candidate of every match."""
 
+BY_ROWS = ("activations-weights", "activations")
+"""What is tried where there are rows to look at activations on."""
+
 SURELY = 2.0
 """Standard errors of the mean paired difference of losses from which on one merge is better."""
 
@@ -68,22 +71,31 @@ class MatchTrial:
 
 
 def first_configs(
-    spec: Spec, *, calibration: bool, images: bool, many: bool = False, symmetry: str = AUTO
+    spec: Spec,
+    names: Sequence[str] = BY_ROWS,
+    *,
+    calibration: bool,
+    images: bool,
+    many: bool = False,
+    symmetry: str = AUTO,
 ) -> tuple[MatchConfig, ...]:
     """What to try first, the likeliest before others.
 
-    calibration: whether there are rows to look at activations on. images: whether synthetic images
-    could stand in for them. many: whether there are more than two models, which are brought
-    together by activations or by weights, not by both. symmetry: one of the spec's `SYMMETRIES`,
-    or "auto" to try them.
+    names: of matchers that look at rows, as the effort has them; those that learn are tried where
+    there is something to learn, which are rotations and linear maps. calibration: whether there are
+    rows to look at activations on. images: whether synthetic images could stand in for them. many:
+    whether there are more than two models, which are brought together by activations or by weights,
+    not by both. symmetry: one of the spec's `SYMMETRIES`, or "auto" to try them.
     """
     asked = SCALES if symmetry == AUTO else symmetry
     if not calibration:
         return (MatchConfig("synthetic" if images else "weights", asked),)
-    names = ("activations",) if many else ("activations-weights", "activations")
-    found = [MatchConfig(name, asked) for name in names]
+    plain = [name for name in names if name not in learners()]
+    found = [MatchConfig(name, asked) for name in (["activations"] if many else plain)]
     if symmetry == AUTO and spec.mapped_spaces():
         found.append(MatchConfig("activations", PERMUTATIONS))
+    if spec.allowing(asked).mapped_spaces() and not many:
+        found += [MatchConfig(name, asked) for name in names if name in learners()]
     return tuple(found)
 
 
@@ -92,7 +104,7 @@ Matches = tuple[Match, ...]
 
 def scale_configs(spec: Spec, best: MatchConfig, symmetry: str) -> tuple[MatchConfig, ...]:
     """What to try next to the `best` config: the same with less or more scaled, if left open."""
-    if symmetry != AUTO or best.symmetry != SCALES:
+    if symmetry != AUTO or best.symmetry != SCALES or best.match in learners():
         return ()
     others = (spec.allowing(other) for other in (MAPS, ALL))
     kinds = {other.symmetry for other in others} - {spec.allowing(SCALES).symmetry}

@@ -10,7 +10,14 @@ from transformers import PreTrainedModel
 from hubmerge.data.reading import answers_of
 from hubmerge.data.splits import DataSplits
 from hubmerge.evaluation.comparison import compare
-from hubmerge.evaluation.curve import EvalSet, measure_curves
+from hubmerge.evaluation.curve import (
+    GRID,
+    PATH_POINTS,
+    QUARTERS,
+    SHORT_POINTS,
+    EvalSet,
+    measure_curves,
+)
 from hubmerge.evaluation.evaluate import ParentEnsemble, outputs
 from hubmerge.evaluation.label_coverage import LabelCoverage, coverage_of, known_labels
 from hubmerge.evaluation.results import Comparison, Curve, Score
@@ -80,7 +87,7 @@ def evaluate(
     naive_average = alignment.naive.model(fused.lam)
     found = contenders.measure(naive_average, merge.model, _refined_parent(run, inputs, fused))
     curves = _Curves(run, contenders, found)
-    naive = curves.along(alignment.naive, "naive")
+    naive = curves.along(alignment.naive, "naive", is_merges=alignment.matched is None)
     scores = {name: each.score for name, each in found.items()}
     matched = naive if alignment.matched is None else curves.along(alignment.matched, "matched")
     coverage: tuple[LabelCoverage, ...] = ()
@@ -196,13 +203,18 @@ class _Curves:
             self._eval_sets.append(EvalSet(training.batches, given))
         self._validation = EvalSet(splits.validation, [each.validation for each in own])
 
-    def along(self, path: MergePath, what: str) -> list[Curve]:
-        """One curve per set of rows."""
+    def along(self, path: MergePath, what: str, *, is_merges: bool = True) -> list[Curve]:
+        """One curve per set of rows. is_merges: whether the merge lies on the path."""
         eval_sets, validation = self._eval_sets, self._validation
         if self._heads is not None:
             eval_sets = [self._with_ends_of(path, each) for each in eval_sets]
             validation = self._with_ends_of(path, validation)
         recipe = self._run.recipe
+        if recipe.full_path:
+            grid, budget = GRID, PATH_POINTS if recipe.path_points is None else recipe.path_points
+        else:
+            grid, budget = QUARTERS, SHORT_POINTS if is_merges else 0
+            path = path.on_fewer_rows()
         return measure_curves(
             path.model,
             eval_sets,
@@ -210,7 +222,8 @@ class _Curves:
             self._workers,
             what,
             recipe.mixture,
-            recipe.path_points,
+            budget,
+            grid,
         )
 
     def _with_ends_of(self, path: MergePath, eval_set: EvalSet) -> EvalSet:

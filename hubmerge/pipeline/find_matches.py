@@ -22,7 +22,7 @@ from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import prepare_parents
 from hubmerge.pipeline.resolve import resolve
-from hubmerge.recipe import SAME, Recipe
+from hubmerge.recipe import QUICK, SAME, Recipe
 from hubmerge.utils.atomic_folder import atomic_folder
 from hubmerge.utils.parent_names import parent_letters, roles
 from hubmerge.utils.workers import Workers
@@ -39,6 +39,7 @@ def find_matches(
     """
     if out is not None:
         check_folder(out)
+    recipe = recipe.replace(effort=QUICK, trials=None)
     run = resolve(recipe, Destination(out=out), workers)
     if run.methods.match == NO_MATCH:
         raise RecipeError(

@@ -82,12 +82,12 @@ def fuse(run: Run, inputs: MergeInputs, alignment: Alignment) -> FusedModel:
 
     def measure(fused: Fused, what: str) -> Outputs:
         assert validation is not None
-        rows = split_validation(validation)[1]
+        rows = split_validation(validation)[1] if methods.splits_validation else validation
         return outputs(path.holding(fused.state), rows, run.workers, what)
 
     measured = measure_of(inputs.models[0].config)
     fusion, fused, trials = best_fusion(
-        recipe,
+        methods.compared,
         make,
         measure,
         inputs.statistics,
@@ -107,10 +107,12 @@ def _lambda(run: Run, inputs: MergeInputs, alignment: Alignment) -> tuple[float,
     recipe, path, subset = run.recipe, alignment.path, run.methods.subset
     if recipe.mixture is not None:
         return 1.0, False
-    if recipe.lam != AUTO:
+    if run.methods.trials.lam != AUTO:
         return recipe.first_lambda, False
     validation = inputs.validation
     if validation is None or not validation.rows:
+        if recipe.lam != AUTO:  # the effort would choose it
+            return recipe.first_lambda, False
         raise RecipeError(
             f"{option('lam', AUTO)} chooses on validation rows",
             found="none are left for it",

@@ -23,7 +23,7 @@ from hubmerge.pipeline.methods import Methods, check_fusion_rows
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
 from hubmerge.pipeline.stream import outlines, states_on_disk
-from hubmerge.recipe import NO_REFINEMENT
+from hubmerge.recipe import AUTO, NO_REFINEMENT
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 
 
@@ -62,11 +62,11 @@ class MergeInputs:
         """The rows that things are chosen on; None without data."""
         return self.splits.validation if self.splits else None
 
-    def selection_rows(self, *, compared: bool) -> InputBatches:
-        """The validation rows that a fusion may choose on: half, where fusions are `compared`."""
+    def selection_rows(self, *, halved: bool) -> InputBatches:
+        """The validation rows that a fusion may choose on: half, where others are compared on."""
         if self.validation is None:
             return NoBatches()
-        return split_validation(self.validation)[0] if compared else self.validation
+        return split_validation(self.validation)[0] if halved else self.validation
 
     @property
     def match_rows(self) -> MatchRows:
@@ -104,7 +104,7 @@ def load(run: Run) -> MergeInputs:
             statistics=NoBatches(),
             streamed=True,
         )
-    splits = open_data_splits(run, models, heads)
+    splits = open_data_splits(run, models, heads, refined=True)
     if run.recipe.survey and splits is not None:
         check_validation_rows(splits)
     inputs = merge_inputs(models, alignment, splits, run.methods, run.recipe.seed)
@@ -171,7 +171,7 @@ def check_rows(methods: Methods, refine: str, inputs: MergeInputs) -> None:
     """
     validation: InputBatches = inputs.validation or NoBatches()
     check_fusion_rows(methods.fusion, inputs.statistics, validation)
-    if refine == NO_REFINEMENT or inputs.splits is None:
+    if refine in (AUTO, NO_REFINEMENT) or inputs.splits is None:
         return
     splits = inputs.splits
     for rows, what in ((splits.calibration, "calibration"), (splits.validation, "validation")):

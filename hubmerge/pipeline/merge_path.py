@@ -8,6 +8,7 @@ from dataclasses import replace
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from hubmerge.data.batches import Batches
 from hubmerge.fuse import Fused, Fusion, Given, find_fusion
 from hubmerge.fuse.laws import ENDS
 from hubmerge.fuse.subset import WHOLE, Subset
@@ -17,6 +18,9 @@ from hubmerge.symmetry.permutation import State
 
 ROUNDING = 1e-6
 """Share of a tensor's largest entry up to which parents agree in it."""
+
+POINT_ROWS = 500
+"""Calibration rows that a point of a path is repaired on, where the merge itself takes more."""
 
 LINEAR = "average"
 """The fusion whose points are the path, whatever else makes the merge."""
@@ -78,6 +82,14 @@ class MergePath:
     def model(self, lam: float) -> PreTrainedModel:
         """The point as a model, valid until the next point is asked for."""
         return self.holding(self.state(lam))
+
+    def on_fewer_rows(self) -> MergePath:
+        """The same path, each point of it repaired on at most `POINT_ROWS` of the rows."""
+        rows = self._bench.batches
+        if not isinstance(rows, Batches) or rows.rows <= POINT_ROWS:
+            return self
+        bench = replace(self._bench, batches=rows.first(POINT_ROWS))
+        return MergePath(self._repair, bench, self._parents, self._weights)
 
     @property
     def ends(self) -> list[State]:

@@ -15,7 +15,8 @@ from hubmerge.matching import Learner, find_method, learners
 from hubmerge.matching.multi import find_multi_matcher
 from hubmerge.matching.registry import NOTHING
 from hubmerge.pipeline.stored_as import StoredAs
-from hubmerge.recipe import MIDDLE, PASSTHROUGH, Recipe
+from hubmerge.recipe import MIDDLE, PASSTHROUGH, Recipe, Trials, trials_of
+from hubmerge.recipe.effort import EVERY
 from hubmerge.repair import find_repair
 from hubmerge.specs.spec import PERMUTATIONS, SCALES
 from hubmerge.utils.input_batches import InputBatches, is_labelled
@@ -30,20 +31,23 @@ ALIGNMENT = "alignment"
 class Methods:
     """The methods of a merge.
 
-    match: a registered matcher, "none" or "alignment"; what `auto` begins with where it tries
-    several. tries_matchers: whether the matcher is chosen among several. multi_match: how more than
-    two models are matched. symmetry: what a matcher may do that is not tried among others. fusion:
-    None where fusions are compared. subset: the tensors that are merged. stored_as: in which dtype
-    and in files of which size. needs_spec: whether units are permuted, or hidden layers looked for.
-    depends_on_images: whether the matcher depends on whether images can be generated for the
-    models.
+    trials: what is tried where no option names it, and what is refined. match: a registered
+    matcher, "none" or "alignment"; what `auto` begins with where it tries several. tries_matchers:
+    whether the matcher is chosen among several. multi_match: how more than two models are matched.
+    symmetry: what a matcher may do that is not tried among others. fusion: None where several are
+    compared: compared, those that the inputs allow but for their rows. subset: the tensors that are
+    merged. stored_as: in which dtype and in files of which size. needs_spec: whether units are
+    permuted, or hidden layers looked for. depends_on_images: whether the matcher depends on whether
+    images can be generated for the models.
     """
 
+    trials: Trials
     match: str
     tries_matchers: bool
     multi_match: str
     symmetry: str
     fusion: Fusion | None
+    compared: tuple[Fusion, ...]
     subset: Subset
     stored_as: StoredAs
     needs_spec: bool
@@ -57,12 +61,22 @@ class Methods:
     @property
     def fusion_trains(self) -> bool:
         """Whether the fusion trains on labelled calibration rows, or one that is tried may."""
-        return self.fusion is None or self.fusion.learns
+        return any(fusion.learns for fusion in self.fusions)
+
+    @property
+    def fusions(self) -> tuple[Fusion, ...]:
+        """The one that makes the merge, or all that are compared."""
+        return self.compared if self.fusion is None else (self.fusion,)
 
     @property
     def fusion_uses_labels(self) -> bool:
-        """Whether the fusion looks at labels, or one that is tried may."""
+        """Whether the fusion looks at labels, or one is chosen by them."""
         return self.fusion is None or self.fusion.needs == "labelled"
+
+    @property
+    def splits_validation(self) -> bool:
+        """Whether fusions that choose on validation rows are compared, then on another half."""
+        return self.fusion is None and any(each.needs == "labelled" for each in self.compared)
 
     @property
     def matcher_uses_labels(self) -> bool:
@@ -93,20 +107,51 @@ def checked_methods(recipe: Recipe) -> Methods:
 
 def methods_of(recipe: Recipe) -> Methods:
     """What the names in `recipe` stand for. Raises: RecipeError, for a name that is unknown."""
-    fusion = None if recipe.fuse == AUTO else find_fusion(recipe.fuse)
-    match = _matcher(recipe, fusion)
+    trials = trials_of(recipe)
+    compared = _compared(recipe, trials)
+    fusion = compared[0] if len(compared) == 1 else None
+    of_a_run = _fuses_training_run(fusion, compared)
+    match = _matcher(recipe, of_a_run)
     multi_match = _multi_match(recipe, match)
-    tries = _tries_matchers(recipe, fusion)
+    tries = _tries_matchers(recipe, of_a_run)
     return Methods(
+        trials=trials.replace(fuse=tuple(each.name for each in compared)),
         match=match,
         tries_matchers=tries,
         multi_match=multi_match,
         symmetry=_symmetry(recipe),
         fusion=fusion,
+        compared=compared,
         subset=Subset(recipe.only, recipe.keep),
         stored_as=StoredAs.of(recipe.dtype, recipe.max_shard_size),
         needs_spec=match != NO_MATCH or recipe.repair == "repair",
         depends_on_images=tries and recipe.dataset is None and multi_match != "merge-many",
+    )
+
+
+def _compared(recipe: Recipe, trials: Trials) -> tuple[Fusion, ...]:
+    """The fusions that are tried: those named, or all, as far as base and weights allow.
+
+    Fusions of one run's checkpoints are left out where the models are no such thing, and always
+    those that draw at random: which of several draws is best says little about the fusion. One that
+    is named by itself is taken as it is.
+    """
+    if trials.fuse != (EVERY,):
+        named = tuple(map(find_fusion, trials.fuse))
+        return named if len(named) == 1 else tuple(f for f in named if _fits(f, recipe, trials))
+    found = (each for each in fusions().values() if _fits(each, recipe, trials))
+    return tuple(sorted(found, key=lambda each: each.cost))
+
+
+def _fits(fusion: Fusion, recipe: Recipe, trials: Trials) -> bool:
+    weighed = trials.lam not in (None, MIDDLE) or bool(recipe.weights)
+    return (
+        (not fusion.of_a_run or is_training_run(recipe.models))
+        and not fusion.random
+        and fusion.name != PASSTHROUGH
+        and (not fusion.pair or len(recipe.models) == 2)
+        and not (fusion.needs_base and recipe.base is None)
+        and (fusion.weighs or not weighed)
     )
 
 
@@ -116,24 +161,23 @@ def is_training_run(refs: Sequence[str]) -> bool:
     return len(repositories) == 1 and all("@" in ref for ref in refs)
 
 
-def _fuses_training_run(recipe: Recipe, fusion: Fusion | None) -> bool:
+def _fuses_training_run(fusion: Fusion | None, compared: Sequence[Fusion]) -> bool:
     """Whether the models are checkpoints of one run, whose units are in one order as they are."""
-    return is_training_run(recipe.models) if fusion is None else fusion.of_a_run
+    return any(each.of_a_run for each in compared) if fusion is None else fusion.of_a_run
 
 
-def _tries_matchers(recipe: Recipe, fusion: Fusion | None) -> bool:
+def _tries_matchers(recipe: Recipe, of_a_run: bool) -> bool:
     """Whether the matcher is chosen among several."""
-    given = recipe.alignment or recipe.base or _fuses_training_run(recipe, fusion)
-    given = given or recipe.fuse == PASSTHROUGH
+    given = recipe.alignment or recipe.base or of_a_run or recipe.fuse == PASSTHROUGH
     return recipe.match == AUTO and not given
 
 
-def _matcher(recipe: Recipe, fusion: Fusion | None) -> str:
+def _matcher(recipe: Recipe, of_a_run: bool) -> str:
     if recipe.alignment:
         return ALIGNMENT
     if recipe.match != AUTO:
         return recipe.match
-    if recipe.fuse == PASSTHROUGH or _fuses_training_run(recipe, fusion):
+    if recipe.fuse == PASSTHROUGH or of_a_run:
         return NO_MATCH
     return "activations" if recipe.dataset else "weights"
 
@@ -162,15 +206,16 @@ def _check_fusion(recipe: Recipe, fusion: Fusion | None) -> None:
             found=option("multi_match", recipe.multi_match),
             field="multi_match",
         )
-    if fusion is None:
+    if recipe.fuse == AUTO:
         if recipe.fuse_options:
             raise RecipeError(
-                f"{option('fuse', 'auto')} tries every fusion with its default options",
+                f"{option('fuse', 'auto')} tries fusions with their default options",
                 found=", ".join(recipe.fuse_options),
                 hint=f"name a fusion, or {leave_out('fuse_options')}",
                 field="fuse_options",
             )
         return
+    assert fusion is not None
     settings = fusion.settings(recipe.fuse_options, len(recipe.models))
     if "weight" in settings.rules and (recipe.lam != MIDDLE or recipe.weights):
         raise RecipeError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import open_data
 from hubmerge.data.reading import ReadFor, refuse_size
-from hubmerge.data.rows import choose_rows, training_rows
+from hubmerge.data.rows import RowSet, choose_rows, training_rows
 from hubmerge.data.splits import DataSplits, TrainingRows, learning_rows
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.fetch import fetch
@@ -17,7 +17,7 @@ from hubmerge.matching import learners
 from hubmerge.models.joint_head import JointHead
 from hubmerge.pipeline.context import Run
 from hubmerge.planning.misread import refuse_misread
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import Recipe, Trials
 from hubmerge.tasks import require_measure, require_task
 
 
@@ -27,8 +27,11 @@ def open_data_splits(
     heads: JointHead | None = None,
     *,
     labelled: bool = True,
+    refined: bool = False,
 ) -> DataSplits | None:
     """The run's data, divided for these models (with these heads); None without any.
+
+    refined: whether it is for a merge, which may be refined.
 
     Called by all processes alike; the main one fetches and fills the caches first.
     Raises: as `open_splits`; RecipeError, if the models' outputs mean different things, or a method
@@ -40,9 +43,14 @@ def open_data_splits(
     measure = require_measure([(model.config, model.source.ref) for model in models])
     refuse_misread(run.methods, run.recipe.refine, run.recipe.survey, measure)
     folder = str(workers.on_main(lambda: fetch(source)))
+    trials = run.methods.trials if refined else None
+
+    def opened() -> DataSplits:
+        return open_splits(folder, run.recipe, a, heads, labelled=labelled, trials=trials)
+
     if workers.processes > 1:
-        workers.on_main(lambda: open_splits(folder, run.recipe, a, heads, labelled=labelled).rows)
-    return open_splits(folder, run.recipe, a, heads, labelled=labelled)
+        workers.on_main(lambda: opened().rows)
+    return opened()
 
 
 def _links_within(folder: Path) -> Path | None:
@@ -58,10 +66,12 @@ def open_splits(
     heads: JointHead | None = None,
     *,
     labelled: bool = True,
+    trials: Trials | None = None,
 ) -> DataSplits:
     """Opens the fetched data set in `folder` for models like `a`, or with one head for all parents.
 
-    labelled: whether rows without labels are refused.
+    labelled: whether rows without labels are refused. trials: what a merge on it tries, if it is
+    for one.
     Raises: DataError, LabelError; RecipeError, if no task accepts `a`.
     """
     wanted = recipe.dataset
@@ -107,17 +117,23 @@ def open_splits(
     calibration = reading.batches(rows.calibration, False)
     if data.image_column is not None:
         refuse_size(reading.batches(rows.evaluation, False), a.model, wanted.id)
-    learning, notes, used = calibration, list(rows.notes), len(rows.calibration)
-    if (learner := learners().get(recipe.match)) is not None:
-        learned = learning_rows(
-            data,
-            rows,
-            learner.rows_for(recipe.learning_steps),
-            samples=recipe.samples,
-            asked=recipe.calibration_samples,
+    learning = refining = calibration
+    notes, used = list(rows.notes), len(rows.calibration)
+
+    def more(wanted: int) -> RowSet:
+        return learning_rows(
+            data, rows, wanted, samples=recipe.samples, asked=recipe.calibration_samples
         )
+
+    if (learner := learners().get(recipe.match)) is not None:
+        learned = more(learner.rows_for(recipe.learning_steps))
         learning, used = reading.batches(learned, learner.labelled), max(used, len(learned))
         notes.append(f'{len(learned):,} rows of split "{learned.split}" were learned from')
+    if trials is not None and trials.refine_samples > len(rows.calibration):
+        refined = more(trials.refine_samples)
+        if len(refined) > len(rows.calibration):
+            refining, used = reading.batches(refined, False), max(used, len(refined))
+            notes.append(f'{len(refined):,} rows of split "{refined.split}" were refined on')
     training = None
     if recipe.train_samples is not None:
         trained, again = training_rows(data, recipe.train_samples, used)
@@ -132,6 +148,7 @@ def open_splits(
         validation=validation,
         evaluation=reading.measured(rows.evaluation),
         learning=learning,
+        refining=refining,
         watched=watched,
         notes=(*notes, *reading.notes),
         training=training,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from dataclasses import replace
 
 from torch import Tensor
@@ -19,31 +20,59 @@ from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.match import CHECKPOINTS
-from hubmerge.recipe import NO_REFINEMENT
-from hubmerge.refine import Judged, Refinement, distill
+from hubmerge.recipe import AUTO, BEST, NO_REFINEMENT, leaves_out_refinement
+from hubmerge.refine import Judged, Refinement, distill, lessons
 from hubmerge.repair import batch_norms, find_repair
 from hubmerge.symmetry.permutation import State
+from hubmerge.tasks import measure_of
 from hubmerge.utils.checkpoint_store import CheckpointStore
 
 
 def refine(
     run: Run, inputs: MergeInputs, fused: FusedModel, *, compared: bool = True
 ) -> FusedModel:
-    """The merge, refined where the recipe asks for it and validation rows say that it helps.
+    """The merge, refined where recipe or effort ask for it and validation rows say that it helps.
 
-    compared: whether the better parent is refined by the same means as well, as a contender.
+    compared: whether the better parent is refined by the same means as well, as a contender; effort
+    best hands it out as the result, where it is certainly better on validation rows.
     Called by all processes alike.
     """
-    if run.recipe.refine == NO_REFINEMENT:
+    trials = run.methods.trials
+    if trials.refine == NO_REFINEMENT or why_not_refined(run, inputs) is not None:
         return fused
     refiner = _Refiner(run, inputs)
     merge = refiner.judged(fused.state, "merge")
-    found = Refinement(steps=run.recipe.refine_steps, merge=merge)
+    found = Refinement(steps=trials.refine_steps, merge=merge)
     if compared:
         number = refiner.better_parent()
         refined = refiner.judged(inputs.parents.states[number], "better parent")
         found = replace(found, parent=number, refined_parent=refined)
-    return replace(fused, fused=replace(fused.fused, state=merge.state), refinement=found)
+        if run.recipe.effort == BEST and run.recipe.refine == AUTO:
+            found = replace(found, handed_out=refiner.is_better(refined.state, merge.state))
+    state = merge.state
+    if found.handed_out and found.refined_parent is not None:
+        state = found.refined_parent.state
+    return replace(fused, fused=replace(fused.fused, state=state), refinement=found)
+
+
+def why_not_refined(run: Run, inputs: MergeInputs) -> str | None:
+    """Why nothing is refined although the effort would; None if it is, or none is asked for."""
+    recipe, model = run.recipe, inputs.parents.a.model
+    if recipe.refine != AUTO or run.methods.trials.refine == NO_REFINEMENT:
+        return None
+    splits = inputs.splits
+    for rows, what in (
+        (splits and splits.refining, "calibration"),
+        (splits and splits.validation, "validation"),
+    ):
+        if rows is None or not rows.rows:
+            return f"there are no {what} rows"
+    measure = measure_of(model.config)
+    return leaves_out_refinement(
+        recipe,
+        one_of_n=measure is not None and measure.one_of_n,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+    )
 
 
 class _Refiner:
@@ -56,11 +85,13 @@ class _Refiner:
         self._context = MethodContext(
             None,
             copy.deepcopy(inputs.parents.a.model),
-            inputs.splits.calibration,
+            inputs.splits.refining,
             run.workers,
             inputs.splits.watched,
             CheckpointStore(cache_folder().parent / CHECKPOINTS),
         )
+        self._statistics = replace(self._context, batches=inputs.splits.calibration)
+        self._lessons = lessons(self._parents, self._context, run.recipe.seed)
 
     def better_parent(self) -> int:
         """Number of the parent with the least loss on validation rows; the first wins ties."""
@@ -69,10 +100,16 @@ class _Refiner:
 
     def judged(self, start: State, what: str) -> Judged:
         """A network, or what it becomes by learning, where validation rows gain by that."""
-        recipe = self._run.recipe
+        start_time = time.monotonic()
         refined = distill(
-            start, self._parents, self._context, steps=recipe.refine_steps, seed=recipe.seed
+            start,
+            self._parents,
+            self._context,
+            steps=self._run.methods.trials.refine_steps,
+            seed=self._run.recipe.seed,
+            sampler=self._lessons,
         )
+        seconds = time.monotonic() - start_time
         before = after = self._said(start, f"{what}, as it was")
         state, kept = refined.state, False
         if refined.best_step:
@@ -85,13 +122,19 @@ class _Refiner:
             loss_before=_loss(before),
             loss_after=_loss(after),
             kept=kept,
+            seconds=seconds,
         )
+
+    def is_better(self, state: State, other: State) -> bool:
+        """Whether validation rows say surely that a network is better than another."""
+        said, theirs = self._said(state, "refined parent"), self._said(other, "merge")
+        return _certainly_worse(theirs, said) and not _certainly_worse(said, theirs)
 
     def _with_statistics(self, state: State) -> dict[str, Tensor]:
         """Running statistics of batch norms measured anew, as by the repair `batchnorm`."""
         if not batch_norms(self._context.scratch):
             return dict(state)
-        repairer = find_repair("batchnorm").function(self._context, self._parents)
+        repairer = find_repair("batchnorm").function(self._statistics, self._parents)
         return repairer(state, [1 / len(self._parents)] * len(self._parents))
 
     def _said(self, state: State, what: str) -> Outputs:

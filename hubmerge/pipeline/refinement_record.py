@@ -17,11 +17,12 @@ def refinement_record(results: RunResults) -> RefinementRecord | None:
         return None
     names = roles("parent", len(results.inputs.models))
     return RefinementRecord(
-        refine=results.run.recipe.refine,
+        refine=results.run.methods.trials.refine,
         steps=found.steps,
         merge=_judged(found.merge),
         parent=None if found.parent is None else names[found.parent],
         refined_parent=None if found.refined_parent is None else _judged(found.refined_parent),
+        handed_out=found.handed_out or None,
     )
 
 

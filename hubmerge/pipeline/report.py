@@ -99,6 +99,7 @@ def build_report(
             comparisons,
             refined.parent if refined else None,
             words=measure.words if measure else DEFAULT_WORDS,
+            handed_out=bool(refined and refined.handed_out),
         ),
     )
     return schema.Report(
@@ -131,7 +132,7 @@ def build_report(
         limits=limits_of(results),
         licence=schema.Licence(**results.plan.licence.model_dump()),
         weights_sha256=dict(weights),
-        run=_run(seconds, machine),
+        run=_run(seconds, _trial_seconds(results), machine),
     )
 
 
@@ -251,13 +252,29 @@ def _all_rows(rows: Rows) -> schema.RowSetRecord:
     )
 
 
-def _run(seconds: Mapping[str, float], machine: Mapping[str, Any]) -> schema.RunRecord:
+def _trial_seconds(results: RunResults) -> dict[str, float] | None:
+    """What was tried -> how long making it took; None where nothing was."""
+    fused = results.fused
+    found = {f"fuse {trial.fusion.name}": trial.seconds for trial in fused.trials}
+    if (refinement := fused.refinement) is not None:
+        found["refine merge"] = refinement.merge.seconds
+        if refinement.refined_parent is not None:
+            found["refine parent"] = refinement.refined_parent.seconds
+    return found or None
+
+
+def _run(
+    seconds: Mapping[str, float],
+    trials: dict[str, float] | None,
+    machine: Mapping[str, Any],
+) -> schema.RunRecord:
     versions = {"hubmerge": hubmerge.__version__, "python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in LIBRARIES}
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     return schema.RunRecord(
         date=now.isoformat(),
         seconds=dict(seconds),
+        trials=trials,
         versions=versions,
         arithmetic=ARITHMETIC,
         **machine,

@@ -11,10 +11,12 @@ from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching.alignment_files import matched_roles
 from hubmerge.matching.result import Match
 from hubmerge.pipeline.fusion_record import fusion_record
+from hubmerge.pipeline.refine import why_not_refined
 from hubmerge.pipeline.refinement_record import refinement_record
 from hubmerge.pipeline.report_limits import unrepaired
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.survey import SurveyResults
+from hubmerge.reporting.effort import effort_record
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.plugins import used_plugins
 from hubmerge.specs.derived import DerivedRecord
@@ -53,6 +55,11 @@ def _method(results: RunResults) -> schema.MethodRecord:
     weighed = weighs(recipe.fuse_options)
     found = next((match for match in matches if match.spaces), None)
     return schema.MethodRecord(
+        effort=effort_record(
+            recipe.effort,
+            results.run.methods.trials,
+            why_not_refined(results.run, results.inputs),
+        ),
         family=matches[0].spec.family if matches else None,
         spec=_derived(results),
         match=found.method if found else "none",

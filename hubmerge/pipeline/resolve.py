@@ -25,7 +25,7 @@ def resolve(
     sources = workers.on_main(lambda: pin_sources(recipe))
     return Run(
         recipe=recipe,
-        written=pinned_recipe(recipe, sources),
+        written=pinned_recipe(recipe, sources, methods.trials),
         destination=destination,
         sources=sources,
         methods=methods,

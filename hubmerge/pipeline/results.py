@@ -62,7 +62,9 @@ class RunResults:
     def is_refined(self) -> bool:
         """Whether the merge is what refining made of it."""
         refinement = self.fused.refinement
-        return refinement is not None and refinement.merge.kept
+        if refinement is None:
+            return False
+        return refinement.merge.kept or refinement.handed_out
 
     @property
     def is_a_parent(self) -> bool:

@@ -10,7 +10,7 @@ from hubmerge.hub.source import Source, resolve
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.preparation.adapters.apply import base_of, is_adapter
 from hubmerge.preparation.vocabularies import VocabularyUsed
-from hubmerge.recipe import ARITHMETIC, BASE, DATASET, Recipe, adapter_role, with_refs
+from hubmerge.recipe import ARITHMETIC, BASE, DATASET, Recipe, Trials, adapter_role, with_refs
 from hubmerge.utils.model_refs import parse_model_ref
 from hubmerge.utils.parent_names import display_name, roles
 
@@ -72,8 +72,10 @@ def pinned_model(ref: str) -> Source:
     return replace(source, ref=ref, adapters=adapters, layers=parsed.layers)
 
 
-def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
+def pinned_recipe(recipe: Recipe, sources: Sources, trials: Trials) -> Recipe:
     """The recipe as it is written beside the merge, fit to be published.
+
+    trials: what its effort stands for.
 
     Repositories are named at their commits, folders by their names and what they hold; where they
     lie here is private (`remember_folders`).
@@ -82,6 +84,7 @@ def pinned_recipe(recipe: Recipe, sources: Sources) -> Recipe:
     refs = {role: f"{source.id}@{source.sha}" for role, source in sources.by_role().items()}
     update: dict[str, object] = {
         "arithmetic": ARITHMETIC,
+        "trials": trials,
         "shas": {},
         "alignment": beside if recipe.alignment else None,
     }

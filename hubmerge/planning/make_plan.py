@@ -43,7 +43,8 @@ from hubmerge.planning.plan import ArchitecturePlan, DataPlan, ModelPlan, Plan
 from hubmerge.planning.planned import PlannedRun
 from hubmerge.planning.resources import Kind, measure_needs, memory_needed
 from hubmerge.planning.streams import memory_to_stream, streams
-from hubmerge.recipe import SAME, Recipe
+from hubmerge.recipe import NO_REFINEMENT, SAME, Recipe, leaves_out_refinement
+from hubmerge.reporting.effort import effort_record
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.derived import DerivedRecord
 from hubmerge.specs.spec import Spec
@@ -141,6 +142,13 @@ def make_plan(run: PlannedRun) -> Plan:
     spec = None if match == "none" else bind_config(model.config, shapes)
     by: Literal["names", "index"] = "index" if recipe.align_labels == "index" else "names"
     both = _architecture(descriptions[: len(sources.models)], by, spec, heads, derived)
+    effort = effort_record(
+        recipe.effort,
+        run.methods.trials,
+        leaves_out_refinement(
+            recipe, one_of_n=measure is not None and measure.one_of_n, parameters=_size(model)
+        ),
+    )
     plans = [parent.plan(size) for parent, size in zip(parents, sizes, strict=True)]
     download = sum(parent.download for parent in parents) + (data.download_bytes if data else 0)
     return Plan(
@@ -159,8 +167,9 @@ def make_plan(run: PlannedRun) -> Plan:
                 without=why_unmeasured(task, both.architecture, NO_DATA),
                 instead=instead,
             ),
-            *refinement(recipe),
+            *refinement(effort),
         ],
+        effort=effort,
         dtype=dtype_name(
             reduce(torch.promote_types, (getattr(torch, p.header.dtype) for p in parents))
         ),
@@ -184,6 +193,7 @@ def make_plan(run: PlannedRun) -> Plan:
                 activations=match not in ("none", "alignment", "weights", "descent"),
                 models=len(parents),
                 kind=_kind(spec, run.methods.symmetry),
+                refined=effort.refine != NO_REFINEMENT,
             ),
             cache=cache_folder(),
             out=run.out,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from hubmerge.planning.plan import Measurement
-from hubmerge.recipe import NO_REFINEMENT, Recipe
+from hubmerge.recipe import NO_REFINEMENT
+from hubmerge.refine import ROWS
+from hubmerge.reporting.effort import BACK_AND_FORTH
+from hubmerge.reporting.schema.effort import EffortRecord
 from hubmerge.tasks import DEFAULT_WORDS, Words
-from hubmerge.training.batch_sampler import ROWS
 
 NO_DATA = "no data set is given"
-BACK_AND_FORTH = 3
-"""What a step costs, in passes: one forward, and a gradient of about two."""
 SAMPLES = 1000
 """Rows a measurement takes by default, and the most a curve does."""
 
@@ -56,16 +56,16 @@ def measurements(
     ]
 
 
-def refinement(recipe: Recipe) -> list[Measurement]:
+def refinement(effort: EffortRecord) -> list[Measurement]:
     """What refining will do, and its cost; nothing where it is not asked for."""
-    if recipe.refine == NO_REFINEMENT:
+    steps = effort.refine_steps
+    if effort.refine == NO_REFINEMENT or steps is None:
         return []
-    steps = recipe.refine_steps
     passes = 2 * steps * ROWS * BACK_AND_FORTH
     return [
         Measurement(
-            what=f"refinement ({recipe.refine}) of the merge, and of the better parent to compare "
-            f"it with: the parents' mean prediction, at most {steps:,} steps of {ROWS} rows each",
+            what=f"refinement ({effort.refine}) of the merge, and of the better parent to compare "
+            f"it with: the parents' mean prediction, {steps:,} steps of {ROWS} rows each",
             rows="calibration rows, without labels; validation rows say what is kept; takes about "
             f"as long as running a model on {passes:,} rows",
         )

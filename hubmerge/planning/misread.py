@@ -7,7 +7,7 @@ from collections.abc import Collection
 from hubmerge.errors.wording import option
 from hubmerge.matching import learners
 from hubmerge.planning.planned import PlannedMethods
-from hubmerge.recipe import NO_REFINEMENT
+from hubmerge.recipe import AUTO, NO_REFINEMENT
 from hubmerge.tasks import Measure, require_one_of_n
 
 TRAINED = ("path",)
@@ -28,7 +28,7 @@ def refuse_misread(
         require_one_of_n(measure, option("match", methods.match), "match")
     if fusion is not None and fusion.one_of_n:
         require_one_of_n(measure, option("fuse", fusion.name), "fuse")
-    if refine != NO_REFINEMENT:
+    if refine not in (AUTO, NO_REFINEMENT):
         require_one_of_n(measure, option("refine", refine), "refine")
     for survey in surveys:
         if survey in TRAINED:

@@ -10,6 +10,7 @@ from hubmerge.hub.card import DataCard
 from hubmerge.hub.licence import LicenceDecision
 from hubmerge.hub.target import Target
 from hubmerge.planning.resources import Needs
+from hubmerge.reporting.schema.effort import EffortRecord
 from hubmerge.utils.shown import Shown
 
 
@@ -84,6 +85,8 @@ class Plan(Shown, PlanPart):
     data: DataPlan | None
     offered: dict[str, list[int]] = {}
     """Where no data set was given: those that parents' cards name -> numbers of these parents."""
+    effort: EffortRecord
+    """What the effort stands for, and what is left out of it."""
     measurements: list[Measurement]
     dtype: str
     """Of the result."""

@@ -9,12 +9,14 @@ from hubmerge.fuse import Fusion
 from hubmerge.fuse.subset import Subset
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.source import Source
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import Recipe, Trials
 
 
 class PlannedMethods(Protocol):
     """What a plan asks of the methods of a merge: the names they were resolved to."""
 
+    @property
+    def trials(self) -> Trials: ...
     @property
     def match(self) -> str: ...
     @property

@@ -23,6 +23,10 @@ COPIES: Mapping[Kind, tuple[int, int]] = {"unmatched": (1, 6), "permuted": (2, 6
 """Float32 copies of one model at the peak: for every model that is merged, and beside. Proofs and
 canonical forms are in float64, which is two."""
 
+REFINING = 11
+"""Copies beside the models while one learns: it, its best, its gradient, two moments, what is
+stored of these, and two lanes that run it."""
+
 WORKING = 512 << 20
 """Bytes for a batch, its activations and the libraries' own."""
 
@@ -51,16 +55,17 @@ def memory_needed(
     activations: bool,
     models: int = 2,
     kind: Kind = "permuted",
+    refined: bool = False,
 ) -> int:
     """Bytes at the peak for so many models of `parameters` weights each.
 
     free_spaces: sizes; activation matching keeps an [n, n] float64 matrix per space and lane, and
-    one per space for every pair of models it has done with.
+    one per space for every pair of models it has done with. refined: whether the merge learns.
     """
     matrices = PARTIAL_SUMS + models * (models - 1) // 2 - 1
     moments = sum(n * n for n in free_spaces.values()) * FLOAT64 * matrices
     each, beside = COPIES[kind]
-    copies = each * models + beside
+    copies = each * models + max(beside, REFINING * refined)
     return copies * parameters * FLOAT32 + moments * activations + WORKING
 
 

@@ -9,6 +9,7 @@ from textwrap import indent, wrap
 from hubmerge.errors.wording import PYTHON, Wording, add, option, render
 from hubmerge.planning.plan import ModelPlan, Plan
 from hubmerge.planning.resources import human
+from hubmerge.reporting.effort import effort_text
 from hubmerge.utils.parent_names import listed, parent_letters
 from hubmerge.utils.tables import columns
 
@@ -23,6 +24,7 @@ def render_plan(plan: Plan, wording: Wording = PYTHON) -> str:
         "Models": _models(plan.models, plan.base),
         "Both are" if len(plan.models) == 2 else "All are": _rows(_architecture(plan)),
         "Data": _rows(_data(plan, wording)),
+        "Effort": _rows([(plan.effort.effort, effort_text(plan.effort))]),
         "Measured": _rows((m.what, m.rows) for m in plan.measurements),
         "Result": _rows(_result(plan, wording)),
         "Needs": _rows(_needs(plan)),

@@ -1,11 +1,19 @@
 """A recipe: everything that decides the bytes of a merge, as one object and one YAML file."""
 
 from hubmerge.recipe.data import DataRecipe
+from hubmerge.recipe.effort import (
+    BEST,
+    QUICK,
+    STANDARD,
+    EffortName,
+    Trials,
+)
 from hubmerge.recipe.part import RecipePart, make
 from hubmerge.recipe.read import read_recipe, recipe_from, recipe_in
 from hubmerge.recipe.recipe import Recipe, make_recipe
 from hubmerge.recipe.refs import adapter_role, models_of, refs_of, with_refs
 from hubmerge.recipe.tokens import TokenRow
+from hubmerge.recipe.trials import leaves_out_refinement, trials_of
 from hubmerge.recipe.words import (
     ARITHMETIC,
     AUTO,
@@ -17,7 +25,6 @@ from hubmerge.recipe.words import (
     MIDDLE,
     NO_REFINEMENT,
     PASSTHROUGH,
-    PATH_POINTS,
     RECIPE_BYTES,
     RECIPE_FILE,
     REFINE_STEPS,
@@ -34,6 +41,7 @@ __all__ = [
     "ARITHMETIC",
     "AUTO",
     "BASE",
+    "BEST",
     "CONCAT",
     "DATASET",
     "DEEPEST",
@@ -41,22 +49,26 @@ __all__ = [
     "MIDDLE",
     "NO_REFINEMENT",
     "PASSTHROUGH",
-    "PATH_POINTS",
+    "QUICK",
     "RECIPE_BYTES",
     "RECIPE_FILE",
     "REFINE_STEPS",
     "SAME",
+    "STANDARD",
     "UNION",
     "WITH_BASE",
     "DataRecipe",
+    "EffortName",
     "HeadKind",
     "JointHeadKind",
     "Recipe",
     "RecipePart",
     "SurveyName",
     "TokenRow",
+    "Trials",
     "adapter_role",
     "bytes_of",
+    "leaves_out_refinement",
     "make",
     "make_recipe",
     "models_of",
@@ -64,5 +76,6 @@ __all__ = [
     "recipe_from",
     "recipe_in",
     "refs_of",
+    "trials_of",
     "with_refs",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hubmerge.errors.wording import add, leave_out, option
 from hubmerge.recipe.fields import RecipeFields
-from hubmerge.recipe.words import AUTO, BASE, MIDDLE, NO_REFINEMENT, PASSTHROUGH, REFINE_STEPS, SAME
+from hubmerge.recipe.trials import trials_of
+from hubmerge.recipe.words import AUTO, BASE, MIDDLE, NO_REFINEMENT, PASSTHROUGH, SAME
 from hubmerge.utils.problems import Contradiction
 
 
@@ -112,14 +113,14 @@ def _check_weights(recipe: RecipeFields) -> None:
 
 
 def _check_refine(recipe: RecipeFields) -> None:
-    if recipe.refine == NO_REFINEMENT:
-        if recipe.refine_steps != REFINE_STEPS:
-            raise Contradiction(
-                f"{option('refine_steps', recipe.refine_steps)} are steps of a refinement: "
-                f"{add('refine')}",
-                "refine_steps",
-                "refine",
-            )
+    if recipe.refine_steps is not None and trials_of(recipe).refine == NO_REFINEMENT:
+        raise Contradiction(
+            f"{option('refine_steps', recipe.refine_steps)} are steps of a refinement: "
+            f"{add('refine')}",
+            "refine_steps",
+            "refine",
+        )
+    if recipe.refine in (AUTO, NO_REFINEMENT):
         return
     refine = option("refine", recipe.refine)
     if recipe.dataset is None:

@@ -9,14 +9,12 @@ from pydantic import AfterValidator, Field
 
 from hubmerge.options.declared import MATCH, MEASURING, MODELS, PATH, SURVEY, Option
 from hubmerge.recipe.data import DataRecipe
+from hubmerge.recipe.effort import STANDARD, EffortName, Trials
 from hubmerge.recipe.part import EVERYWHERE, MATCHING, RecipePart
 from hubmerge.recipe.tokens import TokenRow
 from hubmerge.recipe.words import (
     AUTO,
     MIDDLE,
-    NO_REFINEMENT,
-    PATH_POINTS,
-    REFINE_STEPS,
     SAME,
     SIZE,
     TEMPLATE_CHARACTERS,
@@ -89,6 +87,24 @@ class RecipeFields(RecipePart):
                 label="",
             ),
         ]
+    effort: Annotated[
+        EffortName,
+        Option(
+            "How much is tried where no other option says it; what is tried is kept where "
+            "validation rows say so.",
+            group=MODELS,
+            choices={
+                "quick": "one way to match, averaged, statistics",
+                "standard": "with data also layers refitted by least squares, and a short "
+                "refinement",
+                "best": "with data also learned matching, every fusion, the share of B, and a long "
+                "refinement",
+            },
+            top=True,
+            label="",
+            see="effort.md",
+        ),
+    ] = STANDARD
     match: Annotated[
         str,
         _named_in("matchers"),
@@ -144,12 +160,12 @@ class RecipeFields(RecipePart):
             "How the matched models are combined; mergekit's names work too.",
             group=MODELS,
             registry="fusions",
-            choices={"auto": "the best on validation rows of all that the inputs allow"},
+            choices={"auto": "the best on validation rows of those that the effort tries"},
             top=True,
             label="Fusion",
             see="fusions.md",
         ),
-    ] = "average"
+    ] = AUTO
     fuse_options: Annotated[
         dict[str, bool | int | float | str | tuple[float, ...]],
         Option(
@@ -169,8 +185,8 @@ class RecipeFields(RecipePart):
             str | None,
             Option(
                 "The model that all parents were fine-tuned from: a Hub id, id@revision or a "
-                "folder. The result has its order of units. The fusion is then ties, unless "
-                "another that takes a base is named.",
+                "folder. The result has its order of units. Without data the fusion is then ties, "
+                "unless another that takes a base is named.",
                 group=MODELS,
                 top=True,
                 label="Common base",
@@ -212,29 +228,29 @@ class RecipeFields(RecipePart):
         ),
     ] = AUTO
     refine: Annotated[
-        Literal["none", "distill"],
+        Literal["auto", "none", "distill"],
         Option(
             "How the fused network is trained further, on unlabelled rows.",
             group=MODELS,
             choices={
+                "auto": "as the effort says, where models and rows allow it",
                 "none": "not at all",
                 "distill": "it learns the parents' mean prediction; kept if validation rows gain",
             },
-            top=True,
             label="Refinement",
             see="refine.md",
         ),
-    ] = NO_REFINEMENT
+    ] = AUTO
     refine_steps: Annotated[
-        int,
+        int | None,
         Field(ge=1),
         Option(
-            "Maximum number of steps of a refinement.",
+            "Maximum number of steps of a refinement. Default: by effort.",
             group=MODELS,
             label="",
             see="refine.md",
         ),
-    ] = REFINE_STEPS
+    ] = None
     lam: Annotated[
         Annotated[float, Field(ge=0, le=1)] | Literal["auto"],
         Field(alias="lambda"),
@@ -295,17 +311,31 @@ class RecipeFields(RecipePart):
             see="evaluation.md#the-path-and-its-barrier",
         ),
     ] = None
+    path: Annotated[
+        Literal["short", "full"],
+        Option(
+            "How closely the loss along the paths is looked at.",
+            group=MEASURING,
+            choices={
+                "short": "3 points between the parents, and 3 more where the merge lies",
+                "full": "9 points, and up to 8 more until the maxima are settled",
+            },
+            label="",
+            see="evaluation.md#the-path-and-its-barrier",
+        ),
+    ] = "short"
     path_points: Annotated[
-        int,
+        int | None,
         Field(ge=0),
         Option(
-            "Points that may be added to a path's 11 until its maxima are settled.",
+            "Points that may be added to a full path's 11 until its maxima are settled. Default: "
+            "8; a number asks for the full path.",
             group=MEASURING,
             also=(PATH,),
             label="",
             see="evaluation.md#the-path-and-its-barrier",
         ),
-    ] = PATH_POINTS
+    ] = None
     survey: Annotated[
         tuple[SurveyName, ...],
         Option(
@@ -465,6 +495,15 @@ class RecipeFields(RecipePart):
             label="",
         ),
     ] = Field(default_factory=dict)
+    trials: Annotated[
+        Trials | None,
+        Option(
+            "What the effort stood for; written with the result.",
+            group=MODELS,
+            flags="",
+            label="",
+        ),
+    ] = None
     arithmetic: Annotated[
         int | None,
         Option(

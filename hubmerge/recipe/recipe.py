@@ -8,8 +8,10 @@ import yaml
 from pydantic import ValidationInfo, model_validator
 
 from hubmerge.recipe.contradictions import refuse_contradictions
+from hubmerge.recipe.effort import BEST
 from hubmerge.recipe.fields import RecipeFields
-from hubmerge.recipe.words import AUTO, MIDDLE, WITH_BASE
+from hubmerge.recipe.trials import trials_of, weighs_given
+from hubmerge.recipe.words import AUTO, MIDDLE
 from hubmerge.utils.examples import are_examples, is_loader, rows_of
 from hubmerge.utils.in_memory import is_dataset, is_model, stored_dataset, stored_model
 
@@ -47,21 +49,34 @@ class Recipe(RecipeFields):
         if self.weights is not None and len(self.models) == 2:
             # One recipe, however it is written: two weights are a lambda.
             self.__dict__.update(lam=self.weights[1], weights=None)
-        if self.base is not None and "fuse" not in self.model_fields_set:
-            self.__dict__.update(fuse=WITH_BASE)
+        fusions = trials_of(self).fuse
+        if self.base is not None and self.fuse == AUTO and len(fusions) == 1:
+            self.__dict__.update(fuse=fusions[0])
 
     @property
     def fuse_by_base(self) -> bool:
         """Whether the fusion was not named but chosen because there is a base."""
-        return self.base is not None and "fuse" not in self.model_fields_set
+        return self.base is not None and self.fuse != AUTO and "fuse" not in self.model_fields_set
 
     def stated(self) -> dict[str, Any]:
         """What has to be said to make it again: what differs from the defaults, by name in YAML.
 
-        A base changes the default fusion, so that the fusion is always said beside one.
+        A base changes the default fusion, so that the fusion is always said beside one; and effort
+        best chooses the weights unless they are said. A result has its effort and what that was.
         """
         content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return content if self.base is None else {**content, "fuse": self.fuse}
+        if self.base is not None:
+            content["fuse"] = self.fuse
+        if self.effort == BEST and len(self.models) == 2 and weighs_given(self):
+            content["lambda"] = self.lam
+        if self.trials is not None:
+            content |= {"effort": self.effort, "trials": self.trials.stated()}
+        return content
+
+    @property
+    def full_path(self) -> bool:
+        """Whether paths are looked at closely."""
+        return self.path == "full" or self.path_points is not None
 
     @property
     def mixture(self) -> list[float] | None:

@@ -24,8 +24,6 @@ MIDDLE = 0.5
 """The lambda that weighs two parents alike."""
 WITH_BASE: Final = "ties"
 """The fusion of models with a common base, where none is named."""
-PATH_POINTS = 8
-"""Default number of points that may be added to a path's 11 around its highest ones."""
 SIZE = r"^[1-9][0-9]{0,14}(|KB|MB|GB|TB)$"
 """How a number of bytes is written: a whole number, and a power of 1000."""
 DtypeName = Literal["float32", "float16", "bfloat16"]

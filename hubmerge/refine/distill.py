@@ -19,11 +19,17 @@ from hubmerge.symmetry.permutation import State
 from hubmerge.training.batch_sampler import BatchSampler
 from hubmerge.training.midpoint_loss import ParentModels
 from hubmerge.training.precision import single
+from hubmerge.training.schedule import LRSchedule
 from hubmerge.training.trainer import learn
 from hubmerge.training.work_name import work_name
 
-RATE = 3e-4
-"""How far a step moves a number, at full rate."""
+RATE = 1e-3
+"""How far a step moves a number at full rate."""
+WIDTH = 64
+"""Inputs of a layer from which on the rate of its matrix is less, in proportion: what moves the
+layer's outputs alike at every width (arXiv:2203.03466, table 3, Adam)."""
+ROWS = 50
+"""Rows of one step: half a batch."""
 
 WHOLE = 1.0
 """The weight at which the network that learns is run: it is no mixture."""
@@ -37,26 +43,29 @@ def distill(
     steps: int = REFINE_STEPS,
     rate: float = RATE,
     seed: int = 0,
+    sampler: BatchSampler | None = None,
 ) -> Refined:
     """Teaches the network `start` the mean of the parents' softened predictions, label-free.
 
     Learns on the calibration rows of `context`, images as they are in one epoch, and mirrored and
     shifted in the next. Its validation rows say which step is kept, the start being the first
-    candidate, and when to stop. Batch norms normalise by the rows at hand, so that their running
-    statistics, which stay those of the start, have to be measured anew. Unfinished work is kept in
-    the context's checkpoint store and continued. Called by all processes alike.
+    candidate. The rate falls in a straight line from the first step to the last. Batch norms
+    normalise by the rows at hand, so that their running statistics, which stay those of the start,
+    have to be measured anew. Unfinished work is kept in the context's checkpoint store and
+    continued. Called by all processes alike.
 
     start: tensors of `context.scratch`. parents: tensors of the same model, their classes in the
-    same order. steps: at most. rate: how far a step moves every number at full rate. seed: of the
-    order of rows and of the views of images.
+    same order. steps: that are taken. rate: how far a step moves a number at full rate, in a matrix
+    of more than `WIDTH` inputs less. seed: of the order of rows and of the views of images.
+    sampler: what `lessons` made of the same parents, context and seed, which remembers what parents
+    said; None: another.
     Returns: Refined, in the dtypes of `start`.
     Raises: RecipeError without calibration or validation rows.
     Source: arXiv:1503.02531, section 2.
     """
-    teachers = ParentModels(context.scratch, parents, context.workers)
-    sampler = BatchSampler(context, teachers, seed, unmoved=True)
+    sampler = sampler or lessons(parents, context, seed)
     network = _Parameters(context.scratch, start, rate)
-    words = ("distill", str(steps), str(rate), str(seed))
+    words = ("distill", str(steps), str(rate), str(ROWS), str(seed))
     learnt = learn(
         network,
         single(start),
@@ -65,6 +74,7 @@ def distill(
         steps=steps,
         seed=seed,
         point=WHOLE,
+        schedule=LRSchedule.straight(steps),
         name=work_name(words, (start, *parents), context),
     )
     kept = dict(start)
@@ -78,6 +88,15 @@ def distill(
         best_step=learnt.best_step,
         outcome=learnt.outcome,
     )
+
+
+def lessons(parents: Sequence[State], context: MethodContext, seed: int) -> BatchSampler:
+    """The rows in the order in which `distill` sees them, and what the parents say of each.
+
+    Raises: RecipeError without calibration or validation rows.
+    """
+    teachers = ParentModels(context.scratch, parents, context.workers)
+    return BatchSampler(context, teachers, seed, unmoved=True, rows=ROWS)
 
 
 class _Parameters:
@@ -94,7 +113,12 @@ class _Parameters:
         return {name: self._start[name].float().clone() for name in self._own}
 
     def rates(self) -> dict[str, float]:
-        return dict.fromkeys(self._own, self._rate)
+        return {name: self._rate / _wider(self._start[name]) for name in self._own}
 
     def moved(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return single(self._start) | {name: parameters[own] for name, own in self._names.items()}
+
+
+def _wider(value: Tensor) -> float:
+    """How many times more inputs than `WIDTH` a matrix or kernel has; 1 where it has fewer."""
+    return max(1.0, value.shape[1] / WIDTH) if value.ndim > 1 else 1.0

@@ -32,7 +32,7 @@ class Judged:
     state: of the one that is taken. refined: what learning came to. loss_before, loss_after: of the
     start and of the refined network on labelled validation rows, in nats, calibrated where it can
     be. kept: whether the refined one is taken: it is nearer to the parents' mean on validation
-    rows, and by their labels not certainly worse.
+    rows, and by their labels not certainly worse. seconds: that learning took.
     """
 
     state: dict[str, Tensor]
@@ -40,6 +40,7 @@ class Judged:
     loss_before: float
     loss_after: float
     kept: bool
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +48,11 @@ class Refinement:
     """The merge refined, and, to be compared with, the better parent by the same means.
 
     steps: at most, for each. parent: number of the one that was refined; None where none was.
+    handed_out: whether that one is the result, in place of the merge.
     """
 
     steps: int
     merge: Judged
     parent: int | None = None
     refined_parent: Judged | None = None
+    handed_out: bool = False

@@ -20,6 +20,7 @@ from hubmerge.reporting import (
 from hubmerge.reporting import (
     numbers as figures,
 )
+from hubmerge.reporting.effort import effort_text
 from hubmerge.reporting.pictures import PLOT
 from hubmerge.reporting.plots.barrier import can_plot
 from hubmerge.reporting.refined import refinement_lines
@@ -68,8 +69,15 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             bad=report.verdict == "do not use",
             once=_once(report, location),
             refinement=refinement_lines(report),
+            effort=_effort(report),
         )
     )
+
+
+def _effort(report: Report) -> str:
+    """What was asked for, written out; empty in reports of earlier versions."""
+    record = report.method.effort
+    return "" if record is None else f"{record.effort}: {effort_text(record)}"
 
 
 def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubmerge.errors.wording import option
 from hubmerge.matching.learned.registry import learners
+from hubmerge.reporting.effort import next_effort
 from hubmerge.reporting.schema.report import MethodRecord, Report
 from hubmerge.reporting.words import reads_classes
 from hubmerge.specs.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
@@ -32,6 +33,8 @@ def next_steps(report: Report) -> list[str]:
     data, method = report.data, report.method
     if report.verdict not in WORSE or data is None or data.calibration is None:
         return []
+    if (more := next_effort(report)) is not None:
+        return [more.hint]
     if report.heads or report.base or not method.spaces:
         return []
     turns = _turns(method)

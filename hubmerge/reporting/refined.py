@@ -26,16 +26,25 @@ def remark(report: Report) -> str:
         report.comparisons,
         refine.parent if refine else None,
         words=words_of(report),
+        handed_out=bool(refine and refine.handed_out),
     )
 
 
 def added_nothing(
-    contenders: Contenders, comparisons: Sequence[Comparison], parent: str | None, *, words: Words
+    contenders: Contenders,
+    comparisons: Sequence[Comparison],
+    parent: str | None,
+    *,
+    words: Words,
+    handed_out: bool = False,
 ) -> str:
     """That merging added nothing certain to the refined parent; empty where it did, or none is.
 
     parent: the one that was refined, as "parent_a"; None where none was. words: of the task.
+    handed_out: whether that one is the result, which then is said instead.
     """
+    if handed_out and parent is not None:
+        return f" The result is {_taught(parent)}."
     compared = [each for each in comparisons if each.other == REFINED_PARENT]
     if not compared or parent is None or contenders.refined_parent is None:
         return ""
@@ -71,4 +80,15 @@ def refinement_lines(report: Report) -> list[tuple[str, str]]:
     if refine.parent and refine.refined_parent:
         name = f"{display_name(refine.parent)} refined alike"
         lines.append((name, outcome(refine.refined_parent, tried)))
+        if refine.handed_out:
+            lines.append(("the result", handed_out(refine.parent)))
     return lines
+
+
+def handed_out(parent: str) -> str:
+    """What the result is, where that is the refined parent. parent: as "parent_a"."""
+    return f"{_taught(parent)}, certainly better than the merge on validation rows"
+
+
+def _taught(parent: str) -> str:
+    return f"no merge, but {display_name(parent)} taught the mean prediction of all parents"

@@ -14,6 +14,7 @@ from hubmerge.reporting import (
 from hubmerge.reporting import (
     numbers as figures,
 )
+from hubmerge.reporting.effort import effort_text
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import figure, share
@@ -93,6 +94,8 @@ def _method(report: Report) -> str:
             f"The {plugin.kind} {one_line(plugin.name)} comes from the plugin "
             f"{one_line(plugin.package)} {one_line(plugin.version)}."
         )
+    if method.effort is not None:
+        lines.append(f"Effort {method.effort.effort}: {effort_text(method.effort)}.")
     if method.part:
         lines.append(f"Merged: {one_line(method.part)}.")
     lines += [f"{name[0].upper()}{name[1:]}: {came}." for name, came in refinement_lines(report)]

@@ -27,7 +27,7 @@ from hubmerge.pipeline.match import MatchRows, MatchSettings, closer, match_pare
 from hubmerge.pipeline.methods import AUTO
 from hubmerge.pipeline.parents import SHARED, in_one_order
 from hubmerge.pipeline.resolve import resolve
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import QUICK, Recipe
 from hubmerge.specs.spec import SCALES
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.shown import Shown
@@ -80,7 +80,7 @@ def diagnose(
     recipe = _recipe(models, b, dataset)
     if len(recipe.models) != 2:
         raise RecipeError("two models are compared", found=f"{len(recipe.models)} models")
-    run = resolve(recipe, None, workers)
+    run = resolve(recipe.replace(effort=QUICK, trials=None), None, workers)
     loaded = [load_source(source, run) for source in run.sources.models]
     check_mergeable(*loaded)
     parents = in_one_order(loaded, labels=recipe.align_labels, matched=True, symmetry=SCALES)

@@ -18,7 +18,7 @@ from hubmerge.pipeline.parents import prepare_parents
 from hubmerge.pipeline.repair import choose_repair
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.pipeline.sources import remember_folders
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import QUICK, Recipe
 from hubmerge.reporting.schema.plugins import used_plugins
 from hubmerge.utils.workers import Workers
 
@@ -30,7 +30,7 @@ def survey_inputs(recipe: Recipe, workers: Workers | None = None) -> SurveyInput
     Raises: RecipeError without data, for a repair that is defined on the straight line alone, and
     whatever stops a merge before it is made.
     """
-    run = resolve(recipe, None, workers)
+    run = resolve(recipe.replace(effort=QUICK, trials=None), None, workers)
     check_surveyable(recipe)
     run.workers.on_main(lambda: remember_folders(run.sources))
     models = [load_source(source, run) for source in run.sources.models]

@@ -17,7 +17,7 @@ from hubmerge.training.midpoint_loss import ParentModels
 from hubmerge.utils.input_batches import InputBatch
 
 ROWS = 25
-"""Rows of one step: a quarter of a batch."""
+"""Rows of one step by default: a quarter of a batch."""
 
 AS_IT_IS = 0
 """Number of the view that moves nothing, where there is one."""
@@ -48,8 +48,9 @@ class BatchSampler:
         seed: int,
         *,
         unmoved: bool = False,
+        rows: int = ROWS,
     ) -> None:
-        """unmoved: whether every other epoch shows the rows as they are.
+        """unmoved: whether every other epoch shows the rows as they are. rows: of one step.
 
         Raises: RecipeError, if there are no calibration or no validation rows, or a single one
         that batch norms cannot normalise by itself.
@@ -63,7 +64,7 @@ class BatchSampler:
                     field="match",
                 )
         self._bench, self._parents, self._seed = context, parents, seed
-        self._unmoved = unmoved
+        self._unmoved, self._rows = unmoved, rows
         self._batches = normalisable(context.batches, context.scratch, "calibration")
         normalisable(context.validation, context.scratch, "validation")
         self._single = sees_one_value(context.scratch, self._batches[0].inputs)
@@ -87,7 +88,7 @@ class BatchSampler:
 
     def _steps(self, rows: Tensor) -> list[Tensor]:
         """The rows of a batch cut into steps, none of a single row that cannot be normalised."""
-        parts = list(rows.split(ROWS))
+        parts = list(rows.split(self._rows))
         if self._single and len(parts) > 1 and len(parts[-1]) == 1:
             parts[-2:] = [torch.cat(parts[-2:])]
         return parts

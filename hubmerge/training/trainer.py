@@ -85,8 +85,8 @@ class TrainingState:
         return self.step >= self.schedule.end
 
     @classmethod
-    def at(cls, start: dict[str, Tensor], loss: float, steps: int) -> TrainingState:
-        """Before the first of at most `steps`."""
+    def at(cls, start: dict[str, Tensor], loss: float, schedule: LRSchedule) -> TrainingState:
+        """Before the first step of a course."""
         return cls(
             adam=Adam.at(start),
             best=start,
@@ -96,7 +96,7 @@ class TrainingState:
             mean=loss,
             least_mean=loss,
             least_step=0,
-            schedule=LRSchedule.over(steps),
+            schedule=schedule,
         )
 
     def seen(self, loss: float, patience: int) -> TrainingState:
@@ -137,13 +137,14 @@ def learn(
     seed: int,
     point: float | None = None,
     name: str = "",
+    schedule: LRSchedule | None = None,
 ) -> TrainingResult:
     """Takes `steps` steps of a learner, or as many as the validation loss is worth.
 
     anchor: the model at weight 0, float32. point: the weight of what is learned in every step; None
     draws it anew for each, around the middle, which is what is watched. name: under which
     unfinished training is kept in the context's checkpoint store and continued; the result is the
-    same.
+    same. schedule: of the rate; None: full for two thirds of the steps.
     Called by all processes alike.
     """
     midpoint, held_out = Midpoint(context.scratch, context.workers), sampler.held_out()
@@ -155,10 +156,11 @@ def learn(
         return midpoint.loss(mixture, context.validation, held_out)
 
     with context.workers.single_threaded_ops(), track(steps, "learning", "step") as bar:
-        state = stored_state(context, name)
+        schedule = schedule or LRSchedule.over(steps)
+        state = stored_state(context, name, schedule)
         if state is None:
             start = learner.parameters()
-            state = TrainingState.at(start, measured(start), steps)
+            state = TrainingState.at(start, measured(start), schedule)
         bar.update(state.step)
         order = islice(sampler.order(), state.step, None)
         while not state.is_over:
@@ -200,6 +202,8 @@ def outcome_text(state: TrainingState, steps: int) -> str:
 
 def between(anchor: State, moved: State, weight: float) -> dict[str, Tensor]:
     """(1 - weight) anchor + weight moved; what is no float is the anchor's."""
+    if weight == 1.0:
+        return {n: moved[n] if v.is_floating_point() else v for n, v in anchor.items()}
     return {
         name: torch.lerp(value, moved[name], weight) if value.is_floating_point() else value
         for name, value in anchor.items()
@@ -245,8 +249,8 @@ def store_state(context: MethodContext, name: str, state: TrainingState) -> None
     context.checkpoints.put(name, tensors)
 
 
-def stored_state(context: MethodContext, name: str) -> TrainingState | None:
-    """The stored state called `name`: the same on all processes."""
+def stored_state(context: MethodContext, name: str, schedule: LRSchedule) -> TrainingState | None:
+    """The stored state called `name`, of a course by `schedule`: the same on all processes."""
     checkpoints = context.checkpoints
     if checkpoints is None:
         return None
@@ -261,5 +265,5 @@ def stored_state(context: MethodContext, name: str) -> TrainingState | None:
         parts.setdefault(part, {})[space] = value
     adam = Adam(parts["parameters"], parts["first"], parts["second"], taken)
     kept = dict(zip(STEPS, steps, strict=True))
-    schedule = LRSchedule(fall, end)
-    return TrainingState(adam=adam, best=parts["best"], schedule=schedule, **losses, **kept)
+    now = replace(schedule, fall=fall, end=end)
+    return TrainingState(adam=adam, best=parts["best"], schedule=now, **losses, **kept)

@@ -31,8 +31,6 @@ TITLES: Mapping[LevelName, str] = {
 }
 DOWNLOADED, READ = 10e6, 500e6
 """Bytes in a second, of a usual connection, and hashed from a disk."""
-PATH_POINTS = 2 * 11
-"""Points of both paths, at the least, that a merge's own measuring includes."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,9 @@ def estimate_loading(listed: Listed) -> Estimate:
 def estimate_measuring(listed: Listed, wanted: Recipe) -> Estimate:
     """Of measuring one model where a merge measured all contenders and two paths."""
     contenders = len(listed.report.models) + 3
-    spent = _spent(listed, "measure") / (contenders + PATH_POINTS)
+    curves = (listed.report.barrier.detail.naive, listed.report.barrier.detail.matched)
+    points = sum(len(curve.points) - 2 for curve in curves if curve is not None)
+    spent = _spent(listed, "measure") / (contenders + points)
     fetched = _fetched(wanted, (DATASET,))
     return Estimate("measure", fetched / DOWNLOADED + spent, fetched)
 

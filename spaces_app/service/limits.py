@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from hubmerge.errors import RecipeError, ResourceError
 from hubmerge.errors.wording import quoted
 from hubmerge.planning.resources import human
-from hubmerge.recipe import Recipe, models_of, refs_of
+from hubmerge.recipe import Recipe, models_of, refs_of, trials_of
 from hubmerge.utils.model_refs import parse_model_ref
 
 PREFIX = "HUBMERGE_APP_"
@@ -118,7 +118,12 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
             raise ResourceError(
                 f"{what}: {rows}", found=f"at most {limits.rows:,} here", hint="ask for fewer"
             )
-    counted = {"learning steps": recipe.learning_steps, **recipe.fuse_options}
+    refining = trials_of(recipe).refine_steps
+    counted = {
+        "learning steps": recipe.learning_steps,
+        "steps of refinement": refining,
+        **recipe.fuse_options,
+    }
     bounded = [(what, number, limits.steps) for what, number in counted.items()]
     for what, number, most in (
         *bounded,

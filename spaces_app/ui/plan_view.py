@@ -11,7 +11,7 @@ from hubmerge.errors.wording import render as render_words
 from hubmerge.planning.plan import Plan
 from hubmerge.planning.resources import human
 from hubmerge.planning.text import free_spaces
-from hubmerge.recipe import AUTO, Recipe
+from hubmerge.recipe import AUTO, Recipe, trials_of
 from hubmerge.reporting.numbers import count, duration
 from hubmerge.utils.parent_names import listed, parent_letters
 from spaces_app.service.planner import PlanResult
@@ -78,9 +78,11 @@ def _alike(plan: Plan) -> Markup:
 
 
 def _how(plan: Plan, recipe: Recipe) -> Markup:
-    fused = "averaged" if recipe.fuse == "average" else f"combined by {recipe.fuse}"
-    if recipe.fuse == AUTO:
+    tried = trials_of(recipe).fuse
+    if recipe.fuse == AUTO and tried != ("average",):
         fused = "combined in the way that does best"
+    else:
+        fused = "averaged" if tried[0] == "average" else f"combined by {tried[0]}"
     if not plan.both.free_spaces or recipe.match == "none":
         return Markup("Their weights are {} as they are.").format(text(fused))
     return Markup("Their units are {}, then their weights are {}.").format(
@@ -135,12 +137,13 @@ def _classes(plan: Plan) -> str:
 
 
 def _fused(recipe: Recipe) -> Markup:
-    if recipe.fuse == AUTO:
+    tried = trials_of(recipe).fuse
+    if recipe.fuse == AUTO and tried != ("average",):
         said = "compared on rows that are measured for nothing else"
     elif recipe.fuse_by_base:
         said = render_words(f"because a base is given; {option('fuse')} names another", PAGE)
     else:
-        return text(recipe.fuse)
+        return text(tried[0])
     return Markup('{} <span class="hm-quiet">({})</span>').format(text(recipe.fuse), text(said))
 
 

@@ -1,22 +1,19 @@
-"""The simple choice: three levels in place of a dozen options, and what each stands for."""
+"""The simple choice: three efforts in place of a dozen options (hubmerge/recipe/effort.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hubmerge.fuse import find_fusion
-from hubmerge.pipeline.methods import AUTO
-from hubmerge.recipe import MIDDLE, WITH_BASE, Recipe, make_recipe
+from hubmerge.recipe import BEST, MIDDLE, QUICK, STANDARD, Recipe, make_recipe
 
-QUICK, STANDARD, BEST = "quick", "standard", "best"
 AS_CHOSEN = "as chosen above"
 OF_ROWS = ("samples", "calibration_samples", "survey")
 """Fields that mean nothing without a data set."""
 
 LEVELS = {
     "Quick: by the weights alone, no data": QUICK,
-    "Standard: matched on data, and measured": STANDARD,
+    "Standard: matched on data, refined and measured": STANDARD,
     "Best: everything, takes longer": BEST,
 }
 
@@ -47,40 +44,19 @@ def to_recipe(
     """The recipe of what was picked and chosen.
 
     Parameters:
+        level: an effort; at "quick" no data is looked at.
         chosen: field -> value, of what stands in the advanced panel; AS_CHOSEN, or nothing,
-            leaves it to the level.
+            leaves it to the effort.
 
     Raises: RecipeError.
     """
-    fields = dict(chosen or {})
+    fields = {name: value for name, value in (chosen or {}).items() if value != AS_CHOSEN}
     names = tuple(name.strip() for name in models if name and name.strip())
     data = (dataset or "").strip() or None if level != QUICK else None
-    fields["match"] = _match(level, fields.get("match", AS_CHOSEN), data)
-    fuse = _fuse(level, fields.pop("fuse", AS_CHOSEN), data, fields.get("base"))
-    if fuse is not None:
-        fields["fuse"] = fuse
     if data is None:
         fields = {name: value for name, value in fields.items() if name not in OF_ROWS}
-    lam = fields.pop("lam", MIDDLE)
-    if len(names) == 2:
-        weighs = fuse == AUTO or find_fusion(fuse or WITH_BASE).weighs
-        chooses = level == BEST and weighs and data is not None and lam == MIDDLE
-        fields["lam"] = AUTO if chooses else lam
-    return make_recipe(models=names, dataset=data, **fields)
-
-
-def _match(level: str, chosen: str, data: str | None) -> str:
-    if chosen != AS_CHOSEN:
-        return chosen
     if level == QUICK:
-        return "weights"
-    return "activations" if level == STANDARD and data else "auto"
-
-
-def _fuse(level: str, chosen: str, data: str | None, base: str | None) -> str | None:
-    """The fusion; None for the one that a recipe takes because of its base."""
-    if chosen != AS_CHOSEN:
-        return chosen
-    if base is not None:
-        return AUTO if data else None
-    return "least-squares" if level == BEST else "average"
+        fields.setdefault("match", "weights")
+    if len(names) != 2 or fields.get("lam") == MIDDLE:  # left to the effort
+        fields.pop("lam", None)
+    return make_recipe(models=names, dataset=data, effort=level, **fields)

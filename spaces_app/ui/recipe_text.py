@@ -15,14 +15,14 @@ from spaces_app.service.limits import RECIPE_BYTES
 
 def as_command(recipe: Recipe) -> str:
     """The command line."""
-    words = ["hubmerge", "merge", *recipe.models]
+    words, stated = ["hubmerge", "merge", *recipe.models], recipe.stated()
     for field, option in options_of(type(recipe)).items():
         value = (
             reduce(getattr, field.split("."), recipe)
             if "." not in field or recipe.dataset
             else None
         )
-        said = value not in (None, option.default) or (field == "fuse" and recipe.base is not None)
+        said = value not in (None, option.default) or option.name in stated
         if option.flags and not option.option.positional and said:
             words += written(option, value)
     return shlex.join(words)

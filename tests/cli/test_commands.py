@@ -131,7 +131,7 @@ found = hm.match(a, b, by="weights")
 merged = hm.merge(a, found.apply(b), t=0.5)
 print(hm.report(merged, found))
 merged.save_pretrained("by-hand")
-few = {"dataset": "me/digits", "samples": 50, "calibration_samples": 50}
+few = {"dataset": "me/digits", "samples": 50, "calibration_samples": 50, "effort": "quick"}
 result = hm.run(hm.Recipe(models=("me/vit-a", "me/vit-b"), match="weights", **few))
 print(result.folder, result.report.verdict, sep="|")
 """

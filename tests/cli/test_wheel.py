@@ -90,7 +90,19 @@ def test_it_lists_its_families_and_merges(
     folders = [
         zoo.write_model(tmp_path / name, zoo.vit(zoo.labelled()), "vit") for name in ("a", "b")
     ]
-    arguments = ["merge", *folders, "--dataset", data, "--samples", 50, "-o", "out", "--json"]
+    arguments = [
+        "merge",
+        *folders,
+        "--dataset",
+        data,
+        "--samples",
+        50,
+        "--effort",
+        "quick",
+        "-o",
+        "out",
+        "--json",
+    ]
     report = json.loads(run(installed, environment, tmp_path, *arguments))
     assert report["method"]["family"] == "vit"
     assert (tmp_path / "out" / "barrier.png").is_file()

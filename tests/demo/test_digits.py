@@ -9,7 +9,7 @@ import numpy as np
 from datasets import DatasetDict, load_dataset
 from sklearn.datasets import load_digits
 
-from hubmerge.demo.digits import INK, NAMES, TEST_ROWS, digits, write_digits
+from hubmerge.demo.digits import INK, NAMES, TEST_ROWS, VALIDATION_ROWS, digits, write_digits
 
 
 def contents(splits: DatasetDict) -> Counter[tuple[bytes, int]]:
@@ -21,7 +21,8 @@ def test_a_written_folder_loads_as_a_data_set(tmp_path: Path) -> None:
     folder = write_digits(tmp_path / "digits")
     loaded = load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
     assert {name: len(rows) for name, rows in loaded.items()} == {
-        "train": 1797 - TEST_ROWS,
+        "train": 1797 - TEST_ROWS - VALIDATION_ROWS,
+        "validation": VALIDATION_ROWS,
         "test": TEST_ROWS,
     }
     for rows in loaded.values():
@@ -42,6 +43,6 @@ def test_every_image_of_the_source_is_there_once_with_its_label() -> None:
 def test_writing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     first, second = (write_digits(tmp_path / name) for name in ("first", "second"))
     files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert len(files) == 3
+    assert len(files) == 4
     for file in files:
         assert (first / file).read_bytes() == (second / file).read_bytes(), file

@@ -58,7 +58,7 @@ def test_parents_and_data_reach_the_hub_once(context: DemoContext) -> None:
         text=True,
         check=False,
     )
-    assert read.stdout.split("\n")[0] == "500 [1, 10] seven", read.stderr
+    assert read.stdout.split("\n")[0] == "1100 [1, 10] seven", read.stderr
 
 
 def test_a_command_that_fails_stops_the_demo_with_its_own_code(context: DemoContext) -> None:
@@ -86,8 +86,11 @@ def test_the_demo_merges_every_family_as_the_readme_says_and_keeps_what_is_there
         assert f"/{merged(course)}" in printed
         assert (tmp_path / merged(course) / "README.md").is_file()
         assert (tmp_path / merged(course) / "barrier.png").is_file()
-        assert report.contenders.parent_a.accuracy > 0.95
-        assert report.contenders.merge.accuracy > report.contenders.naive.accuracy - 0.02
+        assert report.n >= 1100
+        assert report.verdict not in ("worse", "do not use")
+        merge = report.contenders.merge.accuracy
+        assert merge >= max(each.accuracy for each in report.contenders.parents) - 0.005
+        assert report.contenders.parent_a.accuracy > 0.92
         assert report.barrier.matched < report.barrier.naive
     as_the_readme_says(list(reports.values()))
 
@@ -103,12 +106,14 @@ def as_the_readme_says(reports: list[Report]) -> None:
     assert [row[0] for row in rows] == [f"`{course.name}`" for course in PARENT_CONFIGS]
     for report, (_, parents, *cells, barriers) in zip(reports, rows, strict=True):
         scores = report.contenders
-        order = (scores.parent_a, scores.parent_b, scores.ensemble, scores.naive, scores.merge)
-        said = [float(cell.split(",")[0]) for cell in [*parents.split(", "), *cells]]
-        assert said[:5] == pytest.approx([score.accuracy for score in order], abs=NEAR)
-        # The prose: most of the barrier goes, refitting does better, nothing beats both parents.
+        order = (scores.parent_a, scores.parent_b, scores.ensemble, scores.naive)
+        *said, quick, standard, _ = (
+            float(cell.split(",")[0]) for cell in [*parents.split(", "), *cells]
+        )
+        assert said == pytest.approx([score.accuracy for score in order], abs=NEAR)
+        # The prose: most of the barrier goes, and what effort standard adds does better.
         assert report.barrier.matched < report.barrier.naive / 2
-        assert said[5] >= said[4]
-        assert "better" not in f"{report.verdict} {cells}"
+        assert standard == pytest.approx(scores.merge.accuracy, abs=NEAR)
+        assert standard >= quick
         naive, matched = map(float, barriers.split(" → "))
         assert matched < naive / 2

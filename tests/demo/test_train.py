@@ -20,7 +20,7 @@ MLP = next(course for course in PARENT_CONFIGS if course.name == "mlp")
 @pytest.fixture(scope="module")
 def splits() -> DatasetDict:
     be_quiet()
-    return digits()
+    return digits(test=500, validation=0)
 
 
 @pytest.mark.parametrize("course", PARENT_CONFIGS, ids=lambda course: course.name)

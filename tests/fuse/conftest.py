@@ -23,7 +23,8 @@ def merge(past, tmp_path):
 
     def do(*models, data=True, out="out", **fields):
         given = {"dataset": str(past.data), **FEW} if data else {}
-        recipe = hm.Recipe(models=tuple(map(str, models)), **given, **fields)
+        given |= {"effort": "quick"}
+        recipe = hm.Recipe(models=tuple(map(str, models)), **(given | fields))
         result = hm.run(recipe, hm.Destination(out=tmp_path / out))
         return result.report, result.folder
 

@@ -129,7 +129,8 @@ def test_a_greedy_soup_reports_its_ingredients_and_is_no_worse_than_the_best(pas
 
 
 def test_auto_keeps_the_best_on_validation_rows_and_shows_what_it_tried(past, merge, tmp_path):
-    report, folder = merge(*past.fine, base=str(past.base), fuse="auto")
+    asked = {"base": str(past.base), "effort": "best", "lam": 0.5, "refine": "none"}
+    report, folder = merge(*past.fine, **asked)
     tried = {trial.fuse: trial for trial in report.method.fusions_tried}
     assert {"average", "slerp", "ties", "fisher", "twa", "greedy-soup"} <= set(tried)
     assert {"tsv-m", "iso-cts", "wudi", "esm", "regmean-pp", "adamerging"} <= set(tried)
@@ -158,10 +159,11 @@ def test_revisions_of_one_repository_are_a_run_to_auto():
     run, pair = hm.Recipe(models=("me/a@1", "me/a@2")), hm.Recipe(models=("me/a@1", "me/b@1"))
     rows = [None]
     for recipe, wanted in ((run, True), (pair, False), (hm.Recipe(models=("a", "a")), False)):
-        recipe = recipe.model_copy(update={"fuse": "auto"})
+        recipe = recipe.replace(effort="best", dataset="me/d", lam=0.5)
         assert is_training_run(recipe.models) == wanted
         assert (methods_of(recipe).match == "none") == wanted
-        tried = {fusion.name for fusion in candidates(recipe, rows, rows)}
+        compared = methods_of(recipe).compared
+        tried = {fusion.name for fusion in candidates(compared, rows, rows)}
         assert ({"lawa", "swad"} <= tried) == wanted
         assert not {"swag", "ties"} & tried
 

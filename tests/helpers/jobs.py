@@ -95,6 +95,7 @@ def begins(stage: str) -> Callable[[dict[str, Any]], bool]:
 def quick(family: str = "mlp", **changes: object) -> Recipe:
     """A merge that takes two seconds."""
     fields = {"models": (f"me/{family}-a", f"me/{family}-b"), "dataset": "me/digits"}
+    fields["effort"] = "quick"
     small = {"match": "weights", "samples": 60, "calibration_samples": 60}
     return make_recipe(**{**fields, **small, **changes})
 

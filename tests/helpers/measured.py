@@ -17,6 +17,7 @@ from hubmerge.data.rows import RowSet
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.schema.report import Report
 from hubmerge.tasks import task_of_model
+from tests.helpers.command_line import quickly
 
 
 def reading(
@@ -51,6 +52,7 @@ def merged(folder: Path, data: Path, *more: Any) -> Report:
     parents = [folder / "parent0", folder / "parent1"]
     given = ["--match", "none", "--path-points", "0", "-q", *more]
     line = ["merge", *parents, "--dataset", data, "-o", folder / "out", *given]
+    line += quickly(*map(str, line))
     done = CliRunner().invoke(app, [str(each) for each in line])
     assert done.exit_code == 0, (done.output, done.exception)
     return Report.read(folder / "out")

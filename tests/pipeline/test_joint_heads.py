@@ -45,7 +45,7 @@ def merge(models, tmp_path):
         data = models["eight" if set(names) == {"low", "middle"} else "data"]
         given = {"dataset": str(data), **ROWS} | fields
         refs = tuple(str(models.get(name, name)) for name in names)
-        recipe = hm.Recipe(models=refs, heads=heads, **given)
+        recipe = hm.Recipe(models=refs, heads=heads, **({"effort": "quick"} | given))
         result = hm.run(recipe, hm.Destination(out=tmp_path / out))
         return result.report, result.folder
 

@@ -22,7 +22,7 @@ def test_a_base_chooses_a_fusion_that_takes_one_unless_one_is_named():
     based = hm.Recipe(models=TWO, base="org/c")
     assert (based.fuse, based.fuse_by_base) == ("ties", True)
     assert "fuse: ties\n" in based.to_yaml()
-    for fuse in ("dare", "average", "auto"):
+    for fuse in ("dare", "average"):
         named = hm.Recipe(models=TWO, base="org/c", fuse=fuse)
         assert (named.fuse, named.fuse_by_base) == (fuse, False)
     assert not hm.Recipe(models=TWO).fuse_by_base
@@ -33,7 +33,7 @@ def test_a_recipe_is_replaced_not_changed():
     other = recipe.replace(fuse="slerp", lam=0.2)
     assert (other.fuse, other.lam, other.seed) == ("slerp", 0.2, 3)
     assert other.dataset == hm.DataRecipe(id="org/d")
-    assert recipe.fuse == "average"
+    assert recipe.fuse == "auto"
     with pytest.raises(RecipeError, match="auto"):
         hm.Recipe(models=TWO).replace(lam="auto")
 

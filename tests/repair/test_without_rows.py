@@ -49,7 +49,7 @@ def merge(places, tmp_path, monkeypatch):
     def do(kind, data=None, **fields):
         models = tuple(str(places / f"{kind}-{seed}") for seed in (1, 2))
         given = {"dataset": str(places / data)} if data else {}
-        recipe = hm.Recipe(models=models, match="weights", **given, **fields)
+        recipe = hm.Recipe(models=models, match="weights", effort="quick", **given, **fields)
         found = hm.run(recipe, hm.Destination(out=tmp_path / str(next(numbers))))
         state = hm.load(str(found.folder)).model.state_dict()
         return found.report, (found.folder / "README.md").read_text(), state

@@ -111,7 +111,17 @@ def test_a_merge_is_measured_by_an_added_task(added, tmp_path):
     rows = {"text": said, "label": [len(text) % 2 for text in said]}
     splits = {name: Dataset.from_dict(rows, features=types) for name in ("train", "test")}
     DatasetDict(splits).save_to_disk(str(tmp_path / "data"))
-    given = ["--match", "none", "--dataset", tmp_path / "data", "-o", tmp_path / "out", "-q"]
+    given = [
+        "--match",
+        "none",
+        "--effort",
+        "quick",
+        "--dataset",
+        tmp_path / "data",
+        "-o",
+        tmp_path / "out",
+        "-q",
+    ]
     parents = [tmp_path / "parent0", tmp_path / "parent1"]
     done = CliRunner().invoke(app, [str(each) for each in ("merge", *parents, *given)])
     assert done.exit_code == 0, (done.output, done.exception)

@@ -195,7 +195,18 @@ def test_merges_are_reported_in_their_own_words(kind: str, tmp_path: Path) -> No
         for n in range(ROWS * 3)
     ]
     write(tmp_path / "data", rows)
-    given = ["--match", "none", "--path-points", "0", "--samples", str(ROWS), "-q", "--dataset"]
+    given = [
+        "--match",
+        "none",
+        "--effort",
+        "quick",
+        "--path-points",
+        "0",
+        "--samples",
+        str(ROWS),
+        "-q",
+        "--dataset",
+    ]
     models = [tmp_path / "parent0", tmp_path / "parent1"]
     line = ["merge", *models, *given, tmp_path / "data", "-o", tmp_path / "out"]
     done = CliRunner().invoke(app, [str(each) for each in line])

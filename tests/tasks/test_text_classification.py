@@ -144,7 +144,18 @@ def test_what_cannot_be_read_is_refused(folder, tmp_path):
 def test_a_merge_is_measured_and_its_card_runs(folder, tmp_path):
     for seed in (0, 1):
         texts.saved(bert(seed), tmp_path / f"parent{seed}")
-    given = ["--match", "none", "--dataset", folder, "-o", tmp_path / "out", "--path-points", "0"]
+    given = [
+        "--match",
+        "none",
+        "--effort",
+        "quick",
+        "--dataset",
+        folder,
+        "-o",
+        tmp_path / "out",
+        "--path-points",
+        "0",
+    ]
     parents = [tmp_path / "parent0", tmp_path / "parent1"]
     done = CliRunner().invoke(app, [str(each) for each in ("merge", *parents, *given, "-q")])
     assert done.exit_code == 0, (done.output, done.exception)

@@ -48,6 +48,7 @@ def measured(places: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
         models=(str(places["a"]), str(places["b"])),
         match="weights",
         dataset=str(places["rows"]),
+        effort="quick",
         path_points=0,
     )
     return hm.run(recipe, hm.Destination(out=tmp_path_factory.mktemp("measured") / "out")).folder

@@ -26,7 +26,7 @@ class RefinedRecord(ReportPart):
 class RefinementRecord(ReportPart):
     """How the merge was refined, and the parent it is compared with."""
 
-    OF_MANY = ("parent", "refined_parent")
+    OF_MANY = ("parent", "refined_parent", "handed_out")
 
     refine: str
     steps: Count
@@ -35,3 +35,5 @@ class RefinementRecord(ReportPart):
     parent: str | None = None
     """The parent that is better on validation rows: "parent_a"; None where nothing was compared."""
     refined_parent: RefinedRecord | None = None
+    handed_out: bool | None = None
+    """True where the refined parent is the result, being surely better on validation rows."""

@@ -16,6 +16,7 @@ from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.evaluation.results import Comparison, Estimate, Score
 from hubmerge.reporting.schema.barriers import Barriers
 from hubmerge.reporting.schema.base import Count, ReportPart, RowSetRecord, is_finite
+from hubmerge.reporting.schema.effort import EffortRecord
 from hubmerge.reporting.schema.fusion import FUSED, FusionTried, SoupRecord
 from hubmerge.reporting.schema.heads import HeadsRecord
 from hubmerge.reporting.schema.plugins import UsedPlugin
@@ -231,7 +232,10 @@ class DerivedSpec(ReportPart):
 class MethodRecord(ReportPart):
     """How the merge was made."""
 
-    OF_MANY = ("multi_match", "weights", *FUSED, "plugins", "spec", "refine")
+    OF_MANY = ("multi_match", "weights", *FUSED, "plugins", "spec", "refine", "effort")
+
+    effort: EffortRecord | None = None
+    """What was asked for, written out in full; None in reports of earlier versions."""
 
     family: str | None
     """The spec used; None where nothing was matched."""
@@ -320,12 +324,14 @@ class PublishedRecord(ReportPart):
 class RunRecord(ReportPart):
     """What may differ between two runs of one recipe. Nothing else in a report may."""
 
-    OF_MANY = ("processor",)
+    OF_MANY = ("processor", "trials")
 
     date: str
     """UTC, ISO 8601."""
     seconds: dict[str, float]
     """Stage -> wall time."""
+    trials: dict[str, float] | None = None
+    """What was tried, by its name -> wall time of making it."""
     versions: dict[str, str]
     arithmetic: int
     """Version of the arithmetic; merges of another one are not made again to the same bytes."""

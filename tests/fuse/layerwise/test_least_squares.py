@@ -259,7 +259,7 @@ def test_layers_fitted_together_are_one_regression(monkeypatch):
 
 def test_it_beats_the_average_on_trained_strangers():
     """Small networks of two seeds, nothing matched: right answers on digits none of them saw."""
-    course, splits = PARENT_CONFIGS[0], digits()
+    course, splits = PARENT_CONFIGS[0], digits(test=500, validation=0)
     models = [train(course, seed, splits["train"], epochs=6) for seed in (1, 2)]
     images, _ = pixels(course, splits["train"].select(range(400)))
     batches = cut([ProbeBatch({"pixel_values": images})], 100)

@@ -259,9 +259,7 @@ def test_a_recipe_is_shown_and_can_be_dropped_in(
     visitor.fold("The recipe")
     visitor.see("#recipe", "me/mlp-a")
     visitor.page.get_by_role("tab", name="Command line").click()
-    visitor.see(
-        "#recipe", "hubmerge merge me/mlp-a me/mlp-b --match activations --dataset me/digits"
-    )
+    visitor.see("#recipe", "hubmerge merge me/mlp-a me/mlp-b --dataset me/digits")
     visitor.photograph("11-recipe", "#recipe")
     file = tmp_path / "hubmerge.yaml"
     file.write_text("models: [me/resnet-a, me/resnet-b]\nmatch: weights\n")
@@ -285,7 +283,7 @@ def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., Pa
     visitor.fold("The recipe")
     visitor.page.get_by_role("tab", name="Command line").click()
     visitor.page.get_by_label("Seed").fill("7")
-    visitor.see("#recipe", "--match activations --dataset me/digits --seed 7")
+    visitor.see("#recipe", "--dataset me/digits --seed 7")
     offered = set(visitor.offered("#fuse"))
     assert {"average", "greedy-soup", "auto"} <= offered
     assert not {"ties", "swa"} & offered

@@ -16,7 +16,7 @@ from hubmerge.cli import options
 from hubmerge.cli.command import command as made
 from hubmerge.errors import RecipeError
 from hubmerge.pipeline.methods import checked_methods
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import Recipe, trials_of
 from spaces_app.ui import method_choices as allowed
 from spaces_app.ui import presets as levels
 from spaces_app.ui.advanced_panel import whole
@@ -104,8 +104,10 @@ def test_the_levels_differ_in_what_they_need() -> None:
     )
     assert quick.dataset is None
     assert quick.match == "weights"
-    assert standard.match == "activations"
-    assert (best.match, best.fuse, best.lam) == ("auto", "least-squares", "auto")
+    assert [each.effort for each in (quick, standard, best)] == ["quick", "standard", "best"]
+    assert trials_of(quick).refine_steps == 0 < trials_of(standard).refine_steps
+    assert trials_of(standard).refine_steps < trials_of(best).refine_steps
+    assert trials_of(best).lam == "auto"
 
 
 def test_one_model_is_no_recipe_yet() -> None:
