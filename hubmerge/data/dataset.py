@@ -316,14 +316,16 @@ def _refusing(ref: str) -> Iterator[None]:
 
 @contextmanager
 def _bars() -> Iterator[None]:
-    """`datasets` shows its own progress bars, unless ours are off."""
+    """`datasets` shows its own progress bars, unless ours are off, and leaves errors to us."""
     import datasets
 
-    shown = datasets.are_progress_bars_disabled() is False
+    shown, said = datasets.are_progress_bars_disabled() is False, datasets.logging.get_verbosity()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     if is_quiet():
         datasets.disable_progress_bars()
     try:
         yield
     finally:
+        datasets.logging.set_verbosity(said)
         if shown:
             datasets.enable_progress_bars()

@@ -5,9 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import YAML, option
@@ -80,6 +88,17 @@ class RecipePart(BaseModel):
             field=field,
         )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """true is 1 to Python, and a mistake to everyone else."""
+        values = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(each, bool) for each in values):
+            assert info.field_name is not None
+            if not _takes_truth(cls.model_fields[info.field_name].annotation):
+                raise PydanticCustomError("truth", "true and false are no values of it")
+        return value
+
     @model_validator(mode="wrap")
     @classmethod
     def _refused(cls, given: Any, read: Callable[[Any], Self], info: ValidationInfo) -> Self:
@@ -104,6 +123,11 @@ class RecipePart(BaseModel):
 
         Raises: Contradiction.
         """
+
+
+def _takes_truth(kind: Any) -> bool:
+    """Whether a value of this type may be, or hold, true or false."""
+    return kind in (bool, Any) or any(_takes_truth(part) for part in get_args(kind))
 
 
 P = TypeVar("P", bound=RecipePart)

@@ -77,7 +77,7 @@ def recipe_from(text: str, file: str = "the recipe") -> Recipe:
     try:
         if is_mergekits(text):
             return _of_mergekits(text, file)
-        content = read_yaml(text, most=RECIPE_BYTES, deepest=DEEPEST)
+        content = read_yaml(text, most=RECIPE_BYTES, deepest=DEEPEST, once=True)
     except UnreadableYamlError as error:
         raise RecipeError(f"{file!r} is not YAML", found=str(error)) from error
     return recipe_in(content, file)

@@ -13,6 +13,7 @@ from hubmerge.errors import (
     ResourceError,
     TargetError,
 )
+from hubmerge.errors.wording import quoted
 from hubmerge.utils.limits import QUOTED
 
 FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
@@ -90,7 +91,7 @@ def system_error(error: BaseException) -> HubmergeError | None:
         return lack
     if not isinstance(error, OSError) or error.errno is None:
         return None
-    place = repr(str(error.filename)) if error.filename is not None else "a file"
+    place = quoted(str(error.filename)) if error.filename is not None else "a file"
     if error.errno in (errno.EACCES, errno.EPERM):
         return AccessError(f"{place} may not be opened", found=said(error), hint="its permissions")
     if error.errno == errno.EROFS:

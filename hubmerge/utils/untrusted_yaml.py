@@ -31,12 +31,15 @@ class UnreadableYamlError(Unreadable):
     """What is no YAML, or more than a text of its kind has a reason to be."""
 
 
-def read_yaml(text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = LEVELS) -> Any:
+def read_yaml(
+    text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = LEVELS, once: bool = False
+) -> Any:
     """What `text` says, in plain Python values.
 
     Parameters:
         most: bytes it may have in UTF-8.
         deepest: levels of lists and mappings it may have.
+        once: whether a name that stands twice in one mapping is refused; else the last one counts.
 
     Raises: UnreadableYamlError.
     """
@@ -45,6 +48,8 @@ def read_yaml(text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = LEVEL
         raise UnreadableYamlError(f"{size:,} bytes, at most {most:,} are read")
     try:
         _refuse_tricks(text, deepest)
+        if once:
+            _refuse_twice(yaml.compose(text, LOADER))
         return bounded(yaml.load(text, LOADER))
     except UnreadableYamlError:
         raise
@@ -57,7 +62,8 @@ def read_yaml(text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = LEVEL
 def read_documents(
     text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = LEVELS
 ) -> list[tuple[Any, Lines]]:
-    """What each document of `text` says, and on which line, within the same bounds as `read_yaml`.
+    """What each document of `text` says, and on which line, within the same bounds as `read_yaml`;
+    nothing is said twice.
 
     Raises: UnreadableYamlError.
     """
@@ -68,6 +74,8 @@ def read_documents(
         _refuse_tricks(text, deepest)
         contents = [bounded(each) for each in yaml.load_all(text, LOADER)]
         nodes = list(yaml.compose_all(text, LOADER))
+        for node in nodes:
+            _refuse_twice(node)
     except UnreadableYamlError:
         raise
     except Exception as error:  # as in `read_yaml`
@@ -87,6 +95,23 @@ def _lines(node: Any, place: Place = ()) -> Iterator[tuple[Place, int]]:
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             yield from _lines(value, (*place, number))
+
+
+def _refuse_twice(node: Any) -> None:
+    """Raises: UnreadableYamlError, if a mapping has two values for one name."""
+    parts = []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                line = key.start_mark.line + 1
+                raise UnreadableYamlError(f"line {line} says {key.value!r:.80} once more")
+            seen.add(str(key.value))
+            parts += [key, value]
+    elif isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    for part in parts:
+        _refuse_twice(part)
 
 
 def front_matter(card: str) -> tuple[str | None, str]:

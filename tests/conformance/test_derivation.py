@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 
 from hubmerge.derivation.derive import Derived, derive
+from hubmerge.matching import find_matcher
 from hubmerge.specs.family import load_families, named
 from hubmerge.specs.notation import short
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import prove, spec_of
+from hubmerge.symmetry.permutation import permute, random_permutation
 from tests.helpers.tiny import EVERY, fresh, generic, probe
 
 FIRST = {
@@ -63,3 +66,25 @@ def test_derivation_finds_what_is_written(name: str) -> None:
         assert len(found.gates) == len(reviewed.gates)
     proof = prove(generic(name), found, probe(generic(name)), elements=1)
     assert proof.deviation < 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bert", "convnext", "llama", "vit"])
+def test_matching_by_either_spec_gives_the_same_merge(name: str) -> None:
+    """Under noise as well: the parents' mean is the same to the bit."""
+    model = generic(name)
+    reviewed = spec_of(model).permutations_only
+    state, generator = model.state_dict(), torch.Generator().manual_seed(0)
+    other = {
+        tensor: value + 0.3 * value.std() * torch.randn(value.shape, generator=generator)
+        if value.numel() > 1
+        else value
+        for tensor, value in permute(reviewed, state, random_permutation(reviewed, 5)).items()
+    }
+    means = []
+    for spec in (reviewed, _found(name).spec.permutations_only):
+        moved = find_matcher("weights").function(spec, state, other, seed=0).apply(other)
+        means.append({tensor: (value + moved[tensor]) / 2 for tensor, value in state.items()})
+    assert means[0].keys() == means[1].keys()
+    assert all(torch.equal(value, means[1][tensor]) for tensor, value in means[0].items())
+    assert any(not torch.equal(value, state[tensor]) for tensor, value in means[0].items())
