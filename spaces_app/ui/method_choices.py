@@ -61,7 +61,7 @@ def fusings(given: Given) -> Choices:
         if (fusion.takes_base if given.base else not fusion.needs_base)
         and (given.data or fusion.needs != LABELLED)
         and (given.run or not fusion.of_a_run)
-        and fusion.name != PASSTHROUGH  # compares no models
+        and fusion.name != PASSTHROUGH  # stacks layers, which the page does not name
     ]
     tried = [("auto: the best of these on validation rows", "auto")] if given.data else []
     return [(AS_CHOSEN, AS_CHOSEN), *tried, *_marked("fuse", found)]
