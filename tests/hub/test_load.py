@@ -271,3 +271,10 @@ def test_a_negative_running_variance_is_named(tmp_path: Path) -> None:
     edit_weights(folder, lambda tensors: tensors[name][2].fill_(-0.5))
     with pytest.raises(WeightsError, match=f"{name} .1 of 8, down to -0.5"):
         load(str(folder))
+
+
+def test_a_model_without_values_is_refused() -> None:
+    model = tiny_vit()
+    model.classifier.to("meta")
+    with pytest.raises(WeightsError, match=r"2 of \d+ tensors .* have no values"):
+        load(model)
