@@ -25,7 +25,7 @@ from hubmerge.hub.generation import refuse_generation
 from hubmerge.hub.headers import WeightsHeader, weights_header
 from hubmerge.hub.json_files import read_json, readable
 from hubmerge.hub.layout import CONFIG, GENERATION, PROCESSOR, TEMPLATES
-from hubmerge.hub.other_formats import refuse_other, timm
+from hubmerge.hub.other_formats import quantised, refuse_other, timm
 from hubmerge.hub.processors import refuse_senseless
 from hubmerge.hub.source import Source
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
@@ -128,7 +128,7 @@ def _fields(folder: Path, ref: str, trust_remote_code: bool) -> dict[str, Any]:
     fields = read_json(folder / CONFIG, ref)
     refuse_code(fields, CONFIG, ref, trust_remote_code)
     if "quantization_config" in fields:
-        raise WeightsError(f"{ref} is quantised", hint="merge the models it was made from")
+        raise quantised(fields, ref)
     if (error := timm(fields, ref)) is not None:
         raise error
     kind = fields.get("model_type")

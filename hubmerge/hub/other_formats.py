@@ -59,6 +59,11 @@ PEFT_CLASSES = {
 """Task of an adapter -> what of peft loads it with its base."""
 
 
+DEQUANTISED_BY = {"fp8": "FineGrainedFP8Config"}
+"""Method of quantisation -> the class of transformers by whose `dequantize` it is undone, also
+without an accelerator."""
+
+
 def refuse_other(names: Collection[str], read: Read, ref: str) -> None:
     """Raises: WeightsError or FamilyError, if the files are those of no transformers checkpoint."""
     error = other_format(names, read, ref)
@@ -125,11 +130,40 @@ def timm(fields: Mapping[str, Any], ref: str) -> FamilyError | None:
     )
 
 
+def quantised(fields: Mapping[str, Any], ref: str) -> WeightsError:
+    """The error for a quantised model, with the command that makes a whole one of it where
+    transformers does so on any machine.
+    """
+    said = fields.get("quantization_config")
+    method = said.get("quant_method") if isinstance(said, dict) else None
+    config = DEQUANTISED_BY.get(str(method))
+    if config is None:
+        hint = "merge the models it was made from"
+    else:
+        kind, target = _class_of(fields), f"{Path(ref.partition('@')[0]).name}-dequantised"
+        code = (
+            f"from transformers import {kind}, {config}; {kind}.from_pretrained({json.dumps(ref)}, "
+            f"quantization_config={config}(dequantize=True)).save_pretrained({json.dumps(target)}, "
+            "save_original_format=False)"
+        )
+        hint = (
+            f"merge the models it was made from, or dequantise it once:\n{python(code)}\n"
+            f"and give {target}, with its tokenizer beside it"
+        )
+    found = f"quant_method {method!r}" if isinstance(method, str) else None
+    return WeightsError(f"{ref} is quantised", found=found, source=CONFIG, hint=hint)
+
+
+def _class_of(fields: Mapping[str, Any]) -> str:
+    """The class that a configuration names, as far as it is a name."""
+    named = fields.get("architectures")
+    first = named[0] if isinstance(named, list) and named else None
+    return first if isinstance(first, str) and first.isidentifier() else "AutoModel"
+
+
 def conversion(read: Read, names: Collection[str], ref: str) -> str:
     """The command that writes a checkpoint with pickled weights anew, in safetensors."""
-    named = _fields(read, CONFIG).get("architectures") if CONFIG in names else None
-    first = named[0] if isinstance(named, list) and named else None
-    kind = first if isinstance(first, str) and first.isidentifier() else "AutoModel"
+    kind = _class_of(_fields(read, CONFIG) if CONFIG in names else {})
     target = f"{Path(ref.partition('@')[0]).name}-safetensors"
     return python(
         f"from transformers import {kind}; {kind}.from_pretrained({json.dumps(ref)})"

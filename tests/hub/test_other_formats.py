@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from hubmerge.errors import FamilyError, HubmergeError, NotFoundError, RecipeError, WeightsError
 from hubmerge.hub.load import load
@@ -50,6 +53,42 @@ def test_an_adapter(on_the_hub: bool, hub: EmbeddedHub, tmp_path: Path) -> None:
     assert "is an adapter" in error.what
     assert error.found == "LORA for org/base"
     assert f'AutoPeftModelForCausalLM.from_pretrained("{ref}").merge_and_unload()' in pasted(error)
+
+
+def test_an_fp8_model_becomes_a_whole_one_by_the_command_that_is_advised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "small"
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    config = LlamaConfig(vocab_size=16, num_key_value_heads=2, num_hidden_layers=1, **sizes)
+    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+    state, stored = load_file(folder / "model.safetensors"), {}
+    for name, value in state.items():
+        scale = value.float().abs().amax().view(1, 1) / 448
+        quantised = (value.float() / scale).to(torch.float8_e4m3fn)
+        projection = {name: quantised, f"{name}_scale_inv": scale}
+        stored |= projection if "proj" in name else {name: value}
+    save_file(stored, folder / "model.safetensors", {"format": "pt"})
+    fields = json.loads((folder / "config.json").read_text())
+    said = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [16, 16]}
+    (folder / "config.json").write_text(json.dumps({**fields, "quantization_config": said}))
+    monkeypatch.chdir(tmp_path)
+    error = refused("./small")
+    assert (error.what, error.found) == ("./small is quantised", "quant_method 'fp8'")
+    exec(pasted(error), {})
+    found = load("./small-dequantised")
+    assert found.dtype == torch.bfloat16
+    for name, value in found.model.state_dict().items():
+        torch.testing.assert_close(value, state[name].float(), rtol=2**-3, atol=1e-3)
+
+
+def test_another_quantised_model_is_refused_without_a_command(tmp_path: Path) -> None:
+    folder = save(tmp_path / "other", tiny_vit())
+    fields = json.loads((folder / "config.json").read_text())
+    for said in ({"quant_method": "awq"}, {"quant_method": ["fp8"]}, "fp8"):
+        (folder / "config.json").write_text(json.dumps({**fields, "quantization_config": said}))
+        assert refused(folder).hint == "merge the models it was made from"
 
 
 def test_an_adapter_beside_a_configuration_of_its_base(tmp_path: Path) -> None:
