@@ -78,7 +78,7 @@ def stored_model(model: Any, *companions: Any) -> Path:
     tensors = model.state_dict()
     if empty := [name for name, value in tensors.items() if getattr(value, "is_meta", False)]:
         raise WeightsError(
-            f"{len(empty):,} of {len(tensors):,} tensors of a {type(model).__name__} have no values",
+            f"{len(empty)} of {len(tensors)} tensors of a {type(model).__name__} have no values",
             found=f"{empty[0]} is on the meta device",
             hint="load the model whole, neither on the meta device nor offloaded",
         )
