@@ -11,6 +11,7 @@ Chromium the one that is there stays.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -29,7 +30,10 @@ from hubmerge.reporting.schema.report import Report
 IMAGES = ROOT / "docs" / "images"
 SHOWN = "resnet"
 """The merge whose card is pictured."""
+TITLES = {"resnet": "ResNets"}
 PLOTTED = ("resnet", "vit")
+FIRST_PICTURE = ROOT / "spaces_app" / "ui" / "first_picture.json"
+"""The curves on the first screen of the Space."""
 OTHERS = (("--effort", "quick"),)
 """What is measured beside the demo's merges, which are of effort standard."""
 WINDOW = (1060, 1180)
@@ -48,6 +52,29 @@ def copy_plots(demo: Path) -> None:
         if course.name in PLOTTED:
             plot = demo / merged(course) / "barrier.png"
             shutil.copyfile(plot, IMAGES / f"barrier-{course.name}.png")
+
+
+def write_first_picture(merge: Path) -> None:
+    """What the Space's first picture shows, from the report of a merge."""
+    report = Report.read(merge)
+    detail, bars = report.barrier.detail, report.barrier
+    assert report.data is not None
+    assert detail.naive is not None
+    assert detail.matched is not None
+    points = {
+        name: [[round(point.lam, 4), round(point.loss, 5)] for point in curve.points]
+        for name, curve in (("naive", detail.naive), ("matched", detail.matched))
+    }
+    said = {
+        "what": f"Two {TITLES[SHOWN]} trained apart",
+        "models": [model.id for model in report.models],
+        "rows": detail.naive.n,
+        "unit": f"test {report.data.unit}",
+        "barrier": {"naive": bars.naive, "matched": bars.matched},
+        "hubmerge": report.run.versions["hubmerge"],
+        **{name: sorted(points[name]) for name in points},
+    }
+    FIRST_PICTURE.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
 
 
 def picture_card(demo: Path) -> None:
@@ -123,6 +150,8 @@ def main(demo: Path | None) -> None:
             demo = Path(scratch) / "demo"
             run_demo(demo)
         copy_plots(demo)
+        course = next(course for course in PARENT_CONFIGS if course.name == SHOWN)
+        write_first_picture(demo / merged(course))
         picture_card(demo)
         readme = ROOT / "README.md"
         said = figures(demo, Path(scratch))

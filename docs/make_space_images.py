@@ -26,11 +26,16 @@ def main() -> int:
         environment = {**os.environ, "HUBMERGE_PICTURES": place}
         code = subprocess.run(command, cwd=ROOT, env=environment).returncode
         if code == 0:
-            for path in sorted(Path(place).glob("*.png")):
-                picture = Image.open(path).convert("RGB").quantize(COLOURS)
-                picture.save(IMAGES / f"space-{path.name}", optimize=True)
-                print(f"made  space-{path.name}")
+            keep(Path(place))
     return code
+
+
+def keep(place: Path) -> None:
+    """Save the screenshots of a folder in fewer colours."""
+    for path in sorted(place.glob("*.png")):
+        picture = Image.open(path).convert("RGB").quantize(COLOURS)
+        picture.save(IMAGES / f"space-{path.name}", optimize=True)
+        print(f"made  space-{path.name}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The app with an embedded Hub that holds two pairs of small models and their data."""
+"""The app with an embedded Hub that holds pairs of small models and their data."""
 
 from __future__ import annotations
 
@@ -12,14 +12,24 @@ from hubmerge.demo.train import PARENT_CONFIGS, SEEDS, ParentConfig
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from spaces_app.host import Example, Host
 
-FAMILIES = ("vit", "resnet")
-TITLES = {"vit": "two vision transformers", "resnet": "two ResNets", "mlp": "two small networks"}
+FAMILIES = ("resnet", "vit", "mlp")
+TITLES = {
+    "vit": "two vision transformers",
+    "resnet": "two ResNets",
+    "mlp": "two multilayer perceptrons",
+}
 
 
 @contextmanager
-def with_embedded_hub(root: Path, configs: Sequence[ParentConfig] | None = None) -> Iterator[Host]:
-    """A Hub in `root`, filled once; inside the block it is the Hub of this process."""
-    wanted = configs or [config for config in PARENT_CONFIGS if config.name in FAMILIES]
+def with_embedded_hub(
+    root: Path, configs: Sequence[ParentConfig] | None = None, *, examples_at_start: bool = True
+) -> Iterator[Host]:
+    """A Hub in `root`, filled once; inside the block it is the Hub of this process.
+
+    examples_at_start: whether the pairs are merged when the app starts.
+    """
+    known = {config.name: config for config in PARENT_CONFIGS}
+    wanted = configs or [known[name] for name in FAMILIES]
     with embedded_hub(root / "hub") as hub:
         context = DemoContext(root, hub)
         if not _is_filled(hub, wanted):
@@ -30,6 +40,7 @@ def with_embedded_hub(root: Path, configs: Sequence[ParentConfig] | None = None)
             yield Host(
                 root=root / "app",
                 examples=tuple(map(example, wanted)),
+                examples_at_start=examples_at_start,
                 local_token=lambda: hub.token,
             )
         finally:

@@ -25,12 +25,14 @@ class Example:
 class Host:
     """Settings that depend on the host.
 
+    examples_at_start: whether examples without a result are merged when the app starts.
     local_token: returns the token stored on this machine, if any; None on a Space, where visitors
     sign in with their own account.
     """
 
     root: Path
     examples: tuple[Example, ...] = ()
+    examples_at_start: bool = False
     on_space: bool = False
     local_token: Callable[[], str | None] | None = None
     mcp: bool = False

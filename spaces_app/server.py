@@ -29,7 +29,7 @@ from spaces_app.ui.request_limits import RequestLimits
 from spaces_app.ui.routes import routes
 from spaces_app.ui.visitor_cookie import VisitorCookie
 
-CSS = Path(__file__).parent / "ui" / "style.css"
+UI = Path(__file__).parent / "ui"
 THREADS = 80
 """Requests that are answered at the same time."""
 
@@ -57,7 +57,8 @@ def serving(
     page.queue(default_concurrency_limit=16)
     options: dict[str, Any] = {
         "theme": theme(),
-        "css_paths": [CSS],
+        "css_paths": [UI / "style.css"],
+        "js": (UI / "page.js").read_text(encoding="utf-8"),
         "footer_links": ["api"],
         "mcp_server": host.mcp,
         "app_kwargs": {

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from io import TextIOWrapper
 from json import dumps
 from typing import Annotated, Any
@@ -50,7 +51,7 @@ PANELS = {
     "Merge": (merge, plan, match, diagnose, extract_lora),
     "Publish and check": (report, push, verify),
     "Measure what lies between models": (path, plane, simplex, complex_command),
-    "Learn what there is": (methods, demo, app_command),
+    "Learn what there is": (methods, demo),
 }
 """Panel of the help -> its commands."""
 for panel, modules in PANELS.items():
@@ -61,6 +62,7 @@ for panel, modules in PANELS.items():
             rich_help_panel=panel,
             epilog=epilog(getattr(module.command, "examples", ())),
         )(module.command)
+app.add_typer(app_command.app, name="app", rich_help_panel="Learn what there is")
 app.add_typer(specs.app, name="specs", rich_help_panel="Learn what there is")
 app.add_typer(hub.app, name="hub", rich_help_panel="Learn what there is")
 
@@ -84,7 +86,7 @@ def hubmerge(
     """
 
 
-def main() -> None:
+def main(run: Callable[[], object] = app) -> None:
     """Runs a command; every failure of ours becomes its message and its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -94,7 +96,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interruption)
     try:
-        app()
+        run()
     except BaseException as end:
         if interruption.happened and not (isinstance(end, SystemExit) and end.code == 0):
             _say(STOPPED)

@@ -66,6 +66,8 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             everyone=figures.everyone(len(report.models)),
             between=figures.between(report),
             surveys=_surveys(report),
+            bad=report.verdict == "do not use",
+            once=_once(report, location),
             refinement=refinement_lines(report),
             effort=_effort(report),
         )
@@ -103,6 +105,15 @@ def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
         tags=["merge", "hubmerge", line(report.merged.model_type)],
         verdict=report.verdict,
     )
+
+
+def _once(report: Report, location: str) -> str | None:
+    """One line that loads the merge and uses it; None where no pipeline does."""
+    called, tag = example_of(report).once, report.merged.pipeline_tag
+    if not called or not tag:
+        return None
+    given = ", ".join(map(escape.python_string, (tag, location)))
+    return f"from transformers import pipeline; print(pipeline({given})({called}))"
 
 
 def _surveys(report: Report) -> list[tuple[Seen, SurveyKind]]:

@@ -108,12 +108,15 @@ class Example:
         before: lines before the imports.
         use: lines that use what was loaded.
         note: a paragraph after the code, in Markdown.
+        once: what a pipeline of transformers is called with, as Python; empty where it has none for
+            such models.
     """
 
     processor: str = "processor"
     before: tuple[str, ...] = ()
     use: tuple[str, ...] = ()
     note: str = ""
+    once: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

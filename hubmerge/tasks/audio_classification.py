@@ -55,6 +55,7 @@ TASK = register(
         measures=MEASURES,
         measure_of=by_problem_type,
         example=Example(
+            once='"sound.wav"',
             use=(
                 "sound = [0.0] * 16_000  # one second of yours, at 16,000 samples",
                 'inputs = processor(sound, sampling_rate=16_000, return_tensors="pt")',

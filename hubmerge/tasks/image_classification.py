@@ -8,7 +8,7 @@ from hubmerge.tasks import feature_classification
 from hubmerge.tasks._architectures import loads
 from hubmerge.tasks._classes import LABEL_AXES, MEASURES, by_problem_type
 from hubmerge.tasks._registry import register
-from hubmerge.tasks._task import Task
+from hubmerge.tasks._task import Example, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,5 +57,6 @@ TASK = register(
         read=read,
         measures=MEASURES,
         measure_of=by_problem_type,
+        example=Example(once='"image.jpg"'),
     )
 )

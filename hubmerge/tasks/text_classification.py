@@ -59,6 +59,7 @@ TASK = register(
         measures=MEASURES,
         measure_of=by_problem_type,
         example=Example(
+            once='"A text."',
             processor="tokenizer",
             use=(
                 'inputs = tokenizer("A text.", return_tensors="pt")  # or two texts, of a pair',

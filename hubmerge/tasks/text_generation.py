@@ -76,6 +76,7 @@ TASK = register(
         read=read,
         measures=(MEASURE,),
         example=Example(
+            once='"Once upon a time", max_new_tokens=10',
             processor="tokenizer",
             use=(
                 'inputs = tokenizer("Once upon a time", return_tensors="pt")',

@@ -75,6 +75,7 @@ TASK = register(
             ),
         ),
         example=Example(
+            once='"A text."',
             processor="tokenizer",
             use=(
                 'inputs = tokenizer("Anna lives in Berlin.", return_tensors="pt")',

@@ -11,18 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.data.pixels import to_mode
-from hubmerge.errors import DataError, HubmergeError, NotFoundError, TargetError
+from hubmerge.errors import DataError, HubmergeError, TargetError
 from hubmerge.utils.events import Stage, emit
+from spaces_app.service import trying
 
 Answer = dict[str, Any]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 25_000_000
 """Most pixels of an image that is open_image."""
-TOP_CLASSES = 5
-"""Number of classes a prediction lists."""
-CONTENDERS = "contenders.json"
-"""File beside the merge: name -> folder of every model that predicts."""
 NAIVE = "naive"
 ARCHIVE = "merge.zip"
 
@@ -49,6 +46,7 @@ def merge(request: Mapping[str, Any]) -> Answer:
     result = run(recipe, Destination(out=folder / "merge"))
     emit(Stage("prepare"))
     _write_contenders(folder, recipe, result.report.method.repair)
+    trying.write_samples(folder, recipe)
     return {"seconds": result.report.run.seconds}
 
 
@@ -63,7 +61,7 @@ def _write_contenders(folder: Path, recipe: Any, repair: str) -> None:
     if naive is not None:
         found["Naive average"] = str(naive)
     found["This merge"] = str(folder / "merge")
-    (folder / CONTENDERS).write_text(json.dumps(found), encoding="utf-8")
+    (folder / trying.CONTENDERS).write_text(json.dumps(found), encoding="utf-8")
 
 
 def _naive(folder: Path, recipe: Any, repair: str) -> Path | None:
@@ -83,33 +81,17 @@ def _naive(folder: Path, recipe: Any, repair: str) -> Path | None:
 
 
 def predict(request: Mapping[str, Any]) -> Answer:
-    """Predictions of every contender for one image: name -> [[label, probability], ...]."""
-    import torch
+    """What every contender says to an image or a text: name -> [[said, probability], ...].
 
-    from hubmerge.hub.load import load
-    from hubmerge.tasks import has_classes, why_not_one_of_n
-
-    image = open_image(base64.b64decode(request["image"]))
-    noted = Path(request["folder"]) / CONTENDERS
-    if not noted.is_file():
-        raise NotFoundError("there are no models for predictions", hint="merge again")
+    The probability of a generated text is null.
+    """
+    given = request.get("text")
+    content = open_image(base64.b64decode(request["image"])) if given is None else str(given)
     answer: Answer = {}
-    for name, folder in json.loads(noted.read_text(encoding="utf-8")).items():
-        if not Path(folder).is_dir():  # removed from the cache meanwhile
-            continue
-        loaded = load(folder)
-        if loaded.processor is None or not has_classes(loaded.config):
-            raise DataError("these models do not take images, or have no classes")
-        if (why := why_not_one_of_n(loaded.config)) is not None:
-            raise DataError("no class can be named that is the right one", found=why)
-        inputs = loaded.processor(image, return_tensors="pt")
-        with torch.inference_mode():
-            shares = loaded.model(**inputs).logits[0].double().softmax(0)
-        top = shares.topk(min(TOP_CLASSES, len(shares)))
-        answer[name] = [
-            [loaded.id2label[index], share]
-            for index, share in zip(top.indices.tolist(), top.values.tolist(), strict=True)
-        ]
+    for name, loaded in trying.contenders(Path(request["folder"])):
+        if (trying.kind_of(loaded) == "image") != (given is None):
+            raise DataError("these models do not take that", hint="an image, or a text, by task")
+        answer[name] = trying.ask(loaded, content)
     return answer
 
 

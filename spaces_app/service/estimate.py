@@ -11,6 +11,8 @@ from spaces_app.service.job_progress import STAGES, JobProgress
 
 NEIGHBOURS = 5
 """Number of past jobs an estimate uses: the most similar ones."""
+WIDER = 1.2
+"""By how much a range is wider than the durations it is made of."""
 MIN_SHARE = 0.1
 """Share of a loop that must be complete before its pace is used."""
 
@@ -20,19 +22,32 @@ def expected(plan: Mapping[str, Any], past: Sequence[Job]) -> dict[str, float] |
 
     The median over the most similar jobs, scaled by the number of weights.
     """
+    nearest = _nearest(plan, past)
+    if not nearest:
+        return None
+    return {stage: statistics.median(each.get(stage, 0.0) for each in nearest) for stage in STAGES}
+
+
+def between(plan: Mapping[str, Any], past: Sequence[Job]) -> tuple[float, float] | None:
+    """Shortest and longest duration of a merge with that plan; None without a comparable job.
+
+    Of the most similar jobs, scaled as `expected` does, and widened by a fifth: no two merges are
+    alike, and others may run beside.
+    """
+    sums = [sum(each.values()) for each in _nearest(plan, past)]
+    return (min(sums) / WIDER, max(sums) * WIDER) if sums else None
+
+
+def _nearest(plan: Mapping[str, Any], past: Sequence[Job]) -> list[dict[str, float]]:
+    """Stage -> seconds of the most similar jobs, scaled by the number of weights."""
     size, family = _size(plan), plan["both"]["family"]
     alike = [job for job in past if job.seconds and job.plan["both"]["family"] == family]
     alike = [job for job in alike if bool(job.plan["data"]) == bool(plan["data"])]
     alike.sort(key=lambda job: max(size, _size(job.plan)) / max(1, min(size, _size(job.plan))))
-    nearest = alike[:NEIGHBOURS]
-    if not nearest:
-        return None
-    return {
-        stage: statistics.median(
-            job.seconds.get(stage, 0.0) * size / max(1, _size(job.plan)) for job in nearest
-        )
-        for stage in STAGES
-    }
+    return [
+        {stage: job.seconds.get(stage, 0.0) * size / max(1, _size(job.plan)) for stage in STAGES}
+        for job in alike[:NEIGHBOURS]
+    ]
 
 
 def remaining(

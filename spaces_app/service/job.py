@@ -107,7 +107,19 @@ class Job(BaseModel):
 
     def parsed_recipe(self) -> Recipe:
         """The recipe of this job."""
-        return Recipe.model_validate(yaml.safe_load(self.recipe))
+        return self.recipe_in(self.recipe)
+
+    @staticmethod
+    def recipe_in(text: str) -> Recipe:
+        """The recipe that a job's text is."""
+        return Recipe.model_validate(yaml.safe_load(text))
+
+    @property
+    def merged_seconds(self) -> float | None:
+        """Seconds from its start to its end, once it is done."""
+        if self.state is not State.DONE or self.started is None or self.ended is None:
+            return None
+        return self.ended - self.started
 
     @property
     def has_ended(self) -> bool:

@@ -59,6 +59,11 @@ class JobStore:
         """Jobs of a visitor, the newest first."""
         return self._select("where owner = ? order by created desc", owner)
 
+    def by(self, recipe: str) -> list[Job]:
+        """Jobs by that recipe, the newest first."""
+        newest = "where json_extract(content, '$.recipe') = ? order by created desc"
+        return self._select(newest, recipe)
+
     def done(self, limit: int) -> list[Job]:
         """Finished merges, the newest first."""
         return self._select("where state = ? order by ended desc limit ?", State.DONE, limit)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from hubmerge.errors import ResourceError
 from hubmerge.recipe import Recipe
@@ -21,6 +24,7 @@ from spaces_app.service.metrics import Metrics
 from spaces_app.service.planner import PAST, Planner, PlanResult
 from spaces_app.service.scheduler import Scheduler
 from spaces_app.service.short_tasks import TaskRunner
+from spaces_app.service.trying import SAMPLES
 from spaces_app.service.visitors import Visitor
 
 GONE = Refusal(
@@ -36,6 +40,25 @@ SIGN_IN = Refusal(
 CUT_OFF = frozenset({"WorkerKilled", "WorkerLost", "TooLong", "HubUnavailableError"})
 """Errors after which it is unknown what was uploaded."""
 PUBLISH_AGAIN = "publish again: files that are on the Hub are kept, missing ones are added"
+
+
+MOST_TEXT = 2_000
+"""Characters of a text that is tried."""
+
+
+class SampleRow(BaseModel):
+    """A row of the data set. content: its text; None for a picture."""
+
+    content: str | None
+    truth: str | None
+
+
+class Samples(BaseModel):
+    """Rows to try, and contender -> for every row [[said, probability], ...]."""
+
+    kind: str
+    rows: list[SampleRow]
+    answers: dict[str, list[list[tuple[str, float | None]]]]
 
 
 @dataclass(frozen=True)
@@ -99,6 +122,16 @@ class JobService:
         """Jobs of a visitor, the newest first."""
         return self.store.of(visitor.key)
 
+    def newest(self, recipe: str) -> Job | None:
+        """The newest merge by a recipe's text that all may see: finished, else unfinished."""
+        public = [job for job in self.store.by(recipe) if not job.private]
+        finished = (job for job in public if job.state is State.DONE)
+        return next(iter([*finished, *(job for job in public if not job.has_ended)]), None)
+
+    def keep(self, recipes: Iterable[str]) -> None:
+        """Keep the newest finished merge by each of these recipes, whatever the limits say."""
+        self._scheduler.keep(recipes)
+
     def stop(self, visitor: Visitor, job_id: str) -> Job:
         """Stop a job and remove its files."""
         job = self._allowed(visitor, job_id)
@@ -114,17 +147,39 @@ class JobService:
             raise Refused(GONE)
         return folder
 
-    def predict(self, visitor: Visitor, job_id: str, image: bytes) -> dict[str, list]:
-        """Predictions of parents, naive average and merge for an image."""
+    def predict(
+        self, visitor: Visitor, job_id: str, image: bytes = b"", *, text: str | None = None
+    ) -> dict[str, list]:
+        """What parents, naive average and merge say to an image, or to a text."""
         self.result(visitor, job_id)
         with refusing():
             if len(image) > self.limits.image:
                 limit = f"at most {self.limits.image:,} bytes"
                 raise ResourceError("the image is too large", found=limit)
-        content = {"image": base64.b64encode(image).decode()}
+            if text is not None and len(text) > MOST_TEXT:
+                limit = f"at most {MOST_TEXT:,} characters"
+                raise ResourceError("the text is too long", found=limit)
+        content = {"image": base64.b64encode(image).decode()} if text is None else {"text": text}
         return self._tasks.run(
             "predict", content, visitor=visitor.key, folder=self.folders.job(job_id)
         )
+
+    def samples(self, visitor: Visitor, job_id: str) -> Samples | None:
+        """Rows of the data set, and what every contender says to them; None without any."""
+        self.result(visitor, job_id)
+        try:
+            return Samples.model_validate_json((self.folders.job(job_id) / SAMPLES).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def sample_picture(self, visitor: Visitor, job_id: str, place: int) -> Path:
+        """The picture of a row of `samples`."""
+        self.result(visitor, job_id)
+        return self.folders.job(job_id) / f"sample-{place}.png"
+
+    def expected(self, visitor: Visitor, recipe: Recipe) -> tuple[float, float] | None:
+        """Shortest and longest duration of a merge, by earlier ones; None if unknown."""
+        return self.plan(visitor, recipe).between
 
     def archive(self, visitor: Visitor, job_id: str) -> Path:
         """The merge as a zip file."""

@@ -28,11 +28,15 @@ HIDDEN = ("NotFoundError", "AccessError")
 
 @dataclass(frozen=True)
 class PlanResult:
-    """A plan, whether it needed the visitor's token, and the estimated seconds of the merge."""
+    """A plan, whether it needed the visitor's token, and the estimated seconds of the merge.
+
+    between: shortest and longest of these seconds.
+    """
 
     plan: dict[str, Any]
     private: bool
     seconds: float | None
+    between: tuple[float, float] | None = None
 
 
 class Planner:
@@ -62,8 +66,10 @@ class Planner:
         plan, private = self._run_plan(visitor, {"recipe": recipe_json(recipe)})
         with refusing():
             check_plan(plan, self._limits)
-        past = estimate.expected(plan, self._store.done(PAST))
-        planned = PlanResult(plan, private, sum(past.values()) if past else None)
+        done = self._store.done(PAST)
+        past = estimate.expected(plan, done)
+        seconds = sum(past.values()) if past else None
+        planned = PlanResult(plan, private, seconds, estimate.between(plan, done))
         with self._lock:
             self._known[key] = (time.monotonic(), planned)
             while len(self._known) > CACHED_PLANS:

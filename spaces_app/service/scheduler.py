@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hubmerge.errors import ResourceError
@@ -44,6 +44,8 @@ class Scheduler:
         self._workers: dict[str, Worker] = {}
         self._condition = threading.Condition()
         self._closing = False
+        self._kept: tuple[str, ...] = ()
+        """Recipes of which the newest result is kept."""
         self._recover()
         self._threads = [
             threading.Thread(target=self._run_jobs, name=f"merge-{number}", daemon=True)
@@ -105,13 +107,24 @@ class Scheduler:
     def clean_up(self) -> None:
         """Remove expired results and shrink the cache to its limit."""
         over = self._store.ended_before(time.time() - self._limits.keep_seconds)
+        kept = {job.id for recipe in self._kept for job in self._newest_result(recipe)}
         for job in (*over, *self._excess_results()):
+            if job.id in kept:
+                continue
             self._store.remove(job.id)
             self._folders.remove(job.id)
         with self._condition:
             if not self._workers:
                 self._folders.remove_partial_downloads(older=HOUR)
                 self._folders.shrink(self._limits.cache)
+
+    def keep(self, recipes: Iterable[str]) -> None:
+        """Keep the newest public result by each of these recipes."""
+        self._kept = tuple(recipes)
+
+    def _newest_result(self, recipe: str) -> list[Job]:
+        done = [job for job in self._store.by(recipe) if job.state is State.DONE]
+        return [job for job in done if not job.private][:1]
 
     def close(self) -> None:
         """End all workers; unfinished jobs are queued again at the next start."""

@@ -18,11 +18,13 @@ class Visitor:
     """A user of the app, whose jobs count together.
 
     key: identifies the visitor without naming them. name: on the Hub; None if not signed in.
+    picture: address of the account's picture.
     """
 
     key: str
     name: str | None = None
     token: str | None = field(default=None, repr=False)
+    picture: str | None = None
 
     @property
     def signed_in(self) -> bool:
@@ -45,9 +47,9 @@ def is_anonymous(key: str) -> bool:
     return key.startswith(f"{ANONYMOUS}-")
 
 
-def hub_visitor(name: str, token: str) -> Visitor:
+def hub_visitor(name: str, token: str, picture: str | None = None) -> Visitor:
     """The visitor with a Hub account, the same in every browser."""
-    return Visitor(_key("user", name), name, token)
+    return Visitor(_key("user", name), name, token, picture)
 
 
 def _key(kind: str, name: str) -> str:
@@ -69,9 +71,9 @@ class Sessions:
                 return self._signed_in[browser]
         return anonymous_visitor(browser)
 
-    def sign_in(self, browser: str, name: str, token: str) -> Visitor:
+    def sign_in(self, browser: str, name: str, token: str, picture: str | None = None) -> Visitor:
         """Sign this browser in as `name`."""
-        visitor = hub_visitor(name, token)
+        visitor = hub_visitor(name, token, picture)
         with self._lock:
             self._signed_in[browser] = visitor
             while len(self._signed_in) > SESSIONS:

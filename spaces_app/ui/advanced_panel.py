@@ -57,7 +57,6 @@ class AdvancedPanel:
             with gr.Row():
                 self._add(name for name in self._options if name != "survey")
             self._add(["survey"])
-        self._picked = gr.State(None)
 
     def _add(self, names: Iterable[str]) -> None:
         for name in names:
@@ -75,11 +74,13 @@ class AdvancedPanel:
         typed = [each for each in self.fields if isinstance(each, gr.Textbox)]
         chosen = [each for each in self.fields if not isinstance(each, gr.Textbox)]
         said = [event for field in typed for event in (field.submit, field.blur)]
-        return [*said, self._picked.change, *(field.change for field in chosen)]
+        return [*said, *(field.change for field in chosen)]
 
-    def wire(self, picked: Sequence[Any], level: gr.Radio) -> None:
-        """picked: fields of model A, model B, further ones, and the data set."""
-        self._search.wire(self._picked)
+    def wire(self, picked: Sequence[Any], level: gr.Radio) -> Any:
+        """picked: fields of model A, model B, further ones, and the data set.
+
+        Returns the event that takes a suggestion for the base.
+        """
         offered = [self.components[name] for name in ("survey", "match", "fuse", "repair")]
         base = self.components["base"]
         inputs = [*picked, base, level, *offered]
@@ -92,6 +93,7 @@ class AdvancedPanel:
             trigger_mode="always_last",
             **QUIET,
         )
+        return self._search.wire()
 
 
 def _offer(

@@ -41,4 +41,10 @@ def _oauth(request: Any) -> Visitor | None:
     info = (session or {}).get("oauth_info")
     if not info:
         return None
-    return hub_visitor(str(info["userinfo"]["preferred_username"]), str(info["access_token"]))
+    said = info["userinfo"]
+    picture = str(said.get("picture") or "")
+    return hub_visitor(
+        str(said["preferred_username"]),
+        str(info["access_token"]),
+        picture if picture.startswith("https://") else None,
+    )

@@ -41,17 +41,77 @@ class ReferenceLosses:
 
 def from_report(report: Report, lam: float | None = None) -> Markup:
     """Both measured curves of a finished merge. lam: position of the slider."""
-    curves = {
-        name: [(point.lam, point.loss) for point in curve.points]
-        for name, curve in (
-            ("naive", report.barrier.detail.naive),
-            ("matched", report.barrier.detail.matched),
-        )
-        if curve is not None
-    }
+    curves = curves_of(report)
     given = report.contenders
     references = ReferenceLosses(given.parent_a.loss, given.parent_b.loss, given.ensemble.loss)
     return draw(curves, references, lam) if curves else NONE
+
+
+def curves_of(report: Report) -> dict[str, list[tuple[float, float]]]:
+    """Path -> (lambda, loss) of a finished merge, by lambda."""
+    detail = report.barrier.detail
+    return {
+        name: sorted((point.lam, point.loss) for point in curve.points)
+        for name, curve in (("naive", detail.naive), ("matched", detail.matched))
+        if curve is not None
+    }
+
+
+def thumbnail(report: Report) -> Markup:
+    """Both curves of a merge, small and without words."""
+    box = (LEFT - 8, 0, WIDTH - LEFT - RIGHT + 16, HEIGHT - BOTTOM + 8)
+    return _small(curves_of(report), "hm-thumb", 'aria-hidden="true"', box=box)
+
+
+def first_picture(curves: Mapping[str, Points]) -> Markup:
+    """Two curves with a word beside each."""
+    top = max(loss for points in curves.values() for _, loss in points) * HEADROOM
+    words = []
+    for name, said, down in (
+        ("naive", "averaged as they are", 4),
+        ("matched", "matched first", -10),
+    ):
+        lam, loss = max(curves[name], key=lambda point: point[1])
+        aside = (14, "start") if name == "naive" else (0, "middle")
+        words.append(
+            Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}" class="{}">{}</text>').format(
+                float(_x(lam)) + aside[0], float(_y(loss, top)) + down, aside[1], f"hm-{name}", said
+            )
+        )
+    ends = [
+        Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(
+            _x(place), HEIGHT - 14, anchor, said
+        )
+        for place, anchor, said in (
+            (0.0, "start", "model A"),
+            (0.5, "middle", "half of each"),
+            (1.0, "end", "model B"),
+        )
+    ]
+    said = (
+        "The loss between two models rises to a high barrier where they are averaged as they are, "
+        "and stays flat where their units are matched first."
+    )
+    return _small(
+        curves, "hm-curve", Markup('role="img" aria-label="{}"').format(said), [*words, *ends]
+    )
+
+
+def _small(
+    curves: Mapping[str, Points],
+    style: str,
+    said: object,
+    words: Sequence[Markup] = (),
+    box: tuple[int, int, int, int] = (0, 0, WIDTH, HEIGHT),
+) -> Markup:
+    """Curves on a ground line."""
+    top = max((loss for points in curves.values() for _, loss in points), default=1.0) * HEADROOM
+    top = top or 1.0
+    ground = _rule(0.0, 0.0, top, "hm-grid")
+    lines = [_line(name, points, top, gaps=True) for name, points in curves.items()]
+    return Markup('<svg viewBox="{}" class="{}" {}>{}</svg>').format(
+        " ".join(map(str, box)), style, Markup(said), join([ground, *lines, *words])
+    )
 
 
 def draw(
@@ -138,13 +198,14 @@ def _rule(left: float, right: float, top: float, style: str) -> Markup:
     )
 
 
-def _line(name: str, points: Points, top: float) -> Markup:
+def _line(name: str, points: Points, top: float, *, gaps: bool = False) -> Markup:
+    """A curve. gaps: whether neighbours are joined however far apart they are."""
     _, style, mark = CURVE_STYLES[name]
     lines = join(
         Markup('<polyline points="{}"/>').format(
             " ".join(f"{_x(lam)},{_y(loss, top)}" for lam, loss in run)
         )
-        for run in _runs(points)
+        for run in ([list(points)] if gaps else _runs(points))
     )
     marks = join(_mark(mark, _x(lam), _y(loss, top)) for lam, loss in points)
     return Markup('<g class="{}">{}{}</g>').format(style, lines, marks)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
 
+from hubmerge.hub.client import endpoint
 from hubmerge.reporting.numbers import MISSING, count, figure
+from hubmerge.reporting.pictures import PLOT
 from spaces_app.service.gallery import GalleryEntry
 from spaces_app.ui.markup import NONE, join, on_hub, table, term, text
 from spaces_app.ui.report_view import BARRIER
+from spaces_app.ui.verdict_view import chip
 
+NONE_SUCH = Markup('<p class="hm-quiet" role="status">No merge is like that.</p>')
 EMPTY = Markup('<p class="hm-quiet">No merge was published with hubmerge on this Hub yet.</p>')
 PRIVATE = Markup('<span class="hm-quiet">(private)</span>')
 CLAIMED = (
@@ -26,8 +30,10 @@ def render(entries: Sequence[GalleryEntry]) -> Markup:
         return EMPTY
     lines = [
         (
-            join([on_hub(each.id), PRIVATE if each.private else NONE], " "),
-            text(each.verdict or "not stated"),
+            join([_picture(each), on_hub(each.id), PRIVATE if each.private else NONE], " "),
+            chip(each.verdict),
+            text(each.task or MISSING),
+            text(each.family or MISSING),
             figure(each.accuracy),
             figure(each.barrier),
             count(each.rows) if each.rows is not None else MISSING,
@@ -40,6 +46,8 @@ def render(entries: Sequence[GalleryEntry]) -> Markup:
     head = (
         "merge",
         "verdict",
+        "task",
+        "family",
         "accuracy",
         term("barrier (nats)", BARRIER),
         "measured on rows",
@@ -49,6 +57,15 @@ def render(entries: Sequence[GalleryEntry]) -> Markup:
     )
     note = Markup('<p class="hm-quiet">{}</p>').format(CLAIMED.replace("`", ""))
     return join([table(head, lines, "Merges made with hubmerge on this Hub"), note])
+
+
+def _picture(entry: GalleryEntry) -> Markup:
+    """The curves of a public merge, from its repository."""
+    if entry.private:
+        return NONE
+    address = f"{endpoint()}/{quote(entry.id)}/resolve/main/{PLOT}"
+    image = '<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer" class="hm-shot">'
+    return Markup(image).format(address)
 
 
 def merge_again_link(entry: GalleryEntry) -> Markup:

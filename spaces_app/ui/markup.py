@@ -15,9 +15,21 @@ from spaces_app.ui.wording import PAGE
 NONE = Markup("")
 
 
+def figure_term(shown: object, meaning: str) -> Markup:
+    """A figure with its explanation: by pointing, tapping or a screen reader, not by tabbing."""
+    return Markup(
+        '<span class="hm-term hm-figure-term" tabindex="-1">{}<span role="tooltip">{}</span></span>'
+    ).format(shown, meaning)
+
+
+LONGEST = 400
+"""Characters of a text that are shown on one line of the page."""
+
+
 def text(value: object) -> Markup:
-    """`value` on one line, without control characters or anything active."""
-    return escape(one_line(str(value)))
+    """`value` on one line, without control characters or anything active, cut where it is long."""
+    line = one_line(str(value)[: 20 * LONGEST])
+    return escape(line if len(line) <= LONGEST else f"{line[:LONGEST]}…")
 
 
 def join(parts: Iterable[object], between: str = "") -> Markup:
@@ -30,6 +42,13 @@ def term(word: object, meaning: str) -> Markup:
     return Markup(
         '<span class="hm-term" tabindex="0">{}<span role="tooltip">{}</span></span>'
     ).format(word, meaning)
+
+
+def folded(summary: object, body: object) -> Markup:
+    """Something that is opened by a click on its summary."""
+    return Markup('<details class="hm-more"><summary>{}</summary>{}</details>').format(
+        summary, body
+    )
 
 
 def table(head: Iterable[object], rows: Iterable[Iterable[object]], caption: str) -> Markup:

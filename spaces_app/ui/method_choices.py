@@ -9,6 +9,7 @@ from markupsafe import Markup
 from hubmerge.fuse import fusions
 from hubmerge.fuse.registry import DATA_FREE, LABEL_FREE, LABELLED
 from hubmerge.matching import learners, matchers
+from hubmerge.recipe import PASSTHROUGH
 from hubmerge.repair import repairs
 from hubmerge.reporting.methods import methods
 from spaces_app.ui.markup import join, table, text
@@ -60,6 +61,7 @@ def fusings(given: Given) -> Choices:
         if (fusion.takes_base if given.base else not fusion.needs_base)
         and (given.data or fusion.needs != LABELLED)
         and (given.run or not fusion.of_a_run)
+        and fusion.name != PASSTHROUGH  # stacks layers, which the page does not name
     ]
     tried = [("auto: the best of these on validation rows", "auto")] if given.data else []
     return [(AS_CHOSEN, AS_CHOSEN), *tried, *_marked("fuse", found)]

@@ -1,4 +1,4 @@
-"""Step 2: how, or nothing at all; and the recipe as a file, a command and a program."""
+"""How thoroughly, or method by method; and the recipe as a file, a command and a program."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from hubmerge.recipe import Recipe
 from spaces_app.service.job import Refused, refusing
-from spaces_app.ui import markup, recipe_text
+from spaces_app.ui import markup, plan_view, recipe_text
 from spaces_app.ui import presets as levels
 from spaces_app.ui.advanced_panel import AdvancedPanel, values_of
 from spaces_app.ui.context import Context
-from spaces_app.ui.steps import QUIET, heading
+from spaces_app.ui.steps import QUIET
 
 EMPTY = ("", "", "")
 IN_USE = "Its models and options are used, and what stands in the fields above is not."
@@ -25,13 +25,14 @@ class MethodPanel:
 
     def __init__(self, context: Context) -> None:
         self._limit = context.jobs.limits.recipe
-        heading(2, "Choose, or don't", "The middle one is right for most.")
         self.level = gr.Radio(
             list(levels.LEVELS.items()),
             value=levels.STANDARD,
             label="How thorough?",
+            info="The middle one is right for most.",
             elem_id="level",
         )
+        self.plan = gr.HTML(plan_view.NOTHING, elem_id="plan")
         self.fold = AdvancedPanel(context)
         with gr.Accordion("The recipe, to run it anywhere", open=False, elem_id="recipe"):
             with gr.Tab("YAML"):
@@ -65,8 +66,11 @@ class MethodPanel:
         """Where the recipe is shown."""
         return [self.yaml, self.command, self.python]
 
-    def wire(self, picked: Sequence[Any]) -> None:
-        """A file that is dropped in replaces everything that was chosen, until it is removed."""
+    def wire(self, picked: Sequence[Any]) -> Any:
+        """A file that is dropped in replaces everything that was chosen, until it is removed.
+
+        Returns the event that takes a suggestion of the fold's.
+        """
 
         def dropped(content: bytes | None) -> tuple[str | None, Markup]:
             if content is None:
@@ -81,7 +85,7 @@ class MethodPanel:
             return given.to_yaml(), markup.card("The recipe of the file", said, "hm-warn")
 
         self.file.change(dropped, self.file, [self.given, self.dropped], **QUIET)
-        self.fold.wire(picked, self.level)
+        return self.fold.wire(picked, self.level)
 
 
 def recipe_of(

@@ -1,4 +1,4 @@
-"""Step 1: the models and the data set."""
+"""What is merged: two or more models, and the data set that matches and measures them."""
 
 from __future__ import annotations
 
@@ -9,46 +9,34 @@ import gradio as gr
 from markupsafe import Markup
 
 from hubmerge.recipe import Recipe
-from spaces_app.host import Example
-from spaces_app.ui import plan_view
+from spaces_app.service import hub_queries as hub
+from spaces_app.ui import markup
 from spaces_app.ui.context import Context
-from spaces_app.ui.search_field import SearchField
-from spaces_app.ui.steps import QUIET, heading
+from spaces_app.ui.search_field import PICK, SearchField
+from spaces_app.ui.steps import PLAIN, QUIET
 from spaces_app.ui.wording import LABELS
 
 FIELDS = ("a", "b", "more", "data")
 """Query parameters that fill in the fields: ?a=OWNER/A&b=OWNER/B&data=OWNER/D."""
-NO_EXAMPLES = Markup(
-    '<p class="hm-quiet">There are no examples for this Hub. The '
-    '<a href="gallery">gallery</a> shows merges whose parents can be merged again.</p>'
-)
+ROWS = "Without one, nothing is measured"
 MORE = "One id or URL per line; all models are merged together"
+FROM_CARDS = "The models' cards name"
 
 
 class ModelsPanel:
-    """Fields for two or more models and a data set, and the plan of their merge."""
+    """Fields for two or more models and a data set."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        heading(1, "Models", "Two models of the same architecture, trained independently.")
-        if not context.host.examples:
-            gr.HTML(NO_EXAMPLES, elem_id="no-examples")
-        with gr.Row(elem_classes="hm-examples"):
-            self.examples = [
-                gr.Button(f"Try: {example.name}", size="sm", min_width=120)
-                for example in context.host.examples
-            ]
-        with gr.Row():
+        with gr.Row(elem_classes="hm-pick"):
             first = SearchField(context, "Model A", "pick-a")
             second = SearchField(context, "Model B", "pick-b")
-        rows = f"{LABELS['dataset']} (without one, nothing is evaluated)"
-        data = SearchField(context, rows, "pick-data", "dataset")
+            data = SearchField(context, LABELS["dataset"], "pick-data", "dataset", ROWS)
         self._searches = (first, second, data)
         self.a, self.b, self.data = (each.field for each in self._searches)
+        self.offered = gr.HTML(elem_id="offered-data", js_on_load=PICK, **PLAIN)
         with gr.Accordion("More than two models", open=False):
             self.more = gr.Textbox(label="Further models", info=MORE, lines=2, elem_id="pick-more")
-        self.plan = gr.HTML(plan_view.NOTHING, elem_id="plan")
-        self.picked = gr.State(None)
 
     @property
     def fields(self) -> list[Any]:
@@ -58,17 +46,27 @@ class ModelsPanel:
     @property
     def settled(self) -> list[Any]:
         """Events that end the input to a field: submit, blur or a chosen suggestion."""
-        said = [event for field in self.fields for event in (field.submit, field.blur)]
-        return [*said, self.picked.change]
+        return [event for field in self.fields for event in (field.submit, field.blur)]
 
     def wire(self) -> list[Any]:
-        """Connect suggestions and examples; returns the events that fill in an example."""
-        for each in self._searches:
-            each.wire(self.picked)
-        return [
-            button.click(self._example_values(example), None, self.fields, queue=False, **QUIET)
-            for button, example in zip(self.examples, self._context.host.examples, strict=True)
-        ]
+        """Connect suggestions and offered data sets; returns the events that take one of them."""
+        first, second, data = self._searches
+        taken = self.offered.select(self._take, None, self.data, queue=False, **QUIET)
+        return [first.wire(), second.wire(beside=first), data.wire(), taken]
+
+    def offer(self, a: str, b: str, data: str, request: gr.Request) -> tuple[Markup, Any]:
+        """Data sets of both cards; one that both name is filled in where the field is empty."""
+        visitor = self._context.visitor(request)
+        known = [hub.describe(visitor, each or "") for each in (a, b)]
+        found = [each for each in known if each is not None]
+        shared, further = hub.common_datasets(found)
+        if len(found) == 2 and len(shared) == 1 and not (data or "").strip():
+            return offer([*shared, *further], shared[0]), shared[0]
+        return offer([*shared, *further], data or ""), gr.skip()
+
+    @staticmethod
+    def _take(event: gr.EventData) -> str:
+        return str(event.pick)[:200]
 
     @staticmethod
     def from_recipe(recipe: Recipe) -> list[Any]:
@@ -84,7 +82,16 @@ class ModelsPanel:
         a, b, more, data = (address.get(name, "") for name in FIELDS)
         return [a, b, "\n".join(more.split()), data]
 
-    @staticmethod
-    def _example_values(example: Example) -> Any:
-        a, b, *more = example.models
-        return lambda: [a, b, "\n".join(more), example.dataset or ""]
+
+def offer(names: list[str], chosen: str) -> Markup:
+    """Data sets that cards name, as buttons that fill them in."""
+    if not names:
+        return markup.NONE
+    buttons = markup.join(_button(name, name == chosen.strip()) for name in names[:6])
+    return Markup('<p class="hm-quiet">{} {}</p>').format(FROM_CARDS, buttons)
+
+
+def _button(name: str, pressed: bool) -> Markup:
+    return Markup(
+        '<button type="button" class="hm-chosen" data-pick="{}" aria-pressed="{}">{}</button>'
+    ).format(name, "true" if pressed else "false", markup.text(name))

@@ -1,149 +1,209 @@
-"""The page: five steps, one below the other, and the gallery."""
+"""The page: a first screen, four steps that fold when they are done, and the gallery."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 from hubmerge.errors import HubmergeError
-from spaces_app.service.gallery import gallery
+from hubmerge.recipe import Recipe
+from hubmerge.utils.parent_names import listed
 from spaces_app.service.job import Refused, refusing
-from spaces_app.ui import api, gallery_view, markup, plan_view
-from spaces_app.ui.account import AccountPanel
+from spaces_app.ui import api, markup, plan_view
+from spaces_app.ui.account import TITLE, AccountPanel
 from spaces_app.ui.context import Context
+from spaces_app.ui.gallery_page import GalleryPage
 from spaces_app.ui.method_panel import EMPTY, MethodPanel, recipe_of, texts_of
 from spaces_app.ui.models_panel import ModelsPanel
 from spaces_app.ui.progress_panel import REMEMBER, ProgressPanel
 from spaces_app.ui.publish_panel import PublishPanel
 from spaces_app.ui.result_panel import ResultPanel
-from spaces_app.ui.steps import QUIET
+from spaces_app.ui.steps import QUIET, step, titled
+from spaces_app.ui.welcome import Welcome, values_of
 
-TITLE = "hubmerge"
-SUBTITLE = (
-    "Merges models that were trained independently: hubmerge matches their units, averages the "
-    "weights, and evaluates the result."
-)
-
-
-LOGO = Markup(
-    '<svg viewBox="0 0 24 24" aria-hidden="true">'
-    '<path d="M3 5h4c4 0 5 7 9 7h5M3 19h4c4 0 5-7 9-7"/><circle cx="20" cy="12" r="2.4"/></svg>'
-)
+CHOOSE = "Choose two models"
 
 
 def build(context: Context) -> gr.Blocks:
     """The whole app."""
     with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as page:
         api.add_endpoints(context)  # first, so that Gradio does not rename them
-        _merge_page(page, context)
+        MergePage(page, context)
     with page.route("Gallery", "/gallery"):
-        _gallery(page, context)
+        GalleryPage(page, context)
     return page
 
 
-def _head() -> None:
-    head = Markup('<header class="hm-head"><h1>{}{}</h1><p>{}</p></header>')
-    gr.HTML(head.format(LOGO, TITLE, SUBTITLE))
+class MergePage:
+    """Everything on the main page, and what leads from one part to the next."""
 
+    def __init__(self, page: gr.Blocks, context: Context) -> None:
+        self.context = context
+        gr.Navbar(main_page_name="Merge")
+        self.account = AccountPanel(context)
+        self.welcome = Welcome(context)
+        with step(1, CHOOSE, "choose") as self.choose:
+            self.models, self.method = ModelsPanel(context), MethodPanel(context)
+            self.start = gr.Button("Merge", variant="primary", elem_id="start", interactive=False)
+        self.refused = gr.HTML(elem_id="refused")
+        self.progress, self.result = ProgressPanel(context), ResultPanel(context)
+        self.publish = PublishPanel(context)
+        self.fields = [*self.models.fields, *self.method.fields]
+        self.parts = [*self.progress.outputs, *self.result.outputs, *self.publish.outputs]
+        self._wire(page)
 
-def _merge_page(page: gr.Blocks, context: Context) -> None:
-    gr.Navbar(main_page_name="Merge")
-    _head()
-    account = AccountPanel(context)
-    models, method = ModelsPanel(context), MethodPanel(context)
-    start = gr.Button("Merge", variant="primary", elem_id="start", interactive=False)
-    refused = gr.HTML(elem_id="refused")
-    progress, result, publish = ProgressPanel(context), ResultPanel(context), PublishPanel(context)
-    fields = [*models.fields, *method.fields]
-    parts = [*progress.outputs, *result.outputs, *publish.outputs]
+    def _wire(self, page: gr.Blocks) -> None:
+        models, method, progress = self.models, self.method, self.progress
+        gr.on(
+            [field.change for field in self.fields],
+            self._describe,
+            self.fields,
+            method.texts,
+            queue=False,
+            trigger_mode="always_last",
+            **QUIET,
+        )
+        settled: dict[str, Any] = {
+            "fn": self._settled,
+            "inputs": [*models.fields, method.given],
+            "outputs": [models.offered, models.data, method.plan],
+            "queue": False,
+            "trigger_mode": "always_last",
+            **QUIET,
+        }
+        gr.on([*models.settled, *method.settled], **settled).then(**self._plan_event())
+        for event in (method.wire(models.fields), *models.wire()):
+            event.then(**settled).then(**self._plan_event())
+        self._then_shown(
+            self.start.click(self._submit, self.fields, self._submitted(), **self._working())
+        )
+        chosen = [*self._submitted(), *models.fields]
+        self._then_shown(self.welcome.cards.select(self._example, None, chosen, **self._working()))
+        self._then_shown(
+            self.result.next.click(
+                self._try_harder,
+                progress.job,
+                [*self._submitted(), method.level],
+                **self._working(),
+            )
+        )
+        restored = [progress.job, *self.account.outputs, *models.fields, self.welcome.cards]
+        folds = [self.choose, self.welcome.panel]
+        loaded = page.load(self._restore, None, [*restored, *folds], queue=False, **QUIET)
+        self._then_shown(loaded).then(**self._plan_event())
+        self.account.wire()
+        progress.wire(self._refresh, self.parts)
+        self.result.wire(progress.job)
+        self.publish.wire(progress.job)
+        for event in self.account.changed:
+            event.then(**self._plan_event()).then(
+                self._refresh, progress.job, self.parts, queue=False, **QUIET
+            )
 
-    def refresh(job: str | None, request: gr.Request) -> list[Any]:
-        *panel, done = progress.status(job, request)
+    def _submitted(self) -> list[Any]:
+        """What the start of a merge updates."""
+        return [self.progress.job, self.refused, self.choose, self.welcome.panel]
+
+    def _plan_event(self) -> dict[str, Any]:
+        outputs = [self.method.plan, self.start]
+        asked = {"fn": self._plan, "inputs": self.fields, "outputs": outputs}
+        # A plan that is asked for while another is made is made after it, and not left out.
+        return {**asked, "trigger_mode": "always_last", "concurrency_limit": None, **QUIET}
+
+    def _working(self) -> dict[str, Any]:
+        return {"concurrency_limit": None, **QUIET}
+
+    def _then_shown(self, event: Any) -> Any:
+        """After that event the job is shown, and put into the page's address."""
+        job = self.progress.job
+        return event.then(self._refresh, job, self.parts, queue=False, **QUIET).then(
+            None, job, None, js=REMEMBER, **QUIET
+        )
+
+    def _refresh(self, job: str | None, request: gr.Request) -> list[Any]:
+        *panel, done = self.progress.status(job, request)
         if not (done and job):
-            return [*panel, *result.hide(), *publish.hide()]
-        return [*panel, *result.show(job, request), *publish.show(job, request)]
+            return [*panel, *self.result.hide(), *self.publish.hide()]
+        return [*panel, *self.result.show(job, request), *self.publish.show(job, request)]
 
-    def describe(*values: Any) -> tuple[Any, ...]:
+    def _describe(self, *values: Any) -> tuple[Any, ...]:
         try:
             return texts_of(recipe_of(*values))
         except HubmergeError:
             return EMPTY
 
-    def plan(request: gr.Request, *values: Any) -> tuple[Any, Any]:
+    def _settled(
+        self, a: str, b: str, more: str, data: str, given: str | None, request: gr.Request
+    ) -> tuple[Any, Any, Any]:
+        """What both cards offer, and at once that a plan is being made."""
+        both = bool(a and a.strip() and b and b.strip())
+        said = plan_view.PLANNING if both or given else plan_view.NOTHING
+        return *self.models.offer(a, b, data, request), said
+
+    def _plan(self, request: gr.Request, *values: Any) -> tuple[Any, Any]:
         try:
             with refusing():
                 recipe = recipe_of(*values)
             if recipe is None:
                 return plan_view.NOTHING, gr.update(interactive=False)
-            planned = context.jobs.plan(context.visitor(request), recipe)
+            planned = self.context.jobs.plan(self.context.visitor(request), recipe)
         except Refused as error:
             return markup.refusal(error.refusal), gr.update(interactive=False)
-        return plan_view.render(planned.plan, planned.seconds, recipe), gr.update(interactive=True)
+        return plan_view.render(planned, recipe), gr.update(interactive=True)
 
-    def submit(request: gr.Request, *values: Any) -> tuple[Any, Any]:
+    def _submit(self, request: gr.Request, *values: Any) -> list[Any]:
         try:
             with refusing():
                 recipe = recipe_of(*values)
             if recipe is None:
-                return None, ""
-            return context.jobs.submit(context.visitor(request), recipe).id, ""
+                return [None, "", gr.skip(), gr.skip()]
+            return self._started(request, recipe)
         except Refused as error:
-            return gr.skip(), markup.refusal(error.refusal, "Not started")
+            return [gr.skip(), markup.refusal(error.refusal, "Not started"), gr.skip(), gr.skip()]
 
-    def restore(request: gr.Request) -> tuple[Any, ...]:
-        job = request.query_params.get("job")
-        recipe = progress.recipe(job, request)
-        fields = models.from_recipe(recipe) if recipe else models.from_query(request.query_params)
-        return job, account.status(request), *fields
+    def _started(self, request: gr.Request, recipe: Recipe) -> list[Any]:
+        """Submit a merge; the first step folds. Raises: Refused."""
+        job = self.context.jobs.submit(self.context.visitor(request), recipe).id
+        return [job, "", _folded(recipe), gr.update(visible=False)]
 
-    gr.on(
-        [field.change for field in fields],
-        describe,
-        fields,
-        method.texts,
-        queue=False,
-        trigger_mode="always_last",
-        **QUIET,
-    )
-    planned: dict[str, Any] = {"fn": plan, "inputs": fields, "outputs": [models.plan, start]}
-    shown = {"api_visibility": "private", "show_progress": "minimal", "concurrency_limit": None}
-    gr.on(
-        [*models.settled, *method.settled],
-        trigger_mode="always_last",
-        show_progress_on=[models.plan],
-        **planned,
-        **shown,
-    )
-    for event in models.wire():
-        event.then(**planned, **shown)
-    start.click(submit, fields, [progress.job, refused], concurrency_limit=None, **QUIET).then(
-        refresh, progress.job, parts, queue=False, **QUIET
-    ).then(None, progress.job, None, js=REMEMBER, **QUIET)
-    restored = [progress.job, account.shown, *models.fields]
-    page.load(restore, None, restored, queue=False, **QUIET).then(
-        refresh, progress.job, parts, queue=False, **QUIET
-    ).then(**planned, **shown).then(None, progress.job, None, js=REMEMBER, **QUIET)
-    method.wire(models.fields)
-    account.wire()
-    progress.wire(refresh, parts)
-    result.wire(progress.job)
-    publish.wire(progress.job)
-    for event in account.changed:
-        event.then(**planned, **shown).then(refresh, progress.job, parts, queue=False, **QUIET)
-
-
-def _gallery(page: gr.Blocks, context: Context) -> None:
-    gr.Navbar(main_page_name="Merge")
-    _head()
-    gr.HTML("<h2>Merge gallery</h2>")
-    shown = gr.HTML(elem_id="gallery")
-
-    def show(request: gr.Request) -> Markup:
+    def _example(self, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Open the result of an example; without one, or again, merge it."""
+        example, job = self.welcome.chosen(int(event.example))
+        values = values_of(example)
+        recipe = self.welcome.recipe(example)
+        if job is not None and not event.again:
+            return [job.id, "", _folded(recipe), gr.update(visible=False), *values]
         try:
-            return gallery_view.render(gallery(context.visitor(request)))
+            return [*self._started(request, recipe), *values]
         except Refused as error:
-            return markup.refusal(error.refusal, "The gallery cannot be shown")
+            refused = markup.refusal(error.refusal, "Not started")
+            return [gr.skip(), refused, gr.skip(), gr.skip(), *values]
 
-    page.load(show, None, shown, queue=False, **QUIET)
+    def _try_harder(self, job: str, request: gr.Request) -> list[Any]:
+        """Merge again with the next level."""
+        wanted = self.result.next_recipe(job, request)
+        if wanted is None:
+            return [gr.skip()] * 5
+        level, recipe = wanted
+        try:
+            return [*self._started(request, recipe), level]
+        except Refused as error:
+            refused = markup.refusal(error.refusal, "Not started")
+            return [gr.skip(), refused, gr.skip(), gr.skip(), gr.skip()]
+
+    def _restore(self, request: gr.Request) -> tuple[Any, ...]:
+        job = request.query_params.get("job")
+        recipe = self.progress.recipe(job, request)
+        asked = self.models.from_query(request.query_params)
+        fields = self.models.from_recipe(recipe) if recipe else asked
+        fold = _folded(recipe) if recipe else gr.skip()
+        first = gr.update(visible=recipe is None)
+        cards = self.welcome.render()
+        return job, *self.account.now(request), *fields, cards, fold, first
+
+
+def _folded(recipe: Recipe) -> Any:
+    """The first step, done."""
+    on = f" on {recipe.dataset.id}" if recipe.dataset else ""
+    return gr.update(open=False, label=titled(1, f"{listed(list(recipe.models))}{on}"))

@@ -18,6 +18,21 @@ LEVELS = {
 }
 
 
+def level_of(recipe: Recipe) -> str | None:
+    """The level that gives `recipe` and nothing else does; None where more was chosen."""
+    data = recipe.dataset.id if recipe.dataset else None
+    made = ((level, to_recipe(recipe.models, data, level)) for level in LEVELS.values())
+    return next((level for level, each in made if each == recipe), None)
+
+
+def next_level(recipe: Recipe) -> str | None:
+    """The level after that of `recipe`, for which there are rows; None if there is none."""
+    level, order = level_of(recipe), list(LEVELS.values())
+    if level is None or level == order[-1] or recipe.dataset is None:
+        return None
+    return order[order.index(level) + 1]
+
+
 def named(a: str | None, b: str | None, more: str | None) -> list[str]:
     """The models that stand in the fields, the further ones apart by white space."""
     return [name.strip() for name in (a, b, *(more or "").split()) if name and name.strip()]

@@ -1,4 +1,4 @@
-"""Step 3: the progress of a merge, and the button that stops it."""
+"""The progress of a merge, and the button that stops it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 import gradio as gr
 
 from hubmerge.recipe import Recipe
+from hubmerge.reporting.numbers import duration
 from spaces_app.service.job import Refused, State
+from spaces_app.service.jobs import JobStatus
 from spaces_app.ui import markup, progress_view
 from spaces_app.ui.context import Context
-from spaces_app.ui.steps import QUIET, heading
+from spaces_app.ui.steps import QUIET, step, titled
 from spaces_app.ui.wording import PAGE
 
 REFRESH_SECONDS = 1.0
@@ -20,6 +22,7 @@ REMEMBER = """(job) => { if (job) {
   history.replaceState(null, '', here);
   document.getElementById('watch')?.scrollIntoView({behavior: 'smooth', block: 'start'}); } }"""
 """Puts the job into the page's address and scrolls to it."""
+NUMBER = 2
 
 
 class ProgressPanel:
@@ -27,8 +30,7 @@ class ProgressPanel:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        with gr.Column(visible=False, elem_id="watch") as self.panel:
-            heading(3, "Progress", "You may close this page; the link below opens it again.")
+        with step(NUMBER, "Merging", "watch", visible=False) as self.panel:
             self.shown = gr.HTML(elem_id="progress")
             self.stop = gr.Button("Stop", variant="stop", elem_id="stop", visible=False)
         self.job = gr.Textbox(visible="hidden", elem_id="job", container=False)
@@ -42,13 +44,17 @@ class ProgressPanel:
     def status(self, job: str | None, request: gr.Request) -> tuple[Any, Any, Any, Any, bool]:
         """The panel now, and whether there is a result."""
         if not job:
-            return _state("", visible=False)
+            return _state("", gr.update(visible=False))
         try:
             status = self._context.jobs.status(self._context.visitor(request), job)
         except Refused as refused:
-            return _state(markup.refusal(refused.refusal, "No progress to show"))
+            said = markup.refusal(refused.refusal, "No progress to show")
+            return _state(said, _titled("No such merge", open=True))
         done = status.job.state is State.DONE
-        return _state(progress_view.render(status), going=not status.job.has_ended, done=done)
+        shown = _titled(_title(status), open=False) if done else _titled(_title(status))
+        return _state(
+            progress_view.render(status), shown, going=not status.job.has_ended, done=done
+        )
 
     def recipe(self, job: str | None, request: gr.Request) -> Recipe | None:
         """The recipe of a job that the visitor may see."""
@@ -74,8 +80,28 @@ class ProgressPanel:
         )
 
 
+def _title(status: JobStatus) -> str:
+    """The step in a few words: where the merge stands, and how long it took."""
+    match status.job.state:
+        case State.WAITING:
+            return "Waiting for its turn"
+        case State.RUNNING:
+            return "Merging"
+        case State.DONE:
+            took = status.job.merged_seconds
+            return "Merged" if took is None else f"Merged in {duration(took, whole=True)}"
+        case State.STOPPED:
+            return "Stopped"
+        case State.FAILED:
+            return "This merge failed"
+
+
+def _titled(title: str, **changes: Any) -> Any:
+    return gr.update(visible=True, label=titled(NUMBER, title), **changes)
+
+
 def _state(
-    shown: str, *, visible: bool = True, going: bool = False, done: bool = False
+    shown: str, panel: Any, *, going: bool = False, done: bool = False
 ) -> tuple[Any, Any, Any, Any, bool]:
     stop, timer = gr.update(visible=going), gr.Timer(active=going)
-    return gr.update(visible=visible), shown, stop, timer, done
+    return panel, shown, stop, timer, done

@@ -12,7 +12,8 @@ from hubmerge.reporting.schema.report import Report
 from spaces_app.service.job import Refusal, Refused, refusing
 from spaces_app.ui import markup, publish_view, wording
 from spaces_app.ui.context import Context
-from spaces_app.ui.steps import QUIET, heading
+from spaces_app.ui.steps import QUIET, step
+from spaces_app.ui.verdict_view import is_bad
 
 NEW, ADD, PROPOSE = "new", "add", "propose"
 MODES = [
@@ -21,8 +22,10 @@ MODES = [
     (wording.CHOICES["create_pr"][True], PROPOSE),
 ]
 SIGN_IN = Markup(
-    '<p>Sign in to publish: <a href="#who">at the top of this page</a>. The result is kept.</p>'
+    '<p>Sign in to publish: <a href="#top">at the top of this page</a>. The result is kept.</p>'
 )
+TITLE = "Publish it on the Hub"
+NOTHING_YET = "To your account. Nothing is uploaded before you confirm."
 UNNAMED = Refusal(kind="RecipeError", what="Enter a repository", hint="OWNER/NAME")
 
 
@@ -31,10 +34,8 @@ class PublishPanel:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        with gr.Column(visible=False, elem_id="publish") as self.panel:
-            heading(
-                5, "Publish", "To your account on the Hub. Nothing is uploaded before you confirm."
-            )
+        with step(4, TITLE, "publish", open=False, visible=False) as self.panel:
+            gr.HTML(Markup('<p class="hm-quiet">{}</p>').format(NOTHING_YET))
             self.terms = gr.HTML(elem_id="terms")
             with gr.Row():
                 self.repo = gr.Textbox(
@@ -90,7 +91,7 @@ class PublishPanel:
             gr.update(visible=True),
             publish_view.terms(report),
             gr.update(value=name),
-            gr.update(value=report.licence.private_by_default),
+            gr.update(value=report.licence.private_by_default or is_bad(report.verdict)),
             gr.update(interactive=False),
             gr.update(visible=False),
             "",
@@ -148,7 +149,9 @@ class PublishPanel:
         }
         try:
             visitor = self._context.visitor(request)
-            return publish_view.published(self._context.jobs.publish(visitor, job, destination))
+            report = Report.read(self._context.jobs.result(visitor, job))
+            done = self._context.jobs.publish(visitor, job, destination)
+            return publish_view.published(done, destination, report)
         except Refused as refused:
             return publish_view.unpublished(refused.refusal)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ from markupsafe import Markup
 
 from hubmerge.hub.source import folder_files
 from hubmerge.planning.resources import human
+from hubmerge.reporting import escape
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report
+from hubmerge.reporting.verdict import headline
 from spaces_app.service.job import Refusal
 from spaces_app.service.jobs import CUT_OFF
 from spaces_app.ui.markup import card, facts, join, refusal, table, text
+from spaces_app.ui.verdict_view import chip
 
 FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 
@@ -51,8 +55,12 @@ def terms(report: Report) -> Markup:
     return facts(pairs)
 
 
-def published(done: dict[str, Any]) -> Markup:
-    """Link to the published merge."""
+def published(
+    done: Mapping[str, Any],
+    destination: Mapping[str, Any] | None = None,
+    report: Report | None = None,
+) -> Markup:
+    """What is now true, and what to do with it. destination: how it was asked for."""
     address = done["pr_url"] or done["url"]
     what = "A pull request is open" if done["pr_url"] else "The merge is on the Hub"
     if not done["changed"]:
@@ -60,7 +68,49 @@ def published(done: dict[str, Any]) -> Markup:
     link = Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(
         address, text(address)
     )
-    return card("Published", join([Markup("<p>{}: {}</p>").format(what, link)]), "hm-good")
+    parts = [Markup("<p>{}: {}</p>").format(what, link)]
+    if destination is not None and report is not None:
+        parts.append(_now_true(done, destination, report))
+    parts.append(_buttons(str(address), str(done["url"]), report))
+    return card("Published", join(parts), "hm-good")
+
+
+def _now_true(done: Mapping[str, Any], destination: Mapping[str, Any], report: Report) -> Markup:
+    """Who sees it, under which licence, and what its card says."""
+    if done["pr_url"]:
+        seen = "Whoever sees the repository; its owners decide whether it is merged"
+    elif destination.get("exist_ok"):
+        seen = "Whoever sees the repository"
+    else:
+        seen = (
+            "Only you, and members of your organisation"
+            if destination.get("private")
+            else "Everyone"
+        )
+    named = report.licence.license
+    licence = named if isinstance(named, str) else ", ".join(named)
+    commit = str(done.get("commit") or "")[:12]
+    pairs: list[tuple[object, object]] = [
+        ("Seen by", seen),
+        ("Verdict on its card", chip(report.verdict)),
+        ("Licence", text(licence)),
+    ]
+    if commit:
+        pairs.append(("Commit", Markup("<code>{}</code>").format(text(commit))))
+    return facts(pairs)
+
+
+def _buttons(address: str, repository: str, report: Report | None) -> Markup:
+    """Open it, copy its link, and copy a line that embeds its verdict elsewhere."""
+    said = headline(report.verdict_sentence) if report is not None else "merged with hubmerge"
+    embed = f"[**{escape.one_line(said)}**, merged with hubmerge]({repository})"
+    return Markup(
+        '<p class="hm-buttons"><a class="hm-button" href="{0}" target="_blank" '
+        'rel="noopener noreferrer">Open the repository</a>'
+        '<button type="button" class="hm-button" data-copy="{0}">Copy the link</button>'
+        '<button type="button" class="hm-button" data-copy="{1}">Copy a line for a README</button>'
+        "</p>"
+    ).format(address, embed)
 
 
 def unpublished(why: Refusal) -> Markup:

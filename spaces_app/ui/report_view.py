@@ -19,8 +19,21 @@ from hubmerge.reporting.numbers import MISSING, contender_table, count, figure, 
 from hubmerge.reporting.refined import refinement_lines
 from hubmerge.reporting.schema.report import MethodRecord, Report
 from hubmerge.reporting.words import words_of
-from spaces_app.ui.markup import NONE, card, facts, join, on_hub, table, term, text
+from spaces_app.ui.markup import (
+    NONE,
+    card,
+    facts,
+    figure_term,
+    folded,
+    join,
+    on_hub,
+    table,
+    term,
+    text,
+)
 from spaces_app.ui.method_choices import LOOKS_AT
+from spaces_app.ui.verdict_view import LOOKS, chip, explained
+from spaces_app.ui.verdict_view import is_bad as is_bad
 from spaces_app.ui.wording import PAGE
 
 LOSS = (
@@ -46,22 +59,24 @@ GAIN = "Increase in similarity of the two models' weights (or activations)."
 
 
 def verdict(report: Report) -> Markup:
-    """The verdict, its evidence, and suggestions where it is not good."""
-    look = {"do not use": "hm-bad", "worse": "hm-warn", "cannot tell": "hm-warn"}
+    """The verdict, what it means, and suggestions where it is not good."""
     rests = (
         f"Measured on {count(report.n)} {report.data.unit} used for nothing else."
         if report.data
         else "Not evaluated: no data set was given."
     )
-    body = Markup('<p class="hm-verdict">{}</p><p class="hm-quiet">{}</p>').format(
-        text(report.verdict_sentence), text(rests)
+    body = Markup('<p class="hm-verdict">{} {}</p><p>{}</p><p class="hm-quiet">{}</p>').format(
+        chip(report.verdict),
+        text(report.verdict_sentence),
+        explained(report),
+        text(rests),
     )
     if steps := next_steps(report):
         items = join(Markup("<li>{}</li>").format(text(render(step, PAGE))) for step in steps)
-        body += Markup("<h4>What may improve the merge, under Advanced</h4><ul>{}</ul>").format(
-            items
+        body += folded(
+            "What may improve the merge, under Advanced", Markup("<ul>{}</ul>").format(items)
         )
-    return card("Verdict", body, look.get(report.verdict, "hm-good"))
+    return card("Verdict", body, LOOKS[report.verdict])
 
 
 def barrier(report: Report) -> Markup:
@@ -134,7 +149,7 @@ def values_at(curve: Curve, lam: float) -> tuple[float, float, bool]:
 
 
 def contenders(report: Report) -> Markup:
-    """All contenders on the same rows."""
+    """All contenders on the same rows; every figure says what it is."""
     if report.data is None:
         return NONE
     words = {
@@ -143,21 +158,37 @@ def contenders(report: Report) -> Markup:
         "merge": Markup("<strong>This merge</strong>"),
     }
     shown = contender_table(report)
-    lines = [
-        (
-            words.get(row.key) or join([row.name, text(row.model)], " "),
-            *cells,
-            count(getattr(report.contenders, row.key).n),
-        )
-        for row, cells in zip(shown.rows, shown.cells, strict=True)
-    ]
     said = words_of(report)
-    explained = {said.loss: LOSS, f"calibrated {said.loss}": CALIBRATED, "calibration error": ERROR}
+    lines = []
+    for row, cells in zip(shown.rows, shown.cells, strict=True):
+        rows = getattr(report.contenders, row.key).n
+        explained_cells = [
+            _explained(cell, row.name, heading, rows, report)
+            for cell, heading in zip(cells, shown.headings, strict=True)
+        ]
+        name = words.get(row.key) or join([row.name, text(row.model)], " ")
+        lines.append((name, *explained_cells, count(rows)))
+    meanings = {said.loss: LOSS, f"calibrated {said.loss}": CALIBRATED, "calibration error": ERROR}
     if said.kind != "cross-entropy":
-        del explained[said.loss]
-    headings = [term(h, explained[h]) if h in explained else h for h in shown.headings]
+        del meanings[said.loss]
+    headings = [term(h, meanings[h]) if h in meanings else h for h in shown.headings]
     head = ("", *headings, report.data.unit)
     return table(head, lines, "All on the same rows")
+
+
+def _explained(cell: str, name: str, heading: str, rows: int, report: Report) -> Markup:
+    """A figure that says what it is when it is pointed at, tapped or focused."""
+    if cell == MISSING:
+        return text(cell)
+    unit = report.data.unit if report.data else "rows"
+    said = f"{name}: {heading} {cell} on {count(rows)} {unit}."
+    words = words_of(report)
+    value = cell.partition(" ")[0]
+    if heading == "accuracy" and words.metric == "accuracy" and value.startswith(("0.", "1.")):
+        said += f" About {count(round(float(value) * rows))} of {count(rows)} are right."
+    if heading == words.loss and words.kind == "cross-entropy":
+        said += " Lower is better."
+    return figure_term(cell, said)
 
 
 def spaces(report: Report) -> Markup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +18,8 @@ from spaces_app.ui.wording import PAGE
 
 FILES = ("report.json", "hubmerge.yaml", "README.md", *PICTURES)
 PACKED = "merge.zip"
+SAMPLE = re.compile(r"sample-([0-9])\.png")
+"""The picture of a row."""
 
 
 def routes(context: Context) -> list[Route]:
@@ -27,11 +30,13 @@ def routes(context: Context) -> list[Route]:
         visitor = context.visitor(request)
 
         def find() -> Path:
+            if (sample := SAMPLE.fullmatch(name)) is not None:
+                return context.jobs.sample_picture(visitor, job, int(sample[1]))
             if name == PACKED:
                 return context.jobs.archive(visitor, job)
             return context.jobs.result(visitor, job) / name
 
-        if name not in (*FILES, PACKED):
+        if name not in (*FILES, PACKED) and not SAMPLE.fullmatch(name):
             return PlainTextResponse("There is no such file", status_code=404)
         try:
             path = await run_in_threadpool(find)

@@ -56,6 +56,8 @@ def understand(words: list[str]) -> None:
     """Parses a command line of ours as far as it goes without doing anything."""
     command, path = typer.main.get_command(app), []
     while hasattr(command, "commands"):
+        if command.invoke_without_command and not (words and words[0] in command.commands):
+            break
         path.append(words[0])
         command, words = command.commands[words[0]], words[1:]
     command.make_context(" ".join(path), list(words))

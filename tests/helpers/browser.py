@@ -72,7 +72,6 @@ class PageVisitor:
 
     def arrives(self, where: str = "") -> PageVisitor:
         self.page.goto(self.url + where)
-        self.page.locator("#start").wait_for()
         self.page.locator("#who p").wait_for()
         return self
 
@@ -102,10 +101,13 @@ class PageVisitor:
         box = self.page.locator(f"{field} input")
         box.click()
         box.press_sequentially(typed, delay=30)
-        assert box.get_attribute("list") == f"{field[1:]}-names"
-        offered = self.page.locator(f"{field}-names option[value='{wanted}']")
-        offered.wait_for(state="attached")
-        box.fill(wanted)  # what a browser does with a choice from its own list
+        offered = self.page.locator(f"{field}-found [data-pick='{wanted}']")
+        offered.wait_for()
+        offered.click()
+        self.page.wait_for_function(
+            "([field, name]) => document.querySelector(field + ' input').value === name",
+            arg=[field, wanted],
+        )
 
     def offered(self, field: str) -> list[str]:
         """The names a list offers, without what stands beside them."""
@@ -131,16 +133,18 @@ class PageVisitor:
     def sign_in(self, token: str | None = None, said: str = "Signed in as") -> None:
         """With a token, or with that of this machine."""
         if not self.page.locator("#own-token").is_visible():
-            self.fold("Sign in")
+            self.page.locator("#sign-in").click()
         if token is None:
             self.page.locator("#own-token").click()
         else:
             self.page.locator("#token input").fill(token)
             self.page.locator("#enter").click()
-        self.see("#who", said)
+        self.see("#who, #sign-in-failed", said)
 
     def publish(self, repo: str, way: str | None = None, visible: str | None = None) -> None:
         """Names a repository, looks at the preview, and presses Publish."""
+        if not self.page.locator("#preview").is_visible():
+            self.fold("Publish it")
         self.page.locator("#repo textarea, #repo input").fill(repo)
         if way is not None:
             self.page.locator("#way").get_by_label(way).check()

@@ -163,6 +163,23 @@ def test_verdict_plot_and_table_come_first_and_in_that_order():
     assert "hubmerge verify " in card
 
 
+def test_a_merge_not_to_be_used_is_not_offered_for_use():
+    good, bad = render_card(example()), render_card(example(verdict="do not use"))
+    assert good.index("In one line: ") < good.index("| **This merge** |") < good.index("## Use it")
+    assert "In one line: " not in bad
+    assert "## Use it" not in bad
+    assert bad.index("**As good") < bad.index("<summary>Everything") < bad.index("```python")
+    assert good.count("```python") == bad.count("```python") == 1
+
+
+def test_hashes_rows_and_versions_are_in_one_fold_at_the_end():
+    before, after = render_card(example()).split("<details>\n<summary>Everything", 1)
+    for detail in ("a" * 40, "c" * 64, "1" * 16, "stages.0.x", "torch 0.0.0"):
+        assert detail in after
+        assert detail not in before
+    assert after.endswith("</details>\n")
+
+
 def test_without_data_the_card_says_what_was_not_measured():
     card = render_card(unmeasured())
     assert "Nothing was measured" in card

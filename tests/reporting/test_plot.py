@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubmerge.reporting.plots.barrier import BLUE, GREEN, VERMILION, can_plot, render_plot
+from hubmerge.reporting.plots.barrier import BLUE, GREEN, GREY, VERMILION, can_plot, render_plot
 from hubmerge.reporting.schema.report import Barriers, Contender
 from tests.helpers.example_report import contenders, curve, data, example, of_three, unmeasured
 
@@ -34,6 +34,23 @@ def test_both_curves_and_the_ensemble_are_drawn():
     for colour in (BLUE, VERMILION, GREEN):
         assert ink(picture, colour) > 500
     assert pixels(picture).shape[1] >= 1600  # sharp at twice a card's width
+
+
+def luminance(colour):
+    """Relative, of WCAG 2.2."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#0b0f19"])
+def test_it_is_read_on_a_light_page_and_on_a_dark_one(page):
+    picture = Image.open(io.BytesIO(render_plot(example())))
+    assert picture.mode == "RGBA"
+    assert picture.getpixel((0, 0))[3] == 0
+    for colour in (BLUE, VERMILION, GREEN, GREY):
+        dark, light = sorted((luminance(colour), luminance(page)))
+        assert (light + 0.05) / (dark + 0.05) > 4
 
 
 def test_only_what_was_measured_is_drawn():

@@ -35,9 +35,10 @@ def test_beside_a_hub_of_its_own(filled: Path) -> None:
     with an_app(filled, "--embedded") as app, a_browser() as browser:
         visitor = PageVisitor(browser, app.url).arrives()
         visitor.sign_in()
-        assert "Signed in as me" in visitor.see("#who").inner_text()
-        visitor.page.get_by_role("button", name="Try: two ResNets").click()
-        visitor.see("#plan .hm-good", "Free spaces")
+        assert visitor.see("#who").inner_text().split() == ["Signed", "in", "as", "me"]
+        visitor.see("#examples", "Two ResNets")
+        visitor.pick(*(parent(PARENT_CONFIGS[1], letter) for letter in "ab"), DATASET)
+        visitor.see("#plan .hm-good", "can be merged")
         visitor.leaves()
         family = app.family()
         app.process.send_signal(signal.SIGTERM)

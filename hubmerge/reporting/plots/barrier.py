@@ -17,8 +17,7 @@ from hubmerge.reporting.plots.canvas import (
     FONT,
     GREEN,
     GREY,
-    INK,
-    PAPER,
+    TRANSPARENT,
     VERMILION,
     blank,
     to_png,
@@ -60,7 +59,7 @@ def render_plot(report: Report) -> bytes | None:
     lines = _lines(report)
     if not lines:
         return None
-    canvas = blank(*SIZE)
+    canvas = blank(*SIZE, TRANSPARENT)
     loss = canvas.add_axes((0.055, 0.19, 0.42, 0.45))
     accuracy = canvas.add_axes((0.64, 0.19, 0.235, 0.45))
     _draw_loss(loss, lines, report)
@@ -83,7 +82,7 @@ def _write_frame(canvas: Figure, lines: list[CurveLine], report: Report) -> None
     n = max(line.curve.n for line in lines)
     unit = report.data.unit if report.data else "rows"
     title = headline(report.verdict_sentence)
-    canvas.text(0.02, 0.925, title, size=17, weight="bold", color=INK, **FONT)
+    canvas.text(0.02, 0.925, title, size=17, weight="bold", color=GREY, **FONT)
     rows = f"on {count(report.n)} test {unit}"
     path = f", the path {between(report)} on {count(n)} of them" if n != report.n else ""
     canvas.text(0.02, 0.865, rows + path, size=10.5, color=GREY, **FONT)
@@ -173,16 +172,16 @@ def _far_accuracy(lines: list[CurveLine], report: Report) -> float | None:
 
 def _dress(axes: Axes, title: str, across: str, top: float, far: str) -> None:
     """Axes from 0 to `top`, with what is mixed named at the ends of lambda."""
-    axes.set_facecolor(PAPER)
+    axes.set_facecolor(TRANSPARENT)
     axes.set_xlim(-0.015, 1.015)
     axes.set_ylim(0, top)
-    axes.set_title(title, loc="left", size=10.5, weight="bold", color=INK, pad=45, **FONT)
+    axes.set_title(title, loc="left", size=10.5, weight="bold", color=GREY, pad=45, **FONT)
     ticks = [0, 0.25, 0.5, 0.75, 1]
     names = ["0\nparent A", "0.25", "0.5", "0.75", f"1\n{far}"]
-    axes.set_xticks(ticks, names, size=9, color=INK, **FONT)
+    axes.set_xticks(ticks, names, size=9, color=GREY, **FONT)
     axes.set_xlabel(across, size=9, color=GREY, labelpad=-7, **FONT)
     axes.tick_params(axis="x", length=0, pad=6)
-    axes.tick_params(axis="y", length=0, pad=6, labelsize=9, labelcolor=INK)
+    axes.tick_params(axis="y", length=0, pad=6, labelsize=9, labelcolor=GREY)
     axes.grid(True, axis="y", color=FAINT, linewidth=0.8, linestyle="-")
     axes.grid(False, axis="x")
     axes.set_axisbelow(True)
@@ -200,7 +199,7 @@ def _curve(axes: Axes, line: CurveLine, values: list[float]) -> None:
         linewidth=2.2,
         marker=line.marker,
         markersize=5,
-        markeredgecolor=PAPER,
+        markeredgecolor=line.colour,
         markeredgewidth=0.8,
         clip_on=False,
         zorder=3,

@@ -13,7 +13,7 @@ from hubmerge.reporting.plots.canvas import (
     FONT,
     GREEN,
     GREY,
-    INK,
+    TRANSPARENT,
     VERMILION,
     blank,
     to_png,
@@ -44,8 +44,8 @@ def routes(seen: PathSeen) -> list[Route]:
 def draw_path(seen: PathSeen, unit: str) -> bytes:
     """The PNG file: the loss in nats along every path, and what may be claimed above."""
     lines = routes(seen)
-    canvas = blank(*SIZE)
-    axes = canvas.add_axes((0.09, 0.17, 0.87, 0.52))
+    canvas = blank(*SIZE, TRANSPARENT)
+    axes = canvas.add_axes((0.09, 0.17, 0.87, 0.52), facecolor=TRANSPARENT)
     for route, (colour, marker) in zip(lines, LOOKS, strict=False):
         points = route.curve.points
         barrier = figure(route.curve.barrier.value)
@@ -62,13 +62,13 @@ def draw_path(seen: PathSeen, unit: str) -> bytes:
     axes.plot([0, 1], ends, color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.set_ylim(bottom=0)
     axes.set_xlabel("the way from A to B", size=9, color=GREY, **FONT)
-    axes.set_title("loss (nats)", loc="left", size=10, color=INK, **FONT)
+    axes.set_title("loss (nats)", loc="left", size=10, color=GREY, **FONT)
     axes.grid(True, axis="y", color=FAINT, linewidth=0.8)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
     canvas.legend(loc="upper left", bbox_to_anchor=(0.075, 0.9), frameon=False, fontsize=9)
     title = one_line(seen.sentence.partition(":")[0])
-    canvas.text(0.09, 0.93, title, size=13, weight="bold", color=INK, **FONT)
+    canvas.text(0.09, 0.93, title, size=13, weight="bold", color=GREY, **FONT)
     rows = f"on {count(lines[0].curve.n)} test {unit}; dashed: between the models' own losses"
     canvas.text(0.96, 0.02, rows, size=8, color=GREY, ha="right", **FONT)
     return to_png(canvas)

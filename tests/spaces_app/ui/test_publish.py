@@ -117,7 +117,7 @@ def test_a_gated_parent_is_explained_and_respected(
     assert "gated: its owners decide who may download it" in said
     assert "ask for access" in said
     planned = office.plan(guest, recipe)
-    shown = plan_view.render(planned.plan, None, recipe)
+    shown = plan_view.render(planned, recipe)
     assert "gated" in shown
     assert "Published privately by default" in shown
     job = office.submit(guest, recipe)

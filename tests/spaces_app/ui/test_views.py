@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl
 
@@ -17,19 +18,24 @@ from hubmerge.reporting.schema.barriers import OnTraining
 from hubmerge.reporting.schema.base import RowSetRecord
 from hubmerge.reporting.schema.fusion import SoupRecord, SoupStep
 from hubmerge.reporting.survey_kinds import kind_of
-from spaces_app.service.gallery import GalleryEntry, gallery_entry
+from spaces_app.service.gallery import GalleryEntry, chosen, gallery_entry
+from spaces_app.service.hub_queries import Found
 from spaces_app.service.job import Refusal
+from spaces_app.service.jobs import SampleRow, Samples
 from spaces_app.ui import (
     curve_view,
     gallery_view,
     markup,
     plan_view,
     prediction_view,
+    publish_view,
     report_view,
+    samples_view,
     survey_view,
 )
+from spaces_app.ui.gallery_page import choices, show
 from spaces_app.ui.gallery_view import merge_again_link
-from spaces_app.ui.models_panel import ModelsPanel
+from spaces_app.ui.models_panel import ModelsPanel, offer
 from spaces_app.ui.presets import QUICK, STANDARD, to_recipe
 from spaces_app.ui.report_view import values_at
 from spaces_app.ui.search_field import suggestions
@@ -45,6 +51,17 @@ ENTRY = ("id", "parents", "data", "verdict", "accuracy", "barrier", "rows", "upd
 def entry(*values):
     """A gallery entry of these values."""
     return GalleryEntry(**dict(zip(ENTRY, values, strict=True)))
+
+
+def found(said: str, **changes: str) -> Found:
+    """A repository of which the Hub says nothing else."""
+    return Found(id=said, **{"task": said, "family": "vit", "licence": said, **changes})
+
+
+def rows_to_try(said: str) -> Samples:
+    """A row of which everything is said."""
+    row = SampleRow(content=said, truth=said)
+    return Samples(kind="text", rows=[row], answers={said: [[(said, 0.5)]]})
 
 
 class Elements(HTMLParser):
@@ -72,7 +89,14 @@ def test_no_text_changes_the_markup_around_it(text: str) -> None:
         lambda said: gallery_view.render(
             [entry(said, (said, said), said, said, 0.1, 0.1, 5, said)]
         ),
-        lambda said: suggestions("pick-a", [said]),
+        lambda said: suggestions([found(said)], found("x", family=said + "other")),
+        lambda said: offer([said], said),
+        lambda said: samples_view.render(rows_to_try(said), "17"),
+        lambda said: publish_view.published(
+            {"pr_url": None, "url": said, "changed": True, "commit": "c" + said},
+            {"private": True},
+            example(verdict_sentence=said),
+        ),
         lambda said: markup.on_hub(said),
     ):
         assert shape(view(text)) == shape(view(plain))
@@ -109,6 +133,28 @@ def test_whatever_a_card_says_the_gallery_stands(said: dict) -> None:
     rows = [row for row in shape(gallery_view.render([shown])) if row[0] == "tr"]
     assert len(rows) == 2
     assert "nan" not in str(gallery_view.render([shown])) or "nan" in str(said).lower()
+
+
+def test_the_gallery_is_filtered_and_sorted() -> None:
+    def merge(name: str, accuracy: float | None, **said: str) -> GalleryEntry:
+        first = entry(name, ("a/a", "b/b"), None, None, accuracy, None, None, "2001-01-01")
+        return replace(first, **said)
+
+    low = merge("me/low", 0.5, task="text-generation", verdict="worse")
+    high = merge("me/high", 0.9, task="text-generation", verdict="as good")
+    image = merge("me/image", None, task="image-classification", updated="2002-01-01")
+    entries = [low, high, image]
+    assert chosen(entries, "newest") == [image, low, high]
+    assert chosen(entries, "highest accuracy") == [high, low, image]
+    assert chosen(entries, "newest", task="text-generation", verdict=None) == [low, high]
+    assert chosen(entries, "newest", task="text-generation", verdict="as good") == [high]
+    assert "me/high" in show(entries, "newest", "text-generation", "", "as good")
+    assert "No merge" in show(entries, "newest", "text-generation", "vit", "")
+    assert choices(entries, "verdict") == [
+        ("every verdict", ""),
+        ("as good", "as good"),
+        ("worse", "worse"),
+    ]
 
 
 @pytest.mark.parametrize("value", [10**400, -(10**400), float("inf"), float("nan"), True, "1"])

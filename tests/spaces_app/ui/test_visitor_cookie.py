@@ -38,7 +38,7 @@ def press(app: RunningApp, button: str, headers: dict[str, str], cookie: str | N
         for line in lines.iter_lines():
             said = json.loads(line.removeprefix("data: ") or "{}")
             if said.get("msg") == "process_completed":
-                return str(said["output"]["data"][0])
+                return json.dumps(said["output"]["data"])
     raise AssertionError("no answer")
 
 

@@ -1,0 +1,84 @@
+"""The gallery's page: the merges of the connected Hub, by task, family and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from spaces_app.service.gallery import ORDERS, GalleryEntry, chosen, gallery
+from spaces_app.service.job import Refused
+from spaces_app.ui import gallery_view, markup
+from spaces_app.ui.account import title
+from spaces_app.ui.context import Context
+from spaces_app.ui.steps import QUIET
+
+ANY = ""
+"""Value of a filter that is not set."""
+FILTERS = ("task", "family", "verdict")
+
+
+class GalleryPage:
+    """Filters, an order, and the table."""
+
+    def __init__(self, page: gr.Blocks, context: Context) -> None:
+        self._context = context
+        gr.Navbar(main_page_name="Merge")
+        with gr.Row(elem_classes="hm-top"):
+            title()
+        gr.HTML("<h2>Merge gallery</h2>")
+        self._entries = gr.State([])
+        with gr.Row():
+            self._filters = [
+                gr.Dropdown(
+                    [(f"every {field}", ANY)],
+                    value=ANY,
+                    label=field.capitalize(),
+                    min_width=150,
+                    elem_id=f"by-{field}",
+                )
+                for field in FILTERS
+            ]
+            self._order = gr.Dropdown(
+                list(ORDERS), value=next(iter(ORDERS)), label="Order", min_width=150, elem_id="by"
+            )
+        self._shown = gr.HTML(elem_id="gallery")
+        inputs = [self._entries, self._order, *self._filters]
+        gr.on(
+            [each.input for each in (*self._filters, self._order)],
+            show,
+            inputs,
+            self._shown,
+            queue=False,
+            trigger_mode="always_last",
+            **QUIET,
+        )
+        outputs = [self._entries, self._shown, *self._filters]
+        page.load(self._load, None, outputs, queue=False, **QUIET)
+
+    def _load(self, request: gr.Request) -> list[Any]:
+        try:
+            entries = gallery(self._context.visitor(request))
+        except Refused as error:
+            refused = markup.refusal(error.refusal, "The gallery cannot be shown")
+            return [[], refused, *(gr.skip() for _ in FILTERS)]
+        offered = [gr.update(choices=choices(entries, field)) for field in FILTERS]
+        return [entries, gallery_view.render(entries), *offered]
+
+
+def choices(entries: Sequence[GalleryEntry], field: str) -> list[tuple[str, str]]:
+    """What a filter offers: (shown, value)."""
+    values = {getattr(entry, field) for entry in entries} - {None}
+    named = [(str(markup.text(value)), value) for value in sorted(values)]
+    return [(f"every {field}", ANY), *named]
+
+
+def show(entries: Sequence[GalleryEntry], order: str, *wanted: str | None) -> Markup:
+    """The table of what was chosen."""
+    given = {field: value or None for field, value in zip(FILTERS, wanted, strict=True)}
+    kept = chosen(entries, order if order in ORDERS else next(iter(ORDERS)), **given)
+    if entries and not kept:
+        return gallery_view.NONE_SUCH
+    return gallery_view.render(kept)
