@@ -111,17 +111,17 @@ def check_target(
 
 def check_folder(out: Path) -> None:
     """Raises: TargetError, unless `out` is free (absent, or an empty folder) and writable."""
-    if "\0" in str(out) or len(os.fsencode(out.absolute().name)) > MOST_NAME:
-        raise TargetError(
-            f"{str(out)[:SHOWN]!r} is no name of a folder",
-            found=f"a name of {len(str(out)):,} characters",
-            hint=f"at most {MOST_NAME} bytes",
-            field="out",
-        )
     if not str(out.absolute()).isprintable() or str(out).startswith("~"):
         raise TargetError(
             f"{quoted(str(out))} is no name of a folder",
             found="a user there is not" if str(out).startswith("~") else "control characters",
+            field="out",
+        )
+    if len(os.fsencode(out.absolute().name)) > MOST_NAME:
+        raise TargetError(
+            f"{str(out)[:SHOWN]!r} is no name of a folder",
+            found=f"a name of {len(str(out)):,} characters",
+            hint=f"at most {MOST_NAME} bytes",
             field="out",
         )
     if ADDRESS.match(str(out)):

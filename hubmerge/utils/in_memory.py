@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from hubmerge.errors import WeightsError
+
 SUFFIX = "-in-memory"
 """End of the names of such folders."""
 
@@ -69,7 +71,17 @@ def is_in_memory(folder: Path | None) -> bool:
 
 
 def stored_model(model: Any, *companions: Any) -> Path:
-    """A new folder that holds a model, and its processor or tokenizer, if there is one."""
+    """A new folder that holds a model, and its processor or tokenizer, if there is one.
+
+    Raises: WeightsError, if tensors of the model have no values.
+    """
+    tensors = model.state_dict()
+    if empty := [name for name, value in tensors.items() if getattr(value, "is_meta", False)]:
+        raise WeightsError(
+            f"{len(empty)} of {len(tensors)} tensors of a {type(model).__name__} have no values",
+            found=f"{empty[0]} is on the meta device",
+            hint="load the model whole, neither on the meta device nor offloaded",
+        )
     folder = _folder(str(getattr(model, "name_or_path", "")) or type(model).__name__)
     for each in (model, *companions):
         if each is not None:

@@ -22,6 +22,7 @@ from hubmerge.hub.weight_checks import SHOWN
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.pipeline.save import write_model
+from hubmerge.utils.in_memory import stored_model
 from tests.helpers import texts
 from tests.helpers.small_models import ANIMALS, push, save, tiny_resnet, tiny_vit
 
@@ -271,3 +272,10 @@ def test_a_negative_running_variance_is_named(tmp_path: Path) -> None:
     edit_weights(folder, lambda tensors: tensors[name][2].fill_(-0.5))
     with pytest.raises(WeightsError, match=f"{name} .1 of 8, down to -0.5"):
         load(str(folder))
+
+
+def test_a_model_without_values_is_refused() -> None:
+    model = tiny_vit()
+    model.classifier.to("meta")
+    with pytest.raises(WeightsError, match=r"2 of \d+ tensors .* have no values"):
+        stored_model(model)
