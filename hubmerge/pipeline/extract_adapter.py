@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from hubmerge.errors import MismatchError, RecipeError
-from hubmerge.errors.wording import option
 from hubmerge.fuse.subset import tied_names
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.hub.describe import Description, describe
@@ -73,7 +72,7 @@ def extract_adapter(model: str, base: str, rank: int, out: str | Path) -> Extrac
     do not differ; TargetError; as `resolve` and `describe`.
     """
     if rank < 1:
-        raise RecipeError(f"{option('rank', rank)} is no rank", hint="1 or more", field="rank")
+        raise RecipeError(f"{rank} is no rank of a matrix", hint="1 or more")
     check_folder(Path(out))
     sources = [resolve(ref) for ref in (model, base)]
     about = [describe(source) for source in sources]

@@ -81,7 +81,7 @@ EFFORTS: Mapping[EffortName, Effort] = {
     STANDARD: Effort(
         match=_BY_ROWS,
         fuse=("average", "least-squares"),
-        based=(WITH_BASE, "task-arithmetic", "average"),
+        based=(WITH_BASE, "task-arithmetic", "average", "tsv-m", "wudi"),
         refine=DISTILL,
         refine_steps=500,
         refine_samples=2_000,

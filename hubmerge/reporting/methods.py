@@ -124,7 +124,7 @@ def _corrections() -> str:
         (name, "data-free, base", "\n".join([each.summary, each.source, option_text(each.option)]))
         for name, each in corrections().items()
     ]
-    return f"--fuse-option, after any fusion that takes a base\n{columns(cells, indent=2)}"
+    return f"options after any fusion that takes a base\n{columns(cells, indent=2)}"
 
 
 def _from(method: Method) -> str:

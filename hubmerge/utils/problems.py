@@ -127,7 +127,8 @@ def _nearest(field: str, kind: type[BaseModel]) -> str | None:
     fields |= {info.alias: name for name, info in kind.model_fields.items() if info.alias}
     for outer in kind.model_fields:
         inner = _nested(kind, outer)
-        fields |= {name: f"{outer}.{name}" for name in (inner.model_fields if inner else ())}
+        inside = {name: f"{outer}.{name}" for name in (inner.model_fields if inner else ())}
+        fields = inside | fields
     outer, _, last = field.rpartition(".")
     if outer:
         inner = _nested(kind, outer)

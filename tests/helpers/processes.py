@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hubmerge.errors import SpecError
-from hubmerge.fuse import Fusion, fusions
+from hubmerge.fuse import Fusion, Given, fusions
 from hubmerge.fuse.methods.average import average
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.methods.weights import match_weights
@@ -74,8 +74,8 @@ def results(workers: Workers) -> dict[str, object]:
 
 def fusions_of_a_vit(workers: Workers) -> dict[str, str]:
     """What every fusion that looks at rows makes of two models."""
-    models = [copy.deepcopy(generic("vit", seed)).float() for seed in (0, 1)]
-    states = [{t: v.clone() for t, v in model.state_dict().items()} for model in models]
+    models = [copy.deepcopy(generic("vit", seed)).float() for seed in (0, 1, 2)]
+    *states, base = [{t: v.clone() for t, v in each.state_dict().items()} for each in models]
     batches = probe_batches(models[0], rows=6, count=3, dtype=torch.float32)
     held = labelled(models[1], 120)
 
@@ -84,7 +84,14 @@ def fusions_of_a_vit(workers: Workers) -> dict[str, str]:
         return MethodContext(None, models[0], shown, workers, held)
 
     return {
-        f"vit {fusion.name}": digest(fusion.fuse(states, [0.4, 0.6], context(fusion)))
+        f"vit {fusion.name}": digest(
+            fusion.fuse(
+                states,
+                [0.4, 0.6],
+                context(fusion),
+                Given(base=base if fusion.needs_base else None),
+            )
+        )
         for fusion in fusions().values()
         if fusion.needs_data
     }
