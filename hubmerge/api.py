@@ -301,15 +301,16 @@ def merge(
     fuse_options: Mapping[str, Value] | None = None,
     base: LoadedModel | PreTrainedModel | None = None,
     repair: str = AUTO,
-    refine: str = NO_REFINEMENT,
+    refine: str | None = None,
     dataset: Any = None,
     heads: str = SAME,
 ) -> Merged:
     """(1 - t) A + t B, with B as `Found.apply` returned it (or as given: the naive average).
 
     A base comes as it is, or aligned with A as B is; it goes with heads "same". Without a `dataset`
-    repair "auto" corrects batch norm on synthetic images. `fuse` is by default "average", or with a
-    base "ties". A data set is a Hub id, a folder, or a `datasets.Dataset`.
+    repair "auto" corrects batch norm on synthetic images. The effort is "quick": `fuse` is by
+    default "average", or with a base "ties", and nothing is refined. A data set is a Hub id, a
+    folder, or a `datasets.Dataset`.
     Raises: MismatchError, also where `b` or `base` was aligned with another model than `a`.
     """
     a, b = _in_memory(a), _in_memory(b)
@@ -327,11 +328,10 @@ def merge(
         models=(a.source.ref, b.source.ref),
         effort=BEST if fuse == AUTO else QUICK,
         match="none",
-        **({} if fuse is None else {"fuse": fuse}),
+        **{name: given for name, given in (("fuse", fuse), ("refine", refine)) if given},
         fuse_options=dict(fuse_options or {}),
         base=base and base.source.ref,
         repair=repair,
-        refine=refine,
         dataset=dataset,
         lam=t,
         heads=heads,
@@ -339,7 +339,7 @@ def merge(
     run = _run(recipe, (a, b), base)
     alignment = _as_given(run, a, b, base, several)
     a = alignment.parents.a
-    labelled = run.methods.fusion_uses_labels or refine != NO_REFINEMENT
+    labelled = run.methods.fusion_uses_labels or refine not in (None, NO_REFINEMENT)
     splits = open_data_splits(run, (a, b), alignment.heads, labelled=labelled, refined=True)
     inputs = merge_inputs((a, b), alignment, splits, run.methods, recipe.seed)
     check_rows(run.methods, recipe.refine, inputs)

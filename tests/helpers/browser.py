@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -132,8 +132,13 @@ class PageVisitor:
 
     def sign_in(self, token: str | None = None, said: str = "Signed in as") -> None:
         """With a token, or with that of this machine."""
-        if not self.page.locator("#own-token").is_visible():
+        field = self.page.locator("#token input")
+        for _ in range(9):  # a click before the page's script has loaded is lost
+            if field.is_visible():
+                break
             self.page.locator("#sign-in").click()
+            with suppress(TimeoutError):
+                field.wait_for(timeout=5_000)
         if token is None:
             self.page.locator("#own-token").click()
         else:

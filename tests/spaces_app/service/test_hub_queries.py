@@ -43,8 +43,8 @@ def test_models_that_fit_come_first(hub: EmbeddedHub, anonymous: Visitor) -> Non
     assert beside is not None
     assert beside.family == "vit"
     found = search(anonymous, "", beside=beside)
-    assert found[0].id == "me/vit-b"
     fits = [why_not(each, beside) is None for each in found]
+    assert "me/vit-b" in {each.id for each, fit in zip(found, fits, strict=True) if fit}
     assert fits == sorted(fits, reverse=True)
     assert "me/vit-a" not in {each.id for each in found}
     assert {each.id for each in search(anonymous, "dig", "dataset")} == {"me/digits"}

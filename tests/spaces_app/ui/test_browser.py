@@ -295,7 +295,7 @@ def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., Pa
     assert {"ties", "auto"} <= offered
     assert "average" not in offered
     visitor.page.locator("#level").get_by_label("Quick").check()
-    visitor.see("#recipe", "--match weights --base me/mlp-a")
+    visitor.see("#recipe", "--match weights --fuse ties --base me/mlp-a")
     visitor.see("#plan", "because a base is given")
     visitor.page.get_by_label("Rows to measure on").fill("many")
     visitor.page.keyboard.press("Tab")
