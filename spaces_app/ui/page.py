@@ -50,7 +50,14 @@ class MergePage:
         self.progress, self.result = ProgressPanel(context), ResultPanel(context)
         self.publish = PublishPanel(context)
         self.fields = [*self.models.fields, *self.method.fields]
-        self.parts = [*self.progress.outputs, *self.result.outputs, *self.publish.outputs]
+        self.shown = gr.State("")
+        """The job whose result stands on the page: what was typed beside it is not written over."""
+        self.parts = [
+            *self.progress.outputs,
+            *self.result.outputs,
+            *self.publish.outputs,
+            self.shown,
+        ]
         self._wire(page)
 
     def _wire(self, page: gr.Blocks) -> None:
@@ -93,7 +100,7 @@ class MergePage:
         loaded = page.load(self._restore, None, [*restored, *folds], queue=False, **QUIET)
         self._then_shown(loaded).then(**self._plan_event())
         self.account.wire()
-        progress.wire(self._refresh, self.parts)
+        progress.wire(self._refresh_new, [progress.job, self.shown], self.parts)
         self.result.wire(progress.job)
         self.publish.wire(progress.job)
         for event in self.account.changed:
@@ -124,8 +131,16 @@ class MergePage:
     def _refresh(self, job: str | None, request: gr.Request) -> list[Any]:
         *panel, done = self.progress.status(job, request)
         if not (done and job):
-            return [*panel, *self.result.hide(), *self.publish.hide()]
-        return [*panel, *self.result.show(job, request), *self.publish.show(job, request)]
+            return [*panel, *self.result.hide(), *self.publish.hide(), ""]
+        result, publish = self.result.show(job, request), self.publish.show(job, request)
+        return [*panel, *result, *publish, job]
+
+    def _refresh_new(self, job: str | None, shown: str, request: gr.Request) -> list[Any]:
+        """As `_refresh`, but for a result that is shown already."""
+        if not job or job != shown:
+            return self._refresh(job, request)
+        *panel, _ = self.progress.status(job, request)
+        return [*panel, *(gr.skip() for _ in self.parts[len(panel) :])]
 
     def _describe(self, *values: Any) -> tuple[Any, ...]:
         try:

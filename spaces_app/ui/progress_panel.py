@@ -65,8 +65,8 @@ class ProgressPanel:
         except Refused:
             return None
 
-    def wire(self, refresh: Any, outputs: list[Any]) -> None:
-        """refresh: updates `outputs` from the job, every second and after Stop."""
+    def wire(self, refresh: Any, inputs: list[Any], outputs: list[Any]) -> None:
+        """refresh: updates `outputs` from the job in `inputs`, every second and after Stop."""
 
         def stop(job: str | None, request: gr.Request) -> None:
             try:
@@ -74,9 +74,9 @@ class ProgressPanel:
             except Refused as refused:
                 raise gr.Error(str(markup.text(refused.refusal.worded(PAGE).what))) from None
 
-        self.timer.tick(refresh, self.job, outputs, queue=False, **QUIET)
+        self.timer.tick(refresh, inputs, outputs, queue=False, **QUIET)
         self.stop.click(stop, self.job, None, **QUIET).then(
-            refresh, self.job, outputs, queue=False, **QUIET
+            refresh, inputs, outputs, queue=False, **QUIET
         )
 
 

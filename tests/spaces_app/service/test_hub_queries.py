@@ -42,7 +42,7 @@ def test_models_that_fit_come_first(hub: EmbeddedHub, anonymous: Visitor) -> Non
     beside = describe(anonymous, "me/vit-a")
     assert beside is not None
     assert beside.family == "vit"
-    found = search(anonymous, "", beside=beside)
+    found = search(anonymous, "vit", beside=beside)
     fits = [why_not(each, beside) is None for each in found]
     assert "me/vit-b" in {each.id for each, fit in zip(found, fits, strict=True) if fit}
     assert fits == sorted(fits, reverse=True)
