@@ -61,6 +61,18 @@ def test_only_what_was_measured_is_drawn():
     assert ink(render_plot(example(contenders=alone)), GREEN) == 0
 
 
+def test_a_merge_off_the_path_is_a_star_of_its_own():
+    matched = curve(0.4)
+    at = next(point for point in matched.points if point.lam == 0.5)
+    barrier = Barriers.of(naive=curve(1.0), matched=matched)
+    drawn = {}
+    for name, loss in (("on", at.loss), ("off", at.loss / 4)):
+        merge = contenders().merge.model_copy(update={"loss": loss})
+        measured = contenders().model_copy(update={"merge": merge})
+        drawn[name] = ink(render_plot(example(barrier=barrier, contenders=measured)), BLUE)
+    assert drawn["off"] > drawn["on"] + 500
+
+
 def test_without_a_curve_there_is_no_plot():
     assert not can_plot(unmeasured())
     assert render_plot(unmeasured()) is None

@@ -33,11 +33,13 @@ if TYPE_CHECKING:
 SIZE = (9.6, 5.0)
 """Inches; a card is about as wide as 9.6 inches of 96 pixels."""
 
-REFINED = "refined parent"
+REFINED, MERGE = "refined parent", "this merge"
 HEADROOM = 1.08
 """Top of the loss axis over the highest loss."""
 VISIBLE = 0.06
 """Barriers lower than this share of the axis get no arrow: it would be all heads."""
+OFF_PATH = 0.02
+"""Share of the axis between a merge and the matched path from which on it is drawn by itself."""
 
 
 class CurveLine(NamedTuple):
@@ -60,8 +62,8 @@ def render_plot(report: Report) -> bytes | None:
     if not lines:
         return None
     canvas = blank(*SIZE, TRANSPARENT)
-    loss = canvas.add_axes((0.055, 0.19, 0.42, 0.45))
-    accuracy = canvas.add_axes((0.64, 0.19, 0.235, 0.45))
+    loss = canvas.add_axes((0.055, 0.19, 0.39, 0.45))
+    accuracy = canvas.add_axes((0.625, 0.19, 0.22, 0.45))
     _draw_loss(loss, lines, report)
     _draw_accuracy(accuracy, lines, report)
     _write_frame(canvas, lines, report)
@@ -86,10 +88,11 @@ def _write_frame(canvas: Figure, lines: list[CurveLine], report: Report) -> None
     rows = f"on {count(report.n)} test {unit}"
     path = f", the path {between(report)} on {count(n)} of them" if n != report.n else ""
     canvas.text(0.02, 0.865, rows + path, size=10.5, color=GREY, **FONT)
+    star = " Star: this merge, off the path." if _off_path(lines, report) else ""
     canvas.text(
         0.02,
         0.03,
-        f"Dashed: {_reference(report)}. The barrier is the highest rise above it.",
+        f"Dashed: {_reference(report)}. The barrier is the highest rise above it.{star}",
         size=9,
         color=GREY,
         **FONT,
@@ -110,6 +113,8 @@ def _draw_loss(axes: Axes, lines: list[CurveLine], report: Report) -> None:
         foot = ends[0] + barrier.at * (ends[1] - ends[0])
         if barrier.value > VISIBLE * top:
             _arrow(axes, line.colour, barrier.at, foot, foot + barrier.value)
+    if (merge := _off_path(lines, report)) is not None:
+        _star(axes, merge.lam, merge.loss)
     unit = " nats" if words.nats.startswith("nats") else ""
     _name_curves(
         axes,
@@ -118,6 +123,8 @@ def _draw_loss(axes: Axes, lines: list[CurveLine], report: Report) -> None:
     levels = [(_level(report), ends[1], GREY), ("ensemble", ensemble, GREEN)]
     if (refined := report.contenders.refined_parent) is not None:
         levels.append((REFINED, refined.loss, GREY))
+    if merge is not None:
+        levels.append((MERGE, merge.loss, BLUE))
     _label_levels(axes, top, levels)
 
 
@@ -126,6 +133,8 @@ def _draw_accuracy(axes: Axes, lines: list[CurveLine], report: Report) -> None:
     _dress(axes, words.accuracy, "λ", 1.0, _far(report))
     for line in lines:
         _curve(axes, line, [point.accuracy for point in line.curve.points])
+    if (merge := _off_path(lines, report)) is not None and merge.accuracy is not None:
+        _star(axes, merge.lam, merge.accuracy)
     _name_curves(
         axes,
         [
@@ -138,7 +147,35 @@ def _draw_accuracy(axes: Axes, lines: list[CurveLine], report: Report) -> None:
     levels = [(_level(report), end, GREY), ("ensemble", ensemble, GREEN)]
     if (refined := report.contenders.refined_parent) is not None:
         levels.append((REFINED, refined.accuracy, GREY))
+    if merge is not None:
+        levels.append((MERGE, merge.accuracy, BLUE))
     _label_levels(axes, 1.0, levels)
+
+
+class _Merge(NamedTuple):
+    """The merge, where its share of model B says that it would lie on the path."""
+
+    lam: float
+    loss: float
+    accuracy: float | None
+
+
+def _off_path(lines: list[CurveLine], report: Report) -> _Merge | None:
+    """The merge, if what was fused or refined is no longer what lies on the matched path."""
+    merge, lam = report.contenders.merge, report.method.lam
+    matched = report.barrier.detail.matched
+    if matched is None or merge.loss is None or lam is None or len(report.models) != 2:
+        return None
+    nearest = min(matched.points, key=lambda point: abs(point.lam - lam))
+    highest = max(point.loss for line in lines for point in line.curve.points)
+    if abs(nearest.loss - merge.loss) <= OFF_PATH * highest:
+        return None
+    return _Merge(lam, merge.loss, merge.accuracy)
+
+
+def _star(axes: Axes, lam: float, value: float) -> None:
+    """A star for the merge."""
+    axes.plot([lam], [value], color=BLUE, marker="*", markersize=13, clip_on=False, zorder=4)
 
 
 def _far(report: Report) -> str:
@@ -247,7 +284,8 @@ def _name_curves(axes: Axes, lines: list[tuple[CurveLine, str]]) -> None:
 
 
 def _label_levels(axes: Axes, top: float, levels: list[tuple[str, float | None, str]]) -> None:
-    """Name levels (text, value, colour) right of the axes, pushed apart where they would touch.
+    """Name levels (text, value, colour) right of the axes, pushed apart where they would touch and
+    no higher than the axes.
 
     The ensemble also gets its line across.
     """
@@ -256,6 +294,8 @@ def _label_levels(axes: Axes, top: float, levels: list[tuple[str, float | None, 
     places = [value for value, _, _ in known]
     for above in range(1, len(places)):
         places[above] = max(places[above], places[above - 1] + gap)
+    over = max(0.0, places[-1] - top) if places else 0.0
+    places = [place - over for place in places]
     for (value, text, colour), place in zip(known, places, strict=True):
         if text == "ensemble":
             axes.axhline(value, color=colour, linewidth=1.4, linestyle=(0, (1, 1.6)), zorder=1)
