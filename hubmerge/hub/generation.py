@@ -1,7 +1,7 @@
-"""How a model generates, as its publisher set it: read here only to refuse what nobody can use.
+"""How a model generates, as its publisher set it: read here only to refuse what cannot be used.
 
 A merge takes the file along as it is. One that stock code stumbles over would be found after the
-merge was published, by whoever loads it.
+merge was published, by each person who loads it.
 """
 
 from __future__ import annotations

@@ -60,12 +60,12 @@ def own_places(
 ) -> Recipe:
     """A recipe that nothing marks as another's, with its paths taken from the file's own folder.
 
-    Nobody can tell a recipe that was downloaded from one that its reader wrote. So a path is opened
+    A recipe that was downloaded looks like one that its reader wrote. So a path is opened
     unasked only below the folder of the file, if that is a folder for the purpose and not one in
     which a user keeps everything.
 
-    Raises: RecipeError, if it names other places, which are not in `folders`, and nobody confirms
-    them.
+    Raises: RecipeError, if it names other places, which are not in `folders` and not
+    confirmed.
     """
     home, asked = file.parent, refs_of(recipe)
     asked |= {ALIGNMENT: recipe.alignment} if recipe.alignment else {}

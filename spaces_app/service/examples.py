@@ -1,6 +1,6 @@
 """Examples with finished results: merges of this very app, kept as long as the app has them.
 
-The result of an example is the newest finished merge by its recipe, whoever started it.
+The result of an example is the newest finished merge by its recipe, by any visitor.
 """
 
 from __future__ import annotations

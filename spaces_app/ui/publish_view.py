@@ -78,9 +78,9 @@ def published(
 def _now_true(done: Mapping[str, Any], destination: Mapping[str, Any], report: Report) -> Markup:
     """Who sees it, under which licence, and what its card says."""
     if done["pr_url"]:
-        seen = "Whoever sees the repository; its owners decide whether it is merged"
+        seen = "All who see the repository; its owners decide whether it is merged"
     elif destination.get("exist_ok"):
-        seen = "Whoever sees the repository"
+        seen = "All who see the repository"
     else:
         seen = (
             "Only you, and members of your organisation"
