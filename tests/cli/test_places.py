@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import sys
 
 import pytest
@@ -27,7 +28,9 @@ def test_a_terminal_is_asked(monkeypatch: pytest.MonkeyPatch, typed: str, answer
             ask = confirm_places()
             assert ask is not None
             assert ask(PLACES) is answer
-            said = os.read(shown, 10_000).decode()
+            said = ""
+            while "right" not in said and select.select([shown], [], [], 10)[0]:
+                said += os.read(shown, 10_000).decode()
     os.close(shown)
     assert "model_b: /models/\\u001b[2Jright" in said
     assert "\x1b[2J" not in said

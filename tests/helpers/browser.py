@@ -150,13 +150,18 @@ class PageVisitor:
         """Names a repository, looks at the preview, and presses Publish."""
         if not self.page.locator("#preview").is_visible():
             self.fold("Publish it")
-        self.page.locator("#repo textarea, #repo input").fill(repo)
-        if way is not None:
-            self.page.locator("#way").get_by_label(way).check()
-        if visible is not None:
-            self.page.locator("#private").get_by_label(visible).check()
-        self.page.locator("#preview").click()
-        self.see("#previewed table", "model.safetensors")
+        name = self.page.locator("#repo textarea, #repo input")
+        for _ in range(5):  # what is typed before the page's script has the field is lost
+            name.fill(repo)
+            if way is not None:
+                self.page.locator("#way").get_by_label(way).check()
+            if visible is not None:
+                self.page.locator("#private").get_by_label(visible).check()
+            self.page.locator("#preview").click()
+            self.see("#previewed table", "model.safetensors")
+            self.page.locator("#go:not([disabled])").wait_for()
+            if name.input_value() == repo:
+                break
         self.page.locator("#go:not([disabled])").click()
 
     def photograph(self, name: str, panel: str | None = None) -> None:
