@@ -10,7 +10,7 @@ from torch import Tensor
 from hubmerge.fuse.layerwise.normal_equations import RegressionMoments, scales, solve, sums
 from hubmerge.fuse.layerwise.observe import observing, run
 from hubmerge.fuse.layerwise.rows import sampled
-from hubmerge.fuse.layerwise.trace import Stage, TracePoint, Writer
+from hubmerge.fuse.layerwise.trace import TracePoint, Writer, stages
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
@@ -26,10 +26,16 @@ Same = list[Writer]
 """Layers that make the same rows of the same input: query, key and value."""
 
 
-def reading_alike(plan: Sequence[Stage]) -> list[Same]:
-    """All layers, those together that read the same rows."""
+def layers_of(state: State, rows: InputBatches, context: MethodContext) -> list[Same]:
+    """All layers of the context's model, those together that read the same rows.
+
+    state: its tensors. rows: of which the first few say how the model is built.
+    """
+    model = context.scratch
+    model.load_state_dict(dict(state))
+    probe = {name: value[:PROBE] for name, value in rows[0].inputs.items()}
     same: dict[Hashable, Same] = {}
-    for stage in plan:
+    for stage in stages(model.eval(), probe):
         for group in stage:
             for writer in group.writers:
                 same.setdefault((writer.reads, writer.layer.reading), []).append(writer)

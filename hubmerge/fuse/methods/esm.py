@@ -16,13 +16,11 @@ from hubmerge.fuse._spectral import decorrelated, flattened, on_matrices, produc
 from hubmerge.fuse._task_vectors import onto
 from hubmerge.fuse.laws import EXCHANGE, PERMUTATIONS
 from hubmerge.fuse.layerwise.input_products import (
-    PROBE,
     in_windows,
     input_products,
-    reading_alike,
+    layers_of,
 )
 from hubmerge.fuse.layerwise.layers import Layer
-from hubmerge.fuse.layerwise.trace import stages
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
@@ -85,14 +83,11 @@ def _of_layers(
     base: State,
 ) -> dict[str, Tensor]:
     """The merged task matrix of every linear layer, as the layer keeps its weight."""
-    model = context.scratch
-    model.load_state_dict(dict(base))
-    probe = {n: value[:PROBE] for n, value in context.rows_of(used[0])[0].inputs.items()}
     mean = sum(weights[n] for n in used) / len(used)
     found: dict[str, Tensor] = {}
     layers = [
         same
-        for same in reading_alike(stages(model.eval(), probe))
+        for same in layers_of(base, context.rows_of(used[0]), context)
         if base[f"{same[0].name}.weight"].ndim == 2
     ]
     for window in in_windows(layers):

@@ -12,13 +12,11 @@ from hubmerge.errors.wording import option
 from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.input_products import (
-    PROBE,
     in_windows,
     input_products,
-    reading_alike,
+    layers_of,
     regressed,
 )
-from hubmerge.fuse.layerwise.trace import stages
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
@@ -53,12 +51,9 @@ def regmean(
             found="none are left for it",
             field="fuse",
         )
-    model = context.scratch
-    model.load_state_dict(merged)
     rows = context.rows_of(used[0])
-    probe = {name: value[:PROBE] for name, value in rows[0].inputs.items()}
     with context.workers.single_threaded_ops():
-        for window in in_windows(reading_alike(stages(model.eval(), probe))):
+        for window in in_windows(layers_of(merged, rows, context)):
             found = [input_products(states[n], window, context.rows_of(n), context) for n in used]
             for k, same in enumerate(window):
                 products = [each[k] for each in found]

@@ -14,14 +14,12 @@ from hubmerge.errors.wording import option
 from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS
 from hubmerge.fuse.layerwise.input_products import (
-    PROBE,
     Same,
     in_windows,
     input_products,
-    reading_alike,
+    layers_of,
     regressed,
 )
-from hubmerge.fuse.layerwise.trace import stages
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
@@ -65,13 +63,10 @@ def regmean_pp(
             found="none are left for it",
             field="fuse",
         )
-    model = context.scratch
-    model.load_state_dict(merged)
     rows = context.rows_of(used[0])
-    probe = {name: value[:PROBE] for name, value in rows[0].inputs.items()}
     shares = [weights[n] for n in used]
     with context.workers.single_threaded_ops():
-        for block, layers in _blocks(reading_alike(stages(model.eval(), probe))).items():
+        for block, layers in _blocks(layers_of(merged, rows, context)).items():
             mixed = [_with_block(merged, states[n], block) for n in used]
             for window in in_windows(layers):
                 found = [
