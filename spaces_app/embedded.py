@@ -42,6 +42,7 @@ def with_embedded_hub(
                 examples=tuple(map(example, wanted)),
                 examples_at_start=examples_at_start,
                 local_token=lambda: hub.token,
+                verifies=True,
             )
         finally:
             os.environ.clear()

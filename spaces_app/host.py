@@ -28,6 +28,7 @@ class Host:
     examples_at_start: whether examples without a result are merged when the app starts.
     local_token: returns the token stored on this machine, if any; None on a Space, where visitors
     sign in with their own account.
+    verifies: whether it verifies merges of the Hub by itself, for the leaderboard.
     """
 
     root: Path
@@ -36,6 +37,7 @@ class Host:
     on_space: bool = False
     local_token: Callable[[], str | None] | None = None
     mcp: bool = False
+    verifies: bool = False
 
 
 def default_root() -> Path:
@@ -54,4 +56,5 @@ def this_host() -> Host:
         on_space=on_space,
         local_token=None if on_space else lambda: token,
         mcp=find_spec("mcp") is not None,
+        verifies=on_space,
     )

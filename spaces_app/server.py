@@ -95,6 +95,8 @@ def serving(
         ) from None
     threading.Thread(target=start_forkserver, name="warm-up", daemon=True).start()
     log("serving", url=url)
+    if host.verifies:
+        context.jobs.verifier.start()
     try:
         yield RunningApp(url.rstrip("/"), context)
     finally:

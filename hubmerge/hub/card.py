@@ -24,6 +24,8 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", r
 """What may be the id of a data set on the Hub."""
 MOST_NAMED = 8
 """Data sets of a card that are looked at."""
+PAPER = re.compile(r"arxiv\.org/(?:abs|pdf)/(\d{4}\.\d{4,5})(?!\d)", re.ASCII)
+"""Of a link to a paper, its number."""
 LICENCE_LETTERS = 100
 """Most of a licence's identifier or name; what is longer names none."""
 
@@ -44,15 +46,22 @@ class DataCard(BaseModel):
 
 def read_card(source: Source) -> dict[str, Any]:
     """Front matter of the README; empty if there is none or it cannot be read."""
-    if README not in file_sizes(source):
-        return {}
     try:
-        with open_regular(fetch_file(source, README)) as file:
-            text = file.read(FRONT_MATTER_BYTES + 1).decode("utf-8", "replace")
-        said = read_yaml(front_matter(text)[0] or "")
-    except (Unreadable, OSError):  # the card says nothing
+        said = read_yaml(front_matter(_start_of_readme(source))[0] or "")
+    except Unreadable:  # the card says nothing
         return {}
     return {str(name): value for name, value in said.items()} if isinstance(said, dict) else {}
+
+
+def _start_of_readme(source: Source) -> str:
+    """As much of the README as front matter may have; empty if there is none."""
+    if README not in file_sizes(source):
+        return ""
+    try:
+        with open_regular(fetch_file(source, README)) as file:
+            return file.read(FRONT_MATTER_BYTES + 1).decode("utf-8", "replace")
+    except (Unreadable, OSError):
+        return ""
 
 
 def parent_licence(source: Source) -> ParentLicence:
@@ -77,6 +86,15 @@ def named_data(source: Source) -> list[str]:
     said = read_card(source).get("datasets")
     names = [_name(name) for name in (said if isinstance(said, list) else [said])]
     return [name for name in names if name and REPOSITORY.fullmatch(name)][:MOST_NAMED]
+
+
+def named_papers(source: Source) -> list[str]:
+    """arXiv numbers of papers that a model's README links to, in its order.
+
+    Raises: AccessError, HubUnavailableError.
+    """
+    found = PAPER.findall(_start_of_readme(source))
+    return list(dict.fromkeys(found))[:MOST_NAMED]
 
 
 def data_card(source: Source, config: str | None = None) -> DataCard:

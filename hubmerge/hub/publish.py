@@ -21,6 +21,7 @@ from hubmerge.errors import (
     VerificationError,
 )
 from hubmerge.errors.wording import option
+from hubmerge.hub.benchmarks import result_files
 from hubmerge.hub.client import ask, bars, client, endpoint
 from hubmerge.hub.layout import INDEX, WEIGHTS
 from hubmerge.hub.proposals import Proposal, own_proposals, withdraw
@@ -59,7 +60,9 @@ def publish(
     message: str = "Upload a model merged with hubmerge",
     target: Target | None = None,
 ) -> Published:
-    """Push every file of `folder` (hidden ones aside) in one commit, and see that it stands there.
+    """Push every file of `folder` in one commit, and see that it stands there.
+
+    Of hidden files only results in benchmarks are pushed.
 
     private: a repository that is created is private, and an existing one must be.
     revision: branch to write to, created if absent. message: title of the commit, by which an open
@@ -71,7 +74,7 @@ def publish(
     anything else than `folder`.
     """
     repo_id = check_push_options(repo_id, create_pr=create_pr, revision=revision)
-    names = folder_files(folder)
+    names = [*folder_files(folder), *result_files(folder)]
     if not names:
         raise NotFoundError(f"{str(folder)!r} holds nothing to publish")
     url = f"{endpoint()}/{repo_id}"

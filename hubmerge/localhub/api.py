@@ -168,6 +168,8 @@ def repo_info(call: Call) -> Response:
     oid = call.store.resolve(call.state, call.revision)
     answer = info.describe(call.store, call.key, call.state, oid, call.flag("blobs"))
     if asked := call.request.query_params.getlist("expand"):
+        if "evalResults" in asked:
+            answer["evalResults"] = info.eval_results(call.store, call.key, oid)
         answer = {name: answer[name] for name in ("_id", "id", *asked) if name in answer}
     return JSONResponse(answer)
 

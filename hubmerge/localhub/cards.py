@@ -74,6 +74,27 @@ def problems(content: str) -> tuple[list[str], list[str]]:
     return list(islice(found, MESSAGES)), []
 
 
+def entries(content: str) -> list[dict[str, Any]] | None:
+    """Results in benchmarks that a file states, as the Hub's client takes them.
+
+    None, if it states none.
+    """
+    try:
+        loaded = plain(_read(content))
+    except BadCard:
+        return None
+    listed = loaded if isinstance(loaded, list) else [loaded]
+    good = [
+        each
+        for each in listed
+        if isinstance(each, dict)
+        and isinstance(each.get("dataset"), dict)
+        and {"id", "task_id"} <= each["dataset"].keys()
+        and "value" in each
+    ]
+    return good if len(good) == len(listed) else None
+
+
 def _read(block: str) -> Any:
     """The YAML of a card. Raises: BadCard, before work on what is long, deep or repeats itself."""
     if len(block) > limits.METADATA:

@@ -13,6 +13,8 @@ from hubmerge.localhub.records import Entry, State, Tree
 from hubmerge.localhub.refusal import Refusal
 from hubmerge.localhub.store import MAIN, Store
 
+EVAL_RESULTS = ".eval_results/"
+
 
 def describe(
     store: Store, key: RepoKey, state: State, oid: str, blobs: bool = False, files: bool = True
@@ -63,6 +65,19 @@ def _model_fields(
         "model-index": card.get("model-index"),
         "tags": list(dict.fromkeys(found + cards.tags(card))),
     }
+
+
+def eval_results(store: Store, key: RepoKey, oid: str) -> list[dict[str, Any]]:
+    """Entries of all files in `.eval_results`; of one that cannot be read, that it cannot."""
+    found: list[dict[str, Any]] = []
+    tree = store.commit(key, oid).tree
+    for path in sorted(tree):
+        if path.startswith(EVAL_RESULTS) and path.endswith(".yaml"):
+            said = cards.entries(text(store, tree, path))
+            if said is None:
+                found.append({"filename": path, "error": "not a list of results"})
+            found += [{"filename": path, "data": entry} for entry in said or ()]
+    return found
 
 
 def _config(content: str) -> dict[str, Any]:

@@ -152,15 +152,19 @@ class _Contenders:
     ) -> dict[str, ContenderOutputs]:
         """Every contender by name."""
         names = roles("parent", len(self.parents))
-        found = {
-            role: self._run(display_name(role), parent, _answers(self.heads, number))
+        asked: dict[str, tuple[str, PreTrainedModel, Answers | None]] = {
+            role: (display_name(role), parent, _answers(self.heads, number))
             for number, (role, parent) in enumerate(zip(names, self.parents, strict=True))
         }
-        own = [*found.values()]
-        found["naive"] = self._run("naive average", naive)
-        found["merge"] = self._run("merge", merge)
+        asked["naive"] = ("naive average", naive, None)
+        asked["merge"] = ("merge", merge, None)
         if refined_parent is not None:
-            found[REFINED_PARENT] = self._run("refined parent", refined_parent)
+            asked[REFINED_PARENT] = ("refined parent", refined_parent, None)
+        found = {
+            role: self._run(f"{name}, pass {number} of {len(asked)}", model, answers)
+            for number, (role, (name, model, answers)) in enumerate(asked.items(), 1)
+        }
+        own = [found[role] for role in names]
         if self.measured.ensemble:
             found["ensemble"] = self._ensemble(own)
         return found

@@ -127,6 +127,8 @@ def build_report(
             training=_training(splits.training if splits else None, results.training_curves),
         ),
         surveys=results.surveys.surveys if results.surveys else None,
+        benchmarks=list(results.benchmarks) or None,
+        samples=list(results.samples) or None,
         data=_data(splits, results.run.sources.dataset, results.unit),
         method=method,
         limits=limits_of(results),
@@ -179,6 +181,7 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
         license=licences[0] if len(licences) == 1 else (licences or None),
         dtype=dtype_name(model.dtype),
         parameters=planned.parameters,
+        papers=planned.papers or None,
         adapters=[
             schema.AdapterRecord(id=each.id, sha=each.sha, revision=each.revision, kind=each.kind)
             for each in source.adapters

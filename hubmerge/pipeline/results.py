@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from hubmerge.evaluation.harness.results import Benchmark
 from hubmerge.evaluation.results import Curve
 from hubmerge.fuse.laws import ENDS
 from hubmerge.hub.loaded_model import LoadedModel
@@ -17,6 +18,7 @@ from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.save import Saved
 from hubmerge.pipeline.survey import SurveyResults
 from hubmerge.planning.plan import Plan
+from hubmerge.reporting.schema.report import SampleText
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,8 @@ class RunResults:
     saved: Saved
     evaluation: Evaluation | None
     surveys: SurveyResults | None
+    benchmarks: tuple[Benchmark, ...] = ()
+    samples: tuple[SampleText, ...] = ()
 
     @property
     def merge(self) -> LoadedModel:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hubmerge.hub.destination import Destination, where
 from hubmerge.pipeline.align import align
+from hubmerge.pipeline.benchmark import benchmark, benchmark_tasks, check_language_model
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.evaluate import evaluate
 from hubmerge.pipeline.fuse import fuse
@@ -19,6 +20,7 @@ from hubmerge.pipeline.repair import choose_repair
 from hubmerge.pipeline.report import write_report
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.pipeline.results import RunResults
+from hubmerge.pipeline.sample_texts import sample_texts
 from hubmerge.pipeline.save import save
 from hubmerge.pipeline.survey import survey
 from hubmerge.planning.plan import Plan
@@ -67,8 +69,10 @@ def run(
 
 def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
     """The merge, written and measured."""
+    tasks = run.workers.on_main(lambda: benchmark_tasks(run.recipe))
     with watch.stage("load"):
         inputs = load(run)
+        check_language_model(tasks, inputs)
     with watch.stage("match"):
         repair = choose_repair(run, inputs)
         alignment = align(run, inputs, repair)
@@ -80,6 +84,8 @@ def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
         with watch.stage("measure"):
             evaluation = evaluate(run, inputs, alignment, fused, saved.model)
             surveys = survey(run, inputs, alignment, evaluation)
+            samples = sample_texts(run, inputs, saved.model)
+            benchmarks = benchmark(run, tasks, inputs, alignment, fused, saved.model)
         results = RunResults(
             run=run,
             plan=plan,
@@ -89,5 +95,7 @@ def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
             saved=saved,
             evaluation=evaluation,
             surveys=surveys,
+            benchmarks=benchmarks,
+            samples=samples,
         )
         return run.workers.on_main(lambda: write_report(results, folder, watch.seconds))

@@ -19,7 +19,14 @@ from hubmerge.derivation.ensure import ensure_spec
 from hubmerge.errors import DataError, RecipeError, WeightsError
 from hubmerge.errors.wording import option
 from hubmerge.hub.calm import calm
-from hubmerge.hub.card import DataCard, data_card, named_data, parent_licence, refuse_unlisted
+from hubmerge.hub.card import (
+    DataCard,
+    data_card,
+    named_data,
+    named_papers,
+    parent_licence,
+    refuse_unlisted,
+)
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.companions import remarks
 from hubmerge.hub.compare import check_mergeable, common_head, label_permutation
@@ -85,6 +92,8 @@ class _Parent:
             download_bytes=self.download,
             dtype=self.header.dtype,
             parameters=parameters,
+            # Of a folder its README is not what is pinned.
+            papers=named_papers(source) if source.kind == "hub" else [],
         )
 
 

@@ -34,6 +34,8 @@ class ModelPlan(PlanPart):
     download_bytes: int
     dtype: str
     parameters: int
+    papers: list[str] = []
+    """arXiv numbers that its card links to."""
 
 
 class ArchitecturePlan(PlanPart):

@@ -41,6 +41,7 @@ def streams(
         and fusion.tensorwise
         and recipe.dataset is None
         and not recipe.survey
+        and not recipe.eval
         and recipe.heads == SAME
         and recipe.lam != AUTO
         and recipe.repair in (NONE, AUTO)

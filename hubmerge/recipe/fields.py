@@ -350,6 +350,18 @@ class RecipeFields(RecipePart):
             see="landscape.md#on-a-merges-card",
         ),
     ] = ()
+    eval: Annotated[
+        tuple[str, ...],
+        AfterValidator(lambda given: tuple(name for each in given for name in each.split(","))),
+        Option(
+            "Benchmarks of language models, run by lm-evaluation-harness: tasks of the harness, or "
+            "data sets of the Hub with a task file.",
+            group=MEASURING,
+            metavar="TASK",
+            label="",
+            see="evaluation.md#benchmarks",
+        ),
+    ] = ()
     learning_steps: Annotated[
         int | None,
         Field(ge=1),

@@ -20,6 +20,7 @@ from hubmerge.reporting import (
 from hubmerge.reporting import (
     numbers as figures,
 )
+from hubmerge.reporting.benchmarks import benchmark_table, difference_table, how, model_index
 from hubmerge.reporting.effort import effort_text
 from hubmerge.reporting.pictures import PLOT
 from hubmerge.reporting.plots.barrier import can_plot
@@ -69,6 +70,10 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             bad=report.verdict == "do not use",
             once=_once(report, location),
             refinement=refinement_lines(report),
+            benchmarks=[
+                each for each in (benchmark_table(report), difference_table(report)) if each
+            ],
+            how_benchmarked=how(report),
             effort=_effort(report),
         )
     )
@@ -95,7 +100,7 @@ def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
         base_model=bases or None,
         base_model_relation="merge" if bases else None,
         datasets=[line(data.id)] if data and data.kind == "hub" else None,
-        eval_results=_eval_results(report) or None,
+        eval_results=[*_eval_results(report), *model_index(report)] or None,
         library_name=report.merged.library or "transformers",
         license=_licences(licence.license),  # type: ignore[arg-type]  # the Hub takes a list too
         license_name=line(licence.license_name) if licence.license_name else None,

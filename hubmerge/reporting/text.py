@@ -14,6 +14,7 @@ from hubmerge.reporting import (
 from hubmerge.reporting import (
     numbers as figures,
 )
+from hubmerge.reporting.benchmarks import benchmark_table
 from hubmerge.reporting.effort import effort_text
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.next_steps import next_steps
@@ -37,6 +38,7 @@ def render_text(report: Report, folder: Path | None = None, wording: Wording = P
         "\n".join(one_line(seen.sentence) for seen in report.surveys.seen)
         if report.surveys
         else "",
+        _benchmarks(report),
         _method(report),
         _limits(report),
         _next(report, wording),
@@ -70,6 +72,13 @@ def _table(report: Report) -> str:
 
 def _known(report: Report) -> str:
     return "\n".join(["Accuracy", right_of_first(known.table(report)), *known.sentences(report)])
+
+
+def _benchmarks(report: Report) -> str:
+    table = benchmark_table(report)
+    if table is None:
+        return ""
+    return right_of_first([[one_line(cell) for cell in row] for row in (table.head, *table.rows)])
 
 
 def _method(report: Report) -> str:

@@ -1,9 +1,10 @@
-"""The report as files: `report.json`, the card and the pictures."""
+"""The report as files: `report.json`, the card, the pictures, and results for the Hub."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from hubmerge.reporting.benchmarks import eval_result_files
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.schema.report import Report
@@ -18,7 +19,9 @@ def write_report(report: Report, folder: Path, repo_id: str | None = None) -> li
         "report.json": report.to_json().encode(),
         "README.md": render_card(report, repo_id).encode(),
         **pictures(report),
+        **eval_result_files(report),
     }
     for name, content in contents.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     return [folder / name for name in contents]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import hubmerge
+from hubmerge.reporting.benchmarks import eval_result_files
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.pictures import pictures
 from hubmerge.reporting.refined import remark
@@ -23,14 +24,46 @@ SHOWN = 200
 
 
 def check_claims(
-    report: Report, card: str, found: Mapping[str, bytes]
+    report: Report, card: str, found: Mapping[str, bytes], results: Mapping[str, bytes]
 ) -> tuple[list[Check], list[str]]:
-    """Whether a report follows from its figures, and card and pictures (by file) from the report;
-    and remarks.
+    """Whether a report follows from its figures, and card, pictures and results in benchmarks of
+    the Hub (by file) from the report; and remarks.
     """
     on_card, first = check_card(card, report)
     on_pictures, second = check_pictures(found, report)
-    return [*check_verdict(report), *on_card, *on_pictures], [*first, *second]
+    on_results = check_results(results, report)
+    return [*check_verdict(report), *on_card, *on_pictures, *on_results], [*first, *second]
+
+
+def check_results(found: Mapping[str, bytes], report: Report) -> list[Check]:
+    """Whether the Hub is told exactly the results of the report's benchmarks, by file."""
+    said = eval_result_files(report)
+    return [
+        Check(
+            part="card",
+            what=name,
+            outcome=Outcome.IDENTICAL
+            if _read(found.get(name)) == _read(said.get(name))
+            else Outcome.DOES_NOT_HOLD,
+            said=_shown(found.get(name)),
+            found=_shown(said.get(name)),
+        )
+        for name in sorted({*found, *said})
+    ]
+
+
+def _read(content: bytes | None) -> Any:
+    """What a file of results says; None of no file, or of one that says nothing that is read."""
+    if content is None:
+        return None
+    try:
+        return _plain(read_yaml(content.decode("utf-8", "replace")))
+    except UnreadableYamlError:
+        return content
+
+
+def _shown(content: bytes | None) -> str | None:
+    return None if content is None else content.decode("utf-8", "replace")[:SHOWN]
 
 
 def check_verdict(report: Report) -> list[Check]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.errors import HubUnavailableError, NotFoundError, RecipeError, WeightsError
+from hubmerge.hub.benchmarks import RESULTS
 from hubmerge.hub.fetch import download_bytes, fetch_file, file_sizes
 from hubmerge.hub.layout import CONFIG, GENERATION, INDEX, PROCESSOR, TEMPLATES
 from hubmerge.hub.source import Source, parse_ref, resolve
@@ -240,4 +241,9 @@ def _is_ours(name: str, recipe: Recipe) -> bool:
     alignment = file in (SUMMARY, TENSORS) and is_alignment(folder + slash + TENSORS)
     code = recipe.trust_remote_code and file.endswith(".py")
     beside = name in LOADING or name in companion_files() or name.startswith(f"{TEMPLATES}/")
-    return name in SAYING or beside or alignment or code
+    return name in SAYING or beside or alignment or code or is_result(name)
+
+
+def is_result(name: str) -> bool:
+    """Whether a file tells the Hub of results in benchmarks."""
+    return name.startswith(f"{RESULTS}/") and name.endswith(".yaml")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hubmerge.evaluation.harness.run import is_installed
 from hubmerge.fuse import find_fusion
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.matching.match_files import TENSORS
@@ -80,7 +81,13 @@ def recorded(
     refs = refs_of_report(report)
     if refs.keys() != refs_of(recipe).keys() or not all(map(is_pinned, refs.values())):
         return None
-    update: dict[str, object] = {"trust_remote_code": trust_remote_code, "shas": {}}
+    update: dict[str, object] = {
+        "trust_remote_code": trust_remote_code,
+        "shas": {},
+        "eval": tuple(dict.fromkeys(each.given for each in report.benchmarks or ()))
+        if is_installed()
+        else (),
+    }
     if recipe.alignment:
         update["alignment"] = str(folder / Path(recipe.alignment).name)
     return with_refs(recipe, refs).model_copy(update=update)
@@ -132,6 +139,7 @@ def replay(recipe: Recipe, report: Report, folder: Path) -> Replay | str:
         "calibration_samples": None,
         "train_samples": None,
         "survey": (),
+        "eval": (),
         "learning_steps": None,
     }
     return Replay(recipe.model_copy(update=update), method.repair == "batchnorm")

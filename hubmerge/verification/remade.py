@@ -15,6 +15,7 @@ from hubmerge.verification.rounding import CLOSED, FITTED, Allowance
 from hubmerge.verification.tensors import compare_tensors
 from hubmerge.verification.values import compare
 
+BENCHMARKS = "benchmarks"
 PLAIN = ("models", "merged", "licence")
 """Parts of a report that take no data."""
 MEASURED = (
@@ -25,12 +26,13 @@ MEASURED = (
     "comparisons",
     "barrier",
     "surveys",
+    BENCHMARKS,
     "method",
     "data",
     "limits",
 )
 """Parts that do. The rest of a report is about one run of it."""
-RARE = ("heads", "surveys")
+RARE = ("heads", "surveys", BENCHMARKS)
 """Those that a report may well be without."""
 SOURCES = ("models", "base", "data")
 """Parts of a report whose `revision` is what was asked for: the recipe that is made again asks
@@ -94,14 +96,18 @@ def allowance_of(report: Report) -> Allowance:
     return FITTED if fitted else CLOSED
 
 
-def check_report(said: Report, found: Report, *, measured: bool) -> list[Check]:
-    """Whether everything the report says came out again; `measured`: what takes data as well."""
+def check_report(
+    said: Report, found: Report, *, measured: bool, benchmarks: bool = True
+) -> list[Check]:
+    """Whether everything the report says came out again; `measured`: what takes data as well;
+    `benchmarks`: whether they were run again.
+    """
     left, right = (_comparable(each) for each in (said, found))
     rows = said.data.validation.rows if said.data and said.data.validation else said.n
     return [
         check
         for part in (*PLAIN, *(MEASURED if measured else ()))
-        if part in left or part in right
+        if (part in left or part in right) and (benchmarks or part != BENCHMARKS)
         for check in compare(part, left.get(part), right.get(part), at=part, rows=rows)
     ]
 

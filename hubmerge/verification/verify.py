@@ -37,7 +37,7 @@ from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_claims
 from hubmerge.verification.derived_spec import certify_again, check_spec_file, spec_of_merge
-from hubmerge.verification.download import Merge, fetch_merge, list_merge
+from hubmerge.verification.download import Merge, fetch_merge, is_result, list_merge
 from hubmerge.verification.files import check_files, check_hashes
 from hubmerge.verification.levels import (
     Estimate,
@@ -53,6 +53,7 @@ from hubmerge.verification.processors import another_processor
 from hubmerge.verification.published import FIGURES, load_published, measure_published
 from hubmerge.verification.recorded import check_sources, recorded, replay, roles_in_memory
 from hubmerge.verification.remade import (
+    BENCHMARKS,
     PLAIN,
     check_report,
     check_weights,
@@ -68,6 +69,7 @@ IMPOSSIBLE = (DataError, LabelError, MismatchError, WeightsError)
 """What shows that a merge cannot have been made from what it says."""
 NO_SPEC = (CanonicalError, FamilyError, LawError, SpecError)
 """What shows that the derived spec beside the weights is none of these parents."""
+NO_HARNESS = "lm-evaluation-harness is not installed"
 ILL_ALIGNED = (CanonicalError, LawError, RecipeError)
 """What shows that the alignment beside the weights is none of these parents."""
 
@@ -169,7 +171,8 @@ def _claims(merge: Merge) -> tuple[list[Check], list[str]]:
     folder = merge.folder
     card = (folder / CARD).read_text("utf-8", "replace") if CARD in merge.names else ""
     there = {name: (folder / name).read_bytes() for name in PICTURES if name in merge.names}
-    return check_claims(merge.report, card, there)
+    results = {name: (folder / name).read_bytes() for name in merge.names if is_result(name)}
+    return check_claims(merge.report, card, there, results)
 
 
 def _further(
@@ -250,11 +253,14 @@ def _weights(
 def _by_recipe(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers) -> _Remade:
     """The whole merge once more, everything measured."""
 
+    left_out = bool(merge.report.benchmarks) and not wanted.eval
+
     def compared(result: MergeResult) -> list[Check]:
         return [
             *_weights(merge, result, wanted, model),
             *check_files(merge, result.folder, alignment=True),
-            *check_report(merge.report, result.report, measured=True),
+            *check_report(merge.report, result.report, measured=True, benchmarks=not left_out),
+            *not_checked((BENCHMARKS,) if left_out else (), NO_HARNESS),
         ]
 
     derived = () if merge.report.method.spec is None else NO_SPEC

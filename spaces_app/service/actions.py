@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hubmerge.data.pixels import to_mode
-from hubmerge.errors import DataError, HubmergeError, TargetError
+from hubmerge.errors import DataError, HubmergeError, ResourceError, TargetError
+from hubmerge.planning.resources import human
 from hubmerge.utils.events import Stage, emit
 from spaces_app.service import trying
 
@@ -127,6 +128,35 @@ def pack(request: Mapping[str, Any]) -> Answer:
     return {"path": str(target)}
 
 
+def verify(request: Mapping[str, Any]) -> Answer:
+    """Verify a public merge of the Hub at a commit, up to a level, within the app's limits."""
+    from hubmerge.verification import verify as verify_merge
+    from hubmerge.verification.download import list_merge
+    from hubmerge.verification.levels import Estimate
+    from spaces_app.service.limits import Limits, check_recipe
+    from spaces_app.service.verified import Verified, verified_of
+
+    limits = Limits(**request["limits"])
+    ref = f"{request['merge']}@{request['sha']}"
+    listed = list_merge(ref)
+    check_recipe(listed.recipe, limits)
+    weights = listed.report.merged.parameters
+    if weights > limits.parameters:
+        raise ResourceError(f"{weights:,} weights", found=f"at most {limits.parameters:,} here")
+
+    def announced(estimate: Estimate) -> None:
+        if estimate.bytes > limits.download:
+            raise ResourceError(
+                f"{human(estimate.bytes)} to download", found=f"at most {human(limits.download)}"
+            )
+
+    found = verify_merge(ref, level=request["level"], announce=announced)
+    known = request.get("before")
+    before = None if known is None else Verified.model_validate(known)
+    said = verified_of(request["merge"], request["sha"], found, listed.report, before)
+    return said.model_dump(mode="json")
+
+
 def publish(request: Mapping[str, Any]) -> Answer:
     """Upload a copy of the merge whose card names its repository."""
     import dataclasses
@@ -151,4 +181,5 @@ ACTIONS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
     "predict": predict,
     "pack": pack,
     "publish": publish,
+    "verify": verify,
 }

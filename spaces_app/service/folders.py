@@ -31,6 +31,11 @@ class Folders:
         """The sqlite file."""
         return self.root / "jobs.sqlite"
 
+    @property
+    def verified(self) -> Path:
+        """The sqlite file of what was verified."""
+        return self.root / "verified.sqlite"
+
     def job(self, job_id: str) -> Path:
         """Everything that belongs to a job, its private downloads included."""
         return self.jobs / job_id

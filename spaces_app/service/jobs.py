@@ -15,6 +15,7 @@ from hubmerge.recipe import Recipe
 from spaces_app.service import estimate
 from spaces_app.service.fair_queue import position
 from spaces_app.service.folders import HOUR, Folders
+from spaces_app.service.gallery import GalleryEntry, gallery, with_proofs
 from spaces_app.service.job import Job, Refusal, Refused, State, refusing
 from spaces_app.service.job_progress import JobProgress
 from spaces_app.service.job_store import JobStore
@@ -25,6 +26,8 @@ from spaces_app.service.planner import PAST, Planner, PlanResult
 from spaces_app.service.scheduler import Scheduler
 from spaces_app.service.short_tasks import TaskRunner
 from spaces_app.service.trying import SAMPLES
+from spaces_app.service.verified import VerifiedStore
+from spaces_app.service.verifier import Verifier
 from spaces_app.service.visitors import Visitor
 
 GONE = Refusal(
@@ -89,6 +92,8 @@ class JobService:
         self._tasks = TaskRunner(self.folders, self.limits, self.metrics)
         self._planner = Planner(self._tasks, self.folders, self.store, self.limits)
         self._scheduler = Scheduler(self.folders, self.store, self.limits, self.metrics)
+        self.verified = VerifiedStore(self.folders.verified)
+        self.verifier = Verifier(self.folders, self.store, self.verified, self.limits, self.metrics)
 
     def plan(self, visitor: Visitor, recipe: Recipe) -> PlanResult:
         """What `recipe` would do, or why it cannot; no weights are downloaded."""
@@ -206,6 +211,10 @@ class JobService:
         log("published", job=job_id[:6], owner=visitor.key)
         return published
 
+    def gallery(self, visitor: Visitor) -> list[GalleryEntry]:
+        """Merges on the Hub that the visitor can see, with what this app verified of them."""
+        return with_proofs(gallery(visitor), self.verified)
+
     def is_healthy(self) -> bool:
         """Whether all threads are alive."""
         return self._scheduler.is_healthy()
@@ -216,7 +225,9 @@ class JobService:
 
     def close(self) -> None:
         """End all workers; unfinished jobs are queued again at the next start."""
+        self.verifier.close()
         self._scheduler.close()
+        self.verified.close()
         self.store.close()
         log("closed")
 

@@ -53,6 +53,10 @@ class Limits(BaseSettings):
     """Points by which a path may be refined."""
     merge_seconds: NonNegativeInt = 3 * 3600
     """Longest duration of a merge."""
+    verify_seconds: NonNegativeInt = 3600
+    """Longest duration of one level of verifying a published merge; 0 verifies none."""
+    leaderboard_rows: NonNegativeInt = 1000
+    """Fewest evaluation rows of a merge on a leaderboard; others are not verified."""
     light_seconds: NonNegativeInt = 180
     """Longest duration of a prediction or an archive."""
     plan_seconds: NonNegativeInt = 60
@@ -96,6 +100,8 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
         raise RecipeError(
             "code from a model's repository is not run here", hint="run hubmerge on your machine"
         )
+    if recipe.eval:
+        raise RecipeError("benchmarks are not run here", hint="run hubmerge on your machine")
     if recipe.alignment:
         raise RecipeError("an alignment is read from a folder, and the Space has none")
     if len(recipe.models) > limits.models:

@@ -20,6 +20,8 @@ from spaces_app.service.metrics import Metrics
 from spaces_app.service.worker import Worker
 
 ACTIONS = ("plan", "predict", "pack", "publish")
+HEAVY = ("merge", "verify")
+"""Actions that may allocate as much as a merge."""
 WAITING = 16
 """Tasks of one kind that wait: each holds one of the threads that answer requests."""
 UPLOADS = 8
@@ -92,7 +94,7 @@ def request(
 ) -> dict[str, Any]:
     """The request to a worker. It works in `folder`, unless `content` names another."""
     where = {"folder": str(folder), "work": str(folder), "cache": str(cache), "hub": endpoint()}
-    allowed = [limits.memory] if action == "merge" else [limits.memory, limits.light_memory]
+    allowed = [limits.memory] if action in HEAVY else [limits.memory, limits.light_memory]
     memory = min(filter(None, allowed), default=0)
     bounds = {"memory": memory, "derive_seconds": limits.derive_seconds}
     return {"action": action, **where, **bounds, **content}

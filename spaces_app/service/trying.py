@@ -109,20 +109,12 @@ def _classes(loaded: LoadedModel, content: Any, kind: Kind) -> Said:
 
 
 def _continued(loaded: LoadedModel, prompt: str) -> str:
-    import torch
+    from hubmerge.models.continuation import continuation
 
-    tokenizer: Any = loaded.tokenizer
-    inputs = tokenizer(prompt[:CHARACTERS], return_tensors="pt")
-    longest = getattr(loaded.config, "max_position_embeddings", None) or 2**15
-    room = min(NEW_TOKENS, longest - inputs["input_ids"].shape[1])
-    if room < 1:
+    said = continuation(loaded.model, loaded.tokenizer, prompt[:CHARACTERS], NEW_TOKENS)
+    if said is None:
         raise DataError("the text is longer than these models read", hint="a shorter one")
-    model: Any = loaded.model
-    ids = {name: inputs[name] for name in ("input_ids", "attention_mask") if name in inputs}
-    with torch.inference_mode():
-        made = model.generate(**ids, max_new_tokens=room, do_sample=False)[0]
-    start = 0 if loaded.config.is_encoder_decoder else ids["input_ids"].shape[1]
-    return str(tokenizer.decode(made[start:], skip_special_tokens=True)).strip()
+    return said
 
 
 def write_samples(folder: Path, recipe: Recipe) -> None:

@@ -1,4 +1,4 @@
-"""The gallery's page: the merges of the connected Hub, by task, family and verdict."""
+"""The gallery's page: merges of the connected Hub, and the best of those that were verified."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from spaces_app.service.gallery import ORDERS, GalleryEntry, chosen, gallery
+from spaces_app.service.gallery import ORDERS, GalleryEntry, chosen, leaderboards
 from spaces_app.service.job import Refused
-from spaces_app.ui import gallery_view, markup
+from spaces_app.ui import gallery_view, leaderboard_view, markup
 from spaces_app.ui.account import title
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET
 
 ANY = ""
 """Value of a filter that is not set."""
-FILTERS = ("task", "family", "verdict")
+FILTERS = ("task", "family", "verdict", "verified")
+
+EVERY = {
+    "task": "every task",
+    "family": "every family",
+    "verdict": "every verdict",
+    "verified": "verified or not",
+}
 
 
 class GalleryPage:
-    """Filters, an order, and the table."""
+    """All merges with filters and an order, and the leaderboards."""
 
     def __init__(self, page: gr.Blocks, context: Context) -> None:
         self._context = context
@@ -30,10 +37,19 @@ class GalleryPage:
             title()
         gr.HTML("<h2>Merge gallery</h2>")
         self._entries = gr.State([])
+        with gr.Tab("All merges", elem_id="all"):
+            self._all()
+        with gr.Tab("Leaderboards", elem_id="best"):
+            self._best = gr.HTML(elem_id="leaderboards")
+        outputs = [self._entries, self._shown, self._best, *self._filters]
+        page.load(self._load, None, outputs, queue=False, **QUIET)
+
+    def _all(self) -> None:
+        """Filters, an order, and every merge."""
         with gr.Row():
             self._filters = [
                 gr.Dropdown(
-                    [(f"every {field}", ANY)],
+                    [(EVERY[field], ANY)],
                     value=ANY,
                     label=field.capitalize(),
                     min_width=150,
@@ -55,24 +71,27 @@ class GalleryPage:
             trigger_mode="always_last",
             **QUIET,
         )
-        outputs = [self._entries, self._shown, *self._filters]
-        page.load(self._load, None, outputs, queue=False, **QUIET)
 
     def _load(self, request: gr.Request) -> list[Any]:
         try:
-            entries = gallery(self._context.visitor(request))
+            entries = self._context.jobs.gallery(self._context.visitor(request))
         except Refused as error:
             refused = markup.refusal(error.refusal, "The gallery cannot be shown")
-            return [[], refused, *(gr.skip() for _ in FILTERS)]
+            return [[], refused, refused, *(gr.skip() for _ in FILTERS)]
         offered = [gr.update(choices=choices(entries, field)) for field in FILTERS]
-        return [entries, gallery_view.render(entries), *offered]
+        best = leaderboard_view.render(
+            leaderboards(entries, self._context.jobs.limits.leaderboard_rows),
+            self._context.jobs.limits.leaderboard_rows,
+            verifies=self._context.host.verifies,
+        )
+        return [entries, gallery_view.render(entries), best, *offered]
 
 
 def choices(entries: Sequence[GalleryEntry], field: str) -> list[tuple[str, str]]:
     """What a filter offers: (shown, value)."""
     values = {getattr(entry, field) for entry in entries} - {None}
     named = [(str(markup.text(value)), value) for value in sorted(values)]
-    return [(f"every {field}", ANY), *named]
+    return [(EVERY[field], ANY), *named]
 
 
 def show(entries: Sequence[GalleryEntry], order: str, *wanted: str | None) -> Markup:

@@ -11,6 +11,7 @@ from hubmerge.hub.client import endpoint
 from hubmerge.reporting.numbers import MISSING, count, figure
 from hubmerge.reporting.pictures import PLOT
 from spaces_app.service.gallery import GalleryEntry
+from spaces_app.ui import proof_view
 from spaces_app.ui.markup import NONE, join, on_hub, table, term, text
 from spaces_app.ui.report_view import BARRIER
 from spaces_app.ui.verdict_view import chip
@@ -19,19 +20,24 @@ NONE_SUCH = Markup('<p class="hm-quiet" role="status">No merge is like that.</p>
 EMPTY = Markup('<p class="hm-quiet">No merge was published with hubmerge on this Hub yet.</p>')
 PRIVATE = Markup('<span class="hm-quiet">(private)</span>')
 CLAIMED = (
-    "Figures as the cards state them. `hubmerge verify` checks what is loaded, measures it again, "
-    "and makes the merge again."
+    "Figures as the cards state them. Where a merge is marked, this app verified them: its newest "
+    "commit was measured again, or made again and measured again. hubmerge verify does the same."
 )
 
 
+SHOWN = 60
+"""Rows of the table."""
+
+
 def render(entries: Sequence[GalleryEntry]) -> Markup:
-    """A row per merge, the newest first."""
+    """A row per merge, in their order."""
     if not entries:
         return EMPTY
+    entries, further = entries[:SHOWN], len(entries) - SHOWN
     lines = [
         (
             join([_picture(each), on_hub(each.id), PRIVATE if each.private else NONE], " "),
-            chip(each.verdict),
+            join([chip(each.verdict), proof_view.mark(each.proof)], " "),
             text(each.task or MISSING),
             text(each.family or MISSING),
             figure(each.accuracy),
@@ -55,7 +61,9 @@ def render(entries: Sequence[GalleryEntry]) -> Markup:
         "published",
         "try",
     )
-    note = Markup('<p class="hm-quiet">{}</p>').format(CLAIMED.replace("`", ""))
+    note = Markup('<p class="hm-quiet">{}{}</p>').format(
+        f"{count(further)} more: filter to see them. " if further > 0 else "", CLAIMED
+    )
     return join([table(head, lines, "Merges made with hubmerge on this Hub"), note])
 
 

@@ -97,7 +97,11 @@ def refusal(said: Refusal, heading: str = "This cannot be done") -> Markup:
 def on_hub(repo: str, kind: str = "model") -> Markup:
     """A link to a repository's page."""
     folder = "datasets/" if kind == "dataset" else ""
-    address = f"{endpoint()}/{folder}{quote(repo)}"
+    return link(f"{endpoint()}/{folder}{quote(repo)}", text(repo))
+
+
+def link(address: str, said: object) -> Markup:
+    """A link that opens beside the page."""
     return Markup('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>').format(
-        address, text(repo)
+        address, said
     )

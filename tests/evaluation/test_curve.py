@@ -13,6 +13,8 @@ from hubmerge.data.rows import choose_rows
 from hubmerge.evaluation.curve import (
     GRID,
     PATH_POINTS,
+    QUARTERS,
+    SHORT_POINTS,
     EvalSet,
     choose_lambda,
     measure_curves,
@@ -182,6 +184,27 @@ def test_a_barrier_between_two_points_of_the_grid_is_found(parents, sets):
     assert not rough.barrier.settled
     assert rough.barrier.value < found.barrier.value
     assert all(point.excess < found.barrier.value for point in found.points if point.lam in GRID)
+
+
+CONTENDERS = ("parent A", "parent B", "naive average", "merge", "refined parent")
+
+
+def test_a_default_merge_costs_at_most_fourteen_passes(parents, sets):
+    """Of two parents: five contenders, and the points of two short paths; their ensemble is a mean
+    of what the parents said."""
+    workers = Workers()
+    visited = []
+
+    def counted(lam):
+        visited.append(lam)
+        return line(*parents)(lam)
+
+    asked = ends(parents, sets[1], workers)
+    budgets = (0, SHORT_POINTS)
+    for budget in budgets:
+        measure_curve(counted, asked, None, sets[1], None, workers, grid=QUARTERS, budget=budget)
+    assert len(visited) > len(budgets) * (len(QUARTERS) - 2)
+    assert len(CONTENDERS) + len(visited) <= 14
 
 
 def test_a_point_that_breaks_gives_no_figure_and_no_crash(parents, sets):

@@ -298,3 +298,13 @@ def test_a_card_of_a_language_model_says_how_it_becomes_gguf():
     said = "$ python llama.cpp/convert_hf_to_gguf.py . --outfile merge.gguf"
     assert said in render_card(report.model_copy(update={"merged": causal}))
     assert said not in render_card(report)
+
+
+def test_papers_of_the_parents_are_linked_once():
+    """The Hub lists a model under the papers that its card links to."""
+    papers = ["2302.00487", "2209.04836"]
+    models = [parent("org/left", "a", papers=papers), parent("org/right", "b", papers=papers[:1])]
+    card = render_card(example(models=models))
+    assert card.count("https://arxiv.org/abs/2302.00487") == 1
+    assert card.count("https://arxiv.org/abs/2209.04836") == 1
+    assert "arxiv.org" not in render_card(example())

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from hubmerge.errors import NotFoundError, RecipeError
+from hubmerge.evaluation.harness.results import Benchmark
 from hubmerge.evaluation.results import Comparison, Estimate, Score
 from hubmerge.reporting.schema.barriers import Barriers
 from hubmerge.reporting.schema.base import Count, ReportPart, RowSetRecord, is_finite
@@ -36,6 +37,7 @@ VerdictName = Literal[
     "cannot tell",
     "do not use",
 ]
+PaperNumber = Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 
 
@@ -51,7 +53,7 @@ class AdapterRecord(ReportPart):
 class ParentRecord(ReportPart):
     """One of the models that went in."""
 
-    OF_MANY = ("adapters", "layers")
+    OF_MANY = ("adapters", "layers", "papers")
 
     id: str
     """Repository id, or folder name of a local model."""
@@ -63,6 +65,8 @@ class ParentRecord(ReportPart):
     license: str | list[str] | None
     dtype: str
     parameters: Count
+    papers: list[PaperNumber] | None = None
+    """arXiv numbers of papers that its card links to."""
     adapters: list[AdapterRecord] | None = None
     """What was added to it, in this order."""
     layers: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
@@ -343,12 +347,20 @@ class RunRecord(ReportPart):
     """The kind of processor that computed it, whose rounding a refined merge depends on."""
 
 
+class SampleText(ReportPart):
+    """What contenders write after a prompt. It is a sample, and nothing is concluded of it."""
+
+    prompt: str
+    texts: dict[str, str]
+    """Contender, such as "parent_a" -> its continuation."""
+
+
 class Report(Shown, ReportPart):
     """Everything a merge can say for itself."""
 
     text_by: ClassVar[str] = "hubmerge.reporting.text:render_text"
     html_by: ClassVar[str | None] = "hubmerge.reporting.notebook:report_html"
-    OF_MANY = ("base", "heads", "surveys")
+    OF_MANY = ("base", "heads", "surveys", "benchmarks", "samples")
 
     schema_version: Literal[1] = SCHEMA_VERSION
     verdict: VerdictName
@@ -367,6 +379,10 @@ class Report(Shown, ReportPart):
     barrier: Barriers
     surveys: Surveys | None = None
     """What was seen around the merge, where that was asked for."""
+    benchmarks: list[Benchmark] | None = None
+    """Benchmarks of the harness, where they were asked for."""
+    samples: list[SampleText] | None = None
+    """What parents and merge write; of language models that were measured."""
     method: MethodRecord
     data: DataRecord | None
     limits: list[str]

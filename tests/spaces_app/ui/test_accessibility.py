@@ -1,0 +1,79 @@
+"""axe-core finds no serious fault in any state of the page, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hubmerge.reporting.schema.report import Report
+from spaces_app.server import RunningApp
+from spaces_app.service.gallery import gallery
+from spaces_app.service.verified import Verified, gain_of
+from spaces_app.service.visitors import Visitor
+from tests.helpers.axe import axe_script, grave_faults
+from tests.helpers.browser import PageVisitor
+from tests.helpers.jobs import ended, quick
+
+MERGE = "me/looked-at"
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return axe_script(tmp_path_factory.mktemp("axe"))
+
+
+@pytest.fixture(scope="module")
+def job(app: RunningApp, me: Visitor) -> str:
+    """A merge on the Hub that stands on a leaderboard."""
+    jobs = app.context.jobs
+    job = jobs.submit(me, quick()).id
+    assert ended(jobs, me, job).job.refusal is None
+    jobs.publish(me, job, {"push": MERGE, "private": False})
+    sha = next(each.sha for each in gallery(me) if each.id == MERGE)
+    gain = gain_of(Report.read(jobs.result(me, job)))
+    jobs.verified.put(
+        Verified(merge=MERGE, sha=sha or "", level="remake", gain=gain, checks={"identical": 40})
+    )
+    return job
+
+
+def test_no_state_of_the_page_has_a_serious_fault(
+    visit: Callable[..., PageVisitor], axe: str, job: str
+) -> None:
+    found: dict[str, list[str]] = {}
+
+    def look(visitor: PageVisitor, state: str) -> None:
+        visitor.photograph(f"axe-{state}")
+        found[state] = grave_faults(visitor, axe)
+
+    visitor = visit()
+    visitor.see("#examples")
+    look(visitor, "first screen")
+    visitor.pick("me/mlp-a", "me/vit-a")
+    visitor.see("#plan .hm-refused")
+    look(visitor, "refused")
+    visitor.pick("me/mlp-a", "me/mlp-b", "me/digits")
+    visitor.see("#plan .hm-good")
+    visitor.fold("Advanced")
+    look(visitor, "plan")
+    for theme in ("light", "dark"):
+        visitor = visit(f"/?job={job}&__theme={theme}")
+        visitor.see("#verdict .hm-verdict")
+        visitor.fold("Publish it")
+        look(visitor, f"result, {theme}")
+    visitor.page.goto(f"{visitor.url}/gallery?__theme=dark")
+    row = visitor.see("#gallery tbody tr", MERGE)
+    assert "made again" in row.inner_text()
+    visitor.photograph("14-verified")
+    look(visitor, "gallery, dark")
+    visitor.page.goto(f"{visitor.url}/gallery?__theme=light")
+    visitor.see("#gallery tbody tr", MERGE)
+    look(visitor, "gallery")
+    visitor.page.get_by_role("tab", name="Leaderboards").click()
+    board = visitor.see("#leaderboards tbody tr", MERGE)
+    board.locator("summary").click()
+    assert f"hubmerge verify {MERGE}@" in board.inner_text()
+    visitor.photograph("15-leaderboards")
+    look(visitor, "leaderboards")
+    assert {state: faults for state, faults in found.items() if faults} == {}
