@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -28,6 +29,13 @@ HESITATION = 300
 the second of two events that are sent within the same moment, which only a program manages."""
 PICTURES = os.environ.get("HUBMERGE_PICTURES")
 """Where screenshots are kept; none are taken without it, but of what failed."""
+WEIGHED = "weight.json"
+WEIGHT = """() => {
+  const all = ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind));
+  const paint = performance.getEntriesByName('first-contentful-paint')[0];
+  return {bytes: all.reduce((sum, each) => sum + each.transferSize, 0), requests: all.length,
+          first_paint_ms: paint ? paint.startTime : 0};
+}"""
 FAILED = "build/space"
 """Where those are, if nothing else is said."""
 
@@ -163,6 +171,13 @@ class PageVisitor:
             if name.input_value() == repo:
                 break
         self.page.locator("#go:not([disabled])").click()
+
+    def weight(self) -> dict[str, float]:
+        """Bytes and requests of the page as it was opened, and milliseconds to its first paint."""
+        found: dict[str, float] = self.page.evaluate(WEIGHT)
+        if PICTURES:
+            Path(PICTURES, WEIGHED).write_text(json.dumps(found), encoding="utf-8")
+        return found
 
     def photograph(self, name: str, panel: str | None = None) -> None:
         """Keeps a picture, of the page or of one part of it, where pictures are asked for."""

@@ -16,6 +16,8 @@ from tests.helpers.browser import PageVisitor
 from tests.helpers.jobs import ended, quick
 
 MERGE = "me/looked-at"
+HEAVIEST = 12_000_000
+"""Bytes of the first screen with everything it loads, nearly all of it Gradio's scripts."""
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,7 @@ def test_no_state_of_the_page_has_a_serious_fault(
 
     visitor = visit()
     visitor.see("#examples")
+    assert visitor.weight()["bytes"] < HEAVIEST
     look(visitor, "first screen")
     visitor.pick("me/mlp-a", "me/vit-a")
     visitor.see("#plan .hm-refused")
