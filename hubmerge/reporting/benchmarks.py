@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from huggingface_hub import EvalResult, EvalResultEntry
 
@@ -12,7 +13,7 @@ from hubmerge.reporting import escape
 from hubmerge.reporting.numbers import MISSING, count, figure, signed
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.survey_kinds import Table
-from hubmerge.utils.parent_names import display_name
+from hubmerge.utils.parent_names import display_name, roles
 
 OTHERS = {"naive": "naive average", "merge": "merge"}
 
@@ -22,7 +23,7 @@ def benchmark_table(report: Report) -> Table | None:
     benchmarks = report.benchmarks or []
     if not benchmarks:
         return None
-    names = list(benchmarks[0].scores)
+    names = contenders(report, benchmarks[0].scores)
     head = ("task", "metric", "rows", *map(_named, names))
     rows = [
         (
@@ -34,6 +35,12 @@ def benchmark_table(report: Report) -> Table | None:
         for each in benchmarks
     ]
     return Table(head, rows)
+
+
+def contenders(report: Report, known: Collection[str]) -> list[str]:
+    """Those of `known` in the order of all tables: a report that was read has another one."""
+    order = (*roles("parent", len(report.models)), "naive", "merge")
+    return [name for name in order if name in known]
 
 
 def difference_table(report: Report) -> Table | None:

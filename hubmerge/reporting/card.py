@@ -20,7 +20,13 @@ from hubmerge.reporting import (
 from hubmerge.reporting import (
     numbers as figures,
 )
-from hubmerge.reporting.benchmarks import benchmark_table, difference_table, how, model_index
+from hubmerge.reporting.benchmarks import (
+    benchmark_table,
+    contenders,
+    difference_table,
+    how,
+    model_index,
+)
 from hubmerge.reporting.effort import effort_text
 from hubmerge.reporting.pictures import PLOT
 from hubmerge.reporting.plots.barrier import can_plot
@@ -74,6 +80,10 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
                 each for each in (benchmark_table(report), difference_table(report)) if each
             ],
             how_benchmarked=how(report),
+            samples=[
+                (each.prompt, [(role, each.texts[role]) for role in contenders(report, each.texts)])
+                for each in report.samples or ()
+            ],
             effort=_effort(report),
         )
     )

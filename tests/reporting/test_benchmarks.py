@@ -75,6 +75,13 @@ def test_samples_are_marked_and_stay_text() -> None:
     assert "\n# a time" not in card
 
 
+def test_a_report_that_was_read_gives_the_same_card() -> None:
+    """Names are sorted in report.json; what is shown has an order of its own."""
+    texts = {"parent_a": "x", "parent_b": "y", "merge": "z"}
+    report = example(benchmarks=[quiz()], samples=[SampleText(prompt="Once", texts=texts)])
+    assert render_card(Report.model_validate_json(report.to_json())) == render_card(report)
+
+
 def test_results_that_the_report_has_not_do_not_hold(tmp_path: Path) -> None:
     report = example(benchmarks=[quiz(**WRITTEN)])
     write_report(report, tmp_path)

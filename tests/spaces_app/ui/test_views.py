@@ -148,8 +148,10 @@ def test_the_gallery_is_filtered_and_sorted() -> None:
     assert chosen(entries, "highest accuracy") == [high, low, image]
     assert chosen(entries, "newest", task="text-generation", verdict=None) == [low, high]
     assert chosen(entries, "newest", task="text-generation", verdict="as good") == [high]
-    assert "me/high" in show(entries, "newest", "text-generation", "", "as good")
-    assert "No merge" in show(entries, "newest", "text-generation", "vit", "")
+    assert "me/high" in show(entries, "newest", "text-generation", "", "as good", "")
+    assert "No merge" in show(entries, "newest", "text-generation", "vit", "", "")
+    assert "No merge" in show(entries, "newest", "", "", "", "verified")
+    assert "me/high" in show(entries, "newest", "", "", "", "not verified")
     assert choices(entries, "verdict") == [
         ("every verdict", ""),
         ("as good", "as good"),
