@@ -21,6 +21,7 @@ from hubmerge.cli import (
     diagnose,
     extract_lora,
     hub,
+    job,
     match,
     merge,
     methods,
@@ -62,6 +63,7 @@ for panel, modules in PANELS.items():
             rich_help_panel=panel,
             epilog=epilog(getattr(module.command, "examples", ())),
         )(module.command)
+app.command(job.NAME, hidden=True)(job.command)
 app.add_typer(app_command.app, name="app", rich_help_panel="Learn what there is")
 app.add_typer(specs.app, name="specs", rich_help_panel="Learn what there is")
 app.add_typer(hub.app, name="hub", rich_help_panel="Learn what there is")
@@ -99,7 +101,7 @@ def main(run: Callable[[], object] = app) -> None:
         run()
     except BaseException as end:
         if interruption.happened and not (isinstance(end, SystemExit) and end.code == 0):
-            _say(STOPPED)
+            _say(str(end) if isinstance(end, KeyboardInterrupt) and str(end) else STOPPED)
             sys.exit(INTERRUPTED)
         error = end if isinstance(end, HubmergeError) else system_error(end)
         if error is None:

@@ -20,7 +20,7 @@ def plan(recipe: Recipe, destination: Destination | None = None) -> Plan:
     return plan_of(resolve(recipe, destination))
 
 
-def plan_of(run: Run) -> Plan:
-    """What that merge would do. Raises: what would stop it."""
+def plan_of(run: Run, *, here: bool = True) -> Plan:
+    """What that merge would do, here or on another machine. Raises: what would stop it."""
     with outlined(run.recipe, run.sources) as sources:
-        return make_plan(replace(run, sources=sources))
+        return make_plan(replace(run, sources=sources), here=here)

@@ -101,8 +101,10 @@ def _refuse_layers(recipe: Recipe, descriptions: Sequence[Description]) -> None:
             )
 
 
-def make_plan(run: PlannedRun) -> Plan:
+def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
     """Everything that a merge would need, without downloading weights.
+
+    here: whether it will be made on this machine, whose room, memory and folder then count.
 
     Raises: whatever would stop the merge and can be known now: any error of this package's.
     """
@@ -115,7 +117,7 @@ def make_plan(run: PlannedRun) -> Plan:
     licence = merged_licence([each for parent in parents for each in parent.licences])
     hidden = licence.private_by_default if destination.private is None else destination.private
     target = check_target(
-        run.out,
+        run.out if here else None,
         destination.push,
         exist_ok=destination.exist_ok,
         create_pr=destination.create_pr,
@@ -197,6 +199,7 @@ def make_plan(run: PlannedRun) -> Plan:
             ),
             cache=cache_folder(),
             out=run.out,
+            here=here,
         ),
         remarks=remarks(descriptions[: len(sources.models)]),
     )

@@ -16,6 +16,7 @@ import httpx
 import pytest
 import torch
 from datasets import Features, Value
+from huggingface_hub import JobInfo
 from huggingface_hub.errors import HfHubHTTPError
 
 import hubmerge
@@ -31,6 +32,7 @@ from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.config_limits import refuse_code
 from hubmerge.hub.target import check_folder, check_push_options
 from hubmerge.hub.weight_checks import refuse_non_finite
+from hubmerge.jobs.follow import without_outcome
 from hubmerge.pipeline.apply_matches import refuse_changed
 from hubmerge.pipeline.methods import checked_methods
 from hubmerge.recipe import Recipe, read_recipe
@@ -100,6 +102,17 @@ def constructed(name: str, **fields: str) -> Callable[[Path], None]:
     return refuse
 
 
+def ended(stage: str, message: str) -> Callable[[Path], None]:
+    """A job of the Hub that left nothing."""
+
+    def refuse(tmp: Path) -> None:
+        owner = {"id": "me", "name": "me", "type": "user"}
+        status = {"stage": stage, "message": message}
+        raise without_outcome(JobInfo(id="0", owner=owner, status=status), ["a line"], None)
+
+    return refuse
+
+
 SITUATIONS: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
     "RecipeError": (
         repair_without_data,
@@ -155,6 +168,14 @@ SITUATIONS: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
         "call it again later",
         "run the same command again later",
         "start it again later",
+    ),
+    "JobError": (ended("ERROR", "exit code: 7"), *["the job failed"] * 3),
+    "JobTimeoutError": (ended("ERROR", "Job timeout"), *["its time limit"] * 3),
+    "UnconfirmedError": (
+        constructed("UnconfirmedError", hint=option("yes", True), field="yes"),
+        "yes=True",
+        "--yes",
+        "`yes: True`",
     ),
     "DataError": (
         lambda tmp: find_label(Features({"x": Value("float32")}), None, "org/d") and None,
