@@ -101,7 +101,7 @@ def main(run: Callable[[], object] = app) -> None:
         run()
     except BaseException as end:
         if interruption.happened and not (isinstance(end, SystemExit) and end.code == 0):
-            _say(str(end) if isinstance(end, KeyboardInterrupt) and str(end) else STOPPED)
+            _say(_what_becomes_of_it(end))
             sys.exit(INTERRUPTED)
         error = end if isinstance(end, HubmergeError) else system_error(end)
         if error is None:
@@ -142,6 +142,15 @@ def print_error(error: HubmergeError, *, json: bool) -> None:
         }
         print(printable(dumps({"error": fields}, indent=2, ensure_ascii=False)))
     _say(f"{kind}: {message}")
+
+
+def _what_becomes_of_it(end: BaseException | None) -> str:
+    """What the interrupted command says of itself, on its way through click's own exceptions."""
+    while end is not None:
+        if isinstance(end, KeyboardInterrupt) and str(end):
+            return str(end)
+        end = end.__cause__ or end.__context__
+    return STOPPED
 
 
 def _say(text: str) -> None:

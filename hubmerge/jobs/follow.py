@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from huggingface_hub import JobInfo, JobStage
 
-from hubmerge.errors import HubmergeError, JobError, JobTimeoutError
+from hubmerge.errors import INTERRUPTED, HubmergeError, JobError, JobTimeoutError
 from hubmerge.hub.client import client
 from hubmerge.jobs.home import outcome_of
 from hubmerge.jobs.order import Order
@@ -41,12 +41,12 @@ def cancel(job: JobInfo) -> None:
 
 
 def outcome_after(job: JobInfo, order: Order, lines: list[str], limit: int | None) -> Outcome:
-    """What a job that is over has left. Raises: JobError, JobTimeoutError, if it left nothing.
+    """What a job that is over has left. Raises: JobError, JobTimeoutError, if it was stopped.
 
     limit: its time limit in seconds, where it is known.
     """
     outcome = outcome_of(order)
-    if outcome is not None:
+    if outcome is not None and outcome.exit_code != INTERRUPTED:
         return outcome
     raise without_outcome(job, lines, limit)
 
