@@ -39,7 +39,7 @@ class Machine:
 
         Raises: RecipeError, if `on` names no place.
         """
-        place, colon, flavor = (self.on or HF_JOBS).partition(":")
+        place, colon, flavor = (HF_JOBS if self.on is None else self.on).partition(":")
         if place != HF_JOBS or (colon and not flavor):
             raise RecipeError(
                 f"{option('on')} {quoted(str(self.on))} is no place to work",

@@ -28,6 +28,8 @@ from hubmerge.localhub.store import Store
 
 Stage = Literal["SCHEDULING", "RUNNING", "COMPLETED", "CANCELED", "ERROR"]
 OVER = ("COMPLETED", "CANCELED", "ERROR")
+LONGEST = 10.0
+"""Seconds in which a job that is ended is gone."""
 KEPT = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS")
 """What a job has of this process's environment."""
 
@@ -123,17 +125,18 @@ class LocalJobs:
         return [*self._runs.values()][::-1]
 
     def cancel(self, run: Run) -> None:
-        """Ends a job; one that is over stays as it is."""
+        """Ends a job, and waits until it has; one that is over stays as it is."""
+        if run.stage in OVER:
+            return
         run.canceled = True
         _hang_up(run.process)
+        if run.thread is not None:
+            run.thread.join(LONGEST)
 
     def close(self) -> None:
         """Ends all jobs, and waits until nothing of them is left."""
         for run in self.all():
-            if run.stage not in OVER:
-                self.cancel(run)
-            if run.thread is not None:
-                run.thread.join()
+            self.cancel(run)
 
     def _carry_out(self, store: Store, run: Run, url: str) -> None:
         root = Path(tempfile.mkdtemp(prefix="hubmerge-job-"))

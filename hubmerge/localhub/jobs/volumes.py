@@ -41,6 +41,7 @@ def lay_out(store: Store, job: Job, root: Path) -> None:
 
 
 def _copy(store: Store, volume: Mounted, folder: Path) -> None:
+    folder.mkdir(parents=True)
     for name, entry in store.commit(volume.key, volume.commit).tree.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
