@@ -6,6 +6,7 @@ import shlex
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
+from hubmerge.cli.starting import starting
 from hubmerge.hub.destination import Destination
 from hubmerge.jobs.options import Consent, Machine
 from hubmerge.options.declared import MATCH
@@ -28,7 +29,8 @@ def _match(
 
         said = match_in_job(recipe, out, machine, consent, output)
     else:
-        from hubmerge.pipeline.find_matches import as_json, as_text, find_matches
+        with starting(recipe):
+            from hubmerge.pipeline.find_matches import as_json, as_text, find_matches
 
         with o.working():
             found = find_matches(recipe, out)

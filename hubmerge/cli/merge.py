@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
+from hubmerge.cli.starting import starting
 from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.hub.destination import Destination
 from hubmerge.jobs.options import Consent, Machine
@@ -33,8 +34,10 @@ def _merge(
         merge_in_job(recipe, destination, machine, consent, output)
         return
     from hubmerge.cli.progress.estimate import expected_stages
-    from hubmerge.pipeline.run import run
-    from hubmerge.reporting.text import render_text
+
+    with starting(recipe):
+        from hubmerge.pipeline.run import run
+        from hubmerge.reporting.text import render_text
 
     o.note_choices(recipe)
     expected = expected_stages(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
+from hubmerge.cli.starting import starting
 from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import leave_out, option
@@ -48,8 +49,9 @@ def _plan(
         quick = quick_plan(recipe, destination)
         o.say(quick.model_dump_json(indent=2) if output.json else render_quick_plan(quick))
         return
-    from hubmerge.pipeline.plan import plan
-    from hubmerge.planning.text import render_plan
+    with starting(recipe):
+        from hubmerge.pipeline.plan import plan
+        from hubmerge.planning.text import render_plan
 
     with o.working():
         found = plan(recipe, destination)
