@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubmerge.errors import HubmergeError, VerificationError
+from hubmerge.errors import VerificationError
 
 if TYPE_CHECKING:
     from hubmerge.jobs.order import Order
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 NAME = "job"
 PRINTED, FAILURE, RESULT = "printed", "failure.json", "result"
 
-INNER = "from hubmerge.cli.job import inner; inner()"
+ORDERED = "hubmerge.cli.ordered"
+"""The module that carries out a command in a process of its own."""
 
 
 def command(
@@ -89,28 +90,9 @@ def _check_wheel(order: Order, home: Path) -> None:
 
 def _carry_out(words: list[str], scratch: Path) -> int:
     """Runs a command of hubmerge's, as a shell would say how it ended; its output in a file."""
-    start = [sys.executable, "-P", "-c", INNER, str(scratch / FAILURE), *words]
+    start = [sys.executable, "-P", "-m", ORDERED, str(scratch / FAILURE), *words]
     with (scratch / PRINTED).open("wb") as printed, subprocess.Popen(start, stdout=printed) as run:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda n, frame: run.send_signal(n))
         code = run.wait()
     return code if code >= 0 else 128 - code
-
-
-def inner() -> None:
-    """The command itself: `sys.argv` names where its failure goes, then its words."""
-    from hubmerge.cli import app, main
-
-    place, *words = sys.argv[1:]
-    sys.argv = ["hubmerge", *words]
-
-    def run() -> None:
-        try:
-            app()
-        except HubmergeError as error:
-            from hubmerge.jobs.outcome import Failure
-
-            Path(place).write_text(Failure.of(error).model_dump_json(), encoding="utf-8")
-            raise
-
-    main(run)

@@ -42,7 +42,7 @@ def this_hubmerge(job: Job) -> list[str]:
     return [sys.executable, "-P", "-m", "hubmerge.cli"]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Run:
     """A job that was accepted."""
 
@@ -101,7 +101,7 @@ class LocalJobs:
 
     def start(self, store: Store, job: Job, url: str) -> Run:
         """Starts a job that was checked. Refuses (429) more at once than there may be."""
-        run = Run(secrets.token_hex(12), job, now())
+        run = Run(id=secrets.token_hex(12), job=job, created=now())
         with self._lock:
             if sum(each.stage not in OVER for each in self._runs.values()) >= limits.JOBS:
                 raise Refusal(429, f"At most {limits.JOBS} jobs run at once")
