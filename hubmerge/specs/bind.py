@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from hubmerge.errors import FamilyError, SpecError
@@ -31,12 +32,47 @@ def bind_config(config: Any, shapes: Shapes) -> Spec:
     """
     family = _family_for(config)
     try:
-        return bind(family, config, shapes)
+        return _bound(family, config, shapes)
     except SpecError:
         derived = family_of(config) if family.shipped else None
         if derived is None:
             raise
-        return bind(derived, config, shapes)
+        return _bound(derived, config, shapes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """What a spec follows from; equal where it is the same. said: all that `config` holds."""
+
+    family: Family
+    config: Any
+    shapes: Shapes
+    said: str
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Question)
+            and self.family is other.family
+            and type(self.config) is type(other.config)
+            and self.said == other.said
+            and self.shapes == other.shapes
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self.family), self.said))
+
+
+def _bound(family: Family, config: Any, shapes: Shapes) -> Spec:
+    """As `bind`, which answers every question once."""
+    write = getattr(config, "to_json_string", None)
+    if write is None:
+        return bind(family, config, shapes)
+    return _answer(_Question(family, config, shapes, write(use_diff=False)))
+
+
+@lru_cache(maxsize=256)
+def _answer(question: _Question) -> Spec:
+    return bind(question.family, question.config, question.shapes)
 
 
 def _family_for(config: Any) -> Family:

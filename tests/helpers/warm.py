@@ -79,6 +79,7 @@ def _import_everything() -> None:
     sys.modules["hubmerge.cli"].program()  # type: ignore[attr-defined]
     importlib.import_module("PIL.Image").init()
     gc.freeze()  # what a child collects it would first have to copy
+    gc.set_threshold(20_000, 20, 50)
     gc.enable()
 
 
