@@ -79,12 +79,16 @@ class _Question:
 def _bound(family: Family, config: Any, shapes: Shapes) -> Spec:
     """As `bind`, which answers every question once."""
     write = getattr(config, "to_json_string", None)
-    if write is None:
+    try:
+        said = None if write is None else write(use_diff=False)
+    except (TypeError, ValueError):  # it holds what cannot be written down
+        said = None
+    if said is None:
         return bind(family, config, shapes)
-    return _answer(_Question(family, config, shapes, write(use_diff=False)))
+    return _answer(_Question(family, config, shapes, said))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _answer(question: _Question) -> Spec:
     return bind(question.family, question.config, question.shapes)
 
