@@ -18,7 +18,7 @@ NEVER_PLANNED_WITH = {"datasets", "matplotlib", "pandas", "numba", "sklearn", "g
 PROGRAM = """
 import importlib, json, sys
 steps, heavy = json.loads(sys.argv[1])
-seen = []
+sys.argv, seen = ["hubmerge"], []
 for modules, arguments in steps:
     for module in modules:
         importlib.import_module(module)
