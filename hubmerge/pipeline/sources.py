@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from hubmerge.errors import ConflictError
 from hubmerge.hub.known_folders import remember_folder
-from hubmerge.hub.source import Source, resolve
+from hubmerge.hub.source import Source, hash_ahead, resolve
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.preparation.adapters.apply import base_of, is_adapter
 from hubmerge.preparation.vocabularies import VocabularyUsed
@@ -45,6 +45,7 @@ class Sources:
 
 def pin_sources(recipe: Recipe) -> Sources:
     """Every source at its commit. Raises: ConflictError, if the recipe recorded another one."""
+    hash_ahead([*recipe.models, *filter(None, [recipe.base])])
     models = tuple(map(pinned_model, recipe.models))
     dataset = resolve(recipe.dataset.id, "dataset") if recipe.dataset else None
     base = pinned_model(recipe.base) if recipe.base else None
