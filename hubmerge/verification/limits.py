@@ -59,6 +59,7 @@ def too_much_work(recipe: Recipe) -> str | None:
         "learning_steps": recipe.learning_steps,
         "path_points": recipe.path_points,
         "refine_steps": recipe.refine_steps,
+        **{n: v for each in recipe.stages.values() for n, v in each.fuse_options.items()},
         **recipe.fuse_options,
     }
     for name, number in asked.items():
