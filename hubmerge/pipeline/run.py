@@ -59,7 +59,8 @@ def run(
         if existing is not None:
             return MergeResult(run.out, *existing)
         plan = run.workers.on_main(lambda: plan_of(run))
-    with staged(run, _stage) as (whole, stages), prepared(whole) as ready:
+    make = _stage
+    with staged(run, make) as (whole, stages), prepared(whole) as ready:
         report = _made(ready, plan, watch, stages)
     run.workers.on_main(lambda: forget(run.out.absolute()))
     with watch.stage("publish"):

@@ -137,7 +137,7 @@ def test_what_has_no_effect_is_taken_and_weights_are_the_recipes_own():
         (TIES + "parameters:\n  density:\n  - filter: m.*p\n    value: 1\n", 6, "filter"),
         ("merge_method: slerp\nbase_model: ORG/a\nmodels: [{model: ORG/b}]", 1, "needs a t"),
         (f"merge_method: slerp\n{TWO}", 1, "base_model"),
-        (STACK + STACK_MORE + "  parameters: {scle: 2}\n", 5, "did you mean 'scale'"),
+        (STACK + STACK_MORE + "  parameters: {scle: 2}\n", 6, "did you mean 'scale'"),
         (STACK + STACK_MORE + "  base_model: a\n", 8, "no base of a slice"),
         (SLICE + STACK_MORE + "  residual_weight: .5\n", 8, "residual_weight"),
         (SLICE.replace("[0, 2]", "[2, 2]"), 4, "[2, 2]"),
