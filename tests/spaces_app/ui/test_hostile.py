@@ -55,6 +55,12 @@ PARENTS = "models: [a/b, c/d]\n"
         "models: [a/b+/etc/passwd, c/d]",
         "models: ['a/b[0:2]', c/d]",
         PARENTS + "base: a/b+../c",
+        PARENTS + "fuse: karcher\nfuse_options: {max_iter: 1000000000.0}",
+        PARENTS + "fuse: karcher\nfuse_options: {max_iter: '1e9'}",
+        PARENTS + "fuse: karcher\nfuse_options: {max_iter: [10, 1000000000]}",
+        PARENTS + "dataset: c/d\ntrials: {match: [weights], fuse: [average], refine: distill, "
+        "refine_steps: 1000000000}",
+        PARENTS + "path: full\npath_points: 1000000000",
         "models: [" + "a/b, " * 2000 + "c/d]",
         "models: 5",
         "null",
