@@ -115,7 +115,7 @@ def _comparable(report: Report) -> dict[str, Any]:
             if source is not None:
                 source.pop("revision", None)
     for stage in content.get("stages") or ():
-        for source in [*stage["models"], *filter(None, [stage["base"]])]:
+        for source in [*stage["models"], *filter(None, [stage.get("base")])]:
             source.pop("revision", None)
     return content
 

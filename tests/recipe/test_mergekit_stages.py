@@ -106,8 +106,8 @@ def test_a_recipe_says_stages_too():
         (OURS.replace("first:", "'first+':"), "no name of a stage"),
         (STAGED.replace("name: second\n", ""), "needs a name"),
         (STAGED.replace("name: second", "name: first"), "two merges are named 'first'"),
-        (STAGED.replace("model: ./b,", "model: second,"), "made after it"),
-        (SLICES["based"].replace("  parameters", "  parametres"), "parametres"),
+        (STAGED.replace("model: ./b,", "model: second,", 1), "made after it"),
+        (SLICES["based"].replace("\nparameters", "\nparametres"), "parametres"),
     ],
 )  # fmt: skip
 def test_stages_that_cannot_be_are_refused(text, said):
