@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from functools import cache
 from io import TextIOWrapper
 from json import dumps
 from typing import Annotated, Any
@@ -86,7 +87,13 @@ def hubmerge(
     """
 
 
-def main(run: Callable[[], object] = app) -> None:
+@cache
+def program() -> Any:
+    """The command line with all its parameters, read from their declarations once."""
+    return typer.main.get_command(app)
+
+
+def main(run: Callable[[], object] | None = None) -> None:
     """Runs a command; every failure of ours becomes its message and its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -96,7 +103,7 @@ def main(run: Callable[[], object] = app) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interruption)
     try:
-        run()
+        (run or program())()
     except BaseException as end:
         if interruption.happened and not (isinstance(end, SystemExit) and end.code == 0):
             _say(STOPPED)

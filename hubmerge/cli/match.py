@@ -6,6 +6,7 @@ import shlex
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
+from hubmerge.cli.starting import starting
 from hubmerge.hub.destination import Destination
 from hubmerge.options.declared import MATCH
 from hubmerge.recipe import Recipe
@@ -15,7 +16,8 @@ NAME = "match"
 
 def _match(recipe: Recipe, destination: Destination, output: o.Output) -> None:
     """Find the symmetries that align B (and C ...) with A; reads only. -o is for --alignment."""
-    from hubmerge.pipeline.find_matches import as_json, as_text, find_matches
+    with starting(recipe):
+        from hubmerge.pipeline.find_matches import as_json, as_text, find_matches
 
     out = destination.out
     with o.working():

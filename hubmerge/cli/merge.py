@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
+from hubmerge.cli.starting import starting
 from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.hub.destination import Destination
 from hubmerge.recipe import Recipe
@@ -19,8 +20,10 @@ EXAMPLES = (
 def _merge(recipe: Recipe, destination: Destination, output: o.Output) -> None:
     """Match, merge, repair, measure, and write a stock checkpoint with its report card."""
     from hubmerge.cli.progress.estimate import expected_stages
-    from hubmerge.pipeline.run import run
-    from hubmerge.reporting.text import render_text
+
+    with starting(recipe):
+        from hubmerge.pipeline.run import run
+        from hubmerge.reporting.text import render_text
 
     o.note_choices(recipe)
     expected = expected_stages(

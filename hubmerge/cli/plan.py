@@ -7,6 +7,7 @@ from typing import Annotated
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
+from hubmerge.cli.starting import starting
 from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.hub.destination import Destination
 from hubmerge.options.declared import OUTPUT, Option
@@ -40,8 +41,9 @@ def _plan(recipe: Recipe, destination: Destination, depth: Depth, output: o.Outp
         quick = quick_plan(recipe, destination)
         o.say(quick.model_dump_json(indent=2) if output.json else render_quick_plan(quick))
         return
-    from hubmerge.pipeline.plan import plan
-    from hubmerge.planning.text import render_plan
+    with starting(recipe):
+        from hubmerge.pipeline.plan import plan
+        from hubmerge.planning.text import render_plan
 
     with o.working():
         found = plan(recipe, destination)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from hubmerge.errors import ConflictError
 from hubmerge.hub.known_folders import remember_folder
-from hubmerge.hub.source import Source, resolve
+from hubmerge.hub.source import Source, hash_ahead, resolve
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.preparation.adapters.apply import base_of, is_adapter
 from hubmerge.preparation.vocabularies import VocabularyUsed
@@ -18,6 +18,7 @@ from hubmerge.recipe import (
     Recipe,
     Trials,
     adapter_role,
+    models_of,
     role_in_stage,
     stage_role,
     with_refs,
@@ -65,6 +66,10 @@ class Sources:
 
 def pin_sources(recipe: Recipe) -> Sources:
     """Every source at its commit. Raises: ConflictError, if the recipe recorded another one."""
+    written = [
+        ref for each in (*recipe.stages.values(), recipe) for ref in models_of(each).values()
+    ]
+    hash_ahead([ref for ref in written if parse_model_ref(ref).base not in recipe.stages])
     stages: dict[str, Sources] = {}
     for name, stage in recipe.stages.items():
         stages[name] = _pinned(stage, stages)

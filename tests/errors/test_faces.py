@@ -31,7 +31,7 @@ from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.config_limits import refuse_code
 from hubmerge.hub.target import check_folder, check_push_options
 from hubmerge.hub.weight_checks import refuse_non_finite
-from hubmerge.pipeline.apply_matches import refuse_changed
+from hubmerge.pipeline.apply_matches import Probe, refuse_changed
 from hubmerge.pipeline.methods import checked_methods
 from hubmerge.recipe import Recipe, read_recipe
 from hubmerge.specs.family import load_families
@@ -57,7 +57,9 @@ def repair_without_data(tmp: Path) -> None:
 def moved_outputs(tmp: Path) -> None:
     model = fresh("mlp_head-none")
     state = model.state_dict()
-    refuse_changed(model, state, {name: value + 1 for name, value in state.items()}, "aligning")
+    refuse_changed(
+        Probe(model), state, {name: value + 1 for name, value in state.items()}, "aligning"
+    )
 
 
 def not_finite(tmp: Path) -> None:
