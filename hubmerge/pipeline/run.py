@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from hubmerge.hub.destination import Destination, where
@@ -20,6 +21,7 @@ from hubmerge.pipeline.report import write_report
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import save
+from hubmerge.pipeline.stages import staged
 from hubmerge.pipeline.survey import survey
 from hubmerge.planning.plan import Plan
 from hubmerge.recipe import Recipe
@@ -57,16 +59,26 @@ def run(
         if existing is not None:
             return MergeResult(run.out, *existing)
         plan = run.workers.on_main(lambda: plan_of(run))
-    with prepared(run) as ready:
-        report = _made(ready, plan, watch)
+    make = _stage
+    with staged(run, make) as (whole, stages), prepared(whole) as ready:
+        report = _made(ready, plan, watch, stages)
     run.workers.on_main(lambda: forget(run.out.absolute()))
     with watch.stage("publish"):
         published = run.workers.on_main(lambda: publish(run, plan))
     return MergeResult(run.out, report, published)
 
 
-def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
-    """The merge, written and measured."""
+def _stage(run: Run) -> Report:
+    """A stage of a merge, written."""
+    plan = run.workers.on_main(lambda: plan_of(run))
+    with prepared(run) as ready:
+        report = _made(ready, plan, Stopwatch(), {})
+    run.workers.on_main(lambda: forget(run.out))
+    return report
+
+
+def _made(run: Run, plan: Plan, watch: Stopwatch, stages: Mapping[str, Report]) -> Report:
+    """The merge, written and measured. stages: what the reports of its stages say."""
     with watch.stage("load"):
         inputs = load(run)
     with watch.stage("match"):
@@ -89,5 +101,6 @@ def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
             saved=saved,
             evaluation=evaluation,
             surveys=surveys,
+            stages=stages,
         )
         return run.workers.on_main(lambda: write_report(results, folder, watch.seconds))

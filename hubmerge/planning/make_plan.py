@@ -68,15 +68,16 @@ class _Parent:
 
     @property
     def prepared(self) -> int:
-        """Bytes of its weights, where they are written anew before they are merged."""
-        return self.header.bytes if self.description.source.origins else 0
+        """Bytes of its weights, where these are written before they are merged."""
+        source = self.description.source
+        return self.header.bytes if source.origins or source.parts else 0
 
     def plan(self, parameters: int) -> ModelPlan:
         source = self.description.source
         return ModelPlan(
             ref=source.ref,
             id=source.id,
-            kind=source.kind,
+            kind="stage" if source.is_stage else source.kind,
             sha=source.sha,
             licenses=list(dict.fromkeys(n for each in self.licences for n in each.licenses)),
             gated=source.gated,
