@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,7 @@ import language_models
 import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging
 
 from hubmerge.fuse import find_fusion
 from hubmerge.matching import Match, find_matcher, find_method, measure_moments
@@ -202,17 +204,16 @@ def measured(bench: Bench, options: argparse.Namespace) -> Iterator[tuple[str, .
     for name, said in contenders(bench, options):
         seconds = time.process_time() - start
         score = bench.score(said)
-        if len(parents) < 2:
-            parents.append(score)
+        is_parent = len(parents) < 2
+        parents += [score] if is_parent else []
         cells = []
         for kind in ("loss", "calibrated"):
             value = getattr(score, kind)
             mean = sum(getattr(parent, kind) for parent in parents) / len(parents)
-            cells += [
-                f"{value:.3f}",
-                "" if name.startswith("parent ") and len(parents) < 2 else f"{value - mean:+.3f}",
-            ]
-        yield (name, *cells, f"{seconds:.0f}")
+            cells += [f"{value:.3f}", "" if is_parent else f"{value - mean:+.3f}"]
+        line = (name, *cells, f"{seconds:.0f}")
+        print(*line, sep=", ", file=sys.stderr, flush=True)
+        yield line
         start = time.process_time()
 
 
@@ -233,6 +234,7 @@ def main() -> None:
     if options.quick:
         options.course, options.learning_steps, options.refine_steps = "quick", 2, 2
     be_quiet()
+    logging.disable_progress_bar()
     torch.set_num_threads(1)
     print(common.machine())
     course = language_models.COURSES[options.course]

@@ -84,6 +84,9 @@ class Source(Ref):
     origins: tuple[Source, ...] = ()
     """What it was made of, where `folder` holds it as it was prepared for a merge."""
 
+    parts: tuple[Source, ...] = ()
+    """Of what an earlier stage of a recipe makes, everything that it is made of; it lies in no
+    folder before it is made."""
     adapters: tuple[Source, ...] = ()
     """What is to be added to it, in this order."""
     layers: tuple[int, int] | None = None
@@ -92,7 +95,12 @@ class Source(Ref):
     @property
     def made_of(self) -> tuple[Source, ...]:
         """The repositories and folders that it is, or was made of."""
-        return self.origins or (self, *self.adapters)
+        return self.origins or (*(self.parts or (self,)), *self.adapters)
+
+    @property
+    def is_stage(self) -> bool:
+        """Whether an earlier stage of a recipe makes it."""
+        return bool(self.parts)
 
     @property
     def is_whole(self) -> bool:

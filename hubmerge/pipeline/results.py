@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -17,11 +18,13 @@ from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.save import Saved
 from hubmerge.pipeline.survey import SurveyResults
 from hubmerge.planning.plan import Plan
+from hubmerge.reporting.schema.report import Report
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunResults:
-    """The result of every step. saved: the merge as reloaded from disk."""
+    """The result of every step. saved: the merge as reloaded from disk. stages: the reports of
+    those that were made before it, by name."""
 
     run: Run
     plan: Plan
@@ -31,6 +34,7 @@ class RunResults:
     saved: Saved
     evaluation: Evaluation | None
     surveys: SurveyResults | None
+    stages: Mapping[str, Report] = field(default_factory=dict)
 
     @property
     def merge(self) -> LoadedModel:

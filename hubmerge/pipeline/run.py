@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from hubmerge.hub.destination import Destination, where
@@ -15,11 +16,12 @@ from hubmerge.pipeline.plan import plan_of
 from hubmerge.pipeline.prepare import prepared
 from hubmerge.pipeline.publish import publish, publish_existing
 from hubmerge.pipeline.refine import refine
-from hubmerge.pipeline.repair import choose_repair
+from hubmerge.pipeline.repair import choose_repair, shown_as_trained
 from hubmerge.pipeline.report import write_report
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import save
+from hubmerge.pipeline.stages import staged
 from hubmerge.pipeline.survey import survey
 from hubmerge.planning.plan import Plan
 from hubmerge.recipe import Recipe
@@ -57,20 +59,31 @@ def run(
         if existing is not None:
             return MergeResult(run.out, *existing)
         plan = run.workers.on_main(lambda: plan_of(run))
-    with prepared(run) as ready:
-        report = _made(ready, plan, watch)
+    make = _stage
+    with staged(run, make) as (whole, stages), prepared(whole) as ready:
+        report = _made(ready, plan, watch, stages)
     run.workers.on_main(lambda: forget(run.out.absolute()))
     with watch.stage("publish"):
         published = run.workers.on_main(lambda: publish(run, plan))
     return MergeResult(run.out, report, published)
 
 
-def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
-    """The merge, written and measured."""
+def _stage(run: Run) -> Report:
+    """A stage of a merge, written."""
+    plan = run.workers.on_main(lambda: plan_of(run))
+    with prepared(run) as ready:
+        report = _made(ready, plan, Stopwatch(), {})
+    run.workers.on_main(lambda: forget(run.out))
+    return report
+
+
+def _made(run: Run, plan: Plan, watch: Stopwatch, stages: Mapping[str, Report]) -> Report:
+    """The merge, written and measured. stages: what the reports of its stages say."""
     with watch.stage("load"):
         inputs = load(run)
     with watch.stage("match"):
         repair = choose_repair(run, inputs)
+        inputs = shown_as_trained(run, inputs, repair)
         alignment = align(run, inputs, repair)
     with watch.stage("fuse and repair"):
         fused = refine(run, inputs, fuse(run, inputs, alignment))
@@ -89,5 +102,6 @@ def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
             saved=saved,
             evaluation=evaluation,
             surveys=surveys,
+            stages=stages,
         )
         return run.workers.on_main(lambda: write_report(results, folder, watch.seconds))

@@ -55,7 +55,8 @@ def most_bytes(name: str) -> int:
 
 def too_much_work(recipe: Recipe) -> str | None:
     """Why a merge is not made again for a caller who only wants to know; None if it can be."""
-    for name, number in counts_of(recipe).items():
+    merges = (*recipe.stages.values(), recipe)
+    for name, number in (each for merge in merges for each in counts_of(merge).items()):
         if number > MOST_STEPS:
             return f"it asks for {name}: {number:,}; verifying does at most {MOST_STEPS:,}"
     return None

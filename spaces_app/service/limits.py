@@ -102,6 +102,8 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
         raise RecipeError(
             "code from a model's repository is not run here", hint="run hubmerge on your machine"
         )
+    if recipe.stages:
+        raise RecipeError("one merge is made here", hint="stages are for hubmerge on your machine")
     if recipe.alignment:
         raise RecipeError("an alignment is read from a folder, and the Space has none")
     if len(recipe.models) > limits.models:
