@@ -16,7 +16,7 @@ from hubmerge.pipeline.plan import plan_of
 from hubmerge.pipeline.prepare import prepared
 from hubmerge.pipeline.publish import publish, publish_existing
 from hubmerge.pipeline.refine import refine
-from hubmerge.pipeline.repair import choose_repair
+from hubmerge.pipeline.repair import choose_repair, shown_as_trained
 from hubmerge.pipeline.report import write_report
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.pipeline.results import RunResults
@@ -83,6 +83,7 @@ def _made(run: Run, plan: Plan, watch: Stopwatch, stages: Mapping[str, Report]) 
         inputs = load(run)
     with watch.stage("match"):
         repair = choose_repair(run, inputs)
+        inputs = shown_as_trained(run, inputs, repair)
         alignment = align(run, inputs, repair)
     with watch.stage("fuse and repair"):
         fused = refine(run, inputs, fuse(run, inputs, alignment))

@@ -67,7 +67,10 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path):
     assert done.stdout.strip() == "42", done.stderr
 
 
-def test_numba_is_imported_when_something_is_to_be_assigned():
-    script = "import sys, hubmerge.assignment; print('numba' in sys.modules)"
+def test_numba_is_imported_when_something_large_is_to_be_assigned():
+    script = (
+        "import sys, numpy; from hubmerge.assignment import best_columns; "
+        "best_columns(numpy.eye(300)); print('numba' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "False"
