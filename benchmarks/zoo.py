@@ -4,7 +4,8 @@
 
 Pushes two model folders and a data set folder to an embedded Hub in a temporary folder, runs
 `hubmerge merge` on their Hub ids with the options given (such as `--match activations --samples
-all`), and prints the verdict, the five contenders and the barriers.
+all`; `--effort quick` unless they say another), and prints the verdict, the contenders, the
+barriers, what refining came to, and how long each stage and each trial took.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def merge(options: argparse.Namespace, more: list[str], folder: Path) -> tuple[R
         environment = hub.environment(home=folder / "home")
         a, b = (common.push(environment, path, "model") for path in (options.a, options.b))
         data = common.push(environment, options.dataset, "dataset")
-        words = ["merge", a, b, "--effort", "quick", "--dataset", data, *more]
+        effort = [] if "--effort" in more else ["--effort", "quick"]
+        words = ["merge", a, b, *effort, "--dataset", data, *more]
         print("$ hubmerge", *words, flush=True)
         start = time.perf_counter()
         command = [*common.HUBMERGE, *words, "-o", str(folder / "out")]
@@ -62,8 +64,12 @@ def main() -> None:
         f"matched, calibrated {figure(calibrated(report))}"
     )
     print(f"matching: {report.method.outcome}")
-    stages = ", ".join(f"{stage} {taken:.1f}" for stage, taken in report.run.seconds.items())
-    print(f"{seconds:.1f} s in all: {stages}")
+    if (refine := report.method.refine) is not None:
+        print(f"merge, refined: {refine.merge}")
+        print(f"{refine.parent}, refined: {refine.refined_parent}")
+    for what, each in (("stages", report.run.seconds), ("trials", report.run.trials or {})):
+        print(f"{what}: " + ", ".join(f"{name} {taken:.1f}" for name, taken in each.items()))
+    print(f"{seconds:.1f} s in all")
 
 
 def calibrated(report: Report) -> float | None:

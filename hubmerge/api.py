@@ -48,7 +48,7 @@ from hubmerge.pipeline.parents import (
 )
 from hubmerge.pipeline.publish import publish_folder
 from hubmerge.pipeline.refine import refine as refine_fused
-from hubmerge.pipeline.repair import choose_repair
+from hubmerge.pipeline.repair import choose_repair, shown_as_trained
 from hubmerge.pipeline.report import write_report
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.save import save
@@ -344,6 +344,7 @@ def merge(
     inputs = merge_inputs((a, b), alignment, splits, run.methods, recipe.seed)
     check_rows(run.methods, recipe.refine, inputs)
     chosen = choose_repair(run, inputs)
+    inputs = shown_as_trained(run, inputs, chosen)
     aligned = paths_between(run, inputs, chosen, ())
     fused = refine_fused(run, inputs, fuse_aligned(run, inputs, aligned), compared=False)
     if isinstance(b, Aligned) and base is None:

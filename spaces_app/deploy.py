@@ -13,8 +13,8 @@ from huggingface_hub import HfApi
 from hubmerge.errors import RecipeError, TargetError
 from hubmerge.hub.client import client, translate
 from hubmerge.hub.source import parse_repo_id
+from hubmerge.jobs.wheel import write_wheel
 from spaces_app.service.limits import PREFIX, Limits
-from spaces_app.wheel import write_wheel
 
 FILES = ("app.py", "README.md")
 REQUIREMENTS = "requirements.txt"

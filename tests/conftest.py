@@ -70,6 +70,9 @@ def pytest_collection() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(
+            20_000, 20, 50
+        )  # models and their traces are many objects, few of them lost
         gc.enable()
 
 

@@ -55,9 +55,10 @@ def _compiled(function: Callable[..., Any], signature: str) -> Any:
     """
     try:
         dispatcher = njit(cache=True, nogil=True, fastmath=SAFE_MATH)(function)
-    except RuntimeError:  # numba: no locator available
+        with _alone(dispatcher.stats.cache_path):
+            dispatcher.compile(signature)
+    except (RuntimeError, OSError):  # numba: no locator available; a full disk
         dispatcher = njit(nogil=True, fastmath=SAFE_MATH)(function)
-    with _alone(dispatcher.stats.cache_path):
         dispatcher.compile(signature)
     dispatcher.disable_compile()
     return dispatcher

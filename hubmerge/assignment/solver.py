@@ -38,7 +38,7 @@ def linear_assignment(similarity: np.ndarray, warm: Assignment | None = None) ->
     Raises: ValueError, if the matrix is not square, of another type, or holds NaN or infinities,
         or if `warm` is of another size.
     """
-    _check(similarity, warm)
+    check(similarity, warm)
     n = len(similarity)
     if n == 0:
         return Assignment(np.empty(0, np.int64), np.empty(0), 0.0, 0.0)
@@ -63,7 +63,8 @@ def _kernels(precision: str) -> Kernels | None:
     return kernels_for(precision)
 
 
-def _check(similarity: np.ndarray, warm: Assignment | None) -> None:
+def check(similarity: np.ndarray, warm: Assignment | None) -> None:
+    """Raises: ValueError, as `linear_assignment` does, but for NaN and infinities."""
     if similarity.ndim != 2 or similarity.shape[0] != similarity.shape[1]:
         raise ValueError(f"similarity has shape {similarity.shape}; an assignment needs [n, n]")
     if similarity.dtype not in WHOLE:

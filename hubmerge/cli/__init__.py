@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from functools import cache
 from io import TextIOWrapper
 from json import dumps
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from hubmerge.cli import (
     diagnose,
     extract_lora,
     hub,
+    job,
     match,
     merge,
     methods,
@@ -62,6 +64,7 @@ for panel, modules in PANELS.items():
             rich_help_panel=panel,
             epilog=epilog(getattr(module.command, "examples", ())),
         )(module.command)
+app.command(job.NAME, hidden=True)(job.command)
 app.add_typer(app_command.app, name="app", rich_help_panel="Learn what there is")
 app.add_typer(specs.app, name="specs", rich_help_panel="Learn what there is")
 app.add_typer(hub.app, name="hub", rich_help_panel="Learn what there is")
@@ -86,7 +89,13 @@ def hubmerge(
     """
 
 
-def main(run: Callable[[], object] = app) -> None:
+@cache
+def program() -> Any:
+    """The command line with all its parameters, read from their declarations once."""
+    return typer.main.get_command(app)
+
+
+def main(run: Callable[[], object] | None = None) -> None:
     """Runs a command; every failure of ours becomes its message and its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -96,10 +105,10 @@ def main(run: Callable[[], object] = app) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interruption)
     try:
-        run()
+        (run or program())()
     except BaseException as end:
         if interruption.happened and not (isinstance(end, SystemExit) and end.code == 0):
-            _say(STOPPED)
+            _say(_what_becomes_of_it(end))
             sys.exit(INTERRUPTED)
         error = end if isinstance(end, HubmergeError) else system_error(end)
         if error is None:
@@ -140,6 +149,15 @@ def print_error(error: HubmergeError, *, json: bool) -> None:
         }
         print(printable(dumps({"error": fields}, indent=2, ensure_ascii=False)))
     _say(f"{kind}: {message}")
+
+
+def _what_becomes_of_it(end: BaseException | None) -> str:
+    """What the interrupted command says of itself, on its way through click's own exceptions."""
+    while end is not None:
+        if isinstance(end, KeyboardInterrupt) and str(end):
+            return str(end)
+        end = end.__cause__ or end.__context__
+    return STOPPED
 
 
 def _say(text: str) -> None:

@@ -17,6 +17,7 @@ from hubmerge.cli.values import read
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.errors.printable import printable
 from hubmerge.hub.destination import Destination
+from hubmerge.jobs.options import Consent, Machine
 from hubmerge.options.declared import GROUPS, OUTPUT, DeclaredOption, options_of
 from hubmerge.recipe import Recipe, RecipePart, make, read_recipe
 
@@ -266,4 +267,6 @@ Json = Annotated[bool, option(Output, "json")]
 Quiet = Annotated[bool, option(Output, "quiet")]
 Folders = Annotated[list[str] | None, option(RecipeFile, "folders")]
 TrustRemoteCode = Annotated[bool, option(Recipe, "trust_remote_code")]
+On = Annotated[str | None, option(Machine, "on")]
+Yes = Annotated[bool, option(Consent, "yes")]
 Seed = Annotated[int, option(Recipe, "seed")]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
+from hubmerge.cli.starting import starting
 from hubmerge.cli.wording import COMMAND_LINE
 from hubmerge.hub.destination import Destination
+from hubmerge.jobs.options import Consent, Machine
 from hubmerge.recipe import Recipe
 
 NAME = "merge"
@@ -13,14 +15,29 @@ EXAMPLES = (
     "hubmerge merge me/left me/right -o both",
     "hubmerge merge me/left me/right --dataset me/data --fuse least-squares --push me/both",
     "hubmerge merge me/a me/b me/c --dataset me/data --weights .5,.3,.2 -o three",
+    "hubmerge merge me/left me/right --dataset me/data --push me/both --on hf-jobs",
 )
 
 
-def _merge(recipe: Recipe, destination: Destination, output: o.Output) -> None:
+def _merge(
+    recipe: Recipe,
+    destination: Destination,
+    machine: Machine,
+    consent: Consent,
+    output: o.Output,
+) -> None:
     """Match, merge, repair, measure, and write a stock checkpoint with its report card."""
+    if machine.is_elsewhere:
+        from hubmerge.cli.on_jobs import merge_in_job
+
+        o.note_choices(recipe)
+        merge_in_job(recipe, destination, machine, consent, output)
+        return
     from hubmerge.cli.progress.estimate import expected_stages
-    from hubmerge.pipeline.run import run
-    from hubmerge.reporting.text import render_text
+
+    with starting(recipe):
+        from hubmerge.pipeline.run import run
+        from hubmerge.reporting.text import render_text
 
     o.note_choices(recipe)
     expected = expected_stages(
@@ -45,7 +62,8 @@ def _merge(recipe: Recipe, destination: Destination, output: o.Output) -> None:
 
 def command_for(recipe: type[Recipe]) -> object:
     """The command for recipes of this class."""
-    return made(_merge, recipe, o.RecipeFile, Destination, o.Output, examples=EXAMPLES)
+    kinds = (recipe, o.RecipeFile, Destination, Machine, Consent, o.Output)
+    return made(_merge, *kinds, examples=EXAMPLES)
 
 
 command = command_for(Recipe)

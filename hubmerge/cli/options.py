@@ -14,6 +14,7 @@ from typing import Annotated
 
 from hubmerge.errors.printable import printable
 from hubmerge.hub.destination import Destination
+from hubmerge.jobs.options import Consent, Machine
 from hubmerge.landscape import options as surveys
 from hubmerge.options.declared import MODELS, OUTPUT, DeclaredOption, Option, options_of
 from hubmerge.recipe import Recipe
@@ -55,7 +56,7 @@ class RecipeFile:
 @cache
 def all_options() -> dict[str, DeclaredOption]:
     """Field -> option, of everything the command line takes."""
-    kinds = (Output, RecipeFile, *surveys.OPTIONS, Destination, Recipe)
+    kinds = (Output, RecipeFile, Machine, Consent, *surveys.OPTIONS, Destination, Recipe)
     return {field: option for kind in kinds for field, option in options_of(kind).items()}
 
 

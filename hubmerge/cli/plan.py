@@ -7,8 +7,12 @@ from typing import Annotated
 
 from hubmerge.cli import options as o
 from hubmerge.cli.command import command as made
+from hubmerge.cli.starting import starting
 from hubmerge.cli.wording import COMMAND_LINE
+from hubmerge.errors import RecipeError
+from hubmerge.errors.wording import leave_out, option
 from hubmerge.hub.destination import Destination
+from hubmerge.jobs.options import Machine
 from hubmerge.options.declared import OUTPUT, Option
 from hubmerge.recipe import Recipe
 
@@ -30,9 +34,14 @@ class Depth:
     ] = False
 
 
-def _plan(recipe: Recipe, destination: Destination, depth: Depth, output: o.Output) -> None:
+def _plan(
+    recipe: Recipe, destination: Destination, machine: Machine, depth: Depth, output: o.Output
+) -> None:
     """Say what merge would do and need, or why it cannot; no weights are downloaded."""
     o.note_choices(recipe)
+    if machine.is_elsewhere:
+        _plan_of_job(recipe, destination, machine, depth, output)
+        return
     if depth.quick:
         from hubmerge.planning.quick import quick_plan
         from hubmerge.planning.quick_text import render_quick_plan
@@ -40,12 +49,30 @@ def _plan(recipe: Recipe, destination: Destination, depth: Depth, output: o.Outp
         quick = quick_plan(recipe, destination)
         o.say(quick.model_dump_json(indent=2) if output.json else render_quick_plan(quick))
         return
-    from hubmerge.pipeline.plan import plan
-    from hubmerge.planning.text import render_plan
+    with starting(recipe):
+        from hubmerge.pipeline.plan import plan
+        from hubmerge.planning.text import render_plan
 
     with o.working():
         found = plan(recipe, destination)
     o.say(found.model_dump_json(indent=2) if output.json else render_plan(found, COMMAND_LINE))
+
+
+def _plan_of_job(
+    recipe: Recipe, destination: Destination, machine: Machine, depth: Depth, output: o.Output
+) -> None:
+    """Where a job would make the merge, and what that costs. Raises: RecipeError."""
+    if depth.quick or output.json:
+        raise RecipeError(
+            f"{option('on')} is planned as a text, and whole",
+            hint=leave_out("quick" if depth.quick else "json"),
+            field="on",
+        )
+    from hubmerge.cli.on_jobs import plan_of_job
+
+    with o.working():
+        text = plan_of_job(recipe, destination, machine)
+    o.say(text)
 
 
 command = made(
@@ -53,6 +80,7 @@ command = made(
     Recipe,
     o.RecipeFile,
     Destination,
+    Machine,
     Depth,
     o.Output,
     examples=(

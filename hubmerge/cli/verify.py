@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 from hubmerge.cli import options as o
-from hubmerge.cli.command import Folders, Json, Quiet, TrustRemoteCode, places
+from hubmerge.cli.command import Folders, Json, On, Quiet, TrustRemoteCode, Yes, places
 from hubmerge.cli.wording import COMMAND_LINE
+from hubmerge.errors import RecipeError
 from hubmerge.errors.printable import printable
+from hubmerge.jobs.options import Consent, Machine
 
 NAME = "verify"
 LEVEL_HELP = (
@@ -34,11 +36,28 @@ def command(
     ] = False,
     folders: Folders = None,
     trust_remote_code: TrustRemoteCode = False,
+    on: On = None,
+    yes: Yes = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Check what stock code loads from a merge, measure it again, make it again, and compare."""
     o.settle(quiet=quiet, json=json)
+    if on is not None:
+        if folders:
+            raise RecipeError("folders of this machine are given, where no job can read them")
+        from hubmerge.cli.on_jobs import verify_in_job
+
+        code = verify_in_job(
+            merge,
+            Machine(on=on),
+            Consent(yes=yes),
+            o.Output(json=json, quiet=quiet),
+            level=level,
+            weights_only=weights_only,
+            trust_remote_code=trust_remote_code,
+        )
+        raise typer.Exit(code)
 
     from hubmerge.verification import verify
     from hubmerge.verification.text import render_text

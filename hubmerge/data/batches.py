@@ -85,6 +85,8 @@ class Batches:
     ragged: str | None = None
     """The input that the target of a row is as long as, if it is: `labels` [rows, longest] are
     cut to its length in each batch."""
+    synthetic: bool = False
+    """Whether the rows are made up: no model was trained on their like."""
 
     @property
     def rows(self) -> int:

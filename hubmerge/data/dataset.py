@@ -28,7 +28,7 @@ from hubmerge.data.pictures import NOWHERE, Place, undecoded
 from hubmerge.data.sounds import undecoded_sounds
 from hubmerge.errors import DataError, HubmergeError, ResourceError
 from hubmerge.errors.wording import quoted
-from hubmerge.utils.foreign import exhausted
+from hubmerge.utils.foreign import denied, exhausted
 from hubmerge.utils.lfs import FETCH, is_pointer_file
 from hubmerge.utils.progress import is_quiet
 from hubmerge.utils.row_files import READERS, is_row_file
@@ -294,7 +294,7 @@ def _known_split(name: str, known: Mapping[str, Dataset], ref: str) -> None:
 
 @contextmanager
 def _refusing(ref: str) -> Iterator[None]:
-    """Whatever `datasets` stumbles over, as an error of ours."""
+    """Whatever `datasets` stumbles over, as an error of ours: of its own cache as well."""
     try:
         yield
     except HubmergeError:
@@ -304,6 +304,8 @@ def _refusing(ref: str) -> Iterator[None]:
     except BaseException as error:  # panics of compiled code are no Exception
         if (lack := exhausted(error)) is not None or "disk space" in str(error):
             raise lack or ResourceError(f"no disk space to open {ref}", found=str(error)) from error
+        if (barred := denied(error)) is not None:
+            raise barred from error
         last: BaseException = error
         while last.__cause__ is not None:
             last = last.__cause__

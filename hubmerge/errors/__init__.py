@@ -220,6 +220,24 @@ class HubUnavailableError(HubmergeError):
     exit_code = 22
 
 
+class JobError(HubmergeError):
+    """A job on the Hub that failed, was cancelled, or left no result."""
+
+    exit_code = 23
+
+
+class JobTimeoutError(HubmergeError):
+    """A job on the Hub that was ended at its time limit."""
+
+    exit_code = 24
+
+
+class UnconfirmedError(HubmergeError):
+    """Something that costs money was not agreed to; it was not started."""
+
+    exit_code = 25
+
+
 class DataError(HubmergeError):
     """A data set that is missing, has other columns, splits or labels, or too few rows."""
 

@@ -100,6 +100,12 @@ def signed_in() -> bool:
     return get_token() is not None if caller is None else bool(caller)
 
 
+def token_of_caller() -> str | None:
+    """The token that requests carry; None: they are anonymous."""
+    caller = _caller.get()
+    return caller if isinstance(caller, str) else get_token() if caller is None else None
+
+
 def bars() -> AbstractContextManager[object]:
     """Inside, the client shows its progress bars unless bars are off."""
     return disable_progress_bars() if is_quiet() else nullcontext()

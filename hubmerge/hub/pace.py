@@ -19,6 +19,9 @@ from hubmerge.errors import HubUnavailableError
 from hubmerge.errors.wording import action
 from hubmerge.utils import limits
 
+LIVE = "/api/jobs/"
+"""What addresses begin with that are listened to for as long as a job runs."""
+
 
 @contextmanager
 def without_xet() -> Iterator[None]:
@@ -56,7 +59,9 @@ def _limit_wait(request: Any) -> None:
 
 
 def _bound(response: Any) -> None:
-    """Bounds the body of an answer whose head has come."""
+    """Bounds the body of an answer whose head has come; lines of a job come when it says any."""
+    if response.request.url.path.startswith(LIVE):
+        return
     inner = response.stream
     kind: Any = type(inner)
     length = response.headers.get("content-length", "")

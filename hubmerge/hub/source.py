@@ -11,12 +11,12 @@ wherever on this machine it was seen (`known_folders`).
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -27,12 +27,14 @@ from huggingface_hub.utils import validate_repo_id
 from hubmerge.errors import HubmergeError, NotFoundError, RecipeError
 from hubmerge.errors.wording import add, option, quoted
 from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint
+from hubmerge.hub.hash_ahead import begin, digest, taken
 from hubmerge.hub.known_folders import known_folders
 from hubmerge.hub.layout import CONFIG, model_files
 from hubmerge.hub.other_formats import ADAPTER, ADAPTER_WEIGHTS, refuse_other
 from hubmerge.utils.foreign import system_error
 from hubmerge.utils.in_memory import is_in_memory
 from hubmerge.utils.limits import DATA_FILES, MODEL_FILES
+from hubmerge.utils.model_refs import parse_model_ref
 from hubmerge.utils.pinned_refs import CONTENT, PINNED
 from hubmerge.utils.row_files import READERS, is_row_file, local_noun
 
@@ -82,6 +84,9 @@ class Source(Ref):
     origins: tuple[Source, ...] = ()
     """What it was made of, where `folder` holds it as it was prepared for a merge."""
 
+    parts: tuple[Source, ...] = ()
+    """Of what an earlier stage of a recipe makes, everything that it is made of; it lies in no
+    folder before it is made."""
     adapters: tuple[Source, ...] = ()
     """What is to be added to it, in this order."""
     layers: tuple[int, int] | None = None
@@ -90,7 +95,12 @@ class Source(Ref):
     @property
     def made_of(self) -> tuple[Source, ...]:
         """The repositories and folders that it is, or was made of."""
-        return self.origins or (self, *self.adapters)
+        return self.origins or (*(self.parts or (self,)), *self.adapters)
+
+    @property
+    def is_stage(self) -> bool:
+        """Whether an earlier stage of a recipe makes it."""
+        return bool(self.parts)
 
     @property
     def is_whole(self) -> bool:
@@ -189,6 +199,20 @@ def resolve(ref: str, repo_type: RepoType = "model") -> Source:
         sha = _local_sha(parsed.folder, ref, repo_type)
         return Source(**vars(parsed), sha=sha)
     return _on_the_hub(parsed)
+
+
+def hash_ahead(models: Iterable[str]) -> None:
+    """Begins to hash those of the models that are folders, so that `resolve` needs not wait.
+
+    Whatever is wrong with them is said where they are resolved.
+    """
+    for model in models:
+        parsed = parse_model_ref(model)
+        for ref in (parsed.base, *parsed.adapters):
+            with suppress(HubmergeError, OSError):
+                folder = parse_ref(ref).folder
+                if folder is not None and (folder / CONFIG).is_file():
+                    begin(folder, partial(_hashed, folder, ref, "model"), partial(_state, folder))
 
 
 def resolve_on_hub(repo_id: str, revision: str | None = None) -> Source:
@@ -307,7 +331,8 @@ def _local(ref: str, path: Path, repo_type: RepoType) -> Ref:
 
 def _local_sha(folder: Path, ref: str, repo_type: RepoType) -> str:
     try:
-        return _hashed(folder, ref, repo_type)
+        ahead = taken(folder) if repo_type == "model" else None
+        return ahead or _hashed(folder, ref, repo_type)
     except OSError as error:
         raise system_error(error) or error from error
 
@@ -318,7 +343,7 @@ def _hashed(folder: Path, ref: str, repo_type: RepoType) -> str:
             files = (path for path in islice(folder.rglob("*"), LISTED) if path.is_file())
             some = sorted(path.relative_to(folder).as_posix() for path in files)
             if {*some} >= ADAPTER_FILES:
-                return _digest(folder, sorted(ADAPTER_FILES))
+                return digest(folder, sorted(ADAPTER_FILES))
             refuse_other(some, lambda name: folder / name, ref)
             raise NotFoundError(
                 f"{ref} is no model: it holds no {CONFIG}",
@@ -334,18 +359,13 @@ def _hashed(folder: Path, ref: str, repo_type: RepoType) -> str:
                 found=", ".join(names[:5]),
                 hint="name the folder of a data set here",
             )
-    return _digest(folder, names)
+    return digest(folder, names)
 
 
-def _digest(folder: Path, names: Iterable[str]) -> str:
-    digest = hashlib.sha256()
-    for name in names:
-        path = folder if folder.is_file() else folder / name
-        digest.update(f"{name}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return f"local-{digest.hexdigest()[:40]}"
+def _state(folder: Path) -> list[tuple[str, int, int, int]]:
+    """What changes with the files that a model may load, as far as can be seen without reading."""
+    files = ((name, (folder / name).stat()) for name in folder_files(folder, MODEL_FILES))
+    return [(name, seen.st_ino, seen.st_size, seen.st_mtime_ns) for name, seen in files]
 
 
 def _is_weights(name: str) -> bool:

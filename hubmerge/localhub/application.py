@@ -17,16 +17,24 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hubmerge.localhub import api, discussions, download, limits, pages, upload
+from hubmerge.localhub import api, discussions, download, job_routes, limits, pages, upload
 from hubmerge.localhub.accounts import Account, Accounts
 from hubmerge.localhub.bodies import read_body
+from hubmerge.localhub.jobs import LocalJobs
 from hubmerge.localhub.links import COOKIE, Links
 from hubmerge.localhub.refusal import Refusal
 from hubmerge.localhub.routing import Call, find
 from hubmerge.localhub.store import Store
 from hubmerge.localhub.text_process import TextProcess
 
-TABLES = (api.routes, upload.routes, download.routes, discussions.routes, pages.routes)
+TABLES = (
+    job_routes.routes,
+    api.routes,
+    upload.routes,
+    download.routes,
+    discussions.routes,
+    pages.routes,
+)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a full disk or quota says."""
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE"]
@@ -34,7 +42,13 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE"]
 _OWN_HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::\d{1,5})?")
 
 
-def application(store: Store, users: Accounts, links: Links, texts: TextProcess) -> Starlette:
+def application(
+    store: Store,
+    users: Accounts,
+    links: Links,
+    texts: TextProcess,
+    jobs: LocalJobs | None = None,
+) -> Starlette:
     """The ASGI application over one opened store."""
 
     slots: defaultdict[Account | None, CapacityLimiter] = defaultdict(
@@ -51,6 +65,7 @@ def application(store: Store, users: Accounts, links: Links, texts: TextProcess)
             values=values,
             slots=slots[account],
             texts=texts,
+            jobs=jobs,
         )
 
     async def answer(request: Request) -> Response:

@@ -178,10 +178,12 @@ def merge(call: Call) -> Response:
         request = numbered(state, number(call))
         if not request.is_pull_request or request.status in ("merged", "closed"):
             raise Refusal(400, f"Discussion {request.num} is not an open pull request")
+        ref = f"refs/heads/{request.base}"
+        if ref not in state.refs:
+            raise Refusal(409, f"The branch {request.base}, which it is for, was deleted")
         base, ours, theirs = sides(call.store, call.key, state, request)
         if clash := trees.conflicts(base, ours, theirs):
             raise Refusal(409, f"Conflicts in {', '.join(clash[:CLASHES])}")
-        ref = f"refs/heads/{request.base}"
         commit = Commit(
             parents=(state.refs[ref], state.refs[f"refs/pr/{request.num}"]),
             tree=trees.apply(trees.merge(base, ours, theirs), ()),

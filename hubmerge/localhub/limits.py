@@ -75,3 +75,18 @@ TEXT = 64 * 2**10
 """Most characters of a comment, or of a commit's description."""
 STATE = 2**20
 """Bytes of a repository's settings and discussions after which nothing is added to them."""
+
+JOBS = 2
+"""Jobs that run at once."""
+JOBS_KEPT = 100
+"""Jobs that are remembered."""
+JOB_SECONDS = 24 * 3600
+"""Longest time limit of a job."""
+JOB_VOLUMES = 40
+"""Most volumes of a job."""
+JOB_ORDER = 2**20
+"""Most bytes of what a job is asked to do."""
+JOB_LINE = 2**14
+"""Longest line of a job that is kept whole, in bytes."""
+JOB_LINES = 50_000
+"""Most lines of a job that are kept."""

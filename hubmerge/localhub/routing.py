@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from hubmerge.localhub import accounts
 from hubmerge.localhub.accounts import Account, Accounts
+from hubmerge.localhub.jobs import LocalJobs
 from hubmerge.localhub.links import Links
 from hubmerge.localhub.names import TYPES, RepoKey, repo_key
 from hubmerge.localhub.plain import parse
@@ -44,6 +45,7 @@ class Call:
     values: dict[str, str]
     slots: CapacityLimiter
     texts: TextProcess
+    jobs: LocalJobs | None = None
     body: bytes = b""
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:

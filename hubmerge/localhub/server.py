@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -20,6 +19,8 @@ from hubmerge.localhub.accounts import OWNER, Accounts, Role
 from hubmerge.localhub.application import application
 from hubmerge.localhub.connections import PatientProtocol
 from hubmerge.localhub.disk import Disk
+from hubmerge.localhub.environment import LOOPBACK, client_environment
+from hubmerge.localhub.jobs import LocalJobs
 from hubmerge.localhub.links import Links
 from hubmerge.localhub.store import Store
 from hubmerge.localhub.text_process import TextProcess
@@ -27,7 +28,6 @@ from hubmerge.localhub.text_process import TextProcess
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8484
 
 IDLE_SECONDS = 75
@@ -44,12 +44,15 @@ class EmbeddedHub:
     """A Hub on loopback, served by a thread of this process from `root`.
 
     `stop` and `start` keep the address; requests under way are cut off.
+
+    jobs: runs hubmerge's own jobs as processes of this machine, for the owner; None: none are run.
     """
 
-    def __init__(self, root: Path, port: int = 0) -> None:
+    def __init__(self, root: Path, port: int = 0, jobs: LocalJobs | None = None) -> None:
         self.root = root.expanduser().resolve()
         self.root.mkdir(parents=True, exist_ok=True)
         self._port = port
+        self._jobs = jobs
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._store: Store | None = None
@@ -105,7 +108,7 @@ class EmbeddedHub:
         users, links = Accounts(self._store.disk), Links(self._store.disk)
         self._texts = TextProcess()
         config = uvicorn.Config(
-            application(self._store, users, links, self._texts),
+            application(self._store, users, links, self._texts, self._jobs),
             http=PatientProtocol,
             ws="none",
             log_level="warning",
@@ -129,6 +132,8 @@ class EmbeddedHub:
             return
         self._server.should_exit = self._server.force_exit = True
         self._thread.join()
+        if self._jobs is not None:
+            self._jobs.close()
         self._store.disk.close()
         self._texts.close()
         self._server = self._thread = self._store = None
@@ -146,13 +151,13 @@ class EmbeddedHub:
 
 
 @contextmanager
-def embedded_hub(root: Path, port: int = 0) -> Iterator[EmbeddedHub]:
+def embedded_hub(root: Path, port: int = 0, jobs: LocalJobs | None = None) -> Iterator[EmbeddedHub]:
     """A Hub for the duration of a `with` block, on a free port unless one is given.
 
     with embedded_hub(tmp_path) as hub:
         subprocess.run([...], env=hub.environment(home=tmp_path / "home"))
     """
-    hub = EmbeddedHub(root, port)
+    hub = EmbeddedHub(root, port, jobs)
     hub.start()
     try:
         yield hub
@@ -168,25 +173,6 @@ def serve(root: Path | None = None, port: int = DEFAULT_PORT) -> None:
             hub.wait()
     except KeyboardInterrupt:
         print("\nstopped; everything is on disk", flush=True)
-
-
-def client_environment(url: str, token: str, home: Path) -> dict[str, str]:
-    """This process's environment, its Hub settings replaced by those for the Hub at `url`."""
-    kept = {n: v for n, v in os.environ.items() if not n.startswith(("HF_", "HUGGING_FACE_"))}
-    kept.pop("TRANSFORMERS_OFFLINE", None)
-    hosts = f"{LOOPBACK},localhost"
-    return kept | {
-        "HF_ENDPOINT": url,
-        "HF_TOKEN": token,
-        "HF_HOME": str(home),
-        # The server has LFS only, and the client would try Xet.
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
-        "DISABLE_SAFETENSORS_CONVERSION": "1",
-        "NO_PROXY": hosts,
-        "no_proxy": hosts,
-    }
 
 
 def _listen(port: int) -> socket.socket:

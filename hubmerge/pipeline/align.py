@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from hubmerge.pipeline.auto_match import (
 )
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.load import MergeInputs
-from hubmerge.pipeline.match import MatchSettings, closer, match_parents
+from hubmerge.pipeline.match import LastSeen, MatchRows, MatchSettings, closer, match_parents
 from hubmerge.pipeline.merge_path import MergePath
 from hubmerge.pipeline.methods import ALIGNMENT, NO_MATCH
 from hubmerge.pipeline.parents import Parents
@@ -84,7 +84,8 @@ def find_alignment(
     allowed = alignment.with_symmetry(run.methods.symmetry)
 
     def find(parents: Parents) -> tuple[Match, ...]:
-        return closer(parents, _match(run, inputs, run.methods.match, parents), run.workers)
+        found = _match(run, inputs.match_rows, run.methods.match, parents)
+        return closer(parents, found, run.workers)
 
     found = allowed.match_to_base(find)
     return (found if any(match.moves for match in found) else ()), ()
@@ -118,11 +119,12 @@ def _tried(
 ) -> tuple[tuple[Match, ...], tuple[MatchTrial, ...]]:
     """The best of what `configs` find and of the parents as they came, as `best_match` has it."""
     parents, recipe = inputs.parents, run.recipe
+    rows = replace(inputs.match_rows, seen=LastSeen())
 
     def match(config: MatchConfig) -> tuple[Match, ...]:
         if config == NO_MATCHING:
             return ()
-        return _match(run, inputs, config.match, parents.with_symmetry(config.symmetry))
+        return _match(run, rows, config.match, parents.with_symmetry(config.symmetry))
 
     def merge(matches: tuple[Match, ...]) -> PreTrainedModel:
         path = paths_between(run, inputs, repair, matches).path
@@ -197,11 +199,11 @@ def paths_between(
     )
 
 
-def _match(run: Run, inputs: MergeInputs, matcher: str, parents: Parents) -> tuple[Match, ...]:
+def _match(run: Run, rows: MatchRows, matcher: str, parents: Parents) -> tuple[Match, ...]:
     settings = MatchSettings(
         matcher=matcher,
         multi_match=run.methods.multi_match,
         seed=run.recipe.seed,
         steps=run.recipe.learning_steps,
     )
-    return match_parents(parents, settings, inputs.match_rows, run.workers)
+    return match_parents(parents, settings, rows, run.workers)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Protocol
 
+import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge.errors import CanonicalError, LawError
@@ -36,7 +39,7 @@ def apply_matches(parents: HasStates, matches: Sequence[Match]) -> list[State]:
 
     Raises: LawError, if the function of one is not its parent's any more; CanonicalError.
     """
-    model = parents.a.model
+    probe = Probe(parents.a.model)
     moved: list[State] = []
     done = ["folding gains that are nearly 0", *(f"aligning by {each.method}" for each in matches)]
     every = aligned(parents.states, matches)
@@ -45,16 +48,47 @@ def apply_matches(parents: HasStates, matches: Sequence[Match]) -> list[State]:
             moved.append(one.state)
             continue
         if one.form is not None:
-            _refuse_ill_formed(model, state, one.form)
+            _refuse_ill_formed(probe, state, one.form)
         if one.state is not state:
-            refuse_changed(model, state, one.state, what)
+            refuse_changed(probe, state, one.state, what)
         moved.append(in_dtypes_of(one.state, state))
     return moved
 
 
-def refuse_changed(model: PreTrainedModel, before: State, after: State, what: str) -> None:
-    """Raises: LawError, unless both states give `model` the same outputs on a probe batch."""
-    moved = _deviation(model, before, after)
+class Probe:
+    """What states make of a probe batch, in float64.
+
+    Holds a copy of the model without its parameters, made when there is something to compare. The
+    outputs of a state are kept until another is compared.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._given = model
+        self._state: State | None = None
+        self._outputs = torch.empty(0)
+
+    def moved(self, before: State, after: State) -> float:
+        """How far apart the outputs of two states are."""
+        if self._state is not before:
+            self._state, self._outputs = before, self._answer(before)
+        return deviation(self._outputs, self._answer(after))
+
+    @cached_property
+    def _precise(self) -> tuple[PreTrainedModel, Mapping[str, Tensor]]:
+        model = copy.deepcopy(self._given).double()
+        inputs = probe_for(model)
+        for parameter in model.parameters():
+            parameter.data = parameter.new_empty(0)
+        return model, inputs
+
+    def _answer(self, state: State) -> Tensor:
+        model, inputs = self._precise
+        return outputs(model, in_float64(state), inputs)
+
+
+def refuse_changed(probe: Probe, before: State, after: State, what: str) -> None:
+    """Raises: LawError, unless both states give a model the same outputs on a probe batch."""
+    moved = probe.moved(before, after)
     if moved > TOLERANCE:
         raise LawError(
             f"{what} moved the outputs by {moved:.1e} of their size",
@@ -65,9 +99,9 @@ def refuse_changed(model: PreTrainedModel, before: State, after: State, what: st
         )
 
 
-def _refuse_ill_formed(model: PreTrainedModel, state: State, form: State) -> None:
+def _refuse_ill_formed(probe: Probe, state: State, form: State) -> None:
     """Raises: CanonicalError, if rounding alone moves the outputs of a canonical form too far."""
-    moved = _deviation(model, state, form)
+    moved = probe.moved(state, form)
     if moved > TOLERANCE:
         raise CanonicalError(
             f"a parent's canonical form moves its outputs by {moved:.1e} of their size",
@@ -76,11 +110,3 @@ def _refuse_ill_formed(model: PreTrainedModel, state: State, form: State) -> Non
             hint=f"{option('symmetry', 'permutations')} needs no canonical form",
             field="symmetry",
         )
-
-
-def _deviation(model: PreTrainedModel, before: State, after: State) -> float:
-    """How far apart the outputs of two states are on a probe batch, in float64."""
-    precise = copy.deepcopy(model).double()
-    inputs = probe_for(precise)
-    reference = outputs(precise, in_float64(before), inputs)
-    return deviation(reference, outputs(precise, in_float64(after), inputs))

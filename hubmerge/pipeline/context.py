@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubmerge.hub.destination import Destination
@@ -17,7 +18,7 @@ class Run:
     """One merge to be made: what was asked for, pinned and resolved; references, never models.
 
     written: the recipe as it lies beside the merge, every source at its commit. out: the folder
-    that is written.
+    that is written. stages: the merges of which results are among its sources, in their order.
     """
 
     recipe: Recipe
@@ -27,3 +28,4 @@ class Run:
     methods: Methods
     out: Path
     workers: Workers
+    stages: Mapping[str, Run] = field(default_factory=dict)

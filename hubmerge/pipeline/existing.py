@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from hubmerge.errors import HubmergeError, NotFoundError, RecipeError
@@ -50,12 +51,33 @@ def finished(folder: Path, wanted: str) -> Report | None:
     return report if same and weight_hashes(folder) == report.weights_sha256 else None
 
 
+@dataclass(frozen=True)
+class Found:
+    """The result of a recipe on the Hub: its commit, all that lies there, and how it came there."""
+
+    source: Source
+    there: RemoteRepo
+    published: Published
+
+
 def bring_finished(out: Path, wanted: str, destination: Destination) -> Published | None:
     """Downloads the result of the recipe of identity `wanted` into `out`, if it is published.
 
-    Looks where it would be pushed: at the branch, or with `create_pr` at one's own open pull
-    requests as well. None if it is not there; what cannot be read is not it.
-    Raises: as `check_push_options`; TargetError, if `out` is taken; HubUnavailableError.
+    None if it is not there. Raises: as `find_finished`; TargetError, if `out` is taken.
+    """
+    found = find_finished(wanted, destination)
+    if found is None:
+        return None
+    _bring(found.source, found.there, out)
+    return found.published
+
+
+def find_finished(wanted: str, destination: Destination) -> Found | None:
+    """The result of the recipe of identity `wanted`, where it would be pushed.
+
+    Looks at the branch, or with `create_pr` at one's own open pull requests as well. None if it is
+    not there; what cannot be read is not it.
+    Raises: as `check_push_options`; HubUnavailableError.
     """
     repo_id = check_push_options(
         destination.push or "", create_pr=destination.create_pr, revision=destination.revision
@@ -71,8 +93,7 @@ def bring_finished(out: Path, wanted: str, destination: Destination) -> Publishe
     for there, pr_url in places:
         source = resolve(f"{repo_id}@{there.head}")
         if {REPORT, RECIPE_FILE} <= set(there.files) and _is_result(source, there, wanted):
-            _bring(source, there, out)
-            return Published(repo_id, url, there.head, pr_url, changed=False)
+            return Found(source, there, Published(repo_id, url, there.head, pr_url, changed=False))
     return None
 
 

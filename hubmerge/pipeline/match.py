@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hubmerge.data.synthetic.batches import synthetic_batches
@@ -13,6 +14,7 @@ from hubmerge.matching import Learner, Match, Matcher, find_matcher, find_method
 from hubmerge.matching.identity import SHARED, agreement, where_closer
 from hubmerge.matching.multi import MultiMatcher, MultiMatchProblem, find_multi_matcher
 from hubmerge.matching.registry import NOTHING, SYNTHETIC
+from hubmerge.matching.similarity.moments import Moments
 from hubmerge.models.method_context import MethodContext
 from hubmerge.pipeline.parents import Parents
 from hubmerge.utils.checkpoint_store import CheckpointStore
@@ -44,12 +46,36 @@ class MatchSettings:
     steps: int | None = None
 
 
+PairMoments = dict[tuple[int, int], Moments]
+"""Numbers of two parents -> what was seen of both."""
+
+
+class LastSeen:
+    """What was seen of the parents last, for the next matcher that looks at the same."""
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._moments: PairMoments = {}
+
+    def moments(self, key: object, observe: Callable[[], PairMoments]) -> PairMoments:
+        """What was kept under `key`; else what `observe` sees now, in its place."""
+        if key != self._key:
+            self._key, self._moments = None, {}
+            self._moments = observe()
+            self._key = key
+        return self._moments
+
+
 @dataclass(frozen=True, kw_only=True)
 class MatchRows:
-    """What matchers may look at: `batches` for activations, `validation` where learners choose."""
+    """What matchers may look at: `batches` for activations, `validation` where learners choose.
+
+    seen: remembers what was seen of the same parents on the same batches; None: nothing does.
+    """
 
     batches: InputBatches = NO_ROWS
     validation: InputBatches = NO_ROWS
+    seen: LastSeen | None = None
 
 
 def match_parents(
@@ -71,7 +97,7 @@ def match_parents(
     way = find_multi_matcher(settings.multi_match if len(parents.loaded) > 2 else PAIR)
     if isinstance(found, Learner):
         return _learned(parents, found, way, settings, rows, workers)
-    return _matched(parents.level(), found, way, settings, rows.batches, workers)
+    return _matched(parents.level(), found, way, settings, rows, workers)
 
 
 def closer(parents: Parents, matches: tuple[Match, ...], workers: Workers) -> tuple[Match, ...]:
@@ -139,7 +165,7 @@ def _sharing_a_basin(
     found = {}
     for number in workers.on_main(near):
         pair = parents.only([0, number])
-        tried = _matched(pair.level(), weights, way, settings, NO_ROWS, workers)
+        tried = _matched(pair.level(), weights, way, settings, MatchRows(), workers)
         (match,) = closer(pair, tried, workers)
         if not match.moves:
             found[number] = replace(match, method=learner.name)
@@ -151,20 +177,25 @@ def _matched(
     matcher: Matcher,
     way: MultiMatcher,
     settings: MatchSettings,
-    batches: InputBatches,
+    rows: MatchRows,
     workers: Workers,
 ) -> tuple[Match, ...]:
     spec = parents.spec
     assert spec is not None
-    moments = {}
-    if matcher.looks_at != NOTHING:
-        shown = batches
+
+    def observe() -> PairMoments:
+        shown = rows.batches
         if matcher.looks_at == SYNTHETIC:
             shown = synthetic_batches(parents.a.model, parents.a.processor, seed=settings.seed)
-        moments = {
+        return {
             (p, q): matcher.observe(spec, parents.model(p), parents.model(q), shown, workers)
             for p, q in way.pairs(len(parents.loaded))
         }
+
+    moments: PairMoments = {}
+    if matcher.looks_at != NOTHING:
+        looks = (matcher.observe, matcher.looks_at, spec)
+        moments = (rows.seen or LastSeen()).moments(looks, observe)
     shared = workers if matcher.spreads else None
     problem = MultiMatchProblem(
         spec, parents.states, matcher, moments, settings.seed, workers=shared

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hubmerge.hub.destination import Destination
 from hubmerge.pipeline.context import Run
-from hubmerge.pipeline.prepare import outlined
+from hubmerge.pipeline.outlined import outlined
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.planning.make_plan import make_plan
 from hubmerge.planning.plan import Plan
@@ -20,7 +20,10 @@ def plan(recipe: Recipe, destination: Destination | None = None) -> Plan:
     return plan_of(resolve(recipe, destination))
 
 
-def plan_of(run: Run) -> Plan:
-    """What that merge would do. Raises: what would stop it."""
-    with outlined(run.recipe, run.sources) as sources:
-        return make_plan(replace(run, sources=sources))
+def plan_of(run: Run, *, here: bool = True) -> Plan:
+    """What that merge would do, here or on another machine. Raises: what would stop it."""
+    with outlined(run.recipe, run.sources) as found:
+        for name, stage in run.stages.items():
+            unwritten = stage.out.with_name(f"{stage.out.name}.planned")
+            make_plan(replace(stage, sources=found.stages[name], out=unwritten), here=here)
+        return make_plan(replace(run, sources=found.sources), here=here)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -55,16 +54,6 @@ def prepared(run: Run) -> Iterator[Run]:
     finally:
         if run.workers.is_main:
             shutil.rmtree(place, ignore_errors=True)
-
-
-@contextmanager
-def outlined(recipe: Recipe, sources: Sources) -> Iterator[Sources]:
-    """The sources with parents as they are to be merged, but for values of tensors."""
-    if not prepares(recipe, sources):
-        yield sources
-        return
-    with tempfile.TemporaryDirectory(prefix="hubmerge-") as place:
-        yield prepared_sources(recipe, sources, Path(place), headers_only=True)
 
 
 def prepared_sources(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from hubmerge.data.batches import Batches
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.methods import AUTO
-from hubmerge.repair import Repair, batch_norms, find_repair
+from hubmerge.repair import Repair, as_trained, batch_norms, find_repair
 
 
 def choose_repair(run: Run, inputs: MergeInputs) -> Repair | None:
@@ -31,3 +34,17 @@ def choose_repair(run: Run, inputs: MergeInputs) -> Repair | None:
             field="repair",
         )
     return find_repair(name)
+
+
+def shown_as_trained(run: Run, inputs: MergeInputs, repair: Repair | None) -> MergeInputs:
+    """The same, with synthetic images that excite batch norms as real ones did, if any are used.
+
+    Called by all processes alike.
+    """
+    images, model = inputs.statistics, inputs.parents.a.model
+    if repair is None or not isinstance(images, Batches) or not images.synthetic:
+        return inputs
+    if not batch_norms(model):
+        return inputs
+    changed = as_trained(images, model, inputs.parents.states, run.workers)
+    return replace(inputs, statistics=changed)

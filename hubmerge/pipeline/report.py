@@ -111,6 +111,7 @@ def build_report(
             for model, planned in zip(results.inputs.models, results.plan.models, strict=True)
         ],
         base=_base(results.inputs.alignment.base, results.plan.base),
+        stages=[_stage(name, report) for name, report in results.stages.items()] or None,
         merged=_merged(
             results.merge,
             results.inputs.models[0],
@@ -135,6 +136,17 @@ def build_report(
         licence=schema.Licence(**results.plan.licence.model_dump()),
         weights_sha256=dict(weights),
         run=_run(seconds, _trial_seconds(results), machine),
+    )
+
+
+def _stage(name: str, report: schema.Report) -> schema.StageRecord:
+    return schema.StageRecord(
+        name=name,
+        models=report.models,
+        base=report.base,
+        method=report.method,
+        dtype=report.merged.dtype,
+        vocabulary=report.merged.vocabulary,
     )
 
 
@@ -177,7 +189,7 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
         id=source.id,
         sha=source.sha,
         revision=source.revision,
-        kind=source.kind,
+        kind="stage" if source.is_stage else source.kind,
         license=licences[0] if len(licences) == 1 else (licences or None),
         dtype=dtype_name(model.dtype),
         parameters=planned.parameters,

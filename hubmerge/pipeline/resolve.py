@@ -8,6 +8,7 @@ from hubmerge.hub.destination import Destination
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.methods import checked_methods
 from hubmerge.pipeline.sources import Sources, pin_sources, pinned_recipe
+from hubmerge.pipeline.stages import stage_runs
 from hubmerge.recipe import Recipe
 from hubmerge.utils.workers import Workers
 
@@ -23,14 +24,18 @@ def resolve(
     destination, workers = destination or Destination(), workers or Workers()
     methods = checked_methods(recipe)
     sources = workers.on_main(lambda: pin_sources(recipe))
+    out = destination.out or default_folder(sources)
+    stages = stage_runs(recipe, sources, out, workers)
+    written = {name: run.written for name, run in stages.items()}
     return Run(
         recipe=recipe,
-        written=pinned_recipe(recipe, sources, methods.trials),
+        written=pinned_recipe(recipe, sources, methods.trials, written),
         destination=destination,
         sources=sources,
         methods=methods,
-        out=destination.out or default_folder(sources),
+        out=out,
         workers=workers,
+        stages=stages,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -18,12 +19,13 @@ from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.save import Saved
 from hubmerge.pipeline.survey import SurveyResults
 from hubmerge.planning.plan import Plan
-from hubmerge.reporting.schema.report import SampleText
+from hubmerge.reporting.schema.report import Report, SampleText
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunResults:
-    """The result of every step. saved: the merge as reloaded from disk."""
+    """The result of every step. saved: the merge as reloaded from disk. stages: the reports of
+    those that were made before it, by name."""
 
     run: Run
     plan: Plan
@@ -35,6 +37,7 @@ class RunResults:
     surveys: SurveyResults | None
     benchmarks: tuple[Benchmark, ...] = ()
     samples: tuple[SampleText, ...] = ()
+    stages: Mapping[str, Report] = field(default_factory=dict)
 
     @property
     def merge(self) -> LoadedModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from hubmerge.hub.destination import Destination, where
@@ -16,12 +17,13 @@ from hubmerge.pipeline.plan import plan_of
 from hubmerge.pipeline.prepare import prepared
 from hubmerge.pipeline.publish import publish, publish_existing
 from hubmerge.pipeline.refine import refine
-from hubmerge.pipeline.repair import choose_repair
+from hubmerge.pipeline.repair import choose_repair, shown_as_trained
 from hubmerge.pipeline.report import write_report
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.sample_texts import sample_texts
 from hubmerge.pipeline.save import save
+from hubmerge.pipeline.stages import staged
 from hubmerge.pipeline.survey import survey
 from hubmerge.planning.plan import Plan
 from hubmerge.recipe import Recipe
@@ -59,22 +61,33 @@ def run(
         if existing is not None:
             return MergeResult(run.out, *existing)
         plan = run.workers.on_main(lambda: plan_of(run))
-    with prepared(run) as ready:
-        report = _made(ready, plan, watch)
+    make = _stage
+    with staged(run, make) as (whole, stages), prepared(whole) as ready:
+        report = _made(ready, plan, watch, stages)
     run.workers.on_main(lambda: forget(run.out.absolute()))
     with watch.stage("publish"):
         published = run.workers.on_main(lambda: publish(run, plan))
     return MergeResult(run.out, report, published)
 
 
-def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
-    """The merge, written and measured."""
+def _stage(run: Run) -> Report:
+    """A stage of a merge, written."""
+    plan = run.workers.on_main(lambda: plan_of(run))
+    with prepared(run) as ready:
+        report = _made(ready, plan, Stopwatch(), {})
+    run.workers.on_main(lambda: forget(run.out))
+    return report
+
+
+def _made(run: Run, plan: Plan, watch: Stopwatch, stages: Mapping[str, Report]) -> Report:
+    """The merge, written and measured. stages: what the reports of its stages say."""
     tasks = run.workers.on_main(lambda: benchmark_tasks(run.recipe))
     with watch.stage("load"):
         inputs = load(run)
         check_language_model(tasks, inputs)
     with watch.stage("match"):
         repair = choose_repair(run, inputs)
+        inputs = shown_as_trained(run, inputs, repair)
         alignment = align(run, inputs, repair)
     with watch.stage("fuse and repair"):
         fused = refine(run, inputs, fuse(run, inputs, alignment))
@@ -97,5 +110,6 @@ def _made(run: Run, plan: Plan, watch: Stopwatch) -> Report:
             surveys=surveys,
             benchmarks=benchmarks,
             samples=samples,
+            stages=stages,
         )
         return run.workers.on_main(lambda: write_report(results, folder, watch.seconds))

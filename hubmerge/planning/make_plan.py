@@ -75,15 +75,16 @@ class _Parent:
 
     @property
     def prepared(self) -> int:
-        """Bytes of its weights, where they are written anew before they are merged."""
-        return self.header.bytes if self.description.source.origins else 0
+        """Bytes of its weights, where these are written before they are merged."""
+        source = self.description.source
+        return self.header.bytes if source.origins or source.parts else 0
 
     def plan(self, parameters: int) -> ModelPlan:
         source = self.description.source
         return ModelPlan(
             ref=source.ref,
             id=source.id,
-            kind=source.kind,
+            kind="stage" if source.is_stage else source.kind,
             sha=source.sha,
             licenses=list(dict.fromkeys(n for each in self.licences for n in each.licenses)),
             gated=source.gated,
@@ -110,8 +111,10 @@ def _refuse_layers(recipe: Recipe, descriptions: Sequence[Description]) -> None:
             )
 
 
-def make_plan(run: PlannedRun) -> Plan:
+def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
     """Everything that a merge would need, without downloading weights.
+
+    here: whether it will be made on this machine, whose room, memory and folder then count.
 
     Raises: whatever would stop the merge and can be known now: any error of this package's.
     """
@@ -124,7 +127,7 @@ def make_plan(run: PlannedRun) -> Plan:
     licence = merged_licence([each for parent in parents for each in parent.licences])
     hidden = licence.private_by_default if destination.private is None else destination.private
     target = check_target(
-        run.out,
+        run.out if here else None,
         destination.push,
         exist_ok=destination.exist_ok,
         create_pr=destination.create_pr,
@@ -206,6 +209,7 @@ def make_plan(run: PlannedRun) -> Plan:
             ),
             cache=cache_folder(),
             out=run.out,
+            here=here,
         ),
         remarks=remarks(descriptions[: len(sources.models)]),
     )

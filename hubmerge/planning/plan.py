@@ -25,7 +25,7 @@ class ModelPlan(PlanPart):
 
     ref: str
     id: str
-    kind: Literal["hub", "local", "memory"]
+    kind: Literal["hub", "local", "memory", "stage"]
     sha: str
     licenses: list[str]
     gated: bool

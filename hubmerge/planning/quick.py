@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from hubmerge.errors import FamilyError, NotFoundError
+from hubmerge.errors import FamilyError, NotFoundError, RecipeError
 from hubmerge.hub.card import parent_licence
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.fetch import fetch_file, file_sizes
@@ -101,6 +101,13 @@ def quick_plan(recipe: Recipe, destination: Destination | None = None) -> QuickP
     result may not be written where it is to go; FamilyError for a configuration that is no JSON.
     """
     destination = destination or Destination()
+    if recipe.stages:
+        raise RecipeError(
+            "the headers of what stages make are not there yet",
+            found=", ".join(recipe.stages),
+            hint="plan it whole, which looks at every stage",
+            field="stages",
+        )
     sources = [_located(parse_model_ref(ref).base) for ref in models_of(recipe).values()]
     data = None if recipe.dataset is None else parse_ref(recipe.dataset.id, "dataset")
     if data is not None and data.folder is None:

@@ -70,10 +70,11 @@ def memory_needed(
 
 
 def measure_needs(
-    *, download: int, result: int, memory: int, cache: Path, out: Path | None
+    *, download: int, result: int, memory: int, cache: Path, out: Path | None, here: bool = True
 ) -> Needs:
     """What is needed beside what is free now.
 
+    here: whether this machine has to do, or another.
     Raises: ResourceError, if it will not do.
     """
     needs = Needs(
@@ -83,6 +84,8 @@ def measure_needs(
         free_disk=free_disk(out or cache),
         free_memory=psutil.virtual_memory().available,
     )
+    if not here:
+        return needs
     refuse_excess("memory", memory, needs.free_memory, "close other programs, or use a larger host")
     needed: dict[int, int] = {}
     for place, size in ((cache, download), (out, result)):

@@ -95,7 +95,7 @@ def _models(models: Sequence[ModelPlan], base: ModelPlan | None) -> str:
 
 def _access(model: ModelPlan) -> str:
     if model.kind != "hub":
-        return {"local": "local", "memory": "in memory"}[model.kind]
+        return {"local": "local", "memory": "in memory", "stage": "made before"}[model.kind]
     flags = ["gated"] * model.gated + ["private"] * model.private
     return ", ".join(flags) or "public"
 

@@ -87,10 +87,7 @@ def write_parent(
     write, checkpoint = {}, model.checkpoint
     for file, held in shards.files.items():
         if checkpoint is None:
-            with (place / file).open("wb") as out:
-                start = header(held)
-                out.write(start)
-                out.truncate(len(start) + sum(slot.nbytes for slot in held))
+            write_headers(place / file, held)
         elif any(slot.name in changed for slot in held):
             write[file] = held
         else:
@@ -119,6 +116,14 @@ def write_parent(
     for name, text in files.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(text, encoding="utf-8")
+
+
+def write_headers(path: Path, slots: Sequence[Slot]) -> None:
+    """Writes a file of weights that has its header, its size and no content."""
+    with path.open("wb") as out:
+        start = header(slots)
+        out.write(start)
+        out.truncate(len(start) + sum(slot.nbytes for slot in slots))
 
 
 def json_text(fields: Mapping[str, Any]) -> str:

@@ -12,8 +12,9 @@ from hubmerge.recipe.part import RecipePart, make
 from hubmerge.recipe.read import read_recipe, recipe_from, recipe_in
 from hubmerge.recipe.recipe import Recipe, make_recipe
 from hubmerge.recipe.refs import adapter_role, models_of, refs_of, with_refs
+from hubmerge.recipe.stages import role_in_stage, stage_role
 from hubmerge.recipe.tokens import TokenRow
-from hubmerge.recipe.trials import leaves_out_refinement, trials_of
+from hubmerge.recipe.trials import counts_of, leaves_out_refinement, trials_of
 from hubmerge.recipe.words import (
     ARITHMETIC,
     AUTO,
@@ -68,6 +69,7 @@ __all__ = [
     "Trials",
     "adapter_role",
     "bytes_of",
+    "counts_of",
     "leaves_out_refinement",
     "make",
     "make_recipe",
@@ -76,6 +78,8 @@ __all__ = [
     "recipe_from",
     "recipe_in",
     "refs_of",
+    "role_in_stage",
+    "stage_role",
     "trials_of",
     "with_refs",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, get_args
 
@@ -27,6 +28,16 @@ MATCHING = (MATCH, SURVEY)
 
 _inside: ContextVar[bool] = ContextVar("inside", default=False)
 """Whether a part is read as a field of another, which words what is wrong with it."""
+
+
+@contextmanager
+def on_its_own() -> Iterator[None]:
+    """Inside, a part is read for itself, and words what is wrong with it."""
+    token = _inside.set(False)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
 
 
 class RecipePart(BaseModel):

@@ -86,12 +86,7 @@ def recipe_from(text: str, file: str = "the recipe") -> Recipe:
 def _of_mergekits(text: str, file: str) -> Recipe:
     """The recipe for a merge that is written for mergekit. Raises: RecipeError, Unreadable."""
     documents = read_documents(text, most=RECIPE_BYTES, deepest=DEEPEST_OF_MERGEKIT)
-    if len(documents) > 1:
-        raise RecipeError(
-            f"{file!r} holds {len(documents)} merges, one after the other",
-            hint="a file for each, carried out in turn",
-        )
-    return Recipe(**recipe_of(*documents[0], file))
+    return Recipe(**recipe_of(documents, file))
 
 
 def recipe_in(content: Any, file: str = "the recipe") -> Recipe:

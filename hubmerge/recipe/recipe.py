@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import yaml
-from pydantic import ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from hubmerge.options.declared import MODELS, Option
 from hubmerge.recipe.contradictions import refuse_contradictions
 from hubmerge.recipe.effort import BEST
 from hubmerge.recipe.fields import RecipeFields
+from hubmerge.recipe.part import on_its_own
+from hubmerge.recipe.stages import check_stages
 from hubmerge.recipe.trials import trials_of, weighs_given
 from hubmerge.recipe.words import AUTO, MIDDLE
 from hubmerge.utils.examples import are_examples, is_loader, rows_of
@@ -21,6 +25,35 @@ class Recipe(RecipeFields):
 
     noun: ClassVar[str] = "the recipe"
     example: ClassVar[str] = 'models=("ORG/A", "ORG/B"), ...'
+
+    if TYPE_CHECKING:
+        stages: Mapping[str, Recipe] = {}
+    else:
+        stages: Annotated[
+            dict[str, Any],
+            Option(
+                "Merges that are made before it, by name: models of later ones, and of the merge "
+                "itself, may be these names.",
+                group=MODELS,
+                flags="",
+                label="",
+                see="recipe.md#stages",
+            ),
+        ] = Field(default_factory=dict)
+
+    @field_validator("stages", mode="after")
+    @classmethod
+    def _read_stages(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Recipe]:
+        """Stages are recipes, and refused in their own words."""
+        found = {}
+        for name, stage in given.items():
+            if isinstance(stage, Recipe):
+                found[name] = stage
+                continue
+            of = info.context or cls.noun
+            with on_its_own():
+                found[name] = Recipe.model_validate(stage, context=f"stage {name!r} of {of}")
+        return found
 
     @model_validator(mode="before")
     @classmethod
@@ -45,6 +78,7 @@ class Recipe(RecipeFields):
         return taken
 
     def _settle(self) -> None:
+        check_stages(self.stages, self)
         refuse_contradictions(self)
         if self.weights is not None and len(self.models) == 2:
             # One recipe, however it is written: two weights are a lambda.
@@ -72,6 +106,9 @@ class Recipe(RecipeFields):
             content["lambda"] = self.lam
         if self.trials is not None:
             content |= {"effort": self.effort, "trials": self.trials.stated()}
+        if self.stages:
+            stages = {name: stage.stated() for name, stage in self.stages.items()}
+            content = {"stages": stages, **{n: v for n, v in content.items() if n != "stages"}}
         return content
 
     @property

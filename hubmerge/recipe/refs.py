@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from hubmerge.recipe.recipe import Recipe
+from hubmerge.recipe.stages import role_in_stage, stage_role
 from hubmerge.recipe.words import BASE, DATASET
 from hubmerge.utils.model_refs import parse_model_ref
 from hubmerge.utils.parent_names import roles
@@ -26,12 +27,20 @@ def models_of(recipe: Recipe) -> dict[str, str]:
 
 
 def refs_of(recipe: Recipe) -> dict[str, str]:
-    """Role ("model_a", "model_a.adapter", ..., "base", "dataset") -> what the recipe names for it:
-    one repository or folder."""
-    refs = dict(pair for role, ref in models_of(recipe).items() for pair in _parts(role, ref))
+    """Role ("model_a", "model_a.adapter", ..., "base", "dataset", and "STAGE/model_a" of a stage)
+    -> what the recipe names for it: one repository or folder. Results of stages are none."""
+    refs = _refs_of(recipe, recipe.stages)
     if recipe.dataset is not None:
         refs[DATASET] = recipe.dataset.id
+    for name, stage in recipe.stages.items():
+        own = _refs_of(stage, recipe.stages)
+        refs |= {stage_role(name, role): ref for role, ref in own.items()}
     return refs
+
+
+def _refs_of(recipe: Recipe, stages: Collection[str]) -> dict[str, str]:
+    found = dict(pair for role, ref in models_of(recipe).items() for pair in _parts(role, ref))
+    return {role: ref for role, ref in found.items() if ref not in stages or ADAPTER in role}
 
 
 def with_refs(recipe: Recipe, refs: Mapping[str, str]) -> Recipe:
@@ -40,6 +49,19 @@ def with_refs(recipe: Recipe, refs: Mapping[str, str]) -> Recipe:
     update: dict[str, object] = {
         "models": tuple(now[role] for role in roles("model", len(recipe.models)))
     }
+    if recipe.stages:
+        update["stages"] = {
+            name: with_refs(
+                stage,
+                {
+                    own: ref
+                    for role, ref in refs.items()
+                    for at, own in [role_in_stage(role)]
+                    if at == name
+                },
+            )
+            for name, stage in recipe.stages.items()
+        }
     if recipe.base is not None:
         update["base"] = now[BASE]
     if recipe.dataset is not None and DATASET in refs:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from hubmerge.recipe.effort import EFFORTS, EVERY, STANDARD, WITHOUT_DATA, Trials
 from hubmerge.recipe.fields import RecipeFields
@@ -62,6 +64,36 @@ def trials_of(recipe: RecipeFields) -> Trials:
         refine_parameters=(recorded or row).refine_parameters if learns else 0,
         lam=lam if two else None,
     )
+
+
+def counts_of(recipe: RecipeFields) -> Mapping[str, int]:
+    """What a recipe says how often something is done: name -> number, the largest where there are
+    several.
+
+    Of the options of a fusion every whole number, however it is written: methods that are not
+    loaded yet say which of them counts.
+    """
+    said: dict[str, Any] = {
+        "learning_steps": recipe.learning_steps,
+        "path_points": recipe.path_points,
+        "refine_steps": trials_of(recipe).refine_steps,
+        **recipe.fuse_options,
+    }
+    found = {name: max(_whole_numbers(value), default=None) for name, value in said.items()}
+    return {name: number for name, number in found.items() if number is not None}
+
+
+def _whole_numbers(value: Any) -> list[int]:
+    """Those that an option is, as it reads them: 1000, 1e3, "1000" and those of a list."""
+    if isinstance(value, tuple | list):
+        return [number for each in value for number in _whole_numbers(each)]
+    if isinstance(value, int):
+        return [] if isinstance(value, bool) else [value]
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return []
+    return [int(number)] if math.isfinite(number) and number.is_integer() else []
 
 
 def weighs_given(recipe: RecipeFields) -> bool:

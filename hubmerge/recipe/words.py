@@ -7,7 +7,7 @@ from typing import Final, Literal
 RECIPE_FILE = "hubmerge.yaml"
 RECIPE_BYTES = 1 << 16
 """Most of a recipe's file."""
-DEEPEST = 5
+DEEPEST = 7
 """Levels a recipe has, at most: lists and mappings within each other, and one to spare."""
 DEEPEST_OF_MERGEKIT = 10
 """The same of a file for mergekit: slices, sources, parameters, filters and gradients."""

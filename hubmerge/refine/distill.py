@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from hubmerge.models.method_context import MethodContext
 from hubmerge.models.states import in_dtypes_of
@@ -99,6 +100,20 @@ def lessons(parents: Sequence[State], context: MethodContext, seed: int) -> Batc
     return BatchSampler(context, teachers, seed, unmoved=True, rows=ROWS)
 
 
+def shares_of_rate(model: PreTrainedModel) -> dict[str, float]:
+    """Parameter -> share of the full rate at which it learns: less in matrices of more than
+    `WIDTH` inputs, in proportion."""
+    turned = {id(each.weight) for each in model.modules() if isinstance(each, Conv1D)}
+    shares = {}
+    for name, value in model.named_parameters():
+        if value.ndim < 2:
+            shares[name] = 1.0
+        else:
+            inputs = value.shape[0 if id(value) in turned else 1]
+            shares[name] = min(1.0, WIDTH / inputs)
+    return shares
+
+
 class _Parameters:
     """The model's own parameters as what is learned: each once, by the first of its names."""
 
@@ -106,19 +121,14 @@ class _Parameters:
         every = list(model.named_parameters(remove_duplicate=False))
         first: dict[int, str] = {}
         self._names = {name: first.setdefault(id(value), name) for name, value in every}
-        self._own = list(first.values())
-        self._start, self._rate = start, rate
+        self._start = start
+        self._rates = {name: rate * share for name, share in shares_of_rate(model).items()}
 
     def parameters(self) -> dict[str, Tensor]:
-        return {name: self._start[name].float().clone() for name in self._own}
+        return {name: self._start[name].float().clone() for name in self._rates}
 
     def rates(self) -> dict[str, float]:
-        return {name: self._rate / _wider(self._start[name]) for name in self._own}
+        return self._rates
 
     def moved(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return single(self._start) | {name: parameters[own] for name, own in self._names.items()}
-
-
-def _wider(value: Tensor) -> float:
-    """How many times more inputs than `WIDTH` a matrix or kernel has; 1 where it has fewer."""
-    return max(1.0, value.shape[1] / WIDTH) if value.ndim > 1 else 1.0

@@ -98,10 +98,11 @@ def _effort(report: Report) -> str:
 def card_data(report: Report, repo_id: str | None = None) -> ModelCardData:
     """The metadata at the top of the card. Only what lies on the Hub is named as lying there."""
     line = escape.one_line
-    sources = [*report.models, *([report.base] if report.base else [])]
+    merges = (*(report.stages or ()), report)
+    sources = [each for made in merges for each in (*made.models, made.base) if each is not None]
     named = [each for source in sources for each in (source, *(source.adapters or ()))]
     bases = [line(each.id) for each in named if each.kind == "hub"]
-    if any(source.adapters for source in sources):  # of one base, as a rule
+    if report.stages or any(source.adapters for source in sources):  # of one base, as a rule
         bases = list(dict.fromkeys(bases))
     data = report.data
     licence = report.licence

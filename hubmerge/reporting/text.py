@@ -23,7 +23,7 @@ from hubmerge.reporting.refined import refinement_lines
 from hubmerge.reporting.schema.report import MethodRecord, Report
 from hubmerge.reporting.words import words_of
 from hubmerge.tasks import Words
-from hubmerge.utils.parent_names import display_name
+from hubmerge.utils.parent_names import display_name, listed
 from hubmerge.utils.tables import columns, right_of_first
 
 
@@ -97,7 +97,12 @@ def _method(report: Report) -> str:
     by = "Not matched" if method.match == "none" else f"Matched by {method.match}"
     matched = f"{by}{jointly}{found}"
     needs = f" ({method.needs})" if method.needs else ""
-    lines = [f"{matched}; fused by {method.fuse}{needs}{lam}; repair {method.repair}."]
+    stages = [
+        f"Stage {one_line(stage.name)}: {stage.method.fuse} of "
+        f"{one_line(listed([each.name for each in stage.models]))}."
+        for stage in report.stages or ()
+    ]
+    lines = [*stages, f"{matched}; fused by {method.fuse}{needs}{lam}; repair {method.repair}."]
     for plugin in method.plugins or []:
         lines.append(
             f"The {plugin.kind} {one_line(plugin.name)} comes from the plugin "

@@ -8,13 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from hubmerge.errors import FamilyError, SpecError
 from hubmerge.specs.conditions import asked_of_models, holds_in_layer
 from hubmerge.specs.config_fields import field_of
 from hubmerge.specs.derived import family_of, given_for
-from hubmerge.specs.draft import Draft, nearest
+from hubmerge.specs.draft import (
+    Draft,
+    add_space,
+    check_optional,
+    claim,
+    declare,
+    finish,
+    gates,
+    kind_of,
+    nearest,
+    norms,
+    stands_behind,
+    tie,
+    watch,
+)
 from hubmerge.specs.family import Family, holds, load_families, read_family
 from hubmerge.specs.sizes import Shapes
 from hubmerge.specs.spec import Spec
@@ -31,12 +46,51 @@ def bind_config(config: Any, shapes: Shapes) -> Spec:
     """
     family = _family_for(config)
     try:
-        return bind(family, config, shapes)
+        return _bound(family, config, shapes)
     except SpecError:
         derived = family_of(config) if family.shipped else None
         if derived is None:
             raise
-        return bind(derived, config, shapes)
+        return _bound(derived, config, shapes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """What a spec follows from; equal where it is the same. said: all that `config` holds."""
+
+    family: Family
+    config: Any
+    shapes: Shapes
+    said: str
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Question)
+            and self.family is other.family
+            and type(self.config) is type(other.config)
+            and self.said == other.said
+            and self.shapes == other.shapes
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self.family), self.said))
+
+
+def _bound(family: Family, config: Any, shapes: Shapes) -> Spec:
+    """As `bind`, which answers every question once."""
+    write = getattr(config, "to_json_string", None)
+    try:
+        said = None if write is None else write(use_diff=False)
+    except (TypeError, ValueError):  # it holds what cannot be written down
+        said = None
+    if said is None:
+        return bind(family, config, shapes)
+    return _answer(_Question(family, config, shapes, said))
+
+
+@lru_cache(maxsize=32)
+def _answer(question: _Question) -> Spec:
+    return bind(question.family, question.config, question.shapes)
 
 
 def _family_for(config: Any) -> Family:
@@ -60,19 +114,19 @@ def bind(family: Family, config: Any, shapes: Shapes) -> Spec:
     """`family` applied to one model. See `bind_config`."""
     family = family.with_head(config).for_names(shapes)
     draft = Draft(family=family, config=config, shapes=shapes)
-    draft.declare(family.fixed, {}, (), fixed=True)
-    draft.declare(family.space, {}, (), fixed=False)
+    declare(draft, family.fixed, {}, (), fixed=True)
+    declare(draft, family.space, {}, (), fixed=False)
     shared = {name: name for name in (*family.fixed, *family.space)}
     _bind_blocks(draft, family.block, Place("", (), shared))
-    draft.claim(family.param, "", shared, (), buffers=False)
-    draft.claim(family.buffer, "", shared, (), buffers=True)
-    draft.watch(family.watch, "", shared, ())
-    draft.norm(family.layernorm, "", (), centred=True)
-    draft.norm(family.rmsnorm, "", (), centred=False)
-    draft.stands_behind(family.behind, "", ())
-    draft.gate(family.gate, "", ())
-    draft.tie(family.tied)
-    return draft.finish()
+    claim(draft, family.param, "", shared, (), buffers=False)
+    claim(draft, family.buffer, "", shared, (), buffers=True)
+    watch(draft, family.watch, "", shared, ())
+    norms(draft, family.layernorm, "", (), centred=True)
+    norms(draft, family.rmsnorm, "", (), centred=False)
+    stands_behind(draft, family.behind, "", ())
+    gates(draft, family.gate, "", ())
+    tie(draft, family.tied)
+    return finish(draft)
 
 
 @dataclass(frozen=True)
@@ -125,19 +179,19 @@ def _bind_block(
         names = dict(place.names)
         for table, fixed in ((block.fixed, True), (block.space, False)):
             names |= {name: f"{prefix}.{name}" for name in table}
-            draft.declare(table, names, scope, fixed=fixed)
+            declare(draft, table, names, scope, fixed=fixed)
         if flow:
             names |= flow.step(prefix)
         inside = Place(prefix, scope, names)
         _bind_blocks(draft, block.block, inside)
-        draft.claim(block.param, prefix, names, scope, buffers=False)
-        draft.claim(block.buffer, prefix, names, scope, buffers=True)
-        draft.watch(block.watch, prefix, names, scope)
-        draft.norm(block.layernorm, prefix, scope, centred=True)
-        draft.norm(block.rmsnorm, prefix, scope, centred=False)
-        draft.stands_behind(block.behind, prefix, scope)
-        draft.gate(block.gate, prefix, scope)
-    draft.check_optional(block, scope, copies)
+        claim(draft, block.param, prefix, names, scope, buffers=False)
+        claim(draft, block.buffer, prefix, names, scope, buffers=True)
+        watch(draft, block.watch, prefix, names, scope)
+        norms(draft, block.layernorm, prefix, scope, centred=True)
+        norms(draft, block.rmsnorm, prefix, scope, centred=False)
+        stands_behind(draft, block.behind, prefix, scope)
+        gates(draft, block.gate, prefix, scope)
+    check_optional(draft, block, scope, copies)
     if flow:
         place.names.update(flow.ends())
 
@@ -221,10 +275,10 @@ class _Flow:
                 hint='flow = "x -> y" with start = the space that enters the first block',
             )
         self.enters, self.leaves = parts
-        self.may = draft.kind(block.flow or "", block.may, block.through, self.source)
+        self.may = kind_of(draft, block.flow or "", block.may, block.through, self.source)
         self.first = self.current = shared.get(block.start, place.name(block.start))
         if block.start not in shared:
-            draft.add(self.first, self.source, may=self.may)
+            add_space(draft, self.first, self.source, may=self.may)
         self.widening = [p for number, p in enumerate(copies) if self._widens(p, number)]
         self.end = shared.get(block.end or "")
         if self.end and not copies and draft.spaces[self.end].fixed:
@@ -251,7 +305,7 @@ class _Flow:
             self.current = self.end
         elif prefix in self.widening:
             self.current = f"{prefix}.{self.leaves}"
-            self.draft.add(self.current, self.source, may=self.may)
+            add_space(self.draft, self.current, self.source, may=self.may)
         return {self.enters: entering, self.leaves: self.current}
 
     def ends(self) -> dict[str, str]:

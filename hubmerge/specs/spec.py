@@ -10,6 +10,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
+from typing import Any
 
 from hubmerge.specs.notation import SAMPLES, Axis, Segment, lay_out
 
@@ -350,6 +351,11 @@ class Spec:
         for child in inside.get(name, ()):
             yield child
             yield from self._below(child, inside)
+
+    @cached_property
+    def memo(self) -> dict[Any, Any]:
+        """What others have worked out of it, kept for as long as it is."""
+        return {}
 
     def ancestors(self, space: str) -> tuple[str, ...]:
         """The spaces `space` lies within, outermost first."""

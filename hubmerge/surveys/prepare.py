@@ -15,7 +15,7 @@ from hubmerge.pipeline.align import find_alignment
 from hubmerge.pipeline.load import check_validation_rows, load_source, merge_inputs
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import prepare_parents
-from hubmerge.pipeline.repair import choose_repair
+from hubmerge.pipeline.repair import choose_repair, shown_as_trained
 from hubmerge.pipeline.resolve import resolve
 from hubmerge.pipeline.sources import remember_folders
 from hubmerge.recipe import QUICK, Recipe
@@ -47,6 +47,7 @@ def survey_inputs(recipe: Recipe, workers: Workers | None = None) -> SurveyInput
     )
     inputs = merge_inputs(models, alignment, splits, run.methods, recipe.seed)
     repair = choose_repair(run, inputs)
+    inputs = shown_as_trained(run, inputs, repair)
     matches, _ = find_alignment(run, inputs, repair)
     states, _ = alignment.aligned(matches)
     parents = [inputs.parents.model(number) for number in range(len(models))]

@@ -19,8 +19,9 @@ from torch import Tensor
 from hubmerge.specs.notation import Segment
 from hubmerge.specs.spec import FLIP, ROTARY, ROTATE, TWO_SIDED, Layout, Spec
 from hubmerge.symmetry import permutation as permuting
-from hubmerge.symmetry.permutation import Permutation, State, permute, positions, unfold
+from hubmerge.symmetry.permutation import Permutation, State, permute, positions
 from hubmerge.symmetry.rotary import factors_in, matrix_of, nearest_turn
+from hubmerge.symmetry.stretches import stretches
 
 Maps = Mapping[str, Tensor]
 """Space -> [n, n], or [heads, n, n] where nested; row h maps the inside of the *new* head h."""
@@ -121,14 +122,8 @@ def rows_of(
     spec: Spec, tensor: Tensor, layout: Layout, space: str
 ) -> Iterator[tuple[bool, Tensor]]:
     """As `unfold`: everything that touches `space` as rows, and whether it does so as its dual."""
-    marks = [
-        grid.dual
-        for segments in layout.segments
-        for segment in segments
-        for grid in segment.grids
-        if grid.name == space
-    ]
-    return zip(marks, unfold(spec, tensor, layout, space), strict=True)
+    for stretch in stretches(spec, layout, space):
+        yield stretch.dual, stretch.rows(tensor)
 
 
 def compose(spec: Spec, first: Symmetry, then: Symmetry) -> Symmetry:

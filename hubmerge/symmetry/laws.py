@@ -144,12 +144,17 @@ def _prove_scales(
     """How far random scales of units, and of what enters batch norms, move the outputs at most."""
     worst = 0.0
     for number in range(elements):
-        alone = {}
-        for name, factors, scale in random_scales(spec, seed + number):
-            moved = outputs(model, scale(spec, state, {name: factors}), inputs)
-            alone[name] = deviation(reference, moved)
-        worst = max(worst, *alone.values())
+        drawn, moved = [*random_scales(spec, seed + number)], state
+        for name, factors, scale in drawn:
+            moved = scale(spec, moved, {name: factors})
+        worst = max(worst, deviation(reference, outputs(model, moved, inputs)))
         if worst > TOLERANCE:
+            alone = {
+                name: deviation(
+                    reference, outputs(model, scale(spec, state, {name: factors}), inputs)
+                )
+                for name, factors, scale in drawn
+            }
             raise LawError(
                 f"scaling units of this {spec.family} model moves its outputs by {worst:.1e} of "
                 "their size",

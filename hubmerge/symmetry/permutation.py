@@ -7,7 +7,7 @@ that is not named stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import prod
 
 import torch
@@ -116,44 +116,6 @@ def positions(segment: Segment) -> Tensor:
     for place, grid in enumerate(segment.grids):
         there = there + grid.stride * torch.arange(grid.size).view(_along(segment.shape, place))
     return there
-
-
-def unfold(
-    spec: Spec,
-    tensor: Tensor,
-    layout: Layout,
-    space: str,
-    without: frozenset[str] = frozenset(),
-    beside: str | None = None,
-) -> Iterator[Tensor]:
-    """Everything in `tensor` that touches `space`, as rows: [outer sizes..., n, rest].
-
-    One result per stretch of the axis that runs over the space (two for a fused "ff + ff");
-    stretches that also run over a space named in `without` are left out.
-    beside: a space that lies within the same one; then only stretches that compose both are given,
-    as [outer sizes..., size of that space, n, rest].
-    """
-    wanted = (*spec.ancestors(space), *([beside] if beside else []), space)
-    for number, segments in enumerate(layout.segments):
-        elsewhere = {n for k, axis in enumerate(layout.axes) if k != number for n in axis.names()}
-        if space not in layout.axes[number].names() or without & elsewhere:
-            continue
-        outer = layout.outer_axes(spec, number)
-        for segment in segments:
-            if not {*wanted[len(spec.ancestors(space)) :]} <= {*segment.names}:
-                continue
-            if without.intersection(filter(None, segment.names)):
-                continue
-            rows = tensor.movedim((*outer, number), tuple(range(len(outer) + 1)))
-            if len(segments) > 1:
-                index = positions(segment).flatten().to(tensor.device)
-                rows = rows.index_select(len(outer), index)
-            names = (*(layout.axes[k].name for k in outer), *segment.names)
-            sizes = (*rows.shape[: len(outer)], *segment.shape)
-            places = [names.index(name) for name in wanted]
-            rest = [k for k in range(len(names)) if k not in places]
-            rows = rows.reshape(*sizes, -1).permute(*places, *rest, len(names))
-            yield rows.reshape(*(sizes[k] for k in places), -1)
 
 
 def blur(spec: Spec, tensor: Tensor, layout: Layout, spaces: frozenset[str]) -> Tensor:

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from hubmerge.specs.notation import Segment
 from hubmerge.specs.spec import Behind, Spec
-from hubmerge.symmetry.element import rows_of
 from hubmerge.symmetry.permutation import State, positions
+from hubmerge.symmetry.stretches import Stretch, stretches
 
 Factors = Mapping[str, Tensor]
 """[n] per name: factors of a space's units (by space), or of a norm's inputs (by its module)."""
@@ -46,10 +47,11 @@ def levelling(spec: Spec, state: State) -> tuple[dict[str, Tensor], dict[str, Te
     levelled = scale_inputs(spec, state, inputs)
     units: dict[str, Tensor] = {}
     axes = {space: _scaled_axes(spec, levelled, space) for space in spec.scaled_spaces()}
+    sides = {space: [*_sides(spec, space)] for space in axes}
     for _ in range(SWEEPS):
         furthest = 0.0
         for space in spec.scaled_spaces():
-            factor = _even(spec, levelled, space)
+            factor = _even(levelled, sides[space], spec.sizes[space])
             levelled = _scale(levelled, axes[space], factor)
             units[space] = units[space] * factor if space in units else factor
             furthest = max(furthest, float((factor - 1).abs().max()))
@@ -119,14 +121,21 @@ def _standard(spec: Spec, state: State) -> dict[str, Tensor]:
     return found
 
 
-def _even(spec: Spec, state: State, space: str) -> Tensor:
-    """[n]: factors that make the weights that write a unit as large as those that read it."""
-    power = {side: torch.zeros(spec.sizes[space], dtype=torch.float64) for side in (False, True)}
+def _sides(spec: Spec, space: str) -> Iterator[tuple[str, Stretch]]:
+    """The tensors that write and read the units of a space, each with where it does."""
     for name in spec.touched_by[space]:
         if name in spec.in_front.get(space, ()) or name in spec.buffers:
             continue
-        for dual, rows in rows_of(spec, state[name].double(), spec.tensors[name], space):
-            power[dual] = power[dual] + rows.square().sum(1)
+        for stretch in stretches(spec, spec.tensors[name], space):
+            yield name, stretch
+
+
+def _even(state: State, sides: Sequence[tuple[str, Stretch]], size: int) -> Tensor:
+    """[n]: factors that make the weights that write a unit as large as those that read it."""
+    power = {side: torch.zeros(size, dtype=torch.float64) for side in (False, True)}
+    for name, stretch in sides:
+        rows = stretch.rows(state[name].double())
+        power[stretch.dual] = power[stretch.dual] + rows.square().sum(1)
     alive = (power[False] > 0) & (power[True] > 0)
     return torch.where(alive, power[True] / power[False], 1.0).pow(0.25)
 
@@ -147,10 +156,19 @@ class _ScaledAxis:
 
     def along(self, factor: Tensor) -> Tensor:
         """What every position of the axis is multiplied by, as it multiplies the tensor."""
-        found = torch.ones(self.size, dtype=torch.float64)
-        for places, units, dual in self.parts:
-            found[places] *= (1 / factor if dual else factor)[units]
+        if self._in_order:
+            found = 1 / factor if self.parts[0][2] else factor
+        else:
+            found = torch.ones(self.size, dtype=torch.float64)
+            for places, units, dual in self.parts:
+                found[places] *= (1 / factor if dual else factor)[units]
         return found.view([-1 if k == self.axis else 1 for k in range(self.ndim)])
+
+    @cached_property
+    def _in_order(self) -> bool:
+        """Whether the axis is the space, unit by unit."""
+        every = torch.arange(self.size)
+        return len(self.parts) == 1 and all(torch.equal(each, every) for each in self.parts[0][:2])
 
 
 def _scaled_axes(spec: Spec, state: State, space: str) -> list[_ScaledAxis]:

@@ -12,7 +12,14 @@ from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
 from hubmerge.models.batch_norm_rows import normalisable, sees_one_value
 from hubmerge.models.method_context import MethodContext
-from hubmerge.training.augmentation import VIEWS, View, inputs_of, mixed, rows_of
+from hubmerge.training.augmentation import (
+    VIEWS,
+    View,
+    inputs_of,
+    is_image,
+    mixed,
+    rows_of,
+)
 from hubmerge.training.midpoint_loss import ParentModels
 from hubmerge.utils.input_batches import InputBatch
 
@@ -26,8 +33,8 @@ HELD_OUT = 500
 """Validation rows that are looked at, at most."""
 
 SAID_BYTES = 2**30
-"""Of what parents say, kept of rows to learn from, and of validation rows: 1 GiB each. One batch of
-a language model may be more, and is kept alone."""
+"""Of what parents say, kept of rows to learn from, and of validation rows: 1 GiB each. What more
+rows a language model learns from, its parents are asked about again whenever it sees them."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,9 @@ class BatchSampler:
         self._batches = normalisable(context.batches, context.scratch, "calibration")
         normalisable(context.validation, context.scratch, "validation")
         self._single = sees_one_value(context.scratch, self._batches[0].inputs)
+        self._varied = any(is_image(value) for value in self._batches[0].inputs.values())
         self._said: dict[View, Tensor] = {}
+        self._latest: tuple[View, Tensor] | None = None
         self._seen: tuple[View, dict[str, Tensor]] | None = None
 
     def order(self) -> Iterator[TrainingBatch]:
@@ -83,8 +92,10 @@ class BatchSampler:
             epoch += 1
 
     def _number(self, epoch: int) -> int:
-        """Of the view that an epoch shows."""
-        return AS_IT_IS if self._unmoved and epoch % 2 == 0 else epoch % VIEWS
+        """Of the view that an epoch shows; of rows no view moves, always the same."""
+        if not self._varied or (self._unmoved and epoch % 2 == 0):
+            return AS_IT_IS
+        return epoch % VIEWS
 
     def _steps(self, rows: Tensor) -> list[Tensor]:
         """The rows of a batch cut into steps, none of a single row that cannot be normalised."""
@@ -101,11 +112,17 @@ class BatchSampler:
         """Labels [rows], or predictions [rows, classes]."""
         if self._parents is None:
             return labels_of(self._batches[lesson.view.batch])[lesson.rows]
-        if lesson.view not in self._said:
-            if sum(said.nbytes for said in self._said.values()) >= SAID_BYTES:
-                self._said.clear()
-            self._said[lesson.view] = self._parents.say(self._view(lesson.view))
-        return self._said[lesson.view][lesson.rows]
+        return self._said_of(lesson.view, self._parents)[lesson.rows]
+
+    def _said_of(self, view: View, parents: ParentModels) -> Tensor:
+        """What parents say of all rows of a view: kept as long as there is room for it."""
+        if view in self._said:
+            return self._said[view]
+        if self._latest is None or self._latest[0] != view:
+            self._latest = (view, parents.say(self._view(view)))
+            if sum(said.nbytes for said in self._said.values()) < SAID_BYTES:
+                self._said[view] = self._latest[1]
+        return self._latest[1]
 
     def held_out(self) -> dict[int, Tensor]:
         """Validation batch -> what is wanted of its rows, as they are."""

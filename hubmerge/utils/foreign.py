@@ -28,6 +28,9 @@ _EXHAUSTED = {
 }
 _OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
 """What torch and C++ say where Python would raise a MemoryError."""
+_NO_PLACE = "No usable temporary directory"
+"""What Python says, as of a missing file, where no folder for temporary files can be written: every
+disk is full, or may not be written."""
 _ENDS = (HubmergeError, KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
@@ -74,6 +77,12 @@ def exhausted(error: BaseException) -> ResourceError | None:
             return ResourceError(
                 "not enough memory", found=said(seen), hint="close other programs, or a larger host"
             )
+        if isinstance(seen, FileNotFoundError) and _NO_PLACE in str(seen):
+            return ResourceError(
+                "no folder for temporary files can be written",
+                found=said(seen),
+                hint="make room, or set TMPDIR to a folder on another disk",
+            )
         if is_full(seen) or (isinstance(seen, OSError) and seen.errno in _EXHAUSTED):
             what = _EXHAUSTED.get(getattr(seen, "errno", None) or errno.ENOSPC, "")
             return ResourceError(
@@ -82,6 +91,16 @@ def exhausted(error: BaseException) -> ResourceError | None:
                 hint="make room, then start it again: it resumes" if is_full(seen) else None,
             )
         seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def denied(error: BaseException) -> HubmergeError | None:
+    """The error for what may not be opened or written, if `error` or what caused it is that."""
+    seen: BaseException | None = error
+    for _ in range(10):
+        if isinstance(seen, OSError) and seen.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return system_error(seen)
+        seen = None if seen is None else seen.__cause__ or seen.__context__
     return None
 
 
@@ -95,7 +114,11 @@ def system_error(error: BaseException) -> HubmergeError | None:
     if error.errno in (errno.EACCES, errno.EPERM):
         return AccessError(f"{place} may not be opened", found=said(error), hint="its permissions")
     if error.errno == errno.EROFS:
-        return TargetError(f"{place} cannot be written", found=said(error))
+        return TargetError(
+            f"{place} cannot be written",
+            found=said(error),
+            hint="a folder that may be written; HF_HOME says where downloads are kept",
+        )
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP):
         return NotFoundError(f"there is no file {place}", found=said(error))
     return None

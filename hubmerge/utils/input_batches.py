@@ -31,6 +31,11 @@ def is_labelled(batches: InputBatches) -> bool:
     return getattr(batches, "labels", None) is not None
 
 
+def is_synthetic(batches: InputBatches) -> bool:
+    """Whether the rows are made up, unlike those that models are for."""
+    return getattr(batches, "synthetic", False)
+
+
 def first_rows(batches: InputBatches) -> list[int]:
     """The number of the first row of every batch, where rows are counted through all of them."""
     sizes = getattr(batches, "sizes", None) or [len(batches[n]) for n in range(len(batches))]

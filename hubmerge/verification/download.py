@@ -12,7 +12,7 @@ from typing import Any
 from hubmerge.errors import HubUnavailableError, NotFoundError, RecipeError, WeightsError
 from hubmerge.hub.benchmarks import RESULTS
 from hubmerge.hub.fetch import download_bytes, fetch_file, file_sizes
-from hubmerge.hub.layout import CONFIG, GENERATION, INDEX, PROCESSOR, TEMPLATES
+from hubmerge.hub.layout import CONFIG, GENERATION, INDEX, PROCESSOR, TEMPLATES, WEIGHTS
 from hubmerge.hub.source import Source, parse_ref, resolve
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TEMPLATE
@@ -95,6 +95,8 @@ def list_merge(ref: str) -> Listed:
     report, recipe = _claims(source, sizes)
     weights, wrong = _weights(source, sizes)
     ours = {*weights, *(name for name in sizes if _is_ours(name, recipe))}
+    if WEIGHTS in sizes:
+        ours.discard(INDEX)  # stock code does not read it then, but other programs do
     large = too_large({name: sizes[name] for name in ours}, {*weights}, report.merged.parameters)
     further = sorted(sizes.keys() - ours)
     inert = [name for name in further if is_inert(name)]
@@ -240,7 +242,8 @@ def _is_ours(name: str, recipe: Recipe) -> bool:
     folder, slash, file = name.rpartition("/")
     alignment = file in (SUMMARY, TENSORS) and is_alignment(folder + slash + TENSORS)
     code = recipe.trust_remote_code and file.endswith(".py")
-    beside = name in LOADING or name in companion_files() or name.startswith(f"{TEMPLATES}/")
+    template = folder == TEMPLATES and file.endswith(".jinja")
+    beside = name in LOADING or name in companion_files() or template
     return name in SAYING or beside or alignment or code or is_result(name)
 
 

@@ -9,7 +9,7 @@ from hubmerge.hub.layout import CONFIG, INDEX
 from hubmerge.pipeline.existing import REPORT
 from hubmerge.pipeline.report_method import SPEC_FILE
 from hubmerge.planning.resources import free_disk, human, refuse_excess
-from hubmerge.recipe import RECIPE_BYTES, RECIPE_FILE, Recipe
+from hubmerge.recipe import RECIPE_BYTES, RECIPE_FILE, Recipe, counts_of
 from hubmerge.verification.claims import CARD
 
 MOST_BYTES: Mapping[str, int] = {
@@ -55,14 +55,9 @@ def most_bytes(name: str) -> int:
 
 def too_much_work(recipe: Recipe) -> str | None:
     """Why a merge is not made again for a caller who only wants to know; None if it can be."""
-    asked = {
-        "learning_steps": recipe.learning_steps,
-        "path_points": recipe.path_points,
-        "refine_steps": recipe.refine_steps,
-        **recipe.fuse_options,
-    }
-    for name, number in asked.items():
-        if isinstance(number, int) and number > MOST_STEPS:
+    merges = (*recipe.stages.values(), recipe)
+    for name, number in (each for merge in merges for each in counts_of(merge).items()):
+        if number > MOST_STEPS:
             return f"it asks for {name}: {number:,}; verifying does at most {MOST_STEPS:,}"
     return None
 

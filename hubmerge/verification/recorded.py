@@ -11,8 +11,23 @@ from hubmerge.evaluation.harness.run import is_installed
 from hubmerge.fuse import find_fusion
 from hubmerge.matching.alignment_files import FOLDER
 from hubmerge.matching.match_files import TENSORS
-from hubmerge.recipe import BASE, DATASET, MIDDLE, Recipe, adapter_role, refs_of, with_refs
-from hubmerge.reporting.schema.report import AdapterRecord, DataRecord, ParentRecord, Report
+from hubmerge.recipe import (
+    BASE,
+    DATASET,
+    MIDDLE,
+    Recipe,
+    adapter_role,
+    refs_of,
+    stage_role,
+    with_refs,
+)
+from hubmerge.reporting.schema.report import (
+    AdapterRecord,
+    DataRecord,
+    ParentRecord,
+    Report,
+    StageRecord,
+)
 from hubmerge.utils.parent_names import roles
 from hubmerge.utils.pinned_refs import is_pinned
 from hubmerge.verification.result import Check, Outcome
@@ -49,16 +64,26 @@ def roles_in_memory(report: Report) -> set[str]:
 
 
 def _sources(report: Report) -> dict[str, ParentRecord | AdapterRecord | DataRecord]:
-    models = dict(zip(roles("model", len(report.models)), report.models, strict=True))
-    if report.base is not None:
-        models[BASE] = report.base
-    named: dict[str, ParentRecord | AdapterRecord | DataRecord] = {**models}
-    for role, model in models.items():
-        for number, adapter in enumerate(model.adapters or ()):
-            named[adapter_role(role, number)] = adapter
+    named: dict[str, ParentRecord | AdapterRecord | DataRecord] = {**_models(report)}
     if report.data is not None:
         named[DATASET] = report.data
+    for stage in report.stages or ():
+        named |= {stage_role(stage.name, role): each for role, each in _models(stage).items()}
     return named
+
+
+def _models(made: Report | StageRecord) -> dict[str, ParentRecord | AdapterRecord]:
+    """Role -> a model or an adapter of one merge; what stages made is none that it was made of."""
+    models = dict(zip(roles("model", len(made.models)), made.models, strict=True))
+    if made.base is not None:
+        models[BASE] = made.base
+    found: dict[str, ParentRecord | AdapterRecord] = {
+        role: model for role, model in models.items() if model.kind != "stage"
+    }
+    for role, model in models.items():
+        for number, adapter in enumerate(model.adapters or ()):
+            found[adapter_role(role, number)] = adapter
+    return found
 
 
 def _why_not(said: str | None, found: str | None) -> str | None:

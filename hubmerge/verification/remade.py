@@ -18,6 +18,8 @@ from hubmerge.verification.values import compare
 BENCHMARKS = "benchmarks"
 PLAIN = ("models", "merged", "licence")
 """Parts of a report that take no data."""
+STAGES = "stages"
+"""The same of what was made before, if anything was."""
 MEASURED = (
     "n",
     "verdict",
@@ -106,7 +108,7 @@ def check_report(
     rows = said.data.validation.rows if said.data and said.data.validation else said.n
     return [
         check
-        for part in (*PLAIN, *(MEASURED if measured else ()))
+        for part in (*PLAIN, STAGES, *(MEASURED if measured else ()))
         if (part in left or part in right) and (benchmarks or part != BENCHMARKS)
         for check in compare(part, left.get(part), right.get(part), at=part, rows=rows)
     ]
@@ -118,6 +120,9 @@ def _comparable(report: Report) -> dict[str, Any]:
         for source in content[part] if part == "models" else [content.get(part)]:
             if source is not None:
                 source.pop("revision", None)
+    for stage in content.get("stages") or ():
+        for source in [*stage["models"], *filter(None, [stage.get("base")])]:
+            source.pop("revision", None)
     return content
 
 

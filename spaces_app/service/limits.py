@@ -11,12 +11,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from hubmerge.errors import RecipeError, ResourceError
 from hubmerge.errors.wording import quoted
 from hubmerge.planning.resources import human
-from hubmerge.recipe import Recipe, models_of, refs_of, trials_of
+from hubmerge.recipe import Recipe, counts_of, models_of, refs_of
 from hubmerge.utils.model_refs import parse_model_ref
 
 PREFIX = "HUBMERGE_APP_"
 """Environment variables that replace a limit: HUBMERGE_APP_PER_PERSON=5."""
 
+COUNTED = {
+    "learning_steps": "learning steps",
+    "refine_steps": "steps of refinement",
+    "path_points": "points to refine a path by",
+}
+"""Field of a recipe -> what is counted in it."""
 
 RECIPE_BYTES = 64_000
 """Default size limit of an uploaded recipe."""
@@ -102,6 +108,8 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
         )
     if recipe.eval:
         raise RecipeError("benchmarks are not run here", hint="run hubmerge on your machine")
+    if recipe.stages:
+        raise RecipeError("one merge is made here", hint="stages are for hubmerge on your machine")
     if recipe.alignment:
         raise RecipeError("an alignment is read from a folder, and the Space has none")
     if len(recipe.models) > limits.models:
@@ -124,20 +132,13 @@ def check_recipe(recipe: Recipe, limits: Limits) -> None:
             raise ResourceError(
                 f"{what}: {rows}", found=f"at most {limits.rows:,} here", hint="ask for fewer"
             )
-    refining = trials_of(recipe).refine_steps
-    counted = {
-        "learning steps": recipe.learning_steps,
-        "steps of refinement": refining,
-        **recipe.fuse_options,
-    }
-    bounded = [(what, number, limits.steps) for what, number in counted.items()]
-    for what, number, most in (
-        *bounded,
-        ("points to refine a path by", recipe.path_points, limits.points),
-    ):
-        if isinstance(number, int) and number > most:
+    for name, number in counts_of(recipe).items():
+        most = limits.points if name == "path_points" else limits.steps
+        if number > most:
             raise ResourceError(
-                f"{what}: {number}", found=f"at most {most:,} here", hint="ask for fewer"
+                f"{COUNTED.get(name, name)}: {number}",
+                found=f"at most {most:,} here",
+                hint="ask for fewer",
             )
 
 

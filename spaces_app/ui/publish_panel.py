@@ -139,10 +139,10 @@ class PublishPanel:
         ]
 
     def _publish(
-        self, job: str, repo: str, mode: str, private: bool, request: gr.Request
+        self, job: str, repo: str | None, mode: str, private: bool, request: gr.Request
     ) -> Markup:
         destination = {
-            "push": repo.strip(),
+            "push": (repo or "").strip(),
             "private": private,
             "create_pr": mode == PROPOSE,
             "exist_ok": mode == ADD,

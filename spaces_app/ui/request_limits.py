@@ -1,7 +1,11 @@
-"""Requests that are too long are refused before they are read."""
+"""Requests that are too long, or ask for what there is not, are refused before they are read."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+
+from gradio.route_utils import FnIndexInferError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
@@ -11,6 +15,12 @@ ADDRESS = 2**15
 """Most bytes of an address, query included."""
 FORM = 2**20
 """What a request may have beside an uploaded image: forms, and calls of the API."""
+CALLS = ("/gradio_api/call/", "/gradio_api/run/", "/gradio_api/queue/")
+"""Where addresses of calls begin."""
+UPLOAD = "/upload"
+"""How the address of an upload ends: it is kept on the disk for an hour."""
+FREE = 2 * 2**30
+"""Bytes of that disk that uploads leave free."""
 CLOSE = {"Connection": "close"}
 """The rest of a body is not read."""
 
@@ -33,7 +43,10 @@ class RequestLimits:
         if announced.isdecimal() and (len(announced) > 15 or int(announced) > self._most):
             await PlainTextResponse(self._too_long, 413, CLOSE)(scope, receive, send)
             return
-        size = 0
+        if scope["path"].endswith(UPLOAD) and _free() < FREE:
+            await PlainTextResponse("There is no space left", 507, CLOSE)(scope, receive, send)
+            return
+        size, answered = 0, False
 
         async def counted() -> Message:
             nonlocal size
@@ -43,8 +56,23 @@ class RequestLimits:
                 raise HTTPException(413, self._too_long, CLOSE)
             return message
 
-        await self._app(scope, counted, send)
+        async def noted(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self._app(scope, counted, noted)
+        except (FnIndexInferError, KeyError):  # Gradio looks a function up by name or number
+            if answered or not scope["path"].startswith(CALLS):
+                raise
+            await PlainTextResponse("There is no such function", 404, CLOSE)(scope, receive, send)
 
     @property
     def _too_long(self) -> str:
         return f"A request has at most {self._most:,} bytes"
+
+
+def _free() -> int:
+    """Bytes that are free where uploads are kept."""
+    return shutil.disk_usage(tempfile.gettempdir()).free

@@ -45,7 +45,32 @@ def test_of_two_processes_at_once_one_compiles_and_later_ones_need_not(tmp_path)
     assert first[0][1] == first[1][1] == third[1]
 
 
-def test_numba_is_imported_when_something_is_to_be_assigned():
-    script = "import sys, hubmerge.assignment; print('numba' in sys.modules)"
+FULL = """
+import resource
+from numba import njit
+from hubmerge.assignment.compiled import _compiled
+from tests.assignment.test_compiled import twice
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+print(_compiled(twice, "int64(int64)")(21))
+"""
+
+
+def twice(number: int) -> int:
+    return number * 2
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path):
+    """Files may have no bytes, as on a full disk; output goes to a pipe."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", FULL]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "42", done.stderr
+
+
+def test_numba_is_imported_when_something_large_is_to_be_assigned():
+    script = (
+        "import sys, numpy; from hubmerge.assignment import best_columns; "
+        "best_columns(numpy.eye(300)); print('numba' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "False"

@@ -284,6 +284,16 @@ def test_encoders_that_were_trained_apart_are_merged() -> None:
     assert all(0 <= float(row["accuracy"]) <= 1 for row in rows.values())
 
 
+def test_language_models_that_were_trained_apart_are_merged() -> None:
+    printed = run("language.py")
+    for family in ("gpt2", "llama"):
+        rows = {
+            row["contender"]: row for row in table(printed[printed.index(family) :], "contender")
+        }
+        assert {"bigram model", "parent A", "learned, average", "parent A refined"} <= set(rows)
+        assert all(float(row["loss"]) > 0 for row in rows.values())
+
+
 def test_fine_tunes_are_merged_in_every_way() -> None:
     rows = table(run("finetunes.py", "--fuse", "ties", "tsv-m", "esm", "adamerging"), "fusion")
     single, base, *ways = rows

@@ -1,4 +1,4 @@
-"""Commands import no more than they need: each in a fresh process, by what it has imported."""
+"""Commands import no more than they need, by what a fresh process has imported after each."""
 
 from __future__ import annotations
 
@@ -16,27 +16,24 @@ HEAVY = {
 }
 NEVER_PLANNED_WITH = {"datasets", "matplotlib", "pandas", "numba", "sklearn", "gradio"}
 PROGRAM = """
-import json, sys
-modules, heavy, *sys.argv = json.loads(sys.argv[1])
-try:
+import importlib, json, sys
+steps, heavy = json.loads(sys.argv[1])
+sys.argv, seen = ["hubmerge"], []
+for modules, arguments in steps:
     for module in modules:
-        __import__(module)
-    if not modules:
-        from hubmerge.cli import main
-        main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("\\n" + json.dumps(sorted(name for name in heavy if name in sys.modules)))
+        importlib.import_module(module)
+    if arguments:
+        sys.argv = ["hubmerge", *arguments]
+        try:
+            from hubmerge.cli import main
+            main()
+        except SystemExit as end:
+            assert not end.code, end.code
+    seen.append(sorted(name for name in heavy if name in sys.modules))
+print("\\n" + json.dumps(seen))
 """
-
-
-def imported(*arguments: str, modules: tuple[str, ...] = ()) -> set[str]:
-    """Which heavy libraries a command imports, or modules of ours."""
-    request = json.dumps([modules, sorted(HEAVY), "hubmerge", *arguments])
-    command = [sys.executable, "-c", PROGRAM, request]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout.splitlines()[-1]))
+LIGHT = ["hubmerge.errors", "hubmerge.registry", "hubmerge.recipe", "hubmerge.cli"]
+METHODS = ["hubmerge.matching", "hubmerge.fuse", "hubmerge.pipeline.run"]
 
 
 @pytest.fixture(scope="module")
@@ -52,27 +49,46 @@ def llamas(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["merge", "--help"], ["path", "--help"]])
-def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
-    assert imported(*arguments) == set()
+@pytest.fixture(scope="module")
+def imported(llamas: list[str]) -> dict[str, set[str]]:
+    """Which heavy libraries are imported once a step is done, and those before it.
+
+    In one process, the lightest first: none takes a library out again.
+    """
+    steps = {
+        "modules": (LIGHT, []),
+        "help": ([], ["--help"]),
+        "help of merge": ([], ["merge", "--help"]),
+        "help of path": ([], ["path", "--help"]),
+        "quick plan": ([], ["plan", "--quick", *llamas]),
+        "plan": ([], ["plan", *llamas]),
+        "methods": (METHODS, []),
+    }
+    request = json.dumps([list(steps.values()), sorted(HEAVY)])
+    command = [sys.executable, "-c", PROGRAM, request]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return dict(zip(steps, map(set, json.loads(done.stdout.splitlines()[-1])), strict=True))
 
 
-def test_a_quick_plan_imports_nothing_heavy(llamas: list[str]) -> None:
+@pytest.mark.parametrize("step", ["help", "help of merge", "help of path"])
+def test_help_imports_nothing_heavy(imported: dict[str, set[str]], step: str) -> None:
+    assert imported[step] == set()
+
+
+def test_a_quick_plan_imports_nothing_heavy(imported: dict[str, set[str]]) -> None:
     # safetensors, which finds a file whole or not, opens it by way of numpy.
-    assert imported("plan", "--quick", *llamas) <= {"numpy"}
+    assert imported["quick plan"] <= {"numpy"}
 
 
-def test_a_plan_imports_neither_data_sets_nor_plots(llamas: list[str]) -> None:
-    found = imported("plan", *llamas)
-    assert {"torch", "transformers"} < found
-    assert not found & NEVER_PLANNED_WITH
+def test_a_plan_imports_neither_data_sets_nor_plots(imported: dict[str, set[str]]) -> None:
+    assert {"torch", "transformers"} < imported["plan"]
+    assert not imported["plan"] & NEVER_PLANNED_WITH
 
 
-def test_what_every_command_imports_is_light() -> None:
-    light = ("hubmerge.errors", "hubmerge.registry", "hubmerge.recipe", "hubmerge.cli")
-    assert imported(modules=light) == set()
+def test_what_every_command_imports_is_light(imported: dict[str, set[str]]) -> None:
+    assert imported["modules"] == set()
 
 
-def test_methods_wait_for_what_they_use() -> None:
-    methods = ("hubmerge.matching", "hubmerge.fuse", "hubmerge.pipeline.run")
-    assert not imported(modules=methods) & NEVER_PLANNED_WITH
+def test_methods_wait_for_what_they_use(imported: dict[str, set[str]]) -> None:
+    assert not imported["methods"] & NEVER_PLANNED_WITH

@@ -10,26 +10,33 @@ import torch
 
 from hubmerge.derivation.derive import Derived, derive
 from hubmerge.matching import find_matcher
-from hubmerge.specs.family import load_families, named
+from hubmerge.specs.family import named
 from hubmerge.specs.notation import short
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.laws import prove, spec_of
 from hubmerge.symmetry.permutation import permute, random_permutation
-from tests.helpers.tiny import EVERY, fresh, generic, probe
+from tests.helpers.tiny import EVERY, EVERY_FIRST, fresh, generic, probe
 
-FIRST = {
-    family.name: next(iter(family.tiny_models)) for family in load_families().families.values()
-}
-
-
-LONG = ("bart", "clip", "marian", "mobilenet_v2", "siglip", "t5", "whisper")
-"""Families of two stacks, or of many layers, which take seconds."""
+COMPARED = (
+    "gpt2",
+    "llama",
+    "mlp_head",
+    "resnet",
+    "vit",
+    "convnextv2",
+    "deberta_v2",
+    "mixtral",
+    "phi3",
+    "qwen3",
+)
+"""Families of every kind of space, and of every way in which a block is built. The others repeat
+these, take seconds, and are slow."""
 
 
 def _models() -> Iterator[Any]:
-    quick = {first for family, first in FIRST.items() if family not in LONG}
-    for name in EVERY:
-        yield pytest.param(name, marks=() if name in quick else pytest.mark.slow)
+    first = [EVERY_FIRST[family] for family in COMPARED]
+    for name, tiny in EVERY.items():
+        yield pytest.param(name, marks=() if tiny in first else pytest.mark.slow)
 
 
 def _found(name: str) -> Derived:

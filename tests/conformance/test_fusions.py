@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import lru_cache
 
 import pytest
 import torch
@@ -47,6 +48,12 @@ def declaring(law, models=MODELS):
     )
 
 
+@lru_cache(maxsize=64)
+def stored(name, seed, dtype):
+    """A generic model of a dtype. Shared, for no fusion changes what it is given."""
+    return copy.deepcopy(generic(name, seed)).to(dtype)
+
+
 class Table:
     """Models of one architecture, and everything a fusion may ask for."""
 
@@ -54,7 +61,7 @@ class Table:
         self.fusion = find_fusion(method)
         self.dtype = torch.float32 if self.fusion.needs == LABELLED else torch.float64
         self.tolerance = TOLERANCE[self.fusion.needs]
-        *models, self.base = (copy.deepcopy(generic(name, s)).to(self.dtype) for s in range(4))
+        *models, self.base = (stored(name, s, self.dtype) for s in range(4))
         self.model, self.spec = models[0], spec_of(models[0])
         count = 2 if self.fusion.pair else 3
         self.states = [model.state_dict() for model in models[:count]]
@@ -165,15 +172,15 @@ def test_reordering_all_models_alike_reorders_the_result(name, method):
 @pytest.mark.parametrize("method", [n for n, f in fusions().items() if ROTATIONS in f.laws])
 def test_rotating_all_models_alike_rotates_the_result(method):
     table = Table("vit", method)
-    element = rotation(table.spec)
-    states = [canonical(table.spec, s) for s in (*table.states, table.base.state_dict())]
-    *states, base = ({t: v.to(table.dtype) for t, v in state.items()} for state in states)
+    *states, base = (as_written(seed, table.dtype) for seed in (*range(len(table.states)), 3))
+    *turned, turned_base = (
+        as_written(seed, table.dtype, turned=True) for seed in (*range(len(table.states)), 3)
+    )
 
     def move(state):
-        turned = transform(table.spec, state, element)
-        return {t: v.to(table.dtype) for t, v in turned.items()}
+        return in_dtype(transform(table.spec, state, rotation(table.spec)), table.dtype)
 
-    moved = table.fuse([move(s) for s in states], base=move(base))
+    moved = table.fuse(turned, base=turned_base)
     assert_close(moved, move(table.fuse(states, base=base)), table.tolerance)
 
 
@@ -209,8 +216,8 @@ def test_tied_tensors_stay_tied_and_a_stock_model_loads_what_comes_out(method, t
     fused = find_fusion(method).fuse(states, weights_of(len(states)), context, given)
     first, second = (f"layers.{i}.linear.weight" for i in (0, 1))
     assert torch.equal(fused[first], fused[second])
-    whole = copy.deepcopy(generic("vit")).float()
-    table = [copy.deepcopy(generic("vit", seed)).float().state_dict() for seed in range(4)]
+    whole = copy.deepcopy(stored("vit", 0, torch.float32))
+    table = [stored("vit", seed, torch.float32).state_dict() for seed in range(4)]
     context = bench_of(whole, learns=find_fusion(method).learns)
     given = replace(given, base=table[3])
     merged = find_fusion(method).fuse(table[:count], weights_of(count), context, given)
@@ -225,7 +232,7 @@ def test_tied_tensors_stay_tied_and_a_stock_model_loads_what_comes_out(method, t
 @pytest.mark.parametrize("method", [n for n, f in fusions().items() if f.needs == DATA_FREE])
 def test_half_precision_is_kept(method, dtype):
     count = 2 if find_fusion(method).pair else 3
-    models = [copy.deepcopy(generic("vit", seed)).to(dtype) for seed in range(count + 1)]
+    models = [stored("vit", seed, dtype) for seed in range(count + 1)]
     *states, base = (model.state_dict() for model in models)
     context = bench_of(models[0], learns=find_fusion(method).learns)
     fused = find_fusion(method).fuse(states, weights_of(len(states)), context, Given(base=base))
@@ -236,6 +243,20 @@ def test_every_law_is_declared_by_some_and_not_by_all():
     declared = [fusion.laws for fusion in fusions().values()]
     for law in LAWS:
         assert 0 < sum(law in laws for laws in declared) < len(declared)
+
+
+@lru_cache(maxsize=32)
+def as_written(seed, dtype, turned=False):
+    """The canonical form of a ViT's tensors, rotated or not."""
+    model = stored("vit", seed, dtype)
+    form = in_dtype(canonical(spec_of(model), model.state_dict()), dtype)
+    if not turned:
+        return form
+    return in_dtype(transform(spec_of(model), form, rotation(spec_of(model))), dtype)
+
+
+def in_dtype(state, dtype):
+    return {t: v.to(dtype) for t, v in state.items()}
 
 
 def rotation(spec):

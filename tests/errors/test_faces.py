@@ -16,6 +16,7 @@ import httpx
 import pytest
 import torch
 from datasets import Features, Value
+from huggingface_hub import JobInfo
 from huggingface_hub.errors import HfHubHTTPError
 
 import hubmerge
@@ -31,7 +32,8 @@ from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.config_limits import refuse_code
 from hubmerge.hub.target import check_folder, check_push_options
 from hubmerge.hub.weight_checks import refuse_non_finite
-from hubmerge.pipeline.apply_matches import refuse_changed
+from hubmerge.jobs.follow import without_outcome
+from hubmerge.pipeline.apply_matches import Probe, refuse_changed
 from hubmerge.pipeline.methods import checked_methods
 from hubmerge.recipe import Recipe, read_recipe
 from hubmerge.specs.family import load_families
@@ -57,7 +59,9 @@ def repair_without_data(tmp: Path) -> None:
 def moved_outputs(tmp: Path) -> None:
     model = fresh("mlp_head-none")
     state = model.state_dict()
-    refuse_changed(model, state, {name: value + 1 for name, value in state.items()}, "aligning")
+    refuse_changed(
+        Probe(model), state, {name: value + 1 for name, value in state.items()}, "aligning"
+    )
 
 
 def not_finite(tmp: Path) -> None:
@@ -96,6 +100,17 @@ def taken(tmp: Path) -> None:
 def constructed(name: str, **fields: str) -> Callable[[Path], None]:
     def refuse(tmp: Path) -> None:
         raise getattr(errors, name)("it is not as it was", **fields)
+
+    return refuse
+
+
+def ended(stage: str, message: str) -> Callable[[Path], None]:
+    """A job of the Hub that left nothing."""
+
+    def refuse(tmp: Path) -> None:
+        owner = {"id": "me", "name": "me", "type": "user"}
+        status = {"stage": stage, "message": message}
+        raise without_outcome(JobInfo(id="0", owner=owner, status=status), ["a line"], None)
 
     return refuse
 
@@ -155,6 +170,14 @@ SITUATIONS: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
         "call it again later",
         "run the same command again later",
         "start it again later",
+    ),
+    "JobError": (ended("ERROR", "exit code: 7"), *["the job failed"] * 3),
+    "JobTimeoutError": (ended("ERROR", "Job timeout"), *["its time limit"] * 3),
+    "UnconfirmedError": (
+        constructed("UnconfirmedError", hint=option("yes", True), field="yes"),
+        "yes=True",
+        "--yes",
+        "`yes: True`",
     ),
     "DataError": (
         lambda tmp: find_label(Features({"x": Value("float32")}), None, "org/d") and None,

@@ -104,6 +104,10 @@ class PageVisitor:
                 self.page.wait_for_timeout(HESITATION)
                 box.press("Enter")
 
+    def be_quick(self) -> None:
+        """Chooses the effort that looks at no data: the result is not what is looked at."""
+        self.page.locator("#level").get_by_label("Quick").check()
+
     def search(self, field: str, typed: str, wanted: str) -> None:
         """Types a part of a name, sees it offered, and takes it."""
         box = self.page.locator(f"{field} input")

@@ -99,7 +99,7 @@ def fresh(name: str, seed: int = 0) -> PreTrainedModel:
     return EVERY[name].build().double().eval()
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)  # all there are: pytest runs over them once per test function
 def generic(name: str, seed: int = 0) -> PreTrainedModel:
     """The model with no tensor left at a value that permuting would not change. Shared."""
     return shaken(fresh(name, seed), seed).eval()

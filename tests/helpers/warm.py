@@ -76,8 +76,10 @@ def _import_everything() -> None:
     for name in templates.list_templates():
         templates.get_template(name)
     sys.modules["hubmerge.specs.family"].load_families()
+    sys.modules["hubmerge.cli"].program()  # type: ignore[attr-defined]
     importlib.import_module("PIL.Image").init()
     gc.freeze()  # what a child collects it would first have to copy
+    gc.set_threshold(20_000, 20, 50)
     gc.enable()
 
 

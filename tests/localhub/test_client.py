@@ -234,6 +234,17 @@ def test_a_pull_request_that_conflicts_is_not_merged(api: HfApi, repo: str) -> N
     assert list(api.get_repo_discussions(repo, discussion_status="open")) == []
 
 
+def test_a_pull_request_for_a_branch_that_was_deleted_is_not_merged(api: HfApi, repo: str) -> None:
+    api.create_branch(repo, branch="dev")
+    opened = api.create_commit(
+        repo, [add("a.txt", b"1")], commit_message="late", create_pr=True, revision="dev"
+    )
+    api.delete_branch(repo, branch="dev")
+    assert api.get_discussion_details(repo, opened.pr_num).status == "open"
+    with pytest.raises(HfHubHTTPError, match="409"):
+        api.merge_pull_request(repo, opened.pr_num)
+
+
 def test_discussions(api: HfApi, repo: str) -> None:
     draft = api.create_pull_request(repo, title="a draft")
     assert (draft.status, draft.git_reference) == ("draft", "refs/pr/1")

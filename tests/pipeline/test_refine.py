@@ -147,6 +147,20 @@ def test_without_rows_to_learn_from_or_choose_by_it_is_refused(
     assert refused.value.field == "refine"
 
 
+@pytest.mark.parametrize(("effort", "handed_out"), [("best", True), ("standard", None)])
+def test_at_effort_best_a_parent_certainly_better_is_the_result_and_called_so(
+    places, tmp_path: Path, effort: str, handed_out: bool | None
+) -> None:
+    asked = {"effort": effort, "lam": 0.5, "refine": "auto", "refine_steps": 1}
+    found = hm.run(recipe(places, **asked), out=tmp_path / "out")
+    refine, contenders = found.report.method.refine, found.report.contenders
+    assert refine.handed_out is handed_out
+    assert (contenders.merge == contenders.refined_parent) is bool(handed_out)
+    name = f"parent {refine.parent[-1].upper()} taught the mean prediction of all parents"
+    card, told = (found.folder / "README.md").read_text(), render_text(found.report)
+    assert all((f"no merge, but {name}" in text) is bool(handed_out) for text in (card, told))
+
+
 def test_a_plan_says_what_it_costs(places) -> None:
     (found,) = [m for m in plan(recipe(places)).measurements if "refinement" in m.what]
     assert f"{STEPS} steps of 50 rows" in found.what

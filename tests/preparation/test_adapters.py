@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hubmerge.errors import HubmergeError, WeightsError
+from hubmerge.errors import HubmergeError, HubUnavailableError, WeightsError
 from hubmerge.hub.destination import Destination
 from hubmerge.hub.layout import read_header
 from hubmerge.pipeline.plan import plan
@@ -143,6 +143,19 @@ def test_an_adapter_alone_is_put_on_the_base_that_it_names_on_the_hub_and_nowher
     with pytest.raises(HubmergeError, match="asked"):
         plan(make_recipe(models=(str(alone), str(folder / "base"))))
     assert asked == [("org/base", None)]
+
+
+def test_a_base_that_cannot_be_had_is_said_to_be_an_adapters(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("hubmerge.hub.client.PATIENCE", ())
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    alone = shutil.copytree(folder / "lora", tmp_path / "alone")
+    path = alone / "adapter_config.json"
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps({**fields, "base_model_name_or_path": "org/base"}))
+    with pytest.raises(HubUnavailableError, match="did not answer about org/base") as error:
+        plan(make_recipe(models=(str(alone), str(folder / "base"))))
+    assert f"{alone} is a PEFT adapter of it" in str(error.value.found)
+    assert f"BASE+{alone}" in str(error.value.hint)
 
 
 @pytest.mark.parametrize(

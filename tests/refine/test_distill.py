@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from hubmerge.models import MlpHeadForClassification
 from hubmerge.models.method_context import MethodContext
-from hubmerge.refine import Refined, distill
+from hubmerge.refine import Refined, distill, lessons
+from hubmerge.refine.distill import shares_of_rate
 from hubmerge.symmetry.permutation import State
 from hubmerge.training import trainer
 from hubmerge.training.midpoint_loss import ParentModels
@@ -156,10 +157,32 @@ def heads_logits(heads: Heads, state: State) -> Tensor:
         return model.eval()(features=heads.unseen).logits
 
 
+SIZES = {"vocab_size": 12, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2}
+
+
+def test_a_matrix_of_more_inputs_learns_more_slowly_whichever_axis_they_run_along() -> None:
+    wide = {**SIZES, "n_embd": 128, "n_inner": 256}
+    llama = {"vocab_size": 12, "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 1}
+    with torch.device("meta"):
+        first = shares_of_rate(GPT2LMHeadModel(GPT2Config(**wide)))
+        last = shares_of_rate(LlamaForCausalLM(LlamaConfig(**llama, num_attention_heads=2)))
+    block, layer = "transformer.h.0.", "model.layers.0."
+    assert first[f"{block}mlp.c_fc.weight"] == last[f"{layer}mlp.up_proj.weight"] == 1 / 2
+    assert first[f"{block}mlp.c_proj.weight"] == last[f"{layer}mlp.down_proj.weight"] == 1 / 4
+    assert first[f"{block}mlp.c_fc.bias"] == last[f"{layer}input_layernorm.weight"] == 1
+
+
+def test_texts_look_alike_in_every_epoch_so_parents_are_asked_once() -> None:
+    model = GPT2LMHeadModel(GPT2Config(**SIZES)).eval()
+    batches: Sequence[Rows] = [Rows({"input_ids": torch.randint(0, 12, (50, 8))}) for _ in range(2)]
+    context = MethodContext(None, model, batches, Workers(threads=1), batches)
+    order = lessons([model.state_dict()], context, 0).order()
+    assert len({next(order).view for _ in range(4 * len(batches))}) == len(batches)
+
+
 def test_tied_tensors_stay_one() -> None:
     torch.manual_seed(0)
-    sizes = {"vocab_size": 12, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2}
-    models = [GPT2LMHeadModel(GPT2Config(**sizes)).eval() for _ in range(2)]
+    models = [GPT2LMHeadModel(GPT2Config(**SIZES)).eval() for _ in range(2)]
     batches: Sequence[Rows] = [Rows({"input_ids": torch.randint(0, 12, (30, 8))})]
     context = MethodContext(None, models[0], batches, Workers(threads=1), batches)
     states = [copy.deepcopy(model.state_dict()) for model in models]

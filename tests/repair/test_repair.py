@@ -121,6 +121,29 @@ def test_a_single_row_that_cannot_be_normalised_is_refused():
         repaired_on("mlp_head-batch", [1])
 
 
+class Synthetic(list):
+    synthetic = True
+
+
+@pytest.mark.parametrize("name", WITH_NORM)
+def test_from_synthetic_rows_a_model_gets_the_statistics_of_the_rows_it_was_trained_on(name):
+    context = bench_for(name)
+    state, _ = ends(context, name)
+    averaged = find_repair("batchnorm").function(context, [state])
+    trained = averaged(state, [1.0])
+    norms = [tensor for tensor in state if "running_" in tensor]
+    spoiled = {n: 2 * value + 1 if n in norms else value for n, value in trained.items()}
+    (batch,) = context.batches
+    others = [ProbeBatch({k: 1.5 * value + 0.5 for k, value in batch.inputs.items()})]
+    given = replace(context, batches=Synthetic(others))
+    repaired = find_repair("batchnorm").function(given, [trained, trained])(spoiled, [0.5, 0.5])
+    uncorrected = find_repair("batchnorm").function(replace(given, batches=others), [trained])
+    plain = uncorrected(spoiled, [1.0])
+    for norm in norms:
+        torch.testing.assert_close(repaired[norm], trained[norm])
+    assert any((plain[n] - trained[n]).norm() > 0.2 * trained[n].norm() for n in norms)
+
+
 @pytest.mark.parametrize("name", WITH_NORM)
 def test_re_estimation_touches_running_statistics_alone(name):
     context = bench_for(name)

@@ -11,6 +11,7 @@ from datasets import DatasetDict
 import hubmerge as hm
 from hubmerge.data.synthetic.batches import synthetic_batches
 from hubmerge.models import shaken
+from hubmerge.repair import inversion
 from hubmerge.utils.progress import be_quiet
 from tests.helpers import zoo
 
@@ -44,6 +45,7 @@ def places(tmp_path_factory):
 def merge(places, tmp_path, monkeypatch):
     """A merge of two of the models by weights, on few synthetic images: report, card, tensors."""
     monkeypatch.setitem(synthetic_batches.__kwdefaults__, "images", 40)
+    monkeypatch.setattr(inversion, "STEPS", 2)
     numbers = count()
 
     def do(kind, data=None, **fields):

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from hubmerge.recipe import Recipe
+from hubmerge.recipe import Recipe, Trials
 from hubmerge.reporting.schema.report import Report
+from hubmerge.verification.limits import too_much_work
 from hubmerge.verification.recorded import Replay, check_sources, recorded, replay
 from hubmerge.verification.result import Outcome
 from tests.helpers.example_report import example, parent
@@ -82,6 +83,34 @@ def test_what_is_made_again_is_what_the_report_records(tmp_path: Path) -> None:
     assert wanted.dataset.id == D
     assert not wanted.trust_remote_code
     assert wanted.alignment == str(tmp_path / "merge" / "alignment.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [
+        ({"learning_steps": 10**6, "match": "learned"}, "learning_steps"),
+        ({"fuse": "karcher", "fuse_options": {"max_iter": "1e6"}}, "max_iter"),
+        ({"fuse": "karcher", "fuse_options": {"max_iter@mlp": (1.0, 1e6)}}, "max_iter@mlp"),
+        (
+            {"trials": Trials(match=("weights",), fuse=("average",), refine="distill")}
+            | {"refine_steps": 10**6},
+            "refine_steps",
+        ),
+        (
+            {
+                "trials": Trials(
+                    match=("weights",), fuse=("average",), refine="distill", refine_steps=10**6
+                )
+            },
+            "refine_steps",
+        ),
+    ],
+)
+def test_endless_work_is_not_done_wherever_it_is_asked_for(
+    changes: dict[str, Any], asked: str
+) -> None:
+    assert too_much_work(recipe()) is None
+    assert str(too_much_work(recipe(**changes))).startswith(f"it asks for {asked}: 1,000,000;")
 
 
 def test_a_replay_takes_the_alignment_and_no_data(tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def test_the_honest_weights_in_a_second_file_help_nobody(copy: Path) -> None:
         "adapter_config.json",
         "adapter_model.safetensors",
         "model.fp16.safetensors",
+        "model.safetensors.index.json",
         "pytorch_model.bin",
         "sub/model.safetensors",
         "modeling_mlp.py",
@@ -120,13 +121,15 @@ def test_what_could_change_what_is_loaded_does_not_hold(copy: Path, name: str) -
 
 
 def test_what_nothing_is_loaded_from_is_a_remark(copy: Path) -> None:
-    for name in ("model.gguf", "onnx/model.onnx", "NOTES.txt", "LICENSE", "docs/a.md"):
+    other = ("additional_chat_templates/a.md", "model.gguf", "onnx/model.onnx")
+    for name in (*other, "NOTES.txt", "LICENSE", "docs/a.md"):
         (copy / name).parent.mkdir(exist_ok=True)
         (copy / name).write_text("")
     found = verify(str(copy), level="load")
     assert found.outcome is Outcome.IDENTICAL
     assert found.remarks[0] == (
-        "nothing is loaded from: LICENSE, NOTES.txt, docs/a.md, model.gguf, onnx/model.onnx"
+        "nothing is loaded from: LICENSE, NOTES.txt, additional_chat_templates/a.md, docs/a.md, "
+        "model.gguf, onnx/model.onnx"
     )
 
 

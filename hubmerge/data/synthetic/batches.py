@@ -70,4 +70,4 @@ def synthetic_batches(
         found = processor(images=made, return_tensors="pt")
         return {n: v.float() if v.is_floating_point() else v for n, v in found.items()}
 
-    return Batches(keeping(read, CACHE_BYTES), tuple(range(images)), None)
+    return Batches(keeping(read, CACHE_BYTES), tuple(range(images)), None, synthetic=True)

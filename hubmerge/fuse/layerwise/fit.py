@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from hubmerge.fuse.layerwise.normal_equations import (
 )
 from hubmerge.fuse.layerwise.observe import observing, run
 from hubmerge.fuse.layerwise.rows import System, rows, systems
+from hubmerge.fuse.layerwise.settled import SettledModules
 from hubmerge.fuse.layerwise.targets import Targets
 from hubmerge.fuse.layerwise.trace import LayerGroup, Stage, TracePoint
 from hubmerge.models.method_context import MethodContext
@@ -48,31 +49,41 @@ class Fit:
 
 
 def fitted(
-    stage: Stage, model: nn.Module, targets: Targets, context: MethodContext
+    stage: Stage,
+    model: nn.Module,
+    targets: Targets,
+    context: MethodContext,
+    settled: SettledModules,
+    unfitted: Collection[str],
 ) -> dict[LayerGroup, Fit]:
-    """What has to be added to each layer of `stage`; `model` holds what is merged so far."""
+    """What has to be added to each layer of `stage`; `model` holds what is merged so far.
+
+    settled: what is kept of earlier passes over the batches. unfitted: the layers of this stage and
+    of all behind it.
+    """
     same = systems(stage)
     reads = {w.reads: TracePoint(w.name, entering=True) for group in stage for w in group.writers}
     places = [*(group.place for group in stage), *reads.values()]
     first = first_rows(context.batches)
+    most = first[-1] + len(context.batches[len(first) - 1])
 
     def one(number: int) -> dict[str, Tensor]:
         batch = context.batches[number]
         inputs = {name: value.to(context.workers.device) for name, value in batch.inputs.items()}
         images = first[number] + torch.arange(len(batch))
         total: dict[str, Tensor] = {}
-        with torch.inference_mode():
+        with torch.inference_mode(), settled.batch(number):
             wanted, ours = targets.of(number, inputs), run(model, inputs, seen)
             missing = {group.place: wanted[group.place] - ours[group.place] for group in stage}
             for k, system in enumerate(same):
                 given = [ours[reads[writer.reads]] for writer in system.groups[0].writers]
-                for fold, x, r in rows(system, images, given, missing):
+                for fold, x, r in rows(system, images, given, missing, most):
                     for key, value in sums(x, r).items():
                         name = f"{k}:{fold}:{key}"
                         total[name] = total[name] + value if name in total else value
         return total
 
-    with observing(model, places) as seen:
+    with settled.reused(unfitted), observing(model, places) as seen:
         total = context.workers.sum(one, range(len(context.batches)), "least squares")
     jobs = [(k, number) for k, system in enumerate(same) for number in range(len(system.groups))]
 

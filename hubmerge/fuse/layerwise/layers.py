@@ -35,6 +35,10 @@ class Layer(Protocol):
         """What entered the module as rows, [groups, items, places, inputs]."""
         ...
 
+    def rows_at(self, given: Tensor, items: Tensor, places: Tensor) -> Tensor:
+        """`rows(given)[:, items, places]`, without making the others."""
+        ...
+
     def matrix(self, weight: Tensor) -> Tensor:
         """The module's weight as [groups, outputs of a group, inputs]."""
         ...
@@ -56,6 +60,9 @@ class LinearLayer:
 
     def rows(self, given: Tensor) -> Tensor:
         return given.reshape(1, len(given), -1, self.inputs)
+
+    def rows_at(self, given: Tensor, items: Tensor, places: Tensor) -> Tensor:
+        return self.rows(given)[:, items, places]
 
     def matrix(self, weight: Tensor) -> Tensor:
         return weight.unsqueeze(0)
@@ -95,6 +102,22 @@ class ConvolutionLayer:
         padded = F.pad(given, self._padding, mode=self._mode)
         patches = F.unfold(padded, self._kernel, self._dilation, stride=self._stride)
         return patches.unflatten(1, (self.groups, -1)).permute(1, 0, 3, 2)
+
+    def rows_at(self, given: Tensor, items: Tensor, places: Tensor) -> Tensor:
+        padded = F.pad(given, self._padding, mode=self._mode).contiguous()
+        reach = [d * (k - 1) for d, k in zip(self._dilation, self._kernel, strict=True)]
+        height, width = (
+            (size - far - 1) // step + 1
+            for size, far, step in zip(padded.shape[-2:], reach, self._stride, strict=True)
+        )
+        each, channel, row, column = padded.stride()
+        (down, right), (below, beside) = self._stride, self._dilation
+        patches = padded.as_strided(
+            (*padded.shape[:2], height, width, *self._kernel),
+            (each, channel, row * down, column * right, row * below, column * beside),
+        )
+        found = patches[items, :, places // width, places % width]
+        return found.reshape(*items.shape, self.groups, self.inputs).movedim(-2, 0)
 
     def matrix(self, weight: Tensor) -> Tensor:
         return weight.reshape(self.groups, -1, self.inputs)

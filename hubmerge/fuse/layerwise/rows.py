@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hubmerge.fuse.layerwise.layers import Layer
 from hubmerge.fuse.layerwise.trace import LayerGroup, Stage, TracePoint
 
 PLACES = 64
 """Places of an image that become rows, at most: the ones between them would say nearly the same."""
+
+ENOUGH = 2**14
+ROWS_EACH = 32
+"""Rows in all, and for each input of a layer, beyond which places of an image are left out."""
 
 TURN = (5**0.5 - 1) / 2
 """By this share of an image the places move on from one image to the next (the golden ratio)."""
@@ -54,29 +59,47 @@ def rows(
     images: Tensor,
     given: Sequence[Tensor],
     missing: Mapping[TracePoint, Tensor],
+    most: int,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Fold (0, or 1 if held out), X and R, some images at a time.
 
     images: the number of each image in the whole set, which alone decides its fold and its places.
-    given: what entered each layer of a group. missing: what is to be reached at each place.
+    given: what entered each layer of a group. missing: what is to be reached at each place. most:
+    how many images the whole set has.
     Returns: X [groups, rows, inputs of all layers], R [groups, rows, outputs of all groups].
     """
     wanted = _wanted(system, len(images), missing)
     groups, count, places, _ = wanted.shape
     layers = [writer.layer for writer in system.groups[0].writers]
-    values = [value.unflatten(0, (count, -1)) for value in given]
-    size = groups * places * sum(system.blocks) * wanted.element_size()
+    inputs = sum(system.blocks)
+    seen = min(places, PLACES, -(-max(ENOUGH, ROWS_EACH * inputs) // most))
+    size = groups * seen * inputs * wanted.element_size()
     for part in torch.arange(count).split(max(1, CHUNK_BYTES // size)):
+        where = _spread(images[part], places, seen)
         x = torch.cat(
             [
-                layer.rows(value[part].flatten(0, 1)).reshape(groups, len(part), places, -1)
-                for layer, value in zip(layers, values, strict=True)
+                _rows_of(layer, value, count, part, where, places)
+                for layer, value in zip(layers, given, strict=True)
             ],
             -1,
         )
-        x, r = sampled(x, images[part]), sampled(wanted[:, part], images[part])
+        r = wanted[:, part.unsqueeze(1), where]
         for fold, which in folds_of(images[part]):
             yield fold, x[:, which].flatten(1, 2), r[:, which].flatten(1, 2)
+
+
+def _rows_of(
+    layer: Layer, given: Tensor, count: int, which: Tensor, where: Tensor, places: int
+) -> Tensor:
+    """Some rows of a layer, [groups, images, rows of an image, inputs].
+
+    given: what entered it from `count` images, each one or more of its items (windows). which: of
+    these images. where: the places of each, [images, rows of an image], of its `places`.
+    """
+    items = len(given) // count
+    of_item = places // items
+    first = which.unsqueeze(1) * items
+    return layer.rows_at(given, first + where // of_item, where % of_item)
 
 
 def folds_of(images: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -106,10 +129,12 @@ def sampled(values: Tensor, images: Tensor) -> Tensor:
     places = values.shape[2]
     if places <= PLACES:
         return values
-    return values[:, torch.arange(len(images)).unsqueeze(1), _spread(images, places)]
+    return values[:, torch.arange(len(images)).unsqueeze(1), _spread(images, places, PLACES)]
 
 
-def _spread(images: Tensor, places: int) -> Tensor:
-    """`PLACES` of the places, evenly spread and others for each image: [images, PLACES]."""
+def _spread(images: Tensor, places: int, wanted: int) -> Tensor:
+    """So many of the places, evenly spread and others for each image: [images, wanted]."""
+    if wanted == places:
+        return torch.arange(places).expand(len(images), -1)
     start = (images.double() * TURN).frac().unsqueeze(1)
-    return ((start + torch.arange(PLACES) / PLACES) * places % places).long()
+    return ((start + torch.arange(wanted) / wanted) * places % places).long()

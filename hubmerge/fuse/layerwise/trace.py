@@ -76,6 +76,11 @@ class LayerGroup:
     values: int
     rectified: bool = False
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Of its layers."""
+        return frozenset(writer.name for writer in self.writers)
+
 
 Stage = tuple[LayerGroup, ...]
 """Groups that can be fitted at once: none sees what another one of them does."""

@@ -28,6 +28,7 @@ from hubmerge.fuse._mean import weighted_mean
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.fit import Fit, fitted
 from hubmerge.fuse.layerwise.folding import Affine, as_held, folded, in_stock_form, mean_of, plainly
+from hubmerge.fuse.layerwise.settled import SettledModules
 from hubmerge.fuse.layerwise.targets import Targets, heard_by, windows
 from hubmerge.fuse.layerwise.tied_norm import refitted_norm, tied_head
 from hubmerge.fuse.layerwise.trace import LayerGroup, stages
@@ -96,13 +97,16 @@ def _refitted(
         wanted = maps[writer.name]
         merged |= as_held(writer, average, wanted) or plainly(writer, average, wanted)
     parents = [_holding(model, state) for state in states]
+    settled, unfitted = SettledModules(model, probe), [writer.name for writer in writers]
     with placed(context.workers.device, model, *parents), track(len(plan), "least squares") as bar:
         for window in windows(plan, context):
             with Targets(parents, weights, window, context, heard, owners).watched() as targets:
                 for stage in window:
                     model.load_state_dict(merged)
-                    for group, fit in fitted(stage, model, targets, context).items():
+                    found = fitted(stage, model, targets, context, settled, unfitted)
+                    for group, fit in found.items():
                         merged |= _corrected(average, group, fit, maps)
+                        unfitted = [n for n in unfitted if n not in group.names]
                     bar.update(1)
         if (tied := tied_head(model, probe)) is not None:
             model.load_state_dict(merged)

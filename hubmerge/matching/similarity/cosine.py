@@ -12,7 +12,8 @@ from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.balance import UNBALANCED, Balance
 from hubmerge.symmetry.element import Maps, dual_of, map_tensor
 from hubmerge.symmetry.on_demand import OnDemand
-from hubmerge.symmetry.permutation import Permutation, State, permute_tensor, unfold
+from hubmerge.symmetry.permutation import Permutation, State, permute_tensor
+from hubmerge.symmetry.stretches import unfold
 
 
 def correlations(

@@ -18,8 +18,8 @@ from hubmerge.symmetry.permutation import (
     axis_index,
     blur,
     permute_tensor,
-    unfold,
 )
+from hubmerge.symmetry.stretches import unfold
 
 NOTHING: frozenset[str] = frozenset()
 NO_MAPS: Maps = {}

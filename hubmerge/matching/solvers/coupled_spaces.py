@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from hubmerge.assignment import linear_assignment
+from hubmerge.assignment import best_columns
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.element import nearest_map, worth_of_nearest
 
@@ -45,7 +45,7 @@ def _by_turns(
     """From where the order is worth `score` [m, m] to where neither gains."""
     best, order, here = -float("inf"), torch.arange(len(own)), torch.arange(len(own))
     for _ in range(ROUNDS):
-        columns = torch.from_numpy(linear_assignment(score.numpy()).columns)
+        columns = torch.from_numpy(best_columns(score.numpy()))
         matched = {name: blocks[here, columns].sum(0) for name, blocks in pairs.items()}
         summed = {name: block + alone.get(name, 0.0) for name, block in matched.items()}
         maps = _nearest(spec, summed)

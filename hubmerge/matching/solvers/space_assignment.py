@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hubmerge import assignment
 from hubmerge.assignment import Assignment
+from hubmerge.assignment.columns import SMALL
 from hubmerge.matching.similarity.keys import innermost, is_couple, outermost
 from hubmerge.matching.solvers.coupled_spaces import solve_couples
 from hubmerge.specs.spec import ROTARY, Spec
@@ -24,7 +25,7 @@ def linear_assignment(similarity: np.ndarray) -> np.ndarray:
 
     Raises ValueError if the matrix is not square or holds NaN or infinities.
     """
-    return assignment.linear_assignment(similarity).columns
+    return assignment.best_columns(similarity)
 
 
 def assign_nested(
@@ -48,11 +49,14 @@ def assign_nested(
     rotated: the same for spaces inside that are mapped instead, and for couples of which one is:
         each gains what the best turn of a pair's block does (the sum of its singular values), and
         has no permutation.
-    warm: for a space of its own: where to start; the new assignment takes its place.
+    warm: for a space of its own that is not small: where to start; the new assignment takes its
+        place.
     """
     arrays = {name: values.cpu().numpy() for name, values in similarities.items()}
     turned = {name: values.cpu().numpy() for name, values in (rotated or {}).items()}
     if warm is not None and list(arrays) == [root] and arrays[root].ndim == 2 and not turned:
+        if len(arrays[root]) <= SMALL:
+            return {root: torch.from_numpy(linear_assignment(arrays[root]))}
         warm[root] = assignment.linear_assignment(arrays[root], warm=warm.get(root))
         return {root: torch.from_numpy(warm[root].columns)}
     solver = _Nested(spec, root, turned)

@@ -12,7 +12,13 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from hubmerge.errors import RoundTripError, WeightsError
+from hubmerge.errors import (
+    AccessError,
+    HubUnavailableError,
+    NotFoundError,
+    RoundTripError,
+    WeightsError,
+)
 from hubmerge.hub.describe import describe
 from hubmerge.hub.fetch import fetch_file, file_sizes
 from hubmerge.hub.json_files import read_json
@@ -33,7 +39,11 @@ def is_adapter(source: Source) -> bool:
 
 
 def base_of(adapter: Source) -> Source:
-    """The base that an adapter names, on the Hub. Raises: WeightsError, if it names none."""
+    """The base that an adapter names, on the Hub.
+
+    Raises: WeightsError, if it names none; NotFoundError, AccessError, HubUnavailableError, if it
+    cannot be had.
+    """
     config = _config(adapter)
     if config.base is None:
         raise WeightsError(
@@ -41,7 +51,16 @@ def base_of(adapter: Source) -> Source:
             source=ADAPTER,
             hint="say which it is, BASE+ADAPTER: a Hub id, or a folder",
         )
-    return resolve_on_hub(config.base, config.revision)
+    try:
+        return resolve_on_hub(config.base, config.revision)
+    except (NotFoundError, AccessError, HubUnavailableError) as error:
+        said = error.message
+        raise type(error)(
+            said.what,
+            found="\n".join(filter(None, [said.found, f"{adapter.ref} is a PEFT adapter of it"])),
+            source=said.source,
+            hint=f"where the base lies elsewhere, say so: BASE+{adapter.ref}",
+        ) from error
 
 
 def with_adapters(

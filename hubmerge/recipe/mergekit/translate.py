@@ -1,4 +1,4 @@
-"""A merge in mergekit's YAML -> the fields of a recipe that does the same.
+"""One merge in mergekit's YAML -> the fields of a recipe that does the same.
 
 Whatever is not taken over is refused by its name and line: nothing is ignored.
 """
@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any
 
 from hubmerge.errors.wording import quoted
 from hubmerge.recipe.mergekit.document import Document
+from hubmerge.recipe.mergekit.inputs import Input, Part
 from hubmerge.recipe.mergekit.methods import METHODS, WITHOUT_EFFECT, BaseModel, Method
 from hubmerge.recipe.mergekit.vocabulary import KEYS as VOCABULARY
-from hubmerge.recipe.mergekit.vocabulary import vocabulary
+from hubmerge.recipe.mergekit.vocabulary import SOURCE, TEMPLATE, TOKENIZER, vocabulary
 from hubmerge.recipe.words import BASE, PASSTHROUGH
+from hubmerge.utils.model_refs import parse_model_ref
 from hubmerge.utils.suggestions import did_you_mean
-from hubmerge.utils.untrusted_yaml import Lines, Place
+from hubmerge.utils.untrusted_yaml import Place
 
 KEYS = (
-    *("merge_method", "models", "slices", "base_model", "parameters"),
+    *("name", "merge_method", "models", "slices", "base_model", "parameters"),
     *("dtype", "out_dtype", *VOCABULARY),
 )
 DTYPES = ("float32", "float16", "bfloat16")
 ALONG = ("nuslerp_flatten", "nuslerp_row_wise")
-RANGED = ("model", "parameters", "layer_range")
 SPECIAL: Mapping[str, tuple[str, ...]] = {
     "linear": ("normalize",),
     "slerp": ("t",),
@@ -42,41 +43,70 @@ def is_mergekits(text: str) -> bool:
     return _MARK.search(text) is not None
 
 
-def recipe_of(content: Any, lines: Lines, file: str) -> dict[str, Any]:
+def merge_of(document: Document) -> dict[str, Any]:
     """The fields of a recipe for what one document says.
 
     Raises: RecipeError, for what it says that cannot be done here.
     """
-    return _Merge(Document(content, lines, file)).fields()
+    if not isinstance(document.content, dict):
+        raise document.refused((), "it is no merge", found=f"a {type(document.content).__name__}")
+    document.check_keys((), document.content, KEYS)
+    slices = document.content.get("slices")
+    if isinstance(slices, list) and len(slices) > 1:
+        single = document.content.get("merge_method") == PASSTHROUGH
+        return _Merge(document).fields() if single else _stacked(document, len(slices))
+    return _Merge(document, 0 if isinstance(slices, list) and slices else None).fields()
 
 
-@dataclass(frozen=True)
-class _Input:
-    """A model, and where its parameters stand. named: what the file calls it, where its reference
-    says more."""
-
-    ref: str
-    parameters: Mapping[str, Any]
-    place: Place
-    named: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What the file calls it."""
-        return self.named or self.ref
+def _stacked(document: Document, count: int) -> dict[str, Any]:
+    """Slices that are merged each, and then stacked: a stage for each but those of one model."""
+    stages: dict[str, Any] = {}
+    models: list[str] = []
+    for number in range(count):
+        fields = _Merge(document, number).fields(stacked=True)
+        if "fuse" in fields:
+            name = f"slice-{number + 1}"
+            stages[name] = fields
+            models.append(name)
+        else:
+            models.append(fields["models"][0])
+    dtype = next((stage["dtype"] for stage in stages.values() if "dtype" in stage), None)
+    kept = {"dtype": dtype, "chat_template": document.content.get(TEMPLATE)}
+    of_slices = [{parse_model_ref(ref).base for ref in each["models"]} for each in stages.values()]
+    for key in (SOURCE, TOKENIZER):
+        if key in document.content and (
+            len(stages) < count or of_slices.count(of_slices[0]) < count
+        ):
+            raise document.refused((key,), f"{key} of slices of other models than each other")
+    return {
+        "stages": stages,
+        "models": tuple(models),
+        "fuse": PASSTHROUGH,
+        "match": "none",
+        "repair": "none",
+        **{name: value for name, value in kept.items() if value is not None},
+    }
 
 
 class _Merge:
-    def __init__(self, document: Document) -> None:
-        self._document, self._content = document, document.content
-        if not isinstance(self._content, dict):
-            found = f"a {type(self._content).__name__}"
-            raise document.refused((), "it is no merge", found=found)
+    """slice: the number of the slice that is merged; None for a merge of whole models, and for one
+    that stacks what its slices take as it is."""
 
-    def fields(self) -> dict[str, Any]:
-        """The recipe's fields."""
-        self._document.check_keys((), self._content, KEYS)
+    def __init__(self, document: Document, slice_: int | None = None) -> None:
+        self._document, self._content = document, document.content
+        self._part = Part(document, slice_)
+        self._shared = self._part.parameters()
+
+    def fields(self, *, stacked: bool = False) -> dict[str, Any]:
+        """The recipe's fields. stacked: of a slice of one model that is taken as it is, the model
+        alone."""
         method = self._method()
+        if (
+            stacked
+            and len(listed := self._part.listed()) == 1
+            and self._is_taken(method, listed[0])
+        ):
+            return {"models": (listed[0].ref,)}
         base, inputs = self._models(method)
         fields: dict[str, Any] = {
             "models": tuple(each.ref for each in inputs),
@@ -90,6 +120,12 @@ class _Merge:
         fields |= vocabulary(self._document, self._names(base, inputs))
         return {name: value for name, value in fields.items() if value is not None}
 
+    def _is_taken(self, method: Method, only: Input) -> bool:
+        """Whether a merge of this one model is the model: of task vectors, if it is their base."""
+        if method.base is not BaseModel.REQUIRED:
+            return True
+        return only.name == self._part.base_model()[0]
+
     def _method(self) -> Method:
         name = self._content.get("merge_method")
         if name not in METHODS:
@@ -101,34 +137,40 @@ class _Merge:
             )
         return METHODS[name]
 
-    def _models(self, method: Method) -> tuple[str | None, list[_Input]]:
+    def _models(self, method: Method) -> tuple[str | None, list[Input]]:
         """The common base, and the models in their order here."""
-        listed = self._listed()
-        given = self._content.get("base_model")
-        named = None if given is None else self._ref(given, ("base_model",))
+        listed, (named, place) = self._part.listed(), self._part.base_model()
         if named is None and method.base in (BaseModel.REQUIRED, BaseModel.FIRST):
             name = self._content["merge_method"]
             raise self._document.refused((), f"merge_method {name} needs a base_model")
         if named is None:
-            return None, self._enough(listed)
+            return None, self._enough(self._alone(method, listed))
         own = [each for each in listed if each.name == named]
         others = [each for each in listed if each.name != named]
         base = (own or [replace(listed[0], ref=named + listed[0].ref[len(listed[0].name) :])])[0]
         if method.base in (BaseModel.REQUIRED, BaseModel.OPTIONAL):
+            if len(others) == 1 and method.fuse in OF_ONE:
+                others = [replace(base, parameters={"weight": 0.0}), *others]
             return base.ref, self._enough(others)
         if method.base is BaseModel.TOKENIZER and (
             not own or (method.fuse == PASSTHROUGH and own[0] is not listed[0])
         ):
             where = "the first" if method.fuse == PASSTHROUGH else "among the models"
-            raise self._document.refused(
-                ("base_model",), f"base_model {quoted(named)} is not {where}"
-            )
+            raise self._document.refused(place, f"base_model {quoted(named)} is not {where}")
         if method.fuse == PASSTHROUGH:
-            return None, self._enough(listed)
-        first = base if own else replace(base, parameters={}, place=("base_model",), named=named)
+            return None, self._enough(self._alone(method, listed))
+        first = base if own else replace(base, parameters={}, place=place, named=named)
         return None, self._enough([first, *others])
 
-    def _enough(self, inputs: list[_Input]) -> list[_Input]:
+    def _alone(self, method: Method, listed: list[Input]) -> list[Input]:
+        """One model that is taken as it is, beside its own base, which weighs nothing."""
+        if len(listed) > 1 or method.fuse not in AS_IT_IS:
+            return listed
+        if method.own.keys() & {*listed[0].parameters, *(self._content.get("parameters") or {})}:
+            return listed
+        return [*listed, replace(listed[0], ref=parse_model_ref(listed[0].ref).base, parameters={})]
+
+    def _enough(self, inputs: list[Input]) -> list[Input]:
         if len(inputs) < 2:
             raise self._document.refused(
                 ("models",),
@@ -137,99 +179,33 @@ class _Merge:
             )
         return inputs
 
-    def _listed(self) -> list[_Input]:
-        """The models in the order of the file."""
-        if ("models" in self._content) == ("slices" in self._content):
-            raise self._document.refused((), "either models or slices are needed")
-        if "models" in self._content:
-            place: Place = ("models",)
-            return self._inputs(self._content["models"], place, ("model", "parameters"))
-        slices = self._content["slices"]
-        if not isinstance(slices, list) or not slices:
-            raise self._document.refused(("slices",), "slices are a list of sources")
-        stacks = self._content["merge_method"] == PASSTHROUGH
-        if len(slices) > 1 and not stacks:
-            raise self._document.refused(
-                ("slices",),
-                "stacking several slices of merged layers is not taken",
-                hint="merge whole models first, then stack their layers by passthrough",
-            )
-        found: list[_Input] = []
-        for number, each in enumerate(slices):
-            place = ("slices", number, "sources")
-            self._document.check_keys(("slices", number), each, ("sources",))
-            sources = self._inputs(each.get("sources"), place, RANGED)
-            if stacks and len(sources) > 1:
-                raise self._document.refused(place, "passthrough takes one source for each slice")
-            for source, said in zip(sources, each["sources"], strict=True):
-                place_of_range = (*source.place[:-1], "layer_range")
-                found.append(self._ranged(source, said.get("layer_range"), place_of_range))
-        return found
-
-    def _ranged(self, source: _Input, given: Any, place: Place) -> _Input:
-        """A model with a part of its layers."""
-        whole = isinstance(given, list) and len(given) == 2 and all(type(n) is int for n in given)
-        if not whole or not 0 <= given[0] < given[1]:
-            raise self._document.refused(
-                place,
-                "layer_range is the number of a layer and of one after it",
-                found=f"layer_range {given}",
-            )
-        return replace(source, ref=f"{source.ref}[{given[0]}:{given[1]}]", named=source.ref)
-
-    def _inputs(self, given: Any, place: Place, keys: Sequence[str]) -> list[_Input]:
-        if not isinstance(given, list) or not given:
-            raise self._document.refused(place, f"{place[-1]} is no list of models")
-        found = []
-        for number, each in enumerate(given):
-            here = (*place, number)
-            self._document.check_keys(here, each, keys)
-            parameters = each.get("parameters") or {}
-            if not isinstance(parameters, dict):
-                raise self._document.refused(
-                    (*here, "parameters"), "parameters are names with values"
-                )
-            ref = self._ref(each.get("model"), (*here, "model"))
-            found.append(_Input(ref, parameters, (*here, "parameters")))
-        if len({each.ref for each in found}) < len(found):
-            raise self._document.refused(place, "a model is named twice")
-        return found
-
-    def _ref(self, given: Any, place: Place) -> str:
-        if not isinstance(given, str) or not given:
-            raise self._document.refused(
-                place, "a model is named by its id or folder", found=repr(given)
-            )
-        return given
-
-    def _settings(self, method: Method, inputs: Sequence[_Input]) -> dict[str, Any]:
+    def _settings(self, method: Method, inputs: Sequence[Input]) -> dict[str, Any]:
         """Options, and what the models weigh."""
-        shared, name = self._content.get("parameters") or {}, self._content["merge_method"]
-        if not isinstance(shared, dict):
-            raise self._document.refused(("parameters",), "parameters are names with values")
+        name = self._content["merge_method"]
         own = {**method.own, **({"weight": "weight"} if method.weighed else {})}
         known = {*method.options, *own, *SPECIAL.get(name, ())}
-        for key, value in shared.items():
-            self._check_parameter(key, value, ("parameters", key), known)
+        for given, place in self._shared.levels:
+            for key, value in given.items():
+                self._check_parameter(key, value, (*place, key), known)
         for each in inputs:
             for key, value in each.parameters.items():
                 self._check_parameter(key, value, (*each.place, key), own)
+        if method.fuse in AS_IT_IS and len(inputs) == 2 and len(self._part.listed()) == 1:
+            return {"fuse": "average", "lam": 0.0}
         if name == "slerp":
-            return self._between(shared)
-        options = self._own_options(own, shared, inputs) | self._options(method, shared)
+            return self._between()
+        options = self._own_options(own, inputs) | self._options(method)
         for ours, value in method.defaults.items():
             options.setdefault(ours, value)
         if name == "nuslerp":
-            options |= self._along(shared)
-        place = ("parameters", "normalize")
-        if name == "linear" and not self._document.truth(shared.get("normalize", True), place):
+            options |= self._along()
+        if name == "linear" and not self._shared.truth("normalize", True):
             hint = "weights that sum to 1, and no normalize"
+            place = self._shared.first("normalize")[1]
             raise self._document.refused(place, "linear divides weights by their sum", hint=hint)
         return self._weighed(method, options, inputs)
 
-    def _own_options(
-        self, own: Mapping[str, str], shared: Mapping[str, Any], inputs: Sequence[_Input]
-    ) -> dict[str, Any]:
+    def _own_options(self, own: Mapping[str, str], inputs: Sequence[Input]) -> dict[str, Any]:
         """Options of which every model may have its own, those of all models last."""
         found: dict[str, Any] = {}
         for key, ours in own.items():
@@ -237,27 +213,25 @@ class _Merge:
                 if key in each.parameters:
                     values = self._document.values(each.parameters[key], (*each.place, key))
                     found |= _written(f"{ours}/{letter}", values)
-            if key in shared:
-                found |= _written(ours, self._document.values(shared[key], ("parameters", key)))
+            found |= _written(ours, self._shared.values(key))
         return found
 
-    def _options(self, method: Method, shared: Mapping[str, Any]) -> dict[str, Any]:
+    def _options(self, method: Method) -> dict[str, Any]:
         """Options that are one for all models."""
         found: dict[str, Any] = {}
         for key, ours in method.options.items():
-            if key not in shared:
+            if self._shared.first(key)[0] is None:
                 continue
-            value, place = shared[key], ("parameters", key)
             if ours == "rescale":
-                found[ours] = "norm" if self._document.truth(value, place) else "none"
+                found[ours] = "norm" if self._shared.truth(key, True) else "none"
             elif ours == "normalize":
-                found[ours] = self._document.truth(value, place)
+                found[ours] = self._shared.truth(key, True)
             else:
-                found |= _written(ours, self._document.values(value, place))
+                found |= _written(ours, self._shared.values(key))
         return found
 
     def _weighed(
-        self, method: Method, options: dict[str, Any], inputs: Sequence[_Input]
+        self, method: Method, options: dict[str, Any], inputs: Sequence[Input]
     ) -> dict[str, Any]:
         """Weights that are the same everywhere and only divide a mean are the recipe's own."""
         letters = [letter for letter, _ in zip(ascii_uppercase, inputs, strict=False)]
@@ -275,12 +249,12 @@ class _Merge:
         shares = tuple(weight / sum(weights) for weight in weights)
         return {"weights": shares, **({"fuse_options": rest} if rest else {})}
 
-    def _between(self, shared: Mapping[str, Any]) -> dict[str, Any]:
+    def _between(self) -> dict[str, Any]:
         """slerp's t: the weight of the second model, the first having the rest."""
-        place = ("parameters", "t")
-        if "t" not in shared:
+        given, place = self._shared.first("t")
+        if given is None:
             raise self._document.refused(("parameters",), "slerp needs a t")
-        values = self._document.values(shared["t"], place)
+        values = self._shared.values("t")
         if len(values) == 1 and isinstance(values[0][1], int | float):
             return {"lam": float(values[0][1])}
         if "" not in [part for part, _ in values]:
@@ -293,10 +267,10 @@ class _Merge:
             options.setdefault(f"weight/B{at}", value)
         return {"fuse_options": options}
 
-    def _along(self, shared: Mapping[str, Any]) -> dict[str, str]:
+    def _along(self) -> dict[str, str]:
         """nuslerp's two truths as one word."""
         flat, columns = (
-            self._document.truth(shared.get(key, default), ("parameters", key))
+            self._shared.truth(key, default)
             for key, default in zip(ALONG, (True, False), strict=True)
         )
         return {} if flat else {"along": "columns" if columns else "rows"}
@@ -326,14 +300,24 @@ class _Merge:
                 )
         return self._content.get("out_dtype") or self._content.get("dtype")
 
-    def _names(self, base: str | None, inputs: Sequence[_Input]) -> dict[str, str]:
+    def _names(self, base: str | None, inputs: Sequence[Input]) -> dict[str, str]:
         """What the file calls a model -> its letter here, or "base"."""
         names = {each.name: letter for letter, each in zip(ascii_uppercase, inputs, strict=False)}
-        given = self._content.get("base_model")
+        given = self._part.base_model()[0]
         if base is not None:
             names[str(given)] = BASE
         return {**names, "base": names[given]} if given in names else names
 
+
+AS_IT_IS = (PASSTHROUGH, "average")
+"""Fusions that leave one model as it is."""
+
+OF_ONE = (
+    *("task-arithmetic", "ties", "dare", "dare-ties", "della", "della-linear"),
+    *("breadcrumbs", "breadcrumbs-ties"),
+)
+"""Fusions of task vectors that are added: of one model they are made beside its base, whose own is
+zero."""
 
 MEANS = ("average", "nuslerp", "multislerp")
 """Fusions whose weights are divided by their sum."""

@@ -51,17 +51,17 @@ class AdapterRecord(ReportPart):
 
 
 class ParentRecord(ReportPart):
-    """One of the models that went in."""
+    """One of the models that went in; of kind "stage" what an earlier stage made."""
 
     OF_MANY = ("adapters", "layers", "papers")
 
     id: str
-    """Repository id, or folder name of a local model."""
+    """Repository id, or folder name of a local model; the name of a stage."""
     sha: str
-    """The commit; "local-" and a hash of what was loaded for a folder."""
+    """The commit; "local-" and a hash of what was loaded for a folder; "" for a stage."""
     revision: str | None
     """The revision as asked for, if one was."""
-    kind: Literal["hub", "local", "memory"]
+    kind: Literal["hub", "local", "memory", "stage"]
     license: str | list[str] | None
     dtype: str
     parameters: Count
@@ -281,6 +281,19 @@ class MethodRecord(ReportPart):
     """What of the above is no part of hubmerge; None if all is."""
 
 
+class StageRecord(ReportPart):
+    """A merge that was made before the last one, and is among the models of another."""
+
+    OF_MANY = ("base", "vocabulary")
+
+    name: str
+    models: Annotated[list[ParentRecord], Field(min_length=2, max_length=MOST)]
+    base: ParentRecord | None = None
+    method: MethodRecord
+    dtype: str
+    vocabulary: VocabularyRecord | None = None
+
+
 class DataRecord(ReportPart):
     """What was measured on."""
 
@@ -360,7 +373,7 @@ class Report(Shown, ReportPart):
 
     text_by: ClassVar[str] = "hubmerge.reporting.text:render_text"
     html_by: ClassVar[str | None] = "hubmerge.reporting.notebook:report_html"
-    OF_MANY = ("base", "heads", "surveys", "benchmarks", "samples")
+    OF_MANY = ("base", "stages", "heads", "surveys", "benchmarks", "samples")
 
     schema_version: Literal[1] = SCHEMA_VERSION
     verdict: VerdictName
@@ -371,6 +384,8 @@ class Report(Shown, ReportPart):
     """Parent A, parent B, and any others."""
     base: ParentRecord | None = None
     """The model the parents were made from, where the fusion takes it."""
+    stages: list[StageRecord] | None = None
+    """What was made before the merge itself, in that order; None where nothing was."""
     merged: MergedRecord
     heads: HeadsRecord | None = None
     """How the heads were combined, where the parents' label sets differ."""

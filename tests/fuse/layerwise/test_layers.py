@@ -49,6 +49,16 @@ def test_a_layer_is_its_rows_times_its_matrix(kind):
     assert_close(made, expected.reshape(made.shape), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", LAYERS)
+def test_rows_at_some_places_are_those_among_all(kind):
+    module, shape = LAYERS[kind]
+    layer, given = as_layer(module), torch.randn(shape)
+    every = layer.rows(given)
+    items, places = torch.tensor([[2, 0], [1, 1]]), torch.tensor([[0, -1], [-1, 0]])
+    places %= every.shape[2]
+    assert torch.equal(layer.rows_at(given, items, places), every[:, items, places])
+
+
 def test_what_is_no_layer_is_none():
     for module in (nn.LayerNorm(3), nn.ReLU(), nn.Embedding(3, 4), nn.Conv1d(3, 4, 2)):
         assert as_layer(module) is None

@@ -15,7 +15,7 @@ from hubmerge.demo.train import PARENT_CONFIGS, accuracy, pixels, train
 from hubmerge.errors import RecipeError
 from hubmerge.fuse import find_fusion
 from hubmerge.fuse.layerwise import normal_equations as equations
-from hubmerge.fuse.layerwise import rows, targets
+from hubmerge.fuse.layerwise import rows, settled, targets
 from hubmerge.fuse.layerwise.tied_norm import tied_head
 from hubmerge.fuse.methods.average import average
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
@@ -141,6 +141,8 @@ def test_boundaries_of_batches_threads_and_what_is_kept_change_nothing(name, mon
         for tensor, value in kept.items():
             assert_close(other[tensor], value, rtol=1e-6, atol=1e-7)
     monkeypatch.setattr(targets, "KEPT_BYTES", 0)
+    assert same(kept, fuse(states, [0.5, 0.5], context(a, batches)))
+    monkeypatch.setattr(settled, "SETTLED_BYTES", 0)
     assert same(kept, fuse(states, [0.5, 0.5], context(a, batches)))
     monkeypatch.setattr(rows, "CHUNK_BYTES", 1)
     for tensor, value in fuse(states, [0.5, 0.5], context(a, batches)).items():

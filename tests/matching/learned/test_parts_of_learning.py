@@ -14,7 +14,7 @@ from hubmerge.matching.learned.choice import chosen, scores_for, straight_throug
 from hubmerge.matching.learned.parametrization import Parametrization, can_be_chosen, cayley
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.canonical import canonical
-from hubmerge.symmetry.element import Symmetry, random_symmetry, transform
+from hubmerge.symmetry.element import Symmetry, compose, invert, random_symmetry, transform
 from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.training.adam import Adam
 from hubmerge.training.augmentation import View, inputs_of, rows_of
@@ -59,6 +59,25 @@ def test_what_is_learned_on_is_what_the_element_does(name):
     exact = single(transform(spec, form, parametrization.element(numbers)))
     for tensor, value in parametrization.moved(numbers).items():
         torch.testing.assert_close(value, exact[tensor], rtol=1e-3, atol=1e-4, msg=tensor)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "vit"])
+def test_moving_both_models_moves_their_average_so_that_moving_one_is_enough(name):
+    models = [generic(name), generic(name, seed=1)]
+    spec = spec_of(models[0]).unflipped
+    first, last = (canonical(spec, model.state_dict()) for model in models)
+    ours, theirs = random_symmetry(spec, 3), random_symmetry(spec, 4)
+    relative = compose(spec, theirs, invert(spec, ours))
+    both = average(transform(spec, first, ours), transform(spec, last, theirs))
+    one = average(first, transform(spec, last, relative))
+    inputs = probe(models[0])
+    here, there = (outputs(models[0], state, inputs) for state in (both, one))
+    assert deviation(here, there) < 1e-9
+    assert deviation(outputs(models[0], average(first, last), inputs), there) > 1e-3
+
+
+def average(first, last):
+    return {name: (value + last[name]) / 2 for name, value in first.items()}
 
 
 @every_model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
+from functools import cache
 
 import pytest
 import torch
@@ -73,13 +74,17 @@ def run(method, name, context, *, steps=STEPS, seed=0, states=None):
     return function(context.spec, first, last, context=context, seed=seed, steps=steps)
 
 
+@cache
+def learned(method, name):
+    """The match of two strangers, looked at by several tests. Needs `often`."""
+    return run(method, name, bench_for(name))
+
+
 @pytest.mark.crossed
 @every_model
 @every_learner
 def test_both_parents_keep_their_functions(name, method, often):
-    context = bench_for(name)
-    states = strangers(name)
-    match = run(method, name, context)
+    states, match = strangers(name), learned(method, name)
     inputs = probe(generic(name))
     model = copy.deepcopy(generic(name)).double()
     moved = (match.anchored(states[0]), match.apply(states[1]))
@@ -92,7 +97,7 @@ def test_both_parents_keep_their_functions(name, method, often):
 @every_model
 @every_learner
 def test_a_learned_match_is_a_symmetry_of_every_free_space(name, method, often):
-    match = run(method, name, bench_for(name))
+    match = learned(method, name)
     assert [space.space for space in match.spaces] == list(match.spec.free_spaces())
     assert set(match.maps) == set(match.spec.mapped_spaces())
     for space, index in match.permutation.items():
@@ -103,7 +108,7 @@ def test_a_learned_match_is_a_symmetry_of_every_free_space(name, method, often):
 @every_learner
 @pytest.mark.parametrize("name", ["vit", "mlp_head-batch"])
 def test_the_same_bytes_on_any_number_of_threads(name, method, often):
-    one, two = (run(method, name, bench_for(name, threads=threads)) for threads in (1, 2))
+    one, two = learned(method, name), run(method, name, bench_for(name, threads=2))
     assert one.outcome == two.outcome
     assert_same(one.permutation, two.permutation)
     assert_same(one.maps, two.maps)
@@ -112,7 +117,7 @@ def test_the_same_bytes_on_any_number_of_threads(name, method, often):
 @every_learner
 @pytest.mark.parametrize("name", ["vit", "mlp_head-batch"])
 def test_work_that_was_stopped_goes_on_to_the_same_end(name, method, often, tmp_path, monkeypatch):
-    whole = run(method, name, bench_for(name))
+    whole = learned(method, name)
     steps = []
     slope = course.Midpoint.slope
 
@@ -139,19 +144,25 @@ def test_work_that_was_stopped_goes_on_to_the_same_end(name, method, often, tmp_
 
 def test_other_rows_or_options_are_other_work(often, tmp_path):
     checkpoints = CheckpointStore(tmp_path)
-    run("learned", "vit", bench_for("vit", checkpoints=checkpoints))
-    run("learned", "vit", bench_for("vit", checkpoints=checkpoints), seed=1)
-    run("learned", "vit", bench_for("vit", checkpoints=checkpoints), states=strangers("vit")[::-1])
+
+    def work(context, **other):
+        run("learned", "vit", context, steps=2, **other)
+
+    work(bench_for("vit", checkpoints=checkpoints))
+    work(bench_for("vit", checkpoints=checkpoints), seed=1)
+    work(bench_for("vit", checkpoints=checkpoints), states=strangers("vit")[::-1])
     context = bench_for("vit", checkpoints=checkpoints)
     inputs = context.batches[1].inputs["pixel_values"].clone()
     inputs[3, 0, 0, 0] += 1e-3
     rows = [context.batches[0], LabelledBatch({"pixel_values": inputs}, context.batches[1].labels)]
-    run("learned", "vit", replace(context, batches=[*rows, rows[0]]))
-    run("learned", "vit", replace(context, batches=[rows[0], *context.batches[1:], rows[0]]))
+    work(replace(context, batches=[*rows, rows[0]]))
+    work(replace(context, batches=[rows[0], *context.batches[1:], rows[0]]))
     assert len(list(tmp_path.iterdir())) == 5
 
 
-@pytest.mark.parametrize("name", ["vit", "vit-deep-no-qkv-bias"])
+@pytest.mark.parametrize(
+    "name", ["vit", pytest.param("vit-deep-no-qkv-bias", marks=pytest.mark.slow)]
+)
 def test_learning_brings_the_midpoint_closer_to_what_the_parents_say(name):
     """On rows it neither learned from nor was chosen on."""
     context = bench_for(name)
@@ -202,7 +213,8 @@ def test_a_longer_course_takes_more_rows(method):
 
 def test_label_free_learning_looks_at_no_label(often):
     with_labels, without = (
-        run("learned", "vit", bench_for("vit", labelled=labelled)) for labelled in (True, False)
+        learned("learned", "vit"),
+        run("learned", "vit", bench_for("vit", labelled=False)),
     )
     assert_same(with_labels.maps, without.maps)
 

@@ -138,7 +138,7 @@ def test_stop_in_the_middle(
     visit: Callable[..., PageVisitor], app: RunningApp, workers: Workers
 ) -> None:
     visitor = visit()
-    visitor.pick("me/vit-a", "me/vit-b", "me/digits")
+    visitor.pick("me/mlp-a", "me/mlp-b", "me/digits")
     workers.halt(begins("measure"))
     job = visitor.start()
     visitor.see("#progress .hm-now", "Evaluating")
@@ -154,15 +154,15 @@ def test_a_reload_brings_it_back(
 ) -> None:
     visitor = visit()
     address = f"{hub.url}/datasets/me/digits"
-    visitor.pick("me/resnet-a", f"{hub.url}/me/resnet-b", address)
+    visitor.pick("me/mlp-a", f"{hub.url}/me/mlp-b", address)
     workers.halt(begins("measure"))
     visitor.start()
     visitor.see("#progress .hm-now")
     visitor.page.reload()
-    visitor.see("#progress", "me/resnet-a and me/resnet-b")
-    visitor.fold("1 · me/resnet-a")
-    visitor.see("#plan .hm-good", "me/resnet-a")
-    assert visitor.page.locator("#pick-b input").input_value() == f"{hub.url}/me/resnet-b"
+    visitor.see("#progress", "me/mlp-a and me/mlp-b")
+    visitor.fold("1 · me/mlp-a")
+    visitor.see("#plan .hm-good", "me/mlp-a")
+    assert visitor.page.locator("#pick-b input").input_value() == f"{hub.url}/me/mlp-b"
     workers.go_on()
     visitor.see("#verdict .hm-verdict")
 
@@ -171,6 +171,8 @@ def test_two_visitors_and_a_private_model(
     visit: Callable[..., PageVisitor], hub: EmbeddedHub
 ) -> None:
     guest, other = visit(), visit()
+    guest.be_quick()
+    other.be_quick()
     guest.sign_in(hub.add_user("guest"))
     guest.pick("guest/secret-a", "me/mlp-b", "me/digits")
     assert "private" in guest.see("#plan .hm-good").inner_text()
@@ -278,6 +280,7 @@ def test_three_models_and_the_other_ways_to_publish(
 ) -> None:
     taken, other = (zoo.push(hub, f"me/taken-{number}", folders["me/mlp-a"]) for number in range(2))
     me = visit()
+    me.be_quick()
     me.sign_in()
     me.pick("me/mlp-a", "me/mlp-b", "me/digits")
     me.fold("More than two models")

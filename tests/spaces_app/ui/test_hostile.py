@@ -7,9 +7,11 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import gradio as gr
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -55,6 +57,12 @@ PARENTS = "models: [a/b, c/d]\n"
         "models: [a/b+/etc/passwd, c/d]",
         "models: ['a/b[0:2]', c/d]",
         PARENTS + "base: a/b+../c",
+        PARENTS + "fuse: karcher\nfuse_options: {max_iter: 1000000000.0}",
+        PARENTS + "fuse: karcher\nfuse_options: {max_iter: '1e9'}",
+        PARENTS + "fuse: karcher\nfuse_options: {max_iter: [10, 1000000000]}",
+        PARENTS + "dataset: c/d\ntrials: {match: [weights], fuse: [average], refine: distill, "
+        "refine_steps: 1000000000}",
+        PARENTS + "path: full\npath_points: 1000000000",
         "models: [" + "a/b, " * 2000 + "c/d]",
         "models: 5",
         "null",
@@ -130,3 +138,47 @@ def test_long_requests_are_refused_before_they_are_read() -> None:
         return [(answer.status_code, answer.text) for answer in answers]
 
     assert [status for status, _ in asyncio.run(ask())] == [200, 413, 413, 414]
+
+
+def test_calls_of_what_there_is_not_are_no_failures_of_the_app() -> None:
+    def known(text: str) -> str:
+        return text
+
+    with gr.Blocks() as page:
+        gr.api(known)
+    limits = {"middleware": [Middleware(RequestLimits, image=1000)]}
+    app = gr.routes.App.create_app(page, app_kwargs=limits)
+    calls: list[tuple[str, dict]] = [
+        ("call/unknown", {"data": ["x"]}),
+        ("run/unknown", {"data": ["x"]}),
+        ("run/predict", {"data": ["x"], "fn_index": 99_999}),
+        ("run/predict", {"data": ["x"], "fn_index": -1}),
+        ("queue/join", {"data": ["x"], "fn_index": 99_999, "session_hash": "s"}),
+    ]
+
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return [
+                (await client.post(f"/gradio_api/{where}", json=body)).status_code
+                for where, body in calls
+            ]
+
+    assert asyncio.run(ask()) == [404] * len(calls)
+
+
+def test_uploads_leave_room_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stored(request: Request) -> Response:
+        return PlainTextResponse("stored")
+
+    route = Route("/gradio_api/upload", stored, methods=["POST"])
+    app = RequestLimits(Starlette(routes=[route]), image=1000)
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return (await client.post("/gradio_api/upload", content=b"a")).status_code
+
+    assert asyncio.run(ask()) == 200
+    monkeypatch.setattr("spaces_app.ui.request_limits.FREE", 2**60)
+    assert asyncio.run(ask()) == 507

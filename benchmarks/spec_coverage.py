@@ -1,7 +1,7 @@
 """How much of every model may move, by derived and by reviewed specs: writes docs/coverage.md.
 
-    python benchmarks/coverage.py            # all of benchmarks/coverage_models.py, resumable
-    python benchmarks/coverage.py bert t5    # some model types alone, printed
+    python benchmarks/spec_coverage.py            # all of benchmarks/coverage_models.py, resumable
+    python benchmarks/spec_coverage.py bert t5    # some model types alone, printed
 
 Every model has the default configuration of its class; no weights are downloaded or made, but those
 of its twin.
@@ -132,7 +132,7 @@ def page(attempts: Sequence[Attempt]) -> str:
     lines = [
         "# Coverage of derived specs",
         "",
-        "<!-- written by benchmarks/coverage.py -->",
+        "<!-- written by benchmarks/spec_coverage.py -->",
         "",
         f"{len(attempts)} of the {len(models())} classes of `benchmarks/coverage_models.py` were",
         f"attempted. Of these {len(types)} model types, {len(moved)} have a certified",

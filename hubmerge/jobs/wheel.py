@@ -10,14 +10,14 @@ import hashlib
 import zipfile
 from collections.abc import Iterator
 from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 
-import hubmerge
-import spaces_app
 from hubmerge.specs.family import load_families
 
 TAG = "py3-none-any"
 GENERATOR = "Wheel-Version: 1.0\nGenerator: hubmerge\nRoot-Is-Purelib: true\nTag: {}\n"
+PACKAGES = ("hubmerge", "spaces_app")
 METADATA = ("METADATA", "entry_points.txt")
 
 
@@ -42,8 +42,7 @@ def write_wheel(folder: Path) -> Path:
 
 def _sources() -> Iterator[tuple[str, bytes]]:
     """Path in the wheel -> content, of both packages and the families' specs."""
-    for package in (hubmerge, spaces_app):
-        folder = Path(str(package.__file__)).parent
+    for folder in filter(None, map(_folder, PACKAGES)):
         for path in sorted(folder.rglob("*")):
             inside = path.relative_to(folder)
             if path.is_file() and "__pycache__" not in inside.parts:
@@ -51,6 +50,11 @@ def _sources() -> Iterator[tuple[str, bytes]]:
     for family in load_families().families.values():
         if family.shipped:
             yield f"hubmerge/model_specs/{family.path.name}", family.path.read_bytes()
+
+
+def _folder(package: str) -> Path | None:
+    spec = find_spec(package)
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
 
 
 def _recorded(path: str, content: bytes) -> str:
