@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hubmerge.hub.benchmarks import DEFAULT
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_of
 from hubmerge.utils.parent_names import roles
@@ -93,7 +94,7 @@ def gain_of(report: Report) -> Gain | None:
     if data is None or data.kind != "hub" or merge is None:
         return None
     better, low, against, name = max(rivals, key=lambda each: (each[0], -each[1]))
-    named = f"{data.id}, {data.config}" if data.config else data.id
+    named = data.id if data.config in (None, DEFAULT) else f"{data.id}, {data.config}"
     return Gain(
         task=report.merged.pipeline_tag or report.merged.model_type,
         dataset=named,
