@@ -14,9 +14,11 @@ from hubmerge.hub.other_formats import refuse_pointer
 from hubmerge.utils.foreign import refusing
 
 TOKENIZER = "tokenizer_config.json"
+FAST = "tokenizer.json"
+"""All of a tokenizer of the library tokenizers."""
 FILES = (
     TOKENIZER,
-    "tokenizer.json",
+    FAST,
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.json",

@@ -23,6 +23,7 @@ from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.source import Source, parse_ref
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
+from hubmerge.pipeline.keep_tokenizer import keep_tokenizer
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.parent_layout import lay_out_like
 from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs
@@ -119,6 +120,7 @@ def _finish_folder(folder: Path, parents: Sequence[LoadedModel], wanted: StoredA
         if not name.endswith(WRITTEN_ANEW) and not (folder / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(a.folder / name, folder / name)
+    keep_tokenizer(folder, a)
     _add_of_others(folder, parents)
 
 

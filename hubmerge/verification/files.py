@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
+
 from hubmerge.hub.layout import CONFIG, GENERATION, PROCESSOR
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY
@@ -19,8 +21,10 @@ from hubmerge.verification.stock_files import is_inert
 from hubmerge.verification.tensors import compare_tensors
 from hubmerge.verification.values import compare
 
-BOOKKEEPING = {CONFIG: ("transformers_version",), GENERATION: ("transformers_version",)}
-"""File -> fields at its top that say which library wrote it, and decide nothing."""
+VERSION = "transformers_version"
+OLDEST = Version("5.0.0")
+"""No merge is written by a transformers before it; stock code reads what lies beside such a
+configuration in other ways (tokenizers like Mistral's)."""
 SETTINGS = (CONFIG, GENERATION, PROCESSOR, "processor_config.json")
 """Files that say the same however their lines are broken. Others are read by other readers, which
 need not read the same in other bytes."""
@@ -109,8 +113,18 @@ def _read(name: str, content: bytes) -> Any:
 
     value = json.loads(content.decode("utf-8"), object_pairs_hook=once)
     if isinstance(value, dict):
-        return {key: v for key, v in value.items() if key not in BOOKKEEPING.get(name, ())}
+        return {key: v for key, v in value.items() if not _is_bookkeeping(name, key, v)}
     return value
+
+
+def _is_bookkeeping(name: str, key: str, value: Any) -> bool:
+    """Whether a field at the top of a file only says which transformers wrote it."""
+    if key != VERSION or name not in (CONFIG, GENERATION):
+        return False
+    try:
+        return Version(value) >= OLDEST
+    except (InvalidVersion, TypeError):
+        return False
 
 
 def _of_alignment(name: str) -> bool:

@@ -170,8 +170,17 @@ def test_without_making_it_again_what_no_parent_gives_does_not_hold(
 
 def test_the_version_that_wrote_a_configuration_is_bookkeeping(copy: Path) -> None:
     said = json.loads((copy / "config.json").read_text())
-    (copy / "config.json").write_text(json.dumps(said | {"transformers_version": "4.0.0"}))
+    (copy / "config.json").write_text(json.dumps(said | {"transformers_version": "5.1.0"}))
     assert verify(str(copy)).outcome is Outcome.IDENTICAL
+
+
+@pytest.mark.parametrize("version", ["4.57.1", "0", "", 5, None])
+def test_versions_that_no_merge_is_written_by_do_not_hold(copy: Path, version: object) -> None:
+    """Stock code decides by them how some tokenizers are read."""
+    said = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(said | {"transformers_version": version}))
+    found = wrong(verify(str(copy), level="load"))
+    assert ("configuration", "config.json.transformers_version") in found
 
 
 def test_defaults_that_another_version_writes_are_explained(copy: Path) -> None:
