@@ -40,6 +40,7 @@ def job(app: RunningApp, me: Visitor) -> str:
     return job
 
 
+@pytest.mark.slow
 def test_no_state_of_the_page_has_a_serious_fault(
     visit: Callable[..., PageVisitor], axe: str, job: str
 ) -> None:
