@@ -24,7 +24,7 @@ from hubmerge.pipeline.fuse import fuse as fuse_aligned
 from hubmerge.pipeline.load import check_rows, merge_inputs
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.refine import refine as refine_fused
-from hubmerge.pipeline.repair import choose_repair
+from hubmerge.pipeline.repair import choose_repair, shown_as_trained
 from hubmerge.pipeline.sources import pinned_recipe
 from hubmerge.recipe import AUTO, BEST, NO_REFINEMENT, QUICK, SAME, Recipe, make_recipe
 from hubmerge.utils.checked_calls import checked
@@ -84,6 +84,7 @@ def merge(
     inputs = merge_inputs((a, b), alignment, splits, run.methods, recipe.seed)
     check_rows(run.methods, recipe.refine, inputs)
     chosen = choose_repair(run, inputs)
+    inputs = shown_as_trained(run, inputs, chosen)
     aligned = paths_between(run, inputs, chosen, ())
     fused = refine_fused(run, inputs, fuse_aligned(run, inputs, aligned), compared=False)
     if isinstance(b, Aligned) and base is None:
