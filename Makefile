@@ -31,6 +31,7 @@ test: setup ## the tests, but for the slow ones
 	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-slow: setup ## the slow tests, but for those that run every benchmark
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[eval]'
 	$(BIN)/python -m pytest -m "slow and not benchmark" -n 2 --dist worksteal $(PYTEST_ARGS)
 
 test-all: test test-slow ## all of them
