@@ -81,7 +81,7 @@ def application(
             response = Response(status_code=400)
         response.headers.setdefault("Content-Security-Policy", "default-src 'none'; sandbox")
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 

@@ -37,9 +37,10 @@ def resolve(call: Call) -> Response:
     if entry.lfs:
         headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(entry.size)}
     _, dot, suffix = call.path.rpartition(".")
+    image = IMAGES.get((dot + suffix).lower())
+    if image is not None and not call.state.private:  # a gallery at another port shows curves
+        headers["Cross-Origin-Resource-Policy"] = "same-site"
     media_type = "application/octet-stream" if entry.lfs else "text/plain; charset=utf-8"
     return _File(
-        call.store.blobs.path(entry.sha256),
-        headers=headers,
-        media_type=IMAGES.get((dot + suffix).lower(), media_type),
+        call.store.blobs.path(entry.sha256), headers=headers, media_type=image or media_type
     )

@@ -69,6 +69,26 @@ def test_nothing_downloaded_can_run_in_a_browser(http: httpx.Client, files: str)
     assert "sandbox" in page.headers["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize(
+    ("private", "name", "shown"),
+    [
+        (False, "curve.png", "same-site"),
+        (False, "curve.svg", "same-origin"),
+        (True, "curve.png", "same-origin"),
+    ],
+)
+def test_images_of_what_is_public_alone_are_shown_by_pages_at_other_ports(
+    http: httpx.Client, api: HfApi, private: bool, name: str, shown: str
+) -> None:
+    repo = f"me/shown-{private}-{name.replace('.', '-')}"
+    api.create_repo(repo, private=private)
+    api.upload_file(path_or_fileobj=b"any", path_in_repo=name, repo_id=repo)
+    token = {"Authorization": f"Bearer {api.token}"}
+    answer = http.get(f"/{repo}/resolve/main/{name}", headers=token)
+    assert answer.status_code == 200
+    assert answer.headers["Cross-Origin-Resource-Policy"] == shown
+
+
 def test_a_broken_download_resumes(hub: EmbeddedHub, files: str, tmp_path: Path) -> None:
     with relay(hub.url, after=1_000_000, cuts=2) as network:
         api = HfApi(endpoint=network.url, token=hub.token)
