@@ -15,7 +15,6 @@ EXAMPLES = (
     "hubmerge merge me/left me/right -o both",
     "hubmerge merge me/left me/right --dataset me/data --fuse least-squares --push me/both",
     "hubmerge merge me/a me/b me/c --dataset me/data --weights .5,.3,.2 -o three",
-    "hubmerge merge me/left me/right --dataset me/data --push me/both --on hf-jobs",
 )
 
 
