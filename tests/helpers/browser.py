@@ -23,7 +23,9 @@ from playwright.sync_api import (
 )
 
 SECONDS = 1000
-PATIENCE = 180 * SECONDS
+PATIENCE = 300 * SECONDS
+AGAIN = 60 * SECONDS
+"""Milliseconds after which what was clicked is clicked once more."""
 HESITATION = 300
 """Milliseconds before a name is confirmed, as a person takes. Gradio's page may lose the answer to
 the second of two events that are sent within the same moment, which only a program manages."""
@@ -114,12 +116,15 @@ class PageVisitor:
         box.click()
         box.press_sequentially(typed, delay=30)
         offered = self.page.locator(f"{field}-found [data-pick='{wanted}']")
+        taken = "([field, name]) => document.querySelector(field + ' input').value === name"
         offered.wait_for()
-        offered.click()
-        self.page.wait_for_function(
-            "([field, name]) => document.querySelector(field + ' input').value === name",
-            arg=[field, wanted],
-        )
+        for _ in range(3):  # a list that is drawn anew under the click is clicked again
+            with suppress(TimeoutError):
+                offered.click(timeout=AGAIN)
+            with suppress(TimeoutError):
+                self.page.wait_for_function(taken, arg=[field, wanted], timeout=AGAIN)
+                return
+        raise AssertionError(f"{field} does not take {wanted}")
 
     def offered(self, field: str) -> list[str]:
         """The names a list offers, without what stands beside them."""
