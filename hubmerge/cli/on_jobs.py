@@ -124,7 +124,7 @@ def _faces(consent: Consent, *, quiet: bool) -> Faces:
             return
         if not _is_terminal():
             raise UnconfirmedError(
-                "a job costs money, and nobody is here to agree to it",
+                "a job costs money, and there is no terminal to ask on",
                 found="no terminal",
                 hint=option("yes", True),
                 field="yes",

@@ -1,7 +1,7 @@
 """Hashes of folders that are begun before they are asked for, on threads of their own.
 
-A folder of a large model takes seconds to hash, in which Python itself has nothing to do: whoever
-knows early which folders will be resolved has them hashed while it does something else.
+A folder of a large model takes seconds to hash, in which Python itself has nothing to do: a caller
+that knows early which folders will be resolved has them hashed while it does something else.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Begun:
         try:
             self.state = self.state_now()
             self.value = self._hashed()
-        except Exception:  # whoever needs the hash finds the same, and says it
+        except Exception:  # the caller that needs the hash finds the same, and says it
             self.value = None
 
 
@@ -54,8 +54,8 @@ _begun: dict[Path, _Begun] = {}
 def begin(folder: Path, hashed: Callable[[], str], state: Callable[[], object]) -> None:
     """Begins `hashed`, unless that of this folder is begun; returns at once.
 
-    state: what changes with the folder's files. Errors are left to whoever needs the hash. The
-    thread does not keep the process from ending.
+    state: what changes with the folder's files. Errors are left to the caller that needs the
+    hash. The thread does not keep the process from ending.
     """
     if folder not in _begun:
         _begun[folder] = _Begun(hashed, state)

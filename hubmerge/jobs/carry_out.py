@@ -23,7 +23,7 @@ from hubmerge.utils.tables import columns
 
 @dataclass(frozen=True, kw_only=True)
 class Faces:
-    """How a job talks with whoever wants it.
+    """How a job talks with its owner.
 
     Parameters:
         agree: shows a plan; raises UnconfirmedError, if that is not to be started.

@@ -49,7 +49,7 @@ def test_an_interrupted_command_says_what_becomes_of_its_job(
 
 def test_without_a_terminal_nothing_is_started_unasked(capsys: pytest.CaptureFixture[str]) -> None:
     faces = on_jobs._faces(Consent(), quiet=False)
-    with pytest.raises(UnconfirmedError, match="nobody is here to agree"):
+    with pytest.raises(UnconfirmedError, match="no terminal to ask on"):
         faces.agree("the plan")
     assert "the plan" in capsys.readouterr().err
     on_jobs._faces(Consent(yes=True), quiet=True).agree("the plan")

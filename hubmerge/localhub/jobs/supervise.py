@@ -1,8 +1,8 @@
-"""Runs one command, and ends it and its processes when it is late or whoever asked is gone.
+"""Runs one command, and ends it and its processes when it is late or its caller is gone.
 
 A program of its own, which imports nothing of the package, so that it is there at once. Standard
-input holds a line of JSON: command, cwd, environment, seconds. Its end is the end of whoever holds
-the other side: a server that is killed closes it too.
+input holds a line of JSON: command, cwd, environment, seconds. It ends with the process
+that holds the other side: a server that is killed closes it too.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def require_own(store: Store, job: Job, caller: str) -> None:
     home = job.volumes[0]
     state = store.state(home.key)
     if state is None or not state.private or home.key.namespace != caller:
-        raise Refusal(400, "The order of a job lies in a private data set of whoever asks for it")
+        raise Refusal(400, "The order of a job lies in a private data set of the account that asks")
     tree = store.commit(home.key, home.commit).tree
     wheel, order = tree.get(job.wheel), tree.get(f"{job.place}/{ORDER}")
     if wheel is None or wheel.sha256 != job.sha256:
