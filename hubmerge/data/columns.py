@@ -39,7 +39,19 @@ SOURCES = ("source", "article", "dialogue", "input", "input_text", "inputs", "sr
 WORD_LISTS = ("tokens", "words", "text", "sentence")
 """Names of a column of lists of words, most usual first."""
 
-TEXTS = ("text", "content", "document", "story", "sentence")
+TEXTS = (
+    "text",
+    "content",
+    "document",
+    "story",
+    "sentence",
+    "comment_text",
+    "comment",
+    "review",
+    "review_body",
+    "tweet",
+    "Tweet",
+)
 """Names of a text column, most usual first."""
 
 PAIRS = (

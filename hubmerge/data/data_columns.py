@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hubmerge.data.column_types import CLASSES, ColumnKind
+from hubmerge.data.column_types import CLASSES, LABEL_SETS, ColumnKind
 from hubmerge.data.columns import (
     AUDIO,
     FEATURE,
@@ -25,6 +25,7 @@ from hubmerge.data.columns import (
     is_labelled,
 )
 from hubmerge.data.empty_rows import EmptyRows, Wanted, empty_rows, unlabelled
+from hubmerge.data.label_columns import columns_of_labels, named
 from hubmerge.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,6 +49,17 @@ class DataColumns:
     """Columns of targets; None: inputs are their own targets."""
     labelled: bool = True
     """Whether rows without labels are refused."""
+    labels: tuple[str, ...] = ()
+    """Names of the model's labels, by output."""
+
+    def of_labels(self, features: Features) -> tuple[str, ...]:
+        """The columns of zeros and ones, one for every label in their order; () if labels are not
+        stored so, or a column of all labels was asked for.
+        """
+        if self.answers is not LABEL_SETS or self.label is not None or not self.labels:
+            return ()
+        found = columns_of_labels(features, self.labels)
+        return tuple(found.values()) if len(found) == len(self.labels) else ()
 
     def found_in(self, features: Features, ref: str) -> DataColumns:
         """The columns there are. Raises: DataError."""
@@ -125,7 +137,23 @@ class DataColumns:
             return None
         try:
             return find_label(features, self.label, ref, self.answers)
-        except DataError:
+        except DataError as error:
             if self.labelled or self.label is not None:
-                raise
+                raise self._some_labels(features, ref) or error from error
             return None
+
+    def _some_labels(self, features: Features, ref: str) -> DataError | None:
+        """What to say where only some of the model's labels have a column each."""
+        if self.answers is not LABEL_SETS or self.label is not None:
+            return None
+        found = columns_of_labels(features, self.labels)
+        missing = [label for label in self.labels if label not in found]
+        if not found or not missing:
+            return None
+        return DataError(
+            f"{ref} has a column of zeros and ones for {len(found)} of the {len(self.labels)} "
+            "labels of the model only",
+            found=f"columns {named(tuple(found.values()))}; none is called {named(missing)}",
+            hint="add a column for each label, or name a column of label lists",
+            field="dataset.label_column",
+        )

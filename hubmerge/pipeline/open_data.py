@@ -94,6 +94,7 @@ def open_splits(
             inputs=task.inputs,
             answers=measure.answers,
             labelled=labelled,
+            labels=tuple(label for _, label in sorted(a.id2label.items())),
         ),
         within=_links_within(Path(folder)),
     )
