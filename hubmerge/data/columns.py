@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 IMAGE, FEATURE, TEXT, PAIR, WORDS = "image", "feature", "text", "pair", "words"
-SOURCE, AUDIO = "source", "audio"
+SOURCE, AUDIO, NEGATIVE = "source", "audio", "negative"
 """Kinds of columns that hold inputs; a pair is a second text, where there is one; words are a list
-of them; a source is a text of which another is to be made."""
+of them; a source is a text of which another is to be made; a negative is a third text."""
 
 SOUNDS = ("audio", "speech", "sound")
 """Names of a column of sounds, most usual first."""

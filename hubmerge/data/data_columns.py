@@ -11,6 +11,7 @@ from hubmerge.data.columns import (
     AUDIO,
     FEATURE,
     IMAGE,
+    NEGATIVE,
     PAIR,
     SOURCE,
     TEXT,
@@ -26,6 +27,7 @@ from hubmerge.data.columns import (
 )
 from hubmerge.data.empty_rows import EmptyRows, Wanted, empty_rows, unlabelled
 from hubmerge.data.label_columns import columns_of_labels, named
+from hubmerge.data.text_tuples import find_belonging
 from hubmerge.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class DataColumns:
     text: str | None = None
     pair: str | None = None
     """Second texts, each read together with the one in `text`."""
+    negative: str | None = None
+    """Third texts, which do not belong to the one in `text`, as the second does."""
     audio: str | None = None
     inputs: Collection[str] = (IMAGE, FEATURE)
     """Kinds of columns that models take, of which one is enough."""
@@ -63,6 +67,8 @@ class DataColumns:
 
     def found_in(self, features: Features, ref: str) -> DataColumns:
         """The columns there are. Raises: DataError."""
+        if (belonging := self._belonging(features, ref)) is not None:
+            return belonging.found_in(features, ref)
         label = self._label_in(features, ref)
         images = vectors = text = pair = audio = None
         if AUDIO in self.inputs:
@@ -90,12 +96,14 @@ class DataColumns:
     @property
     def named(self) -> tuple[str | None, ...]:
         """All columns that models read."""
-        return self.image, self.feature, self.text, self.pair, self.audio
+        return self.image, self.feature, self.text, self.pair, self.negative, self.audio
 
     def answers_in(self, rows: Dataset, ref: str) -> bool:
         """Whether a split has targets, whatever its inputs are called."""
         if self.answers is None:
             return True
+        if (belonging := self._belonging(rows.features, ref)) is not None:
+            return belonging.answers_in(rows, ref)
         label = self._label_in(rows.features, ref)
         return label is not None and is_labelled(rows, label, self.answers)
 
@@ -130,6 +138,28 @@ class DataColumns:
             return found
         also = {*found.empty, *unlabelled(rows, label, secret).empty}
         return EmptyRows(tuple(sorted(also)), found.blank)
+
+    def _belonging(self, features: Features, ref: str) -> DataColumns | None:
+        """These columns, where texts say by their names which belong together, or a score beside
+        them how alike they are; None where they do not, or were found so before.
+        """
+        if NEGATIVE not in self.inputs or self.answers is None or self.label is not None:
+            return None
+        found = find_belonging(features, self.text, self.pair, self.negative, ref)
+        if found is None:
+            return None
+        text, pair, negative = found
+        score = self._score_in(features, ref) if negative is None else None
+        if score is not None:
+            return replace(self, text=text, pair=pair, label=score)
+        return replace(self, text=text, pair=pair, negative=negative, answers=None)
+
+    def _score_in(self, features: Features, ref: str) -> str | None:
+        assert self.answers is not None
+        try:
+            return find_label(features, None, ref, self.answers)
+        except DataError:
+            return None
 
     def _label_in(self, features: Features, ref: str) -> str | None:
         """The label column; None where none is needed and none was named."""

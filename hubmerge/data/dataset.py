@@ -74,6 +74,8 @@ class DataSet:
     text_column: str | None = None
     pair_column: str | None = None
     """Second texts, each read together with the one in `text_column`."""
+    negative_column: str | None = None
+    """Third texts, which do not belong to those in `text_column`."""
     audio_column: str | None = None
     place: Place = NOWHERE
     """Where files that rows name may lie."""
@@ -173,6 +175,7 @@ def open_data(
         notes=notes,
         text_column=columns.text,
         pair_column=columns.pair,
+        negative_column=columns.negative,
         audio_column=columns.audio,
         label_columns=one_each,
         place=place,

@@ -33,7 +33,7 @@ from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import MergePath
 from hubmerge.pipeline.save import as_stored
-from hubmerge.tasks import require_measure
+from hubmerge.tasks import measure_on
 from hubmerge.utils.parent_names import REFINED_PARENT, display_name, roles
 from hubmerge.utils.workers import Workers
 
@@ -139,7 +139,7 @@ class _Contenders:
     def __init__(self, inputs: MergeInputs, splits: DataSplits, workers: Workers) -> None:
         self.splits, self.workers, self.heads = splits, workers, inputs.heads
         first = inputs.models[0]
-        self.measured = require_measure([(first.config, first.source.ref)])
+        self.measured = measure_on(first.config, first.source.ref, splits.reading.measure)
         aligned = [inputs.parents.model(number) for number in range(len(inputs.models))]
         untouched = [model.model for model in inputs.models]
         self.parents: list[PreTrainedModel] = aligned if self.heads is None else untouched

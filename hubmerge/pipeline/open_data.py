@@ -90,6 +90,7 @@ def open_splits(
             label=wanted.label_column,
             text=wanted.text_column,
             pair=wanted.pair_column,
+            negative=wanted.negative_column,
             audio=wanted.audio_column,
             inputs=task.inputs,
             answers=measure.answers,

@@ -3,6 +3,7 @@
 from hubmerge.tasks._problem import (
     ONE_OF_N,
     measure_of,
+    measure_on,
     require_measure,
     require_one_of_n,
     why_not_one_of_n,
@@ -46,6 +47,7 @@ __all__ = [
     "has_classes",
     "hub_names",
     "measure_of",
+    "measure_on",
     "probe_for",
     "register",
     "require_measure",

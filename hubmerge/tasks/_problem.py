@@ -74,6 +74,16 @@ def require_measure(models: Sequence[tuple[PreTrainedConfig, str]]) -> Measure:
     return found[0]
 
 
+def measure_on(config: PreTrainedConfig, ref: str, name: str | None) -> Measure:
+    """What is measured of a model on rows whose columns are for the measure called `name`; None:
+    for the one of its configuration.
+
+    Raises: RecipeError, as `require_measure`.
+    """
+    found = require_measure([(config, ref)])
+    return found if name is None else require_task(config, ref).find_measure(name)
+
+
 def require_one_of_n(measure: Measure, what: str, field: str) -> None:
     """Raises: RecipeError, if `what` is of no use for outputs that are no distribution.
 
