@@ -98,6 +98,20 @@ def require_one_of_n(measure: Measure, what: str, field: str) -> None:
         )
 
 
+def require_loss(measure: Measure, what: str, field: str) -> None:
+    """Raises: RecipeError, if `what` goes by a loss that rows of this measure do not have.
+
+    what: a method, as an option. field: the field that names it.
+    """
+    if not measure.words.has_loss:
+        raise RecipeError(
+            f"{what} goes by the losses of rows",
+            found=f"{measure.name}, rows of which have no loss",
+            hint="choose a method that looks at weights or activations alone",
+            field=field,
+        )
+
+
 def _unmeasured(config: PreTrainedConfig, ref: str) -> RecipeError:
     why = why_not_one_of_n(config) or "its outputs are read in another way"
     return RecipeError(

@@ -42,6 +42,8 @@ class Words:
         scale: how the figures in a table are to be read.
         measured: the figures of a contender, as a plan lists them.
         calibrates: whether a temperature means anything; else a loss is judged as it is.
+        has_loss: whether each row has a loss. Where none has, the scores are shown with intervals,
+            no path is measured, nothing is chosen by a loss, and the verdict is "not judged".
     """
 
     accuracy: str = "accuracy"
@@ -53,6 +55,7 @@ class Words:
     measured: str = "loss, accuracy and calibration error"
     exponential: bool = False
     calibrates: bool = True
+    has_loss: bool = True
 
     def shown(self, loss: float | None) -> float | None:
         """What stands in a table for a mean loss in nats; None if that is no number."""
@@ -147,6 +150,15 @@ class Measure:
     named: bool = True
     tolerances: Tolerances = DEFAULT_TOLERANCES
     words: Words = DEFAULT_WORDS
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError, if rows without a loss are to be read or calibrated by one."""
+        words = self.words
+        if not words.has_loss and (self.one_of_n or words.calibrates or words.exponential):
+            raise ValueError(
+                f"rows of the measure {self.name} have no loss: so it is not one_of_n, and its "
+                "words neither calibrate nor are exponential"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
