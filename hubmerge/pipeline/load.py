@@ -24,6 +24,7 @@ from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
 from hubmerge.pipeline.stream import outlines, states_on_disk
 from hubmerge.recipe import AUTO, NO_REFINEMENT
+from hubmerge.tasks import measure_on
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 
 
@@ -59,8 +60,12 @@ class MergeInputs:
 
     @property
     def validation(self) -> Batches | None:
-        """The rows that things are chosen on; None without data."""
-        return self.splits.validation if self.splits else None
+        """The rows that things are chosen on; None without data, or where rows have no loss."""
+        if self.splits is None:
+            return None
+        first, name = self.models[0], self.splits.reading.measure
+        has_loss = measure_on(first.config, first.source.ref, name).words.has_loss
+        return self.splits.validation if has_loss else None
 
     def selection_rows(self, *, halved: bool) -> InputBatches:
         """The validation rows that a fusion may choose on: half, where others are compared on."""

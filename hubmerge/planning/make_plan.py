@@ -177,7 +177,7 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
                 recipe.samples,
                 recipe.calibration_samples,
                 models=len(sources.models),
-                words=measure.words if measure else DEFAULT_WORDS,
+                words=(task.planned(config) if task else None) or DEFAULT_WORDS,
                 without=why_unmeasured(task, both.architecture, NO_DATA),
                 instead=instead,
             ),

@@ -72,7 +72,7 @@ def check_verdict(report: Report) -> list[Check]:
         report.contenders,
         report.comparisons,
         unit=report.data.unit if report.data else "rows",
-        finite=report.data is None or report.contenders.merge.loss is not None,
+        finite=_finite(report),
         words=words_of(report),
         tolerances=tolerances_of(report),
         unmeasured=unmeasured(report),
@@ -81,6 +81,15 @@ def check_verdict(report: Report) -> list[Check]:
     said = {"verdict": report.verdict, "verdict_sentence": report.verdict_sentence}
     found = {"verdict": judged.name, "verdict_sentence": judged.sentence}
     return _excused(report, list(compare("verdict", said, found, at="by the rule")))
+
+
+def _finite(report: Report) -> bool:
+    """Whether every output of the merge was a number: else it has no loss; or no score, where rows
+    have no loss.
+    """
+    merge = report.contenders.merge
+    figure = merge.loss if words_of(report).has_loss else merge.accuracy
+    return report.data is None or figure is not None
 
 
 def check_card(text: str, report: Report) -> tuple[list[Check], list[str]]:

@@ -35,6 +35,7 @@ VerdictName = Literal[
     "as good",
     "worse",
     "cannot tell",
+    "not judged",
     "do not use",
 ]
 PaperNumber = Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")]
@@ -132,12 +133,15 @@ class MergedRecord(ReportPart):
 class Contender(ReportPart):
     """A contender on the evaluation rows; all null if it was not measured."""
 
-    OF_MANY = ("scores",)
+    OF_MANY = ("scores", "accuracy_low", "accuracy_high")
 
     loss: float | None = None
     accuracy: float | None = None
     """The task's main score, named in the card's table: the share that is right, or what the task
     has instead."""
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
+    """Its interval, where rows have no loss."""
     calibration_error: float | None = None
     temperature: float | None = None
     calibrated_loss: float | None = None
