@@ -59,7 +59,7 @@ PEFT_CLASSES = {
 """Task of an adapter -> what of peft loads it with its base."""
 
 
-DEQUANTISED_BY = {"fp8": "FineGrainedFP8Config"}
+DEQUANTISED_BY = {"fp8": "FineGrainedFP8Config", "mxfp4": "Mxfp4Config"}
 """Method of quantisation -> the class of transformers by whose `dequantize` it is undone, also
 without an accelerator."""
 
@@ -151,8 +151,8 @@ def quantised(fields: Mapping[str, Any], ref: str) -> WeightsError:
             "save_original_format=False)"
         )
         hint = (
-            f"merge the models it was made from, or dequantise it once:\n{python(code)}\n"
-            f"and give {target}, with its tokenizer beside it"
+            f"merge the models it was made from, or {add('dequantize')}, or dequantise it once:\n"
+            f"{python(code)}\nand give {target}, with its tokenizer beside it"
         )
     found = f"quant_method {method!r}" if isinstance(method, str) else None
     return WeightsError(f"{ref} is quantised", found=found, source=CONFIG, hint=hint)
