@@ -91,6 +91,7 @@ def load(run: Run) -> MergeInputs:
     loaded = outlined or [load_source(source, run) for source in run.sources.all_models]
     models, base = loaded[: len(run.sources.models)], [*loaded, None][len(run.sources.models)]
     heads = joint_head(run, models)
+    reads_values = run.methods.needs_spec or run.sources.dataset is not None
     alignment = prepare_parents(
         models,
         base,
@@ -98,18 +99,18 @@ def load(run: Run) -> MergeInputs:
         matched=run.methods.needs_spec,
         symmetry=run.recipe.symmetry,
         heads=heads,
-        states=states_on_disk(loaded) if outlined and run.methods.needs_spec else None,
+        states=states_on_disk(loaded) if outlined and reads_values else None,
     )
     run.methods.subset.of_model(models[0].model).check(alignment.parents.states[0])
+    splits = open_data_splits(run, models, heads, refined=True)
     if outlined:
         return MergeInputs(
             models=tuple(models),
             alignment=alignment,
-            splits=None,
+            splits=splits,
             statistics=NoBatches(),
             streamed=True,
         )
-    splits = open_data_splits(run, models, heads, refined=True)
     if run.recipe.survey and splits is not None:
         check_validation_rows(splits)
     inputs = merge_inputs(models, alignment, splits, run.methods, run.recipe.seed)
