@@ -121,12 +121,16 @@ def timm(fields: Mapping[str, Any], ref: str) -> FamilyError | None:
         return None
     if not {"pretrained_cfg", "num_features", "num_classes"} & {*fields}:
         return None
+    target = f"{Path(ref.partition('@')[0]).name}-wrapped"
     return FamilyError(
         f"{ref} is a timm model, not a transformers checkpoint",
         found=f'"architecture": {named!r}, and no model_type',
         source=CONFIG,
-        hint="take a checkpoint of the same architecture in transformers' format: its config.json "
-        "has a model_type, such as vit or resnet",
+        hint="bring it into transformers' wrapper first, with timm installed:\n"
+        + python(
+            "from transformers import AutoModelForImageClassification as A; "
+            f"A.from_pretrained({json.dumps(ref)}).save_pretrained({json.dumps(target)})"
+        ),
     )
 
 
