@@ -132,7 +132,7 @@ def every_signal_at_every_moment() -> Iterator[Any]:
             yield pytest.param(moment, number, marks=marks, id=f"{moment}-{number.name}")
 
 
-@pytest.mark.parametrize(("moment", "number"), every_signal_at_every_moment())
+@pytest.mark.parametrize(("moment", "number"), [*every_signal_at_every_moment()])
 def test_killed(job: Job, moment: str, number: signal.Signals, expected: dict[str, str]) -> None:
     with MOMENTS[moment](job) as running:
         running.kill(number)
