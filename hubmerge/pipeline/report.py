@@ -202,6 +202,7 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
         ]
         or None,
         layers=None if source.layers is None else list(source.layers),
+        quantised=source.quantised,
     )
 
 

@@ -54,7 +54,7 @@ class AdapterRecord(ReportPart):
 class ParentRecord(ReportPart):
     """One of the models that went in; of kind "stage" what an earlier stage made."""
 
-    OF_MANY = ("adapters", "layers", "papers")
+    OF_MANY = ("adapters", "layers", "papers", "quantised")
 
     id: str
     """Repository id, or folder name of a local model; the name of a stage."""
@@ -73,6 +73,8 @@ class ParentRecord(ReportPart):
     layers: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
     """Number of the first of its layers that was taken, and of the first that was not; None where
     all were."""
+    quantised: str | None = None
+    """How its weights are stored, where they were dequantised for the merge: "fp8"."""
 
     @property
     def name(self) -> str:
