@@ -6,15 +6,22 @@ same command on a tiny pair, which is what starting takes; reading all parents a
 syncing one result; and mergekit, where `--mergekit` names its `mergekit-yaml`.
 
 `--parts processes` compares one thread, two, and two processes of one thread, which share files
-(`--shards 500MB`); `--parts matching` matches two models by weights and permutations on disk.
+(`--shards 500MB`); `--parts sizes` merges models of `--layers` and of `--more-layers`, and says how
+time grows with bytes: a slope of 1 is in proportion; `--parts matching` matches two models by
+weights and permutations on disk; `--parts measuring` measures parents, naive average, merge and
+ensemble on 16 rows of 64 tokens, and 4 more for temperatures.
 
 Memory is the most that was resident, file pages included, by the kernel's count. Its limit is
-600 MB and one float32 tensor of the largest size for every model, the base included, and one more.
+600 MB and one float32 tensor of the largest size for every model, the base included, and one more;
+where merges are measured, 1.4 times the bytes of one model, and 1 GB.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,7 +31,10 @@ from pathlib import Path
 
 import common
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 WIDE = {
     "vocab_size": 32000,
@@ -41,9 +51,14 @@ TINY = {
     "num_key_value_heads": 2,
 }
 UNMATCHED = ("--match", "none", "--repair", "none")
+ROWS, VALIDATION_ROWS, TOKENS = 16, 4, 64
+"""Rows that merges are measured on, rows that temperatures are, and what each holds of tokens."""
+MEASURED = (*UNMATCHED, "--fuse", "average", "--refine", "none", "--dataset", "./texts")
+MEASURED += ("--tokens", str(TOKENS), "--samples", str(ROWS), "--calibration-samples", "0")
 WORK = {
     "average": UNMATCHED,
     "ties": (*UNMATCHED, "--fuse", "ties", "--base", "./base"),
+    "measuring": MEASURED,
     "weights": ("--match", "weights", "--symmetry", "permutations", "--repair", "none"),
 }
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
@@ -62,6 +77,22 @@ def write_model(folder: Path, seed: int, fields: dict[str, int], layers: int, sh
     for tensor in model.state_dict().values():
         tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.02)
     model.save_pretrained(folder, max_shard_size=shards)
+
+
+def write_texts(folder: Path, vocabulary: int) -> None:
+    """Rows of words, and beside every model a tokenizer that knows as many words as it does."""
+    words = [f"w{number}" for number in range(vocabulary)]
+    backend = Tokenizer(WordLevel({word: n for n, word in enumerate(words)}, words[0]))
+    backend.pre_tokenizer = Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=words[0])
+    for name in MODELS:
+        tokenizer.save_pretrained(folder / name)
+    generator = torch.Generator().manual_seed(0)
+    (folder / "texts").mkdir()
+    for split, count in (("test", ROWS), ("validation", VALIDATION_ROWS)):
+        drawn = torch.randint(vocabulary, (count, 2 * TOKENS), generator=generator).tolist()
+        lines = [json.dumps({"text": " ".join(words[n] for n in row)}) + "\n" for row in drawn]
+        (folder / "texts" / f"{split}.jsonl").write_text("".join(lines))
 
 
 def run(command: list[str], cwd: Path) -> tuple[float, float, int]:
@@ -168,6 +199,35 @@ def processes(place: Path) -> None:
     common.show(("wall - S, s", "1 thread", "2 threads", "2 processes", "1 thread / those"), rows)
 
 
+def sizes(place: Path, largest: int) -> None:
+    """Prints how time beyond S grows with the bytes of a model, and the memory of both sizes."""
+    rows = []
+    for work in ("average", "ties"):
+        started = run([sys.executable, *merge(work, place / "tiny", place)], place / "tiny")[0]
+        seconds, gigabytes, held = [], [], []
+        for size in ("large", "larger"):
+            wall, _, memory = run([sys.executable, *merge(work, place / size, place)], place / size)
+            files = (place / size / "a").glob("*.safetensors")
+            gigabytes.append(sum(file.stat().st_size for file in files) / 1e9)
+            seconds.append(max(wall - started, 0.01))
+            held.append(memory)
+            for out in place.glob(f"{work}-{size}-*"):
+                shutil.rmtree(out)
+        slope = math.log(seconds[1] / seconds[0]) / math.log(gigabytes[1] / gigabytes[0])
+        limit = 600e6 + (len(MODELS[: 3 if work == "ties" else 2]) + 1) * largest
+        rows.append(
+            (
+                work,
+                " → ".join(f"{each:.2f}" for each in gigabytes),
+                " → ".join(f"{each:.1f}" for each in seconds),
+                f"{slope:.2f}",
+                " → ".join(f"{each / 1e6:,.0f}" for each in held),
+                " → ".join(f"{each / limit:.2f}" for each in held),
+            )
+        )
+    common.show(("work", "GB of a model", "wall - S, s", "slope", "MB", "to the limit"), rows)
+
+
 def matched(place: Path) -> None:
     """Prints what matching by weights and permutations on disk takes."""
     wall, cpu, held = run(
@@ -179,16 +239,31 @@ def matched(place: Path) -> None:
     )
 
 
+def measured(place: Path) -> None:
+    """Prints what a merge takes that is measured, beside the same one that is not."""
+    rows = []
+    files = (place / "large" / "a").glob("*.safetensors")
+    limit = 1.4 * sum(file.stat().st_size for file in files) + 1e9
+    for work in ("average", "measuring"):
+        wall, cpu, held = run(
+            [sys.executable, *merge(work, place / "large", place)], place / "large"
+        )
+        share = f"{held / limit:.2f}" if work == "measuring" else "–"
+        rows.append((work, f"{wall:.0f}", f"{cpu:.0f}", f"{held / 1e6:,.0f}", share))
+    common.show(("work", "wall s", "cpu s", "MB", "to the limit"), rows)
+
+
 def main() -> None:
     """Prints one table per part."""
     parser = common.arguments(__doc__)
     parser.add_argument("--layers", type=int, default=6, metavar="N")
+    parser.add_argument("--more-layers", type=int, default=22, metavar="N", help="of part sizes")
     parser.add_argument("--shards", default="50GB", metavar="SIZE", help="most bytes of a file")
     parser.add_argument("--mergekit", metavar="PROGRAM", help="mergekit-yaml of an environment")
     parser.add_argument(
         "--parts",
         nargs="+",
-        choices=("commands", "processes", "matching"),
+        choices=("commands", "processes", "sizes", "matching", "measuring"),
         default=["commands"],
         help="what to measure",
     )
@@ -201,13 +276,21 @@ def main() -> None:
         for seed, name in enumerate(MODELS):
             write_model(place / "large" / name, seed, fields, layers, shards)
             write_model(place / "tiny" / name, seed, TINY, 2, "50GB" if shards == "50GB" else "4KB")
+            if "sizes" in options.parts:
+                more = 4 if options.quick else options.more_layers
+                write_model(place / "larger" / name, seed, fields, more, shards)
+        largest = 4 * fields["vocab_size"] * fields["hidden_size"]
         if "commands" in options.parts:
-            largest = 4 * fields["vocab_size"] * fields["hidden_size"]
             whole_commands(place, largest, options.mergekit)
         if "processes" in options.parts:
             processes(place)
+        if "sizes" in options.parts:
+            sizes(place, largest)
         if "matching" in options.parts:
             matched(place)
+        if "measuring" in options.parts:
+            write_texts(place / "large", fields["vocab_size"])
+            measured(place)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 IMAGE, FEATURE, TEXT, PAIR, WORDS = "image", "feature", "text", "pair", "words"
-SOURCE, AUDIO = "source", "audio"
+SOURCE, AUDIO, NEGATIVE = "source", "audio", "negative"
 """Kinds of columns that hold inputs; a pair is a second text, where there is one; words are a list
-of them; a source is a text of which another is to be made."""
+of them; a source is a text of which another is to be made; a negative is a third text."""
 
 SOUNDS = ("audio", "speech", "sound")
 """Names of a column of sounds, most usual first."""
@@ -39,7 +39,19 @@ SOURCES = ("source", "article", "dialogue", "input", "input_text", "inputs", "sr
 WORD_LISTS = ("tokens", "words", "text", "sentence")
 """Names of a column of lists of words, most usual first."""
 
-TEXTS = ("text", "content", "document", "story", "sentence")
+TEXTS = (
+    "text",
+    "content",
+    "document",
+    "story",
+    "sentence",
+    "comment_text",
+    "comment",
+    "review",
+    "review_body",
+    "tweet",
+    "Tweet",
+)
 """Names of a text column, most usual first."""
 
 PAIRS = (

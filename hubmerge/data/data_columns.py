@@ -6,11 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hubmerge.data.column_types import CLASSES, ColumnKind
+from hubmerge.data.column_types import CLASSES, LABEL_SETS, ColumnKind
 from hubmerge.data.columns import (
     AUDIO,
     FEATURE,
     IMAGE,
+    NEGATIVE,
     PAIR,
     SOURCE,
     TEXT,
@@ -25,6 +26,8 @@ from hubmerge.data.columns import (
     is_labelled,
 )
 from hubmerge.data.empty_rows import EmptyRows, Wanted, empty_rows, unlabelled
+from hubmerge.data.label_columns import columns_of_labels, named
+from hubmerge.data.text_tuples import find_belonging
 from hubmerge.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ class DataColumns:
     text: str | None = None
     pair: str | None = None
     """Second texts, each read together with the one in `text`."""
+    negative: str | None = None
+    """Third texts, which do not belong to the one in `text`, as the second does."""
     audio: str | None = None
     inputs: Collection[str] = (IMAGE, FEATURE)
     """Kinds of columns that models take, of which one is enough."""
@@ -48,9 +53,22 @@ class DataColumns:
     """Columns of targets; None: inputs are their own targets."""
     labelled: bool = True
     """Whether rows without labels are refused."""
+    labels: tuple[str, ...] = ()
+    """Names of the model's labels, by output."""
+
+    def of_labels(self, features: Features) -> tuple[str, ...]:
+        """The columns of zeros and ones, one for every label in their order; () if labels are not
+        stored so, or a column of all labels was asked for.
+        """
+        if self.answers is not LABEL_SETS or self.label is not None or not self.labels:
+            return ()
+        found = columns_of_labels(features, self.labels)
+        return tuple(found.values()) if len(found) == len(self.labels) else ()
 
     def found_in(self, features: Features, ref: str) -> DataColumns:
         """The columns there are. Raises: DataError."""
+        if (belonging := self._belonging(features, ref)) is not None:
+            return belonging.found_in(features, ref)
         label = self._label_in(features, ref)
         images = vectors = text = pair = audio = None
         if AUDIO in self.inputs:
@@ -78,12 +96,14 @@ class DataColumns:
     @property
     def named(self) -> tuple[str | None, ...]:
         """All columns that models read."""
-        return self.image, self.feature, self.text, self.pair, self.audio
+        return self.image, self.feature, self.text, self.pair, self.negative, self.audio
 
     def answers_in(self, rows: Dataset, ref: str) -> bool:
         """Whether a split has targets, whatever its inputs are called."""
         if self.answers is None:
             return True
+        if (belonging := self._belonging(rows.features, ref)) is not None:
+            return belonging.answers_in(rows, ref)
         label = self._label_in(rows.features, ref)
         return label is not None and is_labelled(rows, label, self.answers)
 
@@ -119,13 +139,51 @@ class DataColumns:
         also = {*found.empty, *unlabelled(rows, label, secret).empty}
         return EmptyRows(tuple(sorted(also)), found.blank)
 
+    def _belonging(self, features: Features, ref: str) -> DataColumns | None:
+        """These columns, where texts say by their names which belong together, or a score beside
+        them how alike they are; None where they do not, or were found so before.
+        """
+        if NEGATIVE not in self.inputs or self.answers is None or self.label is not None:
+            return None
+        found = find_belonging(features, self.text, self.pair, self.negative, ref)
+        if found is None:
+            return None
+        text, pair, negative = found
+        score = self._score_in(features, ref) if negative is None else None
+        if score is not None:
+            return replace(self, text=text, pair=pair, label=score)
+        return replace(self, text=text, pair=pair, negative=negative, answers=None)
+
+    def _score_in(self, features: Features, ref: str) -> str | None:
+        assert self.answers is not None
+        try:
+            return find_label(features, None, ref, self.answers)
+        except DataError:
+            return None
+
     def _label_in(self, features: Features, ref: str) -> str | None:
         """The label column; None where none is needed and none was named."""
         if self.answers is None:
             return None
         try:
             return find_label(features, self.label, ref, self.answers)
-        except DataError:
+        except DataError as error:
             if self.labelled or self.label is not None:
-                raise
+                raise self._some_labels(features, ref) or error from error
             return None
+
+    def _some_labels(self, features: Features, ref: str) -> DataError | None:
+        """What to say where only some of the model's labels have a column each."""
+        if self.answers is not LABEL_SETS or self.label is not None:
+            return None
+        found = columns_of_labels(features, self.labels)
+        missing = [label for label in self.labels if label not in found]
+        if not found or not missing:
+            return None
+        return DataError(
+            f"{ref} has a column of zeros and ones for {len(found)} of the {len(self.labels)} "
+            "labels of the model only",
+            found=f"columns {named(tuple(found.values()))}; none is called {named(missing)}",
+            hint="add a column for each label, or name a column of label lists",
+            field="dataset.label_column",
+        )

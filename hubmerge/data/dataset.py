@@ -24,6 +24,7 @@ from hubmerge.data.columns import (
 )
 from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.data_files import check_file, check_files, check_folder
+from hubmerge.data.label_columns import named, with_label_lists
 from hubmerge.data.pictures import NOWHERE, Place, undecoded
 from hubmerge.data.sounds import undecoded_sounds
 from hubmerge.errors import DataError, HubmergeError, ResourceError
@@ -65,11 +66,16 @@ class DataSet:
     feature_column: str | None
     label_column: str | None
     """None for texts, which say themselves what follows, and for rows without labels."""
+    label_columns: tuple[str, ...] = ()
+    """Those that say of one label each whether it is right, where the label column was made of
+    them."""
     notes: tuple[str, ...] = ()
     """What a reader of the report should know of how this was found."""
     text_column: str | None = None
     pair_column: str | None = None
     """Second texts, each read together with the one in `text_column`."""
+    negative_column: str | None = None
+    """Third texts, which do not belong to those in `text_column`."""
     audio_column: str | None = None
     place: Place = NOWHERE
     """Where files that rows name may lie."""
@@ -116,6 +122,10 @@ def open_data(
     known, opened_config, place = _read(Path(folder), ref, config, within)
     if SOURCE in columns.inputs:
         known = {name: with_parts(rows) for name, rows in known.items()}
+    found_labels = (columns.of_labels(rows.features) for rows in known.values())
+    if one_each := next(filter(None, found_labels), ()):
+        known = with_label_lists(known, one_each, ref)
+        columns = replace(columns, label=named(one_each))
     for asked in (split, calibration_split):
         if asked is not None:
             _known_split(asked, known, ref)
@@ -165,7 +175,9 @@ def open_data(
         notes=notes,
         text_column=columns.text,
         pair_column=columns.pair,
+        negative_column=columns.negative,
         audio_column=columns.audio,
+        label_columns=one_each,
         place=place,
         left_out={name: found.rows for name, found in empty.items() if found.rows},
     )

@@ -29,7 +29,8 @@ class Reading:
 
     batches: rows, and whether the labels they may have are wanted. unit: the plural word for a row.
     columns: role -> column. by_row: rows where figures of each are kept, if these are not the same
-    as batches of labelled ones.
+    as batches of labelled ones. measure: which of the task's measures these columns are for; None:
+    the one of the model's configuration.
     """
 
     batches: Callable[[RowSet, bool], Batches]
@@ -37,6 +38,7 @@ class Reading:
     unit: str
     columns: dict[str, str]
     by_row: Callable[[RowSet], Batches] | None = None
+    measure: str | None = None
 
     def measured(self, rows: RowSet) -> Batches:
         """Labelled batches of rows that are independent of each other."""

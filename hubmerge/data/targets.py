@@ -83,6 +83,8 @@ def _label_sets(data: DataSet, naming: Naming) -> FoundTargets:
     outputs, kind = len(naming.labels), data.label_feature
     if _is_flags(data, outputs):
         said = f'each list of "{data.label_column}" was read as a 0 or 1 for every label, in order'
+        if data.label_columns:
+            said = f"each label is read from the column called as it is: {data.label_column}"
 
         def flags(dataset: Dataset, rows: RowSet) -> Tensor:
             values = values_of(data, dataset, rows)

@@ -35,18 +35,19 @@ def compare(
     *,
     merge_temperature: float | None = None,
     other_temperature: float | None = None,
+    has_loss: bool = True,
 ) -> Comparison:
     """`merge` minus `other` (called `name`) on the same rows.
 
     The calibrated loss is compared if both have a temperature, and the loss itself where none
-    means anything. Of too few rows there are no bounds.
+    means anything; neither without `has_loss`. Of too few rows there are no bounds.
     Raises: ValueError, if the rows are not the same.
     """
     if not np.array_equal(merge.labels, other.labels):
         raise ValueError(f"the merge and {name} were not evaluated on the same rows")
     low, high = metric_bounds(merge.metric, other.metric, len(merge))
     difference, loss_low, loss_high = None, None, None
-    if not merge.calibrates:
+    if has_loss and not merge.calibrates:
         merge_temperature = other_temperature = 1.0
     if merge_temperature is not None and other_temperature is not None:
         added = merge.losses(merge_temperature) - other.losses(other_temperature)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,14 +21,21 @@ class ParentEnsemble(nn.Module):
 
     def __init__(self, members: Sequence[PreTrainedModel]) -> None:
         super().__init__()
-        self.members = nn.ModuleList(members)
+        self.members: Any = nn.ModuleList(members)
         self.eval()
         self.config: PreTrainedConfig = members[0].config
 
     @property
     def device(self) -> torch.device:
         """Where its members are."""
-        return next(self.parameters()).device
+        device: torch.device = self.members[0].device
+        return device
+
+    def to(self, device: torch.device) -> Self:  # type: ignore[override]
+        """With all members there, each moved in its own way."""
+        for member in self.members:
+            member.to(device)
+        return self
 
     def answer(self, kept: RowStatistics, inputs: Mapping[str, Tensor]) -> CausalLMOutput:
         """The mean of what each member says as it is asked by `kept`."""

@@ -27,9 +27,13 @@ class Estimate(Result):
 class Score(Result):
     """One contender on the evaluation rows."""
 
-    loss: float
+    loss: float | None
+    """None where rows have none."""
     accuracy: float
     """The task's main score: the share that is right, or what the task has instead."""
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
+    """Its bootstrap interval, where rows have no loss: two one-sided 95% bounds."""
     calibration_error: float | None
     """Expected calibration error, 15 equal-width bins (arXiv:1706.04599, section 2); None where
     nothing can be calibrated."""

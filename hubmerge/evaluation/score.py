@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubmerge.evaluation.bootstrap import NO_BOUNDS, bounds, is_enough, resampled
 from hubmerge.evaluation.results import Estimate, Score
+from hubmerge.models.metrics import Metric
 from hubmerge.models.outputs import Outputs
 
 
@@ -16,14 +17,26 @@ def temperature_of(validation: Outputs | None) -> float | None:
     return validation.fitted_temperature()
 
 
-def score(outputs: Outputs, validation: Outputs | None = None) -> Score:
+def score(outputs: Outputs, validation: Outputs | None = None, *, has_loss: bool = True) -> Score:
     """Everything about one contender on the evaluation rows `outputs`.
 
     validation: the same contender on the validation rows, where its temperature is fitted.
+    has_loss: whether rows have one; where they do not, the main score has an interval instead.
     Raises: ValueError, if there are no rows.
     """
     if not len(outputs):
         raise ValueError("there are no rows to score")
+    if not has_loss:
+        main = _estimate(outputs.metric, len(outputs))
+        return Score(
+            loss=None,
+            accuracy=main.value,
+            accuracy_low=main.low,
+            accuracy_high=main.high,
+            calibration_error=None,
+            scores=_estimates(outputs),
+            n=len(outputs),
+        )
     temperature = temperature_of(validation)
     calibrated = None
     if temperature is not None:
@@ -37,6 +50,11 @@ def score(outputs: Outputs, validation: Outputs | None = None) -> Score:
         scores=_estimates(outputs),
         n=len(outputs),
     )
+
+
+def _estimate(metric: Metric, rows: int) -> Estimate:
+    low, high = bounds(resampled([metric], rows)[:, 0]) if is_enough(rows) else NO_BOUNDS
+    return Estimate(value=metric.value(), low=low, high=high)
 
 
 def _estimates(outputs: Outputs) -> dict[str, Estimate]:

@@ -28,6 +28,7 @@ from hubmerge.hub.layout import CONFIG, GENERATION, PROCESSOR, TEMPLATES
 from hubmerge.hub.other_formats import quantised, refuse_other, timm
 from hubmerge.hub.processors import refuse_senseless
 from hubmerge.hub.source import Source
+from hubmerge.hub.timm import prepares_images, refuse_without_timm
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
 from hubmerge.hub.tokenizer import TEMPLATE, TOKENIZER, load_tokenizer
 from hubmerge.tasks import Task, task_of
@@ -93,7 +94,9 @@ def describe(
         return Description(
             source,
             config,
-            _processor(place, source.ref, trust_remote_code, any_kind=not _takes_images(task)),
+            _of_config(place, source.ref)
+            if prepares_images(config)
+            else _processor(place, source.ref, trust_remote_code, any_kind=not _takes_images(task)),
             folder if trust_remote_code else None,
             _tokenizer(place, source.ref, config, trust_remote_code)
             if tokenizer and _takes_texts(task)
@@ -131,6 +134,7 @@ def _fields(folder: Path, ref: str, trust_remote_code: bool) -> dict[str, Any]:
         raise quantised(fields, ref)
     if (error := timm(fields, ref)) is not None:
         raise error
+    refuse_without_timm(fields, ref)
     kind = fields.get("model_type")
     known = isinstance(kind, str) and kind in transformers.CONFIG_MAPPING
     if not known and not ("auto_map" in fields and trust_remote_code):
@@ -174,6 +178,12 @@ def _processor(
     if images:
         refuse_senseless(processor, ref)
     return processor
+
+
+def _of_config(folder: Path, ref: str) -> Any:
+    """A processor whose settings stand in the configuration."""
+    with _usable(CONFIG, ref):
+        return AutoImageProcessor.from_pretrained(folder, local_files_only=True)
 
 
 def _takes_images(task: Task | None) -> bool:

@@ -67,12 +67,20 @@ def weights_header(source: Source) -> WeightsHeader:
     Raises: WeightsError, if weights are pickled, missing, truncated or of an unknown dtype;
     AccessError, HubUnavailableError.
     """
+    tensors, total = tensor_headers(source)
+    return WeightsHeader(tensors, total, stored_dtype(tensors, source.ref))
+
+
+def tensor_headers(source: Source) -> tuple[dict[str, TensorHeader], int]:
+    """The headers of tensors of any dtype, and the bytes of their files.
+
+    Raises: as `weights_header`.
+    """
     sizes = file_sizes(source)
     names = weight_files(sizes, lambda name: fetch_file(source, name), source.ref)
     files = [name for name in names if name.endswith(".safetensors")]
     tensors = joined((_header(source, name, sizes[name]) for name in files), source.ref)
-    total = sum(sizes[name] for name in files)
-    return WeightsHeader(tensors, total, stored_dtype(tensors, source.ref))
+    return tensors, sum(sizes[name] for name in files)
 
 
 def _header(source: Source, name: str, size: int) -> dict[str, TensorHeader]:

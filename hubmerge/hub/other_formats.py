@@ -59,7 +59,7 @@ PEFT_CLASSES = {
 """Task of an adapter -> what of peft loads it with its base."""
 
 
-DEQUANTISED_BY = {"fp8": "FineGrainedFP8Config"}
+DEQUANTISED_BY = {"fp8": "FineGrainedFP8Config", "mxfp4": "Mxfp4Config"}
 """Method of quantisation -> the class of transformers by whose `dequantize` it is undone, also
 without an accelerator."""
 
@@ -121,12 +121,16 @@ def timm(fields: Mapping[str, Any], ref: str) -> FamilyError | None:
         return None
     if not {"pretrained_cfg", "num_features", "num_classes"} & {*fields}:
         return None
+    target = f"{Path(ref.partition('@')[0]).name}-wrapped"
     return FamilyError(
         f"{ref} is a timm model, not a transformers checkpoint",
         found=f'"architecture": {named!r}, and no model_type',
         source=CONFIG,
-        hint="take a checkpoint of the same architecture in transformers' format: its config.json "
-        "has a model_type, such as vit or resnet",
+        hint="bring it into transformers' wrapper first, with timm installed:\n"
+        + python(
+            "from transformers import AutoModelForImageClassification as A; "
+            f"A.from_pretrained({json.dumps(ref)}).save_pretrained({json.dumps(target)})"
+        ),
     )
 
 
@@ -147,8 +151,8 @@ def quantised(fields: Mapping[str, Any], ref: str) -> WeightsError:
             "save_original_format=False)"
         )
         hint = (
-            f"merge the models it was made from, or dequantise it once:\n{python(code)}\n"
-            f"and give {target}, with its tokenizer beside it"
+            f"merge the models it was made from, or {add('dequantize')}, or dequantise it once:\n"
+            f"{python(code)}\nand give {target}, with its tokenizer beside it"
         )
     found = f"quant_method {method!r}" if isinstance(method, str) else None
     return WeightsError(f"{ref} is quantised", found=found, source=CONFIG, hint=hint)

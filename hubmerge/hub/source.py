@@ -91,6 +91,8 @@ class Source(Ref):
     """What is to be added to it, in this order."""
     layers: tuple[int, int] | None = None
     """Number of the first of its layers that is taken, and of the first that is not."""
+    quantised: str | None = None
+    """How its weights are stored, where `folder` holds them dequantised: "fp8"."""
 
     @property
     def made_of(self) -> tuple[Source, ...]:

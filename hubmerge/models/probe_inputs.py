@@ -212,6 +212,7 @@ def image_size(config: PreTrainedConfig, default: int = DEFAULT_IMAGE_SIZE) -> t
     """Height and width of the images a configuration, or one nested in it, asks for."""
     for each in configurations(config):
         size: Any = getattr(each, "image_size", None) or getattr(each, "img_size", None)
+        size = size or _size_in_timm(each)
         if isinstance(size, Mapping):
             size = (size.get("height"), size.get("width"))
         if isinstance(size, int):
@@ -219,6 +220,16 @@ def image_size(config: PreTrainedConfig, default: int = DEFAULT_IMAGE_SIZE) -> t
         if isinstance(size, list | tuple) and len(size) >= 2 and all(size):
             return int(size[0]), int(size[1])
     return default, default
+
+
+def _size_in_timm(config: PreTrainedConfig) -> Any:
+    """What a model of timm was made for, else what its weights were trained on, [height, width]."""
+    made, trained = (getattr(config, name, None) for name in ("model_args", "pretrained_cfg"))
+    if isinstance(made, Mapping) and made.get("img_size"):
+        return made["img_size"]
+    if isinstance(trained, Mapping) and isinstance(trained.get("input_size"), list | tuple):
+        return trained["input_size"][1:]
+    return None
 
 
 def _pixels(probe: _Probe) -> Tensor | None:

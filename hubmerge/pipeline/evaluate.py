@@ -33,7 +33,7 @@ from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import MergePath
 from hubmerge.pipeline.save import as_stored
-from hubmerge.tasks import require_measure
+from hubmerge.tasks import measure_on
 from hubmerge.utils.parent_names import REFINED_PARENT, display_name, roles
 from hubmerge.utils.workers import Workers
 
@@ -45,15 +45,14 @@ class ContenderOutputs:
     evaluation: Outputs
     validation: Outputs
 
-    @property
-    def score(self) -> Score:
-        """Its figures."""
-        return score(self.evaluation, self.validation)
+    def score(self, *, has_loss: bool) -> Score:
+        """Its figures. has_loss: whether rows have one."""
+        return score(self.evaluation, self.validation, has_loss=has_loss)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """All contenders by name, how the merge compares, and the curves.
+    """All contenders by name, how the merge compares, and the curves: none where rows have no loss.
 
     on_training: the naive and the matched path on training rows. label_coverage: what contenders
     are worth on each parent's own labels, where these are not the same.
@@ -62,8 +61,8 @@ class Evaluation:
     outputs: Mapping[str, ContenderOutputs]
     scores: Mapping[str, Score]
     comparisons: Sequence[Comparison]
-    naive: Curve
-    matched: Curve
+    naive: Curve | None
+    matched: Curve | None
     on_training: tuple[Curve, Curve] | None = None
     label_coverage: tuple[LabelCoverage, ...] = ()
 
@@ -86,10 +85,14 @@ def evaluate(
     contenders = _Contenders(inputs, inputs.splits, run.workers)
     naive_average = alignment.naive.model(fused.lam)
     found = contenders.measure(naive_average, merge.model, _refined_parent(run, inputs, fused))
-    curves = _Curves(run, contenders, found)
-    naive = curves.along(alignment.naive, "naive", is_merges=alignment.matched is None)
-    scores = {name: each.score for name, each in found.items()}
-    matched = naive if alignment.matched is None else curves.along(alignment.matched, "matched")
+    has_loss = contenders.measured.words.has_loss
+    scores = {name: each.score(has_loss=has_loss) for name, each in found.items()}
+    naive: list[Curve] = []
+    matched: list[Curve] = []
+    if has_loss:
+        curves = _Curves(run, contenders, found)
+        naive = curves.along(alignment.naive, "naive", is_merges=alignment.matched is None)
+        matched = naive if alignment.matched is None else curves.along(alignment.matched, "matched")
     coverage: tuple[LabelCoverage, ...] = ()
     if inputs.heads is not None:
         lifted = {"naive": alignment.naive.model(fused.lam), "merge": merge.model}
@@ -99,9 +102,9 @@ def evaluate(
     return Evaluation(
         outputs=found,
         scores=scores,
-        comparisons=_comparisons(found, scores),
-        naive=naive[0],
-        matched=matched[0],
+        comparisons=_comparisons(found, scores, has_loss=has_loss),
+        naive=naive[0] if naive else None,
+        matched=matched[0] if matched else None,
         on_training=(naive[1], matched[1]) if naive[1:] else None,
         label_coverage=coverage,
     )
@@ -117,7 +120,7 @@ def _refined_parent(run: Run, inputs: MergeInputs, fused: FusedModel) -> PreTrai
 
 
 def _comparisons(
-    outputs: Mapping[str, ContenderOutputs], scores: Mapping[str, Score]
+    outputs: Mapping[str, ContenderOutputs], scores: Mapping[str, Score], *, has_loss: bool
 ) -> list[Comparison]:
     """The merge against every other contender, row by row."""
     return [
@@ -127,6 +130,7 @@ def _comparisons(
             other,
             merge_temperature=scores["merge"].temperature,
             other_temperature=scores[other].temperature,
+            has_loss=has_loss,
         )
         for other in outputs
         if other != "merge"
@@ -139,7 +143,7 @@ class _Contenders:
     def __init__(self, inputs: MergeInputs, splits: DataSplits, workers: Workers) -> None:
         self.splits, self.workers, self.heads = splits, workers, inputs.heads
         first = inputs.models[0]
-        self.measured = require_measure([(first.config, first.source.ref)])
+        self.measured = measure_on(first.config, first.source.ref, splits.reading.measure)
         aligned = [inputs.parents.model(number) for number in range(len(inputs.models))]
         untouched = [model.model for model in inputs.models]
         self.parents: list[PreTrainedModel] = aligned if self.heads is None else untouched

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel
 
@@ -50,6 +50,10 @@ class FusedModel:
     def state(self) -> State:
         """The merge's tensors."""
         return self.fused.state
+
+    def without_tensors(self) -> FusedModel:
+        """The same for whoever needs no more than what was decided: tensors take memory."""
+        return replace(self, fused=replace(self.fused, state={}))
 
 
 def fuse(run: Run, inputs: MergeInputs, alignment: Alignment) -> FusedModel:

@@ -24,6 +24,7 @@ from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
 from hubmerge.pipeline.stream import outlines, states_on_disk
 from hubmerge.recipe import AUTO, NO_REFINEMENT
+from hubmerge.tasks import measure_on
 from hubmerge.utils.input_batches import InputBatches, NoBatches
 
 
@@ -59,8 +60,12 @@ class MergeInputs:
 
     @property
     def validation(self) -> Batches | None:
-        """The rows that things are chosen on; None without data."""
-        return self.splits.validation if self.splits else None
+        """The rows that things are chosen on; None without data, or where rows have no loss."""
+        if self.splits is None:
+            return None
+        first, name = self.models[0], self.splits.reading.measure
+        has_loss = measure_on(first.config, first.source.ref, name).words.has_loss
+        return self.splits.validation if has_loss else None
 
     def selection_rows(self, *, halved: bool) -> InputBatches:
         """The validation rows that a fusion may choose on: half, where others are compared on."""
@@ -86,6 +91,7 @@ def load(run: Run) -> MergeInputs:
     loaded = outlined or [load_source(source, run) for source in run.sources.all_models]
     models, base = loaded[: len(run.sources.models)], [*loaded, None][len(run.sources.models)]
     heads = joint_head(run, models)
+    reads_values = run.methods.needs_spec or run.sources.dataset is not None
     alignment = prepare_parents(
         models,
         base,
@@ -93,18 +99,18 @@ def load(run: Run) -> MergeInputs:
         matched=run.methods.needs_spec,
         symmetry=run.recipe.symmetry,
         heads=heads,
-        states=states_on_disk(loaded) if outlined and run.methods.needs_spec else None,
+        states=states_on_disk(loaded) if outlined and reads_values else None,
     )
     run.methods.subset.of_model(models[0].model).check(alignment.parents.states[0])
+    splits = open_data_splits(run, models, heads, refined=True)
     if outlined:
         return MergeInputs(
             models=tuple(models),
             alignment=alignment,
-            splits=None,
+            splits=splits,
             statistics=NoBatches(),
             streamed=True,
         )
-    splits = open_data_splits(run, models, heads, refined=True)
     if run.recipe.survey and splits is not None:
         check_validation_rows(splits)
     inputs = merge_inputs(models, alignment, splits, run.methods, run.recipe.seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -12,8 +13,12 @@ from hubmerge.data.batches import Batches
 from hubmerge.fuse import Fused, Fusion, Given, find_fusion
 from hubmerge.fuse.laws import ENDS
 from hubmerge.fuse.subset import WHOLE, Subset
+from hubmerge.models.lookup import looking_up
 from hubmerge.models.method_context import MethodContext
+from hubmerge.models.states import further_names
 from hubmerge.repair import Repair, Repairer
+from hubmerge.streaming.fuse import PIECE
+from hubmerge.symmetry.on_demand import OnDemand
 from hubmerge.symmetry.permutation import State
 
 ROUNDING = 1e-6
@@ -81,7 +86,31 @@ class MergePath:
 
     def model(self, lam: float) -> PreTrainedModel:
         """The point as a model, valid until the next point is asked for."""
-        return self.holding(self.state(lam))
+        return self.holding(self.state(lam) if self._repair else self._on_demand(lam))
+
+    def _on_demand(self, lam: float) -> OnDemand:
+        """The tensors of a point that is not repaired, each made when it is asked for."""
+        fusion, weights = find_fusion(LINEAR), self.weights(lam)
+        scratch = self._bench.scratch.state_dict()
+        shapes = {name: value.shape for name, value in scratch.items()}
+        dtypes = {name: value.dtype for name, value in scratch.items()}
+
+        def mean(name: str, parts: Sequence[Tensor]) -> Tensor:
+            one = [{name: part} for part in parts]
+            return fusion.of_one_tensor(one, weights, Given()).state[name]
+
+        def make(name: str) -> Tensor:
+            on_disk = [parent for parent in self._parents if isinstance(parent, OnDemand)]
+            if len(on_disk) < len(self._parents):
+                return mean(name, [parent[name] for parent in self._parents])
+            made = torch.empty(shapes[name], dtype=dtypes[name]).flatten()
+            for start in range(0, len(made), PIECE):
+                size = min(PIECE, len(made) - start)
+                parts = [parent.part(name, start, size) for parent in on_disk]
+                made[start : start + size] = mean(name, parts)
+            return made.view(shapes[name])
+
+        return OnDemand([*shapes], make)
 
     def on_fewer_rows(self) -> MergePath:
         """The same path, each point of it repaired on at most `POINT_ROWS` of the rows."""
@@ -98,8 +127,14 @@ class MergePath:
 
     def holding(self, state: State) -> PreTrainedModel:
         """The scratch model with these tensors, valid until the next one is asked for."""
-        self._bench.scratch.load_state_dict(dict(state))
-        return self._bench.scratch.eval()
+        scratch = self._bench.scratch
+        if scratch.device.type == "meta":
+            return looking_up(scratch, state)
+        again = further_names(scratch)
+        for name, value in scratch.state_dict().items():
+            if name not in again:
+                value.copy_(state[name])
+        return scratch.eval()
 
     def _agreed(self, state: State, weights: Sequence[float]) -> bool:
         """Whether `state` is what all parents that count are, up to rounding: nothing is spoiled.

@@ -90,10 +90,12 @@ def open_splits(
             label=wanted.label_column,
             text=wanted.text_column,
             pair=wanted.pair_column,
+            negative=wanted.negative_column,
             audio=wanted.audio_column,
             inputs=task.inputs,
             answers=measure.answers,
             labelled=labelled,
+            labels=tuple(label for _, label in sorted(a.id2label.items())),
         ),
         within=_links_within(Path(folder)),
     )

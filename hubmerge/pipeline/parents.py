@@ -17,8 +17,9 @@ from hubmerge.hub.compare import label_permutation
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching import Match
 from hubmerge.models.joint_head import JointHead
+from hubmerge.models.lookup import looking_up
 from hubmerge.models.method_context import Head
-from hubmerge.models.states import cosine, in_dtypes_of, with_state
+from hubmerge.models.states import cosine, holds, in_dtypes_of, with_state
 from hubmerge.pipeline.apply_matches import apply_matches
 from hubmerge.pipeline.lift_heads import LABELS, Rows, fill_rows, head_module, lift_head
 from hubmerge.specs.spec import ALL, Spec
@@ -62,10 +63,15 @@ class Parents:
         return replace(self, states=states, leveled=True)
 
     def model(self, number: int) -> PreTrainedModel:
-        """A parent as a model, its classes in A's order."""
+        """A parent as a model, its classes in A's order: the loaded one, if that has this order."""
+        loaded = self.loaded[number].model
+        if loaded.device.type == "meta":
+            return looking_up(loaded, self.states[number])
         if number == 0 and not self.leveled:
-            return self.a.model
-        return with_state(self.loaded[number].model, self.states[number])
+            return loaded
+        if holds(loaded, self.states[number]):
+            return loaded
+        return with_state(loaded, self.states[number])
 
     def only(self, numbers: Sequence[int]) -> Parents:
         """Some of them, in this order."""

@@ -19,6 +19,7 @@ from hubmerge.hub.source import Source
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.sources import Sources
 from hubmerge.preparation.adapters.apply import with_adapters
+from hubmerge.preparation.dequantise import dequantised
 from hubmerge.preparation.layers import stacked, with_layers
 from hubmerge.preparation.vocabularies import with_one_vocabulary
 from hubmerge.recipe import PASSTHROUGH, Recipe
@@ -29,7 +30,7 @@ def prepares(recipe: Recipe, sources: Sources) -> bool:
     """Whether parents are merged otherwise than as they are stored."""
     whole = all(source.is_whole for source in sources.all_models)
     asked = recipe.tokenizer is not None or recipe.chat_template is not None
-    return asked or not whole or recipe.fuse == PASSTHROUGH
+    return asked or not whole or recipe.fuse == PASSTHROUGH or recipe.dequantize
 
 
 @contextmanager
@@ -59,14 +60,16 @@ def prepared(run: Run) -> Iterator[Run]:
 def prepared_sources(
     recipe: Recipe, sources: Sources, place: Path, *, headers_only: bool
 ) -> Sources:
-    """The sources with parents as they are to be merged, in `place`: with their adapters, then of
-    one vocabulary, then with some of their layers.
+    """The sources with parents as they are to be merged, in `place`: dequantised, with their
+    adapters, then of one vocabulary, then with some of their layers.
 
-    Raises: as `with_adapters`, `with_one_vocabulary`, `with_layers` and `stacked`.
+    Raises: as `dequantised`, `with_adapters`, `with_one_vocabulary`, `with_layers` and `stacked`.
     """
     how: _How = {"headers_only": headers_only, "trust_remote_code": recipe.trust_remote_code}
     models, used = list(sources.all_models), None
     for number, source in enumerate(models):
+        if recipe.dequantize and not source.is_stage:
+            models[number] = source = dequantised(source, place / f"whole-{number}", **how)
         if source.adapters:
             models[number] = with_adapters(source, place / f"adapted-{number}", **how)
     if recipe.tokenizer is not None or recipe.chat_template is not None:

@@ -83,7 +83,8 @@ def build_report(
         heads = _heads(results.inputs.heads, evaluation.label_coverage if evaluation else ())
     merge, task, method = results.merge.model, results.merge.task, method_of(results)
     refined = method.refine
-    measure = task.measure(merge.config) if task else None
+    by_columns = splits.reading.measure if splits else None
+    measure = task.measure_on(merge.config, by_columns) if task else None
     verdict = judge(
         contenders,
         comparisons,
@@ -118,6 +119,7 @@ def build_report(
             dtype=results.dtype,
             subset=results.run.methods.subset,
             vocabulary=vocabulary_record(results.run.sources.vocabulary),
+            by_columns=by_columns,
         ),
         heads=heads,
         contenders=contenders,
@@ -200,6 +202,7 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
         ]
         or None,
         layers=None if source.layers is None else list(source.layers),
+        quantised=source.quantised,
     )
 
 
@@ -214,6 +217,7 @@ def _merged(
     dtype: torch.dtype,
     subset: Subset,
     vocabulary: VocabularyRecord | None,
+    by_columns: str | None,
 ) -> schema.MergedRecord:
     model = merge.model
     names = hub_names(model.config)
@@ -222,7 +226,7 @@ def _merged(
         model_type=model.config.model_type,
         architecture=type(model).__name__,
         task=names.task,
-        measure=names.measure,
+        measure=by_columns or names.measure,
         auto_class=names.auto_class,
         auto_processor=auto_processor(merge),
         pipeline_tag="sentence-similarity" if embeds else names.pipeline_tag,

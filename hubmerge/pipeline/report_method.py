@@ -16,6 +16,7 @@ from hubmerge.pipeline.refinement_record import refinement_record
 from hubmerge.pipeline.report_limits import unrepaired
 from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.survey import SurveyResults
+from hubmerge.recipe import PASSTHROUGH
 from hubmerge.reporting.effort import effort_record
 from hubmerge.reporting.schema import report as schema
 from hubmerge.reporting.schema.plugins import used_plugins
@@ -52,7 +53,7 @@ def _names(
 def _method(results: RunResults) -> schema.MethodRecord:
     matches, recipe, fused = results.alignment.matches, results.run.recipe, results.fused
     repair = None if results.sets_statistics else results.alignment.repair
-    weighed = weighs(recipe.fuse_options)
+    weighed, stacks = weighs(recipe.fuse_options), fused.fusion.name == PASSTHROUGH
     found = next((match for match in matches if match.spaces), None)
     return schema.MethodRecord(
         effort=effort_record(
@@ -67,7 +68,7 @@ def _method(results: RunResults) -> schema.MethodRecord:
         spaces=_spaces(results),
         repair=repair.name if repair else "none",
         refine=refinement_record(results),
-        lam=None if recipe.mixture is not None or weighed else fused.lam,
+        lam=None if recipe.mixture is not None or weighed or stacks else fused.lam,
         weights=recipe.mixture if fused.fusion.weighs and not weighed else None,
         lam_chosen="on validation rows" if fused.lam_chosen else "given",
         seed=recipe.seed,

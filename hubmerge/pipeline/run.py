@@ -94,6 +94,7 @@ def _made(run: Run, plan: Plan, watch: Stopwatch, stages: Mapping[str, Report]) 
     with SharedAtomicFolder(run.out, run.workers) as folder:
         with watch.stage("save"):
             saved = save(run, inputs, fused, folder)
+        fused = fused.without_tensors()
         with watch.stage("measure"):
             evaluation = evaluate(run, inputs, alignment, fused, saved.model)
             surveys = survey(run, inputs, alignment, evaluation)

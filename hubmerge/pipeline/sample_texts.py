@@ -28,12 +28,14 @@ def sample_texts(run: Run, inputs: MergeInputs, merge: LoadedModel) -> tuple[Sam
     if inputs.splits is None or task is None or task.name != TASK:
         return ()
     names = roles("parent", len(inputs.models))
-    asked = [*zip(names, inputs.models, strict=True), ("merge", merge)]
+    parents = [inputs.parents.model(number) for number in range(len(names))]
+    tokenizers = [each.tokenizer for each in (*inputs.models, merge)]
+    asked = [*zip((*names, "merge"), (*parents, merge.model), tokenizers, strict=True)]
 
     def samples() -> tuple[SampleText, ...]:
         found = []
         for prompt in PROMPTS:
-            texts = {role: _written(each.model, each.tokenizer, prompt) for role, each in asked}
+            texts = {role: _written(model, reader, prompt) for role, model, reader in asked}
             said = {role: text for role, text in texts.items() if text}
             if "merge" in said:
                 found.append(SampleText(prompt=prompt, texts=said))

@@ -21,13 +21,15 @@ from hubmerge.hub.layout import CONFIG, GENERATION
 from hubmerge.hub.load import load, outline
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.source import Source, parse_ref
+from hubmerge.models.lookup import looking_up
+from hubmerge.models.states import sharing_tensors
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.keep_tokenizer import keep_tokenizer
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.parent_layout import lay_out_like
 from hubmerge.pipeline.stored_as import AS_PARENTS, StoredAs
-from hubmerge.pipeline.stream import write_tensors
+from hubmerge.pipeline.stream import state_on_disk, write_tensors
 from hubmerge.pipeline.weight_hashes import weight_hashes
 from hubmerge.symmetry.laws import deviation, outputs
 from hubmerge.symmetry.permutation import State
@@ -61,7 +63,10 @@ def save(run: Run, inputs: MergeInputs, fused: FusedModel, folder: Path) -> Save
             run, inputs.models, inputs.alignment.base, fused.weights, folder, fused.matches
         )
         run.workers.on_main(lambda: write_settings(folder, inputs.models, wanted))
-        return Saved(outline(_written(folder)), hashes)
+        merge = outline(_written(folder))
+        if inputs.splits is not None:
+            merge.model = looking_up(merge.model, state_on_disk(merge))
+        return Saved(merge, hashes)
     run.workers.on_main(lambda: write_model(folder, parents, fused.state, wanted))
     model = read_back(folder, parents, fused.state, wanted)
     return Saved(model, run.workers.on_main(lambda: weight_hashes(folder)))
@@ -97,7 +102,7 @@ def write_model(
     Raises: RoundTripError, if a value does not fit into it.
     """
     a = parents[0]
-    holder = copy.deepcopy(a.model)
+    holder = sharing_tensors(a.model)
     rounded = as_stored(state, parents, wanted.dtype)
     holder.load_state_dict(rounded, assign=True)
     holder.tie_weights()

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from hubmerge import __version__
-from hubmerge.derivation.twin import make_twin
+from hubmerge.derivation.twin import make_twin, on_meta
 from hubmerge.errors import (
     DerivationError,
     FamilyError,
@@ -30,6 +30,7 @@ from hubmerge.hub.load import outline, stored_in
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.model_class import skeleton
 from hubmerge.matching import Match
+from hubmerge.models.lookup import looking_up
 from hubmerge.pipeline.context import Run
 from hubmerge.planning.streams import streams
 from hubmerge.recipe import ARITHMETIC
@@ -37,6 +38,7 @@ from hubmerge.streaming import Checkpoint, Permuted, Shards, Work, stream_fusion
 from hubmerge.streaming.fuse import finite
 from hubmerge.streaming.kept import forget, kept_at, move_in, note, place_of, whole_shards
 from hubmerge.streaming.shards import STORED_AS
+from hubmerge.symmetry.laws import outputs
 from hubmerge.symmetry.on_demand import OnDemand
 from hubmerge.symmetry.permutation import State
 from hubmerge.tasks import has_classes
@@ -59,6 +61,8 @@ def outlines(run: Run) -> list[LoadedModel] | None:
     models = [outline(source) for source in sources]
     if run.methods.needs_spec and not _has_twin(models[0].model):
         return None
+    if run.sources.dataset is not None and not says_the_same(models[0].model):
+        return None
     return models if run.recipe.align_labels == "index" or _labelled_alike(models) else None
 
 
@@ -71,22 +75,41 @@ def _has_twin(model: PreTrainedModel) -> bool:
     return True
 
 
+def says_the_same(model: PreTrainedModel) -> bool:
+    """Whether a small model of its kind, whose tensors are looked up, says what it says whole."""
+    try:
+        twin = make_twin(model.config, type(model))
+    except (DerivationError, FamilyError):
+        return False
+    assert isinstance(twin.model, PreTrainedModel)
+    bones = on_meta(type(model), twin.config).double()
+    lent = looking_up(bones, twin.model.state_dict())
+    whole, looked_up = (outputs(m, {}, twin.inputs, every=True) for m in (twin.model, lent))
+    return torch.equal(whole, looked_up)
+
+
 def states_on_disk(models: Sequence[LoadedModel]) -> list[State]:
     """What the models hold, in float32, by the names of their tensors, each read as it is used."""
-    return [_state_on_disk(model) for model in models]
+    return [state_on_disk(model) for model in models]
 
 
-def _state_on_disk(model: LoadedModel) -> State:
+def state_on_disk(model: LoadedModel) -> State:
+    """What a model without values holds on disk, as `states_on_disk`."""
     checkpoint = Checkpoint(model.folder, model.source.ref)
     parameters = dict(model.model.named_parameters(remove_duplicate=False))
     stored = {id(parameters[name]): name for name in checkpoint if name in parameters}
 
-    def read(name: str) -> Tensor:
+    def part(name: str, start: int, size: int) -> Tensor:
         there = name if name in checkpoint.headers else stored[id(parameters[name])]
-        value = finite(checkpoint[there], checkpoint, there)
+        value = finite(checkpoint.part(there, start, size), checkpoint, there)
         return value.float() if value.is_floating_point() else value
 
-    state = OnDemand([*model.model.state_dict()], read)
+    def read(name: str) -> Tensor:
+        shape = shapes[name]
+        return part(name, 0, shape.numel()).view(shape)
+
+    shapes = {name: value.shape for name, value in model.model.state_dict().items()}
+    state = OnDemand([*shapes], read, part)
     weakref.finalize(state, checkpoint.close)
     return state
 

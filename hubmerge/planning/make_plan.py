@@ -6,7 +6,7 @@ permissions, free disk and memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -71,7 +71,8 @@ class _Parent:
     description: Description
     header: WeightsHeader
     licences: tuple[ParentLicence, ...]
-    download: int
+    downloads: Mapping[tuple[str, str], int]
+    """Bytes of everything that it is made of, by its id and its state."""
 
     @property
     def prepared(self) -> int:
@@ -90,7 +91,7 @@ class _Parent:
             gated=source.gated,
             private=source.private,
             weight_bytes=self.header.bytes,
-            download_bytes=self.download,
+            download_bytes=sum(self.downloads.values()),
             dtype=self.header.dtype,
             parameters=parameters,
             # Of a folder its README is not what is pinned.
@@ -162,7 +163,8 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
         ),
     )
     plans = [parent.plan(size) for parent, size in zip(parents, sizes, strict=True)]
-    download = sum(parent.download for parent in parents) + (data.download_bytes if data else 0)
+    once = {each: size for parent in parents for each, size in parent.downloads.items()}
+    download = sum(once.values()) + (data.download_bytes if data else 0)
     return Plan(
         models=plans[: len(sources.models)],
         base=None if sources.base is None else plans[-1],
@@ -175,7 +177,7 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
                 recipe.samples,
                 recipe.calibration_samples,
                 models=len(sources.models),
-                words=measure.words if measure else DEFAULT_WORDS,
+                words=(task.planned(config) if task else None) or DEFAULT_WORDS,
                 without=why_unmeasured(task, both.architecture, NO_DATA),
                 instead=instead,
             ),
@@ -197,6 +199,7 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
                 len(parents),
                 spectral=_spectral(run),
                 matched=spec if match == "weights" else None,
+                measured=data is not None,
             )
             if streams(recipe, run.methods, model, [each.header.tensors for each in parents])
             else memory_needed(
@@ -229,7 +232,10 @@ def _described(run: PlannedRun) -> list[_Parent]:
             description,
             description.header or weights_header(source),
             tuple(map(parent_licence, source.made_of)),
-            sum(download_bytes(each, needed_files(each, code=trust)) for each in source.made_of),
+            {
+                (each.id, each.sha): download_bytes(each, needed_files(each, code=trust))
+                for each in source.made_of
+            },
         )
         for description, source in zip(descriptions, refs, strict=True)
     ]

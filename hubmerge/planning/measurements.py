@@ -41,6 +41,17 @@ def measurements(
             "parents, the naive average, the merge and the parents' ensemble",
             rows=evaluation,
         ),
+        *(_by_losses(models) if words.has_loss else ()),
+        Measurement(
+            what="statistics: batch norm, repair, activations",
+            rows=f"calibration rows{calibration}, apart from both",
+        ),
+    ]
+
+
+def _by_losses(models: int) -> list[Measurement]:
+    """What is measured where rows have a loss."""
+    return [
         Measurement(
             what=f"loss along the path {_path(models)}, naive and matched: the barrier",
             rows=f"at most {SAMPLES:,} of those",
@@ -48,10 +59,6 @@ def measurements(
         Measurement(
             what="temperatures and whatever else is chosen",
             rows="validation rows, apart from the evaluation rows",
-        ),
-        Measurement(
-            what="statistics: batch norm, repair, activations",
-            rows=f"calibration rows{calibration}, apart from both",
         ),
     ]
 

@@ -8,17 +8,27 @@ from math import prod
 from transformers import PreTrainedModel
 
 from hubmerge.hub.layout import TensorHeader
+from hubmerge.models.token_outputs import LOGITS_AT_ONCE
 from hubmerge.planning.planned import PlannedMethods
 from hubmerge.planning.resources import FLOAT32, WORKING
-from hubmerge.recipe import SAME, Recipe
+from hubmerge.recipe import NO_REFINEMENT, SAME, Recipe, leaves_out_refinement
 from hubmerge.repair import batch_norms
 from hubmerge.specs.spec import PERMUTATIONS, Spec
 from hubmerge.streaming.fuse import SPECTRAL_COPIES
+from hubmerge.tasks import measure_of
+from hubmerge.utils.processor import cores
 
 AUTO, NONE, WEIGHTS = "auto", "none", "weights"
 
 SIMILARITIES = 6
 """Matrices of a space's units by its units that are held while it is matched, on two threads."""
+
+LOOKED_UP = 1.5
+"""A tensor in float32 while it is widened from what is stored, over its bytes in float32."""
+
+ANSWERS = 3
+"""Times the logits of one pass that are held while figures are made of them, beside those of every
+parent that the ensemble asks."""
 
 Headers = Mapping[str, TensorHeader]
 
@@ -29,9 +39,10 @@ def streams(
     """Whether no step of the merge needs a whole model.
 
     model: without memory for its weights. stored: the tensors of parents and base, on disk. Nothing
-    is repaired, measured or chosen, nothing matched unless it is two models by their weights and by
+    is repaired, chosen or learned, nothing matched unless it is two models by their weights and by
     permutations alone, the fusion looks at one tensor at a time, and the tensors on disk are those
     of the model, by name and shape. Models with batch norms are small, and may need repair.
+    What is measured are models that take tokens, and nothing was matched.
     """
     fusion = methods.fusion
     return (
@@ -39,7 +50,7 @@ def streams(
         and not methods.tries_matchers
         and fusion is not None
         and fusion.tensorwise
-        and recipe.dataset is None
+        and (recipe.dataset is None or _measures_on_disk(recipe, methods, model))
         and not recipe.survey
         and not recipe.eval
         and recipe.heads == SAME
@@ -61,6 +72,18 @@ def _matches_on_disk(recipe: Recipe, methods: PlannedMethods) -> bool:
     )
 
 
+def _measures_on_disk(recipe: Recipe, methods: PlannedMethods, model: PreTrainedModel) -> bool:
+    """Whether contenders can be measured that look their tensors up as they run."""
+    measure = measure_of(model.config)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    one_of_n = measure is not None and measure.one_of_n
+    taught = methods.trials.refine != NO_REFINEMENT and not leaves_out_refinement(
+        recipe, one_of_n=one_of_n, parameters=parameters
+    )
+    tokens = model.main_input_name == "input_ids"
+    return methods.match == NONE and methods.trials.lam != AUTO and tokens and not taught
+
+
 def stores(model: PreTrainedModel, headers: Headers) -> bool:
     """Whether a checkpoint holds exactly the tensors of `model`, each parameter once at least."""
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
@@ -73,11 +96,17 @@ def stores(model: PreTrainedModel, headers: Headers) -> bool:
 
 
 def memory_to_stream(
-    model: PreTrainedModel, models: int, *, spectral: bool = False, matched: Spec | None = None
+    model: PreTrainedModel,
+    models: int,
+    *,
+    spectral: bool = False,
+    matched: Spec | None = None,
+    measured: bool = False,
 ) -> int:
     """Bytes at the peak for a merge of so many models that is made tensor by tensor.
 
     spectral: whether matrices are decomposed. matched: the spec by which they are matched first.
+    measured: whether contenders are run, on as many threads as there are cores.
     """
     largest = max((parameter.numel() for parameter in model.parameters()), default=0)
     copies = SPECTRAL_COPIES if spectral else 1
@@ -85,4 +114,7 @@ def memory_to_stream(
     if matched is not None:
         units = max((prod(matched.index_shape(s)) for s in matched.free_spaces()), default=0)
         needed = max(needed, SIMILARITIES * units**2 * FLOAT32 + (models + 1) * largest * FLOAT32)
+    if measured:
+        answers = LOGITS_AT_ONCE * FLOAT32 * (models + ANSWERS)
+        needed = max(needed, cores() * (LOOKED_UP * largest * FLOAT32 + answers))
     return needed + WORKING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from torch import Tensor
 
 from hubmerge.hub.describe import Description
 from hubmerge.hub.fetch import fetch, fetch_file, needed_files
-from hubmerge.hub.headers import weights_header
+from hubmerge.hub.headers import tensor_headers, weights_header
 from hubmerge.hub.layout import DTYPES, INDEX, WEIGHTS, TensorHeader
+from hubmerge.hub.source import Source
 from hubmerge.streaming import Checkpoint, Shards, ShardWriter
 from hubmerge.streaming.shards import Slot, header
 
@@ -23,21 +25,21 @@ ENDINGS = (".safetensors", INDEX)
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A model on disk, or, before its download, what its headers say.
+class Weights:
+    """Tensors on disk, or, before their download, what their headers say.
 
     checkpoint: None as long as only headers are known.
     """
 
-    description: Description
+    source: Source
     headers: Mapping[str, TensorHeader]
     file_of: Mapping[str, str]
     checkpoint: Checkpoint | None
 
     @property
     def ref(self) -> str:
-        """What messages call it."""
-        return self.description.source.ref
+        """What messages call the model."""
+        return self.source.ref
 
     def slots(self) -> list[Slot]:
         """Its tensors."""
@@ -52,20 +54,39 @@ class Stored:
             self.checkpoint.close()
 
 
+@dataclass(frozen=True)
+class Stored(Weights):
+    """A model on disk, or, before its download, what its headers say."""
+
+    description: Description
+
+
+def weights_of(source: Source, *, headers_only: bool, trust_remote_code: bool) -> Weights:
+    """The weights alone, in whatever dtypes. headers_only: as of `stored`."""
+    if headers_only:
+        tensors = tensor_headers(source)[0]
+        return Weights(source, tensors, dict.fromkeys(tensors, WEIGHTS), None)
+    checkpoint = Checkpoint(fetch(source, code=trust_remote_code), source.ref)
+    return Weights(source, checkpoint.headers, checkpoint.file_of, checkpoint)
+
+
 def stored(description: Description, *, headers_only: bool, trust_remote_code: bool) -> Stored:
     """The model of that description. headers_only: its weights are not needed, nor downloaded."""
     source = description.source
     if headers_only:
         tensors = weights_header(source).tensors
-        return Stored(description, tensors, dict.fromkeys(tensors, WEIGHTS), None)
+        files = dict.fromkeys(tensors, WEIGHTS)
+        return Stored(source, tensors, files, None, description=description)
     folder = fetch(source, code=trust_remote_code)
     checkpoint = Checkpoint(folder, source.ref)
-    return Stored(description, checkpoint.headers, checkpoint.file_of, checkpoint)
+    return Stored(
+        source, checkpoint.headers, checkpoint.file_of, checkpoint, description=description
+    )
 
 
 def write_parent(
     place: Path,
-    model: Stored,
+    model: Weights,
     slots: Sequence[Slot],
     changed: Collection[str],
     value: Callable[[Slot], Tensor],
@@ -85,10 +106,11 @@ def write_parent(
     place.mkdir(parents=True, exist_ok=True)
     shards = Shards.as_in(model.file_of, slots)
     write, checkpoint = {}, model.checkpoint
+    own = Counter() if checkpoint is None else Counter(checkpoint.file_of.values())
     for file, held in shards.files.items():
         if checkpoint is None:
             write_headers(place / file, held)
-        elif any(slot.name in changed for slot in held):
+        elif any(slot.name in changed for slot in held) or len(held) < own[file]:
             write[file] = held
         else:
             (place / file).symlink_to((checkpoint.folder / file).resolve())
@@ -104,7 +126,7 @@ def write_parent(
             raise
     if (index := shards.index()) is not None:
         (place / INDEX).write_text(index, encoding="utf-8")
-    source = model.description.source
+    source = model.source
     beside = dict(links or {})
     for name in needed_files(source, code=trust_remote_code):
         if not (name.endswith(ENDINGS) or without(name)):

@@ -78,6 +78,16 @@ class DataRecipe(RecipePart):
             label="",
         ),
     ] = None
+    negative_column: Annotated[
+        str | None,
+        Option(
+            "Column of third texts, which do not belong to the first. Default: detected.",
+            group=DATA,
+            also=MATCHING,
+            label="",
+            see="evaluation.md#texts-that-belong-together",
+        ),
+    ] = None
     audio_column: Annotated[
         str | None,
         Option("Column of sounds. Default: detected.", group=DATA, also=MATCHING, label=""),
@@ -115,6 +125,7 @@ class DataRecipe(RecipePart):
             self.label_column,
             self.text_column,
             self.pair_column,
+            self.negative_column,
             self.audio_column,
         )
         return tuple(name for name in names if name is not None)

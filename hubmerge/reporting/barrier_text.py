@@ -51,9 +51,10 @@ def barrier_sentence(report: Report) -> str:
     """
     naive, matched = report.barrier.detail.naive, report.barrier.detail.matched
     best = matched or naive
-    if best is None:
-        return "The loss barrier was not measured."
     words = words_of(report)
+    if best is None:
+        why = "" if words.has_loss else ", because rows of this task have no loss"
+        return f"The loss barrier was not measured{why}."
     nats = words.nats
     said = _heights(best, nats, calibrated=words.calibrates)
     without = ""

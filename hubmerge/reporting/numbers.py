@@ -8,6 +8,7 @@ from hubmerge.evaluation.bootstrap import LEAST_ROWS
 from hubmerge.evaluation.results import Barrier, Estimate
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_of
+from hubmerge.tasks import Words
 from hubmerge.utils.durations import duration as duration
 from hubmerge.utils.parent_names import REFINED_PARENT, display_name, parent_letters, roles
 
@@ -31,15 +32,20 @@ class Row(NamedTuple):
     calibration_error: float | None
     scores: tuple[Estimate | None, ...] = ()
     """Further scores, in the order of `Table.headings`."""
+    bounds: tuple[float, float] | None = None
+    """Of the accuracy, where rows have no loss."""
 
-    def cells(self, *, calibrates: bool) -> list[str]:
-        """Its figures as they are written. calibrates: whether losses are calibrated at all."""
-        calibrated = (figure(self.calibrated_loss), figure(self.calibration_error))
+    def cells(self, words: Words) -> list[str]:
+        """Its figures as they are written."""
+        main, calibrated = figure(self.accuracy), (self.calibrated_loss, self.calibration_error)
+        if self.accuracy is not None and self.bounds is not None:
+            low, high = self.bounds
+            main = estimate(Estimate(value=self.accuracy, low=low, high=high))
         return [
-            figure(self.accuracy),
+            main,
             *map(estimate, self.scores),
-            figure(self.loss),
-            *(calibrated if calibrates else ()),
+            *([figure(self.loss)] if words.has_loss else ()),
+            *(map(figure, calibrated) if words.calibrates else ()),
         ]
 
 
@@ -127,10 +133,10 @@ def contender_table(report: Report, *, short: bool = False) -> Table:
     headings = [
         words.accuracy,
         *further(report),
-        words.loss,
+        *([words.loss] if words.has_loss else ()),
         *(calibrated if words.calibrates else ()),
     ]
-    return Table(headings, shown, [row.cells(calibrates=words.calibrates) for row in shown])
+    return Table(headings, shown, [row.cells(words) for row in shown])
 
 
 def further(report: Report) -> list[str]:
@@ -164,6 +170,9 @@ def rows(report: Report) -> list[Row]:
             shown_as(figures.calibrated_loss),
             figures.calibration_error,
             tuple((figures.scores or {}).get(name) for name in further(report)),
+            None
+            if figures.accuracy_low is None or figures.accuracy_high is None
+            else (figures.accuracy_low, figures.accuracy_high),
         )
         for key, name, model in shown
         for figures in [getattr(report.contenders, key)]

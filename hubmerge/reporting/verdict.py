@@ -14,6 +14,8 @@ as good                    against each parent surely less than 0.01 accuracy is
 worse                      against some parent the accuracy is surely lower (upper bound below
                            0) or the calibrated loss surely higher (lower bound above 0)
 cannot tell                otherwise, and always on fewer than 30 rows, which have no bounds
+not judged                 instead of all but the first where rows of the task have no loss: there
+                           are figures with intervals, and what they are worth the reader says
 
 Limits are those of most tasks; a task may have others (`Tolerances`), another main score in the
 place of accuracy, and where its outputs cannot be calibrated, the loss itself is judged. Without
@@ -51,6 +53,11 @@ PREAMBLE = (
 def rule(tolerances: Tolerances, words: Words, parents: int = 2) -> list[tuple[str, str]]:
     """The rule as the card has it: (verdict, condition) in order."""
     right, loss, all_of_them = words.accuracy, words.judged, everyone(parents)
+    if not words.has_loss:
+        return [
+            ("do not use", "its outputs are not finite"),
+            ("not judged", "rows have no loss, by which merges are judged"),
+        ]
     return [
         (
             "do not use",
@@ -108,6 +115,9 @@ def judge(
         return Verdict("cannot tell", f"Cannot tell, because nothing was evaluated: {unmeasured}.")
     rows = min(parent.n for parent in parents)
     figures = _figures(contenders, rows, unit, words)
+    if not words.has_loss:
+        why = f"The {unit} have no loss each, by which merges are judged."
+        return Verdict("not judged", f"Not judged: {figures}. {why}{remark}")
     if not is_enough(rows):
         few = f"A conclusion takes at least {count(LEAST_ROWS)} test {unit}."
         return Verdict("cannot tell", f"Cannot tell: {figures}. {few}{remark}")

@@ -27,8 +27,14 @@ SIZES = {
     "I8": 1,
     "U8": 1,
     "BOOL": 1,
+    "F8_E4M3": 1,
+    "F8_E8M0": 1,
 }
 """Bytes of an element, by its dtype in a header."""
+
+
+QUANTISED = {"F8_E4M3": "float8_e4m3fn", "F8_E8M0": "float8_e8m0fnu"}
+"""Dtypes of what is to be dequantised -> their names in torch."""
 
 
 class Checkpoint(Mapping[str, Tensor]):
@@ -73,7 +79,8 @@ class Checkpoint(Mapping[str, Tensor]):
 
     def dtype(self, name: str) -> torch.dtype:
         """What the tensor is stored as."""
-        found: torch.dtype = getattr(torch, DTYPES[self.headers[name].dtype])
+        stored = self.headers[name].dtype
+        found: torch.dtype = getattr(torch, QUANTISED.get(stored) or DTYPES[stored])
         return found
 
     def part(self, name: str, start: int, count: int) -> Tensor:

@@ -20,6 +20,7 @@ from hubmerge.pipeline.resolve import resolve
 from hubmerge.pipeline.sources import remember_folders
 from hubmerge.recipe import QUICK, Recipe
 from hubmerge.reporting.schema.plugins import used_plugins
+from hubmerge.tasks import measure_on, require_loss
 from hubmerge.utils.workers import Workers
 
 
@@ -37,6 +38,9 @@ def survey_inputs(recipe: Recipe, workers: Workers | None = None) -> SurveyInput
     check_mergeable(*models)
     splits = open_data_splits(run, models)
     assert splits is not None
+    first = models[0]
+    measure = measure_on(first.config, first.source.ref, splits.reading.measure)
+    require_loss(measure, "a survey", "dataset")
     check_validation_rows(splits)
     alignment = prepare_parents(
         models,

@@ -9,12 +9,26 @@ from torch import Tensor
 from hubmerge.specs.spec import Spec
 from hubmerge.symmetry.permutation import Permutation, permute_tensor
 
+Part = Callable[[str, int, int], Tensor]
+"""Name, first element and number of elements of a tensor taken as flat -> these, [elements]."""
+
 
 class OnDemand(Mapping[str, Tensor]):
-    """A state whose tensors `make` makes of their names, at every access."""
+    """A state whose tensors `make` makes of their names, at every access.
 
-    def __init__(self, names: Sequence[str], make: Callable[[str], Tensor]) -> None:
-        self._names, self._make = dict.fromkeys(names), make
+    part: makes a part of one; None where that takes all of it.
+    """
+
+    def __init__(
+        self, names: Sequence[str], make: Callable[[str], Tensor], part: Part | None = None
+    ) -> None:
+        self._names, self._make, self._part = dict.fromkeys(names), make, part
+
+    def part(self, name: str, start: int, size: int) -> Tensor:
+        """As many elements of a tensor taken as flat, from element `start` on: [size]."""
+        if self._part is not None:
+            return self._part(name, start, size)
+        return self[name].flatten()[start : start + size]
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._names:

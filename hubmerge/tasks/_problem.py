@@ -74,6 +74,16 @@ def require_measure(models: Sequence[tuple[PreTrainedConfig, str]]) -> Measure:
     return found[0]
 
 
+def measure_on(config: PreTrainedConfig, ref: str, name: str | None) -> Measure:
+    """What is measured of a model on rows whose columns are for the measure called `name`; None:
+    for the one of its configuration.
+
+    Raises: RecipeError, as `require_measure`.
+    """
+    found = require_measure([(config, ref)])
+    return found if name is None else require_task(config, ref).find_measure(name)
+
+
 def require_one_of_n(measure: Measure, what: str, field: str) -> None:
     """Raises: RecipeError, if `what` is of no use for outputs that are no distribution.
 
@@ -84,6 +94,20 @@ def require_one_of_n(measure: Measure, what: str, field: str) -> None:
             f"{what} reads outputs as a distribution of which one class is right",
             found=f"models whose outputs are {measure.name}",
             hint="choose a method that only compares losses, or looks at activations or weights",
+            field=field,
+        )
+
+
+def require_loss(measure: Measure, what: str, field: str) -> None:
+    """Raises: RecipeError, if `what` goes by a loss that rows of this measure do not have.
+
+    what: a method, as an option. field: the field that names it.
+    """
+    if not measure.words.has_loss:
+        raise RecipeError(
+            f"{what} goes by the losses of rows",
+            found=f"{measure.name}, rows of which have no loss",
+            hint="choose a method that looks at weights or activations alone",
             field=field,
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Words:
         scale: how the figures in a table are to be read.
         measured: the figures of a contender, as a plan lists them.
         calibrates: whether a temperature means anything; else a loss is judged as it is.
+        has_loss: whether each row has a loss. Where none has, the scores are shown with intervals,
+            no path is measured, nothing is chosen by a loss, and the verdict is "not judged".
     """
 
     accuracy: str = "accuracy"
@@ -53,6 +55,7 @@ class Words:
     measured: str = "loss, accuracy and calibration error"
     exponential: bool = False
     calibrates: bool = True
+    has_loss: bool = True
 
     def shown(self, loss: float | None) -> float | None:
         """What stands in a table for a mean loss in nats; None if that is no number."""
@@ -148,6 +151,15 @@ class Measure:
     tolerances: Tolerances = DEFAULT_TOLERANCES
     words: Words = DEFAULT_WORDS
 
+    def __post_init__(self) -> None:
+        """Raises: ValueError, if rows without a loss are to be read or calibrated by one."""
+        words = self.words
+        if not words.has_loss and (self.one_of_n or words.calibrates or words.exponential):
+            raise ValueError(
+                f"rows of the measure {self.name} have no loss: so it is not one_of_n, and its "
+                "words neither calibrate nor are exponential"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -167,6 +179,7 @@ class Task:
         columns: the columns of a data set, in words.
         read: how the rows of a data set become batches.
         measures: what can be measured of such models.
+        by_columns: whether the columns of a data set decide which of them is.
         measure_of: which of these a configuration asks for; None where its outputs mean none of
             them. By default there is only one.
     """
@@ -185,11 +198,26 @@ class Task:
     read: Callable[[DataSet, ReadFor], Reading]
     measures: tuple[Measure, ...]
     measure_of: Callable[[PreTrainedConfig], Measure | None] | None = None
+    by_columns: bool = False
     example: Example = Example()
 
     def measure(self, config: PreTrainedConfig) -> Measure | None:
         """What is measured of such a model; None where its outputs mean nothing that is known."""
         return self.measures[0] if self.measure_of is None else self.measure_of(config)
+
+    def measure_on(self, config: PreTrainedConfig, name: str | None) -> Measure | None:
+        """What is measured of such a model on rows whose columns are for the measure called `name`;
+        None: for the one of its configuration.
+        """
+        return self.measure(config) if name is None else self.find_measure(name)
+
+    def planned(self, config: PreTrainedConfig) -> Words | None:
+        """The words for what will be measured of such a model on a data set that was not read."""
+        measure = self.measure(config)
+        if measure is None or not self.by_columns:
+            return measure and measure.words
+        every = "; or ".join(each.words.measured for each in self.measures)
+        return replace(measure.words, measured=f"{every} (as the columns are)")
 
     def find_measure(self, name: str | None) -> Measure:
         """The measure that a report names; the first where it names none."""

@@ -1,7 +1,8 @@
-"""The kind of processor: within one, the same operations round alike."""
+"""The processors there are: how many, and of which kind, within which operations round alike."""
 
 from __future__ import annotations
 
+import os
 import platform
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,13 @@ import torch
 CPUINFO = Path("/proc/cpuinfo")
 FIELDS = ("vendor_id", "cpu family", "model", "CPU implementer", "CPU architecture", "CPU part")
 """What of the first processor there says its microarchitecture, on x86 and on ARM."""
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def processor_kind(device: torch.device) -> str:

@@ -21,7 +21,7 @@ import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import broadcast_object_list, gather_object
 
-from hubmerge.utils.processor import processor_kind
+from hubmerge.utils.processor import cores, processor_kind
 from hubmerge.utils.progress import be_quiet, track
 
 T = TypeVar("T")
@@ -57,7 +57,6 @@ class Workers:
             atexit.register(_leave_group)
         if not self.is_main:
             be_quiet()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         neighbours = int(os.environ.get("LOCAL_WORLD_SIZE", self.processes))
         on_cpu = self.device.type == "cpu"
         if self.device.type == "cuda":
@@ -65,7 +64,7 @@ class Workers:
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.benchmark = False
-        self.threads = (threads or max(1, (cores or 1) // neighbours)) if on_cpu else 1
+        self.threads = (threads or max(1, cores() // neighbours)) if on_cpu else 1
 
     def describe(self) -> dict[str, Any]:
         """What did the work: for the report's block about the run."""

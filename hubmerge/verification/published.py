@@ -22,6 +22,7 @@ from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.source import Source, resolve
 from hubmerge.pipeline.open_data import open_splits
 from hubmerge.recipe import Recipe
+from hubmerge.reporting.words import words_of
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.download import Merge
 from hubmerge.verification.limits import refuse_what_does_not_fit
@@ -74,6 +75,7 @@ def measure_published(
     found = score(
         outputs(model.model, splits.evaluation, workers, "merge"),
         outputs(model.model, splits.validation, workers, "merge, validation"),
+        has_loss=words_of(merge.report).has_loss,
     )
     said = merge.report.contenders.merge.model_dump(mode="json", exclude_none=True)
     known = found.model_dump(mode="json", exclude_none=True)

@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spaces_app.ui.strict_page import MALFORMED
+
 ADDRESS = 2**15
 """Most bytes of an address, query included."""
 FORM = 2**20
@@ -59,6 +61,8 @@ class RequestLimits:
         async def noted(message: Message) -> None:
             nonlocal answered
             answered = True
+            if message.get("status") == 500 and scope.get(MALFORMED):
+                message = {**message, "status": 422}
             await send(message)
 
         try:

@@ -23,6 +23,7 @@ FILES = {
     "README.md",
     "alignment.json",
     "alignment.safetensors",
+    "badge.svg",
     "barrier.png",
     "config.json",
     "hubmerge.yaml",

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.utils import is_timm_available
 
 from hubmerge.errors import FamilyError, HubmergeError, NotFoundError, RecipeError, WeightsError
 from hubmerge.hub.load import load
@@ -105,6 +106,18 @@ def test_a_timm_model(tmp_path: Path) -> None:
     assert isinstance(error, FamilyError)
     assert "is a timm model" in error.what
     assert "'resnet18'" in (error.found or "")
+    assert "AutoModelForImageClassification" in pasted(error)
+
+
+@pytest.mark.skipif(is_timm_available(), reason="timm is installed")
+def test_a_timm_model_in_transformers_wrapper_takes_timm(tmp_path: Path) -> None:
+    folder = save(tmp_path / "wrapped", tiny_vit())
+    fields = {"model_type": "timm_wrapper", "architecture": "resnet18", "num_classes": 10}
+    (folder / "config.json").write_text(json.dumps(fields))
+    error = refused(folder)
+    assert isinstance(error, FamilyError)
+    assert "'resnet18', in transformers' wrapper" in error.what
+    assert error.hint == "pip install 'hubmerge[timm]'"
 
 
 @pytest.mark.parametrize(

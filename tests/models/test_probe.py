@@ -9,6 +9,7 @@ from transformers import (
     ConvNextForImageClassification,
     GPT2Config,
     GPT2LMHeadModel,
+    PreTrainedConfig,
     PreTrainedModel,
     ResNetConfig,
     ResNetForImageClassification,
@@ -20,6 +21,7 @@ from transformers import (
 
 from hubmerge.errors import FamilyError
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification, probe_inputs, shaken
+from hubmerge.models.probe_inputs import image_size
 from hubmerge.symmetry.laws import prove, spec_of
 
 VIT = ViTConfig(
@@ -141,3 +143,11 @@ def test_pixels_come_as_patches_where_shapes_say_what_they_make() -> None:
     assert inputs["pixel_attention_mask"].shape == (2, 9)
     assert inputs["spatial_shapes"].tolist() == [[3, 3], [3, 3]]
     assert "input_ids" in inputs
+
+
+def test_images_for_models_of_timm_are_those_they_were_made_for_or_trained_on() -> None:
+    trained = {"pretrained_cfg": {"input_size": [3, 96, 128]}}
+    config = PreTrainedConfig(model_type="timm_wrapper", **trained)
+    assert image_size(config) == (96, 128)
+    config.model_args = {"img_size": 32}
+    assert image_size(config) == (32, 32)

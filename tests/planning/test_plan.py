@@ -101,6 +101,11 @@ def test_all_that_can_be_known(hub: EmbeddedHub, pair: tuple[str, str], tmp_path
     assert plan.dtype == "float32"
     assert not plan.private
     assert plan.needs.download >= sum(model.weight_bytes for model in plan.models)
+    a, b = pair
+    first = {"models": [a, b], "fuse": "average", "match": "none"}
+    staged = make_recipe(stages={"first": first}, models=("first", a), match="none")
+    twice = plan_of(staged)  # A is a parent of both merges
+    assert twice.needs.download == sum(model.download_bytes for model in plan.models)
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
 
 

@@ -55,6 +55,7 @@ def test_several_merges_are_mergekits_recorded_and_made_again(folder):
     assert [each.kind for each in made.report.models] == ["stage", "local"]
     card = (made.folder / "README.md").read_text()
     assert "| stage, made before |" in card
+    assert "of parent B" not in card  # a stack, in which nothing is weighed
     assert all(f"<code>{each.name}</code> | <code>" in card for each in stages)
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
     checked = verify(str(made.folder))

@@ -56,9 +56,9 @@ def read(data, wanted):
     return read_labelled(data, wanted, ColumnReader((column,), rows_of), "texts")
 
 
-@pytest.fixture
-def added():
-    task = Task(
+def task():
+    """A task of models that say whether a text follows another."""
+    return Task(
         name=NAME,
         summary="whether a text follows another",
         pipeline_tag=NAME,
@@ -82,14 +82,19 @@ def added():
         ),
         example=Example(processor="tokenizer", note="Made for reviews."),
     )
-    known = registry("tasks")
-    known.add(task.accepts, lambda name: task, NAME)
-    yield task
+
+
+@pytest.fixture
+def added():
+    made, known = task(), registry("tasks")
+    known.add(made.accepts, lambda name: made, NAME)
+    yield made
     for place in (known._registered, known._outside):
         place.pop(NAME, None)
 
 
-def test_a_merge_is_measured_by_an_added_task(added, tmp_path):
+def pair_of_parents(folder):
+    """Two such models, in `folder`/parent0 and parent1."""
     tokenizer = texts.tokenizer()
     labels = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
     for seed in (0, 1):
@@ -104,8 +109,12 @@ def test_a_merge_is_measured_by_an_added_task(added, tmp_path):
             **labels,
         )
         model = BertForNextSentencePrediction(config)
-        model.save_pretrained(tmp_path / f"parent{seed}")
-        tokenizer.save_pretrained(tmp_path / f"parent{seed}")
+        model.save_pretrained(folder / f"parent{seed}")
+        tokenizer.save_pretrained(folder / f"parent{seed}")
+
+
+def test_a_merge_is_measured_by_an_added_task(added, tmp_path):
+    pair_of_parents(tmp_path)
     said = [f"{a} {b} ." for a in texts.WHO for b in texts.WHO]
     types = Features({"text": Value("string"), "label": ClassLabel(names=["yes", "no"])})
     rows = {"text": said, "label": [len(text) % 2 for text in said]}

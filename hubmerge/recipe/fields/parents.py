@@ -50,6 +50,16 @@ class ParentFields(RecipePart):
             label="",
         ),
     ] = None
+    dequantize: Annotated[
+        bool,
+        Option(
+            "Dequantise models that are stored in fp8 or mxfp4, to the dtype their configuration "
+            "names. Default: they are refused.",
+            group=MODELS,
+            label="",
+            see="large-models.md#quantised-models",
+        ),
+    ] = False
     trust_remote_code: Annotated[
         bool,
         Option(

@@ -35,6 +35,7 @@ VerdictName = Literal[
     "as good",
     "worse",
     "cannot tell",
+    "not judged",
     "do not use",
 ]
 PaperNumber = Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")]
@@ -53,7 +54,7 @@ class AdapterRecord(ReportPart):
 class ParentRecord(ReportPart):
     """One of the models that went in; of kind "stage" what an earlier stage made."""
 
-    OF_MANY = ("adapters", "layers", "papers")
+    OF_MANY = ("adapters", "layers", "papers", "quantised")
 
     id: str
     """Repository id, or folder name of a local model; the name of a stage."""
@@ -72,6 +73,8 @@ class ParentRecord(ReportPart):
     layers: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
     """Number of the first of its layers that was taken, and of the first that was not; None where
     all were."""
+    quantised: str | None = None
+    """How its weights are stored, where they were dequantised for the merge: "fp8"."""
 
     @property
     def name(self) -> str:
@@ -132,12 +135,15 @@ class MergedRecord(ReportPart):
 class Contender(ReportPart):
     """A contender on the evaluation rows; all null if it was not measured."""
 
-    OF_MANY = ("scores",)
+    OF_MANY = ("scores", "accuracy_low", "accuracy_high")
 
     loss: float | None = None
     accuracy: float | None = None
     """The task's main score, named in the card's table: the share that is right, or what the task
     has instead."""
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
+    """Its interval, where rows have no loss."""
     calibration_error: float | None = None
     temperature: float | None = None
     calibrated_loss: float | None = None

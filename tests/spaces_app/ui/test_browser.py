@@ -100,6 +100,10 @@ def test_the_whole_path(
     assert published.get_by_role("link", name="Open the repository").get_attribute(
         "href"
     ) == published.get_by_role("button", name="Copy the link").get_attribute("data-copy")
+    badge = published.get_by_role("button", name="Copy its badge").get_attribute("data-copy")
+    (picture_of_it,) = re.findall(r"\((\S+/badge\.svg)\)", badge or "")
+    shown = me.context.request.get(picture_of_it)
+    assert b"<svg" in shown.body()
     me.photograph(f"6-published-{family}", "#published")
     files = set(hub.api().list_repo_files(repo))
     assert {"model.safetensors", "README.md", "report.json", "hubmerge.yaml"} <= files

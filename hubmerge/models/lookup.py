@@ -1,0 +1,109 @@
+"""Models without weights of their own, whose modules look them up in a state as they run.
+
+So what a model says can be measured in little more memory than one of its modules takes: of a
+checkpoint on disk, or of a point between several. Every value and operation is that of the whole
+model, and so is every bit of what it says.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from functools import cache
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from hubmerge.symmetry.permutation import State
+
+LOOKUP = "_hubmerge_lookup"
+"""Attribute of a module that looks its tensors up."""
+
+CPU = torch.device("cpu")
+
+
+class _Held(threading.local):
+    """What this thread has looked up last: the tensors of one module."""
+
+    def __init__(self) -> None:
+        self.by: _Lookup | None = None
+        self.tensors: dict[str, Tensor] = {}
+
+
+_held = _Held()
+
+
+class _Lookup:
+    """The tensors of one module, looked up when they are asked for, and brought to `device`."""
+
+    def __init__(self, state: State, module: str) -> None:
+        self._state, self._module, self.device = state, module, CPU
+
+    def __getitem__(self, name: str) -> Tensor:
+        if _held.by is not self:
+            _held.by, _held.tensors = self, {}  # those of the module before are given up first
+        if name not in _held.tensors:
+            full = f"{self._module}.{name}" if self._module else name
+            _held.tensors[name] = self._state[full].to(self.device)
+        return _held.tensors[name]
+
+
+def looking_up(skeleton: PreTrainedModel, state: State) -> PreTrainedModel:
+    """A model like `skeleton`, whose modules take every tensor from `state` as they use it.
+
+    skeleton: without memory for its weights. state: every tensor of its state dict, in the dtype
+    it is to be run in.
+    It may be run by several threads at once, each of which holds the tensors of one module, on the
+    device that it is moved to, as any model is; at first on the CPU.
+    """
+    model, made_anew = copy.deepcopy(skeleton), _buffers_made_anew(skeleton)
+    for path, module in model.named_modules():
+        prefix = f"{path}." if path else ""
+        for name in module._buffers:
+            if prefix + name in made_anew:
+                module._buffers[name] = made_anew[prefix + name]
+        held = {**module._parameters, **module._buffers}
+        names = tuple(n for n, value in held.items() if value is not None and prefix + n in state)
+        if names or module is model:
+            module.__dict__[LOOKUP] = _Lookup(state, path)
+            module.__class__ = _looking_up(type(module), names, module is model)
+    return model.eval()
+
+
+def _buffers_made_anew(skeleton: PreTrainedModel) -> dict[str, Tensor]:
+    """What the class computes of its configuration and no checkpoint holds, by full name."""
+    with init_empty_weights(include_buffers=False):
+        model = type(skeleton)(copy.deepcopy(skeleton.config))
+    stored = skeleton.state_dict().keys()
+    return {name: value for name, value in model.named_buffers() if name not in stored}
+
+
+@cache
+def _looking_up(kind: type[Any], names: tuple[str, ...], whole: bool) -> type[Any]:
+    """A class like `kind`, whose attributes of these names are looked up.
+
+    whole: whether it is that of a model, which is on a device and can be moved to another.
+    """
+
+    def attribute(name: str) -> property:
+        return property(lambda module: module.__dict__[LOOKUP][name])
+
+    own: dict[str, Any] = {name: attribute(name) for name in names}
+    own |= {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    if whole:
+        own |= {"device": property(lambda model: model.__dict__[LOOKUP].device), "to": _moved}
+    return type(kind.__name__, (kind,), own)
+
+
+def _moved(model: nn.Module, device: torch.device) -> nn.Module:
+    """`model`, run on `device` from now on."""
+    for module in model.modules():
+        if LOOKUP in module.__dict__:
+            module.__dict__[LOOKUP].device = device
+        for name, value in module._buffers.items():
+            if value is not None and value.device.type != "meta":
+                module._buffers[name] = value.to(device)
+    return model

@@ -1,0 +1,76 @@
+"""What is measured of models that look their tensors up is what is measured of whole ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import BertConfig, BertForMaskedLM, PreTrainedModel
+
+from hubmerge.models import shaken
+from hubmerge.pipeline import load
+from hubmerge.recipe import make_recipe
+from tests.helpers import texts
+from tests.pipeline.test_stream import merged
+
+FEW = {"match": "none", "refine": "none", "samples": 8, "calibration_samples": 0}
+
+
+def bert() -> PreTrainedModel:
+    """With a head that is tied, and a bias that two names share."""
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    return BertForMaskedLM(
+        BertConfig(vocab_size=len(texts.WORDS), intermediate_size=24, pad_token_id=0, **sizes)
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(texts.data(tmp_path_factory.mktemp("data") / "texts"))
+
+
+def parents(build: Callable[[], PreTrainedModel], folder: Path, count: int) -> list[str]:
+    found = []
+    for seed in range(count):
+        torch.manual_seed(seed)
+        model = shaken(build(), seed).to(torch.bfloat16)
+        found.append(str(texts.saved(model, folder / f"p{seed}")))
+        reader = texts.tokenizer()
+        reader.mask_token = "."
+        reader.save_pretrained(folder / f"p{seed}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("build", "options"),
+    [
+        (texts.gpt2, {"fuse": "slerp", "lam": 0.3}),
+        pytest.param(
+            texts.llama,
+            {"fuse": "average", "path_points": 2, "weights": (0.5, 0.2, 0.3)},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(bert, {"fuse": "task-arithmetic"}, marks=pytest.mark.slow),
+    ],
+    ids=["gpt2", "llama", "bert"],
+)
+def test_reports_are_those_of_whole_models(
+    build: Callable[[], PreTrainedModel],
+    options: dict[str, Any],
+    data: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    *models, base = parents(build, tmp_path, 4 if "weights" in options else 3)
+    given = {"base": base} if options["fuse"] == "task-arithmetic" else {}
+    recipe = make_recipe(models=tuple(models), dataset=data, **given, **options, **FEW)
+    with monkeypatch.context() as patched:
+        patched.setattr(load, "load_source", None)  # nothing is loaded
+        looked_up = merged(recipe, tmp_path / "looked-up")
+    monkeypatch.setattr(load, "outlines", lambda run: None)
+    whole = merged(recipe, tmp_path / "whole")
+    assert b'"ensemble":{"accuracy"' in whole["report"].replace(b'": ', b'":')
+    assert looked_up == whole
