@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -23,7 +25,7 @@ from spaces_app.service.jobs import JobService
 from spaces_app.service.limits import Limits, check_recipe
 from spaces_app.ui import gallery_view
 from spaces_app.ui.recipe_text import from_yaml
-from spaces_app.ui.request_limits import FORM, RequestLimits
+from spaces_app.ui.request_limits import FORM, RequestLimits, remove_remains
 from spaces_app.ui.strict_page import StrictPage
 
 PARENTS = "models: [a/b, c/d]\n"
@@ -230,6 +232,21 @@ def asked(app: Any, call: str, values: list) -> tuple[int, dict]:
         return answer.status_code, answer.json()
 
     return asyncio.run(ask())
+
+
+def test_remains_of_broken_uploads_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a client that hung up; Gradio forgets the file it was writing."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    broken, running, kept = tmp_path / "tmpold", tmp_path / "tmpnew", tmp_path / "a" / "tmpkept"
+    kept.parent.mkdir()
+    for path in (broken, running, kept):
+        path.write_bytes(b"a")
+    for path in (broken, kept):
+        os.utime(path, (0, 0))
+    remove_remains()
+    assert (broken.exists(), running.exists(), kept.exists()) == (False, True, True)
 
 
 def test_uploads_leave_room_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
