@@ -118,7 +118,10 @@ def open_picture(cell: Any, place: Place, mode: str | None = None) -> Image:
         if not isinstance(named, str):
             raise Unreadable("there is none")
         content = content_of(named, place)
-    image: Image = PIL.Image.open(io.BytesIO(content), formats=FORMATS)
+    try:
+        image: Image = PIL.Image.open(io.BytesIO(content), formats=FORMATS)
+    except PIL.UnidentifiedImageError:
+        raise Unreadable(f"it is none of these: {', '.join(FORMATS)}") from None
     width, height = image.size
     if width * height > PIXELS:
         raise Unreadable(f"it has {width} x {height} pixels, at most {PIXELS:,} are read")

@@ -74,7 +74,9 @@ def option(field: str, *values: Value) -> str:
 
 
 def _shortened(value: Value) -> Value:
-    """Of a text that is too long to be read its beginning, and how long it is."""
+    """Of what is too long to be read its beginning, and how long it is."""
+    if isinstance(value, int) and abs(value) >= 10**LONGEST:
+        return f"a number of {value.bit_length():,} bits"
     if not isinstance(value, str) or len(value) <= LONGEST:
         return value
     return f"{value[:40]}... ({len(value):,} characters)"

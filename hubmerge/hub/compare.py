@@ -115,10 +115,23 @@ def label_permutation(
         return list(range(len(a)))
     by_index = f"if both models number the same classes alike: {option('align_labels', 'index')}"
     if nothing := next((name for name in [*a, *b] if MADE_UP.fullmatch(name)), None):
-        raise LabelError("the label names say nothing", found=repr(nothing), hint=by_index)
+        whose = "parent A" if nothing in a else "parent B"
+        raise LabelError(
+            "the label names say nothing", found=f"{nothing!r} in {whose}", hint=by_index
+        )
     ours, theirs = ([normalised(name) for name in names] for names in (a, b))
     if ours == theirs:
         return list(range(len(a)))
+    for whose, names, plains in (("parent A", a, ours), ("parent B", b, theirs)):
+        if len(set(plains)) < len(plains):
+            twice = [
+                name for name, plain in zip(names, plains, strict=True) if plains.count(plain) > 1
+            ]
+            raise LabelError(
+                "label names are used twice, in different places",
+                found=f"{_few(twice)} in {whose}",
+                hint=by_index,
+            )
     if set(ours) != set(theirs):
         shared = len(set(ours) & set(theirs))
         only_a = [name for name, plain in zip(a, ours, strict=True) if plain not in theirs]
@@ -127,11 +140,6 @@ def label_permutation(
             f"the models' labels differ: {shared} of {len(a)} names are shared",
             found=f"only in A: {_few(only_a)}\nonly in B: {_few(only_b)}",
             hint=f"{JOINED}; {by_index}",
-        )
-    if len(set(ours)) < len(ours):
-        twice = [name for name, plain in zip(a, ours, strict=True) if ours.count(plain) > 1]
-        raise LabelError(
-            "label names are used twice, in different places", found=_few(twice), hint=by_index
         )
     place = {name: index for index, name in enumerate(theirs)}
     return [place[name] for name in ours]

@@ -87,6 +87,8 @@ def refuse_nonsense(fields: Mapping[str, Any], stored: Stored, ref: str) -> None
     names = labels.values() if isinstance(labels, dict) else labels
     if not all(isinstance(name, str | int | float) for name in names):
         raise _unusable(ref, '"id2label" holds what is no name')
+    if isinstance(labels, dict):
+        _refuse_gaps(labels, ref)
     most = min(max(FEW, stored.elements), LABELS)
     for name in ("id2label", "label2id", "num_labels"):
         said = fields.get(name) or 0
@@ -94,6 +96,14 @@ def refuse_nonsense(fields: Mapping[str, Any], stored: Stored, ref: str) -> None
         if not 0 <= count <= most:
             raise _too_much(ref, name, count, f"{stored.elements:,} numbers are stored")
     _refuse_repeats(fields, max(FEW, 2 * stored.tensors), stored, ref)
+
+
+def _refuse_gaps(labels: Mapping[str, Any], ref: str) -> None:
+    """A model has as many outputs as names for them: one for each, from 0 on."""
+    numbered = {str(place) for place in labels}
+    lacking = next((i for i in range(len(labels)) if str(i) not in numbered), None)
+    if lacking is not None and all(place.isdecimal() for place in numbered):
+        raise _unusable(ref, f'"id2label" has {len(labels)} names, and none for output {lacking}')
 
 
 def _refuse_repeats(fields: Mapping[str, Any], most: int, stored: Stored, ref: str) -> None:

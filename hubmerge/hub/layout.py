@@ -242,6 +242,8 @@ def _weight_map(index: Path | str, ref: str) -> dict[str, str]:
     try:
         said = parse_json(index) if isinstance(index, str) else read_json(index, INDEX_BYTES)
         mapping = said["weight_map"]
+        if not isinstance(mapping, dict):
+            raise TypeError(f'"weight_map" is a {type(mapping).__name__}, not tensor: file')
         names = list(mapping.values())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{INDEX} of {ref} cannot be read", found=str(error)) from error

@@ -6,6 +6,7 @@ Pure functions of file names and small files; nothing here knows the network.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -43,6 +44,9 @@ ENDINGS = {
     ".mlmodel": "a Core ML model",
     ".tflite": "a TensorFlow Lite model",
 }
+
+SNAPSHOT = re.compile(r"snapshots/[0-9a-f]{40}(?=/)")
+"""Where a folder of the Hub's cache keeps one commit."""
 
 DATA = ("dataset_dict.json", "dataset_info.json", "state.json")
 DATA_ENDINGS = (".parquet", ".csv", ".jsonl", ".arrow", ".tsv", ".png", ".jpg", ".jpeg")
@@ -83,6 +87,8 @@ def other_format(names: Collection[str], read: Read, ref: str) -> HubmergeError 
             found=f"no {CONFIG}, but " + ", ".join(sorted(names)[:5]),
             hint=f"{add('dataset')} for it, and name a model here",
         )
+    if any(SNAPSHOT.match(name) for name in names):
+        return _cache(names, ref)
     kinds = [kind for name, kind in MARKERS.items() if name in names]
     kinds += [kind for end, kind in ENDINGS.items() if any(n.endswith(end) for n in names)]
     if not kinds:
@@ -91,6 +97,18 @@ def other_format(names: Collection[str], read: Read, ref: str) -> HubmergeError 
         f"{ref} is {kinds[0]}, not a transformers checkpoint",
         found=f"no {CONFIG}, but " + ", ".join(sorted(names)[:5]),
         hint="merge the transformers checkpoint that it was made from, or belongs to",
+    )
+
+
+def _cache(names: Collection[str], ref: str) -> WeightsError:
+    """The error for a folder of the Hub's cache, which holds a folder for each commit."""
+    commits = sorted({found[0] for name in names if (found := SNAPSHOT.match(name))})
+    _, _, stored = Path(ref).name.partition("models--")
+    by_id = f", or the id {stored.replace('--', '/')}" if stored else ""
+    return WeightsError(
+        f"{ref} is a folder of the Hub's cache, which keeps a model for each commit",
+        found=f"{len(commits)} of them",
+        hint=f"give {ref}/{commits[-1]}{by_id}",
     )
 
 

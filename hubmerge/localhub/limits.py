@@ -19,6 +19,10 @@ DEPTH = 32
 """Most levels of a JSON text or a card's metadata."""
 IDLE_SECONDS = 30.0
 """Longest pause of a client that is sending a request."""
+UNREAD = 4 * 2**20
+"""Most bytes that a client whose request was refused may go on sending."""
+UNREAD_SECONDS = 2.0
+"""How long it may."""
 SLOWEST = 10_000.0
 """Fewest bytes a second of a body, averaged, after the first `IDLE_SECONDS`."""
 

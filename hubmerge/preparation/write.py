@@ -106,7 +106,7 @@ def write_parent(
     place.mkdir(parents=True, exist_ok=True)
     shards = Shards.as_in(model.file_of, slots)
     write, checkpoint = {}, model.checkpoint
-    own = Counter(model.file_of[name] for name in model.headers)
+    own = Counter() if checkpoint is None else Counter(checkpoint.file_of.values())
     for file, held in shards.files.items():
         if checkpoint is None:
             write_headers(place / file, held)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hubmerge.errors import NotFoundError, RecipeError
 from hubmerge.errors.wording import quoted
-from hubmerge.recipe.mergekit import is_mergekits, recipe_of
+from hubmerge.recipe.mergekit import is_mergekits, is_of_experts, recipe_of
 from hubmerge.recipe.places import (
     ALIGNMENT,
     Confirm,
@@ -77,6 +77,13 @@ def recipe_from(text: str, file: str = "the recipe") -> Recipe:
     try:
         if is_mergekits(text):
             return _of_mergekits(text, file)
+        if is_of_experts(text):
+            raise RecipeError(
+                f"{file} is written for mergekit-moe",
+                found="experts, of dense models as they are",
+                hint="only models of one architecture are merged here, mixtures of experts with "
+                "others like them",
+            )
         content = read_yaml(text, most=RECIPE_BYTES, deepest=DEEPEST, once=True)
     except UnreadableYamlError as error:
         raise RecipeError(f"{file!r} is not YAML", found=str(error)) from error

@@ -11,18 +11,20 @@ section 2 (which symmetries two networks differ by); arXiv:2002.05202, section 2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hubmerge.specs.notation import Segment
 from hubmerge.specs.spec import Behind, Spec
 from hubmerge.symmetry.permutation import State, positions
-from hubmerge.symmetry.stretches import Stretch, stretches
 
+Array = NDArray[np.float64]
 Factors = Mapping[str, Tensor]
 """[n] per name: factors of a space's units (by space), or of a norm's inputs (by its module)."""
 
@@ -45,19 +47,21 @@ def levelling(spec: Spec, state: State) -> tuple[dict[str, Tensor], dict[str, Te
     """The factors by which `level` scales the inputs of batch norms, and then units."""
     inputs = _standard(spec, state)
     levelled = scale_inputs(spec, state, inputs)
-    units: dict[str, Tensor] = {}
     axes = {space: _scaled_axes(spec, levelled, space) for space in spec.scaled_spaces()}
-    sides = {space: [*_sides(spec, space)] for space in axes}
+    squares = _squares(spec, levelled, axes)
+    units = {space: np.ones(spec.sizes[space]) for space in axes}
     for _ in range(SWEEPS):
         furthest = 0.0
-        for space in spec.scaled_spaces():
-            factor = _even(levelled, sides[space], spec.sizes[space])
-            levelled = _scale(levelled, axes[space], factor)
-            units[space] = units[space] * factor if space in units else factor
-            furthest = max(furthest, float((factor - 1).abs().max()))
+        for space in axes:
+            weights = [axis for axis in axes[space] if axis.tensor in squares]
+            factor = _even(squares, weights, spec.sizes[space])
+            for axis in weights:
+                squares[axis.tensor].scale(axis, factor)
+            units[space] *= factor
+            furthest = max(furthest, float(np.abs(factor - 1).max()))
         if furthest < SETTLED:
             break
-    return inputs, units
+    return inputs, {space: torch.from_numpy(factors) for space, factors in units.items()}
 
 
 def scale_units(spec: Spec, state: State, factors: Factors) -> dict[str, Tensor]:
@@ -121,23 +125,57 @@ def _standard(spec: Spec, state: State) -> dict[str, Tensor]:
     return found
 
 
-def _sides(spec: Spec, space: str) -> Iterator[tuple[str, Stretch]]:
-    """The tensors that write and read the units of a space, each with where it does."""
-    for name in spec.touched_by[space]:
-        if name in spec.in_front.get(space, ()) or name in spec.buffers:
-            continue
-        for stretch in stretches(spec, spec.tensors[name], space):
-            yield name, stretch
+class _Squares:
+    """The squares of a tensor's weights, by its axes over scaled spaces, which alone are kept.
+
+    What these axes are scaled by is kept beside the sums, so that a sweep reads no whole tensor.
+    """
+
+    def __init__(self, tensor: Tensor, axes: Iterable[int]) -> None:
+        self._axes = sorted(axes)
+        others = [axis for axis in range(tensor.ndim) if axis not in self._axes]
+        squares = tensor.double().square()
+        self._sums: Array = (squares.sum(others) if others else squares).cpu().numpy()
+        self._factors = [np.ones(size) for size in self._sums.shape]
+
+    def scale(self, axis: _ScaledAxis, factor: Array) -> None:
+        """Multiplies units [n] along an axis."""
+        squares = self._factors[self._axes.index(axis.axis)]
+        for places, units, dual in axis.indices:
+            part = factor[units] ** 2
+            squares[places] *= 1 / part if dual else part
+
+    def along(self, axis: int) -> Array:
+        """[n]: sums of squares, position by position of an axis."""
+        kept = self._axes.index(axis)
+        sums = self._sums
+        for other in reversed(range(len(self._axes))):
+            if other != kept:
+                # Not a product of matrices, which is summed otherwise on other processors.
+                sums = (np.moveaxis(sums, other, -1) * self._factors[other]).sum(-1)
+        return sums * self._factors[kept]
 
 
-def _even(state: State, sides: Sequence[tuple[str, Stretch]], size: int) -> Tensor:
+def _squares(
+    spec: Spec, state: State, axes: Mapping[str, Sequence[_ScaledAxis]]
+) -> dict[str, _Squares]:
+    """The squares of every weight that is written or read by scaled units."""
+    found: dict[str, set[int]] = {}
+    for axis in (axis for each in axes.values() for axis in each):
+        if axis.tensor not in spec.buffers:
+            found.setdefault(axis.tensor, set()).add(axis.axis)
+    return {name: _Squares(state[name], numbers) for name, numbers in found.items()}
+
+
+def _even(squares: Mapping[str, _Squares], axes: Sequence[_ScaledAxis], size: int) -> Array:
     """[n]: factors that make the weights that write a unit as large as those that read it."""
-    power = {side: torch.zeros(size, dtype=torch.float64) for side in (False, True)}
-    for name, stretch in sides:
-        rows = stretch.rows(state[name].double())
-        power[stretch.dual] = power[stretch.dual] + rows.square().sum(1)
-    alive = (power[False] > 0) & (power[True] > 0)
-    return torch.where(alive, power[True] / power[False], 1.0).pow(0.25)
+    written, read = np.zeros(size), np.zeros(size)
+    for axis in axes:
+        sums = squares[axis.tensor].along(axis.axis)
+        for places, units, dual in axis.indices:
+            np.add.at(read if dual else written, units, sums[places])
+    alive = (written > 0) & (read > 0)
+    return np.where(alive, read / np.where(alive, written, 1.0), 1.0) ** 0.25
 
 
 @dataclass(frozen=True)
@@ -153,6 +191,11 @@ class _ScaledAxis:
     size: int
     ndim: int
     parts: tuple[tuple[Tensor, Tensor, bool], ...]
+
+    @cached_property
+    def indices(self) -> list[tuple[Array, Array, bool]]:
+        """Its parts, for numpy."""
+        return [(places.numpy(), units.numpy(), dual) for places, units, dual in self.parts]
 
     def along(self, factor: Tensor) -> Tensor:
         """What every position of the axis is multiplied by, as it multiplies the tensor."""

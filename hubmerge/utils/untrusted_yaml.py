@@ -1,4 +1,4 @@
-"""Reading YAML that strangers wrote: bounded in size and depth, and never by reference.
+"""Reading YAML that strangers wrote: bounded in size and depth, what it refers to included.
 
 A few lines of nested aliases stand for terabytes, and a few thousand brackets for a stack overflow.
 """
@@ -63,7 +63,7 @@ def read_documents(
     text: str, *, most: int = FRONT_MATTER_BYTES, deepest: int = LEVELS
 ) -> list[tuple[Any, Lines]]:
     """What each document of `text` says, and on which line, within the same bounds as `read_yaml`;
-    nothing is said twice.
+    nothing is said twice, but for what is referred to by its name (`&part`, `*part`).
 
     Raises: UnreadableYamlError.
     """
@@ -71,7 +71,7 @@ def read_documents(
     if size > most:
         raise UnreadableYamlError(f"{size:,} bytes, at most {most:,} are read")
     try:
-        _refuse_tricks(text, deepest)
+        _refuse_tricks(text, deepest, references=True)
         contents = [bounded(each) for each in yaml.load_all(text, LOADER)]
         nodes = list(yaml.compose_all(text, LOADER))
         for node in nodes:
@@ -120,19 +120,59 @@ def front_matter(card: str) -> tuple[str | None, str]:
     return (found[1], card[found.end() :]) if found else (None, card)
 
 
-def _refuse_tricks(text: str, deepest: int) -> None:
-    """Raises: UnreadableYamlError, for what is small as a text and large once it is read."""
-    depth = 0
-    for number, event in enumerate(yaml.parse(text, LOADER)):
-        if number > YAML_EVENTS:
-            raise UnreadableYamlError(f"more than {YAML_EVENTS:,} entries")
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
+def _refuse_tricks(text: str, deepest: int, *, references: bool = False) -> None:
+    """Raises: UnreadableYamlError, for what is small as a text and large once it is read.
+
+    references: whether parts may be said again by reference; they count as often as they are.
+    """
+    count, met = 0, _References()
+    for event in yaml.parse(text, LOADER):
+        count += 1
         if isinstance(event, yaml.AliasEvent):
-            raise UnreadableYamlError("it repeats itself by reference")
-        if depth > deepest:
+            size = met.size(str(event.anchor)) if references else None
+            if size is None:
+                raise UnreadableYamlError("it repeats itself by reference")
+            count += size
+        if count > YAML_EVENTS:
+            raise UnreadableYamlError(f"more than {YAML_EVENTS:,} entries")
+        if met.level_at(event, count) > deepest:
             raise UnreadableYamlError(f"more than {deepest} levels")
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > PLAIN_SCALAR:
             plain = event.style not in QUOTES or event.tag is not None
             if plain and _NUMBERLIKE.fullmatch(event.value):
                 raise UnreadableYamlError(f"a number of {len(event.value):,} digits")
+
+
+class _References:
+    """Entries and levels of the parts of a document that have names."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, int]] = {}
+        self._open: list[tuple[str | None, int]] = []
+        self._reached = [0]
+        """The deepest level within each list or mapping that is open, and outside of all."""
+
+    def size(self, name: str) -> int | None:
+        """Entries of a part that is complete; None for others."""
+        return self._known[name][0] if name in self._known else None
+
+    def level_at(self, event: Any, count: int) -> int:
+        """The deepest level that an event leads to. count: of entries up to it."""
+        level = len(self._open)
+        if isinstance(event, yaml.DocumentStartEvent):
+            self._known.clear()
+        elif isinstance(event, yaml.CollectionStartEvent):
+            level += 1
+            self._open.append((event.anchor, count))
+            self._reached.append(level)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            (name, start), reached = self._open.pop(), self._reached.pop()
+            if name is not None:
+                self._known[name] = count - start, reached - len(self._open)
+            level = reached
+        elif isinstance(event, yaml.AliasEvent) and event.anchor in self._known:
+            level += self._known[event.anchor][1]
+        elif isinstance(event, yaml.ScalarEvent) and event.anchor is not None:
+            self._known[event.anchor] = 1, 0
+        self._reached[-1] = max(self._reached[-1], level)
+        return level

@@ -9,7 +9,7 @@ from typing import Any
 import hubmerge
 from hubmerge.reporting.benchmarks import eval_result_files
 from hubmerge.reporting.card import render_card
-from hubmerge.reporting.pictures import pictures
+from hubmerge.reporting.pictures import BADGE, pictures
 from hubmerge.reporting.refined import remark
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.verdict import judge
@@ -120,7 +120,8 @@ def check_card(text: str, report: Report) -> tuple[list[Check], list[str]]:
 def check_pictures(found: Mapping[str, bytes], report: Report) -> tuple[list[Check], list[str]]:
     """Whether the pictures, by file, are those that are drawn from the report.
 
-    Another version of matplotlib draws other bytes: that they differ is a remark.
+    Another version of matplotlib draws other bytes: that they differ is a remark. The badge is
+    text, and the same everywhere.
     """
     checks, remarks, drawn = [], [], pictures(report)
     for name in sorted({*found, *drawn}):
@@ -130,6 +131,10 @@ def check_pictures(found: Mapping[str, bytes], report: Report) -> tuple[list[Che
             checks.append(Check(part="card", what=name, outcome=outcome, why=why))
         elif found[name] == drawn[name]:
             checks.append(Check(part="card", what=name, outcome=Outcome.IDENTICAL))
+        elif name == BADGE:
+            why = "it does not say the report's verdict"
+            outcome = Outcome.DOES_NOT_HOLD
+            checks.append(Check(part="card", what=name, outcome=outcome, why=why))
         else:
             remarks.append(
                 f"{name} is not the picture this version of matplotlib draws of the report; "

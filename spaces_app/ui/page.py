@@ -20,6 +20,7 @@ from spaces_app.ui.progress_panel import REMEMBER, ProgressPanel
 from spaces_app.ui.publish_panel import PublishPanel
 from spaces_app.ui.result_panel import ResultPanel
 from spaces_app.ui.steps import QUIET, step, titled
+from spaces_app.ui.strict_page import StrictPage
 from spaces_app.ui.welcome import Welcome, values_of
 
 CHOOSE = "Choose two models"
@@ -27,7 +28,7 @@ CHOOSE = "Choose two models"
 
 def build(context: Context) -> gr.Blocks:
     """The whole app."""
-    with gr.Blocks(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as page:
+    with StrictPage(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as page:
         api.add_endpoints(context)  # first, so that Gradio does not rename them
         MergePage(page, context)
     with page.route("Gallery", "/gallery"):

@@ -11,11 +11,10 @@ from markupsafe import Markup
 
 from hubmerge.hub.source import folder_files
 from hubmerge.planning.resources import human
-from hubmerge.reporting import escape
+from hubmerge.reporting.badge import badge_line
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.report import Report
-from hubmerge.reporting.verdict import headline
 from spaces_app.service.job import Refusal
 from spaces_app.service.jobs import CUT_OFF
 from spaces_app.ui.markup import card, facts, join, refusal, table, text
@@ -101,14 +100,14 @@ def _now_true(done: Mapping[str, Any], destination: Mapping[str, Any], report: R
 
 
 def _buttons(address: str, repository: str, report: Report | None) -> Markup:
-    """Open it, copy its link, and copy a line that embeds its verdict elsewhere."""
-    said = headline(report.verdict_sentence) if report is not None else "merged with hubmerge"
-    embed = f"[**{escape.one_line(said)}**, merged with hubmerge]({repository})"
+    """Open it, copy its link, and copy a line that shows its badge elsewhere."""
+    plain = f"[merged with hubmerge]({repository})"
+    embed = plain if report is None else badge_line(report, repository)
     return Markup(
         '<p class="hm-buttons"><a class="hm-button" href="{0}" target="_blank" '
         'rel="noopener noreferrer">Open the repository</a>'
         '<button type="button" class="hm-button" data-copy="{0}">Copy the link</button>'
-        '<button type="button" class="hm-button" data-copy="{1}">Copy a line for a README</button>'
+        '<button type="button" class="hm-button" data-copy="{1}">Copy its badge</button>'
         "</p>"
     ).format(address, embed)
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 
 from gradio.route_utils import FnIndexInferError
+from gradio.utils import get_upload_folder
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from spaces_app.ui.strict_page import MALFORMED
 
 ADDRESS = 2**15
 """Most bytes of an address, query included."""
@@ -21,6 +27,10 @@ UPLOAD = "/upload"
 """How the address of an upload ends: it is kept on the disk for an hour."""
 FREE = 2 * 2**30
 """Bytes of that disk that uploads leave free."""
+UNFINISHED = "tmp"
+"""How the names of files begin that are being uploaded."""
+STALE = 600
+"""Seconds after which nothing more is expected of an upload."""
 CLOSE = {"Connection": "close"}
 """The rest of a body is not read."""
 
@@ -43,9 +53,11 @@ class RequestLimits:
         if announced.isdecimal() and (len(announced) > 15 or int(announced) > self._most):
             await PlainTextResponse(self._too_long, 413, CLOSE)(scope, receive, send)
             return
-        if scope["path"].endswith(UPLOAD) and _free() < FREE:
-            await PlainTextResponse("There is no space left", 507, CLOSE)(scope, receive, send)
-            return
+        if scope["path"].endswith(UPLOAD):
+            remove_remains()
+            if _free() < FREE:
+                await PlainTextResponse("There is no space left", 507, CLOSE)(scope, receive, send)
+                return
         size, answered = 0, False
 
         async def counted() -> Message:
@@ -59,6 +71,8 @@ class RequestLimits:
         async def noted(message: Message) -> None:
             nonlocal answered
             answered = True
+            if message.get("status") == 500 and scope.get(MALFORMED):
+                message = {**message, "status": 422}
             await send(message)
 
         try:
@@ -71,6 +85,16 @@ class RequestLimits:
     @property
     def _too_long(self) -> str:
         return f"A request has at most {self._most:,} bytes"
+
+
+def remove_remains() -> None:
+    """Remove what is left of uploads that broke off: Gradio keeps no list of them."""
+    with suppress(FileNotFoundError), os.scandir(get_upload_folder()) as found:
+        for each in found:
+            if each.name.startswith(UNFINISHED) and each.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    if time.time() - each.stat().st_mtime > STALE:
+                        os.unlink(each)
 
 
 def _free() -> int:

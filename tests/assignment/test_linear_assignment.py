@@ -79,7 +79,7 @@ def test_from_an_earlier_assignment_the_value_is_the_same(kind, n, seed, change,
 @pytest.mark.parametrize("kind", ["noise", "low rank", "few values", "all equal", "sorted rows"])
 def test_large_matrices(kind, precision):
     draw = np.random.default_rng(7)
-    similarity = KINDS[kind](1200, draw).astype(precision)
+    similarity = KINDS[kind](700, draw).astype(precision)
     found = linear_assignment(similarity)
     check(similarity, found)
     moved = similarity + (0.01 * draw.normal(size=similarity.shape)).astype(precision)

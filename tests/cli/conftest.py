@@ -74,6 +74,12 @@ def merged(request: pytest.FixtureRequest, main_job: Callable[[str], Merged]) ->
 
 
 @pytest.fixture(scope="session")
+def heads(main_job: Callable[[str], Merged]) -> Merged:
+    """The main job of the smallest models, for what is the same with every family."""
+    return main_job("mlp")
+
+
+@pytest.fixture(scope="session")
 def plain(
     hubmerge: CommandLine, parents: dict[str, dict], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:

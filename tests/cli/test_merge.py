@@ -23,6 +23,7 @@ FILES = {
     "README.md",
     "alignment.json",
     "alignment.safetensors",
+    "badge.svg",
     "barrier.png",
     "config.json",
     "hubmerge.yaml",
@@ -159,39 +160,37 @@ def test_the_report_is_shown_from_the_folder_and_from_the_hub(
     assert hubmerge("report", merged.repo, "--json").succeeded().json == merged.report
 
 
-def test_pushing_again_does_nothing(
-    merged: Merged, hubmerge: CommandLine, hub: EmbeddedHub
-) -> None:
-    before = sha(hub, merged.repo)
-    done = hubmerge("push", merged.folder, merged.repo, "--json").succeeded()
+def test_pushing_again_does_nothing(heads: Merged, hubmerge: CommandLine, hub: EmbeddedHub) -> None:
+    before = sha(hub, heads.repo)
+    done = hubmerge("push", heads.folder, heads.repo, "--json").succeeded()
     assert done.json["changed"] is False
-    assert done.json["commit"] == before == sha(hub, merged.repo)
+    assert done.json["commit"] == before == sha(hub, heads.repo)
 
 
 def test_the_same_recipe_to_the_same_repository_is_nothing_to_do(
-    merged: Merged, hubmerge: CommandLine, hub: EmbeddedHub, out: Path
+    heads: Merged, hubmerge: CommandLine, hub: EmbeddedHub, out: Path
 ) -> None:
     """On another machine, too, where its folder is not."""
-    before = sha(hub, merged.repo)
-    models = [f"me/{merged.family}-a", f"me/{merged.family}-b"]
-    where = ["--push", merged.repo, "-o", out]
+    before = sha(hub, heads.repo)
+    models = [f"me/{heads.family}-a", f"me/{heads.family}-b"]
+    where = ["--push", heads.repo, "-o", out]
     done = hubmerge("merge", *models, "--dataset", "me/digits", *where).succeeded()
     assert "nothing was uploaded" in done.out
-    assert sha(hub, merged.repo) == before
+    assert sha(hub, heads.repo) == before
     assert {path.name for path in out.iterdir()} == FILES
     for name in FILES:
-        assert (out / name).read_bytes() == (merged.folder / name).read_bytes()
+        assert (out / name).read_bytes() == (heads.folder / name).read_bytes()
 
 
 def test_another_recipe_to_the_same_repository_is_refused(
-    merged: Merged, hubmerge: CommandLine, hub: EmbeddedHub, out: Path
+    heads: Merged, hubmerge: CommandLine, hub: EmbeddedHub, out: Path
 ) -> None:
-    before = sha(hub, merged.repo)
-    models = [f"me/{merged.family}-a", f"me/{merged.family}-b"]
-    where = ["--push", merged.repo, "-o", out, "--lambda", "0.4"]
+    before = sha(hub, heads.repo)
+    models = [f"me/{heads.family}-a", f"me/{heads.family}-b"]
+    where = ["--push", heads.repo, "-o", out, "--lambda", "0.4"]
     done = hubmerge("merge", *models, "--dataset", "me/digits", *where)
     done.refused(TargetError, "exists already")
-    assert sha(hub, merged.repo) == before
+    assert sha(hub, heads.repo) == before
     assert not out.exists()
 
 
@@ -215,9 +214,9 @@ def test_another_alignment_is_another_recipe(
 
 
 def test_a_merge_already_made_is_pushed_to_another_place(
-    merged: Merged, hubmerge: CommandLine, hub: EmbeddedHub, repo: str, tmp_path: Path
+    heads: Merged, hubmerge: CommandLine, hub: EmbeddedHub, repo: str, tmp_path: Path
 ) -> None:
-    folder = Path(hub.api().snapshot_download(merged.repo, local_dir=tmp_path / "copy"))
+    folder = Path(hub.api().snapshot_download(heads.repo, local_dir=tmp_path / "copy"))
     done = hubmerge("push", folder, repo, "--private").succeeded()
     assert f"{hub.url}/{repo}" in done.out
     info = hub.api().model_info(repo)
@@ -226,4 +225,4 @@ def test_a_merge_already_made_is_pushed_to_another_place(
     assert info.card_data.to_dict()["model-index"][0]["name"] == repo
     there = hub.api().hf_hub_download(repo, "report.json", local_dir=tmp_path / "there")
     report = json.loads(Path(there).read_text())
-    assert report["weights_sha256"] == merged.report["weights_sha256"]
+    assert report["weights_sha256"] == heads.report["weights_sha256"]

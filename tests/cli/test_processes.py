@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,11 @@ def but_for_the_run(report: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in report.items() if name != "run"}
 
 
-def test_two_processes_do_what_one_does(merged: Merged, hubmerge: CommandLine, out: Path) -> None:
+@pytest.mark.parametrize("family", ["mlp", "resnet", pytest.param("vit", marks=pytest.mark.slow)])
+def test_two_processes_do_what_one_does(
+    family: str, main_job: Callable[[str], Merged], hubmerge: CommandLine, out: Path
+) -> None:
+    merged = main_job(family)
     models = [f"me/{merged.family}-{letter}" for letter in "ab"]
     options = ["--dataset", "me/digits", "-o", out, "--json"]
     done = hubmerge("merge", *models, *options, processes=2).succeeded()

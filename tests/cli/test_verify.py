@@ -21,15 +21,9 @@ from tests.helpers.merged import Merged
 
 
 @pytest.fixture
-def copy(merged: Merged, tmp_path: Path) -> Path:
+def copy(heads: Merged, tmp_path: Path) -> Path:
     """The merge's folder, to be spoiled."""
-    return Path(shutil.copytree(merged.folder, tmp_path / "copy"))
-
-
-@pytest.fixture
-def vit(main_job: Callable[[str], Merged], tmp_path: Path) -> Path:
-    """The folder of the merge of the two ViTs, to be spoiled."""
-    return Path(shutil.copytree(main_job("vit").folder, tmp_path / "vit"))
+    return Path(shutil.copytree(heads.folder, tmp_path / "copy"))
 
 
 def test_a_good_merge_holds(merged: Merged, hubmerge: CommandLine) -> None:
@@ -56,8 +50,8 @@ def test_a_good_merge_holds(merged: Merged, hubmerge: CommandLine) -> None:
         assert (part, what) in checked
 
 
-def test_the_publishers_folder_can_be_checked(merged: Merged, hubmerge: CommandLine) -> None:
-    reported = hubmerge("verify", merged.folder).succeeded().out
+def test_the_publishers_folder_can_be_checked(heads: Merged, hubmerge: CommandLine) -> None:
+    reported = hubmerge("verify", heads.folder).succeeded().out
     assert "Holds: everything came out identical." in reported
     assert "Same versions as published with." in reported
 
@@ -71,7 +65,7 @@ def test_a_merge_without_data_is_checked_whole(
 
 
 def test_a_merge_by_another_arithmetic_is_measured_and_not_made_again(
-    merged: Merged, copy: Path, hubmerge: CommandLine
+    copy: Path, hubmerge: CommandLine
 ) -> None:
     set_figure(copy, "run", "arithmetic", to=0)
     done = hubmerge("verify", copy, "--json")
@@ -92,9 +86,7 @@ def test_a_merge_by_another_arithmetic_is_measured_and_not_made_again(
     assert ("published", "contenders.merge.accuracy") in ended(spoiled, "does not hold")
 
 
-def test_a_tampered_weight(
-    merged: Merged, copy: Path, hubmerge: CommandLine, hub: EmbeddedHub, repo: str
-) -> None:
+def test_a_tampered_weight(copy: Path, hubmerge: CommandLine, hub: EmbeddedHub, repo: str) -> None:
     tensors = load_file(copy / "model.safetensors")
     name = max(tensors, key=lambda name: tensors[name].numel())
     tensors[name].view(-1)[7] += tensors[name].abs().max() / 100
@@ -114,18 +106,18 @@ def test_a_tampered_weight(
 
 
 def test_weights_of_other_parents(
-    main_job: Callable[[str], Merged], parents: dict[str, dict], vit: Path, hubmerge: CommandLine
+    parents: dict[str, dict], copy: Path, hubmerge: CommandLine
 ) -> None:
-    shutil.copyfile(parents["vit"]["a"] / "model.safetensors", vit / "model.safetensors")
-    set_figure(vit, "weights_sha256", to=weight_hashes(vit))
-    parts = {part for part, _ in wrong(hubmerge("verify", vit, "--weights-only", "--json"))}
+    shutil.copyfile(parents["mlp"]["a"] / "model.safetensors", copy / "model.safetensors")
+    set_figure(copy, "weights_sha256", to=weight_hashes(copy))
+    parts = {part for part, _ in wrong(hubmerge("verify", copy, "--weights-only", "--json"))}
     assert parts == {"weights"}
 
 
-def test_a_tampered_figure(vit: Path, hubmerge: CommandLine, hub: EmbeddedHub, repo: str) -> None:
-    before = json.loads((vit / "report.json").read_text())["contenders"]["naive"]["loss"]
-    set_figure(vit, "contenders", "naive", "loss", to=before + 0.5)
-    zoo.push(hub, repo, vit)
+def test_a_tampered_figure(copy: Path, hubmerge: CommandLine, hub: EmbeddedHub, repo: str) -> None:
+    before = json.loads((copy / "report.json").read_text())["contenders"]["naive"]["loss"]
+    set_figure(copy, "contenders", "naive", "loss", to=before + 0.5)
+    zoo.push(hub, repo, copy)
     done = hubmerge("verify", repo, "--json")
     assert wrong(done) == {("contenders", "contenders.naive.loss")}
     (check,) = [c for c in done.json["checks"] if c["what"] == "contenders.naive.loss"]
@@ -135,25 +127,25 @@ def test_a_tampered_figure(vit: Path, hubmerge: CommandLine, hub: EmbeddedHub, r
     assert f"said {before + 0.5}, found {before}" in reported.out
 
 
-def test_a_figure_tampered_in_the_card_alone(vit: Path, hubmerge: CommandLine) -> None:
-    accuracy = json.loads((vit / "report.json").read_text())["contenders"]["merge"]["accuracy"]
-    replace(vit / "README.md", f"value: {accuracy}\n", "value: 0.999\n")
-    found = wrong(hubmerge("verify", vit, "--weights-only", "--json"))
+def test_a_figure_tampered_in_the_card_alone(copy: Path, hubmerge: CommandLine) -> None:
+    accuracy = json.loads((copy / "report.json").read_text())["contenders"]["merge"]["accuracy"]
+    replace(copy / "README.md", f"value: {accuracy}\n", "value: 0.999\n")
+    found = wrong(hubmerge("verify", copy, "--weights-only", "--json"))
     assert found == {("card", "model-index[0].results[0].metrics[0].value")}
 
 
-def test_a_verdict_that_does_not_follow(vit: Path, hubmerge: CommandLine) -> None:
-    set_figure(vit, "verdict", to="better than both parents")
-    found = wrong(hubmerge("verify", vit, "--weights-only", "--json"))
+def test_a_verdict_that_does_not_follow(copy: Path, hubmerge: CommandLine) -> None:
+    set_figure(copy, "verdict", to="better than both parents")
+    found = wrong(hubmerge("verify", copy, "--weights-only", "--json"))
     assert found == {("verdict", "by the rule.verdict")}
 
 
-def test_labels_that_were_exchanged(vit: Path, hubmerge: CommandLine) -> None:
-    config = json.loads((vit / "config.json").read_text())
+def test_labels_that_were_exchanged(copy: Path, hubmerge: CommandLine) -> None:
+    config = json.loads((copy / "config.json").read_text())
     labels = config["id2label"]
     labels["3"], labels["8"] = labels["8"], labels["3"]
-    (vit / "config.json").write_text(json.dumps(config))
-    found = wrong(hubmerge("verify", vit, "--weights-only", "--json"))
+    (copy / "config.json").write_text(json.dumps(config))
+    found = wrong(hubmerge("verify", copy, "--weights-only", "--json"))
     assert found == {
         ("configuration", "config.json.id2label.3"),
         ("configuration", "config.json.id2label.8"),
@@ -183,11 +175,11 @@ def test_weights_only_takes_no_data(merged: Merged, hubmerge: CommandLine, tmp_p
     assert alike in ended(done, "identical")
 
 
-def test_an_alignment_of_other_models_is_noticed(vit: Path, hubmerge: CommandLine) -> None:
-    tensors = load_file(vit / "alignment.safetensors")
+def test_an_alignment_of_other_models_is_noticed(copy: Path, hubmerge: CommandLine) -> None:
+    tensors = load_file(copy / "alignment.safetensors")
     name = next(name for name, value in tensors.items() if value.dtype == torch.int64)
-    save_file({name: tensors[name]}, vit / "alignment.safetensors")
-    found = wrong(hubmerge("verify", vit, "--weights-only", "--json"))
+    save_file({name: tensors[name]}, copy / "alignment.safetensors")
+    found = wrong(hubmerge("verify", copy, "--weights-only", "--json"))
     assert found == {("weights", "all of them")}
 
 
@@ -217,10 +209,11 @@ def other_machine(
     line.close()
 
 
+@pytest.mark.parametrize("family", ["mlp", "vit", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_another_machines_arithmetic_is_within_the_tolerance(
-    merged: Merged, other_machine: CommandLine
+    family: str, main_job: Callable[[str], Merged], other_machine: CommandLine
 ) -> None:
-    done = other_machine("verify", merged.repo, "--json", "-q").succeeded()
+    done = other_machine("verify", main_job(family).repo, "--json", "-q").succeeded()
     assert done.json["outcome"] in ("identical", "equivalent")
 
 

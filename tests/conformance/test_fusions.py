@@ -21,6 +21,7 @@ from hubmerge.symmetry.element import Symmetry, random_symmetry, transform
 from hubmerge.symmetry.laws import deviation, outputs, spec_of
 from hubmerge.symmetry.permutation import identity, permute, random_permutation
 from hubmerge.utils.workers import Workers
+from tests.helpers.few_steps import quickly
 from tests.helpers.labelled import labelled
 from tests.helpers.tiny import generic, probe, probe_batches
 
@@ -72,11 +73,6 @@ class Table:
         base = self.base.state_dict() if base is None else base
         given = Given(base=base, options=quickly(self.fusion))
         return self.fusion.fuse(states, weights, self.context, given)
-
-
-def quickly(fusion):
-    """Options with which what learns takes a step."""
-    return {name: 1 for name in ("epochs", "iterations") if name in fusion.options}
 
 
 def weights_of(count):

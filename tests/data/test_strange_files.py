@@ -186,6 +186,11 @@ def test_pictures_that_are_none_or_far_too_large(content: bytes) -> None:
         open_picture({"bytes": content, "path": None}, NOWHERE)
 
 
+def test_what_is_no_picture_is_said_in_words() -> None:
+    with pytest.raises(Unreadable, match=r"it is none of these: .*PNG"):
+        open_picture({"bytes": b"<svg/>", "path": None}, NOWHERE)
+
+
 @pytest.mark.parametrize(
     "cell", [None, {}, {"bytes": None, "path": None}, {"path": 7}, 7, "/x", []]
 )

@@ -161,8 +161,8 @@ class CommandLine:
 
 
 def quickly(*words: str) -> list[str]:
-    """The effort of merges with data in tests that name none: they look at other things."""
-    merges = words[:1] in (("merge",), ("plan",)) and "--dataset" in words
+    """The effort of merges in tests that name none: they look at other things."""
+    merges = words[:1] in (("merge",), ("plan",))
     return ["--effort", "quick"] if merges and not {"--effort", "--recipe"} & {*words} else []
 
 

@@ -23,6 +23,7 @@ from hubmerge.repair import find_repair
 from hubmerge.symmetry.laws import spec_of
 from hubmerge.utils.progress import be_quiet
 from hubmerge.utils.workers import Workers
+from tests.helpers.few_steps import quickly
 from tests.helpers.labelled import labelled
 from tests.helpers.tiny import generic, probe_batches
 
@@ -89,7 +90,7 @@ def fusions_of_a_vit(workers: Workers) -> dict[str, str]:
                 states,
                 [0.4, 0.6],
                 context(fusion),
-                Given(base=base if fusion.needs_base else None),
+                Given(base=base if fusion.needs_base else None, options=quickly(fusion)),
             )
         )
         for fusion in fusions().values()

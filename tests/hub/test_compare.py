@@ -158,6 +158,8 @@ def test_label_names_in_no_order_of_their_keys() -> None:
         ({0: "LABEL_0", 1: "LABEL_1"}, {0: "LABEL_0", 1: "LABEL_1"}, "say nothing"),
         ({0: "cat", 1: "dog"}, {0: "LABEL_0", 1: "LABEL_1"}, "say nothing"),
         ({0: "crane", 1: "cat", 2: "crane"}, {0: "cat", 1: "crane", 2: "crane"}, "twice"),
+        ({0: "cat", 1: "dog"}, {0: "cat", 1: "Cat"}, "twice.*\n.*'Cat', 'cat' in parent B"),
+        ({0: "cat", 1: "dog"}, {0: "cat", 1: "LABEL_1"}, "'LABEL_1' in parent B"),
     ],
 )
 def test_labels_that_cannot_be_brought_together(

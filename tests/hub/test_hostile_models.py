@@ -297,6 +297,8 @@ NONSENSE: dict[str, dict[str, Any]] = {
     "labels a list of lists": {"id2label": [[1]]},
     "labels text": {"id2label": "cat"},
     "labels by words": {"id2label": {"a": "cat"}},
+    "labels with a gap": {"id2label": {"0": "cat", "1": "dog", "3": "eel"}},
+    "labels from 1": {"id2label": {"1": "cat", "2": "dog", "3": "eel"}},
     "labels null inside": {"id2label": {"0": None}},
     "labels nested": {"id2label": {"0": {"a": "b"}}},
     "auto_map a list": {"auto_map": ["x"]},

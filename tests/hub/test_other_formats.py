@@ -139,6 +139,15 @@ def test_other_formats(file: str, said: str, tmp_path: Path) -> None:
     assert path.name in (error.found or "")
 
 
+def test_a_folder_of_the_hubs_cache(tmp_path: Path) -> None:
+    whole = tmp_path / "models--me--cats"
+    commit = whole / "snapshots" / ("a" * 40)
+    save(commit, tiny_vit())
+    error = refused(whole)
+    assert "the Hub's cache" in error.what
+    assert error.hint == f"give {commit}, or the id me/cats"
+
+
 def test_pickled_weights_are_converted_by_the_class_they_name(tmp_path: Path) -> None:
     folder = save(tmp_path / "pickled", tiny_vit())
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")

@@ -52,6 +52,13 @@ class Mallory:
             line.sendall(raw)
             return line.recv(4096)
 
+    def hears_out(self, raw: bytes) -> bytes:
+        """All that the server answers to `raw`, once everything is sent."""
+        with closing(socket.create_connection(("127.0.0.1", self.port), timeout=20)) as line:
+            line.sendall(raw)
+            line.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: line.recv(4096), b""))
+
 
 @pytest.fixture(scope="module")
 def mallory(hub: EmbeddedHub) -> Iterator[Mallory]:
@@ -343,6 +350,25 @@ def test_bytes_that_do_not_arrive_are_not_counted(hub: EmbeddedHub) -> None:
 )
 def test_malformed_http_is_refused(mallory: Mallory, raw: bytes) -> None:
     assert mallory.says(raw)[:15].split()[1] in (b"400", b"414", b"421", b"431")
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET /" + b"a" * 3_000_000, 414),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * 3_000_000, 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 500_000, 431),
+        (b"GET GET GET\r\n\r\n" + b"x" * 3_000_000, 400),
+    ],
+    ids=["address", "one header", "many headers", "no HTTP"],
+)
+def test_whoever_sends_too_much_is_answered_and_not_reset(
+    mallory: Mallory, raw: bytes, status: int
+) -> None:
+    """More than the buffers of two sockets hold."""
+    answer = mallory.hears_out(raw)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert answer.count(b"HTTP/1.1") == 1
 
 
 @pytest.mark.parametrize(

@@ -145,18 +145,54 @@ def test_what_has_no_effect_is_taken_and_weights_are_the_recipes_own():
         (STACK + STACK_MORE.replace("layer_range: [1, 3]", "layers: 3"), 7, "layers"),
         (STACK.replace("[0, 2]}", "[0, 2], parameters: {scale: 2}}"), 1, "two models are needed"),
         ("merge_method: linear\nmodels: 3", 2, "list of models"),
+        (LINEAR + "random_seed: soon\n", None, "random_seed"),
+        (LINEAR + "parameters: {normalize: false}\n", None, "sum to 1"),
+        (TIES.replace("{weight: 1", "{lambda: 2, weight: 1"), 3, "one for all models"),
+        (TIES + "parameters:\n  gamma: .01\n", 5, "breadcrumbs, breadcrumbs_ties: without"),
     ],
 )  # fmt: skip
 def test_what_is_not_taken_is_refused_by_name_and_line(text, line, said):
-    with pytest.raises(RecipeError, match=f"line {line}: ") as error:
+    with pytest.raises(RecipeError, match=f"line {line}: " if line else "line") as error:
         recipe_from(text, "x.yml")
     assert said in str(error.value)
+
+
+def test_a_mixture_of_experts_is_refused_as_what_it_is():
+    text = "base_model: ORG/a\nexperts:\n- source_model: ORG/b\n  positive_prompts: [code]\n"
+    with pytest.raises(RecipeError, match="mergekit-moe"):
+        recipe_from(text, "x.yml")
+
+
+def test_ways_of_writing_the_same_merge():
+    plain = """
+merge_method: ties
+base_model: ORG/base
+models:
+- {model: ORG/a@v1, parameters: {weight: .5, density: .3}}
+- {model: ORG/b+ORG/lora, parameters: {weight: .2, density: .3}}
+"""
+    other = """
+merge_method: ties
+base_model: {model: {path: ORG/base, revision: null}}
+models:
+- model: {model: {path: ORG/a, revision: v1}, lora: null}
+  parameters: &shared {weight: .5, density: .3}  # as most models
+- model: {model: ORG/b, lora: {path: ORG/lora}}
+  parameters: {<<: *shared, weight: .2}
+"""
+    assert recipe_from(other) == recipe_from(plain)
+    assert recipe_from(plain + "random_seed: 7\n").seed == 7
+    stock = plain.replace("ties", "model_stock").replace(
+        ", parameters: {weight: .5, density: .3}", ""
+    )
+    stock = stock.replace(", parameters: {weight: .2, density: .3}", "")
+    assert recipe_from(stock + "parameters: {normalize: false}\n") == recipe_from(stock)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("merge_method: &m linear\nmodels: *m", "by reference"),
+        ("merge_method: linear\nmodels: &m [*m]", "by reference"),
         ("merge_method: linear\nmodels: " + "[" * 50 + "]" * 50, "levels"),
         (LINEAR + "#" + "x" * 70_000, "bytes"),
         ("merge_method: !!python/name:os.system", "constructor"),

@@ -27,6 +27,12 @@ def test_nor_in_python(field: dict[str, Any]) -> None:
         Recipe(models=("me/a", "me/b"), **field)
 
 
+def test_a_number_of_hundreds_of_digits_is_not_echoed() -> None:
+    with pytest.raises(RecipeError) as error:
+        recipe_from(PARENTS + "weights: [1" + "0" * 400 + ", 1]")
+    assert len(str(error.value)) < 400
+
+
 def test_where_it_is_one_it_stays() -> None:
     found = recipe_from(PARENTS + "fuse: dare\nbase: me/c\nfuse_options: {rescale: false}")
     assert found.fuse_options["rescale"] is False

@@ -48,7 +48,14 @@ def test_a_card_shows_every_survey_with_its_sentence_picture_and_figures(tmp_pat
         (table,) = kind_of(seen).tables(seen)
         assert str(as_markdown(table)) in card
     written = {path.name for path in write_report(report, tmp_path)}
-    assert written == {"report.json", "README.md", "barrier.png", "path.png", "plane.png"}
+    assert written == {
+        "report.json",
+        "README.md",
+        "badge.svg",
+        "barrier.png",
+        "path.png",
+        "plane.png",
+    }
     assert Report.read(tmp_path) == report
     assert Report.read(tmp_path).surveys.plane.points[-1].loss is None
 
@@ -65,7 +72,7 @@ def test_of_three_models_the_simplex_is_shown():
 def test_without_surveys_nothing_is_said_of_them():
     plain = example()
     assert '"surveys"' not in plain.to_json()
-    assert set(pictures(plain)) == {"barrier.png"}
+    assert set(pictures(plain)) == {"badge.svg", "barrier.png"}
     assert "Loss landscape" not in render_card(plain)
     none = example(surveys=Surveys())
     assert render_card(none) == render_card(plain)
@@ -75,7 +82,7 @@ def test_pictures_and_lines_of_surveys_are_checked():
     report = surveyed()
     drawn = pictures(report)
     checks, remarks = check_pictures(drawn, report)
-    assert {check.what for check in checks} == {"barrier.png", "path.png", "plane.png"}
+    assert {check.what for check in checks} == {"badge.svg", "barrier.png", "path.png", "plane.png"}
     assert {check.outcome for check in checks} == {Outcome.IDENTICAL}
     assert not remarks
     del drawn["plane.png"]

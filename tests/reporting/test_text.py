@@ -47,13 +47,14 @@ def test_no_terminal_escape_comes_through():
 def test_files_are_written_and_named(tmp_path):
     files = write_report(example(), tmp_path, "org/both")
     assert sorted(files) == sorted(tmp_path.iterdir())
-    assert {file.name for file in files} == {"README.md", "barrier.png", "report.json"}
+    named = {file.name for file in files}
+    assert named == {"README.md", "badge.svg", "barrier.png", "report.json"}
     assert Report.read(tmp_path) == example()
 
 
 def test_without_curves_no_picture_is_written_or_shown(tmp_path):
     files = write_report(unmeasured(), tmp_path)
-    assert {file.name for file in files} == {"README.md", "report.json"}
+    assert {file.name for file in files} == {"README.md", "badge.svg", "report.json"}
     assert "barrier.png" not in (tmp_path / "README.md").read_text()
 
 

@@ -93,6 +93,7 @@ def test_tokens_are_nowhere_after_the_whole_path_through_the_app(
         visitor = PageVisitor(chrome, wire.url, extra_http_headers=plain).arrives()
         visitor.sign_in("hf_MARKEDMARKEDMARKED", "does not accept the token")
         visitor.sign_in(guest.token)
+        visitor.be_quick()
         visitor.pick("guest/secret-a", "me/mlp-b", "me/digits")
         assert "private" in visitor.see("#plan .hm-good").inner_text()
         visitor.start()

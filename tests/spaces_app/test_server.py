@@ -52,6 +52,11 @@ def test_the_same_job_by_api(app: RunningApp) -> None:
     assert client.predict("../../x", api_name="/status")["error"]["kind"] == "NotFoundError"
 
 
+def test_too_few_values_are_refused(app: RunningApp) -> None:
+    answer = httpx.post(f"{app.url}/gradio_api/run/plan", json={"data": []})
+    assert (answer.status_code, "values" in answer.json()["error"]) == (422, True)
+
+
 def test_a_port_that_is_taken_is_named(app: RunningApp, tmp_path: Path) -> None:
     port = int(app.url.rpartition(":")[2])
     with pytest.raises(RecipeError, match=str(port)), serving(Host(tmp_path), port):

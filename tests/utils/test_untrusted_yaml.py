@@ -7,7 +7,12 @@ from itertools import pairwise
 
 import pytest
 
-from hubmerge.utils.untrusted_yaml import UnreadableYamlError, front_matter, read_yaml
+from hubmerge.utils.untrusted_yaml import (
+    UnreadableYamlError,
+    front_matter,
+    read_documents,
+    read_yaml,
+)
 
 LETTERS = "abcdefghij"
 BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise(LETTERS))
@@ -45,6 +50,28 @@ BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwi
 def test_what_is_refused(text: str, why: str) -> None:
     with pytest.raises(UnreadableYamlError, match=why):
         read_yaml(text)
+
+
+NESTED = "a: &a [[[[x]]]]\n" + "".join(f"{b}: &{b} [[*{a}]]\n" for a, b in pairwise(LETTERS))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (BOMB + "".join(f"{n}: [*j, *j, *j, *j]\n" for n in range(20)), "entries"),
+        (NESTED, "levels"),
+        ("a: &a [*a]", "by reference"),
+        ("a: &a [x]\n---\nb: *a", "by reference"),
+    ],
+)
+def test_references_count_as_often_as_they_are_made(text: str, why: str) -> None:
+    with pytest.raises(UnreadableYamlError, match=why):
+        read_documents(text, deepest=20)
+
+
+def test_what_is_referred_to_is_read() -> None:
+    ((found, _),) = read_documents("a: &a {b: 1}\nc: {<<: *a, d: *a}")
+    assert found == {"a": {"b": 1}, "c": {"b": 1, "d": {"b": 1}}}
 
 
 def test_what_is_read() -> None:

@@ -116,9 +116,17 @@ def test_a_card_of_another_version_is_not_settled_rather_than_wrong() -> None:
 
 def test_a_picture_that_lacks_is_wrong_and_one_that_differs_is_a_remark() -> None:
     report = REPORTS["two"]
-    another = {"barrier.png": b"another"}
-    assert wrong(check_pictures({}, report)[0]) == ["barrier.png"]
-    assert wrong(check_pictures(another, REPORTS["unmeasured"])[0]) == ["barrier.png"]
+    another = {**pictures(report), "barrier.png": b"another"}
+    assert wrong(check_pictures({}, report)[0]) == ["badge.svg", "barrier.png"]
+    unmeasured = {**pictures(REPORTS["unmeasured"]), "barrier.png": b"another"}
+    assert wrong(check_pictures(unmeasured, REPORTS["unmeasured"])[0]) == ["barrier.png"]
     checks, remarks = check_pictures(another, report)
-    assert checks == []
+    assert [check.what for check in checks] == ["badge.svg"]
     assert "barrier.png" in remarks[0]
+
+
+def test_a_badge_that_says_another_verdict_does_not_hold() -> None:
+    report = REPORTS["two"]
+    lied = report.model_copy(update={"verdict_sentence": "Better than both parents: it is."})
+    found = pictures(report) | {"badge.svg": pictures(lied)["badge.svg"]}
+    assert wrong(check_pictures(found, report)[0]) == ["badge.svg"]

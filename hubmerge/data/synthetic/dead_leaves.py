@@ -7,6 +7,8 @@ arXiv:2106.05963, section 3.1 (and Lee, Mumford, Huang, IJCV 41, 2001, on the st
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 LEAVES = 60
@@ -34,33 +36,42 @@ MEAN, SPREAD = 0.47, 0.25
 def dead_leaves(number: int, height: int, width: int, seed: int = 0) -> np.ndarray:
     """Image `number` of the series with that seed: uint8 [height, width, 3]. Pure."""
     generator = np.random.default_rng([seed, number])
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
     image = np.zeros((height, width, 3), np.float32)
     for _ in range(LEAVES):
-        _throw(image, rows, columns, generator)
+        _throw(image, generator.random(6), generator.standard_normal(6))
     image += GRAIN * _grain(height, width, generator)
     image = (image - image.mean()) / max(float(image.std()), 1e-6)
     return np.clip(255 * (MEAN + SPREAD * image), 0, 255).round().astype(np.uint8)
 
 
-def _throw(
-    image: np.ndarray, rows: np.ndarray, columns: np.ndarray, generator: np.random.Generator
-) -> None:
-    """Paints one shape over what is there."""
-    height, width = rows.shape
-    share = generator.uniform(SMALLEST / LARGEST, 1)
-    radius = height * SMALLEST / share
-    centre = generator.uniform(0, (height, width))
-    angle, aspect = generator.uniform(0, np.pi), generator.uniform(0.5, 1.5)
-    down, across = rows - centre[0], columns - centre[1]
-    u = (across * np.cos(angle) + down * np.sin(angle)) / radius
-    v = (down * np.cos(angle) - across * np.sin(angle)) / (radius * aspect)
-    rectangle = generator.random() < 0.5
-    inside = (np.abs(u) < 1) & (np.abs(v) < 1) if rectangle else u**2 + v**2 < 1
-    colour = generator.normal() + COLOURFULNESS * generator.normal(size=3)
-    slope = SHADING * generator.normal(size=2)
-    shade = (slope[0] * u[inside] + slope[1] * v[inside]) * (radius / height)
-    image[inside] = colour.astype(np.float32) + shade[:, None].astype(np.float32)
+def _throw(image: np.ndarray, uniform: np.ndarray, normal: np.ndarray) -> None:
+    """Paints one shape over what is there; uniform: [6] in [0, 1), normal: [6]."""
+    height, width, _ = image.shape
+    share, top, left, turn, aspect, shape = uniform.tolist()
+    least = SMALLEST / LARGEST
+    radius = height * SMALLEST / (least + (1 - least) * share)
+    upright = radius * (0.5 + aspect)
+    top, left, angle = height * top, width * left, np.pi * turn
+    cosine, sine = math.cos(angle), math.sin(angle)
+    # Only the box that holds it is looked at.
+    down = _around(top, radius * abs(sine) + upright * abs(cosine), height)
+    across = _around(left, radius * abs(cosine) + upright * abs(sine), width)
+    below, beside = (
+        (np.arange(down.start, down.stop) - top)[:, None],
+        np.arange(across.start, across.stop) - left,
+    )
+    u = (beside * cosine + below * sine) / radius
+    v = (below * cosine - beside * sine) / upright
+    inside = (np.abs(u) < 1) & (np.abs(v) < 1) if shape < 0.5 else u * u + v * v < 1
+    colour = (normal[0] + COLOURFULNESS * normal[1:4]).astype(np.float32)
+    slope = (SHADING * radius / height * normal[4:]).tolist()
+    shade = (slope[0] * u[inside] + slope[1] * v[inside]).astype(np.float32)
+    image[down, across][inside] = colour + shade[:, None]
+
+
+def _around(centre: float, reach: float, size: int) -> slice:
+    """Positions from 0 to `size` that are at most so far from the centre."""
+    return slice(max(0, math.floor(centre - reach)), min(size, math.ceil(centre + reach) + 1))
 
 
 def _grain(height: int, width: int, generator: np.random.Generator) -> np.ndarray:

@@ -170,7 +170,29 @@ def mapping_in(document: Document, holder: Any, place: Place) -> Mapping[str, An
 
 
 def ref_in(document: Document, given: Any, place: Place) -> str:
-    """How a model is named. Raises: RecipeError."""
-    if not isinstance(given, str) or not given:
+    """How a model is named: by its id or folder, or in parts, as `{model: {path, revision}, lora}`.
+
+    Raises: RecipeError.
+    """
+    if not isinstance(given, dict):
+        return _path_in(document, given, place)
+    document.check_keys(place, given, ("model", "lora"))
+    model = _path_in(document, given.get("model"), (*place, "model"))
+    if given.get("lora") is None:
+        return model
+    return f"{model}+{_path_in(document, given['lora'], (*place, 'lora'))}"
+
+
+def _path_in(document: Document, given: Any, place: Place) -> str:
+    """A path, or one with a revision as a mapping. Raises: RecipeError."""
+    path, revision = given, None
+    if isinstance(given, dict):
+        document.check_keys(place, given, ("path", "revision"))
+        path, revision = given.get("path"), given.get("revision")
+    if not isinstance(path, str) or not path:
         raise document.refused(place, "a model is named by its id or folder", found=repr(given))
-    return given
+    if revision is None:
+        return path
+    if not isinstance(revision, str) or not revision:
+        raise document.refused(place, "a revision is a branch, tag or commit", found=repr(revision))
+    return f"{path}@{revision}"

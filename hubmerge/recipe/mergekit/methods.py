@@ -112,8 +112,25 @@ METHODS: Mapping[str, Method] = {
 
 WITHOUT_EFFECT: Mapping[str, tuple[bool, ...]] = {
     "int8_mask": (True, False),
+    "normalize": (True, False),
     "filter_wise": (False,),
     "normalize_weights": (True,),
     "rescale": (False,),
 }
-"""Parameters that change nothing here as long as they have one of these values."""
+"""Parameters that change nothing, of methods that have none of that name, as long as they have one
+of these values."""
+
+ALONG = ("nuslerp_flatten", "nuslerp_row_wise")
+SPECIAL: Mapping[str, tuple[str, ...]] = {
+    "linear": ("normalize",),
+    "slerp": ("t",),
+    "nuslerp": ALONG,
+}
+"""Parameters that are no option here by another name."""
+
+
+def parameters_of(name: str) -> set[str]:
+    """Names of a method's parameters."""
+    method = METHODS[name]
+    weight = ("weight",) if method.weighed else ()
+    return {*method.options, *method.own, *SPECIAL.get(name, ()), *weight}

@@ -5,7 +5,6 @@ Whatever is not taken over is refused by its name and line: nothing is ignored.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from string import ascii_uppercase
@@ -14,7 +13,15 @@ from typing import Any
 from hubmerge.errors.wording import quoted
 from hubmerge.recipe.mergekit.document import Document
 from hubmerge.recipe.mergekit.inputs import Input, Part
-from hubmerge.recipe.mergekit.methods import METHODS, WITHOUT_EFFECT, BaseModel, Method
+from hubmerge.recipe.mergekit.methods import (
+    ALONG,
+    METHODS,
+    SPECIAL,
+    WITHOUT_EFFECT,
+    BaseModel,
+    Method,
+    parameters_of,
+)
 from hubmerge.recipe.mergekit.vocabulary import KEYS as VOCABULARY
 from hubmerge.recipe.mergekit.vocabulary import SOURCE, TEMPLATE, TOKENIZER, vocabulary
 from hubmerge.recipe.words import BASE, PASSTHROUGH
@@ -24,23 +31,11 @@ from hubmerge.utils.untrusted_yaml import Place
 
 KEYS = (
     *("name", "merge_method", "models", "slices", "base_model", "parameters"),
-    *("dtype", "out_dtype", *VOCABULARY),
+    *("dtype", "out_dtype", "random_seed", *VOCABULARY),
 )
 DTYPES = ("float32", "float16", "bfloat16")
-ALONG = ("nuslerp_flatten", "nuslerp_row_wise")
-SPECIAL: Mapping[str, tuple[str, ...]] = {
-    "linear": ("normalize",),
-    "slerp": ("t",),
-    "nuslerp": ALONG,
-}
-"""Parameters that are no option here by another name."""
-
-_MARK = re.compile(r"^[ \t]*merge_method[ \t]*:", re.MULTILINE)
-
-
-def is_mergekits(text: str) -> bool:
-    """Whether the text of a file is written for mergekit: ours have no `merge_method`."""
-    return _MARK.search(text) is not None
+ROUNDING = 1e-6
+"""How far a sum of weights may be from 1."""
 
 
 def merge_of(document: Document) -> dict[str, Any]:
@@ -115,6 +110,7 @@ class _Merge:
             "match": "none",
             "repair": "none",
             "dtype": self._dtype(),
+            "seed": self._seed(),
             **self._settings(method, inputs),
         }
         fields |= vocabulary(self._document, self._names(base, inputs))
@@ -200,10 +196,23 @@ class _Merge:
         if name == "nuslerp":
             options |= self._along()
         if name == "linear" and not self._shared.truth("normalize", True):
-            hint = "weights that sum to 1, and no normalize"
-            place = self._shared.first("normalize")[1]
-            raise self._document.refused(place, "linear divides weights by their sum", hint=hint)
+            self._check_sum(options, len(inputs))
         return self._weighed(method, options, inputs)
+
+    def _check_sum(self, options: Mapping[str, Any], count: int) -> None:
+        """Raises: RecipeError, where the weights of a linear merge are not a mean's already."""
+        weights = [
+            options.get(f"weight/{x}", options.get("weight")) for x in ascii_uppercase[:count]
+        ]
+        numbers = [each for each in weights if isinstance(each, int | float)]
+        varies = any("@" in key for key in options)
+        if varies or len(numbers) < count or abs(sum(numbers) - 1) > ROUNDING:
+            raise self._document.refused(
+                self._shared.first("normalize")[1],
+                "linear divides weights by their sum",
+                found=f"weights {', '.join(map(str, weights))}",
+                hint="weights that sum to 1, or no normalize",
+            )
 
     def _own_options(self, own: Mapping[str, str], inputs: Sequence[Input]) -> dict[str, Any]:
         """Options of which every model may have its own, those of all models last."""
@@ -278,7 +287,8 @@ class _Merge:
     def _check_parameter(self, key: Any, value: Any, place: Place, known: Iterable[str]) -> None:
         if key in known:
             return
-        allowed = WITHOUT_EFFECT.get(key)
+        its_own = key in parameters_of(self._content["merge_method"])
+        allowed = None if its_own else WITHOUT_EFFECT.get(key)
         if allowed is not None and value in allowed:
             return
         raise self._document.refused(
@@ -286,8 +296,18 @@ class _Merge:
             f"parameter {quoted(str(key))} of {self._content['merge_method']} is not taken"
             + (f" as {value!r}" if allowed is not None else ""),
             found=f"taken are {', '.join(sorted(known)) or 'none'}",
-            hint=did_you_mean(str(key), known),
+            hint=did_you_mean(str(key), known) or self._of_others(key),
         )
+
+    def _of_others(self, key: Any) -> str | None:
+        """What to do about a parameter that only other methods have."""
+        others = [name for name in METHODS if key in parameters_of(name)]
+        if not others:
+            return None
+        method = self._content["merge_method"]
+        if method in others:
+            return "it is one for all models, beside merge_method"
+        return f"it is a parameter of {', '.join(others)}: without effect on {method}, leave it out"
 
     def _dtype(self) -> str | None:
         for key in ("out_dtype", "dtype"):
@@ -299,6 +319,14 @@ class _Merge:
                     found=f"taken are {', '.join(DTYPES)}",
                 )
         return self._content.get("out_dtype") or self._content.get("dtype")
+
+    def _seed(self) -> int | None:
+        given = self._content.get("random_seed")
+        if given is None or (type(given) is int and given >= 0):
+            return given or None
+        raise self._document.refused(
+            ("random_seed",), "random_seed is a whole number from 0", found=repr(given)
+        )
 
     def _names(self, base: str | None, inputs: Sequence[Input]) -> dict[str, str]:
         """What the file calls a model -> its letter here, or "base"."""

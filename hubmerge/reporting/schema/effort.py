@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
+from pydantic import model_validator
+
+from hubmerge.recipe.words import NO_REFINEMENT
 from hubmerge.reporting.schema.base import Count, ReportPart
 
 
@@ -25,3 +28,9 @@ class EffortRecord(ReportPart):
     """The weight of parent B; None of more than two."""
     left_out: str | None = None
     """Why nothing is refined, where the effort would."""
+
+    @model_validator(mode="after")
+    def _steps_of_a_refinement(self) -> Self:
+        if self.refine != NO_REFINEMENT and None in (self.refine_steps, self.refine_samples):
+            raise ValueError("a refinement has refine_steps and refine_samples")
+        return self

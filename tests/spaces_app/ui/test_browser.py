@@ -13,7 +13,7 @@ import pytest
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.server import RunningApp
 from tests.helpers import zoo
-from tests.helpers.browser import PageVisitor
+from tests.helpers.browser import PICTURES, PageVisitor
 from tests.helpers.jobs import Workers, begins
 
 
@@ -36,6 +36,8 @@ def test_the_whole_path(
     if family == "vit":
         me.see("#examples", "takes about a minute")
         me.photograph("1-pick")
+        if not PICTURES:  # the effort that pictures show takes a minute; the other family has it
+            me.be_quick()
         me.pick("me/vit-a", "me/vit-b", "me/digits")
     else:
         me.search("#pick-a", "resnet-a", "me/resnet-a")
@@ -98,6 +100,10 @@ def test_the_whole_path(
     assert published.get_by_role("link", name="Open the repository").get_attribute(
         "href"
     ) == published.get_by_role("button", name="Copy the link").get_attribute("data-copy")
+    badge = published.get_by_role("button", name="Copy its badge").get_attribute("data-copy")
+    (picture_of_it,) = re.findall(r"\((\S+/badge\.svg)\)", badge or "")
+    shown = me.context.request.get(picture_of_it)
+    assert b"<svg" in shown.body()
     me.photograph(f"6-published-{family}", "#published")
     files = set(hub.api().list_repo_files(repo))
     assert {"model.safetensors", "README.md", "report.json", "hubmerge.yaml"} <= files

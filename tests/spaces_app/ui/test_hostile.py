@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -23,7 +25,8 @@ from spaces_app.service.jobs import JobService
 from spaces_app.service.limits import Limits, check_recipe
 from spaces_app.ui import gallery_view
 from spaces_app.ui.recipe_text import from_yaml
-from spaces_app.ui.request_limits import FORM, RequestLimits
+from spaces_app.ui.request_limits import FORM, RequestLimits, remove_remains
+from spaces_app.ui.strict_page import StrictPage
 
 PARENTS = "models: [a/b, c/d]\n"
 
@@ -165,6 +168,85 @@ def test_calls_of_what_there_is_not_are_no_failures_of_the_app() -> None:
             ]
 
     assert asyncio.run(ask()) == [404] * len(calls)
+
+
+@pytest.fixture(scope="module")
+def strict() -> Any:
+    """A page with widgets of every kind, and functions that work, are none, or fail."""
+    with StrictPage() as page:
+        widgets = [gr.Radio(["one", "two"]), gr.Slider(1, 10), gr.Image(), gr.Textbox()]
+        button, text = gr.Button(), gr.Textbox()
+        button.click(lambda *values: "fine", widgets, text, api_name="all")
+        button.click(None, text, text, js="x => x", api_name="no_python")
+        button.click(lambda value: 1 / 0, text, text, api_name="broken")
+    limits = {"middleware": [Middleware(RequestLimits, image=1000)]}
+    return gr.routes.App.create_app(page, app_kwargs=limits)
+
+
+PICTURE = {"meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.mark.parametrize(
+    ("call", "values", "said"),
+    [
+        ("all", ["three", 5, None, "x"], "not in the list of choices"),
+        ("all", [["one"], 5, None, "x"], "not in the list of choices"),
+        ("all", ["one", "evil", None, "x"], "not supported between"),
+        ("all", ["one", {}, None, "x"], "not supported between"),
+        ("all", ["one", 5000, None, "x"], "maximum value"),
+        ("all", ["one", 5, {"path": "https://a.example/huge", **PICTURE}, "x"], "an address"),
+        ("all", ["one", 5, None, [{"path": "HTTP://a.example/huge", **PICTURE}]], "an address"),
+        ("all", ["one", 5, "evil", "x"], "validation error"),
+        ("all", [], "enough input values"),
+        ("all", ["one", 5, None], "enough input values"),
+        ("no_python", ["x"], "no such function"),
+    ],
+)
+def test_values_that_no_widget_gives_are_refused_in_words_and_logged_in_a_line(
+    strict: Any, call: str, values: list, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, answer = asked(strict, call, values)
+    assert (status, said in answer["error"]) == (422, True), answer
+    [line] = capfd.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "call_refused"
+
+
+def test_a_failure_of_the_apps_own_is_one_line_as_well(
+    strict: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, answer = asked(strict, "broken", ["x"])
+    assert (status, "please report it" in answer["error"]) == (500, True)
+    [line] = capfd.readouterr().err.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["error"]) == ("call_broken", "ZeroDivisionError")
+    assert "Traceback" in said["trace"]
+
+
+def asked(app: Any, call: str, values: list) -> tuple[int, dict]:
+    """Status and answer of a call of a page's function."""
+
+    async def ask() -> tuple[int, dict]:
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            answer = await client.post(f"/gradio_api/run/{call}", json={"data": values})
+        return answer.status_code, answer.json()
+
+    return asyncio.run(ask())
+
+
+def test_remains_of_broken_uploads_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a client that hung up; Gradio forgets the file it was writing."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    broken, running, kept = tmp_path / "tmpold", tmp_path / "tmpnew", tmp_path / "a" / "tmpkept"
+    kept.parent.mkdir()
+    for path in (broken, running, kept):
+        path.write_bytes(b"a")
+    for path in (broken, kept):
+        os.utime(path, (0, 0))
+    remove_remains()
+    assert (broken.exists(), running.exists(), kept.exists()) == (False, True, True)
 
 
 def test_uploads_leave_room_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
