@@ -69,7 +69,8 @@ def looking_up(skeleton: PreTrainedModel, state: State) -> PreTrainedModel:
         names = tuple(n for n, value in held.items() if value is not None and prefix + n in state)
         if names or module is model:
             module.__dict__[LOOKUP] = _Lookup(state, path)
-            module.__class__ = _looking_up(type(module), names, module is model)
+            kind: Any = type(module)
+            module.__class__ = _looking_up(kind, names, module is model)
     return model.eval()
 
 

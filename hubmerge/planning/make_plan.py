@@ -162,6 +162,7 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
             recipe, one_of_n=measure is not None and measure.one_of_n, parameters=_size(model)
         ),
     )
+    from_disk = streams(recipe, run.methods, model, [each.header.tensors for each in parents])
     plans = [parent.plan(size) for parent, size in zip(parents, sizes, strict=True)]
     once = {each: size for parent in parents for each, size in parent.downloads.items()}
     download = sum(once.values()) + (data.download_bytes if data else 0)
@@ -201,7 +202,7 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
                 matched=spec if match == "weights" else None,
                 measured=data is not None,
             )
-            if streams(recipe, run.methods, model, [each.header.tensors for each in parents])
+            if from_disk
             else memory_needed(
                 _size(model),
                 both.free_spaces,
@@ -213,6 +214,9 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
             cache=cache_folder(),
             out=run.out,
             here=here,
+            whole=None
+            if from_disk
+            else f"{len(parents)} models of {_size(model):,} parameters in float32",
         ),
         remarks=remarks(descriptions[: len(sources.models)]),
     )

@@ -11,6 +11,8 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import ResourceError
+from hubmerge.errors.wording import option
+from hubmerge.specs.spec import PERMUTATIONS
 from hubmerge.utils.kept_folders import kept_bytes
 
 FLOAT32, FLOAT64 = 4, 8
@@ -70,11 +72,19 @@ def memory_needed(
 
 
 def measure_needs(
-    *, download: int, result: int, memory: int, cache: Path, out: Path | None, here: bool = True
+    *,
+    download: int,
+    result: int,
+    memory: int,
+    cache: Path,
+    out: Path | None,
+    here: bool = True,
+    whole: str | None = None,
 ) -> Needs:
     """What is needed beside what is free now.
 
-    here: whether this machine has to do, or another.
+    here: whether this machine has to do, or another. whole: the models that are held in memory, in
+    words; None where they are merged from disk.
     Raises: ResourceError, if it will not do.
     """
     needs = Needs(
@@ -86,7 +96,14 @@ def measure_needs(
     )
     if not here:
         return needs
-    refuse_excess("memory", memory, needs.free_memory, "close other programs, or use a larger host")
+    hint = "close other programs, or use a larger host"
+    if whole is not None:
+        permuted = f"{option('match', 'weights')} with {option('symmetry', PERMUTATIONS)}"
+        hint += (
+            f"; or merge from disk, as most language models can be: {option('match', 'none')}, "
+            f"or {permuted} and {option('repair', 'none')}"
+        )
+    refuse_excess("memory", memory, needs.free_memory, hint, whole)
     needed: dict[int, int] = {}
     for place, size in ((cache, download), (out, result)):
         if place is not None:
@@ -101,11 +118,16 @@ def measure_needs(
     return needs
 
 
-def refuse_excess(what: str, needed: int, free: int, hint: str) -> None:
+def refuse_excess(
+    what: str, needed: int, free: int, hint: str, needed_for: str | None = None
+) -> None:
     """Raises: ResourceError, if `needed` bytes are more than `free`."""
     if needed > free:
+        said = "" if needed_for is None else f" for {needed_for}"
         raise ResourceError(
-            f"not enough {what}", found=f"{human(needed)} needed, {human(free)} free", hint=hint
+            f"not enough {what}",
+            found=f"{human(needed)} needed{said}, {human(free)} free",
+            hint=hint,
         )
 
 

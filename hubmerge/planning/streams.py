@@ -116,5 +116,5 @@ def memory_to_stream(
         needed = max(needed, SIMILARITIES * units**2 * FLOAT32 + (models + 1) * largest * FLOAT32)
     if measured:
         answers = LOGITS_AT_ONCE * FLOAT32 * (models + ANSWERS)
-        needed = max(needed, cores() * (LOOKED_UP * largest * FLOAT32 + answers))
+        needed = max(needed, cores() * (int(LOOKED_UP * largest) * FLOAT32 + answers))
     return needed + WORKING

@@ -48,7 +48,8 @@ def dequantised(
     if method not in METHODS:
         raise quantised(fields, source.ref)
     named = fields.get("dtype", fields.get("torch_dtype"))
-    dtype: torch.dtype = getattr(torch, named if named in get_args(DtypeName) else "bfloat16")
+    known = isinstance(named, str) and named in get_args(DtypeName)
+    dtype: torch.dtype = getattr(torch, str(named) if known else "bfloat16")
     weights = weights_of(source, headers_only=headers_only, trust_remote_code=trust_remote_code)
     with ExitStack() as opened:
         if weights.checkpoint is not None:

@@ -129,7 +129,7 @@ def _refuse_tricks(text: str, deepest: int, *, references: bool = False) -> None
     for event in yaml.parse(text, LOADER):
         count += 1
         if isinstance(event, yaml.AliasEvent):
-            size = met.size(event.anchor) if references else None
+            size = met.size(str(event.anchor)) if references else None
             if size is None:
                 raise UnreadableYamlError("it repeats itself by reference")
             count += size

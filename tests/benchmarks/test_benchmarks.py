@@ -56,6 +56,12 @@ def test_the_baseline_and_the_matcher_solve_the_same_problem() -> None:
         assert float(row["ratio"]) > 0
 
 
+def test_every_kind_that_is_averaged_loads_whole() -> None:
+    lines = run("beside_mergekit.py").splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [one["how"] for one in found] == ["whole"] * 3
+
+
 def test_frank_wolfe_is_compared_with_many_descents() -> None:
     rows = table(run("matching_quality.py", "--restarts", "2"), "pair")
     pairs = ("planted, noise 3", "planted, noise 4", "independent")

@@ -59,17 +59,27 @@ def load_files(folder: Path) -> dict[str, torch.Tensor]:
     return {n: t for p in folder.glob("model*.safetensors") for n, t in load_file(p).items()}
 
 
+def averaged(name: str, place: Path) -> tuple[str, str]:
+    """Two models of a kind, planned and merged as they are: whole, and all of it mixed."""
+    a, b = pair(name, place)
+    plain = make_recipe(models=(a, b), match="none", repair="none")
+    plan(plain)
+    result = run(plain, Destination(out=place / "plain"))
+    check_whole(result, a, name)
+    check_mixed(result, a, b)
+    return a, b
+
+
+def test_a_model_without_a_spec_is_merged_whole(tmp_path: Path) -> None:
+    averaged("mamba", tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*KINDS])
 def test_every_kind_is_planned_merged_and_matched(
     name: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    a, b = pair(name, tmp_path)
-    plain = make_recipe(models=(a, b), match="none", repair="none")
-    plan(plain)
-    averaged = run(plain, Destination(out=tmp_path / "plain"))
-    check_whole(averaged, a, name)
-    check_mixed(averaged, a, b)
+    a, b = averaged(name, tmp_path)
     matched = make_recipe(models=(a, b), match="weights", repair="none")
     why = refusal(matched)
     record_property("refused", why)

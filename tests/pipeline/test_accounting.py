@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+import pytest
 import torch
 from transformers import (
     BertConfig,
@@ -12,9 +17,11 @@ from transformers import (
     ResNetForImageClassification,
 )
 
+from hubmerge.fuse import find_fusion
 from hubmerge.fuse.subset import Subset
 from hubmerge.hub.layout import TensorHeader
 from hubmerge.pipeline.accounting import account, folded
+from tests.helpers.tiny import EVERY
 
 
 def test_tensors_of_one_model_are_merged_kept_or_rebuilt() -> None:
@@ -58,3 +65,47 @@ def test_names_that_differ_in_numbers_are_folded() -> None:
     assert folded(names) == ["s.0.l.{0-1}.w", "s.1.l.{0-2}.w", "head", "s.3.l.7.w"]
     assert folded([f"s.{s}.l.{n}.w" for s in (0, 2) for n in (1, 3)]) == ["s.{0,2}.l.{1,3}.w"]
     assert folded([]) == []
+
+
+def unfolded(name: str) -> Iterator[str]:
+    """The names that one with numbers in braces stands for."""
+    found = re.search(r"\{([\d,-]+)\}", name)
+    if found is None:
+        yield name
+        return
+    for part in found[1].split(","):
+        first, _, last = part.partition("-")
+        for number in range(int(first), int(last or first) + 1):
+            yield from unfolded(f"{name[: found.start()]}{number}{name[found.end() :]}")
+
+
+@pytest.mark.parametrize("name", [*EVERY])
+def test_of_every_family_each_tensor_is_named_once_and_became_what_is_said(name: str) -> None:
+    with torch.device("meta"):
+        bones = EVERY[name].build()
+    found = account(bones, {}, Subset())
+    merged, kept, rebuilt = (
+        [*chain.from_iterable(map(unfolded, names))]
+        for names in (found.merged, found.kept, found.rebuilt)
+    )
+    every = [*merged, *kept, *rebuilt]
+    buffers = {name for name, _ in bones.named_buffers()}
+    assert len(every) == len({*every}) == found.count
+    assert {*every} == {*bones.state_dict(), *buffers}
+    drawn = torch.Generator().manual_seed(0)
+    a, b = (
+        {
+            n: torch.randn(v.shape, generator=drawn) if v.is_floating_point() else torch.zeros(1)
+            for n, v in bones.state_dict().items()
+        }
+        for _ in range(2)
+    )
+    fused = find_fusion("average").function([a, b], [0.5, 0.5])
+    assert fused.keys() == a.keys()
+    for each in merged:
+        assert torch.allclose(fused[each], (a[each] + b[each]) / 2, atol=1e-6)
+    for each in kept:
+        assert not bones.state_dict()[each].is_floating_point()
+        assert torch.equal(fused[each], a[each])
+    for each in rebuilt:
+        assert each not in a or each in (bones.all_tied_weights_keys or {})

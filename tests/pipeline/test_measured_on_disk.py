@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,14 @@ import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM, PreTrainedModel
 
+from hubmerge.hub.destination import Destination
 from hubmerge.models import shaken
 from hubmerge.pipeline import load
-from hubmerge.recipe import make_recipe
+from hubmerge.pipeline.align import align
+from hubmerge.pipeline.evaluate import Evaluation, evaluate
+from hubmerge.pipeline.fuse import fuse
+from hubmerge.pipeline.resolve import resolve
+from hubmerge.recipe import Recipe, make_recipe
 from tests.helpers import texts
 from tests.pipeline.test_stream import merged
 
@@ -44,16 +50,39 @@ def parents(build: Callable[[], PreTrainedModel], folder: Path, count: int) -> l
     return found
 
 
+def evaluated(recipe: Recipe, out: Path) -> Evaluation:
+    """What is measured where parent B is the merge, and all of the recipe but for writing it."""
+    given = resolve(recipe, Destination(out=out))
+    inputs = load.load(given)
+    alignment = align(given, inputs, None)
+    merge = replace(inputs.models[1], model=inputs.parents.model(1))
+    found = evaluate(given, inputs, alignment, fuse(given, inputs, alignment), merge)
+    assert found is not None
+    return found
+
+
+def test_figures_are_those_of_whole_models(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = parents(texts.gpt2, tmp_path, 2)
+    recipe = make_recipe(models=(a, b), dataset=data, fuse="slerp", lam=0.3, **FEW)
+    with monkeypatch.context() as patched:
+        patched.setattr(load, "load_source", None)  # nothing is loaded
+        looked_up = evaluated(recipe, tmp_path / "out")
+    monkeypatch.setattr(load, "outlines", lambda run: None)
+    whole = evaluated(recipe, tmp_path / "out")
+    assert looked_up.scores == whole.scores
+    assert looked_up.naive == whole.naive
+    assert looked_up.scores["ensemble"] != looked_up.scores["naive"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "options"),
     [
         (texts.gpt2, {"fuse": "slerp", "lam": 0.3}),
-        pytest.param(
-            texts.llama,
-            {"fuse": "average", "path_points": 2, "weights": (0.5, 0.2, 0.3)},
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(bert, {"fuse": "task-arithmetic"}, marks=pytest.mark.slow),
+        (texts.llama, {"fuse": "average", "path_points": 2, "weights": (0.5, 0.2, 0.3)}),
+        (bert, {"fuse": "task-arithmetic"}),
     ],
     ids=["gpt2", "llama", "bert"],
 )

@@ -310,6 +310,9 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ResourceError, match=f"not enough {said}") as refused:
             measure_needs(**fits | {field: huge})
         assert "needed" in str(refused.value)
+    with pytest.raises(ResourceError, match="needed for 2 large ones, ") as refused:
+        measure_needs(**fits | {"memory": huge, "whole": "2 large ones"})
+    assert "from disk" in str(refused.value)
     half = int(measure_needs(**fits).free_disk * 0.6)
     with pytest.raises(ResourceError, match="disk"):  # together, on one disk
         measure_needs(**fits | {"download": half, "result": half})
