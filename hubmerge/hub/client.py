@@ -34,6 +34,7 @@ from hubmerge.errors import (
     HubUnavailableError,
     NotFoundError,
     RecipeError,
+    ResourceError,
 )
 from hubmerge.errors.wording import action, quoted
 from hubmerge.hub.pace import watch_pace
@@ -46,6 +47,8 @@ RepoType = Literal["model", "dataset"]
 NAMES: dict[str, str] = {"model": "model", "dataset": "data set"}
 """What a user calls the two kinds of repository."""
 
+NO_SPACE = 507
+"""Status of a Hub whose disk is full: asking again at once does not help."""
 PATIENCE: tuple[float, ...] = (1, 2, 4, 8)
 """Seconds waited before each new try when the Hub does not answer."""
 
@@ -155,7 +158,8 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, OfflineModeIsEnabled):
         return False
     if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in (408, 429) or error.response.status_code >= 500
+        status = error.response.status_code
+        return status in (408, 429) or (status >= 500 and status != NO_SPACE)
     broken = isinstance(error, OSError) and "Consistency check failed" in str(error)
     return broken or isinstance(error, HTTPError | FileMetadataError | ConnectionError)
 
@@ -242,6 +246,13 @@ def _refused(error: HfHubHTTPError, ref: str, name: str) -> HubmergeError:
             found=said,
             source=endpoint(),
             hint="use a token with the write role of a member of that account",
+        )
+    if status == NO_SPACE:
+        return ResourceError(
+            f"the Hub has no space left for {name} {ref}",
+            found=said,
+            source=endpoint(),
+            hint=f"once there is room, {action('ask again')}: finished files are kept",
         )
     if status in (409, 412):
         return ConflictError(

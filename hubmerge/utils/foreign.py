@@ -117,7 +117,7 @@ def system_error(error: BaseException) -> HubmergeError | None:
         return TargetError(
             f"{place} cannot be written",
             found=said(error),
-            hint="a folder that may be written; HF_HOME says where downloads are kept",
+            hint="a folder that may be written; for downloads, HF_HOME names one",
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP):
         return NotFoundError(f"there is no file {place}", found=said(error))

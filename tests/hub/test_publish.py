@@ -16,6 +16,7 @@ from hubmerge.errors import (
     HubUnavailableError,
     NotFoundError,
     RecipeError,
+    ResourceError,
     TargetError,
     VerificationError,
 )
@@ -23,7 +24,7 @@ from hubmerge.hub.load import load
 from hubmerge.hub.publish import publish
 from hubmerge.hub.source import folder_files
 from hubmerge.hub.target import check_target, look_at
-from hubmerge.localhub import EmbeddedHub, embedded_hub
+from hubmerge.localhub import EmbeddedHub, embedded_hub, limits
 from tests.helpers.small_models import push, save, tiny_vit
 
 
@@ -219,6 +220,25 @@ def test_what_is_private_does_not_go_to_a_public_repository(hub: EmbeddedHub, re
         with pytest.raises(TargetError, match="is public"):
             refused()
     assert commits(hub, "me/open") == 1
+
+
+def test_a_hub_without_space_is_said_and_the_same_call_completes(
+    hub: EmbeddedHub, result: Path, as_user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_user(hub.add_user("crowded"))
+    with monkeypatch.context() as full:
+        full.setattr(limits, "FREE", 2**60)
+        with pytest.raises(ResourceError, match="no space left for model crowded/both"):
+            publish(result, "crowded/both", private=False)
+        assert holding("crowded/both") <= {".gitattributes"}
+    assert publish(result, "crowded/both", private=False).changed
+    assert holding("crowded/both") >= {*folder_files(result)}
+
+
+def holding(repo: str) -> set[str]:
+    """The files of a repository."""
+    found = look_at(repo)
+    return set(found.files) if found is not None else set()
 
 
 def test_missing_write_access_is_refused_before_the_work(
