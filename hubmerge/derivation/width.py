@@ -21,6 +21,7 @@ from hubmerge.derivation.sized_fields import (
     of_each,
     put,
 )
+from hubmerge.derivation.timm_sizes import narrow_timm
 from hubmerge.models.probe_inputs import configurations
 
 
@@ -61,6 +62,8 @@ def _narrowed(config: PreTrainedConfig, *, heads: bool, distinct: bool) -> PreTr
     for each in configurations(smaller):
         shorten(each)
         fewer_experts(each)
+        if each.model_type == "timm_wrapper":
+            narrow_timm(each)
         if thinner(each):
             continue
         fields = {n: v for n, v in vars(each).items() if numbers(v)}

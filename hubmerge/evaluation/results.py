@@ -7,6 +7,8 @@ not measured is None.
 
 from __future__ import annotations
 
+import math
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -42,6 +44,12 @@ class Score(Result):
     scores: dict[str, Estimate] = {}
     """Further scores of the task, by what they are called."""
     n: int
+
+    @property
+    def judged_loss(self) -> float:
+        """In nats, calibrated where that could be fitted; infinite where it is no number."""
+        loss = self.loss if self.calibrated_loss is None else self.calibrated_loss
+        return loss if loss is not None and math.isfinite(loss) else math.inf
 
 
 class CurvePoint(Result):

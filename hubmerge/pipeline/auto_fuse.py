@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,9 +31,7 @@ class FusionTrial:
     @property
     def loss(self) -> float:
         """In nats."""
-        fitted = self.score.calibrated_loss
-        loss = self.score.loss if fitted is None else fitted
-        return loss if math.isfinite(loss) else math.inf
+        return self.score.judged_loss
 
 
 def candidates(

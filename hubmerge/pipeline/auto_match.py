@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -123,9 +122,7 @@ class _Tried:
     @property
     def loss(self) -> float:
         """Calibrated, where that could be fitted."""
-        fitted = self.score.calibrated_loss
-        loss = self.score.loss if fitted is None else fitted
-        return loss if math.isfinite(loss) else math.inf
+        return self.score.judged_loss
 
 
 def best_match(

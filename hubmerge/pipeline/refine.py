@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from dataclasses import replace
 
@@ -145,9 +144,7 @@ class _Refiner:
 
 def _loss(said: Outputs) -> float:
     """In nats, calibrated on the same rows where it can be."""
-    found = score(said, said)
-    loss = found.loss if found.calibrated_loss is None else found.calibrated_loss
-    return loss if math.isfinite(loss) else math.inf
+    return score(said, said).judged_loss
 
 
 def _certainly_worse(refined: Outputs, start: Outputs) -> bool:

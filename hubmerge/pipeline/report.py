@@ -167,7 +167,9 @@ def _heads(heads: JointHead, coverage: Sequence[LabelCoverage]) -> heads_schema.
                 rows=each.rows,
                 accuracy={name: found.accuracy for name, found in each.scores.items()},
                 loss={
-                    name: found.loss if math.isfinite(found.loss) else None
+                    name: found.loss
+                    if found.loss is not None and math.isfinite(found.loss)
+                    else None
                     for name, found in each.scores.items()
                 },
             )

@@ -25,6 +25,7 @@ from hubmerge.specs.spec import Behind, Spec
 from hubmerge.symmetry.permutation import State, positions
 
 Array = NDArray[np.float64]
+Places = NDArray[np.int64]
 Factors = Mapping[str, Tensor]
 """[n] per name: factors of a space's units (by space), or of a norm's inputs (by its module)."""
 
@@ -193,7 +194,7 @@ class _ScaledAxis:
     parts: tuple[tuple[Tensor, Tensor, bool], ...]
 
     @cached_property
-    def indices(self) -> list[tuple[Array, Array, bool]]:
+    def indices(self) -> list[tuple[Places, Places, bool]]:
         """Its parts, for numpy."""
         return [(places.numpy(), units.numpy(), dual) for places, units, dual in self.parts]
 

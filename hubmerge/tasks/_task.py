@@ -215,7 +215,7 @@ class Task:
         """The words for what will be measured of such a model on a data set that was not read."""
         measure = self.measure(config)
         if measure is None or not self.by_columns:
-            return measure and measure.words
+            return None if measure is None else measure.words
         every = "; or ".join(each.words.measured for each in self.measures)
         return replace(measure.words, measured=f"{every} (as the columns are)")
 

@@ -94,5 +94,5 @@ def _first_line(error: Exception) -> str:
 
 def _mark(request: Any) -> None:
     inner = getattr(request, "request", None)
-    if hasattr(inner, "scope"):
+    if inner is not None and hasattr(inner, "scope"):
         inner.scope[MALFORMED] = True
