@@ -19,6 +19,7 @@ from hubmerge.verification.result import Check, Outcome
 from hubmerge.verification.values import compare
 
 CARD = "README.md"
+PNG = b"\x89PNG\r\n\x1a\n"
 SHOWN = 200
 """Characters of a line of a card that a check quotes."""
 
@@ -134,6 +135,9 @@ def check_pictures(found: Mapping[str, bytes], report: Report) -> tuple[list[Che
         elif name == BADGE:
             why = "it does not say the report's verdict"
             outcome = Outcome.DOES_NOT_HOLD
+            checks.append(Check(part="card", what=name, outcome=outcome, why=why))
+        elif not found[name].startswith(PNG):
+            outcome, why = Outcome.DOES_NOT_HOLD, "it is no PNG"
             checks.append(Check(part="card", what=name, outcome=outcome, why=why))
         else:
             remarks.append(

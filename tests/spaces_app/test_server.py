@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ from hubmerge.errors import RecipeError
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Host
 from spaces_app.server import RunningApp, serving
+from spaces_app.service.job import Job
 from tests.helpers.app_process import an_app, free_port, is_there
 from tests.helpers.jobs import PATIENCE, quick, until
 
@@ -50,6 +52,43 @@ def test_the_same_job_by_api(app: RunningApp) -> None:
     assert refused["error"]["kind"] == "MismatchError"
     assert client.predict("nonsense", api_name="/merge")["error"]["kind"] == "RecipeError"
     assert client.predict("../../x", api_name="/status")["error"]["kind"] == "NotFoundError"
+
+
+def test_a_client_that_hangs_up_leaves_nothing_behind(app: RunningApp) -> None:
+    tasks = app.context.jobs.folders.job("any").parent
+    asked = f"{app.url}/gradio_api/call/plan"
+    recipe = quick().model_copy(update={"seed": 7}).to_yaml()
+    event = httpx.post(asked, json={"data": [recipe]}).json()["event_id"]
+    until(lambda: any(tasks.glob("short-*")))
+    with suppress(httpx.ReadTimeout):
+        httpx.get(f"{asked}/{event}", timeout=0.05)
+    until(lambda: not any(tasks.glob("short-*")))
+    planned = Client(app.url, verbose=False).predict(recipe, api_name="/plan")
+    assert planned["plan"]["both"]["family"] == "mlp_head"
+
+
+def test_nothing_is_said_of_a_private_merge_of_another_visitor(app: RunningApp) -> None:
+    jobs = app.context.jobs
+    job = Job(owner="another", recipe=quick().to_yaml(), plan={}, private=True).as_done({})
+    jobs.store.put(job)
+    folder = jobs.folders.result(job.id)
+    folder.mkdir(parents=True)
+    for name in ("report.json", "README.md", "hubmerge.yaml", "barrier.png"):
+        (folder / name).write_text("secret")
+    client = Client(app.url, verbose=False)
+    for tool in ("/status", "/stop"):
+        assert client.predict(job.id, api_name=tool)["error"]["kind"] == "NotFoundError"
+    for name in ("report.json", "README.md", "hubmerge.yaml", "barrier.png", "merge.zip"):
+        assert httpx.get(f"{app.url}/jobs/{job.id}/{name}").status_code == 404
+    functions = httpx.get(f"{app.url}/config").json()["dependencies"]
+    once = {re.sub(r"_\d+$", "", str(each["api_name"])): each for each in functions}
+    for function in once.values():
+        values = [job.id] + [None] * (len(function["inputs"]) - 1)
+        body = {"data": values, "fn_index": function["id"], "session_hash": "s"}
+        said = httpx.post(f"{app.url}/gradio_api/run/predict", json=body).text
+        assert "secret" not in said
+        assert quick().models[0] not in said
+    assert jobs.store.get(job.id) == job
 
 
 def test_too_few_values_are_refused(app: RunningApp) -> None:

@@ -116,7 +116,10 @@ def test_a_card_of_another_version_is_not_settled_rather_than_wrong() -> None:
 
 def test_a_picture_that_lacks_is_wrong_and_one_that_differs_is_a_remark() -> None:
     report = REPORTS["two"]
-    another = {**pictures(report), "barrier.png": b"another"}
+    drawn = pictures(report)
+    another = {**drawn, "barrier.png": drawn["barrier.png"] + b"another"}
+    none = {**drawn, "barrier.png": b"another"}
+    assert wrong(check_pictures(none, report)[0]) == ["barrier.png"]
     assert wrong(check_pictures({}, report)[0]) == ["badge.svg", "barrier.png"]
     unmeasured = {**pictures(REPORTS["unmeasured"]), "barrier.png": b"another"}
     assert wrong(check_pictures(unmeasured, REPORTS["unmeasured"])[0]) == ["barrier.png"]
