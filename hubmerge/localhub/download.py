@@ -15,8 +15,10 @@ IMAGES = {
     ".jpeg": "image/jpeg",
     ".gif": "image/gif",
     ".webp": "image/webp",
+    ".svg": "image/svg+xml",
 }
-"""Types that browsers may render: none of these can hold a script."""
+"""Types that browsers may render: in a picture no script runs, and opened by itself it is in a
+sandbox."""
 
 
 class _File(FileResponse):
@@ -38,8 +40,9 @@ def resolve(call: Call) -> Response:
         headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(entry.size)}
     _, dot, suffix = call.path.rpartition(".")
     image = IMAGES.get((dot + suffix).lower())
-    if image is not None and not call.state.private:  # a gallery at another port shows curves
-        headers["Cross-Origin-Resource-Policy"] = "same-site"
+    if image is not None and not call.state.private:
+        # A gallery at another port shows curves. Addresses without a domain have no site in common.
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     media_type = "application/octet-stream" if entry.lfs else "text/plain; charset=utf-8"
     return _File(
         call.store.blobs.path(entry.sha256), headers=headers, media_type=image or media_type

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from hubmerge.reporting.numbers import figure
+from hubmerge.reporting.off_path import OffPath, off_path
 from hubmerge.reporting.schema.report import Report
 from spaces_app.ui.markup import NONE, join
 
@@ -17,8 +18,14 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 40
 HEADROOM = 1.08
 TICKS = 5
 """Most ticks of the scale."""
-STEP = 0.11
-"""Largest distance between neighbours on a complete path."""
+STEP = 0.26
+"""Largest distance between neighbours on a complete path, as plans have it."""
+STAR = " ".join(
+    f"{(9 if k % 2 == 0 else 3.6) * math.sin(k * math.pi / 5):.1f},"
+    f"{-(9 if k % 2 == 0 else 3.6) * math.cos(k * math.pi / 5):.1f}"
+    for k in range(10)
+)
+"""The corners of the mark of a merge that lies off the path."""
 
 CURVE_STYLES = {
     "naive": ("without matching", "hm-naive", "square"),
@@ -32,19 +39,22 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class ReferenceLosses:
-    """Losses drawn as reference lines; None where unknown."""
+    """Losses drawn as reference lines, and the merge that lies off the path; None where unknown."""
 
     a: float | None = None
     b: float | None = None
     ensemble: float | None = None
+    merge: OffPath | None = None
 
 
 def from_report(report: Report, lam: float | None = None) -> Markup:
     """Both measured curves of a finished merge. lam: position of the slider."""
     curves = curves_of(report)
     given = report.contenders
-    references = ReferenceLosses(given.parent_a.loss, given.parent_b.loss, given.ensemble.loss)
-    return draw(curves, references, lam) if curves else NONE
+    references = ReferenceLosses(
+        given.parent_a.loss, given.parent_b.loss, given.ensemble.loss, off_path(report)
+    )
+    return draw(curves, references, lam, finished=True) if curves else NONE
 
 
 def curves_of(report: Report) -> dict[str, list[tuple[float, float]]]:
@@ -118,8 +128,10 @@ def draw(
     curves: Mapping[str, Points],
     references: ReferenceLosses | None = None,
     lam: float | None = None,
+    *,
+    finished: bool = False,
 ) -> Markup:
-    """The curves measured so far, with a legend."""
+    """The curves measured so far, or all of them, with a legend."""
     references = references or ReferenceLosses()
     known = [loss for points in curves.values() for _, loss in points]
     known += [
@@ -127,7 +139,9 @@ def draw(
     ]
     top = max(known, default=1.0) * HEADROOM or 1.0
     parts = [_grid(top), *_reference_lines(references, top)]
-    parts += [_line(name, points, top) for name, points in curves.items()]
+    parts += [_line(name, points, top, gaps=finished) for name, points in curves.items()]
+    if references.merge is not None:
+        parts.append(_star(references.merge, top))
     if lam is not None:
         parts.append(_marker(lam))
     said = "; ".join(
@@ -230,6 +244,12 @@ def _mark(kind: str, x: str, y: str) -> Markup:
     )
 
 
+def _star(merge: OffPath, top: float) -> Markup:
+    return Markup('<polygon points="{}" transform="translate({} {})" class="hm-merge"/>').format(
+        STAR, _x(merge.lam), _y(merge.loss, top)
+    )
+
+
 def _marker(lam: float) -> Markup:
     return Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" class="hm-lambda"/>').format(
         _x(lam), _x(lam), TOP, HEIGHT - BOTTOM
@@ -242,5 +262,7 @@ def _legend(curves: Mapping[str, Points], references: ReferenceLosses) -> Markup
         items.append(("hm-parents", "straight line between the parents' own losses"))
     if references.ensemble is not None:
         items.append(("hm-ensemble", "ensemble of the parents"))
+    if references.merge is not None:
+        items.append(("hm-merge", "this merge, off the path"))
     keys = join(Markup('<span class="hm-key {}">{}</span>').format(*item) for item in items)
     return Markup("<figcaption>Loss in nats (lower is better). {}</figcaption>").format(keys)

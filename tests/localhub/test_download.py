@@ -72,8 +72,9 @@ def test_nothing_downloaded_can_run_in_a_browser(http: httpx.Client, files: str)
 @pytest.mark.parametrize(
     ("private", "name", "shown"),
     [
-        (False, "curve.png", "same-site"),
-        (False, "curve.svg", "same-origin"),
+        (False, "curve.png", "cross-origin"),
+        (False, "badge.svg", "cross-origin"),
+        (False, "page.html", "same-origin"),
         (True, "curve.png", "same-origin"),
     ],
 )
@@ -87,6 +88,7 @@ def test_images_of_what_is_public_alone_are_shown_by_pages_at_other_ports(
     answer = http.get(f"/{repo}/resolve/main/{name}", headers=token)
     assert answer.status_code == 200
     assert answer.headers["Cross-Origin-Resource-Policy"] == shown
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
 
 
 def test_a_broken_download_resumes(hub: EmbeddedHub, files: str, tmp_path: Path) -> None:

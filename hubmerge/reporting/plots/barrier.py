@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hubmerge.evaluation.results import Curve, CurvePoint
 from hubmerge.reporting.numbers import between, count, figure
+from hubmerge.reporting.off_path import off_path
 from hubmerge.reporting.plots.canvas import (
     BLUE,
     FAINT,
@@ -38,8 +39,6 @@ HEADROOM = 1.08
 """Top of the loss axis over the highest loss."""
 VISIBLE = 0.06
 """Barriers lower than this share of the axis get no arrow: it would be all heads."""
-OFF_PATH = 0.02
-"""Share of the axis between a merge and the matched path from which on it is drawn by itself."""
 
 
 class CurveLine(NamedTuple):
@@ -88,7 +87,7 @@ def _write_frame(canvas: Figure, lines: list[CurveLine], report: Report) -> None
     rows = f"on {count(report.n)} test {unit}"
     path = f", the path {between(report)} on {count(n)} of them" if n != report.n else ""
     canvas.text(0.02, 0.865, rows + path, size=10.5, color=GREY, **FONT)
-    star = " Star: this merge, off the path." if _off_path(lines, report) else ""
+    star = " Star: this merge, off the path." if off_path(report) else ""
     canvas.text(
         0.02,
         0.03,
@@ -113,7 +112,7 @@ def _draw_loss(axes: Axes, lines: list[CurveLine], report: Report) -> None:
         foot = ends[0] + barrier.at * (ends[1] - ends[0])
         if barrier.value > VISIBLE * top:
             _arrow(axes, line.colour, barrier.at, foot, foot + barrier.value)
-    if (merge := _off_path(lines, report)) is not None:
+    if (merge := off_path(report)) is not None:
         _star(axes, merge.lam, merge.loss)
     unit = " nats" if words.nats.startswith("nats") else ""
     _name_curves(
@@ -133,7 +132,7 @@ def _draw_accuracy(axes: Axes, lines: list[CurveLine], report: Report) -> None:
     _dress(axes, words.accuracy, "λ", 1.0, _far(report))
     for line in lines:
         _curve(axes, line, [point.accuracy for point in line.curve.points])
-    if (merge := _off_path(lines, report)) is not None and merge.accuracy is not None:
+    if (merge := off_path(report)) is not None and merge.accuracy is not None:
         _star(axes, merge.lam, merge.accuracy)
     _name_curves(
         axes,
@@ -150,27 +149,6 @@ def _draw_accuracy(axes: Axes, lines: list[CurveLine], report: Report) -> None:
     if merge is not None:
         levels.append((MERGE, merge.accuracy, BLUE))
     _label_levels(axes, 1.0, levels)
-
-
-class _Merge(NamedTuple):
-    """The merge, where its share of model B says that it would lie on the path."""
-
-    lam: float
-    loss: float
-    accuracy: float | None
-
-
-def _off_path(lines: list[CurveLine], report: Report) -> _Merge | None:
-    """The merge, if what was fused or refined is no longer what lies on the matched path."""
-    merge, lam = report.contenders.merge, report.method.lam
-    matched = report.barrier.detail.matched
-    if matched is None or merge.loss is None or lam is None or len(report.models) != 2:
-        return None
-    nearest = min(matched.points, key=lambda point: abs(point.lam - lam))
-    highest = max(point.loss for line in lines for point in line.curve.points)
-    if abs(nearest.loss - merge.loss) <= OFF_PATH * highest:
-        return None
-    return _Merge(lam, merge.loss, merge.accuracy)
 
 
 def _star(axes: Axes, lam: float, value: float) -> None:

@@ -16,6 +16,12 @@ from tests.helpers import zoo
 from tests.helpers.browser import PICTURES, PageVisitor
 from tests.helpers.jobs import Workers, begins
 
+SHOWN = """() => {
+  const curves = [...document.querySelectorAll('#gallery img')];
+  return curves.length > 0 && curves.every((each) => each.complete && each.naturalWidth > 0);
+}"""
+"""Whether every thumbnail of the gallery has come."""
+
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
@@ -43,7 +49,8 @@ def test_the_whole_path(
         me.search("#pick-a", "resnet-a", "me/resnet-a")
         me.search("#pick-b", "-b", "me/resnet-b")
         me.search("#pick-data", "dig", "me/digits")
-    plan = me.see("#plan .hm-good", "can be merged")
+    plan = me.see("#plan .hm-good", "on the same rows of me/digits")
+    assert "can be merged" in plan.inner_text()
     assert "Free spaces" not in plan.inner_text()
     assert "apache-2.0" in plan.inner_text()
     me.photograph(f"2-plan-{family}", "#plan")
@@ -111,6 +118,7 @@ def test_the_whole_path(
         me.page.get_by_role("button", name="Gallery")
     ).first.click()
     me.see("#gallery tbody", repo)
+    me.page.wait_for_function(SHOWN)
     me.photograph("7-gallery")
     me.page.locator("#by-family input").click()
     me.page.get_by_role("option", name=family, exact=True).click()

@@ -190,6 +190,26 @@ def test_a_curve_has_no_line_where_nothing_was_measured() -> None:
     assert str(curve_view.draw({"naive": whole})).count("<polyline") == 1
     torn = [whole[0], whole[1], whole[10]]
     assert str(curve_view.draw({"naive": torn})).count("<polyline") == 2
+    assert str(curve_view.draw({"naive": torn}, finished=True)).count("<polyline") == 1
+
+
+def test_a_finished_curve_is_one_line_with_the_merge_beside_it_if_it_is_off_the_path() -> None:
+    report = example()
+    on_it, off_it = (
+        report.model_copy(
+            update={
+                "contenders": report.contenders.model_copy(
+                    update={"merge": report.contenders.merge.model_copy(update={"loss": loss})}
+                )
+            }
+        )
+        for loss in (report.barrier.detail.matched.points[5].loss, 0.001)
+    )
+    for shown, stars in ((on_it, 0), (off_it, 1)):
+        drawn = str(curve_view.from_report(shown))
+        assert drawn.count("<polyline") == 2
+        assert drawn.count("<polygon") == stars
+        assert ("off the path" in drawn) == bool(stars)
 
 
 def test_a_value_between_points_is_on_the_line_and_marked_as_interpolated() -> None:
