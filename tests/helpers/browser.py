@@ -22,6 +22,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+EXAMPLES = {"vit": "two vision transformers", "resnet": "two ResNets", "mlp": "two MLPs"}
+"""Family -> name of the example that merges two of it, in the order of the page."""
 SECONDS = 1000
 PATIENCE = 300 * SECONDS
 AGAIN = 60 * SECONDS

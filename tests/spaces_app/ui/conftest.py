@@ -11,12 +11,15 @@ from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Example, Host
 from spaces_app.server import RunningApp, serving
 from spaces_app.service.limits import Limits
-from tests.helpers.browser import PageVisitor, a_browser
+from tests.helpers.browser import EXAMPLES, PageVisitor, a_browser
 
 
 @pytest.fixture(scope="module")
 def app(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
-    examples = (Example("two vision transformers", ("me/vit-a", "me/vit-b"), "me/digits"),)
+    examples = tuple(
+        Example(name, (f"me/{family}-a", f"me/{family}-b"), "me/digits")
+        for family, name in EXAMPLES.items()
+    )
     host = Host(tmp_path_factory.mktemp("app"), examples, local_token=lambda: hub.token)
     with serving(host, limits=Limits(heavy=2, leaderboard_rows=60)) as running:
         yield running
