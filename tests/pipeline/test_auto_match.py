@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hubmerge.errors import CanonicalError
+from hubmerge.evaluation.results import Score
 from hubmerge.pipeline import auto_match as cascade
 from hubmerge.pipeline.auto_match import (
     MatchConfig,
@@ -30,8 +31,12 @@ def scored(monkeypatch):
     monkeypatch.setattr(
         cascade,
         "score",
-        lambda given, _: SimpleNamespace(
-            loss=9.0, calibrated_loss=given.loss, accuracy=1 - given.loss, temperature=None
+        lambda given, _: Score(
+            loss=9.0,
+            calibrated_loss=given.loss,
+            accuracy=1 - given.loss,
+            calibration_error=None,
+            n=10,
         ),
     )
 
