@@ -351,6 +351,7 @@ def test_extra_files_of_a_come_along_and_code_does_not(
         "README.md",
         "alignment.json",
         "alignment.safetensors",
+        "badge.svg",
         "config.json",
         "hubmerge.yaml",
         "model.safetensors",
