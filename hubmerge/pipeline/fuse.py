@@ -52,7 +52,7 @@ class FusedModel:
         return self.fused.state
 
     def without_tensors(self) -> FusedModel:
-        """The same for whoever needs no more than what was decided: tensors take memory."""
+        """The same for a caller that needs no more than what was decided: tensors take memory."""
         return replace(self, fused=replace(self.fused, state={}))
 
 

@@ -1,6 +1,6 @@
 """A page that refuses calls it cannot take in words, and logs each as one line.
 
-Whoever calls the app's functions directly may send any value for any widget. Gradio would print a
+A program that calls the app's functions directly may send any value for any widget. Gradio would print a
 traceback for each, and fetch files that the values name by an address.
 """
 

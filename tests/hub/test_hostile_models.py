@@ -540,7 +540,7 @@ def test_a_folder_of_too_many_files_is_not_gone_through(tmp_path: Path) -> None:
     refused(lambda: folder_files(tmp_path, 10), RecipeError)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "preprocessor_config.json"])
 def test_files_that_may_not_be_read(model: Path, name: str) -> None:
     for above in (model, *model.parents):

@@ -1,4 +1,4 @@
-"""Examples in memory are rows, in their own order, whoever would draw them in another."""
+"""Examples in memory are rows, in their own order, whichever order a caller would draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounding passes in every dtype, and what somebody chose does not."""
+"""Rounding passes in every dtype, and a chosen change does not."""
 
 from __future__ import annotations
 

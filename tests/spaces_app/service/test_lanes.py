@@ -1,4 +1,4 @@
-"""Turns of short tasks: the slow ones of one visitor keep nobody waiting."""
+"""Turns of short tasks: the slow ones of one visitor keep no other waiting."""
 
 from __future__ import annotations
 

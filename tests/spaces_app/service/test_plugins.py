@@ -13,7 +13,7 @@ from tests.helpers import plugin
 
 @pytest.fixture(autouse=True)
 def extras(tmp_path, monkeypatch):
-    """An installed plugin that nobody has named."""
+    """An installed plugin that the owner has not named."""
     monkeypatch.syspath_prepend(str(plugin.install(tmp_path / "site")))
     monkeypatch.delenv(VARIABLE, raising=False)
     allow_plugins(None)
