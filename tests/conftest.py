@@ -16,8 +16,8 @@ from xdist.scheduler import LoadScopeScheduling
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
-# Tests leave nothing in the data and cache folders of the user who runs them, and find nothing there but
-# the fonts that matplotlib has listed.
+# Tests leave nothing in the user's own data and cache folders, and find nothing there but the fonts
+# that matplotlib has listed.
 os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
 _kept = tempfile.TemporaryDirectory(prefix="hubmerge-tests-")
 for _variable in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -37,15 +37,15 @@ TOGETHER = 1000
 """Rows whose texts stand beside each other: as many as are measured by default."""
 
 
+@dataclass(frozen=True)
 class NearestOutputs(ABC):
-    """What triplets and pairs share. Subclasses hold figures of rows, and `labels`."""
+    """What triplets and pairs share; figures: float64 [rows, width]."""
 
     calibrates = False
     calibration_error = None
 
-    labels: np.ndarray
     figures: np.ndarray
-    """float64 [rows, width]."""
+    labels: np.ndarray
 
     @abstractmethod
     def choices(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -53,6 +53,10 @@ class NearestOutputs(ABC):
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def first(self, rows: int) -> Self:
+        """The first `rows` rows, and their texts alone."""
+        return replace(self, figures=self.figures[:rows], labels=self.labels[:rows])
 
     @property
     def finite(self) -> bool:
@@ -97,9 +101,6 @@ class NearestOutputs(ABC):
 class TripletOutputs(NearestOutputs):
     """figures: cosines of the first text with the second, its own, and the third, [rows, 2]."""
 
-    figures: np.ndarray
-    labels: np.ndarray
-
     @property
     def others(self) -> Mapping[str, Metric]:
         """None."""
@@ -109,17 +110,10 @@ class TripletOutputs(NearestOutputs):
         """See `NearestOutputs`."""
         yield self.figures, np.zeros(len(self), np.int64)
 
-    def first(self, rows: int) -> TripletOutputs:
-        """The first `rows` rows."""
-        return TripletOutputs(self.figures[:rows], self.labels[:rows])
-
 
 @dataclass(frozen=True)
 class RetrievalOutputs(NearestOutputs):
     """figures: embeddings of length 1 of both texts of each row, side by side, [rows, 2 width]."""
-
-    figures: np.ndarray
-    labels: np.ndarray
 
     @property
     def others(self) -> Mapping[str, Metric]:
@@ -138,10 +132,6 @@ class RetrievalOutputs(NearestOutputs):
         for start in range(0, len(self), TOGETHER):
             first, second = np.split(self.figures[start : start + TOGETHER], 2, axis=1)
             yield np.einsum("rd,sd->rs", first, second, optimize=True), np.arange(len(first))
-
-    def first(self, rows: int) -> RetrievalOutputs:
-        """The first `rows` rows, and their texts alone."""
-        return RetrievalOutputs(self.figures[:rows], self.labels[:rows])
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A page that refuses calls it cannot take in words, and logs each as one line.
 
-A program that calls the app's functions directly may send any value for any widget. Gradio would print a
-traceback for each, and fetch files that the values name by an address.
+A program that calls the app's functions directly may send any value for any widget. Gradio would
+print a traceback for each, and fetch files that the values name by an address.
 """
 
 from __future__ import annotations
