@@ -13,7 +13,7 @@ from hubmerge.demo.train import PARENT_CONFIGS, SEEDS, ParentConfig
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from spaces_app.host import Example, Host
 
-FAMILIES = ("resnet", "vit", "mlp")
+FAMILIES = ("vit", "mlp", "resnet")
 TITLES = {
     "vit": "two vision transformers",
     "resnet": "two ResNets",
@@ -45,7 +45,7 @@ def with_embedded_hub(
         try:
             yield Host(
                 root=root / "app",
-                examples=(*map(example, wanted), LANGUAGE_EXAMPLE),
+                examples=_examples(wanted),
                 examples_at_start=examples_at_start,
                 local_token=lambda: hub.token,
                 verifies=True,
@@ -59,6 +59,12 @@ def example(config: ParentConfig) -> Example:
     """The example of a pair of parents."""
     models = tuple(parent(config, letter) for letter in SEEDS)
     return Example(TITLES.get(config.name, config.name), models, DATASET)
+
+
+def _examples(configs: Sequence[ParentConfig]) -> tuple[Example, ...]:
+    """In the order of the page."""
+    first, *others = map(example, configs)
+    return (first, LANGUAGE_EXAMPLE, *others)
 
 
 def _settings(context: DemoContext) -> dict[str, str]:

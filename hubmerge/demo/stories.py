@@ -60,8 +60,8 @@ configs:
 # Stories of animals
 
 {train:,} training, {validation:,} validation and {test:,} test stories of two sentences, made from
-a seed by a little grammar, for trying out merges of language models. They are not language as people
-speak it.
+a seed by a little grammar, for trying out merges of language models. They are not language as
+people speak it.
 """
 CARD = """\
 ---
