@@ -60,7 +60,7 @@ from hubmerge.verification.remade import (
     measured_parts,
     not_checked,
 )
-from hubmerge.verification.result import Check, Outcome, Verification
+from hubmerge.verification.result import Check, Outcome, Verification, worst
 from hubmerge.verification.settings import check_settings
 from hubmerge.verification.sources import FoundSources, look_for
 from hubmerge.verification.steering import check_steering, rows_for
@@ -256,10 +256,17 @@ def _by_recipe(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Worker
     left_out = bool(merge.report.benchmarks) and not wanted.eval
 
     def compared(result: MergeResult) -> list[Check]:
+        weights = _weights(merge, result, wanted, model)
         return [
-            *_weights(merge, result, wanted, model),
+            *weights,
             *check_files(merge, result.folder, alignment=True),
-            *check_report(merge.report, result.report, measured=True, benchmarks=not left_out),
+            *check_report(
+                merge.report,
+                result.report,
+                measured=True,
+                benchmarks=not left_out,
+                same_weights=worst([each.outcome for each in weights]) is Outcome.IDENTICAL,
+            ),
             *not_checked((BENCHMARKS,) if left_out else (), NO_HARNESS),
         ]
 
