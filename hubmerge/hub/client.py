@@ -144,7 +144,14 @@ def translate(ref: str, repo_type: RepoType = "model") -> Iterator[None]:
         yield
     except HubmergeError:
         raise
-    except (HTTPError, EntryNotFoundError, HFValidationError, OSError, RuntimeError) as error:
+    except (
+        HTTPError,
+        EntryNotFoundError,
+        HFValidationError,
+        OSError,
+        RuntimeError,
+        UnicodeEncodeError,
+    ) as error:
         cause = _of_client(error)
         ours = None if cause is None else _translated(cause, ref, repo_type)
         if ours is None:
@@ -211,6 +218,12 @@ def _translated(error: Exception, ref: str, repo_type: RepoType) -> HubmergeErro
         return _refused(error, ref, name)
     if isinstance(error, RuntimeError):
         return _unavailable(error, ref)
+    if isinstance(error, UnicodeEncodeError):
+        return AccessError(
+            "the token, or another header of requests, holds letters that none has",
+            found="letters that are not ASCII",
+            hint=action("sign in again"),
+        )
     if isinstance(error, HFValidationError):
         said = _first_line(error).replace(repr(ref), "it")
         return RecipeError(f"{quoted(ref)} is no name of a {name}", found=said[:200])
