@@ -121,7 +121,7 @@ def check_card(text: str, report: Report) -> tuple[list[Check], list[str]]:
 def check_pictures(found: Mapping[str, bytes], report: Report) -> tuple[list[Check], list[str]]:
     """Whether the pictures, by file, are those that are drawn from the report.
 
-    Another version of matplotlib draws other bytes; a remark says so where the curves and words are
+    Another version of matplotlib draws other bytes; a remark says so where the curves are
     the same. The badge is text, and the same everywhere.
     """
     checks, remarks, drawn = [], [], pictures(report)

@@ -130,9 +130,13 @@ def recorded(
     update: dict[str, object] = {
         "trust_remote_code": trust_remote_code,
         "shas": {},
-        "eval": tuple(dict.fromkeys(each.given for each in report.benchmarks or ()))
-        if is_installed()
-        else (),
+        "eval": tuple(
+            dict.fromkeys(
+                each.given
+                for each in report.benchmarks or ()
+                if each.harness is None or is_installed()
+            )
+        ),
     }
     if recipe.alignment:
         update["alignment"] = str(folder / Path(recipe.alignment).name)

@@ -262,7 +262,7 @@ def _weights(
 def _by_recipe(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers) -> _Remade:
     """The whole merge once more, everything measured."""
 
-    left_out = bool(merge.report.benchmarks) and not wanted.eval
+    left_out = any(each.given not in wanted.eval for each in merge.report.benchmarks or ())
 
     def compared(result: MergeResult) -> list[Check]:
         weights = _weights(merge, result, wanted, model)

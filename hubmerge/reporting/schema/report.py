@@ -42,6 +42,9 @@ VerdictName = Literal[
     "do not use",
 ]
 PaperNumber = Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")]
+CollectionSlug = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_-]{1,150}-[0-9a-f]{24}$")
+]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 
 
@@ -57,7 +60,7 @@ class AdapterRecord(ReportPart):
 class ParentRecord(ReportPart):
     """One of the models that went in; of kind "stage" what an earlier stage made."""
 
-    OF_MANY = ("adapters", "layers", "papers", "quantised")
+    OF_MANY = ("adapters", "collections", "layers", "papers", "quantised")
 
     id: str
     """Repository id, or folder name of a local model; the name of a stage."""
@@ -71,6 +74,8 @@ class ParentRecord(ReportPart):
     parameters: Count
     papers: list[PaperNumber] | None = None
     """arXiv numbers of papers that its card links to."""
+    collections: list[CollectionSlug] | None = None
+    """Collections of the Hub, as OWNER/SLUG, that its card links to."""
     adapters: list[AdapterRecord] | None = None
     """What was added to it, in this order."""
     layers: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
