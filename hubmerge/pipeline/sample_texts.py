@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.models.continuation import continuations
+from hubmerge.models.lookup import bytes_of_a_pass, looks_up
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.reporting.schema.report import SampleText
@@ -35,7 +36,8 @@ def sample_texts(run: Run, inputs: MergeInputs, merge: LoadedModel) -> tuple[Sam
     parents = [inputs.parents.model(number) for number in range(len(names))]
     tokenizers = [each.tokenizer for each in (*inputs.models, merge)]
     asked = [*zip((*parents, merge.model), tokenizers, strict=True)]
-    written = run.workers.map(lambda each: _written(*each), asked, "writing samples")
+    size = bytes_of_a_pass(merge.model) if looks_up(merge.model) else 0
+    written = run.workers.map(lambda each: _written(*each), asked, "writing samples", size=size)
     found = []
     for prompt, texts in zip(PROMPTS, zip(*written, strict=True), strict=True):
         said = {role: text for role, text in zip((*names, "merge"), texts, strict=True) if text}
