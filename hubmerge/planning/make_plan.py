@@ -22,6 +22,7 @@ from hubmerge.hub.calm import calm
 from hubmerge.hub.card import (
     DataCard,
     data_card,
+    named_collections,
     named_data,
     named_papers,
     parent_licence,
@@ -98,6 +99,7 @@ class _Parent:
             parameters=parameters,
             # Of a folder its README is not what is pinned.
             papers=named_papers(source) if source.kind == "hub" else [],
+            collections=named_collections(source) if source.kind == "hub" else [],
         )
 
 

@@ -9,6 +9,7 @@ strangers    otherwise: trained apart
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from transformers import PreTrainedModel
@@ -36,7 +37,7 @@ from hubmerge.utils.workers import Workers
 COPIED = 0.9
 """Cosine of lined-up matrices from which on two models are taken for one."""
 
-Given = str | LoadedModel | PreTrainedModel
+Given = str | Path | LoadedModel | PreTrainedModel
 """What a model is given as."""
 Relation = Literal["kin", "copies", "strangers"]
 
@@ -67,7 +68,7 @@ def diagnose(
     models: Recipe | Given,
     b: Given | None = None,
     *,
-    dataset: str | None = None,
+    dataset: str | Path | None = None,
     workers: Workers | None = None,
 ) -> Diagnosis:
     """Compares the weights of two models, as given and aligned; no rows are looked at.
@@ -109,7 +110,7 @@ def diagnose(
     )
 
 
-def _recipe(models: Recipe | Given, b: Given | None, dataset: str | None) -> Recipe:
+def _recipe(models: Recipe | Given, b: Given | None, dataset: str | Path | None) -> Recipe:
     """The recipe that is given whole, or of two models. Raises: RecipeError."""
     if not isinstance(models, Recipe):
         if b is None:

@@ -21,6 +21,7 @@ import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import broadcast_object_list, gather_object
 
+from hubmerge.errors import RecipeError
 from hubmerge.utils.processor import cores, processor_kind
 from hubmerge.utils.progress import be_quiet, track
 
@@ -46,9 +47,17 @@ class Workers:
         """
         patience = InitProcessGroupKwargs(timeout=timedelta(hours=24))
         # Without cpu=True, processes started on CPUs alone would not know of each other.
-        self.accelerator = Accelerator(
-            cpu=not torch.accelerator.is_available(), kwargs_handlers=[patience]
-        )
+        try:
+            self.accelerator = Accelerator(
+                cpu=not torch.accelerator.is_available(), kwargs_handlers=[patience]
+            )
+            neighbours = int(os.environ.get("LOCAL_WORLD_SIZE", self.accelerator.num_processes))
+        except ValueError as error:
+            raise RecipeError(
+                "the environment speaks of several processes, and not as torchrun does",
+                found=str(error),
+                hint="unset WORLD_SIZE, RANK and their like, or start the processes by torchrun",
+            ) from error
         self.device: torch.device = self.accelerator.device
         self.is_main: bool = self.accelerator.is_main_process
         self.processes: int = self.accelerator.num_processes
@@ -58,7 +67,6 @@ class Workers:
             atexit.register(_leave_group)
         if not self.is_main:
             be_quiet()
-        neighbours = int(os.environ.get("LOCAL_WORLD_SIZE", self.processes))
         on_cpu = self.device.type == "cpu"
         if self.device.type == "cuda":
             # Reduced precision and autotuned kernels would make figures depend on the card.

@@ -49,7 +49,7 @@ class Welcome:
         self._results = Examples(context.jobs, [recipe_of(each) for each in self._examples])
         with gr.Column(elem_id="welcome") as self.panel:
             gr.HTML(first_picture())
-            self.cards = gr.HTML(NO_EXAMPLES, elem_id="examples", js_on_load=CHOOSE, **PLAIN)
+            self.cards = gr.HTML(self.render(), elem_id="examples", js_on_load=CHOOSE, **PLAIN)
         if context.host.examples_at_start:
             self._results.make_missing()
 

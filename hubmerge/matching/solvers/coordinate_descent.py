@@ -56,7 +56,7 @@ def descend(
     for sweep in range(sweeps):
         changed = [search.visit(groups[k]) for k in order.permutation(len(groups))]
         if not any(changed):
-            return search.found, f"converged after {sweep + 1} sweeps"
+            return search.found, f"converged after {sweep + 1} sweep{'s' if sweep else ''}"
     return search.found, f"out of sweeps: {sweeps} were not enough, raise `sweeps`"
 
 
