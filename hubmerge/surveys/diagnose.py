@@ -23,7 +23,7 @@ from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching.text import match_summary
 from hubmerge.models.states import cosine
 from hubmerge.pipeline.apply_matches import apply_matches
-from hubmerge.pipeline.load import load_source
+from hubmerge.pipeline.load import load_parents
 from hubmerge.pipeline.match import MatchRows, MatchSettings, closer, match_parents
 from hubmerge.pipeline.methods import AUTO
 from hubmerge.pipeline.parents import SHARED, in_one_order
@@ -82,7 +82,7 @@ def diagnose(
     if len(recipe.models) != 2:
         raise RecipeError("two models are compared", found=f"{len(recipe.models)} models")
     run = resolve(recipe.replace(effort=QUICK, trials=None), None, workers)
-    loaded = [load_source(source, run) for source in run.sources.models]
+    loaded = load_parents(run)
     check_mergeable(*loaded)
     parents = in_one_order(loaded, labels=recipe.align_labels, matched=True, symmetry=SCALES)
     before = cosine(*parents.states)

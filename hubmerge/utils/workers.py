@@ -42,7 +42,8 @@ class Workers:
     def __init__(self, threads: int | None = None) -> None:
         """`threads` per process; by default the cores shared among the local processes.
 
-        On an accelerator there is one thread per process.
+        On an accelerator there is one thread per process. `memory` is what this process may take,
+        in bytes, where that is limited: it decides how much is done at once, and no result.
         """
         patience = InitProcessGroupKwargs(timeout=timedelta(hours=24))
         # Without cpu=True, processes started on CPUs alone would not know of each other.
@@ -72,6 +73,7 @@ class Workers:
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.benchmark = False
+        self.memory: int | None = None
         self.threads = (threads or max(1, cores() // neighbours)) if on_cpu else 1
 
     def describe(self) -> dict[str, Any]:
@@ -94,14 +96,26 @@ class Workers:
         finally:
             torch.set_num_threads(before)
 
-    def map(self, job: Callable[[T], R], items: Sequence[T], what: str = "") -> list[R]:
+    def at_once(self, size: int) -> int:
+        """How many jobs of so many bytes each the threads may do at a time: at least one."""
+        if self.memory is None or size <= 0:
+            return self.threads
+        return max(1, min(self.threads, self.memory // size))
+
+    def map(
+        self, job: Callable[[T], R], items: Sequence[T], what: str = "", *, size: int = 0
+    ) -> list[R]:
         """`[job(item) for item in items]`, shared out; every process gets the whole list.
+
+        size: bytes that a job takes, where they are many.
 
         An error in any job is raised on every process. Results must be picklable CPU objects
         where there is more than one process.
         """
         mine = list(range(self.accelerator.process_index, len(items), self.processes))
-        done = self._caught(lambda: self._threaded(job, [items[i] for i in mine], what))
+        done = self._caught(
+            lambda: self._threaded(job, [items[i] for i in mine], what, self.at_once(size))
+        )
         merged: list[Any] = [None] * len(items)
         for indices, results in self._everyone((mine, done)):
             for i, result in zip(indices, _unwrap(results), strict=True):
@@ -151,7 +165,9 @@ class Workers:
             broadcast_object_list(outcome)
         return _unwrap(outcome[0])
 
-    def _threaded(self, job: Callable[[T], R], items: Sequence[T], what: str) -> list[R]:
+    def _threaded(
+        self, job: Callable[[T], R], items: Sequence[T], what: str, threads: int
+    ) -> list[R]:
         with self.single_threaded_ops(), track(len(items), what) as bar:
 
             def step(item: T) -> R:
@@ -159,9 +175,9 @@ class Workers:
                 bar.update(1)
                 return result
 
-            if self.threads == 1 or len(items) == 1:
+            if threads == 1 or len(items) == 1:
                 return [step(item) for item in items]
-            with ThreadPoolExecutor(self.threads, initializer=_use_one_thread) as pool:
+            with ThreadPoolExecutor(threads, initializer=_use_one_thread) as pool:
                 return list(pool.map(step, items))
 
     def _everyone(self, share: tuple[list[int], Any]) -> list[tuple[list[int], Any]]:

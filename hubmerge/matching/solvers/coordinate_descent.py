@@ -15,6 +15,7 @@ from hubmerge.matching.similarity.bfloat16 import (
     lengths,
     rough,
 )
+from hubmerge.matching.similarity.shelf import Shelf
 from hubmerge.matching.similarity.weights import (
     group_similarities,
     share_moved,
@@ -22,7 +23,6 @@ from hubmerge.matching.similarity.weights import (
 )
 from hubmerge.matching.solvers.frank_wolfe import RENEW
 from hubmerge.matching.solvers.group_assignment import best_element, joined, part_of, worth
-from hubmerge.matching.solvers.shelf import Shelf
 from hubmerge.matching.solvers.space_assignment import Warm
 from hubmerge.specs.spec import Group, Spec
 from hubmerge.symmetry.element import Symmetry
