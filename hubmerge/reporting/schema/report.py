@@ -26,8 +26,11 @@ from hubmerge.reporting.schema.surveys import Surveys
 from hubmerge.reporting.schema.vocabulary import VocabularyRecord
 from hubmerge.utils.parent_names import MOST, REFINED_PARENT, roles
 from hubmerge.utils.shown import Shown
+from hubmerge.utils.untrusted import read_text, said_once
 
 SCHEMA_VERSION: Literal[1] = 1
+MOST_BYTES = 16 << 20
+"""Bytes of a report at most; one of a thousand labels and three surveys has one megabyte."""
 
 VerdictName = Literal[
     "better than both parents",
@@ -437,14 +440,18 @@ class Report(Shown, ReportPart):
         """The report in `folder`. Raises NotFoundError, or RecipeError if it cannot be read."""
         path = folder / "report.json"
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            text = read_text(path, MOST_BYTES)
+            report = cls.model_validate_json(text)
+            json.loads(text, object_pairs_hook=said_once)
+            return report
+        except (FileNotFoundError, NotADirectoryError):
+            known = folder.is_dir()
             raise NotFoundError(
-                f"no report in {folder}",
-                found=f"there is no {path.name}",
+                f"no report in {folder}" if known else f"there is no folder {str(folder)!r}",
+                found=f"there is no {path.name}" if known else None,
                 hint="give a folder that a merge was written to",
             ) from None
-        except (ValidationError, UnicodeDecodeError) as error:
+        except (ValidationError, ValueError) as error:
             raise RecipeError(
                 f"{path} is not a report this version can read",
                 found=_first_problem(error),
@@ -453,8 +460,8 @@ class Report(Shown, ReportPart):
             ) from error
 
 
-def _first_problem(error: ValidationError | UnicodeDecodeError) -> str:
-    if isinstance(error, UnicodeDecodeError):
+def _first_problem(error: ValidationError | ValueError) -> str:
+    if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
