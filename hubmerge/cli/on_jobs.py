@@ -88,16 +88,22 @@ def verify_in_job(
     return outcome.exit_code
 
 
-def plan_of_job(recipe: Recipe, destination: Destination, machine: Machine) -> str:
+def plan_of_job(
+    recipe: Recipe, destination: Destination, machine: Machine, *, as_json: bool = False
+) -> str:
     """Which machine a merge would be made on, how long it takes and what it costs."""
     flavor = machine.flavor
     from hubmerge.jobs.carry_out import chosen, job_text
+    from hubmerge.jobs.job_plan import job_plan
     from hubmerge.jobs.request import run_elsewhere, to_merge
 
     asking = _asking(o.Output())
     request = to_merge(run_elsewhere(recipe, destination), asking)
     work, plan = request.planned()
-    return job_text(request, chosen(work, flavor, asking.account), work, plan)
+    found = chosen(work, flavor, asking.account)
+    if as_json:
+        return job_plan(request, found, work, plan).model_dump_json(indent=2)
+    return job_text(request, found, work, plan)
 
 
 def _asking(output: o.Output) -> Asking:

@@ -62,16 +62,16 @@ def _plan_of_job(
     recipe: Recipe, destination: Destination, machine: Machine, depth: Depth, output: o.Output
 ) -> None:
     """Where a job would make the merge, and what that costs. Raises: RecipeError."""
-    if depth.quick or output.json:
+    if depth.quick:
         raise RecipeError(
-            f"{option('on')} is planned as a text, and whole",
-            hint=leave_out("quick" if depth.quick else "json"),
+            f"{option('on')} is planned by all that a merge reads",
+            hint=leave_out("quick"),
             field="on",
         )
     from hubmerge.cli.on_jobs import plan_of_job
 
     with o.working():
-        text = plan_of_job(recipe, destination, machine)
+        text = plan_of_job(recipe, destination, machine, as_json=output.json)
     o.say(text)
 
 

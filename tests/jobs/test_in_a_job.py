@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def test_a_merge_goes_from_its_plan_to_its_card(
     local = ["merge", str(tmp_path / "left"), "me/right", *command[3:]]
     with pytest.raises(RecipeError, match="lies on this machine"):
         line.invoke(app, local, catch_exceptions=False)
+
+    planned = line.invoke(app, ["plan", *command[1:], "--json"], catch_exceptions=False)
+    said = json.loads(planned.stdout)
+    assert (said["pushes_to"], said["private"]) == ("me/both", False)
+    assert said["memory"] >= said["needed_memory"] > 0
+    assert 0 < said["dollars"] <= said["most_dollars"]
+    assert [each["id"] for each in said["merge"]["models"]] == parents
+    assert not api.repo_exists("me/hubmerge-jobs", repo_type="dataset")
 
     done = line.invoke(app, [*command, "--yes"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
