@@ -24,6 +24,7 @@ from spaces_app.service.log import log
 from spaces_app.service.plugins import allow_named_plugins
 from spaces_app.service.zerogpu import gpu_function, is_zerogpu
 from spaces_app.ui.context import Context
+from spaces_app.ui.oauth_scopes import sign_in_for_less
 from spaces_app.ui.page import build
 from spaces_app.ui.request_limits import RequestLimits
 from spaces_app.ui.routes import routes
@@ -62,7 +63,7 @@ def serving(
         "footer_links": ["api"],
         "mcp_server": host.mcp,
         "app_kwargs": {
-            "routes": routes(context),
+            "routes": [*routes(context), *(sign_in_for_less() if host.on_space else [])],
             "middleware": [
                 Middleware(RequestLimits, image=context.jobs.limits.image),
                 Middleware(VisitorCookie, embedded_in_site=host.on_space),

@@ -52,22 +52,30 @@ def carry_out(request: Request, flavor: str | None, account: str, faces: Faces) 
         machine = chosen(work, flavor, account)
         limit = work.limit(machine)
         faces.agree(job_text(request, machine, work, plan))
-        commit = send(request.order, request.recipe, request.wheel)
-        job = start(
-            request.order,
-            commit,
-            request.wheel,
-            request.sources,
-            flavor=machine,
-            seconds=limit,
-            account=account,
-        )
+        job = begin(request, machine, work, account)
         faces.say(f"started {job.url}")
     ended, lines = _followed(job, faces)
     outcome = outcome_after(ended, request.order, lines, limit)
     if (error := error_of(outcome, ended.url, lines)) is not None:
         raise error
     return outcome
+
+
+def begin(request: Request, machine: Flavor, work: Work, account: str) -> JobInfo:
+    """Sends what is to be done, and starts the job that does it.
+
+    Raises: TargetError, AccessError, RecipeError, HubUnavailableError.
+    """
+    commit = send(request.order, request.recipe, request.wheel)
+    return start(
+        request.order,
+        commit,
+        request.wheel,
+        request.sources,
+        flavor=machine,
+        seconds=work.limit(machine),
+        account=account,
+    )
 
 
 def chosen(work: Work, flavor: str | None, account: str) -> Flavor:

@@ -51,6 +51,34 @@ def merge(request: Mapping[str, Any]) -> Answer:
     return {"seconds": result.report.run.seconds}
 
 
+def hub_job(request: Mapping[str, Any]) -> Answer:
+    """The plan of a job that makes the merge and pushes it, or, with `most_dollars`, the address of
+    the job, which is started unless it would cost more.
+    """
+    from hubmerge.hub.destination import Destination
+    from hubmerge.jobs.carry_out import begin, chosen
+    from hubmerge.jobs.job_plan import job_plan
+    from hubmerge.jobs.request import Asking, run_elsewhere, to_merge
+    from hubmerge.jobs.submit import running
+    from hubmerge.recipe import Recipe
+
+    recipe, account = Recipe.model_validate(request["recipe"]), str(request["account"])
+    agreed = request["most_dollars"]
+    asked = to_merge(run_elsewhere(recipe, Destination(push=request["push"])), Asking(account))
+    if agreed is not None and (job := running(asked.order, account)) is not None:
+        return {"url": job.url}
+    work, plan = asked.planned()
+    machine = chosen(work, None, account)
+    found = job_plan(asked, machine, work, plan)
+    if agreed is None:
+        return found.model_dump(mode="json")
+    if found.most_dollars > agreed:
+        raise ResourceError(
+            "the job would cost more than was said", hint="look again at what it costs"
+        )
+    return {"url": begin(asked, machine, work, account).url}
+
+
 def _write_contenders(folder: Path, recipe: Any, repair: str) -> None:
     from hubmerge.hub.fetch import fetch
     from hubmerge.hub.source import resolve
@@ -181,5 +209,6 @@ ACTIONS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
     "predict": predict,
     "pack": pack,
     "publish": publish,
+    "hub_job": hub_job,
     "verify": verify,
 }

@@ -16,6 +16,7 @@ from spaces_app.service import estimate
 from spaces_app.service.fair_queue import position
 from spaces_app.service.folders import HOUR, Folders
 from spaces_app.service.gallery import GalleryEntry, gallery, with_proofs
+from spaces_app.service.hub_jobs import HubJobs
 from spaces_app.service.job import Job, Refusal, Refused, State, refusing
 from spaces_app.service.job_progress import JobProgress
 from spaces_app.service.job_store import JobStore
@@ -91,6 +92,7 @@ class JobService:
         )
         self._tasks = TaskRunner(self.folders, self.limits, self.metrics)
         self._planner = Planner(self._tasks, self.folders, self.store, self.limits)
+        self.hub_jobs = HubJobs(self._planner, self._tasks, self.limits)
         self._scheduler = Scheduler(self.folders, self.store, self.limits, self.metrics)
         self.verified = VerifiedStore(self.folders.verified)
         self.verifier = Verifier(self.folders, self.store, self.verified, self.limits, self.metrics)

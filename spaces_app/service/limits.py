@@ -156,10 +156,12 @@ def check_plan(plan: Mapping[str, Any], limits: Limits) -> None:
                 f"{model['id']} is too large for this Space",
                 found=f"{model['parameters']:,} weights, at most {limits.parameters:,} here",
                 hint="run hubmerge on your own machine: the recipe below gives the same result",
+                field="on",
             )
     if (needed := plan["needs"]["download"]) > limits.download:
         raise ResourceError(
             "the download is too large for this Space",
             found=f"{human(needed)}, at most {human(limits.download)} here",
             hint="use a smaller data set, or run hubmerge on your own machine",
+            field="on",
         )

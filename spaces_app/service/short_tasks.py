@@ -19,7 +19,7 @@ from spaces_app.service.limits import Limits
 from spaces_app.service.metrics import Metrics
 from spaces_app.service.worker import Worker
 
-ACTIONS = ("plan", "predict", "pack", "publish")
+ACTIONS = ("plan", "predict", "pack", "publish", "hub_job")
 HEAVY = ("merge", "verify")
 """Actions that may allocate as much as a merge."""
 WAITING = 16

@@ -18,13 +18,15 @@ class Visitor:
     """A user of the app, whose jobs count together.
 
     key: identifies the visitor without naming them. name: on the Hub; None if not signed in.
-    picture: address of the account's picture.
+    picture: address of the account's picture. scopes: what the token was given for; None where that
+    is unknown, as of one that was typed.
     """
 
     key: str
     name: str | None = None
     token: str | None = field(default=None, repr=False)
     picture: str | None = None
+    scopes: frozenset[str] | None = None
 
     @property
     def signed_in(self) -> bool:
@@ -47,9 +49,11 @@ def is_anonymous(key: str) -> bool:
     return key.startswith(f"{ANONYMOUS}-")
 
 
-def hub_visitor(name: str, token: str, picture: str | None = None) -> Visitor:
+def hub_visitor(
+    name: str, token: str, picture: str | None = None, scopes: frozenset[str] | None = None
+) -> Visitor:
     """The visitor with a Hub account, the same in every browser."""
-    return Visitor(_key("user", name), name, token, picture)
+    return Visitor(_key("user", name), name, token, picture, scopes)
 
 
 def _key(kind: str, name: str) -> str:

@@ -47,4 +47,5 @@ def _oauth(request: Any) -> Visitor | None:
         str(said["preferred_username"]),
         str(info["access_token"]),
         picture if picture.startswith("https://") else None,
+        frozenset(str(info.get("scope") or "").split()),
     )

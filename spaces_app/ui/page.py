@@ -14,6 +14,7 @@ from spaces_app.ui import api, markup, plan_view
 from spaces_app.ui.account import TITLE, AccountPanel
 from spaces_app.ui.context import Context
 from spaces_app.ui.gallery_page import GalleryPage
+from spaces_app.ui.job_panel import JobPanel
 from spaces_app.ui.method_panel import EMPTY, MethodPanel, recipe_of, texts_of
 from spaces_app.ui.models_panel import ModelsPanel
 from spaces_app.ui.progress_panel import REMEMBER, ProgressPanel
@@ -46,6 +47,7 @@ class MergePage:
         self.welcome = Welcome(context)
         with step(1, CHOOSE, "choose") as self.choose:
             self.models, self.method = ModelsPanel(context), MethodPanel(context)
+            self.hub_job = JobPanel(context)
             self.start = gr.Button("Merge", variant="primary", elem_id="start", interactive=False)
         self.refused = gr.HTML(elem_id="refused")
         self.progress, self.result = ProgressPanel(context), ResultPanel(context)
@@ -100,6 +102,7 @@ class MergePage:
         folds = [self.choose, self.welcome.panel]
         loaded = page.load(self._restore, None, [*restored, *folds], queue=False, **QUIET)
         self._then_shown(loaded).then(**self._plan_event())
+        self.hub_job.wire(self.fields, recipe_of)
         self.account.wire()
         progress.wire(self._refresh_new, [progress.job, self.shown], self.parts)
         self.result.wire(progress.job)
@@ -114,7 +117,7 @@ class MergePage:
         return [self.progress.job, self.refused, self.choose, self.welcome.panel]
 
     def _plan_event(self) -> dict[str, Any]:
-        outputs = [self.method.plan, self.start]
+        outputs = [self.method.plan, self.start, *self.hub_job.outputs]
         asked = {"fn": self._plan, "inputs": self.fields, "outputs": outputs}
         # A plan that is asked for while another is made is made after it, and not left out.
         return {**asked, "trigger_mode": "always_last", "concurrency_limit": None, **QUIET}
@@ -157,16 +160,20 @@ class MergePage:
         said = plan_view.PLANNING if both or given else plan_view.NOTHING
         return *self.models.offer(a, b, data, request), said
 
-    def _plan(self, request: gr.Request, *values: Any) -> tuple[Any, Any]:
+    def _plan(self, request: gr.Request, *values: Any) -> list[Any]:
+        startable, refusal = False, None
         try:
             with refusing():
                 recipe = recipe_of(*values)
             if recipe is None:
-                return plan_view.NOTHING, gr.update(interactive=False)
-            planned = self.context.jobs.plan(self.context.visitor(request), recipe)
+                said = plan_view.NOTHING
+            else:
+                planned = self.context.jobs.plan(self.context.visitor(request), recipe)
+                said, startable = plan_view.render(planned, recipe), True
         except Refused as error:
-            return markup.refusal(error.refusal), gr.update(interactive=False)
-        return plan_view.render(planned, recipe), gr.update(interactive=True)
+            refusal = error.refusal
+            said = markup.refusal(refusal)
+        return [said, gr.update(interactive=startable), *self.hub_job.shown(refusal)]
 
     def _submit(self, request: gr.Request, *values: Any) -> list[Any]:
         try:
