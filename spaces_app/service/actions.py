@@ -64,7 +64,9 @@ def hub_job(request: Mapping[str, Any]) -> Answer:
 
     recipe, account = Recipe.model_validate(request["recipe"]), str(request["account"])
     agreed = request["most_dollars"]
-    asked = to_merge(run_elsewhere(recipe, Destination(push=request["push"])), Asking(account))
+    asked = to_merge(
+        run_elsewhere(recipe, Destination(push=request["push"], private=True)), Asking(account)
+    )
     if agreed is not None and (job := running(asked.order, account)) is not None:
         return {"url": job.url}
     work, plan = asked.planned()

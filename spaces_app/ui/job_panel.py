@@ -84,7 +84,7 @@ class JobPanel:
         except Refused as refused:
             said = refused_text(refused.refusal, request)
             return [said, gr.update(visible=False), 0.0]
-        label = f"Start it (at most {dollars(found.most_dollars)})"
+        label = f"Start it ({_at_most(found)})"
         return [priced(found), gr.update(visible=True, value=label), found.most_dollars]
 
     def _go(
@@ -115,12 +115,22 @@ def priced(plan: JobPlan) -> Markup:
     pairs = [
         ("On", f"{plan.flavor}: {plan.cores} cores, {human(plan.memory)} of memory"),
         ("Takes", takes),
-        ("Costs", f"about {dollars(plan.dollars)}, at most {dollars(plan.most_dollars)}"),
+        ("Costs", _cost(plan)),
         ("Pushes to", f"{plan.pushes_to} ({visible})"),
         ("Is sent", f"the recipe and hubmerge {plan.hubmerge}, to your private {plan.home}"),
         ("Token", "yours, as a secret of the job and nowhere else"),
     ]
     return markup.card("A job on your account", markup.facts(pairs), "hm-good")
+
+
+def _cost(plan: JobPlan) -> str:
+    about, most = dollars(plan.dollars), _at_most(plan)
+    return most if about in most else f"about {about}, {most}"
+
+
+def _at_most(plan: JobPlan) -> str:
+    most = dollars(plan.most_dollars)
+    return f"at most {most}" if most.startswith("$") else most
 
 
 def started(url: str, repo: str) -> Markup:

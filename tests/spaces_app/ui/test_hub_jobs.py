@@ -67,7 +67,7 @@ def test_jobs_are_asked_for_by_one_link_and_not_at_sign_in(
     monkeypatch.setattr(gradio.oauth, "OPENID_PROVIDER_URL", provider)
     monkeypatch.setenv("SPACE_HOST", "me-merging.hf.space")
     (route,) = sign_in_for_less()
-    assert gradio.oauth.OAUTH_SCOPES == SCOPES.removesuffix(" jobs")
+    assert SCOPES.removesuffix(" jobs") == gradio.oauth.OAUTH_SCOPES
     app = Starlette(
         routes=[route], middleware=[Middleware(SessionMiddleware, secret_key="a secret of a test")]
     )
@@ -135,8 +135,8 @@ def test_a_large_merge_becomes_a_job_of_the_visitors_own(
         visitor.sign_in()
         visitor.page.locator("#job-repo :is(input, textarea)").fill("me/by-a-job")
         visitor.page.locator("#job-look").click()
-        said = visitor.see("#job-said .hm-good", "at most").inner_text()
-        assert "me/by-a-job (public)" in said
+        said = visitor.see("#job-said .hm-good", "less than a cent").inner_text()
+        assert "me/by-a-job (private)" in said
         assert not jobs_hub.api().repo_exists("me/hubmerge-jobs", repo_type="dataset")
         visitor.photograph("14-job", "#choose")
         visitor.page.locator("#job-go").click()
