@@ -109,5 +109,7 @@ def test_other_models_are_measured_on_data_sets_by_their_ids(
     assert not (out / ".eval_results").exists()
     checked = json.loads(hubmerge("verify", "me/on-few", "--json").succeeded().out)["checks"]
     assert {each["outcome"] for each in checked if each["part"] == "benchmarks"} == {"identical"}
+    opened = [each for name in models[:2] for each in hub.api().get_repo_discussions(name)]
+    assert opened == []  # nothing is said on parents' pages unasked
     again = ("--dataset", "me/few-digits", "--eval", "me/few-digits")
     hubmerge("merge", *models, *again).refused(RecipeError, "measured on anyway")
