@@ -44,7 +44,7 @@ def deploy(
     """
     repo = parse_repo_id(repo)
     api = client()
-    with translate(repo), tempfile.TemporaryDirectory() as place:
+    with translate(repo, "space"), tempfile.TemporaryDirectory() as place:
         folder = write_folder(Path(place))
         _refuse_other(api, repo)
         made = api.create_repo(

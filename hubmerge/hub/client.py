@@ -43,9 +43,13 @@ from hubmerge.utils.progress import is_quiet
 
 R = TypeVar("R")
 RepoType = Literal["model", "dataset"]
+AnyRepoType = Literal["model", "dataset", "space"]
 
-NAMES: dict[str, str] = {"model": "model", "dataset": "data set"}
-"""What a user calls the two kinds of repository."""
+NAMES: dict[str, str] = {"model": "model", "dataset": "data set", "space": "Space"}
+"""What a user calls the kinds of repository."""
+
+PAGES: dict[str, str] = {"model": "", "dataset": "datasets/", "space": "spaces/"}
+"""Where the pages of a kind lie."""
 
 NO_SPACE = 507
 """Status of a Hub whose disk is full: asking again at once does not help."""
@@ -134,7 +138,7 @@ def ask(act: Callable[[], R], ref: str, repo_type: RepoType = "model") -> R:
 
 
 @contextmanager
-def translate(ref: str, repo_type: RepoType = "model") -> Iterator[None]:
+def translate(ref: str, repo_type: AnyRepoType = "model") -> Iterator[None]:
     """Turn what the client raises inside into hubmerge's errors about the repository `ref`.
 
     Raises: NotFoundError, AccessError, HubUnavailableError, ConflictError, RecipeError,
@@ -184,7 +188,7 @@ def is_transient(error: BaseException) -> bool:
     return broken or isinstance(error, HTTPError | FileMetadataError | ConnectionError)
 
 
-def _translated(error: Exception, ref: str, repo_type: RepoType) -> HubmergeError | None:
+def _translated(error: Exception, ref: str, repo_type: AnyRepoType) -> HubmergeError | None:
     """Our error for the client's; None for one that has nothing to do with the Hub.
 
     The order matters: GatedRepoError is a RepositoryNotFoundError, and LocalEntryNotFoundError,
@@ -197,7 +201,7 @@ def _translated(error: Exception, ref: str, repo_type: RepoType) -> HubmergeErro
         return AccessError(
             f"{name} {ref} is gated: its owners decide who may download it",
             hint=f"{action('sign in')}, ask for access at {endpoint()}/"
-            f"{'datasets/' if repo_type == 'dataset' else ''}{ref.partition('@')[0]} and try "
+            f"{PAGES[repo_type]}{ref.partition('@')[0]} and try "
             "again once it is granted",
         )
     if isinstance(error, RepositoryNotFoundError):
