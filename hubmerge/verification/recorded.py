@@ -58,7 +58,8 @@ def check_said_twice(recipe: Recipe, report: Report) -> list[Check]:
     which a merge that is made again takes from the report.
     """
     ran = sorted({each.given for each in report.benchmarks or ()})
-    said: dict[str, tuple[object, object]] = {"eval": (ran, sorted({*recipe.eval}))}
+    asked = sorted({_as_ran(name, ran) for name in recipe.eval})
+    said: dict[str, tuple[object, object]] = {"eval": (ran, asked)}
     if recipe.arithmetic is not None:
         said["arithmetic"] = (report.run.arithmetic, recipe.arithmetic)
     return [
@@ -72,6 +73,15 @@ def check_said_twice(recipe: Recipe, report: Report) -> list[Check]:
         )
         for name, (left, right) in said.items()
     ]
+
+
+def _as_ran(name: str, ran: list[str]) -> str:
+    """What a recipe calls a benchmark, as the report does: a data set at the commit it was taken at,
+    unless the recipe names a commit itself.
+    """
+    if "/" not in name or is_pinned(name):
+        return name
+    return next((each for each in ran if each.partition("@")[0] == name.partition("@")[0]), name)
 
 
 def refs_of_report(report: Report) -> dict[str, str]:
