@@ -76,7 +76,7 @@ def check_said_twice(recipe: Recipe, report: Report) -> list[Check]:
 
 
 def _as_ran(name: str, ran: list[str]) -> str:
-    """What a recipe calls a benchmark, as the report does: a data set at the commit it was taken at,
+    """What a recipe calls a benchmark, as the report does: a data set at the commit it was run at,
     unless the recipe names a commit itself.
     """
     if "/" not in name or is_pinned(name):
