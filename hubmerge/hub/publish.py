@@ -136,7 +136,7 @@ def _refuse_links_out(folder: Path, names: Sequence[str]) -> None:
             real.is_relative_to(own) or (own.is_relative_to(cache) and real.is_relative_to(cache))
         ):
             raise TargetError(
-                f"{str(folder / name)!r} is a link that leads out of its folder: it is not published",
+                f"{str(folder / name)!r} is a link that leads out of its folder, and not followed",
                 found=str(real),
                 hint="copy the file there if it belongs to the merge, or remove the link",
             )

@@ -52,7 +52,7 @@ SAME = {
     "fuse": "the effort's",
     "samples": "all is what there is",
     "max_shard_size": "one file all the same",
-    "memory": "says where numbers wait, not what they are",
+    "memory": "never followed: the machine is the verifying user's",
     "trust_remote_code": "never followed",
     "dtype": "the parents' own",
     "dequantize": "nothing is quantised",
