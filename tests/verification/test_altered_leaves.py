@@ -186,7 +186,10 @@ def test_no_leaf_of_a_report_can_be_changed(published: Path, tmp_path: Path, par
                 continue  # no report any more, which is refused as such
             tried += 1
             folder = Path(shutil.copytree(published, tmp_path / "changed"))
-            write_report(report, folder)
+            try:
+                write_report(report, folder)
+            except HubmergeError:  # no card can be made of it
+                (folder / "report.json").write_text(report.to_json())
             if (ended := holds(folder)) is not None:
                 held.append((".".join(map(str, path)), value, ended))
             shutil.rmtree(folder)
