@@ -19,6 +19,9 @@ from hubmerge.derivation.sized_fields import (
 )
 from hubmerge.models.probe_inputs import configurations
 
+THIN = 0.125
+"""Factor of widths that are tables of a class."""
+
 
 def fewer_experts(config: PreTrainedConfig) -> None:
     """Four experts, two of which are chosen, or two groups of four; and two groups of states."""
@@ -47,10 +50,9 @@ def thinner(config: PreTrainedConfig) -> bool:
     factor = getattr(config, "width_coefficient", None)
     if isinstance(factor, float) and factor > 0.25:
         hidden: Any = getattr(config, "hidden_dim", None)
-        put(config, "width_coefficient", 0.125)
-        put(config, "depth_coefficient", 1.0)
+        put(config, "width_coefficient", THIN)
         if is_size(hidden):
-            put(config, "hidden_dim", round(hidden * 0.125 / factor / 8) * 8)
+            put(config, "hidden_dim", round(hidden * THIN / factor / 8) * 8)
     multiplier = getattr(config, "depth_multiplier", None)
     if isinstance(multiplier, float) and multiplier > 0.25:
         put(config, "depth_multiplier", 0.25)
