@@ -124,8 +124,9 @@ def test_it_is_matched_measured_and_its_card_runs(name: str, tmp_path: Path) -> 
     for seed in (0, 1):
         parent(name, tmp_path / f"parent{seed}", seed)
     report = merged(tmp_path, data(name, tmp_path / "rows"), "--match", "weights")
-    assert report.match is not None and report.match.family == name
+    assert report.method.family == name
     for each in (report.contenders.parent_a, report.contenders.parent_b, report.contenders.merge):
-        assert each.loss is not None and isfinite(each.loss)
-    assert f"{report.contenders.merge.loss:.3f}" in (tmp_path / "out" / "README.md").read_text()
+        assert each.loss is not None
+        assert isfinite(each.loss)
+    assert "hubmerge verify" in (tmp_path / "out" / "README.md").read_text()
     run_card(report, tmp_path / "out")
