@@ -85,7 +85,7 @@ def serving(
             share=False,
             **options,
         )
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         context.jobs.close()
         raise RecipeError(
             f"cannot serve on {name}:{port}",

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import hubmerge as hm
 from hubmerge import api
-from hubmerge.errors import MismatchError, RecipeError, TargetError
+from hubmerge.errors import MismatchError, NotFoundError, RecipeError, TargetError
 from hubmerge.models import shaken
 from hubmerge.reporting.schema.report import Report
 from hubmerge.tasks import probe_for
@@ -71,6 +71,21 @@ def test_defaults_are_those_of_the_command_line(function):
         field = hm.Recipe.model_fields.get(named.get(name, name))
         if field is not None and name != "models" and parameter.default is not None:
             assert parameter.default == field.default, name
+
+
+def test_paths_are_folders(places, tmp_path, monkeypatch):
+    """A relative one as well, which as text might be an id."""
+    one, other = map(Path, places)
+    recipe = hm.Recipe(models=(one, other), base=one, dataset=one.parent / "rows.csv", fuse="ties")
+    assert recipe.models == (str(one), str(other))
+    assert (recipe.base, recipe.dataset.id) == (str(one), str(one.parent / "rows.csv"))
+    assert hm.load(one).source == hm.load(str(one)).source
+    assert hm.diagnose(one, other).why == hm.diagnose(*places).why
+    monkeypatch.chdir(one.parent.parent)
+    relative = one.relative_to(one.parent.parent)
+    assert hm.load(relative).source.sha == hm.load(one).source.sha
+    with pytest.raises(NotFoundError, match="there is no folder"):
+        hm.verify(Path("me/missing"))
 
 
 def test_results_say_what_they_are_in_one_line_and_all_of_it_when_printed(by_hand, places):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel
@@ -12,11 +13,12 @@ from hubmerge.hub.load import load as load_source
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.utils.checked_calls import checked
 from hubmerge.utils.in_memory import stored_model
+from hubmerge.utils.model_refs import folder_ref
 
 
 @checked
 def load(
-    model: str | PreTrainedModel,
+    model: str | Path | PreTrainedModel,
     trust_remote_code: bool = False,
     *,
     processor: Any = None,
@@ -32,6 +34,8 @@ def load(
     Raises: as `hubmerge.run`; WeightsError, if a key is missing, unexpected or mis-shaped, a weight
     is not finite, or the processor makes images the model does not take.
     """
+    if isinstance(model, Path):
+        model = folder_ref(model)
     if isinstance(model, str):
         return load_source(model, trust_remote_code)
     return load_source(str(stored_model(model, processor, tokenizer)), trust_remote_code)

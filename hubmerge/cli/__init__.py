@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from io import TextIOWrapper
 from json import dumps
@@ -147,7 +148,8 @@ def print_error(error: HubmergeError, *, json: bool) -> None:
             "from": message.source,
             "try": message.hint,
         }
-        print(printable(dumps({"error": fields}, indent=2, ensure_ascii=False)))
+        with suppress(OSError):  # what it is printed to may be what is full
+            print(printable(dumps({"error": fields}, indent=2, ensure_ascii=False)), flush=True)
     _say(f"{kind}: {message}")
 
 

@@ -321,6 +321,8 @@ def _refusing(ref: str) -> Iterator[None]:
         last: BaseException = error
         while last.__cause__ is not None:
             last = last.__cause__
+        if isinstance(last, StopIteration) or "corresponds to no data" in str(last):
+            raise DataError(f"{ref} has no rows", found="its files hold none") from error
         raise DataError(
             f"{ref} cannot be opened as a data set",
             found=f"{type(last).__name__}: {last}",

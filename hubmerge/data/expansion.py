@@ -177,6 +177,8 @@ def _refuse_repetition(path: Path, most: int) -> None:
         said = parquet.read_metadata(path)
     except Exception:  # damaged, in whatever way: reading it will say so
         return
+    if said.num_row_groups and said.row_group(0).num_rows == 0:  # datasets stumbles over it
+        raise Unreadable(f"{path.name!r} has no rows")
     if said.num_columns > COLUMNS:
         raise Unreadable(f"{path.name!r} has {said.num_columns:,} columns, at most {COLUMNS:,}")
     columns = [_Column(path, said, n) for n in range(said.num_columns)]

@@ -12,6 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
 from hubmerge.data.batches import Batch, Batches
+from hubmerge.models.lookup import bytes_of_a_pass, looks_up
 from hubmerge.models.outputs import Outputs, RowStatistics
 from hubmerge.utils.workers import Workers
 
@@ -113,8 +114,15 @@ def _every(
 ) -> Tensor:
     """What `job` makes of every row, in their order."""
     with _at_work(model, workers.device):
-        found = workers.map(lambda number: job(batches[number]), range(len(batches)), what)
+        numbers, size = range(len(batches)), _bytes_of_a_job(model)
+        found = workers.map(lambda number: job(batches[number]), numbers, what, size=size)
         return batches.in_order(torch.cat(found))
+
+
+def _bytes_of_a_job(model: Asked) -> int:
+    """What running a batch takes where that is much more than the batch: models read from disk."""
+    members = list(model.members) if isinstance(model, ParentEnsemble) else [model]
+    return bytes_of_a_pass(members[0], len(members)) if looks_up(members[0]) else 0
 
 
 @contextmanager

@@ -26,6 +26,10 @@ MOST_NAMED = 8
 """Data sets of a card that are looked at."""
 PAPER = re.compile(r"arxiv\.org/(?:abs|pdf)/(\d{4}\.\d{4,5})(?!\d)", re.ASCII)
 """Of a link to a paper, its number."""
+COLLECTION = re.compile(
+    r"huggingface\.co/collections/([\w-][\w.-]{0,95}/[\w-]{1,150}-[0-9a-f]{24})(?![\w-])", re.ASCII
+)
+"""Of a link to a collection on the Hub, its owner and slug."""
 LICENCE_LETTERS = 100
 """Most of a licence's identifier or name; what is longer names none."""
 
@@ -93,8 +97,19 @@ def named_papers(source: Source) -> list[str]:
 
     Raises: AccessError, HubUnavailableError.
     """
-    found = PAPER.findall(_start_of_readme(source))
-    return list(dict.fromkeys(found))[:MOST_NAMED]
+    return _linked(PAPER, source)
+
+
+def named_collections(source: Source) -> list[str]:
+    """Collections of the Hub, as OWNER/SLUG, that a model's README links to, in its order.
+
+    Raises: AccessError, HubUnavailableError.
+    """
+    return _linked(COLLECTION, source)
+
+
+def _linked(kind: re.Pattern[str], source: Source) -> list[str]:
+    return list(dict.fromkeys(kind.findall(_start_of_readme(source))))[:MOST_NAMED]
 
 
 def data_card(source: Source, config: str | None = None) -> DataCard:

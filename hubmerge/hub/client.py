@@ -144,11 +144,31 @@ def translate(ref: str, repo_type: RepoType = "model") -> Iterator[None]:
         yield
     except HubmergeError:
         raise
-    except (HTTPError, EntryNotFoundError, HFValidationError, OSError) as error:
-        ours = _translated(error, ref, repo_type)
+    except (
+        HTTPError,
+        EntryNotFoundError,
+        HFValidationError,
+        OSError,
+        RuntimeError,
+        UnicodeEncodeError,
+    ) as error:
+        cause = _of_client(error)
+        ours = None if cause is None else _translated(cause, ref, repo_type)
         if ours is None:
             raise
-        raise ours from error
+        raise ours from cause
+
+
+def _of_client(error: Exception) -> Exception | None:
+    """What went wrong, where the client says it by a plain RuntimeError: it wraps what became of
+    the upload of a file by one, and hf_xet raises them for answers of its server. None for a
+    RuntimeError of another class.
+    """
+    if not isinstance(error, RuntimeError):
+        return error
+    if isinstance(error.__cause__, HTTPError | OSError):
+        return error.__cause__
+    return error if type(error) is RuntimeError else None
 
 
 def is_transient(error: BaseException) -> bool:
@@ -196,6 +216,14 @@ def _translated(error: Exception, ref: str, repo_type: RepoType) -> HubmergeErro
         return NotFoundError(f"{name} {ref} lacks a file", found=_first_line(error))
     if isinstance(error, HfHubHTTPError):
         return _refused(error, ref, name)
+    if isinstance(error, RuntimeError):
+        return _unavailable(error, ref)
+    if isinstance(error, UnicodeEncodeError):
+        return AccessError(
+            "the token, or another header of requests, holds letters that none has",
+            found="letters that are not ASCII",
+            hint=action("sign in again"),
+        )
     if isinstance(error, HFValidationError):
         said = _first_line(error).replace(repr(ref), "it")
         return RecipeError(f"{quoted(ref)} is no name of a {name}", found=said[:200])

@@ -142,7 +142,7 @@ def without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _is_empty(value: Any) -> bool:
     if isinstance(value, Mapping):
         return all(_is_empty(each) for each in value.values())
-    return value is None or value in ("", [])
+    return value is None or value is False or value in ("", [])
 
 
 def processor_fields(processor: Any) -> Fields:

@@ -89,6 +89,7 @@ def refuse_nonsense(fields: Mapping[str, Any], stored: Stored, ref: str) -> None
         raise _unusable(ref, '"id2label" holds what is no name')
     if isinstance(labels, dict):
         _refuse_gaps(labels, ref)
+    _refuse_two_numbers(fields, ref)
     most = min(max(FEW, stored.elements), LABELS)
     for name in ("id2label", "label2id", "num_labels"):
         said = fields.get(name) or 0
@@ -104,6 +105,20 @@ def _refuse_gaps(labels: Mapping[str, Any], ref: str) -> None:
     lacking = next((i for i in range(len(labels)) if str(i) not in numbered), None)
     if lacking is not None and all(place.isdecimal() for place in numbered):
         raise _unusable(ref, f'"id2label" has {len(labels)} names, and none for output {lacking}')
+
+
+def _refuse_two_numbers(fields: Mapping[str, Any], ref: str) -> None:
+    """A label that is one output by `id2label` and another by `label2id` is either."""
+    labels, numbers = fields.get("id2label") or {}, fields.get("label2id") or {}
+    named = dict(labels.items() if isinstance(labels, dict) else enumerate(labels))
+    places: dict[str, set[str]] = {}
+    for place, name in named.items():
+        places.setdefault(str(name), set()).add(str(place))
+    for name, number in numbers.items():
+        if name in places and str(number) not in places[name]:
+            first = min(places[name])
+            said = f'"{name}" is output {first} by "id2label", and {number} by "label2id"'
+            raise _unusable(ref, said[:200])
 
 
 def _refuse_repeats(fields: Mapping[str, Any], most: int, stored: Stored, ref: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from hubmerge.localhub.disk import Disk
@@ -33,11 +34,19 @@ class Blobs:
         return self.path(entry.sha256).read_bytes()
 
     def put(self, content: bytes, charge: Callable[[int], None]) -> Entry:
-        """Stores a regular file. charge: is told the bytes that are new, and may refuse them."""
+        """Stores a regular file.
+
+        charge: is told the bytes that are new, and may refuse them; less than 0, if they could not
+        be stored.
+        """
         sha256 = hashlib.sha256(content).hexdigest()
         if self.size(sha256) is None:
             charge(len(content))
-            self._disk.write(self.path(sha256), content)
+            try:
+                self._disk.write(self.path(sha256), content)
+            except OSError:
+                charge(-len(content))
+                raise
         return Entry(sha256=sha256, size=len(content), oid=git_blob_id(content), lfs=False)
 
     def incoming(self) -> Incoming:
@@ -71,7 +80,8 @@ class Incoming:
 
     def close(self) -> None:
         """Discards the upload unless it was finished."""
-        self._file.close()
+        with suppress(OSError):  # what is still to be written may not fit
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
 

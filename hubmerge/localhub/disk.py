@@ -60,9 +60,13 @@ class Disk:
     def write(self, target: Path, content: bytes, mode: int = 0o644) -> None:
         """Replaces `target` by `content` in one step."""
         scratch = self.scratch()
-        with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
-        self.publish(scratch, target)
+        try:
+            with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+                file.write(content)
+            self.publish(scratch, target)
+        except OSError:  # a disk that is full keeps no half of a file
+            scratch.unlink(missing_ok=True)
+            raise
 
     def discard(self, folder: Path) -> None:
         """Removes `folder`: gone from its place in one step, then from disk."""

@@ -59,5 +59,9 @@ class Quota:
         folder = self._disk.root / "sent"
         folder.mkdir(exist_ok=True)
         scratch = self._disk.scratch()
-        scratch.write_text(str(max(total, 0)))
-        os.replace(scratch, folder / user)
+        try:
+            scratch.write_text(str(max(total, 0)))
+            os.replace(scratch, folder / user)
+        except OSError:
+            scratch.unlink(missing_ok=True)
+            raise

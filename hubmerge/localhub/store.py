@@ -209,7 +209,11 @@ class Store:
     def _write_commit(self, key: RepoKey, commit: Commit) -> str:
         oid, content = commit.packed()
         self.quota.charge(commit.author, len(content))
-        self.disk.write(self._home(key) / "commits" / f"{oid}.json", content)
+        try:
+            self.disk.write(self._home(key) / "commits" / f"{oid}.json", content)
+        except OSError:
+            self.quota.charge(commit.author, -len(content))
+            raise
         return oid
 
 

@@ -116,10 +116,11 @@ async def lfs_put(call: Call) -> Response:
     until, signature = query.get("until", ""), query.get("signature", "")
     call.links.check_upload(user, oid, size, until, signature)
     new = 0 if call.store.blobs.size(oid) == int(size) else int(size)
-    await call.run(call.store.quota.charge, user, new)
     incoming = call.store.blobs.incoming()
-    stored = False
+    charged = stored = False
     try:
+        await call.run(call.store.quota.charge, user, new)
+        charged = True
         waiting = bytearray()
         async for piece in pieces(call.request):
             waiting += piece
@@ -133,7 +134,7 @@ async def lfs_put(call: Call) -> Response:
         stored = True
     finally:
         incoming.close()
-        if not stored:
+        if charged and not stored:
             call.store.quota.charge(user, -new)
     call.store.mark_uploaded(user, oid)
     return Response()

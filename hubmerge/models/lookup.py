@@ -17,12 +17,20 @@ from accelerate import init_empty_weights
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from hubmerge.models.token_outputs import LOGITS_AT_ONCE
 from hubmerge.symmetry.permutation import State
 
 LOOKUP = "_hubmerge_lookup"
 """Attribute of a module that looks its tensors up."""
 
 CPU = torch.device("cpu")
+
+FLOAT32 = 4
+"""Bytes of a number."""
+
+ANSWERS = 3
+"""Times the logits of one pass that are held while figures are made of them, beside those of every
+model that an ensemble asks."""
 
 
 class _Held(threading.local):
@@ -72,6 +80,24 @@ def looking_up(skeleton: PreTrainedModel, state: State) -> PreTrainedModel:
             kind: Any = type(module)
             module.__class__ = _looking_up(kind, names, module is model)
     return model.eval()
+
+
+def looks_up(model: nn.Module) -> bool:
+    """Whether its modules look their tensors up."""
+    return LOOKUP in model.__dict__
+
+
+def bytes_of_a_pass(model: nn.Module, asked: int = 1) -> int:
+    """What a batch takes at the peak that is run through models that look their tensors up.
+
+    asked: how many models say something of it before figures are made.
+    """
+    return largest_tensor(model) + LOGITS_AT_ONCE * (asked + ANSWERS) * FLOAT32
+
+
+def largest_tensor(model: nn.Module) -> int:
+    """Bytes of the largest parameter in float32: what is looked up at a time, at most."""
+    return FLOAT32 * max((parameter.numel() for parameter in model.parameters()), default=0)
 
 
 def _buffers_made_anew(skeleton: PreTrainedModel) -> dict[str, Tensor]:

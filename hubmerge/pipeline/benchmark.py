@@ -1,4 +1,5 @@
-"""Benchmarks: parents, naive average and merge in tasks of lm-evaluation-harness."""
+"""Benchmarks: parents, naive average and merge in tasks of lm-evaluation-harness, where they are
+language models, and else on further data sets of the Hub (`benchmark_data`)."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from hubmerge.evaluation.harness.task_files import TASK_FILE, read_task_file
 from hubmerge.hub.benchmarks import hub_task
 from hubmerge.hub.fetch import fetch, fetch_file, file_sizes
 from hubmerge.hub.loaded_model import LoadedModel
-from hubmerge.hub.source import resolve
+from hubmerge.hub.source import Source, resolve
 from hubmerge.pipeline.align import Alignment
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
@@ -37,47 +38,77 @@ TASKS = ("text-generation", "text2text-generation")
 
 @dataclass(frozen=True)
 class BenchmarkTasks:
-    """What is run. given: as it is recorded -> what the harness takes for it."""
+    """What is run.
+
+    given: as it is recorded -> what the harness takes for it. data: data sets without a task of the
+    harness, by their names.
+    """
 
     given: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
+    data: Mapping[str, Source] = field(default_factory=dict)
 
 
 def benchmark_tasks(recipe: Recipe) -> BenchmarkTasks:
     """The tasks that a recipe names, found before anything is downloaded for the merge.
 
-    Raises: RecipeError, if the harness is not installed or has no such task, or a data set has no
-    task file; NotFoundError, AccessError.
+    Raises: RecipeError, if the harness is not installed where it is needed, has no such task, or a
+    data set is none of the Hub, or the one that is measured on anyway; NotFoundError, AccessError.
     """
-    if not recipe.eval:
-        return BenchmarkTasks()
-    require_harness(recipe.eval)
-    check_names([name for name in recipe.eval if "/" not in name])
+    named = [name for name in recipe.eval if "/" not in name]
+    sources = {name: _source(name, recipe) for name in recipe.eval if "/" in name}
+    with_task = [name for name, source in sources.items() if TASK_FILE in file_sizes(source)]
+    if named or with_task:
+        require_harness([*named, *with_task])
+        check_names(named)
     given: dict[str, str | Mapping[str, Any]] = {}
     for name in recipe.eval:
-        if "/" not in name:
+        if name in named:
             given[name] = name
-            continue
-        source = resolve(name, "dataset")
-        if source.kind != "hub" or TASK_FILE not in file_sizes(source):
-            raise RecipeError(
-                f"{option('eval', name)} is no data set of the Hub with a {TASK_FILE}",
-                hint="a task of lm-evaluation-harness, or a data set with such a file",
-                field="eval",
-            )
-        text = fetch_file(source, TASK_FILE).read_text("utf-8", "replace")
-        folder = str(fetch(source))
-        given[f"{source.id}@{source.sha}"] = read_task_file(text, source.id, folder)
-    return BenchmarkTasks(given)
+        elif name in with_task:
+            source = sources[name]
+            text = fetch_file(source, TASK_FILE).read_text("utf-8", "replace")
+            folder = str(fetch(source))
+            given[f"{source.id}@{source.sha}"] = read_task_file(text, source.id, folder)
+    data = {name: source for name, source in sources.items() if name not in with_task}
+    return BenchmarkTasks(given, data)
 
 
-def check_language_model(tasks: BenchmarkTasks, inputs: MergeInputs) -> None:
-    """Raises: RecipeError, if benchmarks are asked for of models that write no text."""
+def _source(name: str, recipe: Recipe) -> Source:
+    source = resolve(name, "dataset")
+    if source.kind != "hub":
+        raise RecipeError(
+            f"{option('eval', name)} is no data set of the Hub",
+            hint="a task of lm-evaluation-harness, or OWNER/NAME",
+            field="eval",
+        )
+    if recipe.dataset is not None and recipe.dataset.id.partition("@")[0] == source.id:
+        raise RecipeError(
+            f"{option('eval', name)} is the data set that the merge is measured on anyway",
+            hint=leave_out("eval"),
+            field="eval",
+        )
+    return source
+
+
+def check_tasks(tasks: BenchmarkTasks, inputs: MergeInputs) -> None:
+    """Raises: RecipeError, if what is asked for is for models of another task."""
     task = inputs.models[0].task
-    if tasks.given and (task is None or task.name not in TASKS):
+    writes = task is not None and task.name in TASKS
+    if tasks.given and not writes:
         raise RecipeError(
             f"{option('eval', *tasks.given)} is for language models",
             found=f"these are for {'no known task' if task is None else task.name}",
-            hint=leave_out("eval"),
+            hint="a data set of the Hub for that task" if task else leave_out("eval"),
+            field="eval",
+        )
+    if tasks.data and (writes or task is None):
+        raise RecipeError(
+            f"{option('eval', *tasks.data)} has no {TASK_FILE}, by which language models are asked"
+            if writes
+            else f"{option('eval', *tasks.data)}: the models are for no known task",
+            hint="a task of lm-evaluation-harness, or a data set with such a file"
+            if writes
+            else leave_out("eval"),
             field="eval",
         )
 

@@ -82,7 +82,7 @@ def evaluate(
     """
     if inputs.splits is None:
         return None
-    contenders = _Contenders(inputs, inputs.splits, run.workers)
+    contenders = Contenders(inputs, inputs.splits, run.workers)
     naive_average = alignment.naive.model(fused.lam)
     found = contenders.measure(naive_average, merge.model, _refined_parent(run, inputs, fused))
     has_loss = contenders.measured.words.has_loss
@@ -137,7 +137,7 @@ def _comparisons(
     ]
 
 
-class _Contenders:
+class Contenders:
     """The parents, and how contenders are run on the reported and the validation rows."""
 
     def __init__(self, inputs: MergeInputs, splits: DataSplits, workers: Workers) -> None:
@@ -148,6 +148,19 @@ class _Contenders:
         untouched = [model.model for model in inputs.models]
         self.parents: list[PreTrainedModel] = aligned if self.heads is None else untouched
 
+    def asked(
+        self, naive: PreTrainedModel, merge: PreTrainedModel
+    ) -> dict[str, tuple[str, PreTrainedModel, Answers | None]]:
+        """Parents, naive average and merge: role -> how it is shown, the model, and the answers it
+        knows where the parents' label sets differ.
+        """
+        names = roles("parent", len(self.parents))
+        found: dict[str, tuple[str, PreTrainedModel, Answers | None]] = {
+            role: (display_name(role), parent, _answers(self.heads, number))
+            for number, (role, parent) in enumerate(zip(names, self.parents, strict=True))
+        }
+        return found | {"naive": ("naive average", naive, None), "merge": ("merge", merge, None)}
+
     def measure(
         self,
         naive: PreTrainedModel,
@@ -155,20 +168,14 @@ class _Contenders:
         refined_parent: PreTrainedModel | None = None,
     ) -> dict[str, ContenderOutputs]:
         """Every contender by name."""
-        names = roles("parent", len(self.parents))
-        asked: dict[str, tuple[str, PreTrainedModel, Answers | None]] = {
-            role: (display_name(role), parent, _answers(self.heads, number))
-            for number, (role, parent) in enumerate(zip(names, self.parents, strict=True))
-        }
-        asked["naive"] = ("naive average", naive, None)
-        asked["merge"] = ("merge", merge, None)
+        asked = self.asked(naive, merge)
         if refined_parent is not None:
             asked[REFINED_PARENT] = ("refined parent", refined_parent, None)
         found = {
             role: self._run(f"{name}, pass {number} of {len(asked)}", model, answers)
             for number, (role, (name, model, answers)) in enumerate(asked.items(), 1)
         }
-        own = [found[role] for role in names]
+        own = [found[role] for role in roles("parent", len(self.parents))]
         if self.measured.ensemble:
             found["ensemble"] = self._ensemble(own)
         return found
@@ -199,7 +206,7 @@ class _Curves:
     """Loss along paths, on the reported rows and, if asked for, on training rows."""
 
     def __init__(
-        self, run: Run, contenders: _Contenders, found: Mapping[str, ContenderOutputs]
+        self, run: Run, contenders: Contenders, found: Mapping[str, ContenderOutputs]
     ) -> None:
         self._run, self._heads, self._workers = run, contenders.heads, contenders.workers
         splits, parents = contenders.splits, contenders.parents

@@ -16,7 +16,7 @@ from hubmerge.matching.alignment_files import save_matches
 from hubmerge.matching.text import match_summary
 from hubmerge.pipeline.align import match_configs
 from hubmerge.pipeline.context import Run
-from hubmerge.pipeline.load import MergeInputs, joint_head, load_source, merge_inputs
+from hubmerge.pipeline.load import MergeInputs, joint_head, load_parents, merge_inputs
 from hubmerge.pipeline.match import MatchSettings, closer, match_parents
 from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.open_data import open_data_splits
@@ -76,7 +76,7 @@ def match_models(run: Run, inputs: MergeInputs) -> tuple[Match, ...]:
 def _load(run: Run) -> MergeInputs:
     """The parents in the recipe's symmetry; rows need labels only where a matcher uses them."""
     recipe = run.recipe
-    models = [load_source(source, run) for source in run.sources.models]
+    models = load_parents(run)
     check_mergeable(*models, other_labels=recipe.heads != SAME)
     heads = joint_head(run, models)
     alignment = prepare_parents(

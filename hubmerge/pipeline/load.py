@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from hubmerge.data.batches import Batches
@@ -22,6 +23,7 @@ from hubmerge.pipeline.match import MatchRows
 from hubmerge.pipeline.methods import Methods, check_fusion_rows
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import AlignmentInputs, Parents, prepare_parents
+from hubmerge.pipeline.prepare import prepared
 from hubmerge.pipeline.stream import outlines, states_on_disk
 from hubmerge.recipe import AUTO, NO_REFINEMENT
 from hubmerge.tasks import measure_on
@@ -116,6 +118,15 @@ def load(run: Run) -> MergeInputs:
     inputs = merge_inputs(models, alignment, splits, run.methods, run.recipe.seed)
     check_rows(run.methods, run.recipe.refine, inputs)
     return inputs
+
+
+def load_parents(run: Run) -> list[LoadedModel]:
+    """The parents of a recipe that merges nothing; dequantised, where it asks for that.
+
+    Called by all processes alike. Raises: as `load_source` and `prepared`.
+    """
+    with prepared(run) if run.recipe.dequantize else nullcontext(run) as ready:
+        return [load_source(source, ready) for source in ready.sources.models]
 
 
 def load_source(source: Source, run: Run) -> LoadedModel:

@@ -101,7 +101,7 @@ class MergePath:
 
         def make(name: str) -> Tensor:
             on_disk = [parent for parent in self._parents if isinstance(parent, OnDemand)]
-            if len(on_disk) < len(self._parents):
+            if len(on_disk) < len(self._parents) or not all(each.in_parts for each in on_disk):
                 return mean(name, [parent[name] for parent in self._parents])
             made = torch.empty(shapes[name], dtype=dtypes[name]).flatten()
             for start in range(0, len(made), PIECE):

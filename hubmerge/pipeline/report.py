@@ -198,6 +198,7 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
         dtype=dtype_name(model.dtype),
         parameters=planned.parameters,
         papers=planned.papers or None,
+        collections=planned.collections or None,
         adapters=[
             schema.AdapterRecord(id=each.id, sha=each.sha, revision=each.revision, kind=each.kind)
             for each in source.adapters

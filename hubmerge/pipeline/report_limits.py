@@ -8,6 +8,7 @@ from hubmerge.fuse.varying import varies
 from hubmerge.models.images import image_size
 from hubmerge.pipeline.methods import NO_MATCH
 from hubmerge.pipeline.results import RunResults
+from hubmerge.pipeline.sample_texts import why_no_samples
 from hubmerge.pipeline.sources import source_name
 from hubmerge.repair import batch_norms
 from hubmerge.reporting.numbers import counted
@@ -29,6 +30,7 @@ def limits_of(results: RunResults) -> list[str]:
         _folded(results),
         *_single_parent(results),
         *_curve(results),
+        why_no_samples(results.inputs, results.merge),
         _of_folders(results),
     ]
     unseen = results.surveys.unseen if results.surveys else ()

@@ -9,6 +9,7 @@ from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.methods import checked_methods
 from hubmerge.pipeline.sources import Sources, pin_sources, pinned_recipe
 from hubmerge.pipeline.stages import stage_runs
+from hubmerge.planning.resources import WORKING, allowed_memory
 from hubmerge.recipe import Recipe
 from hubmerge.utils.workers import Workers
 
@@ -22,6 +23,7 @@ def resolve(
     HubUnavailableError; ConflictError, if the recipe recorded another commit.
     """
     destination, workers = destination or Destination(), workers or Workers()
+    workers.memory = max(0, (allowed_memory(recipe.memory)) - WORKING)
     methods = checked_methods(recipe)
     sources = workers.on_main(lambda: pin_sources(recipe))
     out = destination.out or default_folder(sources)

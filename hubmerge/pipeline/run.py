@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hubmerge.hub.destination import Destination, where
 from hubmerge.pipeline.align import align
-from hubmerge.pipeline.benchmark import benchmark, benchmark_tasks, check_language_model
+from hubmerge.pipeline.benchmark import benchmark, benchmark_tasks, check_tasks
+from hubmerge.pipeline.benchmark_data import measure_benchmarks, open_benchmarks
 from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.evaluate import evaluate
 from hubmerge.pipeline.fuse import fuse
@@ -84,7 +85,8 @@ def _made(run: Run, plan: Plan, watch: Stopwatch, stages: Mapping[str, Report]) 
     tasks = run.workers.on_main(lambda: benchmark_tasks(run.recipe))
     with watch.stage("load"):
         inputs = load(run)
-        check_language_model(tasks, inputs)
+        check_tasks(tasks, inputs)
+        further = open_benchmarks(run, tasks.data, inputs)
     with watch.stage("match"):
         repair = choose_repair(run, inputs)
         inputs = shown_as_trained(run, inputs, repair)
@@ -99,7 +101,8 @@ def _made(run: Run, plan: Plan, watch: Stopwatch, stages: Mapping[str, Report]) 
             evaluation = evaluate(run, inputs, alignment, fused, saved.model)
             surveys = survey(run, inputs, alignment, evaluation)
             samples = sample_texts(run, inputs, saved.model)
-            benchmarks = benchmark(run, tasks, inputs, alignment, fused, saved.model)
+            asked = benchmark(run, tasks, inputs, alignment, fused, saved.model)
+            seen = measure_benchmarks(run, further, inputs, alignment, fused, saved.model)
         results = RunResults(
             run=run,
             plan=plan,
@@ -109,7 +112,7 @@ def _made(run: Run, plan: Plan, watch: Stopwatch, stages: Mapping[str, Report]) 
             saved=saved,
             evaluation=evaluation,
             surveys=surveys,
-            benchmarks=benchmarks,
+            benchmarks=(*asked, *seen),
             samples=samples,
             stages=stages,
         )

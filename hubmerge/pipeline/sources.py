@@ -128,6 +128,7 @@ def pinned_recipe(
     update: dict[str, object] = {
         "arithmetic": ARITHMETIC,
         "trials": trials,
+        "memory": None,
         "shas": {},
         "alignment": beside if recipe.alignment else None,
     }

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -35,7 +36,7 @@ from hubmerge.pipeline.context import Run
 from hubmerge.planning.streams import streams
 from hubmerge.recipe import ARITHMETIC
 from hubmerge.streaming import Checkpoint, Permuted, Shards, Work, stream_fusion, write_index
-from hubmerge.streaming.fuse import finite
+from hubmerge.streaming.fuse import PIECE, finite
 from hubmerge.streaming.kept import forget, kept_at, move_in, note, place_of, whole_shards
 from hubmerge.streaming.shards import STORED_AS
 from hubmerge.symmetry.laws import outputs
@@ -106,7 +107,16 @@ def state_on_disk(model: LoadedModel) -> State:
 
     def read(name: str) -> Tensor:
         shape = shapes[name]
-        return part(name, 0, shape.numel()).view(shape)
+        first = part(name, 0, min(PIECE, shape.numel()))
+        if len(first) == shape.numel():
+            return first.view(shape)
+        # Of numpy, which asks for large pages: a system takes longer to hand out small ones.
+        whole = torch.from_numpy(np.empty(shape.numel(), str(first.dtype).removeprefix("torch.")))
+        whole[: len(first)] = first
+        for start in range(PIECE, len(whole), PIECE):
+            size = min(PIECE, len(whole) - start)
+            whole[start : start + size] = part(name, start, size)
+        return whole.view(shape)
 
     shapes = {name: value.shape for name, value in model.model.state_dict().items()}
     state = OnDemand([*shapes], read, part)

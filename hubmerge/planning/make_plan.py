@@ -22,6 +22,7 @@ from hubmerge.hub.calm import calm
 from hubmerge.hub.card import (
     DataCard,
     data_card,
+    named_collections,
     named_data,
     named_papers,
     parent_licence,
@@ -50,7 +51,7 @@ from hubmerge.planning.plan import ArchitecturePlan, DataPlan, ModelPlan, Plan
 from hubmerge.planning.planned import PlannedRun
 from hubmerge.planning.resources import Kind, measure_needs, memory_needed
 from hubmerge.planning.streams import memory_to_stream, streams
-from hubmerge.recipe import NO_REFINEMENT, SAME, Recipe, leaves_out_refinement
+from hubmerge.recipe import NO_REFINEMENT, SAME, Recipe, bytes_of, leaves_out_refinement
 from hubmerge.reporting.effort import effort_record
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.derived import DerivedRecord
@@ -64,6 +65,8 @@ from hubmerge.tasks import (
 )
 
 AUTO = "auto"
+TOKENS = 128
+"""Of a row, where the recipe does not say it."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class _Parent:
             parameters=parameters,
             # Of a folder its README is not what is pinned.
             papers=named_papers(source) if source.kind == "hub" else [],
+            collections=named_collections(source) if source.kind == "hub" else [],
         )
 
 
@@ -162,6 +166,7 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
             recipe, one_of_n=measure is not None and measure.one_of_n, parameters=_size(model)
         ),
     )
+    allowed = None if recipe.memory is None else bytes_of(recipe.memory)
     from_disk = streams(recipe, run.methods, model, [each.header.tensors for each in parents])
     plans = [parent.plan(size) for parent, size in zip(parents, sizes, strict=True)]
     once = {each: size for parent in parents for each, size in parent.downloads.items()}
@@ -199,8 +204,11 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
                 model,
                 len(parents),
                 spectral=_spectral(run),
-                matched=spec if match == "weights" else None,
+                matched=spec if match != "none" else None,
+                seen=spec if match == "activations" else None,
+                tokens=(recipe.dataset and recipe.dataset.tokens) or TOKENS,
                 measured=data is not None,
+                allowed=allowed,
             )
             if from_disk
             else memory_needed(
@@ -214,6 +222,7 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
             cache=cache_folder(),
             out=run.out,
             here=here,
+            allowed=allowed,
             whole=None
             if from_disk
             else f"{len(parents)} models of {_size(model):,} parameters in float32",

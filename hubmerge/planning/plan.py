@@ -36,6 +36,8 @@ class ModelPlan(PlanPart):
     parameters: int
     papers: list[str] = []
     """arXiv numbers that its card links to."""
+    collections: list[str] = []
+    """Collections of the Hub that its card links to."""
 
 
 class ArchitecturePlan(PlanPart):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hubmerge.errors import ResourceError
 from hubmerge.errors.wording import option
+from hubmerge.recipe.words import bytes_of
 from hubmerge.specs.spec import PERMUTATIONS
 from hubmerge.utils.kept_folders import kept_bytes
 
@@ -45,6 +46,8 @@ class Needs(BaseModel):
     """Of models and data that are not in the cache yet."""
     result: int
     memory: int
+    allowed_memory: int | None = None
+    """Of what is free, where a limit was given."""
     free_disk: int
     """Where the result goes; where the cache lies, if nothing is written."""
     free_memory: int
@@ -71,6 +74,12 @@ def memory_needed(
     return copies * parameters * FLOAT32 + moments * activations + WORKING
 
 
+def allowed_memory(size: str | None) -> int:
+    """Bytes that may be taken: `size`, as a recipe writes it, but no more than is free."""
+    free: int = psutil.virtual_memory().available
+    return free if size is None else min(free, bytes_of(size))
+
+
 def measure_needs(
     *,
     download: int,
@@ -80,30 +89,37 @@ def measure_needs(
     out: Path | None,
     here: bool = True,
     whole: str | None = None,
+    allowed: int | None = None,
 ) -> Needs:
     """What is needed beside what is free now.
 
     here: whether this machine has to do, or another. whole: the models that are held in memory, in
-    words; None where they are merged from disk.
+    words; None where they are merged from disk. allowed: bytes of memory that may be taken, at
+    most; None: what is free.
     Raises: ResourceError, if it will not do.
     """
     needs = Needs(
         download=download,
         result=result,
         memory=memory,
+        allowed_memory=allowed,
         free_disk=free_disk(out or cache),
         free_memory=psutil.virtual_memory().available,
     )
     if not here:
         return needs
+    room, unused = needs.free_memory, "free"
     hint = "close other programs, or use a larger host"
+    if allowed is not None and allowed < room:
+        room, unused = allowed, "allowed"
+        hint = f"allow more by {option('memory')}"
     if whole is not None:
         permuted = f"{option('match', 'weights')} with {option('symmetry', PERMUTATIONS)}"
         hint += (
             f"; or merge from disk, as most language models can be: {option('match', 'none')}, "
             f"or {permuted} and {option('repair', 'none')}"
         )
-    refuse_excess("memory", memory, needs.free_memory, hint, whole)
+    refuse_excess("memory", memory, room, hint, whole, unused)
     needed: dict[int, int] = {}
     for place, size in ((cache, download), (out, result)):
         if place is not None:
@@ -119,14 +135,19 @@ def measure_needs(
 
 
 def refuse_excess(
-    what: str, needed: int, free: int, hint: str, needed_for: str | None = None
+    what: str,
+    needed: int,
+    free: int,
+    hint: str,
+    needed_for: str | None = None,
+    unused: str = "free",
 ) -> None:
     """Raises: ResourceError, if `needed` bytes are more than `free`."""
     if needed > free:
         said = "" if needed_for is None else f" for {needed_for}"
         raise ResourceError(
             f"not enough {what}",
-            found=f"{human(needed)} needed{said}, {human(free)} free",
+            found=f"{human(needed)} needed{said}, {human(free)} {unused}",
             hint=hint,
         )
 

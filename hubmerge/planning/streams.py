@@ -8,7 +8,8 @@ from math import prod
 from transformers import PreTrainedModel
 
 from hubmerge.hub.layout import TensorHeader
-from hubmerge.models.token_outputs import LOGITS_AT_ONCE
+from hubmerge.matching.similarity.moments import LANES, bytes_of_sums, bytes_seen
+from hubmerge.models.lookup import bytes_of_a_pass
 from hubmerge.planning.planned import PlannedMethods
 from hubmerge.planning.resources import FLOAT32, WORKING
 from hubmerge.recipe import NO_REFINEMENT, SAME, Recipe, leaves_out_refinement
@@ -18,17 +19,10 @@ from hubmerge.streaming.fuse import SPECTRAL_COPIES
 from hubmerge.tasks import measure_of
 from hubmerge.utils.processor import cores
 
-AUTO, NONE, WEIGHTS = "auto", "none", "weights"
+AUTO, NONE, WEIGHTS, ACTIVATIONS = "auto", "none", "weights", "activations"
 
 SIMILARITIES = 6
 """Matrices of a space's units by its units that are held while it is matched, on two threads."""
-
-LOOKED_UP = 1.5
-"""A tensor in float32 while it is widened from what is stored, over its bytes in float32."""
-
-ANSWERS = 3
-"""Times the logits of one pass that are held while figures are made of them, beside those of every
-parent that the ensemble asks."""
 
 Headers = Mapping[str, TensorHeader]
 
@@ -64,7 +58,7 @@ def streams(
 
 def _matches_on_disk(recipe: Recipe, methods: PlannedMethods) -> bool:
     return (
-        methods.match == WEIGHTS
+        methods.match in (WEIGHTS, ACTIVATIONS)
         and methods.symmetry == PERMUTATIONS
         and len(recipe.models) == 2
         and recipe.base is None
@@ -81,7 +75,8 @@ def _measures_on_disk(recipe: Recipe, methods: PlannedMethods, model: PreTrained
         recipe, one_of_n=one_of_n, parameters=parameters
     )
     tokens = model.main_input_name == "input_ids"
-    return methods.match == NONE and methods.trials.lam != AUTO and tokens and not taught
+    unmatched = methods.match == NONE or _matches_on_disk(recipe, methods)
+    return unmatched and methods.trials.lam != AUTO and tokens and not taught
 
 
 def stores(model: PreTrainedModel, headers: Headers) -> bool:
@@ -102,11 +97,16 @@ def memory_to_stream(
     spectral: bool = False,
     matched: Spec | None = None,
     measured: bool = False,
+    seen: Spec | None = None,
+    tokens: int = 0,
+    allowed: int | None = None,
 ) -> int:
     """Bytes at the peak for a merge of so many models that is made tensor by tensor.
 
     spectral: whether matrices are decomposed. matched: the spec by which they are matched first.
-    measured: whether contenders are run, on as many threads as there are cores.
+    seen: the spec by which activations are matched, on rows of so many `tokens`.
+    measured: whether contenders are run, on as many threads as there are cores, or as `allowed`
+    bytes have room for.
     """
     largest = max((parameter.numel() for parameter in model.parameters()), default=0)
     copies = SPECTRAL_COPIES if spectral else 1
@@ -114,7 +114,15 @@ def memory_to_stream(
     if matched is not None:
         units = max((prod(matched.index_shape(s)) for s in matched.free_spaces()), default=0)
         needed = max(needed, SIMILARITIES * units**2 * FLOAT32 + (models + 1) * largest * FLOAT32)
+    if seen is not None:
+        sizes = [
+            bytes_of_sums(seen, watch) + LANES * bytes_seen(watch, tokens) for watch in seen.watches
+        ]
+        run = LANES * largest * FLOAT32
+        room = sum(sizes) if allowed is None else max(allowed - WORKING - run, *sizes)
+        needed = max(needed, run + min(room, sum(sizes)))
     if measured:
-        answers = LOGITS_AT_ONCE * FLOAT32 * (models + ANSWERS)
-        needed = max(needed, cores() * (int(LOOKED_UP * largest) * FLOAT32 + answers))
+        each = bytes_of_a_pass(model, models)
+        room = cores() if allowed is None else max(1, (allowed - WORKING) // each)
+        needed = max(needed, min(cores(), room) * each)
     return needed + WORKING

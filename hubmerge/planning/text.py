@@ -190,11 +190,13 @@ def _result(plan: Plan, wording: Wording) -> list[tuple[str, str]]:
 
 def _needs(plan: Plan) -> list[tuple[str, str]]:
     needs = plan.needs
+    allowed = [] if needs.allowed_memory is None else [("allowed", human(needs.allowed_memory))]
     return [
         ("disk", f"{human(needs.download)} to download + {human(needs.result)} for the result"),
         ("free disk", human(needs.free_disk)),
         ("memory", f"about {human(needs.memory)}"),
         ("free memory", human(needs.free_memory)),
+        *allowed,
     ]
 
 

@@ -93,7 +93,11 @@ def _check_heads(recipe: RecipeFields) -> None:
 def _check_weights(recipe: RecipeFields) -> None:
     given, count = recipe.weights, len(recipe.models)
     if given is not None and len(given) != count:
-        raise Contradiction(f"{len(given)} weights for {count} models", "weights", "models")
+        raise Contradiction(
+            f"{len(given)} weight{'s' if len(given) != 1 else ''} for {count} models",
+            "weights",
+            "models",
+        )
     if given is not None and abs(sum(given) - 1) > 1e-6:
         raise Contradiction(f"the weights add up to {sum(given):g}, not to 1", "weights")
     if given is not None and recipe.lam != MIDDLE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import yaml
@@ -18,6 +19,7 @@ from hubmerge.recipe.trials import trials_of, weighs_given
 from hubmerge.recipe.words import AUTO, MIDDLE
 from hubmerge.utils.examples import are_examples, is_loader, rows_of
 from hubmerge.utils.in_memory import is_dataset, is_model, stored_dataset, stored_model
+from hubmerge.utils.model_refs import folder_ref
 
 
 class Recipe(RecipeFields):
@@ -68,6 +70,8 @@ class Recipe(RecipeFields):
         if given.get("base") is not None:
             taken["base"] = model_ref(given["base"])
         data = given.get("dataset")
+        if isinstance(data, Path):
+            data = folder_ref(data)
         if isinstance(data, str):
             taken["dataset"] = {"id": data}
         elif info.context is None:
@@ -135,9 +139,11 @@ class Recipe(RecipeFields):
 
 
 def model_ref(given: object) -> Any:
-    """What a recipe calls a model: one that is loaded by where it is from, an object by a folder
-    in which it is stored, as one that was changed since it was loaded; anything else is left to be
-    checked."""
+    """What a recipe calls a model: a path by what no id can be, one that is loaded by where it is
+    from, an object by a folder in which it is stored, as one that was changed since it was loaded;
+    anything else is left to be checked."""
+    if isinstance(given, Path):
+        return folder_ref(given)
     source = getattr(given, "source", None)
     if source is not None and hasattr(source, "ref"):
         loaded: Any = given

@@ -60,15 +60,26 @@ def difference_table(report: Report) -> Table | None:
 
 
 def how(report: Report) -> str:
-    """How they were run, in a sentence."""
-    benchmarks = report.benchmarks or []
-    run = ", ".join(
-        f"{each.task} version {each.version}, {each.shots}-shot, on {each.dataset}"
-        f"{f' ({each.config})' if each.config else ''}, split {each.split}"
-        for each in benchmarks
-    )
-    version = benchmarks[0].harness if benchmarks else ""
-    return f"Run by lm-evaluation-harness {version} on all contenders: {run}."
+    """How they were run, in a sentence or two."""
+    asked = [each for each in report.benchmarks or [] if each.harness is not None]
+    measured = [each for each in report.benchmarks or [] if each.harness is None]
+    said = []
+    if asked:
+        run = ", ".join(
+            f"{each.task} version {each.version}, {each.shots}-shot, on {_rows(each)}"
+            for each in asked
+        )
+        version = asked[0].harness
+        said.append(f"Run by lm-evaluation-harness {version} on all contenders: {run}.")
+    if measured:
+        sets = "; ".join(map(_rows, measured))
+        said.append(f"Measured as the rows above, and used for nothing else: {sets}.")
+    return " ".join(said)
+
+
+def _rows(benchmark: Benchmark) -> str:
+    config = f" ({benchmark.config})" if benchmark.config else ""
+    return f"{benchmark.dataset}{config}, split {benchmark.split}"
 
 
 def model_index(report: Report) -> list[EvalResult]:
@@ -82,9 +93,12 @@ def model_index(report: Report) -> list[EvalResult]:
             dataset_config=line(each.config) if each.config else None,
             dataset_split=line(each.split),
             dataset_revision=each.sha,
-            dataset_args={"rows": each.n, "num_few_shot": each.shots},
+            dataset_args={"rows": each.n}
+            | ({} if each.harness is None else {"num_few_shot": each.shots}),
             metric_type=line(each.metric),
-            metric_name=f"{line(each.metric)}, {each.shots}-shot",
+            metric_name=line(each.metric)
+            if each.harness is None
+            else f"{line(each.metric)}, {each.shots}-shot",
             metric_value=each.scores["merge"],
         )
         for each in report.benchmarks or []

@@ -37,8 +37,11 @@ from hubmerge.reporting.survey_kinds import SurveyKind, kind_of
 from hubmerge.reporting.templating import environment
 from hubmerge.reporting.verdict import PREAMBLE, rule
 from hubmerge.reporting.words import example_of, tolerances_of, unmeasured, words_of
+from hubmerge.utils.parent_names import parent_letters
 
 TEMPLATE = "card.md.jinja"
+NUMBERS = "numbers"
+"""What is measured of models whose outputs are numbers."""
 HERE = "path/to/this/folder"
 """Where the card says to load from before the merge has a repository."""
 
@@ -59,6 +62,7 @@ def render_card(report: Report, repo_id: str | None = None) -> str:
             location=location,
             plot=PLOT if can_plot(report) else None,
             table=figures.contender_table(report),
+            letters=parent_letters(len(report.models)),
             known=_known(report),
             barrier_sentence=heights.barrier_sentence(report),
             heights=heights.heights(report),
@@ -128,6 +132,8 @@ def _once(report: Report, location: str) -> str | None:
     called, tag = example_of(report).once, report.merged.pipeline_tag
     if not called or not tag:
         return None
+    if report.merged.measure == NUMBERS:  # a pipeline makes a probability of a single number
+        called += ', function_to_apply="none"'
     given = ", ".join(map(escape.python_string, (tag, location)))
     return f"from transformers import pipeline; print(pipeline({given})({called}))"
 

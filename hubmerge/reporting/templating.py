@@ -25,6 +25,7 @@ def environment() -> Environment:
     filters: dict[str, Any] = {
         "barrier": heights.barrier_cell,
         "code": escape.code,
+        "collection": _collection,
         "count": figures.count,
         "duration": figures.duration,
         "figure": figures.figure,
@@ -65,6 +66,12 @@ def as_markdown(table: Table) -> Markup:
 def _together(names: list[str]) -> Markup:
     """ "A and B", "A, B and C", each safe in Markdown."""
     return Markup(listed([str(escape.markdown(name)) for name in names]))
+
+
+def _collection(slug: str) -> str:
+    """ "small models, by org" of "org/small-models-64f9..."."""
+    owner, _, name = slug.partition("/")
+    return f"{name.rpartition('-')[0].replace('-', ' ')}, by {owner}"
 
 
 def _listed(licences: str | list[str] | None) -> str:

@@ -9,6 +9,7 @@ strangers    otherwise: trained apart
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from transformers import PreTrainedModel
@@ -22,7 +23,7 @@ from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.matching.text import match_summary
 from hubmerge.models.states import cosine
 from hubmerge.pipeline.apply_matches import apply_matches
-from hubmerge.pipeline.load import load_source
+from hubmerge.pipeline.load import load_parents
 from hubmerge.pipeline.match import MatchRows, MatchSettings, closer, match_parents
 from hubmerge.pipeline.methods import AUTO
 from hubmerge.pipeline.parents import SHARED, in_one_order
@@ -36,7 +37,7 @@ from hubmerge.utils.workers import Workers
 COPIED = 0.9
 """Cosine of lined-up matrices from which on two models are taken for one."""
 
-Given = str | LoadedModel | PreTrainedModel
+Given = str | Path | LoadedModel | PreTrainedModel
 """What a model is given as."""
 Relation = Literal["kin", "copies", "strangers"]
 
@@ -67,7 +68,7 @@ def diagnose(
     models: Recipe | Given,
     b: Given | None = None,
     *,
-    dataset: str | None = None,
+    dataset: str | Path | None = None,
     workers: Workers | None = None,
 ) -> Diagnosis:
     """Compares the weights of two models, as given and aligned; no rows are looked at.
@@ -81,7 +82,7 @@ def diagnose(
     if len(recipe.models) != 2:
         raise RecipeError("two models are compared", found=f"{len(recipe.models)} models")
     run = resolve(recipe.replace(effort=QUICK, trials=None), None, workers)
-    loaded = [load_source(source, run) for source in run.sources.models]
+    loaded = load_parents(run)
     check_mergeable(*loaded)
     parents = in_one_order(loaded, labels=recipe.align_labels, matched=True, symmetry=SCALES)
     before = cosine(*parents.states)
@@ -109,7 +110,7 @@ def diagnose(
     )
 
 
-def _recipe(models: Recipe | Given, b: Given | None, dataset: str | None) -> Recipe:
+def _recipe(models: Recipe | Given, b: Given | None, dataset: str | Path | None) -> Recipe:
     """The recipe that is given whole, or of two models. Raises: RecipeError."""
     if not isinstance(models, Recipe):
         if b is None:

@@ -12,7 +12,7 @@ from hubmerge.evaluation.evaluate import outputs
 from hubmerge.hub.compare import check_mergeable
 from hubmerge.landscape.inputs import SurveyInputs
 from hubmerge.pipeline.align import find_alignment
-from hubmerge.pipeline.load import check_validation_rows, load_source, merge_inputs
+from hubmerge.pipeline.load import check_validation_rows, load_parents, merge_inputs
 from hubmerge.pipeline.open_data import open_data_splits
 from hubmerge.pipeline.parents import prepare_parents
 from hubmerge.pipeline.repair import choose_repair, shown_as_trained
@@ -34,7 +34,7 @@ def survey_inputs(recipe: Recipe, workers: Workers | None = None) -> SurveyInput
     run = resolve(recipe.replace(effort=QUICK, trials=None), None, workers)
     check_surveyable(recipe)
     run.workers.on_main(lambda: remember_folders(run.sources))
-    models = [load_source(source, run) for source in run.sources.models]
+    models = load_parents(run)
     check_mergeable(*models)
     splits = open_data_splits(run, models)
     assert splits is not None

@@ -24,6 +24,11 @@ class OnDemand(Mapping[str, Tensor]):
     ) -> None:
         self._names, self._make, self._part = dict.fromkeys(names), make, part
 
+    @property
+    def in_parts(self) -> bool:
+        """Whether a part of a tensor takes less than all of it."""
+        return self._part is not None
+
     def part(self, name: str, start: int, size: int) -> Tensor:
         """As many elements of a tensor taken as flat, from element `start` on: [size]."""
         if self._part is not None:

@@ -57,6 +57,15 @@ TASK = register(
         read=read,
         measures=MEASURES,
         measure_of=by_problem_type,
-        example=Example(once='"image.jpg"'),
+        example=Example(
+            before=("from PIL import Image",),
+            use=(
+                'image = Image.new("RGB", (64, 64))  # yours',
+                'inputs = processor(images=image, return_tensors="pt")',
+                "said = model(**inputs).logits",
+                "print(model.config.id2label[int(said.argmax())])",
+            ),
+            once='"image.jpg"',
+        ),
     )
 )

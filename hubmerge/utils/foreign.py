@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -104,6 +105,15 @@ def denied(error: BaseException) -> HubmergeError | None:
     return None
 
 
+def _is_nowhere() -> bool:
+    """Whether the folder that a process is in was removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def system_error(error: BaseException) -> HubmergeError | None:
     """The error of ours for one of the system's; None for any other."""
     if (lack := exhausted(error)) is not None:
@@ -118,6 +128,12 @@ def system_error(error: BaseException) -> HubmergeError | None:
             f"{place} cannot be written",
             found=said(error),
             hint="a folder that may be written; for downloads, HF_HOME names one",
+        )
+    if error.errno == errno.ENOENT and error.filename is None and _is_nowhere():
+        return NotFoundError(
+            "the folder that this was started in is no more",
+            found=said(error),
+            hint="start it in another one",
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP):
         return NotFoundError(f"there is no file {place}", found=said(error))

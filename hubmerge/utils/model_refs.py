@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from hubmerge.utils.pinned_refs import CONTENT, PINNED
 
 LAYERS = re.compile(r"(?P<whole>.+)\[(?P<first>\d{1,5}):(?P<end>\d{1,5})\]", re.DOTALL)
 PLACES = ("/", "./", "../", "~")
 """What paths begin with."""
+
+
+def folder_ref(path: Path) -> str:
+    """A path as the name of a folder or a file, which no id of the Hub can be."""
+    text = str(path)
+    return text if text.startswith(PLACES) else f"./{text}"
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,17 @@ def parse_json(text: str) -> Any:
     return bounded(value)
 
 
+def said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON (`object_pairs_hook`). Raises: Unreadable, where it says something twice,
+    of which every reader takes another."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Unreadable(f"it says {twice[:80]!r} twice")
+    return found
+
+
 def bounded(value: Any) -> Any:
     """`value`, if its depth, numbers and strings are within the limits. Raises: Unreadable."""
     todo = [(value, 0)]

@@ -21,6 +21,7 @@ import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import broadcast_object_list, gather_object
 
+from hubmerge.errors import RecipeError
 from hubmerge.utils.processor import cores, processor_kind
 from hubmerge.utils.progress import be_quiet, track
 
@@ -41,13 +42,22 @@ class Workers:
     def __init__(self, threads: int | None = None) -> None:
         """`threads` per process; by default the cores shared among the local processes.
 
-        On an accelerator there is one thread per process.
+        On an accelerator there is one thread per process. `memory` is what this process may take,
+        in bytes, where that is limited: it decides how much is done at once, and no result.
         """
         patience = InitProcessGroupKwargs(timeout=timedelta(hours=24))
         # Without cpu=True, processes started on CPUs alone would not know of each other.
-        self.accelerator = Accelerator(
-            cpu=not torch.accelerator.is_available(), kwargs_handlers=[patience]
-        )
+        try:
+            self.accelerator = Accelerator(
+                cpu=not torch.accelerator.is_available(), kwargs_handlers=[patience]
+            )
+            neighbours = int(os.environ.get("LOCAL_WORLD_SIZE", self.accelerator.num_processes))
+        except ValueError as error:
+            raise RecipeError(
+                "the environment speaks of several processes, and not as torchrun does",
+                found=str(error),
+                hint="unset WORLD_SIZE, RANK and their like, or start the processes by torchrun",
+            ) from error
         self.device: torch.device = self.accelerator.device
         self.is_main: bool = self.accelerator.is_main_process
         self.processes: int = self.accelerator.num_processes
@@ -57,13 +67,13 @@ class Workers:
             atexit.register(_leave_group)
         if not self.is_main:
             be_quiet()
-        neighbours = int(os.environ.get("LOCAL_WORLD_SIZE", self.processes))
         on_cpu = self.device.type == "cpu"
         if self.device.type == "cuda":
             # Reduced precision and autotuned kernels would make figures depend on the card.
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.benchmark = False
+        self.memory: int | None = None
         self.threads = (threads or max(1, cores() // neighbours)) if on_cpu else 1
 
     def describe(self) -> dict[str, Any]:
@@ -86,14 +96,26 @@ class Workers:
         finally:
             torch.set_num_threads(before)
 
-    def map(self, job: Callable[[T], R], items: Sequence[T], what: str = "") -> list[R]:
+    def at_once(self, size: int) -> int:
+        """How many jobs of so many bytes each the threads may do at a time: at least one."""
+        if self.memory is None or size <= 0:
+            return self.threads
+        return max(1, min(self.threads, self.memory // size))
+
+    def map(
+        self, job: Callable[[T], R], items: Sequence[T], what: str = "", *, size: int = 0
+    ) -> list[R]:
         """`[job(item) for item in items]`, shared out; every process gets the whole list.
+
+        size: bytes that a job takes, where they are many.
 
         An error in any job is raised on every process. Results must be picklable CPU objects
         where there is more than one process.
         """
         mine = list(range(self.accelerator.process_index, len(items), self.processes))
-        done = self._caught(lambda: self._threaded(job, [items[i] for i in mine], what))
+        done = self._caught(
+            lambda: self._threaded(job, [items[i] for i in mine], what, self.at_once(size))
+        )
         merged: list[Any] = [None] * len(items)
         for indices, results in self._everyone((mine, done)):
             for i, result in zip(indices, _unwrap(results), strict=True):
@@ -143,7 +165,9 @@ class Workers:
             broadcast_object_list(outcome)
         return _unwrap(outcome[0])
 
-    def _threaded(self, job: Callable[[T], R], items: Sequence[T], what: str) -> list[R]:
+    def _threaded(
+        self, job: Callable[[T], R], items: Sequence[T], what: str, threads: int
+    ) -> list[R]:
         with self.single_threaded_ops(), track(len(items), what) as bar:
 
             def step(item: T) -> R:
@@ -151,9 +175,9 @@ class Workers:
                 bar.update(1)
                 return result
 
-            if self.threads == 1 or len(items) == 1:
+            if threads == 1 or len(items) == 1:
                 return [step(item) for item in items]
-            with ThreadPoolExecutor(self.threads, initializer=_use_one_thread) as pool:
+            with ThreadPoolExecutor(threads, initializer=_use_one_thread) as pool:
                 return list(pool.map(step, items))
 
     def _everyone(self, share: tuple[list[int], Any]) -> list[tuple[list[int], Any]]:

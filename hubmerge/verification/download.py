@@ -27,6 +27,7 @@ from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.plugins import missing_plugins
 from hubmerge.reporting.schema.report import Report
 from hubmerge.tasks import companion_files
+from hubmerge.utils.untrusted import Unreadable, read_text
 from hubmerge.verification.claims import CARD
 from hubmerge.verification.limits import most_bytes, refuse_what_does_not_fit, too_large
 from hubmerge.verification.result import Check, Outcome
@@ -200,7 +201,12 @@ def _claims(source: Source, sizes: Mapping[str, int]) -> tuple[Report, Recipe]:
                 found=f"{sizes[name]:,} bytes; none has more than {most_bytes(name):,}",
             )
     report = Report.read(fetch_file(source, REPORT).parent)
-    text = fetch_file(source, RECIPE_FILE).read_text("utf-8", "replace")
+    try:
+        text = read_text(fetch_file(source, RECIPE_FILE), most_bytes(RECIPE_FILE))
+    except Unreadable as error:
+        raise RecipeError(
+            f"{RECIPE_FILE} of {source.ref} cannot be read", found=str(error)
+        ) from error
     absent = missing_plugins(report.method.plugins or ())
     with naming_absent((each.kind, each.name) for each in absent):
         return report, recipe_from(text, RECIPE_FILE)

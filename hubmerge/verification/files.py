@@ -13,6 +13,7 @@ from hubmerge.hub.layout import CONFIG, GENERATION, PROCESSOR
 from hubmerge.matching.alignment_files import is_alignment
 from hubmerge.matching.match_files import SUMMARY
 from hubmerge.pipeline.weight_hashes import weight_hashes
+from hubmerge.utils.untrusted import said_once
 from hubmerge.verification.defaults import default_fields
 from hubmerge.verification.download import SAYING, Merge
 from hubmerge.verification.result import Check, Outcome
@@ -106,12 +107,7 @@ def _check_json(part: str, name: str, said: bytes, found: bytes) -> list[Check]:
 def _read(name: str, content: bytes) -> Any:
     """Raises: ValueError, if it is no JSON, or says something twice."""
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({key for key, _ in pairs}) < len(pairs):
-            raise ValueError(f"{name} says something twice")
-        return dict(pairs)
-
-    value = json.loads(content.decode("utf-8"), object_pairs_hook=once)
+    value = json.loads(content.decode("utf-8"), object_pairs_hook=said_once)
     if isinstance(value, dict):
         return {key: v for key, v in value.items() if not _is_bookkeeping(name, key, v)}
     return value

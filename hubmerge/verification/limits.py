@@ -10,17 +10,18 @@ from hubmerge.pipeline.existing import REPORT
 from hubmerge.pipeline.report_method import SPEC_FILE
 from hubmerge.planning.resources import free_disk, human, refuse_excess
 from hubmerge.recipe import RECIPE_BYTES, RECIPE_FILE, Recipe, counts_of
+from hubmerge.reporting.schema.report import MOST_BYTES as REPORT_BYTES
 from hubmerge.verification.claims import CARD
 
 MOST_BYTES: Mapping[str, int] = {
-    REPORT: 16 << 20,
+    REPORT: REPORT_BYTES,
     RECIPE_FILE: RECIPE_BYTES,
     CARD: 2 << 20,
     CONFIG: 4 << 20,
     INDEX: 64 << 20,
     SPEC_FILE: 1 << 20,
 }
-"""File -> most bytes. A report of a thousand labels and three surveys has one megabyte."""
+"""File -> most bytes."""
 MOST_OTHER = 64 << 20
 """Most bytes of a picture, a processor or a part of a tokenizer."""
 WIDEST = 8

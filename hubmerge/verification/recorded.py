@@ -53,6 +53,27 @@ def check_sources(recipe: Recipe, report: Report) -> list[Check]:
     ]
 
 
+def check_said_twice(recipe: Recipe, report: Report) -> list[Check]:
+    """Whether recipe and report name the same benchmarks and the same version of the arithmetic,
+    which a merge that is made again takes from the report.
+    """
+    ran = sorted({each.given for each in report.benchmarks or ()})
+    said: dict[str, tuple[object, object]] = {"eval": (ran, sorted({*recipe.eval}))}
+    if recipe.arithmetic is not None:
+        said["arithmetic"] = (report.run.arithmetic, recipe.arithmetic)
+    return [
+        Check(
+            part="recipe",
+            what=name,
+            outcome=Outcome.IDENTICAL if left == right else Outcome.DOES_NOT_HOLD,
+            said=left,
+            found=right,
+            why=None if left == right else "the recipe names another",
+        )
+        for name, (left, right) in said.items()
+    ]
+
+
 def refs_of_report(report: Report) -> dict[str, str]:
     """Role -> what the report says it was: a repository at a commit, or a folder's content."""
     return {role: f"{source.id}@{source.sha}" for role, source in _sources(report).items()}
@@ -109,9 +130,13 @@ def recorded(
     update: dict[str, object] = {
         "trust_remote_code": trust_remote_code,
         "shas": {},
-        "eval": tuple(dict.fromkeys(each.given for each in report.benchmarks or ()))
-        if is_installed()
-        else (),
+        "eval": tuple(
+            dict.fromkeys(
+                each.given
+                for each in report.benchmarks or ()
+                if each.harness is None or is_installed()
+            )
+        ),
     }
     if recipe.alignment:
         update["alignment"] = str(folder / Path(recipe.alignment).name)

@@ -34,6 +34,7 @@ from hubmerge.reporting.pictures import PICTURES
 from hubmerge.reporting.schema.plugins import missing_plugins
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.checked_calls import checked
+from hubmerge.utils.model_refs import folder_ref
 from hubmerge.utils.workers import Workers
 from hubmerge.verification.claims import CARD, check_claims
 from hubmerge.verification.derived_spec import certify_again, check_spec_file, spec_of_merge
@@ -51,7 +52,13 @@ from hubmerge.verification.limits import too_much_work
 from hubmerge.verification.plugins import needs, other_versions
 from hubmerge.verification.processors import another_processor
 from hubmerge.verification.published import FIGURES, load_published, measure_published
-from hubmerge.verification.recorded import check_sources, recorded, replay, roles_in_memory
+from hubmerge.verification.recorded import (
+    check_said_twice,
+    check_sources,
+    recorded,
+    replay,
+    roles_in_memory,
+)
 from hubmerge.verification.remade import (
     BENCHMARKS,
     PLAIN,
@@ -60,7 +67,7 @@ from hubmerge.verification.remade import (
     measured_parts,
     not_checked,
 )
-from hubmerge.verification.result import Check, Outcome, Verification
+from hubmerge.verification.result import Check, Outcome, Verification, worst
 from hubmerge.verification.settings import check_settings
 from hubmerge.verification.sources import FoundSources, look_for
 from hubmerge.verification.steering import check_steering, rows_for
@@ -95,7 +102,7 @@ class _Asked:
 @checked
 @without_xet()
 def verify(
-    ref: str,
+    ref: str | Path,
     *,
     level: Wanted = "all",
     weights_only: bool = False,
@@ -121,6 +128,7 @@ def verify(
     Raises: NotFoundError, if it is no merge; RecipeError, RemoteCodeError, HubUnavailableError,
     ResourceError. What does not hold is in the result; `Verification.require` raises it.
     """
+    ref = folder_ref(ref) if isinstance(ref, Path) else ref
     workers = workers or Workers()
     asked = _Asked(level, weights_only, workers, announce or (lambda estimate: None))
     listed = workers.on_main(lambda: list_merge(ref))
@@ -130,6 +138,7 @@ def verify(
         lambda: [
             *merge.wrong,
             *check_sources(merge.recipe, merge.report),
+            *check_said_twice(merge.recipe, merge.report),
             *check_hashes(merge),
             *check_spec_file(merge),
         ]
@@ -253,13 +262,20 @@ def _weights(
 def _by_recipe(merge: Merge, wanted: Recipe, model: LoadedModel, workers: Workers) -> _Remade:
     """The whole merge once more, everything measured."""
 
-    left_out = bool(merge.report.benchmarks) and not wanted.eval
+    left_out = any(each.given not in wanted.eval for each in merge.report.benchmarks or ())
 
     def compared(result: MergeResult) -> list[Check]:
+        weights = _weights(merge, result, wanted, model)
         return [
-            *_weights(merge, result, wanted, model),
+            *weights,
             *check_files(merge, result.folder, alignment=True),
-            *check_report(merge.report, result.report, measured=True, benchmarks=not left_out),
+            *check_report(
+                merge.report,
+                result.report,
+                measured=True,
+                benchmarks=not left_out,
+                same_weights=worst([each.outcome for each in weights]) is Outcome.IDENTICAL,
+            ),
             *not_checked((BENCHMARKS,) if left_out else (), NO_HARNESS),
         ]
 

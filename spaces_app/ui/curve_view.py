@@ -60,9 +60,10 @@ def from_report(report: Report, lam: float | None = None) -> Markup:
 def curves_of(report: Report) -> dict[str, list[tuple[float, float]]]:
     """Path -> (lambda, loss) of a finished merge, by lambda."""
     detail = report.barrier.detail
+    matched = None if report.method.match == "none" else detail.matched  # else the same path
     return {
         name: sorted((point.lam, point.loss) for point in curve.points)
-        for name, curve in (("naive", detail.naive), ("matched", detail.matched))
+        for name, curve in (("naive", detail.naive), ("matched", matched))
         if curve is not None
     }
 

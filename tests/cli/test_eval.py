@@ -1,4 +1,5 @@
-"""Benchmarks of language models by lm-evaluation-harness, with a task that the Hub serves."""
+"""Benchmarks: of language models by lm-evaluation-harness, with a task that the Hub serves; of
+others, further data sets of the Hub."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 from hubmerge.errors import RecipeError
 from hubmerge.localhub import EmbeddedHub
@@ -34,8 +35,6 @@ tasks:
     split: test
 """
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def quiz(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -55,6 +54,7 @@ def quiz(hub: EmbeddedHub, tmp_path_factory: pytest.TempPathFactory) -> str:
     return "me/quiz"
 
 
+@pytest.mark.slow
 def test_parents_naive_and_merge_are_asked_and_the_hub_is_told(
     quiz: str, hub: EmbeddedHub, hubmerge: CommandLine, tmp_path: Path
 ) -> None:
@@ -78,6 +78,7 @@ def test_parents_naive_and_merge_are_asked_and_the_hub_is_told(
     assert outcomes["benchmarks"] == "identical"
 
 
+@pytest.mark.slow
 def test_models_that_write_nothing_are_refused(
     quiz: str, hubmerge: CommandLine, parents: dict[str, dict]
 ) -> None:
@@ -86,3 +87,27 @@ def test_models_that_write_nothing_are_refused(
     done.refused(RecipeError, "for language models")
     unknown = hubmerge("merge", "me/quiz-a", "me/quiz-b", "--eval", "hellaswagg")
     unknown.refused(RecipeError, "hellaswag")
+
+
+def test_other_models_are_measured_on_data_sets_by_their_ids(
+    hub: EmbeddedHub, hubmerge: CommandLine, parents: dict[str, dict], tmp_path: Path
+) -> None:
+    few = zoo.rows()["test"].select(range(60))
+    place = zoo.write_data(tmp_path / "few", DatasetDict(test=few))
+    zoo.push(hub, "me/few-digits", place, "dataset")
+    out, models = tmp_path / "both", ["me/mlp-a", "me/mlp-b", "--match", "weights"]
+    hubmerge("merge", *models, "--eval", "me/few-digits", "--push", "me/on-few", "-o", out)
+    (found,) = json.loads((out / "report.json").read_text())["benchmarks"]
+    assert (found["dataset"], found["split"], found["n"]) == ("me/few-digits", "test", 60)
+    assert (found["harness"], found["metric"]) == (None, "accuracy")
+    assert set(found["scores"]) == {"parent_a", "parent_b", "naive", "merge"}
+    assert found["scores"]["parent_a"] > 0.5 > found["scores"]["naive"]
+    assert all(each["low"] <= each["difference"] <= each["high"] for each in found["differences"])
+    card = (out / "README.md").read_text()
+    assert "Measured as the rows above, and used for nothing else: me/few" in card
+    assert "| me/few-digits | accuracy | 60 |" in card
+    assert not (out / ".eval_results").exists()
+    checked = json.loads(hubmerge("verify", "me/on-few", "--json").succeeded().out)["checks"]
+    assert {each["outcome"] for each in checked if each["part"] == "benchmarks"} == {"identical"}
+    again = ("--dataset", "me/few-digits", "--eval", "me/few-digits")
+    hubmerge("merge", *models, *again).refused(RecipeError, "measured on anyway")

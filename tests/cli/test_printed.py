@@ -6,6 +6,8 @@ import json
 import logging
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +42,17 @@ def test_errors(capsys: pytest.CaptureFixture[str]) -> None:
     assert harmless(out)
     assert harmless(err)
     assert json.loads(out)["error"]["found"] == EVIL
+
+
+def test_an_error_that_cannot_be_printed_as_an_object_is_still_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        print_error(MismatchError("two models"), json=True)
+        assert capsys.readouterr().err == "MismatchError: two models\n"
+        with suppress(OSError):
+            full.close()
 
 
 def test_unexpected_failures(capsys: pytest.CaptureFixture[str]) -> None:

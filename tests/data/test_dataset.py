@@ -154,6 +154,17 @@ def test_folders_without_data_are_refused(tmp_path):
         open_data(tmp_path / "empty", ref="d")
 
 
+def test_tables_without_rows_are_said_to_have_none(tmp_path):
+    Dataset.from_dict({"text": [], "label": []}).to_parquet(tmp_path / "test.parquet")
+    with pytest.raises(DataError, match="has no rows"):
+        open_data(tmp_path, ref="d")
+    (tmp_path / "test.parquet").unlink()
+    for content in ("", "\n \n"):
+        (tmp_path / "test.jsonl").write_text(content)
+        with pytest.raises(DataError, match="d has no rows"):
+            open_data(tmp_path, ref="d")
+
+
 def test_without_a_label_column_or_a_usual_split_the_user_must_say(write, tmp_path):
     folder = write({"train": 5, "extra": 5}, label=None)
     with pytest.raises(DataError, match="no labelled test or validation split"):

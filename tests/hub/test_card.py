@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hubmerge.hub.card import data_card, parent_licence
+from hubmerge.hub.card import data_card, named_collections, named_papers, parent_licence
 from hubmerge.hub.source import resolve
 from tests.utils.test_untrusted_yaml import BOMB
 
@@ -43,3 +43,15 @@ def test_figures_that_are_none_are_not_taken_for_some(tmp_path: Path) -> None:
     found = data_card(resolve(str(tmp_path), "dataset"))
     assert found.splits == {"test": None, "dev": 7}
     assert found.columns == {"x": "list", "y": "?"}
+
+
+def test_papers_and_collections_are_those_that_are_linked(tmp_path: Path) -> None:
+    ours, slug = "https://huggingface.co/collections/", "org/small-models-64f9a55bb3115b4f513ec026"
+    (tmp_path / "README.md").write_text(
+        f"# A card\n[its collection]({ours}{slug}), again {ours}{slug}.\n"
+        f"{ours}org/no-number {ours}../x-64f9a55bb3115b4f513ec026 {ours}{slug}7\n"
+        "https://arxiv.org/abs/2209.04836 https://arxiv.org/pdf/2209.04836v2\n"
+    )
+    source = resolve(str(tmp_path), "dataset")
+    assert named_collections(source) == [slug]
+    assert named_papers(source) == ["2209.04836"]

@@ -11,13 +11,22 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hubmerge.errors import HubUnavailableError, WeightsError
+from hubmerge.errors import AccessError, HubUnavailableError, WeightsError
 from hubmerge.hub import client as hub_client
 from hubmerge.hub.fetch import _download, download_bytes, fetch, needed_files
 from hubmerge.hub.headers import weights_header
 from hubmerge.hub.source import resolve
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from tests.helpers.small_models import push, save, tiny_vit
+
+
+def test_a_token_of_other_letters_is_named_as_such(
+    hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_caf\u00e9")
+    with pytest.raises(AccessError, match="the token") as refused:
+        resolve("me/any")
+    assert "caf" not in str(refused.value)
 
 
 def cut(path: Path, bytes_: int) -> None:

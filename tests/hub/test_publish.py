@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,27 @@ def test_a_hub_without_space_is_said_and_the_same_call_completes(
         assert holding("crowded/both") <= {".gitattributes"}
     assert publish(result, "crowded/both", private=False).changed
     assert holding("crowded/both") >= {*folder_files(result)}
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "notes.txt"])
+def test_a_hub_that_fills_within_an_upload_keeps_nothing_of_it(
+    hub: EmbeddedHub, tmp_path: Path, name: str
+) -> None:
+    """The operating system refuses the server's write: of a file sent alone, and of the commit."""
+    result = save(tmp_path / "unseen", tiny_vit(seed=41))
+    if name == "notes.txt":
+        (result / name).write_text("a line\n" * 200_000)
+    repo = f"me/fills-{name.partition('.')[0]}"
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((result / name).stat().st_size // 2, most))
+    try:
+        with pytest.raises(ResourceError, match=f"no space left for model {repo}"):
+            publish(result, repo, private=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert holding(repo) <= {".gitattributes"}
+    assert publish(result, repo, private=False).changed
+    assert holding(repo) >= {*folder_files(result)}
 
 
 def holding(repo: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM, PreTrainedModel
 
+from hubmerge.errors import ResourceError
 from hubmerge.hub.destination import Destination
 from hubmerge.models import shaken
-from hubmerge.pipeline import load
+from hubmerge.pipeline import load, run
+from hubmerge.pipeline import resolve as resolving
 from hubmerge.pipeline.align import align
 from hubmerge.pipeline.evaluate import Evaluation, evaluate
 from hubmerge.pipeline.fuse import fuse
@@ -76,6 +79,38 @@ def test_figures_are_those_of_whole_models(
     assert looked_up.scores["ensemble"] != looked_up.scores["naive"]
 
 
+MATCHED = {"match": "activations", "symmetry": "permutations", "repair": "none"}
+
+
+@pytest.mark.slow
+def test_no_limit_of_memory_changes_a_byte(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = parents(texts.llama, tmp_path, 2)
+    given = FEW | MATCHED | {"calibration_samples": 40, "path_points": 0}
+    recipe = make_recipe(models=(a, b), dataset=data, fuse="average", **given)
+    with monkeypatch.context() as patched:
+        patched.setattr(load, "load_source", None)  # nothing is loaded
+        free = merged(recipe, tmp_path / "free")
+        patched.setattr(resolving, "WORKING", 1 << 60)  # no room for two places at once
+        tight = merged(recipe.replace(memory="2GB"), tmp_path / "tight")
+    monkeypatch.setattr(load, "outlines", lambda run: None)
+    whole = merged(recipe, tmp_path / "whole")
+    assert json.loads(free["report"])["barrier"]["matched"]
+    assert free == tight == whole
+
+
+def test_a_limit_that_is_too_low_is_refused_before_anything_is_read(
+    data: str, tmp_path: Path
+) -> None:
+    a, b = parents(texts.llama, tmp_path, 2)
+    recipe = make_recipe(models=(a, b), dataset=data, fuse="average", memory="600MB", **FEW)
+    with pytest.raises(ResourceError, match="600 MB allowed") as refused:
+        run.run(recipe, out=tmp_path / "out")
+    assert "memory" in (refused.value.hint or "")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "options"),
@@ -83,8 +118,9 @@ def test_figures_are_those_of_whole_models(
         (texts.gpt2, {"fuse": "slerp", "lam": 0.3}),
         (texts.llama, {"fuse": "average", "path_points": 2, "weights": (0.5, 0.2, 0.3)}),
         (bert, {"fuse": "task-arithmetic"}),
+        (texts.gpt2, MATCHED | {"match": "weights", "fuse": "average"}),
     ],
-    ids=["gpt2", "llama", "bert"],
+    ids=["gpt2", "llama", "bert", "matched"],
 )
 def test_reports_are_those_of_whole_models(
     build: Callable[[], PreTrainedModel],
@@ -95,7 +131,7 @@ def test_reports_are_those_of_whole_models(
 ) -> None:
     *models, base = parents(build, tmp_path, 4 if "weights" in options else 3)
     given = {"base": base} if options["fuse"] == "task-arithmetic" else {}
-    recipe = make_recipe(models=tuple(models), dataset=data, **given, **options, **FEW)
+    recipe = make_recipe(models=tuple(models), dataset=data, **given, **FEW | options)
     with monkeypatch.context() as patched:
         patched.setattr(load, "load_source", None)  # nothing is loaded
         looked_up = merged(recipe, tmp_path / "looked-up")

@@ -20,8 +20,10 @@ from transformers import (
     LlamaForCausalLM,
     Mxfp4Config,
 )
+from typer.testing import CliRunner
 
 import hubmerge as hm
+from hubmerge.cli import app
 from hubmerge.errors import WeightsError
 from hubmerge.pipeline.plan import plan
 from hubmerge.recipe import make_recipe
@@ -114,6 +116,17 @@ def test_merges_are_those_of_what_transformers_makes_of_them(
     with pytest.raises(WeightsError, match="is quantised") as refused:
         plan(make_recipe(**given))
     assert "dequantize" in (refused.value.hint or "")
+
+
+def test_matching_takes_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = (str(llama(tmp_path / name, seed)) for seed, name in enumerate("ab"))
+    monkeypatch.chdir(tmp_path)
+    words = ["match", a, b, "--match", "weights", "--symmetry", "permutations", "--json"]
+    refused = CliRunner().invoke(app, words)
+    assert "dequantize" in (refused.exception.hint or "")
+    found = CliRunner().invoke(app, [*words, "--dequantize"])
+    assert json.loads(found.stdout)["spaces"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
 
 
 def recipe_method(folder: Path) -> str:

@@ -11,6 +11,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from pydantic import ValidationError
 
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.escape import markdown, one_line, python_string, shell_word
@@ -261,7 +262,7 @@ def test_a_card_of_three_names_all_of_them_and_says_what_the_curve_is():
     assert body.startswith("Merge of org/alpha, org/beta and org/chi")
     assert metadata_of(text)["base_model"] == ["org/alpha", "org/beta", "org/chi"]
     for said in (
-        "| Parent C, <code>org/chi</code> | 0.885 |",
+        "| Parent C | 0.885 |",
         "Ensemble of all parents",
         "from parent A to this mixture of all parents",
         "the same mixture of the figures of the untouched parents",
@@ -308,3 +309,18 @@ def test_papers_of_the_parents_are_linked_once():
     assert card.count("https://arxiv.org/abs/2302.00487") == 1
     assert card.count("https://arxiv.org/abs/2209.04836") == 1
     assert "arxiv.org" not in render_card(example())
+
+
+def test_collections_of_the_parents_are_linked_once():
+    ours, theirs = ("org/small-models-64f9a55bb3115b4f513ec026", "x/y-64f9a55bb3115b4f513ec027")
+    models = [
+        parent("org/left", "a", collections=[ours, theirs]),
+        parent("org/right", "b", collections=[ours]),
+    ]
+    card = render_card(example(models=models))
+    assert card.count(f"[small models, by org](https://huggingface.co/collections/{ours})") == 1
+    assert f"[y, by x](https://huggingface.co/collections/{theirs})" in card
+    assert "collections" not in render_card(example())
+    for wrong in ("org/no-number", "org/x](http://y)-64f9a55bb3115b4f513ec026"):
+        with pytest.raises(ValidationError):
+            parent("org/left", "a", collections=[wrong])

@@ -1,6 +1,7 @@
 """report.json: what others build on, and that it says the same thing every time."""
 
 import json
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.reporting.schema.report import Barriers, Contender, Contenders, Report
+from hubmerge.reporting.schema.report import MOST_BYTES, Barriers, Contender, Contenders, Report
 from tests.helpers.example_report import (
     comparison,
     contenders,
@@ -119,6 +120,23 @@ def test_read_says_what_is_wrong(tmp_path):
     (tmp_path / "report.json").write_text(example().to_json()[:100])
     with pytest.raises(RecipeError, match="JSON"):
         Report.read(tmp_path)
+
+
+def test_what_is_no_plain_text_or_says_something_twice_is_no_report(tmp_path):
+    """Of a name that stands twice every reader takes another value."""
+    path = tmp_path / "report.json"
+    path.write_text(example().to_json().replace('"n": 1000,', '"n": 9000,\n  "n": 1000,', 1))
+    with pytest.raises(RecipeError, match="says 'n' twice"):
+        Report.read(tmp_path)
+    path.write_text(example().to_json() + " " * MOST_BYTES)
+    with pytest.raises(RecipeError, match="more than 16,777,216 bytes"):
+        Report.read(tmp_path)
+    path.unlink()
+    os.mkfifo(path)  # nobody writes to it: reading would wait
+    with pytest.raises(RecipeError, match="no regular file"):
+        Report.read(tmp_path)
+    with pytest.raises(NotFoundError, match="there is no folder"):
+        Report.read(tmp_path / "missing")
 
 
 def test_a_report_of_two_holds_nothing_of_more():

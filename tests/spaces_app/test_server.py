@@ -100,8 +100,12 @@ def test_too_few_values_are_refused(app: RunningApp) -> None:
 
 def test_a_port_that_is_taken_is_named(app: RunningApp, tmp_path: Path) -> None:
     port = int(app.url.rpartition(":")[2])
-    with pytest.raises(RecipeError, match=str(port)), serving(Host(tmp_path), port):
-        pass
+    for taken_or_none in (port, 99_999):
+        with (
+            pytest.raises(RecipeError, match=str(taken_or_none)),
+            serving(Host(tmp_path), taken_or_none),
+        ):
+            pass
 
 
 @pytest.mark.parametrize(

@@ -59,15 +59,18 @@ def processor():
     return CLIPImageProcessor(size={"shortest_edge": 8}, crop_size={"height": 8, "width": 8})
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    place = tmp_path_factory.mktemp("pictures") / "data"
+def stored(place, count):
     generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (ROWS, 8, 8, 3), dtype=np.uint8)
+    images = generator.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
     types = Features({"image": Image(), "label": ClassLabel(names=NAMES)})
-    rows = {"image": list(images), "label": [n % 3 for n in range(ROWS)]}
+    rows = {"image": list(images), "label": [n % 3 for n in range(count)]}
     Dataset.from_dict(rows, features=types).save_to_disk(str(place))
     return place
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return stored(tmp_path_factory.mktemp("pictures") / "data", ROWS)
 
 
 def given(**more):

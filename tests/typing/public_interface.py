@@ -23,6 +23,7 @@ def recipes(model: PreTrainedModel, rows: Dataset) -> None:
     assert_type(recipe.replace(fuse="slerp"), hm.Recipe)
     hm.Recipe(models=["me/left", "me/right"], dataset=hm.DataRecipe(id="me/data", split="test"))
     hm.Recipe(models=(model, hm.load("me/right")), base=model, dataset=rows)
+    hm.Recipe(models=(Path("left"), Path("right")), base=Path("base"), dataset=Path("rows.csv"))
     hm.Recipe(models=("me/left", "me/right"), dataset=3)  # type: ignore[arg-type]
     hm.Recipe(models=("me/left", "me/right"), fues="ties")  # type: ignore[call-arg]
     hm.Recipe(fuse="ties")  # type: ignore[call-arg]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,17 @@ from hubmerge.utils.foreign import denied, system_error
 )
 def test_errors_of_the_system(number: int, kind: type[HubmergeError]) -> None:
     assert isinstance(system_error(OSError(number, "x", "name")), kind)
+
+
+def test_a_folder_that_was_removed_under_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError) as found:
+        os.getcwd()
+    assert "started in is no more" in str(system_error(found.value))
 
 
 def test_nowhere_to_put_temporary_files_is_no_missing_file(

@@ -7,8 +7,9 @@ import time
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState, PartialState
 
-from hubmerge.errors import DataError
+from hubmerge.errors import DataError, RecipeError
 from hubmerge.utils.processor import processor_kind
 from hubmerge.utils.workers import Workers
 
@@ -23,6 +24,18 @@ def test_results_keep_the_order_of_the_items(threads):
 
     assert Workers(threads=threads).map(job, range(6)) == [0, 1, 4, 9, 16, 25]
     assert Workers(threads=threads).map(job, []) == []
+
+
+@pytest.mark.parametrize("size", ["two", "2"])
+def test_an_environment_of_half_a_group_is_refused(size, monkeypatch):
+    """As a cluster's scheduler leaves it: a number of processes, and no place to meet."""
+    for state in (AcceleratorState, PartialState):
+        monkeypatch.setattr(state, "_shared_state", {})
+    for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", size)
+    with pytest.raises(RecipeError, match="not as torchrun does"):
+        Workers()
 
 
 def test_threads_work_at_the_same_time():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import hubmerge
 from hubmerge.reporting.card import render_card
@@ -114,18 +117,76 @@ def test_a_card_of_another_version_is_not_settled_rather_than_wrong() -> None:
     assert bad == {Outcome.NOT_CHECKED}
 
 
-def test_a_picture_that_lacks_is_wrong_and_one_that_differs_is_a_remark() -> None:
+def test_a_picture_that_lacks_is_wrong_and_so_is_one_of_nothing() -> None:
     report = REPORTS["two"]
-    drawn = pictures(report)
-    another = {**drawn, "barrier.png": drawn["barrier.png"] + b"another"}
-    none = {**drawn, "barrier.png": b"another"}
+    none = {**pictures(report), "barrier.png": b"another"}
     assert wrong(check_pictures(none, report)[0]) == ["barrier.png"]
     assert wrong(check_pictures({}, report)[0]) == ["badge.svg", "barrier.png"]
     unmeasured = {**pictures(REPORTS["unmeasured"]), "barrier.png": b"another"}
     assert wrong(check_pictures(unmeasured, REPORTS["unmeasured"])[0]) == ["barrier.png"]
-    checks, remarks = check_pictures(another, report)
-    assert [check.what for check in checks] == ["badge.svg"]
-    assert "barrier.png" in remarks[0]
+
+
+def flatter(report: Report) -> Report:
+    """The same with half of the barrier without matching."""
+    points = [
+        point.model_copy(update={"loss": point.loss - point.excess / 2})
+        for point in report.barrier.detail.naive.points
+    ]
+    curve = report.barrier.detail.naive.model_copy(update={"points": points})
+    detail = report.barrier.detail.model_copy(update={"naive": curve})
+    return report.model_copy(
+        update={"barrier": report.barrier.model_copy(update={"detail": detail})}
+    )
+
+
+def drawn_by(drawer: str | None, content: bytes) -> bytes:
+    """The same pixels, by another program."""
+    said = PngInfo()
+    if drawer is not None:
+        said.add_text("Software", drawer)
+    target = io.BytesIO()
+    with Image.open(io.BytesIO(content)) as image:
+        image.save(target, format="PNG", pnginfo=said)
+    return target.getvalue()
+
+
+def moved(content: bytes, by: int) -> bytes:
+    """Everything that was drawn some pixels further right and down."""
+    target = io.BytesIO()
+    with Image.open(io.BytesIO(content)) as image:
+        there = Image.new("RGBA", image.size)
+        there.paste(image, (by, by))
+        there.save(target, format="PNG")
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("drawer", [None, "Matplotlib version3.8.0, https://matplotlib.org/"])
+def test_a_picture_of_another_curve_does_not_hold_whoever_says_to_have_drawn_it(
+    drawer: str | None,
+) -> None:
+    report = REPORTS["two"]
+    ours, other = pictures(report), pictures(flatter(report))["barrier.png"]
+    for lied in (other, drawn_by(drawer, other)):
+        assert wrong(check_pictures({**ours, "barrier.png": lied}, report)[0]) == ["barrier.png"]
+
+
+def test_a_picture_drawn_a_little_otherwise_is_a_remark() -> None:
+    report = REPORTS["two"]
+    ours = pictures(report)
+    for drawn in (drawn_by(None, ours["barrier.png"]), moved(ours["barrier.png"], 3)):
+        checks, remarks = check_pictures({**ours, "barrier.png": drawn}, report)
+        assert [check.what for check in checks] == ["badge.svg"]
+        assert "barrier.png" in remarks[0]
+
+
+def test_the_same_pixels_in_other_bytes_are_the_same_picture() -> None:
+    report = REPORTS["two"]
+    ours = pictures(report)
+    with Image.open(io.BytesIO(ours["barrier.png"])) as image:
+        drawer = image.info["Software"]
+    again = drawn_by(drawer, ours["barrier.png"])
+    assert again != ours["barrier.png"]
+    assert wrong(check_pictures({**ours, "barrier.png": again}, report)[0]) == []
 
 
 def test_a_badge_that_says_another_verdict_does_not_hold() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hubmerge.recipe import Recipe, Trials
 from hubmerge.reporting.schema.report import Report
 from hubmerge.verification.limits import too_much_work
-from hubmerge.verification.recorded import Replay, check_sources, recorded, replay
+from hubmerge.verification.recorded import Replay, check_said_twice, check_sources, recorded, replay
 from hubmerge.verification.result import Outcome
 from tests.helpers.example_report import example, parent
 
@@ -51,6 +51,23 @@ def test_another_source_is_named_by_its_role(changes: dict[str, Any], role: str)
         if check.outcome is Outcome.DOES_NOT_HOLD
     ]
     assert wrong == [role]
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, set()),
+        ({"arithmetic": 1}, set()),
+        ({"arithmetic": 2}, {"arithmetic"}),
+        ({"eval": ("arc_easy",)}, {"eval"}),
+    ],
+)
+def test_what_a_recipe_says_that_only_the_report_decides(
+    changes: dict[str, Any], wrong: set[str]
+) -> None:
+    """A benchmark that is missing from the report was left out of it, or never run."""
+    checks = check_said_twice(recipe(**changes), example())
+    assert {c.what for c in checks if c.outcome is Outcome.DOES_NOT_HOLD} == wrong
 
 
 def test_folders_are_reported_by_name_and_hash() -> None:

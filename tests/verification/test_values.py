@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hubmerge.verification.remade import check_report, measured_parts
 from hubmerge.verification.result import Outcome
-from hubmerge.verification.values import RELATIVE, compare, tolerance
+from hubmerge.verification.values import RELATIVE, compare, settled, tolerance
 from tests.helpers.example_report import example, of_other_labels, of_three, surveyed, unmeasured
 
 ABOUT_A_RUN = {"run", "published", "schema_version", "weights_sha256", "verdict_sentence"}
@@ -99,6 +99,29 @@ def test_a_row_on_the_boundary_is_another_machines_a_tenth_of_all_is_not() -> No
         if c.what == "accuracy"
     ]
     assert (check.outcome, check.tolerance) == (Outcome.EQUIVALENT, 2 / 50)
+
+
+@pytest.mark.parametrize(
+    ("losses", "held"),
+    [
+        ([(0.5, 0.5), (0.7, 0.7)], False),
+        ([(0.5, 0.5), (0.7, 0.7 + 1e-9)], False),
+        ([(0.5, 0.5), (0.7, 0.7 + 1e-9), (0.9, 0.9 - 1e-9)], True),
+        ([], True),
+    ],
+)
+def test_a_row_is_no_other_machines_where_losses_came_out_to_the_last_bit(
+    losses: list[tuple[float, float]], held: bool
+) -> None:
+    """Most of them: a machine that computes them so does not find one row otherwise."""
+    said, found = ({f"loss_{i}": pair[side] for i, pair in enumerate(losses)} for side in (0, 1))
+    checks = settled(
+        [*compare("part", said, found), *compare("part", 0.890, 0.891, at="accuracy", rows=1000)]
+    )
+    outcomes = {check.what: check.outcome for check in checks}
+    expected = Outcome.EQUIVALENT if held else Outcome.DOES_NOT_HOLD
+    assert outcomes["accuracy"] is expected
+    assert {outcomes[name] for name in said} <= {Outcome.IDENTICAL, expected}
 
 
 def test_surveys_are_said_not_to_be_checked_where_there_are_any() -> None:

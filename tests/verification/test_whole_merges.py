@@ -277,6 +277,21 @@ def test_figures_of_the_published_weights_themselves(measured: Path, tmp_path: P
     assert {part for part, _ in found} == {"published"}
 
 
+def test_a_row_more_does_not_hold_where_the_arithmetic_is_the_same(
+    measured: Path, tmp_path: Path
+) -> None:
+    """It is within what another machine may find otherwise, whose losses would differ too."""
+    copy = Path(shutil.copytree(measured, tmp_path / "copy"))
+    scores = json.loads((copy / "report.json").read_text())["contenders"]
+    scores["merge"]["accuracy"] += 1 / scores["merge"]["n"]
+    scores["parent_b"]["accuracy"] -= 1 / scores["parent_b"]["n"]
+    small_merges.rewrite_report(copy, contenders=scores)
+    ours = ("published", "contenders.merge.accuracy")
+    assert wrong(verify(str(copy), level="measure")) >= {ours}
+    parts = {("contenders", f"contenders.{name}.accuracy") for name in ("merge", "parent_b")}
+    assert wrong(verify(str(copy))) >= {ours, *parts}
+
+
 def test_a_written_recipe_names_no_place_and_finds_its_folders_again(
     unmeasured: Path, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,10 +21,11 @@ class Benchmark(Result):
     given: str
     """What was asked for: a task or group of the harness, or a data set at a commit."""
     task: str
+    """Of the harness; without it, the data set."""
     version: str
-    """Of the task, by its author."""
-    harness: str
-    """Version of lm-evaluation-harness."""
+    """Of the task, by its author; "" without the harness."""
+    harness: str | None
+    """Version of lm-evaluation-harness; None where the rows were measured as the merge's own."""
     metric: str
     higher_is_better: bool
     shots: int

@@ -12,7 +12,8 @@ from hubmerge.matching.methods.activations import line_up, seen
 from hubmerge.matching.registry import CALIBRATION, matcher
 from hubmerge.matching.result import Match
 from hubmerge.matching.similarity.activations import similarities_of
-from hubmerge.matching.similarity.moments import Joint, Moments, measure_moments, sum_over_units
+from hubmerge.matching.similarity.joint import Joint
+from hubmerge.matching.similarity.moments import Moments, measure_moments, sum_over_units
 from hubmerge.specs.spec import ObservedModule, Spec
 from hubmerge.symmetry.balance import balance_of
 from hubmerge.symmetry.permutation import State

@@ -54,7 +54,7 @@ def climb_weights(
     for sweep in range(sweeps):
         changed = [search.visit(*visits[k]) for k in order.permutation(len(visits))]
         if not any(changed):
-            return search.found, f"converged after {sweep + 1} sweeps"
+            return search.found, f"converged after {sweep + 1} sweep{'s' if sweep else ''}"
     return search.found, f"out of sweeps: {sweeps} were not enough, raise `sweeps`"
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
+from hubmerge.matching.similarity.joint import Joint
+from hubmerge.matching.similarity.kept_moments import KeptMoments
 from hubmerge.matching.similarity.keys import (
     couple_on,
     innermost,
@@ -21,13 +23,17 @@ from hubmerge.matching.similarity.keys import (
     spread,
 )
 from hubmerge.matching.similarity.matched import inner_product, matched_entries
-from hubmerge.matching.similarity.moments import Joint, Moments
+from hubmerge.matching.similarity.moments import Moments
 from hubmerge.specs.notation import Segment
-from hubmerge.specs.spec import FLIP, LINEAR, ROTATE, TWO_SIDED, Spec
+from hubmerge.specs.spec import FLIP, LINEAR, ROTATE, TWO_SIDED, ObservedModule, Spec
 from hubmerge.symmetry.balance import UNBALANCED, Balance
 from hubmerge.symmetry.canonical import canonical_form
 from hubmerge.symmetry.element import Maps, Symmetry, dual_of
+from hubmerge.symmetry.on_demand import OnDemand
 from hubmerge.symmetry.permutation import State, identity, positions
+
+Similarities = Mapping[str, Tensor]
+"""Space, or couple -> [outer..., n, outer..., n], rows the anchor's."""
 
 Measure = Callable[[Joint], Tensor]
 """What of the moments at a watch says how alike units are: [units, units], larger is more."""
@@ -44,11 +50,14 @@ def similarities_of(
     anchor: State,
     other: State,
     measure: Measure = correlation,
-) -> dict[str, Tensor]:
+) -> Similarities:
     """[outer..., n, outer..., n] per watched free space, rows the anchor's: what is matched on.
 
     measure: for spaces that are permuted. The states only say how mapped spaces are balanced.
+    Where moments are kept on disk and nothing is mapped, each is made as it is asked for.
     """
+    if isinstance(moments.joint, KeptMoments) and not spec.mapped_spaces():
+        return _as_asked_for(spec, moments, measure)
     similarities = mean_similarities(spec, moments, measure)
     kinds = spec.mapped_spaces()
     if FLIP in kinds.values():  # signs are matched, too
@@ -172,6 +181,26 @@ def mean_similarities(spec: Spec, moments: Moments, measure: Measure) -> dict[st
             total[space] = total[space] + block if space in total else block
             count[space] = count.get(space, 0) + 1
     return {name: values / count[name] for name, values in total.items()}
+
+
+def _as_asked_for(spec: Spec, moments: Moments, measure: Measure) -> OnDemand:
+    """`mean_similarities`, each made when it is asked for."""
+    places: dict[str, list[tuple[ObservedModule, Segment]]] = {}
+    for watch in moments.joint:
+        for segment in watch.layout.segments[watch.axis]:
+            space = _speaks_for(spec, segment)
+            if space is not None:
+                places.setdefault(space, []).append((watch, segment))
+
+    def mean(space: str) -> Tensor:
+        total: Tensor | None = None
+        for watch, segment in places[space]:
+            block = _place_by_place(spec, measure(moments.joint[watch]), segment, space)
+            total = block if total is None else total + block
+        assert total is not None
+        return total / len(places[space])
+
+    return OnDemand([*places], mean)
 
 
 def _speaks_for(spec: Spec, segment: Segment) -> str | None:

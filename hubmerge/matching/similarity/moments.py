@@ -16,52 +16,34 @@ import torch
 from torch import Tensor, nn
 
 from hubmerge.errors import SpecError
+from hubmerge.matching.similarity.joint import Joint
+from hubmerge.matching.similarity.kept_moments import KeptMoments
+from hubmerge.models.lookup import largest_tensor, looks_up
 from hubmerge.specs.spec import ROTATE, TWO_SIDED, ObservedModule, Spec
 from hubmerge.symmetry.element import fixes_one
 from hubmerge.utils.hooks import ThreadValues, entering, leaving, placed
 from hubmerge.utils.input_batches import InputBatches
-from hubmerge.utils.workers import Workers
+from hubmerge.utils.workers import PARTIAL_SUMS, Workers
 
 IMAGES_AT_ONCE = 20
 """Images whose activations are held together: at every watch of both models at once."""
 
 
+LANES = PARTIAL_SUMS
+"""Parts of the rows that are run at once, each with sums of its own."""
+
+SUMS, SEEN = 3, 4
+"""Matrices of a place that a lane holds at the peak: its sums, a batch's and a part's of it. And
+times what both models' units did there."""
+
+KEPT = 4
+"""Share of the memory there is, as 1 over it, that moments may take once they are found."""
+
+FLOAT32, FLOAT64 = 4, 8
+"""Bytes of a number."""
+
 Look = Callable[[ObservedModule, Tensor, Tensor], Mapping[str, Tensor]]
 """Makes tensors to be summed of the two models' units at a watch, [observations, units] each."""
-
-
-@dataclass(frozen=True)
-class Joint:
-    """Moments of two models' units at one watch, float64, the anchor's first.
-
-    covariance: [units, units]. means, deviations: [units] each; a deviation is 0 for a unit that
-    never varies. own: each model's covariance with itself, [units, units] each, where a map may
-    change how much the units vary. information: [units, units], where it was asked for.
-    """
-
-    covariance: Tensor
-    means: tuple[Tensor, Tensor]
-    deviations: tuple[Tensor, Tensor]
-    own: tuple[Tensor, Tensor] | None = None
-    information: Tensor | None = None
-
-    @property
-    def correlation(self) -> Tensor:
-        """[units, units]; a unit that never varies correlates 0 with everything."""
-        scale = torch.outer(*self.deviations)
-        ratio = self.covariance / torch.where(scale > 0, scale, 1.0)
-        return torch.where(scale > 0, ratio, 0.0).clamp(-1, 1)
-
-    @property
-    def product(self) -> Tensor:
-        """[units, units]: mean products, about 0 instead of the means."""
-        return self.covariance + torch.outer(*self.means)
-
-    @property
-    def own_products(self) -> list[Tensor]:
-        """Each model's mean products with itself, [units, units], about 0; none without `own`."""
-        pairs = zip(self.own or (), self.means, strict=False)
-        return [own + torch.outer(mean, mean) for own, mean in pairs]
 
 
 @dataclass(frozen=True)
@@ -86,6 +68,8 @@ def measure_moments(
 ) -> Moments:
     """Runs both models over `batches` (each with `.inputs`) and correlates what the spec watches.
 
+    With less memory than all of it takes the models are run several times, each time for some of
+    the places; nothing else changes.
     Raises: SpecError if the spec watches a module the models do not have or do not run, or if
     what is seen there has other axes.
     """
@@ -98,8 +82,64 @@ def measure_moments(
             ours, theirs = _normed(ours, centred), _normed(theirs, centred)
         return _sums(ours, theirs, own=not seen.keys().isdisjoint(TWO_SIDED))
 
-    sums, images = sum_over_units(spec, anchor, other, batches, workers, products)
-    return Moments({watch: _joint(each) for watch, each in sums.items()}, images)
+    counted: list[int] = []
+
+    def found() -> Iterator[tuple[ObservedModule, Joint]]:
+        for some in at_once(spec, batches, _room(workers, anchor)):
+            sums, images = sum_over_units(spec, anchor, other, batches, workers, products, some)
+            counted.append(images)
+            for watch in some:
+                yield watch, _joint(sums.pop(watch))
+
+    every = sum(bytes_of_sums(spec, watch) for watch in spec.watches) // (SUMS * LANES)
+    kept = workers.memory is not None and every > workers.memory // KEPT
+    joint: Mapping[ObservedModule, Joint] = KeptMoments(found()) if kept else dict(found())
+    return Moments(joint, counted[0] if counted else 0)
+
+
+def _room(workers: Workers, model: nn.Module) -> int | None:
+    """Bytes that are left where both models look their tensors up, in every lane."""
+    if workers.memory is None or not looks_up(model):
+        return workers.memory
+    return max(0, workers.memory - LANES * largest_tensor(model))
+
+
+def at_once(spec: Spec, batches: InputBatches, memory: int | None) -> list[list[ObservedModule]]:
+    """The places that are looked at in each of several passes over the batches.
+
+    memory: bytes there are for what is seen and summed; None: as many as are needed.
+    """
+    if memory is None or not len(batches):
+        return [list(spec.watches)]
+    places = _places(batches[0].inputs)
+    passes: list[list[ObservedModule]] = []
+    left = 0
+    for watch in spec.watches:
+        size = bytes_of_sums(spec, watch) + LANES * bytes_seen(watch, places)
+        if size > left or not passes:
+            passes.append([])
+            left = memory
+        passes[-1].append(watch)
+        left -= size
+    return passes
+
+
+def bytes_of_sums(spec: Spec, watch: ObservedModule) -> int:
+    """What sums over a place's units take while they are made, in all lanes."""
+    kinds = spec.mapped_spaces()
+    mapped = any(kinds.get(name) in TWO_SIDED for name in watch.layout.names())
+    units = watch.layout.sizes[watch.axis] or 1
+    return LANES * SUMS * units**2 * FLOAT64 * (3 if mapped else 1)
+
+
+def bytes_seen(watch: ObservedModule, places: int) -> int:
+    """What both models' units at a place take in one part of a batch. places: of each row."""
+    return 2 * SEEN * IMAGES_AT_ONCE * places * (watch.layout.sizes[watch.axis] or 1) * FLOAT32
+
+
+def _places(inputs: Mapping[str, Tensor]) -> int:
+    """In how many places a row's units are seen: its tokens; one where it has none."""
+    return max((value.shape[1] for value in inputs.values() if value.ndim == 2), default=1)
 
 
 def sum_over_units(
@@ -109,12 +149,14 @@ def sum_over_units(
     batches: InputBatches,
     workers: Workers,
     look: Look,
+    watches: Sequence[ObservedModule] | None = None,
 ) -> tuple[dict[ObservedModule, dict[str, Tensor]], int]:
     """The sums over all batches of what `look` makes of both models' units at every watch.
 
+    watches: the places to look at; None: all of the spec's.
     Returns: the sums by watch and the number of images. Raises: as `measure_moments`.
     """
-    watches = spec.watches
+    watches = spec.watches if watches is None else watches
     _check_modules(spec, anchor)
 
     def one(number: int) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from hubmerge.matching.similarity.bfloat16 import (
     lengths,
     rough,
 )
+from hubmerge.matching.similarity.shelf import Shelf
 from hubmerge.matching.similarity.weights import (
     group_similarities,
     share_moved,
@@ -22,7 +23,6 @@ from hubmerge.matching.similarity.weights import (
 )
 from hubmerge.matching.solvers.frank_wolfe import RENEW
 from hubmerge.matching.solvers.group_assignment import best_element, joined, part_of, worth
-from hubmerge.matching.solvers.shelf import Shelf
 from hubmerge.matching.solvers.space_assignment import Warm
 from hubmerge.specs.spec import Group, Spec
 from hubmerge.symmetry.element import Symmetry
@@ -56,7 +56,7 @@ def descend(
     for sweep in range(sweeps):
         changed = [search.visit(groups[k]) for k in order.permutation(len(groups))]
         if not any(changed):
-            return search.found, f"converged after {sweep + 1} sweeps"
+            return search.found, f"converged after {sweep + 1} sweep{'s' if sweep else ''}"
     return search.found, f"out of sweeps: {sweeps} were not enough, raise `sweeps`"
 
 

@@ -29,6 +29,7 @@ from torch import Tensor
 from hubmerge.matching.similarity.bfloat16 import device_of, rough
 from hubmerge.matching.similarity.keys import innermost, names_along, shape_of, spread
 from hubmerge.matching.similarity.matched import matched_index
+from hubmerge.matching.similarity.shelf import Shelf, Similarities
 from hubmerge.matching.similarity.weights import (
     group_similarities,
     share_moved,
@@ -36,7 +37,6 @@ from hubmerge.matching.similarity.weights import (
     updated_similarities,
 )
 from hubmerge.matching.solvers.group_assignment import best_element, joined, worth
-from hubmerge.matching.solvers.shelf import Shelf, Similarities
 from hubmerge.matching.solvers.space_assignment import Warm
 from hubmerge.specs.spec import Group, Spec
 from hubmerge.symmetry.element import Symmetry, fixes_one

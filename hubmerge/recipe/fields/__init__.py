@@ -2,6 +2,7 @@
 
 from hubmerge.recipe.fields.fusing import FuseFields
 from hubmerge.recipe.fields.improving import ImproveFields
+from hubmerge.recipe.fields.machine import MachineFields
 from hubmerge.recipe.fields.matching import MatchFields
 from hubmerge.recipe.fields.measuring import MeasureFields
 from hubmerge.recipe.fields.parents import ParentFields
@@ -14,6 +15,7 @@ from hubmerge.recipe.fields.vocabulary import VocabularyFields
 class RecipeFields(
     # The last first: so pydantic lists them.
     ReproduceFields,
+    MachineFields,
     StoreFields,
     VocabularyFields,
     ParentFields,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from hubmerge.options.declared import MODELS, Option
 from hubmerge.recipe.fields.named import named_in
@@ -13,6 +13,11 @@ from hubmerge.recipe.words import AUTO, MIDDLE
 
 if TYPE_CHECKING:
     from hubmerge.recipe.fields.objects import Base
+
+
+def _without_sign(share: float) -> float:
+    """0 of -0.0, which is as far from 1, and would be shown as "-0"."""
+    return share + 0.0
 
 
 class FuseFields(RecipePart):
@@ -58,7 +63,7 @@ class FuseFields(RecipePart):
             ),
         ] = None
     lam: Annotated[
-        Annotated[float, Field(ge=0, le=1)] | Literal["auto"],
+        Annotated[float, Field(ge=0, le=1), AfterValidator(_without_sign)] | Literal["auto"],
         Field(alias="lambda"),
         Option(
             "Weight of parent B, for two models.",

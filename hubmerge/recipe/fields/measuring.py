@@ -98,8 +98,8 @@ class MeasureFields(RecipePart):
         tuple[str, ...],
         AfterValidator(lambda given: tuple(name for each in given for name in each.split(","))),
         Option(
-            "Benchmarks of language models, run by lm-evaluation-harness: tasks of the harness, or "
-            "data sets of the Hub with a task file.",
+            "Benchmarks: data sets of the Hub to measure on as well; of language models, tasks of "
+            "lm-evaluation-harness or data sets with a task file of it.",
             group=MEASURING,
             metavar="TASK",
             label="",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,13 +14,17 @@ if TYPE_CHECKING:
         """The type of `Recipe.models`: objects may be given, names are held."""
 
         def __get__(self, recipe: object, kind: type | None = None) -> tuple[str, ...]: ...
-        def __set__(self, recipe: object, given: Sequence[str | ModelObject | Loaded]) -> None: ...
+        def __set__(
+            self, recipe: object, given: Sequence[str | Path | ModelObject | Loaded]
+        ) -> None: ...
 
     class Base:
         """The type of `Recipe.base`."""
 
         def __get__(self, recipe: object, kind: type | None = None) -> str | None: ...
-        def __set__(self, recipe: object, given: str | ModelObject | Loaded | None) -> None: ...
+        def __set__(
+            self, recipe: object, given: str | Path | ModelObject | Loaded | None
+        ) -> None: ...
 
     class Dataset:
         """The type of `Recipe.dataset`: an id or an object may be given."""
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
             recipe: object,
             given: DataRecipe
             | str
+            | Path
             | DataObject
             | Loader
             | Mapping[str, object]

@@ -56,6 +56,7 @@ class ParentFields(RecipePart):
             "Dequantise models that are stored in fp8 or mxfp4, to the dtype their configuration "
             "names. Default: they are refused.",
             group=MODELS,
+            also=EVERYWHERE,
             label="",
             see="large-models.md#quantised-models",
         ),

@@ -71,10 +71,9 @@ def render_plot(report: Report) -> bytes | None:
 
 def _lines(report: Report) -> list[CurveLine]:
     detail = report.barrier.detail
-    lines = (
-        (detail.naive, "without matching", VERMILION, "s"),
-        (detail.matched, "matched", BLUE, "o"),
-    )
+    lines = [(detail.naive, "without matching", VERMILION, "s")]
+    if report.method.match != "none":  # else both are the same path
+        lines.append((detail.matched, "matched", BLUE, "o"))
     return [CurveLine(curve, *look) for curve, *look in lines if curve is not None]
 
 

@@ -36,8 +36,8 @@ def blank(width: float, height: float, paper: str = PAPER) -> Figure:
 
 
 def to_png(canvas: Figure) -> bytes:
-    """The PNG file."""
+    """The PNG file; its text field "Software" names the version of matplotlib."""
     target = io.BytesIO()
     paper = canvas.get_facecolor()
-    canvas.savefig(target, format="png", dpi=DPI, facecolor=paper, metadata={"Software": None})
+    canvas.savefig(target, format="png", dpi=DPI, facecolor=paper)
     return target.getvalue()

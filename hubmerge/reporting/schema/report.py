@@ -26,8 +26,11 @@ from hubmerge.reporting.schema.surveys import Surveys
 from hubmerge.reporting.schema.vocabulary import VocabularyRecord
 from hubmerge.utils.parent_names import MOST, REFINED_PARENT, roles
 from hubmerge.utils.shown import Shown
+from hubmerge.utils.untrusted import read_text, said_once
 
 SCHEMA_VERSION: Literal[1] = 1
+MOST_BYTES = 16 << 20
+"""Bytes of a report at most; one of a thousand labels and three surveys has one megabyte."""
 
 VerdictName = Literal[
     "better than both parents",
@@ -39,6 +42,9 @@ VerdictName = Literal[
     "do not use",
 ]
 PaperNumber = Annotated[str, Field(pattern=r"^\d{4}\.\d{4,5}$")]
+CollectionSlug = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_-]{1,150}-[0-9a-f]{24}$")
+]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 
 
@@ -54,7 +60,7 @@ class AdapterRecord(ReportPart):
 class ParentRecord(ReportPart):
     """One of the models that went in; of kind "stage" what an earlier stage made."""
 
-    OF_MANY = ("adapters", "layers", "papers", "quantised")
+    OF_MANY = ("adapters", "collections", "layers", "papers", "quantised")
 
     id: str
     """Repository id, or folder name of a local model; the name of a stage."""
@@ -68,6 +74,8 @@ class ParentRecord(ReportPart):
     parameters: Count
     papers: list[PaperNumber] | None = None
     """arXiv numbers of papers that its card links to."""
+    collections: list[CollectionSlug] | None = None
+    """Collections of the Hub, as OWNER/SLUG, that its card links to."""
     adapters: list[AdapterRecord] | None = None
     """What was added to it, in this order."""
     layers: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
@@ -432,14 +440,18 @@ class Report(Shown, ReportPart):
         """The report in `folder`. Raises NotFoundError, or RecipeError if it cannot be read."""
         path = folder / "report.json"
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            text = read_text(path, MOST_BYTES)
+            report = cls.model_validate_json(text)
+            json.loads(text, object_pairs_hook=said_once)
+            return report
+        except (FileNotFoundError, NotADirectoryError):
+            known = folder.is_dir()
             raise NotFoundError(
-                f"no report in {folder}",
-                found=f"there is no {path.name}",
+                f"no report in {folder}" if known else f"there is no folder {str(folder)!r}",
+                found=f"there is no {path.name}" if known else None,
                 hint="give a folder that a merge was written to",
             ) from None
-        except (ValidationError, UnicodeDecodeError) as error:
+        except (ValidationError, ValueError) as error:
             raise RecipeError(
                 f"{path} is not a report this version can read",
                 found=_first_problem(error),
@@ -448,8 +460,8 @@ class Report(Shown, ReportPart):
             ) from error
 
 
-def _first_problem(error: ValidationError | UnicodeDecodeError) -> str:
-    if isinstance(error, UnicodeDecodeError):
+def _first_problem(error: ValidationError | ValueError) -> str:
+    if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"

@@ -12,7 +12,8 @@ import torch
 from hubmerge.errors import SpecError
 from hubmerge.matching import find_matcher, measure_moments
 from hubmerge.matching.methods.activations import mean_correlations
-from hubmerge.matching.similarity.moments import Moments, watching
+from hubmerge.matching.similarity.kept_moments import KeptMoments
+from hubmerge.matching.similarity.moments import Moments, at_once, watching
 from hubmerge.specs.bind import bind
 from hubmerge.symmetry.laws import outputs, spec_of
 from hubmerge.symmetry.permutation import invert, permute, random_permutation
@@ -51,6 +52,34 @@ def test_they_are_the_correlations_numpy_finds(name):
         alive = np.outer(ours.std(0) > 1e-9, theirs.std(0) > 1e-9)
         np.testing.assert_allclose(found[alive], expected[alive], atol=1e-9)
         assert not found[~alive].any()
+
+
+@pytest.mark.parametrize(("name", "mapped"), [("llama-tied-bias", False), ("vit", True)])
+def test_no_limit_of_memory_changes_what_is_found(name, mapped):
+    a, b = generic(name, 0), generic(name, 1)
+    spec, batches = spec_of(a), probe_batches(a)
+    spec = spec if mapped else spec.permutations_only
+    found, free = {}, Workers(threads=1)
+    tight = Workers(threads=1)
+    tight.memory = 0
+    for workers in (free, tight):
+        moments = measure_moments(spec, a, b, batches, workers)
+        states = (a.state_dict(), b.state_dict())
+        found[workers] = (
+            moments,
+            find_matcher("activations").function(spec, *states, moments=moments),
+        )
+    assert isinstance(found[tight][0].joint, KeptMoments)
+    assert not isinstance(found[free][0].joint, KeptMoments)
+    assert len(at_once(spec, batches, 0)) == len(spec.watches) > 1
+    for watch, joint in found[free][0].joint.items():
+        same = found[tight][0].joint[watch]
+        assert torch.equal(joint.covariance, same.covariance)
+        assert (joint.own is None) == (same.own is None)
+    one, other = found[free][1], found[tight][1]
+    assert one.spaces == other.spaces
+    assert all(torch.equal(one.permutation[k], other.permutation[k]) for k in one.permutation)
+    assert all(torch.equal(one.maps[k], other.maps[k]) for k in one.maps)
 
 
 def test_a_rotated_space_is_seen_as_its_norms_see_it():

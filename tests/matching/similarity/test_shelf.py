@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from hubmerge.matching.solvers.shelf import Shelf
+from hubmerge.matching.similarity.shelf import Shelf
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
