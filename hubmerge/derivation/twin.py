@@ -102,7 +102,7 @@ def twins(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int = 0) 
             f"no {kind.__name__} can be built of its configuration",
             found=f"{type(error).__name__}: {error}",
         ) from error
-    search = _Search(config, kind, real, seed)
+    search = _Search(config, kind, real)
     for smaller in search.smaller():
         try:
             twin = _filled(kind, smaller, real, seed)
@@ -134,7 +134,6 @@ class _Search:
     config: PreTrainedConfig
     kind: type[PreTrainedModel]
     real: PreTrainedModel
-    seed: int
     failure: str = "it cannot be made smaller"
     problem: FamilyError | None = None
     found: int = 0
