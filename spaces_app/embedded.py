@@ -7,17 +7,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hubmerge.demo.run import DATASET, DemoContext, parent, prepare
+from hubmerge.demo.run import DATASET, NAMESPACE, DemoContext, parent, prepare, push
+from hubmerge.demo.stories import write_language_model, write_stories
 from hubmerge.demo.train import PARENT_CONFIGS, SEEDS, ParentConfig
 from hubmerge.localhub import EmbeddedHub, embedded_hub
 from spaces_app.host import Example, Host
 
-FAMILIES = ("resnet", "vit", "mlp")
+FAMILIES = ("vit", "mlp", "resnet")
 TITLES = {
     "vit": "two vision transformers",
     "resnet": "two ResNets",
     "mlp": "two multilayer perceptrons",
 }
+STORIES = f"{NAMESPACE}/stories"
+LANGUAGE_MODELS = tuple(f"{STORIES}-llama-{letter}" for letter in SEEDS)
+LANGUAGE_EXAMPLE = Example("two language models", LANGUAGE_MODELS, STORIES)
 
 
 @contextmanager
@@ -34,12 +38,14 @@ def with_embedded_hub(
         context = DemoContext(root, hub)
         if not _is_filled(hub, wanted):
             prepare(context, wanted)
+        if not _all_there(hub, STORIES, LANGUAGE_MODELS):
+            _prepare_language_models(context)
         before = dict(os.environ)
         os.environ |= _settings(context)
         try:
             yield Host(
                 root=root / "app",
-                examples=tuple(map(example, wanted)),
+                examples=_examples(wanted),
                 examples_at_start=examples_at_start,
                 local_token=lambda: hub.token,
                 verifies=True,
@@ -55,6 +61,12 @@ def example(config: ParentConfig) -> Example:
     return Example(TITLES.get(config.name, config.name), models, DATASET)
 
 
+def _examples(configs: Sequence[ParentConfig]) -> tuple[Example, ...]:
+    """In the order of the page."""
+    first, *others = map(example, configs)
+    return (first, LANGUAGE_EXAMPLE, *others)
+
+
 def _settings(context: DemoContext) -> dict[str, str]:
     given = context.environment()
     names = [
@@ -64,6 +76,22 @@ def _settings(context: DemoContext) -> dict[str, str]:
 
 
 def _is_filled(hub: EmbeddedHub, configs: Sequence[ParentConfig]) -> bool:
+    return _all_there(
+        hub, DATASET, [parent(config, letter) for config in configs for letter in SEEDS]
+    )
+
+
+def _all_there(hub: EmbeddedHub, dataset: str, models: Sequence[str]) -> bool:
     api = hub.api()
-    models = [parent(config, letter) for config in configs for letter in SEEDS]
-    return api.repo_exists(DATASET, repo_type="dataset") and all(map(api.repo_exists, models))
+    return api.repo_exists(dataset, repo_type="dataset") and all(map(api.repo_exists, models))
+
+
+def _prepare_language_models(context: DemoContext) -> None:
+    """Make the missing stories and the models that tell them, and push them."""
+    if not context.folder(STORIES).exists():
+        write_stories(context.folder(STORIES))
+    push(context, STORIES, "dataset")
+    for repo, seed in zip(LANGUAGE_MODELS, SEEDS.values(), strict=True):
+        if not context.folder(repo).exists():
+            write_language_model(context.folder(repo), seed, repo=repo, dataset=STORIES)
+        push(context, repo, "model")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from hubmerge.data.copied_rows import without_copies
 from hubmerge.data.data_columns import DataColumns
 from hubmerge.data.dataset import open_data
 from hubmerge.data.reading import ReadFor, refuse_size
 from hubmerge.data.rows import RowSet, choose_rows, training_rows
 from hubmerge.data.splits import DataSplits, TrainingRows, learning_rows
+from hubmerge.evaluation.bootstrap import LEAST_ROWS
 from hubmerge.hub.client import cache_folder
 from hubmerge.hub.fetch import fetch
 from hubmerge.hub.loaded_model import LoadedModel
@@ -116,11 +119,14 @@ def open_splits(
         ),
     )
     rows = choose_rows(data, samples=recipe.samples, calibration_samples=recipe.calibration_samples)
+    evaluation, copied = without_copies(data, rows.evaluation, LEAST_ROWS)
+    rows = replace(rows, evaluation=evaluation)
     calibration = reading.batches(rows.calibration, False)
     if data.image_column is not None:
         refuse_size(reading.batches(rows.evaluation, False), a.model, wanted.id)
     learning = refining = calibration
-    notes, used = list(rows.notes), len(rows.calibration)
+    notes = [*rows.notes, *filter(None, [copied])]
+    used = len(rows.calibration)
 
     def more(wanted: int) -> RowSet:
         return learning_rows(

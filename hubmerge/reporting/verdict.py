@@ -143,6 +143,14 @@ def judge(
     return Verdict(name, sentence + remark)
 
 
+def figures_said(sentence: str) -> str:
+    """The figures of a verdict's sentence: "accuracy 0.982 against 0.983 and 0.987 on 1,000 test
+    images"; all of it, where it has none.
+    """
+    figures = sentence.partition(": ")[2]
+    return one_line(figures.partition(". ")[0].removesuffix(".") or sentence)
+
+
 def headline(sentence: str) -> str:
     """What a verdict's sentence says before its figures: "Worse than parent A by 0.020"."""
     return one_line(sentence.partition(":")[0])

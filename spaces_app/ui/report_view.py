@@ -14,6 +14,7 @@ from hubmerge.reporting.barrier_text import (
     heights,
     training_sentence,
 )
+from hubmerge.reporting.benchmarks import benchmark_table, difference_table, how
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import MISSING, contender_table, count, figure, share, signed
 from hubmerge.reporting.refined import refinement_lines
@@ -166,14 +167,29 @@ def contenders(report: Report) -> Markup:
             _explained(cell, row.name, heading, rows, report)
             for cell, heading in zip(cells, shown.headings, strict=True)
         ]
-        name = words.get(row.key) or join([row.name, text(row.model)], " ")
-        lines.append((name, *explained_cells, count(rows)))
+        lines.append((words.get(row.key, row.name), *explained_cells))
     meanings = {said.loss: LOSS, f"calibrated {said.loss}": CALIBRATED, "calibration error": ERROR}
     if said.kind != "cross-entropy":
         del meanings[said.loss]
     headings = [term(h, meanings[h]) if h in meanings else h for h in shown.headings]
-    head = ("", *headings, report.data.unit)
-    return table(head, lines, "All on the same rows")
+    caption = f"All on the same {count(report.n)} {report.data.unit}"
+    return table(("", *headings), lines, caption)
+
+
+def benchmarks(report: Report) -> Markup:
+    """Scores in benchmarks, and the merge minus every other contender; nothing without any."""
+    found, differences = benchmark_table(report), difference_table(report)
+    if found is None:
+        return NONE
+    shown = [
+        Markup("<h4>Benchmarks</h4>"),
+        table(found.head, found.rows, "What each scores"),
+        Markup('<p class="hm-quiet">{}</p>').format(text(how(report))),
+    ]
+    if differences is not None:
+        caption = "The merge minus each other, row by row, with one-sided 95% bounds"
+        shown.append(folded("Differences", table(differences.head, differences.rows, caption)))
+    return Markup('<div id="benchmarks">{}</div>').format(join(shown))
 
 
 def _explained(cell: str, name: str, heading: str, rows: int, report: Report) -> Markup:

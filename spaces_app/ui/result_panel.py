@@ -113,7 +113,7 @@ class ResultPanel:
             curve_view.from_report(report, lam),
             gr.update(value=lam, info=None if report.method.lam is not None else MORE_THAN_TWO),
             report_view.reading(report, lam) if measured else "",
-            report_view.contenders(report),
+            markup.join([report_view.contenders(report), report_view.benchmarks(report)]),
             samples_view.render(rows, job),
             survey_view.surveys(report, job),
             report_view.spaces(report),

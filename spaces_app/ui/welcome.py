@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from hubmerge.reporting.numbers import count, figure
 from hubmerge.reporting.schema.report import Report
-from hubmerge.reporting.verdict import headline
+from hubmerge.reporting.verdict import figures_said
 from spaces_app.host import Example
 from spaces_app.service.examples import Examples
 from spaces_app.service.job import Job, Refused, State
@@ -84,7 +84,7 @@ class Welcome:
         else:
             body = curve_view.thumbnail(report)
             told = chip(report.verdict) + Markup('<span class="hm-quiet">{}</span>').format(
-                markup.text(headline(report.verdict_sentence))
+                markup.text(figures_said(report.verdict_sentence))
             )
             label = "See the result"
             again = Markup(

@@ -41,6 +41,7 @@ from spaces_app.ui.report_view import values_at
 from spaces_app.ui.search_field import suggestions
 from spaces_app.ui.wording import PAGE
 from tests.helpers.example_report import curve, example, surveyed
+from tests.reporting.test_benchmarks import quiz
 
 EVIL = "<script>alert(1)</script>\"' onload=x \x1b[31m\u202e"
 hostile = st.text(max_size=30) | st.just(EVIL)
@@ -281,3 +282,14 @@ def test_the_plan_says_why_the_fusion_is_another_with_a_base() -> None:
     assert said(QUICK, None, base="o/base", fuse="ties") == "ties"
     assert said(STANDARD, "o/d", base="o/base").startswith("auto (compared on rows")
     assert said(QUICK, None) == "average"
+
+
+def test_benchmarks_stand_below_the_contenders() -> None:
+    report = example(benchmarks=[quiz(), quiz(task="me/sketches", harness=None)])
+    said = str(report_view.benchmarks(report))
+    assert "Run by lm-evaluation-harness" in said
+    assert "Measured as the rows above" in said
+    assert said.count("<table>") == 2
+    assert "0.750" in said
+    assert "+0.050" in said
+    assert report_view.benchmarks(example()) == ""
