@@ -1,9 +1,11 @@
 """What holds for every test."""
 
 import gc
+import importlib
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +64,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return FoldersTogether(config, log)
 
 
+def _import_own_share(asked: list[Path]) -> None:
+    """A worker's part of the test modules, whose assertions pytest rewrites when they are imported
+    first: of a fresh clone each worker would otherwise rewrite all of them at the same time."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if not worker:
+        return
+    root = Path(__file__).parents[1]
+    files = sorted(file for place in asked for file in [place, *place.rglob("test_*.py")])
+    for file in files[int(worker) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
+        if file.suffix == ".py" and file.is_relative_to(root):
+            # What cannot be imported is reported when it is collected.
+            with suppress(Exception, pytest.skip.Exception):
+                name = ".".join(file.relative_to(root).with_suffix("").parts)
+                importlib.import_module(name)
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Iterator[None]:
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """What is imported and collected stays: the collector of garbage never has to look at it."""
     gc.disable()
+    _import_own_share([Path(each.partition("::")[0]).resolve() for each in session.config.args])
     try:
         yield
     finally:

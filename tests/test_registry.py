@@ -91,6 +91,11 @@ def test_an_unknown_name_is_refused_with_the_nearest_ones():
     assert "average" in (refused.value.found or "")
 
 
+def test_an_unknown_name_is_quoted_as_it_was_given():
+    with pytest.raises(RecipeError, match="no fusion 'task_arithmetics'"):
+        Recipe(models=("me/a", "me/b"), fuse="task_arithmetics")
+
+
 def test_a_name_that_is_not_the_files_is_refused():
     with pytest.raises(ValueError, match=r"'other' .* 'median-of-all'"):
         register_in("median_of_all", "other")

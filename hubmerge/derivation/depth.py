@@ -25,6 +25,8 @@ def shallow(config: PreTrainedConfig, depth: int) -> PreTrainedConfig:
         fields = dict(vars(each))
         lengths = {v for n, v in fields.items() if LAYERS.search(n) and isinstance(v, int)}
         staged = any(STAGES.search(name) for name in fields)
+        if staged and depth < depth_of(each) and hasattr(each, "depth_coefficient"):
+            put(each, "depth_coefficient", 1.0)
         if staged:  # whose number of layers is that of its stages
             lengths = set()
         for name, value in fields.items():
@@ -35,6 +37,11 @@ def shallow(config: PreTrainedConfig, depth: int) -> PreTrainedConfig:
             elif isinstance(value, list | tuple) and len(value) in lengths and len(value) > depth:
                 put(each, name, list(value)[:depth])
     return smaller
+
+
+def is_staged(config: PreTrainedConfig) -> bool:
+    """Whether its layers are counted stage by stage."""
+    return any(STAGES.search(name) for each in configurations(config) for name in vars(each))
 
 
 def depth_of(config: PreTrainedConfig) -> int:

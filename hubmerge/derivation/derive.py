@@ -22,11 +22,11 @@ from hubmerge.derivation.fold import Folder
 from hubmerge.derivation.sheet import Sheet
 from hubmerge.derivation.terms import atoms
 from hubmerge.derivation.trace import Trace, trace
-from hubmerge.derivation.twin import Twin, make_twin, tied_in
+from hubmerge.derivation.twin import Twin, tied_in, twins
 from hubmerge.derivation.upgrade import upgrade
 from hubmerge.derivation.watches import watch
 from hubmerge.derivation.write import write
-from hubmerge.errors import DerivationError, HubmergeError
+from hubmerge.errors import DerivationError, HubmergeError, ResourceError
 from hubmerge.specs.bind import bind
 from hubmerge.specs.family import Family
 from hubmerge.specs.spec import Spec
@@ -66,9 +66,19 @@ def derive(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int = 0)
     describe the real model; FamilyError, if no input is known for it; ResourceError, if it takes
     longer, or more memory, than it may.
     """
+    first: DerivationError | None = None
     with timed(kind.__name__):
-        twin = make_twin(config, kind, seed)
-        return derive_of(replace(twin, real_config=config), kind, seed)
+        for twin in twins(config, kind, seed):
+            try:
+                return derive_of(replace(twin, real_config=config), kind, seed)
+            except DerivationError as error:
+                first = first or error
+            except ResourceError:
+                if first is not None:
+                    raise first from None
+                raise
+    assert first is not None
+    raise first
 
 
 def derive_of(twin: Twin, kind: type[nn.Module], seed: int = 0) -> Derived:

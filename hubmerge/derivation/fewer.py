@@ -19,6 +19,9 @@ from hubmerge.derivation.sized_fields import (
 )
 from hubmerge.models.probe_inputs import configurations
 
+THIN = 0.125
+"""Factor of widths that are tables of a class."""
+
 
 def fewer_experts(config: PreTrainedConfig) -> None:
     """Four experts, two of which are chosen, or two groups of four; and two groups of states."""
@@ -47,10 +50,9 @@ def thinner(config: PreTrainedConfig) -> bool:
     factor = getattr(config, "width_coefficient", None)
     if isinstance(factor, float) and factor > 0.25:
         hidden: Any = getattr(config, "hidden_dim", None)
-        put(config, "width_coefficient", 0.125)
-        put(config, "depth_coefficient", 1.0)
+        put(config, "width_coefficient", THIN)
         if is_size(hidden):
-            put(config, "hidden_dim", round(hidden * 0.125 / factor / 8) * 8)
+            put(config, "hidden_dim", round(hidden * THIN / factor / 8) * 8)
     multiplier = getattr(config, "depth_multiplier", None)
     if isinstance(multiplier, float) and multiplier > 0.25:
         put(config, "depth_multiplier", 0.25)
@@ -78,20 +80,21 @@ def shorten(config: PreTrainedConfig) -> None:
         elif name == "type_vocab_size" and is_size(value) and value > 8:
             put(config, name, 5)
     patch: Any = fields.get("patch_size")
-    side: Any = fields.get("image_size")
+    square = "image_size" if "image_size" in fields else "spec_size"
+    side: Any = fields.get(square)
     window: Any = fields.get("window_size")
     staged = any(STAGES.search(name) for name in fields)
     if staged and is_size(side) and is_size(patch) and is_size(window):
         narrow = min(window, 4)
         halved = 2 ** max(len(v) - 1 for n, v in fields.items() if STAGES.search(n))
         put(config, "window_size", narrow)
-        put(config, "image_size", patch * narrow * halved)
+        put(config, square, patch * narrow * halved)
     elif is_size(side) and is_size(patch) and side > 4 * patch and side % patch == 0 and not staged:
-        put(config, "image_size", 3 * patch)
+        put(config, square, 3 * patch)
     elif is_size(side) and side > 64 and (side % 32 == 0 or patch is None):
-        put(config, "image_size", 64)
+        put(config, square, 64)
     elif numbers(side) and len(side) == 2 and is_size(patch) and min(side) > 4 * patch:
-        put(config, "image_size", [3 * patch, 4 * patch])
+        put(config, square, [3 * patch, 4 * patch])
     if is_size(fields.get("num_patches")) and fields["num_patches"] > 16:  # a square number
         put(config, "num_patches", 16)
     if _labels(config) > 16:

@@ -85,8 +85,13 @@ class Folder:
         reserved: Mapping[str, object] | None = None,
     ) -> None:
         leaf = self.leaf[key]
-        if leaf.size == 1:
+        if leaf.size == 1 and self._length(key) in (None, 1):
             names[key] = "1"
+            return
+        if leaf.size == 1:  # one of what the real model has several of: nothing is known of them
+            name = distinct("still", {**spaces, **(reserved or {})})
+            names[key] = name
+            spaces[name] = SpaceEntry(name, key, fixed=True, small=1)
             return
         own = {n: lines[n] for n in self.along[key] if n in lines}
         length = self._length(key)

@@ -24,7 +24,7 @@ WIDTHS = re.compile(
     r"|word_embed_proj_dim|(encoder|decoder)_ffn_dim|(encoder|decoder)_hidden_size|hidden_sizes"
     r"|neck_hidden_sizes|moe_intermediate_size|shared_expert_intermediate_size|embedding_size"
     r"|decoder_intermediate_size|intermediate_size_mlp|fpn_hidden_size|classifier_proj_size"
-    r"|tdnn_dim|projection_size|projection_dim|conv_depthwise\w*|expert_intermediate_size"
+    r"|tdnn_dim|projection_size|projection_dim|expert_intermediate_size"
     r"|shared_intermediate_size|d_inner|dff|inner_dim|groups_width|qkv_dim|lru_width|dense_intermediate_size"
     r"|encoder_hidden_dim|decoder_hidden_dim|block_ff_dim|conv_inner_dim)$"
 )

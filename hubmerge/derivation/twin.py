@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from hubmerge.derivation.budget import refuse_delay
-from hubmerge.derivation.depth import depth_of, indexed, kinds, shallow
+from hubmerge.derivation.depth import depth_of, indexed, is_staged, kinds, shallow
 from hubmerge.derivation.fewer import as_many_experts
 from hubmerge.derivation.twin_weights import generic, plain, settle
-from hubmerge.derivation.width import NARROWER
+from hubmerge.derivation.width import NARROWER, Narrow
 from hubmerge.errors import DerivationError, FamilyError
 from hubmerge.models.probe import shaken
 from hubmerge.models.probe_inputs import probe_inputs
@@ -79,10 +80,20 @@ class Twin:
 
 
 def make_twin(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int = 0) -> Twin:
-    """The twin of the model that `kind` makes of `config`.
+    """The first twin of the model that `kind` makes of `config`.
 
     Raises: DerivationError, if there is none small enough that answers; FamilyError, if no input
     is known for it.
+    """
+    return next(twins(config, kind, seed))
+
+
+def twins(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int = 0) -> Iterator[Twin]:
+    """Twins of the model that `kind` makes of `config`, the one that separates sizes best first.
+
+    Those with few layers come first, then such with all of them (whose numbers alone may tell the
+    kinds of layers in a stage apart), then such that lack a kind. Raises: as `make_twin`, if there
+    is none at all.
     """
     try:
         real = on_meta(kind, config)
@@ -91,41 +102,83 @@ def make_twin(config: PreTrainedConfig, kind: type[PreTrainedModel], seed: int =
             f"no {kind.__name__} can be built of its configuration",
             found=f"{type(error).__name__}: {error}",
         ) from error
-    wanted = kinds(real)
-    listed = any(EXPERT.search(name) for name, _ in real.named_parameters())
-    failure, problem = "it cannot be made smaller", None
-    for narrow in NARROWER:
-        for depth in _depths(config):
-            refuse_delay()
-            try:
-                smaller = narrow(shallow(config, depth))
-                if listed:
-                    as_many_experts(smaller, config)
-                bones = on_meta(kind, smaller)
-                size = parameters(bones)
-            except Exception as error:  # each class refuses in its own way
-                failure = f"{type(error).__name__}: {error}"
-                break
-            if size > LARGEST:
-                failure = f"the smallest that was tried has {size:,} parameters"
-                break
-            if kinds(bones) != wanted and depth < depth_of(config):
-                failure = "no smaller one has every kind of layer"
-                continue
-            try:
-                return _filled(kind, smaller, real, seed)
-            except FamilyError as error:
-                problem, failure = error, str(error.found)
-            except Exception as error:  # as above
-                failure = f"{type(error).__name__}: {error}"
-            break
-    if problem is not None:
-        raise problem
+    search = _Search(config, kind, real)
+    for smaller in search.smaller():
+        try:
+            twin = _filled(kind, smaller, real, seed)
+        except FamilyError as error:
+            search.problem, search.failure = error, str(error.found)
+        except Exception as error:  # each class refuses in its own way
+            search.failure = f"{type(error).__name__}: {error}"
+        else:
+            search.found += 1
+            yield twin
+    if search.found:
+        return
+    if search.problem is not None:
+        raise search.problem
     raise DerivationError(
         f"no small model stands for this {kind.__name__}",
-        found=failure.splitlines()[0][:300] if failure else None,
+        found=search.failure.splitlines()[0][:300] if search.failure else None,
         hint="write a spec by hand: docs/spec.md",
     )
+
+
+@dataclass
+class _Search:
+    """The configurations that come into question for a twin.
+
+    failure: why the last one did not do. problem: the last refusal of all inputs. found: twins.
+    """
+
+    config: PreTrainedConfig
+    kind: type[PreTrainedModel]
+    real: PreTrainedModel
+    failure: str = "it cannot be made smaller"
+    problem: FamilyError | None = None
+    found: int = 0
+    tried: list[dict[str, Any]] = field(default_factory=list)
+    lacking: list[PreTrainedConfig] = field(default_factory=list)
+
+    def smaller(self) -> Iterator[PreTrainedConfig]:
+        """Configurations of small models, the likeliest first, each once."""
+        depths = _depths(self.config)
+        for narrow in NARROWER:
+            yield from self._of(narrow, depths)
+        if is_staged(self.config):
+            for narrow in NARROWER:
+                yield from self._of(narrow, [depth_of(self.config)])
+        yield from self.lacking
+
+    def _of(self, narrow: Narrow, depths: Sequence[int]) -> Iterator[PreTrainedConfig]:
+        """The shallowest that `narrow` makes which has every kind of layer, if it is small."""
+        listed = any(EXPERT.search(name) for name, _ in self.real.named_parameters())
+        for depth in depths:
+            refuse_delay()
+            try:
+                smaller = narrow(shallow(self.config, depth))
+                if listed:
+                    as_many_experts(smaller, self.config)
+                bones = on_meta(self.kind, smaller)
+            except Exception as error:  # each class refuses in its own way
+                self.failure = f"{type(error).__name__}: {error}"
+                return
+            if parameters(bones) > LARGEST:
+                self.failure = f"the smallest that was tried has {parameters(bones):,} parameters"
+                return
+            if kinds(bones) == kinds(self.real):
+                yield from self._once(smaller)
+                return
+            self.failure = "no smaller one has every kind of layer"
+            if depth >= depth_of(self.config):
+                self.lacking.append(smaller)
+                return
+
+    def _once(self, config: PreTrainedConfig) -> Iterator[PreTrainedConfig]:
+        said = config.to_dict()
+        if said not in self.tried:
+            self.tried.append(said)
+            yield config
 
 
 def _depths(config: PreTrainedConfig) -> list[int]:

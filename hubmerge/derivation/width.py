@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import gcd
 from typing import Any
 
 from transformers import PreTrainedConfig
 
-from hubmerge.derivation.fewer import fewer_experts, shorten, thinner
+from hubmerge.derivation.fewer import THIN, fewer_experts, shorten, thinner
 from hubmerge.derivation.sized_fields import (
     GROUPS,
     HEADS,
@@ -53,12 +53,15 @@ def as_it_is(config: PreTrainedConfig) -> PreTrainedConfig:
     return copy.deepcopy(config)
 
 
-NARROWER = (narrowest, narrower, proportional, fewer_words, as_it_is)
+Narrow = Callable[[PreTrainedConfig], PreTrainedConfig]
+
+NARROWER: tuple[Narrow, ...] = (narrowest, narrower, proportional, fewer_words, as_it_is)
 
 
 def _narrowed(config: PreTrainedConfig, *, heads: bool, distinct: bool) -> PreTrainedConfig:
     smaller = copy.deepcopy(config)
     taken: set[int] = set()
+    thinned = _thinned(smaller)
     for each in configurations(smaller):
         shorten(each)
         fewer_experts(each)
@@ -67,7 +70,7 @@ def _narrowed(config: PreTrainedConfig, *, heads: bool, distinct: bool) -> PreTr
         if thinner(each):
             continue
         fields = {n: v for n, v in vars(each).items() if numbers(v)}
-        scale = _scale(each, fields, heads)
+        scale = thinned if each is smaller and thinned else _scale(each, fields, heads)
         if scale is None:
             continue
         up, down = scale
@@ -76,12 +79,37 @@ def _narrowed(config: PreTrainedConfig, *, heads: bool, distinct: bool) -> PreTr
             if not (WIDTHS.search(name) or RANKS.search(name)) or name == "vocab_size":
                 continue
             new = [max(4, _scaled(v, up, down)) if v > 16 else v for v in numbers(value)]
+            if len(set(new)) < len(set(numbers(value))):  # widths that differ hide no layer
+                new = [max(4, _scaled(v, up, down)) for v in numbers(value)]
             if distinct and name not in main and isinstance(value, int) and value > 16:
                 while new[0] in taken:
                     new[0] += 8
             taken.update(new)
             put(each, name, new if isinstance(value, list | tuple) else new[0])
+    _share(smaller, config)
     return smaller
+
+
+def _thinned(config: PreTrainedConfig) -> tuple[int, int] | None:
+    """By what a part is narrowed whose widths are tables of its class; None without such a part.
+
+    What joins it to other parts is as wide as the last of these.
+    """
+    for each in list(configurations(config))[1:]:
+        factor = getattr(each, "width_coefficient", None)
+        if isinstance(factor, float) and factor > THIN:
+            return 1, round(factor / THIN)
+    return None
+
+
+def _share(smaller: PreTrainedConfig, config: PreTrainedConfig) -> None:
+    """Gives a width of the whole that parts repeat by its name, as one of projections, to these."""
+    whole, *parts = zip(configurations(smaller), configurations(config), strict=True)
+    for name, value in vars(whole[1]).items():
+        if name.startswith("projection") and WIDTHS.search(name) and is_size(value):
+            for ours, theirs in parts:
+                if getattr(theirs, name, None) == value:
+                    put(ours, name, getattr(whole[0], name))
 
 
 def _scaled(value: int, up: int, down: int) -> int:
@@ -132,6 +160,9 @@ def _scale(
             ),
         )
         small = next((k for k in (8, 16, 32) if unit % k == 0 and unit > k), unit)
+        head = main // max(counts.values()) if main is not None and counts else unit
+        if small == unit and head > 8:  # the widths have nothing in common but their heads
+            return 8, head
         for name, value in fields.items():
             if INSIDES.search(name) and unit > small:
                 put(config, name, of_each(value, lambda v: max(2, v * small // unit)))

@@ -22,7 +22,7 @@ from hubmerge.errors import (
 )
 from hubmerge.errors.wording import option
 from hubmerge.hub.benchmarks import result_files
-from hubmerge.hub.client import ask, bars, client, endpoint
+from hubmerge.hub.client import ask, bars, cache_folder, client, endpoint
 from hubmerge.hub.layout import INDEX, WEIGHTS
 from hubmerge.hub.proposals import Proposal, own_proposals, withdraw
 from hubmerge.hub.source import folder_files
@@ -77,6 +77,7 @@ def publish(
     names = [*folder_files(folder), *result_files(folder)]
     if not names:
         raise NotFoundError(f"{str(folder)!r} holds nothing to publish")
+    _refuse_links_out(folder, names)
     url = f"{endpoint()}/{repo_id}"
     found = look_at(repo_id, revision)
     if found is not None and found.has_branch and holds(found, folder, names):
@@ -122,6 +123,23 @@ def _digest(path: Path, length: int) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _refuse_links_out(folder: Path, names: Sequence[str]) -> None:
+    """Raises: TargetError, where a file is a link to one elsewhere, which the folder's writer need
+    not be the user to have named. Links within the folder, or within the Hub's cache, are followed.
+    """
+    own, cache = folder.resolve(), cache_folder().resolve()
+    for name in names:
+        real = (folder / name).resolve()
+        if not (
+            real.is_relative_to(own) or (own.is_relative_to(cache) and real.is_relative_to(cache))
+        ):
+            raise TargetError(
+                f"{str(folder / name)!r} is a link that leads out of its folder, and not followed",
+                found=str(real),
+                hint="copy the file there if it belongs to the merge, or remove the link",
+            )
 
 
 def _refuse_shadowing(repo_id: str, found: RemoteRepo, names: list[str]) -> None:

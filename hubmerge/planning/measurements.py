@@ -29,7 +29,7 @@ def measurements(
     """What will be measured on what; `without` data, why nothing is, and what is done `instead`."""
     if not data:
         shown = [] if instead is None else [Measurement(what=instead[0], rows=instead[1])]
-        return [Measurement(what=f"nothing: {without}", rows="none"), *shown]
+        return [Measurement(what="nothing", rows=without), *shown]
     if samples is None:
         evaluation = f"evaluation rows: {SAMPLES:,}, or all if there are fewer"
     else:

@@ -80,17 +80,19 @@ def own_places(
         elif marked or _exists(path) or _exists(Path(ref)):
             outside[role] = ref
     if outside and not (confirm is not None and confirm(outside)):
-        raise _outside(str(file), outside)
+        raise _outside(file, outside)
     there = with_refs(recipe, {**asked, **inside})
     there = there.model_copy(update={ALIGNMENT: inside.get(ALIGNMENT, recipe.alignment)})
     return with_folders(there, folders)
 
 
-def _outside(file: str, places: Mapping[str, str]) -> RecipeError:
+def _outside(file: Path, places: Mapping[str, str]) -> RecipeError:
     role, ref = next(iter(places.items()))
     given = option(f"folders.{role}", ref)
     return RecipeError(
-        f"{file} names places of this machine that do not lie in its own folder",
+        f"{file} names places of this machine, and lies itself where users keep everything"
+        if _holds_everything(file.parent)
+        else f"{file} names places of this machine that do not lie in its own folder",
         found="\n".join(f"{role}: {ref}" for role, ref in places.items()),
         hint=f"if it is yours: {given}"
         if len(places) == 1

@@ -115,7 +115,7 @@ class Registry(Generic[T]):
         found = self.canonical(name)
         if found in self.words or is_absent(self.noun, name):
             return found
-        return self.entry(found).name
+        return self.entry(name).name  # which quotes it as it was given
 
     def plugin(self, name: str) -> Plugin | None:
         """The package that adds `name`; None for what comes with hubmerge, and for `words`."""

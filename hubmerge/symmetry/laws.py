@@ -93,9 +93,16 @@ def outputs(
     return found[0] if len(found) == 1 else torch.cat([each.flatten() for each in found])
 
 
+LEAST_SIZE = 1e-6
+"""Outputs below it are as good as 0, such as those of a head that was never trained: what rounding
+adds to them is no share of their size."""
+
+
 def deviation(reference: Tensor, moved: Tensor) -> float:
-    """Largest difference relative to the largest reference value; inf if not finite."""
-    scale = reference.abs().max().clamp_min(torch.finfo(reference.dtype).tiny)
+    """Largest difference relative to the largest reference value, or to `LEAST_SIZE` of smaller
+    ones; inf if not finite.
+    """
+    scale = reference.abs().max().clamp_min(LEAST_SIZE)
     ratio = float((moved - reference).abs().max() / scale)
     return ratio if ratio == ratio else float("inf")
 

@@ -130,6 +130,7 @@ def recorded(
     update: dict[str, object] = {
         "trust_remote_code": trust_remote_code,
         "shas": {},
+        "memory": None,  # which is the verifying user's to choose
         "eval": tuple(
             dict.fromkeys(
                 each.given

@@ -1,4 +1,4 @@
-"""Twelve types of models, each as transformers configures it, of every kind of input."""
+"""Types of models, each as transformers configures it, of every kind of input and of twin."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ TYPES = {
     "wav2vec2": ("Wav2Vec2ForCTC", None, 0.9),
     "convnext": ("ConvNextForImageClassification", None, 0.99),
     "swin": ("SwinForImageClassification", None, 0.98),
+    "clap": ("ClapModel", None, 0.99),
+    "glpn": ("GLPNForDepthEstimation", None, 0.99),
+    "mobilevit": ("MobileViTForImageClassification", None, 0.99),
+    "wavlm": ("WavLMForSequenceClassification", None, 0.9),
+    "yolos": ("YolosForObjectDetection", None, 0.99),
 }
 QUICK = ("bert", "gpt2", "t5")
 """Those of the fast suite whose derivation others in it do not cover."""

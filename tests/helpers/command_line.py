@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from hubmerge.errors import HubmergeError
+from tests.helpers.pages import ROOT
 from tests.helpers.warm import CANNOT_MOUNT
 
-WARM = [sys.executable, str(Path(__file__).with_name("warm.py"))]
+WARM = [sys.executable, "-m", "tests.helpers.warm"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,12 @@ class CommandLine:
 
     def __post_init__(self) -> None:
         self._process = subprocess.Popen(
-            WARM, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            WARM,
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self.answer() == {"ready": True}
 

@@ -76,11 +76,22 @@ def _import_everything() -> None:
     for name in templates.list_templates():
         templates.get_template(name)
     sys.modules["hubmerge.specs.family"].load_families()
-    sys.modules["hubmerge.cli"].program()  # type: ignore[attr-defined]
+    _prepare_parameters(sys.modules["hubmerge.cli"].program())  # type: ignore[attr-defined]
     importlib.import_module("PIL.Image").init()
+    example = importlib.import_module("tests.helpers.example_report").example()
+    sys.modules["hubmerge.reporting.pictures"].pictures(example)  # fonts, and other first things
     gc.freeze()  # what a child collects it would first have to copy
     gc.set_threshold(20_000, 20, 50)
     gc.enable()
+
+
+def _prepare_parameters(command: Any) -> None:
+    """What typer makes of each parameter when it is first given."""
+    for parameter in command.params:
+        if hasattr(parameter, "get_runtime_param"):
+            parameter.get_runtime_param()
+    for part in getattr(command, "commands", {}).values():
+        _prepare_parameters(part)
 
 
 def _become(request: dict[str, Any], own: dict[str, str]) -> None:

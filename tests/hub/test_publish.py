@@ -337,6 +337,21 @@ def test_one_file_does_not_shadow_shards(hub: EmbeddedHub, result: Path, tmp_pat
         publish(result, repo, private=False, exist_ok=True)
 
 
+def test_a_link_out_of_the_folder_is_not_published(
+    hub: EmbeddedHub, result: Path, tmp_path: Path
+) -> None:
+    """As in a folder that was unpacked from another user's archive."""
+    (tmp_path / "private").write_text("a key")
+    (result / "NOTES.md").symlink_to(tmp_path / "private")
+    with pytest.raises(TargetError, match=r"NOTES\.md.* leads out of its folder"):
+        publish(result, "me/links", private=False)
+    assert look_at("me/links") is None
+    (result / "NOTES.md").unlink()
+    (result / "NOTES.md").symlink_to("README.md")
+    assert publish(result, "me/links", private=False).changed
+    assert "NOTES.md" in holding("me/links")
+
+
 def test_an_empty_folder_is_not_published(hub: EmbeddedHub, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="nothing to publish"):
         publish(tmp_path, "me/nothing", private=True)

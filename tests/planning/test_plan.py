@@ -33,7 +33,7 @@ from hubmerge.hub.source import resolve
 from hubmerge.hub.target import look_at
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.pipeline.plan import plan as plan_of
-from hubmerge.planning.measurements import measurements
+from hubmerge.planning.measurements import NO_DATA, measurements
 from hubmerge.planning.plan import Plan
 from hubmerge.planning.resources import WORKING, human, measure_needs, memory_needed
 from hubmerge.planning.text import free_spaces, render_plan
@@ -166,6 +166,8 @@ def test_without_data_it_says_what_synthetic_images_stand_in_for(
     plan = make_plan(a, a, **asked)
     assert [each.what for each in plan.measurements[1:]] == ([shown] if shown else [])
     text = render_plan(plan)
+    assert (plan.measurements[0].what, plan.measurements[0].rows) == ("nothing", NO_DATA)
+    assert "\n      none\n" not in text
     assert ("synthetic images of 8 x 8 stand in" in text) == (shown is not None)
     assert ("no statistics are re-estimated" in text) == (shown is None)
 

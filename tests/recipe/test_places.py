@@ -83,7 +83,7 @@ def test_a_home_folder_is_no_folder_of_a_recipe(
     for place, ref in ((home, "./left"), (home.parent, "someone/left")):
         written(place, models=["org/a", ref])
         monkeypatch.chdir(place)
-        with pytest.raises(RecipeError, match="do not lie in its own folder"):
+        with pytest.raises(RecipeError, match="lies itself where users keep everything"):
             read_recipe(place)
     assert read_recipe(written(home, models=["org/a", "org/b"])).models == ("org/a", "org/b")
 

@@ -139,6 +139,13 @@ def test_what_is_no_plain_text_or_says_something_twice_is_no_report(tmp_path):
         Report.read(tmp_path / "missing")
 
 
+def test_parents_and_their_figures_are_as_many():
+    fields = json.loads(example().to_json())
+    fields["models"].append(fields["models"][1])
+    with pytest.raises(ValidationError, match="contenders of 2 parents, and 3 models"):
+        Report.model_validate(fields)
+
+
 def test_a_report_of_two_holds_nothing_of_more():
     content = json.loads(example().to_json())
     assert set(content["contenders"]) == set(CONTENDERS)

@@ -8,7 +8,7 @@ import torch
 from hubmerge.errors import SpecError
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.specs.family import SPECS_VARIABLE, load_families
-from hubmerge.symmetry.laws import deviation, prove, spec_of
+from hubmerge.symmetry.laws import TOLERANCE, deviation, prove, spec_of
 from tests.helpers.families import family
 from tests.helpers.tiny import EVERY, generic, probe
 
@@ -35,6 +35,13 @@ def test_a_deviation_that_is_not_finite_is_infinite():
     assert deviation(good, bad) == float("inf")
     assert deviation(good, good) == 0
     assert deviation(2 * good, 3 * good) == pytest.approx(0.5)
+
+
+def test_what_rounding_adds_to_outputs_of_zero_is_no_deviation():
+    """Such as those of a head that was never trained."""
+    nothing = torch.zeros(3, dtype=torch.float64)
+    assert deviation(nothing, nothing + 1e-18) < TOLERANCE
+    assert deviation(nothing, nothing + 1e-12) > TOLERANCE
 
 
 def test_every_element_a_proof_applies_moves_every_space(monkeypatch):

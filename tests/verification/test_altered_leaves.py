@@ -52,6 +52,7 @@ SAME = {
     "fuse": "the effort's",
     "samples": "all is what there is",
     "max_shard_size": "one file all the same",
+    "memory": "never followed: the machine is the verifying user's",
     "trust_remote_code": "never followed",
     "dtype": "the parents' own",
     "dequantize": "nothing is quantised",
@@ -67,6 +68,8 @@ SAME = {
 }
 """Fields of a recipe of which another value may make the very same merge, and why: what was made by
 it is then compared, and everything in it identical."""
+PARTS = 4
+"""Into which the leaves are dealt, one test each."""
 RUN = importlib.import_module("hubmerge.verification.verify")
 
 
@@ -106,9 +109,9 @@ def is_free(path: tuple[Any, ...]) -> bool:
 
 
 def is_inner_point(path: tuple[Any, ...]) -> bool:
-    """Of curves the first three points stand for all, which are compared by the same lines."""
+    """Of curves the second point stands for all, which are compared by the same lines."""
     return any(
-        step == "points" and isinstance(number, int) and number > 2
+        step == "points" and isinstance(number, int) and number != 1
         for step, number in itertools.pairwise(path)
     )
 
@@ -159,26 +162,23 @@ def once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def holds(folder: Path) -> str | None:
     """How it ends, unless something does not hold or cannot be read."""
-    for level in ("load", "all"):
-        try:
-            found = hm.verify(str(folder), level=level)
-        except HubmergeError:
-            return None
-        if found.outcome is Outcome.DOES_NOT_HOLD:
-            return None
-    return found.outcome.value
+    try:
+        found = hm.verify(str(folder))
+    except HubmergeError:
+        return None
+    return None if found.outcome is Outcome.DOES_NOT_HOLD else found.outcome.value
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("once")
-def test_no_leaf_of_a_report_can_be_changed(published: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_leaf_of_a_report_can_be_changed(published: Path, tmp_path: Path, part: int) -> None:
     """Numbers largely and by a hair, texts, booleans, lists, and what is null."""
     content = json.loads((published / "report.json").read_text())
     assert holds(published) == "identical"
+    claims = [path for path in leaves(content) if not (is_free(path) or is_inner_point(path))]
     tried, held = 0, []
-    for path in leaves(content):
-        if is_free(path) or is_inner_point(path):
-            continue
+    for path in claims[part::PARTS]:
         for value in others(at(content, path)):
             try:
                 report = Report.model_validate(changed(content, path, value))
@@ -186,12 +186,15 @@ def test_no_leaf_of_a_report_can_be_changed(published: Path, tmp_path: Path) -> 
                 continue  # no report any more, which is refused as such
             tried += 1
             folder = Path(shutil.copytree(published, tmp_path / "changed"))
-            write_report(report, folder)
+            try:
+                write_report(report, folder)
+            except HubmergeError:  # no card can be made of it
+                (folder / "report.json").write_text(report.to_json())
             if (ended := holds(folder)) is not None:
                 held.append((".".join(map(str, path)), value, ended))
             shutil.rmtree(folder)
     assert held == []
-    assert tried > 250
+    assert tried > 50
 
 
 @pytest.mark.slow
@@ -249,6 +252,7 @@ RECIPE: dict[str, list[Any]] = {
     "chat_template": ["x"],
     "dtype": ["float32", "float16"],
     "max_shard_size": ["1KB"],
+    "memory": ["8GB"],
     "seed": [1],
     "shas": [{"model_a": "a" * 40}],
     "arithmetic": [3, 5],

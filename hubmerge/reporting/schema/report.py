@@ -422,6 +422,13 @@ class Report(Shown, ReportPart):
     published: PublishedRecord | None = None
 
     @model_validator(mode="after")
+    def _a_contender_of_every_parent(self) -> Self:
+        measured = len(self.contenders.parents)
+        if self.data is not None and measured != len(self.models):
+            raise ValueError(f"contenders of {measured} parents, and {len(self.models)} models")
+        return self
+
+    @model_validator(mode="after")
     def _every_numberis_finite(self) -> Self:
         if not is_finite(self.model_dump()):
             raise ValueError("a report holds finite numbers only; what was not measured is None")
