@@ -14,11 +14,13 @@ from hubmerge.hub.client import ask, client, endpoint
 from hubmerge.hub.fetch import fetch_file, fetched_apart, file_sizes
 from hubmerge.hub.layout import (
     FLOATING,
+    INDEX,
     TensorHeader,
     checked_header,
     joined,
     no_safetensors,
     read_header,
+    refuse_unstored,
     stored_dtype,
     truncated,
     weight_files,
@@ -80,6 +82,8 @@ def tensor_headers(source: Source) -> tuple[dict[str, TensorHeader], int]:
     names = weight_files(sizes, lambda name: fetch_file(source, name), source.ref)
     files = [name for name in names if name.endswith(".safetensors")]
     tensors = joined((_header(source, name, sizes[name]) for name in files), source.ref)
+    if INDEX in names:
+        refuse_unstored(fetch_file(source, INDEX), tensors, source.ref)
     return tensors, sum(sizes[name] for name in files)
 
 

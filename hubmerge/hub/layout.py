@@ -153,6 +153,20 @@ def joined(headers: Iterable[Mapping[str, TensorHeader]], ref: str) -> dict[str,
     return found
 
 
+def refuse_unstored(index: Path, tensors: Collection[str], ref: str) -> None:
+    """Raises: WeightsError, if the index names a tensor that no file holds.
+
+    In which of them a tensor lies is read from the files themselves, as transformers does.
+    """
+    named = _weight_map(index, ref)
+    if missing := sorted(named.keys() - set(tensors)):
+        raise WeightsError(
+            f"{ref} lacks tensors that its {INDEX} names",
+            found=f"{len(missing)} of {len(named)}: {', '.join(missing[:5])}",
+            hint="upload the files that were saved together, or save the model again",
+        )
+
+
 def _entries(path: Path, length: int) -> dict[str, Any]:
     """What the header says of each tensor."""
     with open_regular(path) as file:

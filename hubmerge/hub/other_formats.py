@@ -68,6 +68,23 @@ DEQUANTISED_BY = {"fp8": "FineGrainedFP8Config", "mxfp4": "Mxfp4Config"}
 without an accelerator."""
 
 
+FOUR_BITS, EIGHT_BITS = "bitsandbytes in 4 bits", "bitsandbytes in 8 bits"
+"""What bitsandbytes does, by the two ways that one name has in configurations."""
+
+OFFERED = (*DEQUANTISED_BY, FOUR_BITS)
+"""Methods of quantisation that are undone where that is asked for."""
+
+
+def method_of(settings: Any) -> str:
+    """The method of quantisation that a configuration's settings name; "" for none."""
+    named = settings.get("quant_method") if isinstance(settings, dict) else None
+    if named in ("bitsandbytes", None) and isinstance(settings, dict):
+        for field, method in (("load_in_4bit", FOUR_BITS), ("load_in_8bit", EIGHT_BITS)):
+            if settings.get(field) is True:
+                return method
+    return named if isinstance(named, str) else ""
+
+
 def refuse_other(names: Collection[str], read: Read, ref: str) -> None:
     """Raises: WeightsError or FamilyError, if the files are those of no transformers checkpoint."""
     error = other_format(names, read, ref)
@@ -156,23 +173,28 @@ def quantised(fields: Mapping[str, Any], ref: str) -> WeightsError:
     """The error for a quantised model, with the command that makes a whole one of it where
     transformers does so on any machine.
     """
-    said = fields.get("quantization_config")
-    method = said.get("quant_method") if isinstance(said, dict) else None
-    config = DEQUANTISED_BY.get(str(method))
-    if config is None:
-        hint = "merge the models it was made from"
-    else:
-        kind, target = _class_of(fields), f"{Path(ref.partition('@')[0]).name}-dequantised"
+    method = method_of(fields.get("quantization_config"))
+    kind, target = _class_of(fields), f"{Path(ref.partition('@')[0]).name}-dequantised"
+    load, save = (
+        f"{kind}.from_pretrained({json.dumps(ref)}",
+        f"save_pretrained({json.dumps(target)}",
+    )
+    code, config = None, DEQUANTISED_BY.get(method)
+    if config is not None:
         code = (
-            f"from transformers import {kind}, {config}; {kind}.from_pretrained({json.dumps(ref)}, "
-            f"quantization_config={config}(dequantize=True)).save_pretrained({json.dumps(target)}, "
-            "save_original_format=False)"
+            f"from transformers import {kind}, {config}; {load}, quantization_config={config}"
+            f"(dequantize=True)).{save}, save_original_format=False)"
         )
-        hint = (
-            f"merge the models it was made from, or {add('dequantize')}, or dequantise it once:\n"
-            f"{python(code)}\nand give {target}, with its tokenizer beside it"
-        )
-    found = f"quant_method {method!r}" if isinstance(method, str) else None
+    elif method in (FOUR_BITS, EIGHT_BITS):
+        code = f"from transformers import {kind}; {load}).dequantize().{save})"
+    hint = "merge the models it was made from"
+    if method in OFFERED:
+        hint += f", or {add('dequantize')}"
+    if code is not None:
+        needs = " with bitsandbytes installed" if config is None else ""
+        hint += f", or dequantise it once{needs}:\n{python(code)}\nand give {target}, with its "
+        hint += "tokenizer beside it"
+    found = f"quant_method {method!r}" if method else None
     return WeightsError(f"{ref} is quantised", found=found, source=CONFIG, hint=hint)
 
 

@@ -33,6 +33,8 @@ FP4 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.
 """What the 16 numbers of 4 bits mean, E2M1."""
 
 Headers = Mapping[str, TensorHeader]
+Shapes = Callable[[], Mapping[str, tuple[int, ...]]]
+"""Makes the shapes of the model's tensors, of its class."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class Packed:
     whole: Callable[[Sequence[Tensor], torch.dtype], Tensor]
 
 
-def fp8(headers: Headers, settings: Mapping[str, Any], ref: str) -> dict[str, Packed]:
+def fp8(
+    headers: Headers, settings: Mapping[str, Any], ref: str, shapes: Shapes
+) -> dict[str, Packed]:
     """Every weight in float8 by its name, with its scales.
 
     settings: the configuration's. Raises: WeightsError, where one has no scales, or others than one
@@ -60,17 +64,19 @@ def fp8(headers: Headers, settings: Mapping[str, Any], ref: str) -> dict[str, Pa
             continue
         scales = headers.get(name + SCALE)
         if scales is None or len(header.shape) < 2:
-            raise _unfit(ref, name, f"no {name + SCALE} beside it")
+            raise unfit(ref, name, f"no {name + SCALE} beside it")
         rows, columns = header.shape[-2:]
         grid = (*header.shape[:-2], -(-rows // block[0]), -(-columns // block[1]))
         if scales.shape != grid:
             said = f"{list(scales.shape)} scales for {list(header.shape)} in blocks of {block}"
-            raise _unfit(ref, name, said)
+            raise unfit(ref, name, said)
         found[name] = Packed(header.shape, (name, name + SCALE), partial(_of_fp8, block=block))
     return found
 
 
-def mxfp4(headers: Headers, settings: Mapping[str, Any], ref: str) -> dict[str, Packed]:
+def mxfp4(
+    headers: Headers, settings: Mapping[str, Any], ref: str, shapes: Shapes
+) -> dict[str, Packed]:
     """Every table of experts in 4 bits by its name, with its scales. Raises: as `fp8`."""
     found = {}
     for blocks, header in headers.items():
@@ -80,7 +86,7 @@ def mxfp4(headers: Headers, settings: Mapping[str, Any], ref: str) -> dict[str, 
         scales = headers.get(name + SCALES)
         if scales is None or scales.shape != header.shape[:-1] or len(header.shape) < 4:
             there = "none" if scales is None else list(scales.shape)
-            raise _unfit(ref, blocks, f"{list(header.shape)}, and scales {there}")
+            raise unfit(ref, blocks, f"{list(header.shape)}, and scales {there}")
         *experts, rows, groups, size = header.shape
         shape = (*experts, 2 * groups * size, rows)
         found[name] = Packed(shape, (blocks, name + SCALES), _of_mxfp4)
@@ -108,7 +114,8 @@ def _block(settings: Mapping[str, Any], ref: str) -> tuple[int, int]:
     )
 
 
-def _unfit(ref: str, name: str, found: str) -> WeightsError:
+def unfit(ref: str, name: str, found: str) -> WeightsError:
+    """The error for a tensor whose parts do not fit together."""
     return WeightsError(
         f"weights of {ref} cannot be dequantised: {name}",
         found=found,

@@ -189,6 +189,23 @@ def test_tensors_that_are_not_there_or_there_twice(recipe: Recipe, tmp_path: Pat
         assert beside(tmp_path) == set()
 
 
+def test_an_index_is_no_witness_of_where_tensors_lie(recipe: Recipe, tmp_path: Path) -> None:
+    run.run(recipe, Destination(out=tmp_path / "right"))
+    index = tmp_path / "p1" / INDEX
+    fields = json.loads(index.read_text())
+    places = fields["weight_map"]
+    name, file = min(places.items())
+    places[name] = next(other for other in places.values() if other != file)
+    index.write_text(json.dumps(fields))
+    run.run(recipe, Destination(out=tmp_path / "odd"))
+    assert weights(tmp_path / "odd") == weights(tmp_path / "right")
+    places["model.no.such"] = file
+    index.write_text(json.dumps(fields))
+    with pytest.raises(WeightsError, match=r"1 of \d+: model\.no\.such"):
+        run.run(recipe, Destination(out=tmp_path / "out"))
+    assert beside(tmp_path) == {"right", "odd"}
+
+
 def test_shards_of_several_dtypes_keep_the_widest_of_each(recipe: Recipe, tmp_path: Path) -> None:
     file = min((tmp_path / "p1").glob("model*.safetensors"))
     wide = {name: value.float() for name, value in load_file(file).items()}

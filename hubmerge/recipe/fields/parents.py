@@ -53,8 +53,8 @@ class ParentFields(RecipePart):
     dequantize: Annotated[
         bool,
         Option(
-            "Dequantise models that are stored in fp8 or mxfp4, to the dtype their configuration "
-            "names. Default: they are refused.",
+            "Dequantise models that are stored in fp8, mxfp4 or by bitsandbytes in 4 bits, to the "
+            "dtype their configuration names. Default: they are refused.",
             group=MODELS,
             also=EVERYWHERE,
             label="",
