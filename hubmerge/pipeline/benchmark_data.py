@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from hubmerge.data.batches import Batches
@@ -53,11 +54,14 @@ def open_benchmarks(
         recipe = run.recipe.model_copy(update=alone)
         return open_splits(folder, recipe, inputs.models[0], inputs.heads)
 
+    def fill_caches(name: str, folder: str) -> None:
+        opened(name, folder)
+
     found = []
     for name, source in data.items():
-        folder = str(run.workers.on_main(lambda source=source: fetch(source)))
+        folder = str(run.workers.on_main(partial(fetch, source)))
         if run.workers.processes > 1:
-            run.workers.on_main(lambda name=name, folder=folder: opened(name, folder).rows)
+            run.workers.on_main(partial(fill_caches, name, folder))
         splits = opened(name, folder)
         rows = splits.reading.measured(_rows(splits.data, run.recipe.samples))
         found.append(BenchmarkData(source, splits, rows))

@@ -47,7 +47,7 @@ def four_bits(
             continue
         name = state.removesuffix(end)
         nested = name + NESTED_TABLE in headers
-        parts = (name, state, name + TABLE, name + SIZES)
+        parts: tuple[str, ...] = (name, state, name + TABLE, name + SIZES)
         parts += (name + NESTED_TABLE, name + NESTED_SIZES) if nested else ()
         missing = [part for part in parts if part not in headers]
         if missing:

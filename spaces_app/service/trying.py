@@ -109,9 +109,9 @@ def _classes(loaded: LoadedModel, content: Any, kind: Kind) -> Said:
 
 
 def _continued(loaded: LoadedModel, prompt: str) -> str:
-    from hubmerge.models.continuation import continuation
+    from hubmerge.models.continuation import continuations
 
-    said = continuation(loaded.model, loaded.tokenizer, prompt[:CHARACTERS], NEW_TOKENS)
+    (said,) = continuations(loaded.model, loaded.tokenizer, [prompt[:CHARACTERS]], NEW_TOKENS)
     if said is None:
         raise DataError("the text is longer than these models read", hint="a shorter one")
     return said

@@ -40,7 +40,7 @@ class Beginning:
     last: State
     symmetry: Symmetry
     sampler: BatchSampler
-    alike: dict[str, Tensor]
+    alike: Mapping[str, Tensor]
     balance: Balance
 
     def correlations(self, symmetry: Symmetry) -> dict[str, tuple[float, float]]:
@@ -75,7 +75,7 @@ def begin(
         first, last = forms[0].state, forms[1].state
         balance = Balance(forms[0].maps, forms[1].maps)
 
-    def search() -> tuple[Symmetry, dict[str, Tensor]]:
+    def search() -> tuple[Symmetry, Mapping[str, Tensor]]:
         with workers.single_threaded_ops():
             alike = similarities_of(spec, moments, anchor, other)
             if start == "weights" and spec.mapped_spaces():
