@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -13,6 +13,7 @@ from hubmerge.reporting.pictures import PLOT
 from spaces_app.service.gallery import GalleryEntry
 from spaces_app.ui import proof_view
 from spaces_app.ui.markup import NONE, join, on_hub, table, term, text
+from spaces_app.ui.models_panel import to_query
 from spaces_app.ui.report_view import BARRIER
 from spaces_app.ui.verdict_view import chip
 
@@ -80,7 +81,5 @@ def merge_again_link(entry: GalleryEntry) -> Markup:
     """A link that fills in the parents and the data set; nothing with fewer than two parents."""
     if len(entry.parents) < 2:
         return Markup(MISSING)
-    a, b, *more = entry.parents
-    fields = {"a": a, "b": b, "more": " ".join(more), "data": entry.data or ""}
-    asked = urlencode({name: value for name, value in fields.items() if value})
+    asked = to_query(entry.parents, entry.data)
     return Markup('<a href="./?{}">merge its parents</a>').format(asked)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 import gradio as gr
 from markupsafe import Markup
@@ -20,6 +19,7 @@ from spaces_app.service.hub_jobs import NOT_ALLOWED, is_too_large
 from spaces_app.service.job import Refusal, Refused, refusing
 from spaces_app.ui import markup, wording
 from spaces_app.ui.context import Context
+from spaces_app.ui.models_panel import to_query
 from spaces_app.ui.oauth_scopes import ALLOW
 from spaces_app.ui.steps import QUIET
 
@@ -78,11 +78,12 @@ class JobPanel:
         self.repo.input(lambda: gr.update(visible=False), None, self.go, queue=False, **QUIET)
 
     def _look(self, repo: str, request: gr.Request, made: Callable[[], Recipe | None]) -> list[Any]:
+        recipe = None
         try:
             recipe, name = self._asked(repo, made)
             found = self._context.jobs.hub_jobs.plan(self._context.visitor(request), recipe, name)
         except Refused as refused:
-            said = refused_text(refused.refusal, request)
+            said = refused_text(refused.refusal, recipe)
             return [said, gr.update(visible=False), 0.0]
         label = f"Start it ({_at_most(found)})"
         return [priced(found), gr.update(visible=True, value=label), found.most_dollars]
@@ -90,12 +91,13 @@ class JobPanel:
     def _go(
         self, repo: str, most: float, request: gr.Request, made: Callable[[], Recipe | None]
     ) -> list[Any]:
+        recipe = None
         try:
             recipe, name = self._asked(repo, made)
             visitor = self._context.visitor(request)
             url = self._context.jobs.hub_jobs.start(visitor, recipe, name, most)
         except Refused as refused:
-            return [refused_text(refused.refusal, request), gr.update(visible=False)]
+            return [refused_text(refused.refusal, recipe), gr.update(visible=False)]
         return [started(url, name), gr.update(visible=False)]
 
     @staticmethod
@@ -141,13 +143,18 @@ def started(url: str, repo: str) -> Markup:
     return markup.card("The job is started", body, "hm-good")
 
 
-def refused_text(refusal: Refusal, request: gr.Request) -> Markup:
-    """Why not; with the link by which a visitor allows jobs, where that is missing."""
+def refused_text(refusal: Refusal, recipe: Recipe | None) -> Markup:
+    """Why not; with the link by which a visitor allows jobs, where that is missing.
+
+    The way back from there fills in what was to be merged.
+    """
     said = markup.refusal(refusal, "Not started")
     if refusal != NOT_ALLOWED:
         return said
-    given = {name: value for name, value in request.query_params.items() if name != "job"}
-    address = f"{ALLOW.lstrip('/')}?{urlencode(given)}" if given else ALLOW.lstrip("/")
+    address = ALLOW.lstrip("/")
+    if recipe is not None and len(recipe.models) >= 2:
+        data = recipe.dataset.id if recipe.dataset else None
+        address += f"?{to_query([*map(str, recipe.models)], data)}"
     return said + Markup('<p><a href="{}" target="_blank">Allow jobs, at {}</a></p>').format(
         address, endpoint().partition("://")[2]
     )

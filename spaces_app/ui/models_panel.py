@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 from markupsafe import Markup
@@ -81,6 +82,12 @@ class ModelsPanel:
             return [gr.skip()] * len(FIELDS)
         a, b, more, data = (address.get(name, "") for name in FIELDS)
         return [a, b, "\n".join(more.split()), data]
+
+
+def to_query(models: Sequence[str], data: str | None) -> str:
+    """The query that fills in these models and this data set; see `ModelsPanel.from_query`."""
+    given = dict(zip(FIELDS, [*models[:2], " ".join(models[2:]), data], strict=False))
+    return urlencode({name: value for name, value in given.items() if value})
 
 
 def offer(names: list[str], chosen: str) -> Markup:

@@ -17,10 +17,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from spaces_app.service.hub_jobs import SCOPE
+from spaces_app.ui.models_panel import FIELDS
 
 ALLOW = "/login/jobs"
-KEPT = ("a", "b", "more", "data")
-"""Query parameters of the page to which a visitor comes back."""
 
 
 def without_jobs(scopes: str) -> str:
@@ -57,7 +56,7 @@ def _client(scopes: str) -> Any:
 
 
 def _back(request: Request) -> str:
-    given = {name: request.query_params[name] for name in KEPT if name in request.query_params}
+    given = {name: request.query_params[name] for name in FIELDS if name in request.query_params}
     target = urlencode({"_target_url": f"/?{urlencode(given)}" if given else "/"})
     host = os.environ["SPACE_HOST"].split(",")[0].strip()
     return f"https://{host}/login/callback?{target}"

@@ -29,6 +29,7 @@ from spaces_app.service.hub_jobs import FITS, NOT_ALLOWED, SIGN_IN, HubJobs, is_
 from spaces_app.service.job import Refusal, Refused
 from spaces_app.service.limits import Limits
 from spaces_app.service.visitors import anonymous_visitor, hub_visitor
+from spaces_app.ui.job_panel import refused_text
 from spaces_app.ui.oauth_scopes import ALLOW, sign_in_for_less
 from tests.helpers import zoo
 from tests.helpers.browser import PageVisitor, a_browser
@@ -98,6 +99,14 @@ def test_who_may_not_or_need_not_is_told() -> None:
             jobs.plan(visitor, recipe, "me/both")
         assert refused.value.refusal == why
     assert is_too_large(too_large)
+
+
+def test_the_way_back_from_there_fills_in_what_was_to_be_merged() -> None:
+    recipe = make_recipe(models=("o/a", "o/b", "o/c"), dataset="o/d")
+    said = str(refused_text(NOT_ALLOWED, recipe))
+    assert 'href="login/jobs?a=o%2Fa&amp;b=o%2Fb&amp;more=o%2Fc&amp;data=o%2Fd"' in said
+    assert 'href="login/jobs"' in str(refused_text(NOT_ALLOWED, None))
+    assert "login" not in str(refused_text(SIGN_IN, recipe))
 
 
 @pytest.fixture
