@@ -275,7 +275,7 @@ def test_a_folder_whose_weights_were_changed_is_not_pushed(hubmerge: CommandLine
 
 
 def test_a_model_that_is_no_merge_has_no_report(hubmerge: CommandLine, kit: Kit) -> None:
-    hubmerge("report", "me/mlp-a").refused(NotFoundError, "report")
+    hubmerge("report", "me/mlp-a").refused(NotFoundError, "there is no folder", "me/mlp-a")
 
 
 def test_an_error_as_json(hubmerge: CommandLine, kit: Kit) -> None:

@@ -30,10 +30,11 @@ def tiny_vit(seed: int = 0, **changes: Any) -> PreTrainedModel:
         "image_size": 8,
         "patch_size": 4,
         "id2label": ANIMALS,
-        "label2id": {name: index for index, name in ANIMALS.items()},
     }
+    fields |= changes
+    numbers = {name: index for index, name in fields["id2label"].items()}
     torch.manual_seed(seed)
-    return ViTForImageClassification(ViTConfig(**(fields | changes)))
+    return ViTForImageClassification(ViTConfig(**({"label2id": numbers} | fields)))
 
 
 def tiny_resnet(seed: int = 0, **changes: Any) -> PreTrainedModel:

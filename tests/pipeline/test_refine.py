@@ -88,7 +88,7 @@ def test_card_and_terminal_show_both(made) -> None:
     for text in (card, render_text(made.report)):
         assert f"Parent {letter} refined alike" in text
         assert f"{STEPS} steps, divergence from the parents" in text
-    assert "All 6 on the same" in card
+    assert "All six on the same" in card
 
 
 def test_on_the_same_processor_it_is_made_again(made) -> None:

@@ -8,6 +8,7 @@ import math
 
 import pytest
 
+import hubmerge
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.pictures import PICTURES, pictures
 from hubmerge.reporting.schema.report import Report
@@ -80,6 +81,7 @@ def test_without_surveys_nothing_is_said_of_them():
 
 def test_pictures_and_lines_of_surveys_are_checked():
     report = surveyed()
+    report.run.versions["hubmerge"] = hubmerge.__version__
     drawn = pictures(report)
     checks, remarks = check_pictures(drawn, report)
     assert {check.what for check in checks} == {"badge.svg", "barrier.png", "path.png", "plane.png"}

@@ -429,7 +429,7 @@ class Report(Shown, ReportPart):
         return self
 
     @model_validator(mode="after")
-    def _every_numberis_finite(self) -> Self:
+    def _every_number_is_finite(self) -> Self:
         if not is_finite(self.model_dump()):
             raise ValueError("a report holds finite numbers only; what was not measured is None")
         return self
