@@ -21,7 +21,7 @@ import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import broadcast_object_list, gather_object
 
-from hubmerge.errors import RecipeError
+from hubmerge.errors import RecipeError, ResourceError
 from hubmerge.utils.processor import cores, processor_kind
 from hubmerge.utils.progress import be_quiet, track
 
@@ -128,8 +128,7 @@ class Workers:
         An error on any of them is raised on all.
         """
         done = self._caught(lambda: job(self.accelerator.process_index))
-        outcomes = gather_object([done]) if self.processes > 1 else [done]
-        return [_unwrap(outcome) for outcome in outcomes]
+        return [_unwrap(outcome) for outcome in self._everyone(done)]
 
     def sum(
         self, job: Callable[[T], Mapping[str, torch.Tensor]], items: Sequence[T], what: str = ""
@@ -162,7 +161,8 @@ class Workers:
         """`act()` on the main process alone; every process gets its result or its error."""
         outcome = [self._caught(act) if self.is_main else None]
         if self.processes > 1:
-            broadcast_object_list(outcome)
+            with _all_alive():
+                broadcast_object_list(outcome)
         return _unwrap(outcome[0])
 
     def _threaded(
@@ -180,14 +180,32 @@ class Workers:
             with ThreadPoolExecutor(threads, initializer=_use_one_thread) as pool:
                 return list(pool.map(step, items))
 
-    def _everyone(self, share: tuple[list[int], Any]) -> list[tuple[list[int], Any]]:
-        return gather_object([share]) if self.processes > 1 else [share]
+    def _everyone(self, share: T) -> list[T]:
+        """What every process has."""
+        if self.processes == 1:
+            return [share]
+        with _all_alive():
+            gathered: list[T] = gather_object([share])
+        return gathered
 
     def _caught(self, act: Callable[[], R]) -> tuple[R | None, Exception | None]:
         try:
             return act(), None
         except Exception as error:
             return None, error if self.processes == 1 else _portable(error)
+
+
+@contextmanager
+def _all_alive() -> Iterator[None]:
+    """Raises: ResourceError, where another process is gone while this one waits for it."""
+    try:
+        yield
+    except RuntimeError as error:  # of gloo or NCCL: errors of jobs were caught before
+        raise ResourceError(
+            "another process of this run has died",
+            found=str(error).partition("\n")[0][:200],
+            hint="start the same command again: what was kept is not done twice",
+        ) from error
 
 
 def _leave_group() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from hubmerge.errors import DataError, NotFoundError, TargetError
+from hubmerge.errors import DataError, NotFoundError, ResourceError, TargetError
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.models import shaken
 from tests.helpers.command_line import CommandLine
+from tests.helpers.jobs import until
 from tests.helpers.merged import Merged
 from tests.helpers.tiny import TINY
 
@@ -41,6 +44,18 @@ def test_two_processes_do_what_one_does(
     assert but_for_the_run(done.json) == but_for_the_run(merged.report)
     expected = (merged.folder / "model.safetensors").read_bytes()
     assert (out / "model.safetensors").read_bytes() == expected
+
+
+def test_a_process_whose_neighbour_was_killed_says_so(
+    hubmerge: CommandLine, parents: dict[str, dict], out: Path
+) -> None:
+    options = ["--dataset", "me/digits", "--effort", "standard", "-o", out]
+    running = hubmerge.start("merge", "me/vit-a", "me/vit-b", *options, processes=2)
+    until(lambda: any(out.parent.glob(".*")))  # where it works until it is whole
+    os.kill(running.pids[1], signal.SIGKILL)
+    done = running.wait().refused(ResourceError, "another process of this run has died", "again")
+    assert done.codes == (ResourceError.exit_code, -signal.SIGKILL)
+    assert not out.exists()
 
 
 @pytest.mark.slow
