@@ -1,11 +1,25 @@
-"""Refined merges come out the same bit for bit on one kind of processor alone."""
+"""Where figures, and refined merges, come out the same bit for bit."""
 
 from __future__ import annotations
+
+from importlib import metadata
 
 import torch
 
 from hubmerge.reporting.schema.report import Report
 from hubmerge.utils.processor import processor_kind
+
+COMPUTING = ("torch", "numpy", "scipy")
+"""Libraries that compute figures."""
+
+
+def rounds_alike(report: Report, device: torch.device) -> bool:
+    """Whether what made a report rounds as this machine does: the same libraries on one kind of
+    processor, and no accelerator, whose sums need not come out alike even twice.
+    """
+    run = report.run
+    same = all(run.versions.get(name) == metadata.version(name) for name in COMPUTING)
+    return same and device.type == "cpu" and run.processor == processor_kind(device)
 
 
 def another_processor(report: Report, device: torch.device) -> str | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from hubmerge.fuse import find_fusion
 from hubmerge.matching import learners
 from hubmerge.pipeline.merge_result import MergeResult
 from hubmerge.reporting.schema.report import Report
 from hubmerge.verification.download import Merge
+from hubmerge.verification.processors import rounds_alike
 from hubmerge.verification.result import Check, Outcome, worst
 from hubmerge.verification.rounding import CLOSED, FITTED, Allowance
 from hubmerge.verification.tensors import compare_tensors
@@ -118,8 +121,11 @@ def check_report(
         if (part in left or part in right) and (benchmarks or part != BENCHMARKS)
         for check in compare(part, left.get(part), right.get(part), at=part, rows=rows)
     ]
-    # Sums on an accelerator need not come out alike even twice on one.
-    return settled(checks) if same_weights and found.run.device == "cpu" else checks
+    return (
+        settled(checks)
+        if same_weights and rounds_alike(said, torch.device(found.run.device))
+        else checks
+    )
 
 
 def _comparable(report: Report) -> dict[str, Any]:
