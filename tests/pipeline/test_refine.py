@@ -89,6 +89,10 @@ def test_card_and_terminal_show_both(made) -> None:
         assert f"Parent {letter} refined alike" in text
         assert f"{STEPS} steps, divergence from the parents" in text
     assert "All six on the same" in card
+    taken = made.report.method.refine.merge
+    assert taken.kept
+    unit = made.report.data.unit
+    assert f"predict together, on unlabelled {unit} (distill, {taken.best_step} steps)" in card
 
 
 def test_on_the_same_processor_it_is_made_again(made) -> None:
