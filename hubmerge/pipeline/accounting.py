@@ -9,7 +9,7 @@ from torch import nn
 
 from hubmerge.fuse.subset import Subset
 from hubmerge.hub.layout import TensorHeader
-from hubmerge.reporting.schema.report import TensorRecord
+from hubmerge.reporting.schema.merged import TensorRecord
 
 NUMBER = re.compile(r"(?<=\.)(?:\d+|\{[\d,-]+\})(?=\.|$)")
 """A number in a name, or several that are folded."""

@@ -34,9 +34,14 @@ from hubmerge.planning.plan import ModelPlan
 from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
 from hubmerge.reporting.label_coverage import partial
 from hubmerge.reporting.refined import added_nothing
-from hubmerge.reporting.schema import heads as heads_schema
-from hubmerge.reporting.schema import report as schema
-from hubmerge.reporting.schema.barriers import OnTraining
+from hubmerge.reporting.schema.barriers import Barriers, OnTraining
+from hubmerge.reporting.schema.base import RowSetRecord
+from hubmerge.reporting.schema.contenders import Contender, Contenders
+from hubmerge.reporting.schema.heads import HeadsRecord, Known
+from hubmerge.reporting.schema.merged import MergedRecord
+from hubmerge.reporting.schema.method import StageRecord
+from hubmerge.reporting.schema.parents import AdapterRecord, ParentRecord
+from hubmerge.reporting.schema.report import DataRecord, Licence, Report, RunRecord
 from hubmerge.reporting.schema.vocabulary import VocabularyRecord
 from hubmerge.reporting.verdict import judge
 from hubmerge.reporting.write import write_report as write_report_files
@@ -46,7 +51,7 @@ from hubmerge.utils.parent_names import roles
 LIBRARIES = ("torch", "transformers", "huggingface_hub", "accelerate", "datasets", "numpy", "scipy")
 
 
-def write_report(results: RunResults, folder: Path, seconds: Mapping[str, float]) -> schema.Report:
+def write_report(results: RunResults, folder: Path, seconds: Mapping[str, float]) -> Report:
     """Writes alignment, recipe, report and card beside the weights in `folder`.
 
     seconds: wall time per stage.
@@ -70,11 +75,11 @@ def build_report(
     weights: Mapping[str, str],
     seconds: Mapping[str, float],
     machine: Mapping[str, Any],
-) -> schema.Report:
+) -> Report:
     """The report. weights: file -> sha256; machine: what did the work."""
     evaluation, splits = results.evaluation, results.inputs.splits
-    unmeasured = dict.fromkeys(roles("parent", len(results.inputs.models)), schema.Contender())
-    contenders = schema.Contenders.model_validate(
+    unmeasured = dict.fromkeys(roles("parent", len(results.inputs.models)), Contender())
+    contenders = Contenders.model_validate(
         {**unmeasured, **(evaluation.scores if evaluation else {})}
     )
     comparisons = list(evaluation.comparisons) if evaluation else []
@@ -103,7 +108,7 @@ def build_report(
             handed_out=bool(refined and refined.handed_out),
         ),
     )
-    return schema.Report(
+    return Report(
         verdict=verdict.name,
         verdict_sentence=verdict.sentence,
         n=splits.evaluation.rows if splits else 0,
@@ -124,7 +129,7 @@ def build_report(
         heads=heads,
         contenders=contenders,
         comparisons=comparisons,
-        barrier=schema.Barriers.of(
+        barrier=Barriers.of(
             naive=evaluation.naive if evaluation else None,
             matched=evaluation.matched if evaluation else None,
             training=_training(splits.training if splits else None, results.training_curves),
@@ -135,14 +140,14 @@ def build_report(
         data=_data(splits, results.run.sources.dataset, results.unit),
         method=method,
         limits=limits_of(results),
-        licence=schema.Licence(**results.plan.licence.model_dump()),
+        licence=Licence(**results.plan.licence.model_dump()),
         weights_sha256=dict(weights),
         run=_run(seconds, _trial_seconds(results), machine),
     )
 
 
-def _stage(name: str, report: schema.Report) -> schema.StageRecord:
-    return schema.StageRecord(
+def _stage(name: str, report: Report) -> StageRecord:
+    return StageRecord(
         name=name,
         models=report.models,
         base=report.base,
@@ -152,16 +157,16 @@ def _stage(name: str, report: schema.Report) -> schema.StageRecord:
     )
 
 
-def _heads(heads: JointHead, coverage: Sequence[LabelCoverage]) -> heads_schema.HeadsRecord:
+def _heads(heads: JointHead, coverage: Sequence[LabelCoverage]) -> HeadsRecord:
     """The part on label sets; no scores where nothing was measured."""
-    return heads_schema.HeadsRecord(
+    return HeadsRecord(
         kind=heads.kind,
         labels=len(heads.labels),
         outputs=len(heads.outputs),
         shared=heads.shared,
         known_by=[len(heads.labels_of(parent)) for parent in range(len(heads.rows))],
         known=[
-            heads_schema.Known(
+            Known(
                 parent=each.parent,
                 labels=each.labels,
                 rows=each.rows,
@@ -187,9 +192,9 @@ def _training(
     return OnTraining.of(_all_rows(training.rows), training.used, naive=naive, matched=matched)
 
 
-def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
+def _parent(model: LoadedModel, planned: ModelPlan) -> ParentRecord:
     source, licences = model.source, planned.licenses
-    return schema.ParentRecord(
+    return ParentRecord(
         id=source.id,
         sha=source.sha,
         revision=source.revision,
@@ -200,7 +205,7 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
         papers=planned.papers or None,
         collections=planned.collections or None,
         adapters=[
-            schema.AdapterRecord(id=each.id, sha=each.sha, revision=each.revision, kind=each.kind)
+            AdapterRecord(id=each.id, sha=each.sha, revision=each.revision, kind=each.kind)
             for each in source.adapters
         ]
         or None,
@@ -209,7 +214,7 @@ def _parent(model: LoadedModel, planned: ModelPlan) -> schema.ParentRecord:
     )
 
 
-def _base(base: LoadedModel | None, planned: ModelPlan | None) -> schema.ParentRecord | None:
+def _base(base: LoadedModel | None, planned: ModelPlan | None) -> ParentRecord | None:
     return None if base is None or planned is None else _parent(base, planned)
 
 
@@ -221,11 +226,11 @@ def _merged(
     subset: Subset,
     vocabulary: VocabularyRecord | None,
     by_columns: str | None,
-) -> schema.MergedRecord:
+) -> MergedRecord:
     model = merge.model
     names = hub_names(model.config)
     embeds = (merge.folder / MODULES).is_file()
-    return schema.MergedRecord(
+    return MergedRecord(
         model_type=model.config.model_type,
         architecture=type(model).__name__,
         task=names.task,
@@ -242,11 +247,11 @@ def _merged(
     )
 
 
-def _data(splits: DataSplits | None, source: Source | None, unit: str) -> schema.DataRecord | None:
+def _data(splits: DataSplits | None, source: Source | None, unit: str) -> DataRecord | None:
     if splits is None or source is None:
         return None
     data = splits.data
-    return schema.DataRecord(
+    return DataRecord(
         id=source.id,
         sha=source.sha,
         revision=source.revision,
@@ -261,12 +266,12 @@ def _data(splits: DataSplits | None, source: Source | None, unit: str) -> schema
     )
 
 
-def _rows(rows: Rows) -> schema.RowSetRecord | None:
+def _rows(rows: Rows) -> RowSetRecord | None:
     return _all_rows(rows) if len(rows) else None
 
 
-def _all_rows(rows: Rows) -> schema.RowSetRecord:
-    return schema.RowSetRecord(
+def _all_rows(rows: Rows) -> RowSetRecord:
+    return RowSetRecord(
         split=rows.split,
         rows=len(rows),
         available=rows.available,
@@ -289,11 +294,11 @@ def _run(
     seconds: Mapping[str, float],
     trials: dict[str, float] | None,
     machine: Mapping[str, Any],
-) -> schema.RunRecord:
+) -> RunRecord:
     versions = {"hubmerge": hubmerge.__version__, "python": platform.python_version()}
     versions |= {name: importlib.metadata.version(name) for name in LIBRARIES}
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    return schema.RunRecord(
+    return RunRecord(
         date=now.isoformat(),
         seconds=dict(seconds),
         trials=trials,

@@ -18,7 +18,7 @@ from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.survey import SurveyResults
 from hubmerge.recipe import PASSTHROUGH
 from hubmerge.reporting.effort import effort_record
-from hubmerge.reporting.schema import report as schema
+from hubmerge.reporting.schema.method import Attempt, DerivedSpec, MethodRecord, SpaceRecord
 from hubmerge.reporting.schema.plugins import used_plugins
 from hubmerge.specs.derived import DerivedRecord
 
@@ -26,7 +26,7 @@ SPEC_FILE = "derived-spec.toml"
 """A derived spec, in the folder of the merge that was made with it."""
 
 
-def method_of(results: RunResults) -> schema.MethodRecord:
+def method_of(results: RunResults) -> MethodRecord:
     """What was done to the parents, and what of it came from plugins."""
     method = _method(results)
     return method.model_copy(
@@ -35,7 +35,7 @@ def method_of(results: RunResults) -> schema.MethodRecord:
 
 
 def _names(
-    method: schema.MethodRecord, surveyed: SurveyResults | None, merge: LoadedModel
+    method: MethodRecord, surveyed: SurveyResults | None, merge: LoadedModel
 ) -> Iterator[tuple[str, str | None]]:
     """Every registry that was used, with the name that was used in it."""
     surveys = surveyed.surveys if surveyed else None
@@ -50,12 +50,12 @@ def _names(
     yield "curves", surveys.path.curve if surveys and surveys.path else None
 
 
-def _method(results: RunResults) -> schema.MethodRecord:
+def _method(results: RunResults) -> MethodRecord:
     matches, recipe, fused = results.alignment.matches, results.run.recipe, results.fused
     repair = None if results.sets_statistics else results.alignment.repair
     weighed, stacks = weighs(recipe.fuse_options), fused.fusion.name == PASSTHROUGH
     found = next((match for match in matches if match.spaces), None)
-    return schema.MethodRecord(
+    return MethodRecord(
         effort=effort_record(
             recipe.effort,
             results.run.methods.trials,
@@ -73,7 +73,7 @@ def _method(results: RunResults) -> schema.MethodRecord:
         lam_chosen="on validation rows" if fused.lam_chosen else "given",
         seed=recipe.seed,
         tried=[
-            schema.Attempt(**dataclasses.asdict(trial), way=trial.description)
+            Attempt(**dataclasses.asdict(trial), way=trial.description)
             for trial in results.alignment.trials
         ],
         outcome="; ".join(dict.fromkeys(match.outcome for match in matches)) or None,
@@ -87,12 +87,12 @@ def _method(results: RunResults) -> schema.MethodRecord:
     )
 
 
-def _derived(results: RunResults) -> schema.DerivedSpec | None:
+def _derived(results: RunResults) -> DerivedSpec | None:
     """What there is to say of the spec, where it was derived."""
     record = derived_record(results.alignment.matches, results.inputs.parents.a)
     if record is None:
         return None
-    return schema.DerivedSpec(
+    return DerivedSpec(
         summary=record.summary,
         deviation=record.deviation,
         movable=record.movable,
@@ -117,11 +117,11 @@ def _multi_match(results: RunResults) -> str | None:
     return results.run.methods.multi_match
 
 
-def _spaces(results: RunResults) -> list[schema.SpaceRecord]:
+def _spaces(results: RunResults) -> list[SpaceRecord]:
     matches, several = results.alignment.matches, results.run.recipe.mixture is not None
     parents = matched_roles(len(matches), based=results.based)
     return [
-        schema.SpaceRecord(
+        SpaceRecord(
             parent=role if several or results.based else None,
             space=space.space,
             kind=space.kind,

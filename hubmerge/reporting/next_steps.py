@@ -5,7 +5,8 @@ from __future__ import annotations
 from hubmerge.errors.wording import option
 from hubmerge.matching.learned.registry import learners
 from hubmerge.reporting.effort import next_effort
-from hubmerge.reporting.schema.report import MethodRecord, Report
+from hubmerge.reporting.schema.method import MethodRecord
+from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import reads_classes
 from hubmerge.specs.spec import FLIP, PERMUTATIONS, PERMUTE, SCALE
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from hubmerge.evaluation.results import Comparison
 from hubmerge.reporting.label_coverage import remark as of_labels
 from hubmerge.reporting.numbers import figure
+from hubmerge.reporting.schema.contenders import Contenders
 from hubmerge.reporting.schema.refinement import RefinedRecord
-from hubmerge.reporting.schema.report import Contenders, Report
+from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_of
 from hubmerge.tasks import Words
 from hubmerge.utils.parent_names import REFINED_PARENT, display_name

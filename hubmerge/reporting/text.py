@@ -20,7 +20,8 @@ from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import figure, share
 from hubmerge.reporting.refined import refinement_lines
-from hubmerge.reporting.schema.report import MethodRecord, Report
+from hubmerge.reporting.schema.method import MethodRecord
+from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_of
 from hubmerge.tasks import Words
 from hubmerge.utils.parent_names import display_name, listed

@@ -35,7 +35,8 @@ from hubmerge.evaluation.bootstrap import LEAST_ROWS, is_enough
 from hubmerge.evaluation.results import Comparison
 from hubmerge.reporting.escape import one_line
 from hubmerge.reporting.numbers import count, counted, everyone, figure
-from hubmerge.reporting.schema.report import Contenders, VerdictName
+from hubmerge.reporting.schema.contenders import Contenders
+from hubmerge.reporting.schema.report import VerdictName
 from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS, NO_DATA, Tolerances, Words
 from hubmerge.utils.parent_names import display_name, listed
 

@@ -21,13 +21,9 @@ from hubmerge.recipe import (
     stage_role,
     with_refs,
 )
-from hubmerge.reporting.schema.report import (
-    AdapterRecord,
-    DataRecord,
-    ParentRecord,
-    Report,
-    StageRecord,
-)
+from hubmerge.reporting.schema.method import StageRecord
+from hubmerge.reporting.schema.parents import AdapterRecord, ParentRecord
+from hubmerge.reporting.schema.report import DataRecord, Report
 from hubmerge.utils.parent_names import roles
 from hubmerge.utils.pinned_refs import is_pinned
 from hubmerge.verification.result import Check, Outcome

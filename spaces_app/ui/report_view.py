@@ -18,7 +18,8 @@ from hubmerge.reporting.benchmarks import benchmark_table, difference_table, how
 from hubmerge.reporting.next_steps import next_steps
 from hubmerge.reporting.numbers import MISSING, contender_table, count, figure, share, signed
 from hubmerge.reporting.refined import refinement_lines
-from hubmerge.reporting.schema.report import MethodRecord, Report
+from hubmerge.reporting.schema.method import MethodRecord
+from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_of
 from spaces_app.ui.markup import (
     NONE,

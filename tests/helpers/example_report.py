@@ -7,19 +7,18 @@ from typing import Any
 
 from hubmerge.evaluation.results import Barrier, Comparison, Curve, CurvePoint, Score
 from hubmerge.reporting.refined import remark
+from hubmerge.reporting.schema.contenders import Contenders
 from hubmerge.reporting.schema.heads import HeadsRecord, Known
+from hubmerge.reporting.schema.merged import MergedRecord
+from hubmerge.reporting.schema.method import MethodRecord, SpaceRecord
+from hubmerge.reporting.schema.parents import ParentRecord
 from hubmerge.reporting.schema.report import (
     Barriers,
-    Contenders,
     DataRecord,
     Licence,
-    MergedRecord,
-    MethodRecord,
-    ParentRecord,
     Report,
     RowSetRecord,
     RunRecord,
-    SpaceRecord,
 )
 from hubmerge.reporting.schema.survey_results import (
     PathSeen,

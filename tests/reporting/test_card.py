@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from hubmerge.reporting.card import render_card
 from hubmerge.reporting.escape import markdown, one_line, python_string, shell_word
-from hubmerge.reporting.schema.report import Licence, SpaceRecord
+from hubmerge.reporting.schema.method import SpaceRecord
+from hubmerge.reporting.schema.report import Licence
 from hubmerge.reporting.write import write_report
 from tests.helpers.example_report import (
     data,

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from hubmerge.reporting.plots.barrier import BLUE, GREEN, GREY, VERMILION, can_plot, render_plot
-from hubmerge.reporting.schema.report import Barriers, Contender
+from hubmerge.reporting.schema.contenders import Contender
+from hubmerge.reporting.schema.report import Barriers
 from tests.helpers.example_report import contenders, curve, data, example, of_three, unmeasured
 
 

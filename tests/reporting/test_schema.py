@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hubmerge.errors import NotFoundError, RecipeError
-from hubmerge.reporting.schema.report import MOST_BYTES, Barriers, Contender, Contenders, Report
+from hubmerge.reporting.schema.contenders import Contender, Contenders
+from hubmerge.reporting.schema.report import MOST_BYTES, Barriers, Report
 from tests.helpers.example_report import (
     comparison,
     contenders,

@@ -13,7 +13,8 @@ from hubmerge.hub.licence import ParentLicence, merged_licence
 from hubmerge.reporting.barrier_text import barrier_sentence
 from hubmerge.reporting.numbers import counted, excess
 from hubmerge.reporting.path_verdict import barrier_claim
-from hubmerge.reporting.schema.report import Barriers, SpaceRecord
+from hubmerge.reporting.schema.method import SpaceRecord
+from hubmerge.reporting.schema.report import Barriers
 from hubmerge.reporting.text import render_text
 from hubmerge.reporting.verdict import headline, judge
 from hubmerge.tasks import find_task

@@ -8,8 +8,9 @@ from hubmerge.reporting.card import render_card
 from hubmerge.reporting.next_steps import LEARN, LONGER, REFINE, REFIT, next_steps
 from hubmerge.reporting.schema.barriers import Barriers, OnTraining
 from hubmerge.reporting.schema.base import RowSetRecord
+from hubmerge.reporting.schema.method import Attempt
 from hubmerge.reporting.schema.refinement import RefinedRecord, RefinementRecord
-from hubmerge.reporting.schema.report import Attempt, PublishedRecord, Report
+from hubmerge.reporting.schema.report import PublishedRecord, Report
 from hubmerge.reporting.text import render_text
 from hubmerge.reporting.write import write_report
 from tests.helpers.example_report import bounded, curve, example, parent, unmeasured

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubmerge.reporting.schema.report import Contenders
+from hubmerge.reporting.schema.contenders import Contenders
 from hubmerge.reporting.verdict import headline, judge, rule
 from hubmerge.tasks import DEFAULT_TOLERANCES, DEFAULT_WORDS
 from tests.helpers.example_report import comparison, contenders
