@@ -35,7 +35,7 @@ from hubmerge.utils.progress import is_quiet
 from hubmerge.utils.row_files import READERS, is_row_file
 
 if TYPE_CHECKING:
-    from datasets import ClassLabel, Dataset, Value
+    from datasets import ClassLabel, Dataset, DatasetBuilder, Value
 
 TEST = ("test",)
 VALIDATION = ("validation", "valid", "val", "dev")
@@ -201,9 +201,10 @@ def _read(
             # Saved with the format of another library, rows would come as its arrays.
             found, name = datasets.load_from_disk(str(folder)).with_format(None), None
         else:
-            name = _config(folder, ref, config)
-            check_files(datasets.load_dataset_builder(str(folder), name), folder, ref, within)
-            found = datasets.load_dataset(str(folder), name=name)
+            builder = _builder(folder, ref, config)
+            check_files(builder, folder, ref, within)
+            builder.download_and_prepare()
+            found, name = builder.as_dataset(), builder.config.name
     if name is None and config is not None:
         raise _no_config(ref, config, "a folder written by save_to_disk, which has none")
     splits = (
@@ -255,28 +256,25 @@ def _refuse_pointers(folder: Path, ref: str) -> None:
             )
 
 
-def _config(folder: Path, ref: str, config: str | None) -> str:
-    """`config` if it exists; else the default one, or the only one."""
+def _builder(folder: Path, ref: str, config: str | None) -> DatasetBuilder:
+    """What reads `config`; without one the default configuration, or the only one."""
     import datasets
 
-    names = datasets.get_dataset_config_names(str(folder))
-    if config is not None:
-        if config not in names:
+    try:
+        return datasets.load_dataset_builder(str(folder), config)
+    except ValueError:
+        names = datasets.get_dataset_config_names(str(folder))
+        if config is not None and config not in names:
+            found = f"configurations {listed(names)}"
+            raise _no_config(ref, config, found) from None
+        default = datasets.get_dataset_default_config_name(str(folder))
+        if config is None and default is None and len(names) > 1:
             raise DataError(
-                f"{ref} has no configuration {quoted(config)}",
+                f"{ref} has several configurations and none is its default",
                 found=f"configurations {listed(names)}",
-            )
-        return config
-    default = datasets.get_dataset_default_config_name(str(folder))
-    if default is not None:
-        return default
-    if len(names) == 1:
-        return names[0]
-    raise DataError(
-        f"{ref} has several configurations and none is its default",
-        found=f"configurations {listed(names)}",
-        hint="choose one of them",
-    )
+                hint="choose one of them",
+            ) from None
+        raise
 
 
 def _evaluation_split(
