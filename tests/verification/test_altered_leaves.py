@@ -239,7 +239,7 @@ RECIPE: dict[str, list[Any]] = {
     "samples": [40, "all"],
     "calibration_samples": [20],
     "train_samples": [20],
-    "path": ["full"],
+    "path": ["full", "none"],
     "path_points": [0, 3],
     "survey": [["plane"]],
     "eval": [["x"]],
