@@ -32,7 +32,8 @@ FREE = {
     "run.date": "when it was made",
     "run.seconds": "how long it took there",
     "run.trials": "how long each trial took there",
-    "run.versions": "other versions are unlike, and said to be; of hubmerge, nothing is settled",
+    "run.versions": "other versions are unlike, and said to be where they count; of hubmerge, "
+    "nothing is settled",
     "run.arithmetic": "of another one nothing is made again, which is said",
     "run.processes": "the machine",
     "run.threads_per_process": "the machine",
