@@ -9,7 +9,7 @@ syncing one result; and mergekit, where `--mergekit` names its `mergekit-yaml`.
 (`--shards 500MB`); `--parts sizes` merges models of `--layers` and of `--more-layers`, and says how
 time grows with bytes: a slope of 1 is in proportion; `--parts matching` matches two models by
 weights and permutations on disk; `--parts measuring` measures parents, naive average, merge and
-ensemble on 16 rows of 64 tokens, and 4 more for temperatures.
+ensemble on 16 rows of 64 tokens, and 4 more for temperatures, and no point of a path.
 
 Memory is the most that was resident, file pages included, by the kernel's count. Its limit is
 600 MB and one float32 tensor of the largest size for every model, the base included, and one more;
@@ -55,6 +55,7 @@ ROWS, VALIDATION_ROWS, TOKENS = 16, 4, 64
 """Rows that merges are measured on, rows that temperatures are, and what each holds of tokens."""
 MEASURED = (*UNMATCHED, "--fuse", "average", "--refine", "none", "--dataset", "./texts")
 MEASURED += ("--tokens", str(TOKENS), "--samples", str(ROWS), "--calibration-samples", "0")
+MEASURED += ("--path", "none")
 WORK = {
     "average": UNMATCHED,
     "ties": (*UNMATCHED, "--fuse", "ties", "--base", "./base"),

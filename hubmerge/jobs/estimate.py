@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hubmerge.jobs.flavors import Flavor, dollars
 from hubmerge.planning.plan import Plan
-from hubmerge.recipe import NO_REFINEMENT, Recipe
+from hubmerge.recipe import NO_PATH, NO_REFINEMENT, Recipe
 from hubmerge.utils.durations import duration
 
 SETTING_UP = 300.0
@@ -77,7 +77,7 @@ def work_of(plan: Plan, recipe: Recipe) -> Work:
     alone = MATCHED * sum(parameters) if plan.both.free_spaces else 0.0
     if plan.data is not None:
         row = 2 * max(parameters) * UNITS / COMPUTED
-        points = CONTENDERS + (FULL if recipe.full_path else SHORT)
+        points = CONTENDERS + _path_points(recipe)
         alone += row * points * (recipe.samples if isinstance(recipe.samples, int) else ROWS)
         if plan.effort.refine != NO_REFINEMENT:
             alone += row * (plan.effort.refine_steps or 0) * BATCH * PASSES
@@ -87,6 +87,13 @@ def work_of(plan: Plan, recipe: Recipe) -> Work:
         moved=2 * stored + plan.needs.result,
         alone=alone,
     )
+
+
+def _path_points(recipe: Recipe) -> int:
+    """Points of paths that are measured, about."""
+    if recipe.path == NO_PATH:
+        return 0
+    return FULL if recipe.full_path else SHORT
 
 
 def cost_text(work: Work, flavor: Flavor) -> str:

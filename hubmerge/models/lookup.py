@@ -19,11 +19,10 @@ from transformers import PreTrainedModel
 
 from hubmerge.models.token_outputs import LOGITS_AT_ONCE
 from hubmerge.symmetry.permutation import State
+from hubmerge.utils.processor import CPU
 
 LOOKUP = "_hubmerge_lookup"
 """Attribute of a module that looks its tensors up."""
-
-CPU = torch.device("cpu")
 
 FLOAT32 = 4
 """Bytes of a number."""
@@ -37,7 +36,7 @@ class _Held(threading.local):
     """What this thread has looked up last: the tensors of one module."""
 
     def __init__(self) -> None:
-        self.by: _Lookup | None = None
+        self.by: tuple[_Lookup, torch.device] | None = None
         self.tensors: dict[str, Tensor] = {}
 
 
@@ -51,8 +50,9 @@ class _Lookup:
         self._state, self._module, self.device = state, module, CPU
 
     def __getitem__(self, name: str) -> Tensor:
-        if _held.by is not self:
-            _held.by, _held.tensors = self, {}  # those of the module before are given up first
+        if _held.by != (self, self.device):
+            # Those of the module before are given up first.
+            _held.by, _held.tensors = (self, self.device), {}
         if name not in _held.tensors:
             full = f"{self._module}.{name}" if self._module else name
             _held.tensors[name] = self._state[full].to(self.device)
@@ -125,11 +125,11 @@ def _looking_up(kind: type[Any], names: tuple[str, ...], whole: bool) -> type[An
     return type(kind.__name__, (kind,), own)
 
 
-def _moved(model: nn.Module, device: torch.device) -> nn.Module:
+def _moved(model: nn.Module, device: torch.device | str) -> nn.Module:
     """`model`, run on `device` from now on."""
     for module in model.modules():
         if LOOKUP in module.__dict__:
-            module.__dict__[LOOKUP].device = device
+            module.__dict__[LOOKUP].device = torch.device(device)
         for name, value in module._buffers.items():
             if value is not None and value.device.type != "meta":
                 module._buffers[name] = value.to(device)

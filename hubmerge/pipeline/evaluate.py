@@ -33,6 +33,7 @@ from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.merge_path import MergePath
 from hubmerge.pipeline.save import as_stored
+from hubmerge.recipe import NO_PATH
 from hubmerge.tasks import measure_on
 from hubmerge.utils.parent_names import REFINED_PARENT, display_name, roles
 from hubmerge.utils.workers import Workers
@@ -52,8 +53,9 @@ class ContenderOutputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """All contenders by name, how the merge compares, and the curves: none where rows have no loss.
+    """All contenders by name, how the merge compares, and the curves.
 
+    naive, matched: None where rows have no loss, or the recipe leaves the path out.
     on_training: the naive and the matched path on training rows. label_coverage: what contenders
     are worth on each parent's own labels, where these are not the same.
     """
@@ -89,7 +91,7 @@ def evaluate(
     scores = {name: each.score(has_loss=has_loss) for name, each in found.items()}
     naive: list[Curve] = []
     matched: list[Curve] = []
-    if has_loss:
+    if has_loss and run.recipe.path != NO_PATH:
         curves = _Curves(run, contenders, found)
         naive = curves.along(alignment.naive, "naive", is_merges=alignment.matched is None)
         matched = naive if alignment.matched is None else curves.along(alignment.matched, "matched")

@@ -31,7 +31,7 @@ from hubmerge.pipeline.results import RunResults
 from hubmerge.pipeline.sources import remember_folders
 from hubmerge.pipeline.vocabulary_record import vocabulary_record
 from hubmerge.planning.plan import ModelPlan
-from hubmerge.recipe import ARITHMETIC, RECIPE_FILE
+from hubmerge.recipe import ARITHMETIC, NO_PATH, RECIPE_FILE
 from hubmerge.reporting.label_coverage import partial
 from hubmerge.reporting.refined import added_nothing
 from hubmerge.reporting.schema.barriers import Barriers, OnTraining
@@ -133,6 +133,7 @@ def build_report(
             naive=evaluation.naive if evaluation else None,
             matched=evaluation.matched if evaluation else None,
             training=_training(splits.training if splits else None, results.training_curves),
+            left_out=evaluation is not None and results.run.recipe.path == NO_PATH,
         ),
         surveys=results.surveys.surveys if results.surveys else None,
         benchmarks=list(results.benchmarks) or None,

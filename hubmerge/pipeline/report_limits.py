@@ -174,7 +174,7 @@ def _single_parent(results: RunResults) -> list[str]:
 
 
 def _curve(results: RunResults) -> list[str]:
-    if results.evaluation is None:
+    if results.evaluation is None or results.evaluation.naive is None:
         return []
     found = []
     if results.inputs.heads is not None:

@@ -23,6 +23,7 @@ def resolve(
     HubUnavailableError; ConflictError, if the recipe recorded another commit.
     """
     destination, workers = destination or Destination(), workers or Workers()
+    workers.use(recipe.device)
     workers.memory = max(0, (allowed_memory(recipe.memory)) - WORKING)
     methods = checked_methods(recipe)
     sources = workers.on_main(lambda: pin_sources(recipe))

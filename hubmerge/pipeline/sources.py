@@ -129,6 +129,7 @@ def pinned_recipe(
         "arithmetic": ARITHMETIC,
         "trials": trials,
         "memory": None,
+        "device": None,
         "shas": {},
         "alignment": beside if recipe.alignment else None,
     }

@@ -216,6 +216,7 @@ def _work(
         ),
         subset=run.methods.subset.of_model(models[0].model),
         dtype=run.methods.stored_as.dtype,
+        device=run.workers.fuses_on,
     )
 
 
@@ -225,7 +226,8 @@ def _place(run: Run, shards: Shards, folder: Path, until: ExitStack) -> Path:
     until: what the folder is held by. A single file is not kept: it is whole at the end alone.
     """
     target = run.out.absolute()
-    words = f"{ARITHMETIC} {__version__}\n{run.written.to_yaml()}\n{shards.index()}"
+    device = run.workers.fuses_on.type
+    words = f"{ARITHMETIC} {__version__} {device}\n{run.written.to_yaml()}\n{shards.index()}"
     place = place_of(target, words)
     forget(target, but=place)
     if len(shards.files) == 1 or not until.enter_context(kept_at(place)):

@@ -51,7 +51,14 @@ from hubmerge.planning.plan import ArchitecturePlan, DataPlan, ModelPlan, Plan
 from hubmerge.planning.planned import PlannedRun
 from hubmerge.planning.resources import Kind, measure_needs, memory_needed
 from hubmerge.planning.streams import memory_to_stream, streams
-from hubmerge.recipe import NO_REFINEMENT, SAME, Recipe, bytes_of, leaves_out_refinement
+from hubmerge.recipe import (
+    NO_PATH,
+    NO_REFINEMENT,
+    SAME,
+    Recipe,
+    bytes_of,
+    leaves_out_refinement,
+)
 from hubmerge.reporting.effort import effort_record
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.derived import DerivedRecord
@@ -186,6 +193,7 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
                 words=(task.planned(config) if task else None) or DEFAULT_WORDS,
                 without=why_unmeasured(task, both.architecture, NO_DATA),
                 instead=instead,
+                path=recipe.path != NO_PATH,
             ),
             *refinement(effort),
         ],

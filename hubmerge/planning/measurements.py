@@ -25,8 +25,12 @@ def measurements(
     words: Words = DEFAULT_WORDS,
     without: str = NO_DATA,
     instead: tuple[str, str] | None = None,
+    path: bool = True,
 ) -> list[Measurement]:
-    """What will be measured on what; `without` data, why nothing is, and what is done `instead`."""
+    """What will be measured on what; `without` data, why nothing is, and what is done `instead`.
+
+    path: whether the loss along it is.
+    """
     if not data:
         shown = [] if instead is None else [Measurement(what=instead[0], rows=instead[1])]
         return [Measurement(what="nothing", rows=without), *shown]
@@ -41,7 +45,7 @@ def measurements(
             "parents, the naive average, the merge and the parents' ensemble",
             rows=evaluation,
         ),
-        *(_by_losses(models) if words.has_loss else ()),
+        *(_by_losses(models)[0 if path else 1 :] if words.has_loss else ()),
         Measurement(
             what="statistics: batch norm, repair, activations",
             rows=f"calibration rows{calibration}, apart from both",

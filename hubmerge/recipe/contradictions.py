@@ -5,13 +5,22 @@ from __future__ import annotations
 from hubmerge.errors.wording import add, leave_out, option
 from hubmerge.recipe.fields import RecipeFields
 from hubmerge.recipe.trials import trials_of
-from hubmerge.recipe.words import AUTO, BASE, MIDDLE, NO_REFINEMENT, PASSTHROUGH, SAME
+from hubmerge.recipe.words import (
+    AUTO,
+    BASE,
+    MIDDLE,
+    NO_PATH,
+    NO_REFINEMENT,
+    PASSTHROUGH,
+    SAME,
+)
 from hubmerge.utils.problems import Contradiction
 
 
 def refuse_contradictions(recipe: RecipeFields) -> None:
     """Raises: Contradiction, which names the fields, the one to change first."""
     _check_data(recipe)
+    _check_path(recipe)
     _check_stack(recipe)
     _check_alignment(recipe)
     _check_heads(recipe)
@@ -43,6 +52,19 @@ def _check_data(recipe: RecipeFields) -> None:
             "survey",
             "dataset",
         )
+
+
+def _check_path(recipe: RecipeFields) -> None:
+    if recipe.path != NO_PATH:
+        return
+    for field, asks in (("path_points", "looks closely at"), ("train_samples", "also measures")):
+        if (given := getattr(recipe, field)) is not None:
+            raise Contradiction(
+                f"{option(field, given)} {asks} the path, {option('path', NO_PATH)} leaves it out: "
+                f"{leave_out(field)}",
+                field,
+                "path",
+            )
 
 
 def _check_stack(recipe: RecipeFields) -> None:

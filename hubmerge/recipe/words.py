@@ -36,6 +36,7 @@ JOIN: Final = "join"
 CONCAT: Final = "concat"
 
 NO_REFINEMENT: Final = "none"
+NO_PATH: Final = "none"
 REFINE_STEPS = 300
 """Default number of steps of a refinement."""
 

@@ -54,6 +54,8 @@ def barrier_sentence(report: Report) -> str:
     words = words_of(report)
     if best is None:
         why = "" if words.has_loss else ", because rows of this task have no loss"
+        if report.barrier.left_out:
+            why = f": the recipe leaves the path {between(report)} out"
         return f"The loss barrier was not measured{why}."
     nats = words.nats
     said = _heights(best, nats, calibrated=words.calibrates)

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
@@ -21,6 +21,7 @@ from hubmerge.fuse.subset import WHOLE, Subset
 from hubmerge.streaming.checkpoint import Checkpoint, Permuted
 from hubmerge.streaming.shards import Shards, ShardWriter, Slot
 from hubmerge.utils.allocation import reuse_freed_blocks
+from hubmerge.utils.processor import CPU
 from hubmerge.utils.progress import track
 
 PIECE = 2**18
@@ -37,7 +38,7 @@ class Work:
 
     weights: of the parents. given: what else the fusion asks for, but for the base. subset: what is
     merged, all else being the first parent's. dtype: what floating-point tensors are stored as,
-    None for the widest dtype that a parent stores each in.
+    None for the widest dtype that a parent stores each in. device: where the fusion computes.
     """
 
     fusion: Fusion
@@ -47,6 +48,7 @@ class Work:
     given: Given
     subset: Subset = WHOLE
     dtype: torch.dtype | None = None
+    device: torch.device = CPU
 
     def slots(self) -> list[Slot]:
         """What is written."""
@@ -185,14 +187,17 @@ def _made(work: Work, name: str, take: Callable[[Checkpoint], Tensor]) -> Tensor
     """
 
     def read(checkpoint: Checkpoint, *, widened: bool) -> dict[str, Tensor]:
-        value = finite(take(checkpoint), checkpoint, name)
+        value = finite(take(checkpoint), checkpoint, name).to(work.device)
         narrow = not widened and value.dtype != torch.float64
         return {name: value if narrow or not value.is_floating_point() else value.float()}
 
     states = [read(parent, widened=work.base is None) for parent in work.parents]
     base = None if work.base is None else read(work.base, widened=True)
     given = replace(work.given, base=base)
-    return work.fusion.of_one_tensor(states, work.weights, given).state[name]
+    # What fusions make beside what they are given is there as well.
+    with nullcontext() if work.device == CPU else work.device:
+        made = work.fusion.of_one_tensor(states, work.weights, given).state[name]
+    return made.to(CPU)
 
 
 def finite(value: Tensor, checkpoint: Checkpoint, name: str) -> Tensor:

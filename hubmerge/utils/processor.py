@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+CPU = torch.device("cpu")
+
 CPUINFO = Path("/proc/cpuinfo")
 FIELDS = ("vendor_id", "cpu family", "model", "CPU implementer", "CPU architecture", "CPU part")
 """What of the first processor there says its microarchitecture, on x86 and on ARM."""

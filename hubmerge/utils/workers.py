@@ -22,12 +22,16 @@ from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.utils import broadcast_object_list, gather_object
 
 from hubmerge.errors import RecipeError, ResourceError
-from hubmerge.utils.processor import cores, processor_kind
+from hubmerge.errors.wording import option
+from hubmerge.utils.processor import CPU, cores, processor_kind
 from hubmerge.utils.progress import be_quiet, track
 
 T = TypeVar("T")
 R = TypeVar("R")
 Sums = dict[str, torch.Tensor]
+
+SINGLE = ("mps",)
+"""Kinds of accelerators without float64, in which fusions compute."""
 
 PARTIAL_SUMS = 2
 """Partial sums a reduction keeps. Fixed, because the order of additions decides the last bits."""
@@ -42,7 +46,8 @@ class Workers:
     def __init__(self, threads: int | None = None) -> None:
         """`threads` per process; by default the cores shared among the local processes.
 
-        On an accelerator there is one thread per process. `memory` is what this process may take,
+        On an accelerator there is one thread per process. `fuses_on` is where fusions compute that
+        take one tensor at a time. `memory` is what this process may take,
         in bytes, where that is limited: it decides how much is done at once, and no result.
         """
         patience = InitProcessGroupKwargs(timeout=timedelta(hours=24))
@@ -74,7 +79,20 @@ class Workers:
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.benchmark = False
         self.memory: int | None = None
-        self.threads = (threads or max(1, cores() // neighbours)) if on_cpu else 1
+        self.fuses_on = CPU
+        self._threads = threads or max(1, cores() // neighbours)
+        self.threads = self._threads if on_cpu else 1
+
+    def use(self, name: str | None) -> None:
+        """Computes on the device of that name from now on, and fuses on it where it knows float64.
+
+        None: on the accelerator there is, and fuses on the CPU, which rounds alike everywhere.
+        Raises: RecipeError, if there is no such device here.
+        """
+        own = self.accelerator.device
+        self.device = own if name is None else _device(name, own, alone=self.processes == 1)
+        self.fuses_on = CPU if name is None or self.device.type in SINGLE else self.device
+        self.threads = self._threads if self.device.type == "cpu" else 1
 
     def describe(self) -> dict[str, Any]:
         """What did the work: for the report's block about the run."""
@@ -206,6 +224,24 @@ def _all_alive() -> Iterator[None]:
             found=str(error).partition("\n")[0][:200],
             hint="start the same command again: what was kept is not done twice",
         ) from error
+
+
+def _device(name: str, own: torch.device, *, alone: bool) -> torch.device:
+    """The device of that name. own: the one that accelerate gives this process. alone: whether
+    there is no other process, so that one may be chosen."""
+    kind, _, number = name.partition(":")
+    if kind == "cpu":
+        return CPU
+    if kind == own.type and not number:
+        return own
+    if kind == own.type and alone and int(number) < torch.accelerator.device_count():
+        return torch.device(name)
+    raise RecipeError(
+        f"there is no device {name!r} for this process",
+        found=f"torch {torch.__version__} finds {own if own.type != 'cpu' else 'no accelerator'}",
+        hint=f"{option('device', own.type)}, or leave it out",
+        field="device",
+    )
 
 
 def _leave_group() -> None:

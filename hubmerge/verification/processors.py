@@ -17,9 +17,26 @@ def rounds_alike(report: Report, device: torch.device) -> bool:
     """Whether what made a report rounds as this machine does: the same libraries on one kind of
     processor, and no accelerator, whose sums need not come out alike even twice.
     """
-    run = report.run
-    same = all(run.versions.get(name) == metadata.version(name) for name in COMPUTING)
-    return same and device.type == "cpu" and run.processor == processor_kind(device)
+    return not unlike(report, device)
+
+
+def unlike(report: Report, device: torch.device) -> list[str]:
+    """By what a report says that its machine may round otherwise; empty if by nothing.
+
+    Who publishes writes these lines, and gets the tolerance of another machine by them: they are
+    shown wherever it was used.
+    """
+    run, here = report.run, processor_kind(device)
+    found = [
+        f"{name} {run.versions.get(name, 'unknown')} (here {metadata.version(name)})"
+        for name in COMPUTING
+        if run.versions.get(name) != metadata.version(name)
+    ]
+    if run.processor != here:
+        found.append(f"processor {run.processor or 'unknown'} (here {here})")
+    elif device.type != "cpu":
+        found.append(f"an accelerator, {here}, whose sums vary")
+    return found
 
 
 def another_processor(report: Report, device: torch.device) -> str | None:

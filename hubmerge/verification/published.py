@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hubmerge.errors import (
     DataError,
@@ -20,6 +22,8 @@ from hubmerge.hub.fetch import download_bytes, fetch, needed_files
 from hubmerge.hub.load import load
 from hubmerge.hub.loaded_model import LoadedModel
 from hubmerge.hub.source import Source, resolve
+from hubmerge.models.lookup import looks_up
+from hubmerge.models.outputs import Outputs
 from hubmerge.pipeline.open_data import open_splits
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.words import words_of
@@ -28,10 +32,13 @@ from hubmerge.verification.download import Merge
 from hubmerge.verification.limits import refuse_what_does_not_fit
 from hubmerge.verification.processors import rounds_alike
 from hubmerge.verification.result import Check, Outcome
-from hubmerge.verification.values import compare, settled
+from hubmerge.verification.sensitivity import sensitivity
+from hubmerge.verification.values import SHARES, compare, on_same_weights, settled, within
 
 FIGURES = "published"
 """The part of a verification that figures of the published weights are in."""
+MERGE = "contenders.merge"
+"""Where a report says them."""
 
 
 def load_published(
@@ -73,17 +80,34 @@ def measure_published(
         why = str(error)
         what = "the merge on the recorded rows"
         return [Check(part=FIGURES, what=what, outcome=Outcome.DOES_NOT_HOLD, why=why)]
-    found = score(
-        outputs(model.model, splits.evaluation, workers, "merge"),
-        outputs(model.model, splits.validation, workers, "merge, validation"),
-        has_loss=words_of(merge.report).has_loss,
-    )
+
+    def measured() -> tuple[Outputs, dict[str, Any]]:
+        answers = outputs(model.model, splits.evaluation, workers, "merge")
+        validation = outputs(model.model, splits.validation, workers, "merge, validation")
+        found = score(answers, validation, has_loss=words_of(merge.report).has_loss)
+        return answers, found.model_dump(mode="json", exclude_none=True)
+
+    answers, known = measured()
     said = merge.report.contenders.merge.model_dump(mode="json", exclude_none=True)
-    known = found.model_dump(mode="json", exclude_none=True)
     shared = {name: known.get(name) for name in said}
     rows = splits.evaluation.rows
-    checks = list(compare(FIGURES, said, shared, at="contenders.merge", rows=rows))
-    return settled(checks) if rounds_alike(merge.report, workers.device) else checks
+    checks = list(compare(FIGURES, said, shared, at=MERGE, rows=rows))
+    if rounds_alike(merge.report, workers.device):
+        return settled(checks)
+    checks = on_same_weights(checks)
+    if looks_up(model.model) or all(each.outcome is not Outcome.EQUIVALENT for each in checks):
+        return checks
+
+    def figures() -> tuple[Outputs, dict[str, float]]:
+        moved, values = measured()
+        return moved, _numbers(values)
+
+    allowed = sensitivity(model.model, figures, (answers, _numbers(known)), SHARES.__contains__)
+    return within(checks, {f"{MERGE}.{name}": most for name, most in allowed.items()})
+
+
+def _numbers(figures: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in figures.items() if isinstance(value, float)}
 
 
 def _fetched(source: Source) -> Path:

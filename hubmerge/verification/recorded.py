@@ -136,7 +136,8 @@ def recorded(
     update: dict[str, object] = {
         "trust_remote_code": trust_remote_code,
         "shas": {},
-        "memory": None,  # which is the verifying user's to choose
+        "memory": None,  # which, as the device, is the verifying user's to choose
+        "device": None,
         "eval": tuple(
             dict.fromkeys(
                 each.given

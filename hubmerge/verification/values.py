@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hubmerge.verification.result import Check, Outcome
@@ -29,8 +29,18 @@ SHARE = 1e-4
 RELATIVE = 1e-3
 """How far any other number may be off, in units of itself or of 1, whichever is larger."""
 
+ROUNDED = 1e-5
+"""The same of losses on weights that came out to the last bit: only one forward rounds then."""
+BENT = "surveys"
+"""The part in which weights are trained on the way to a loss."""
+
 ALONE = "other figures came out to the last bit"
 """Why a figure that is nearly the one that was found does not hold."""
+SAME_ANSWERS = "the loss of the same answers came out to the last bit"
+"""Why a share of rows that is nearly the one that was found does not hold."""
+TOO_FAR = "on weights that came out to the last bit rounding moves no loss so far"
+UNMOVED = "weights that are off by some last places do not move it so far"
+"""Why one does not that another machine is said to have found."""
 
 NAMES = ("parent", "other", "space", "way")
 """Fields that name the entries of a list in a path."""
@@ -86,6 +96,50 @@ def settled(checks: Sequence[Check]) -> list[Check]:
         check.model_copy(update=changed) if check.outcome is Outcome.EQUIVALENT else check
         for check in checks
     ]
+
+
+def on_same_weights(checks: Sequence[Check]) -> list[Check]:
+    """The same checks, of what another machine is said to have measured on the very same weights.
+
+    Rounding moves a loss by little there, and no share of rows where it did not even move the
+    loss of the same answers.
+    """
+    still = {
+        check.what.rpartition(".")[0]
+        for check in checks
+        if check.outcome is Outcome.IDENTICAL and check.what.endswith(".loss") and _is_loss(check)
+    }
+    return [_on_same_weights(check, still) for check in checks]
+
+
+def _on_same_weights(check: Check, still: set[str]) -> Check:
+    if check.outcome is not Outcome.EQUIVALENT or check.part == BENT:
+        return check
+    of, _, name = check.what.rpartition(".")
+    if name in SHARES and of in still:
+        return check.model_copy(update=_refused(0.0, SAME_ANSWERS))
+    allowed = ROUNDED * max(abs(check.said), 1.0)
+    if _is_loss(check) and not (check.deviation or 0.0) <= allowed:
+        return check.model_copy(update=_refused(allowed, TOO_FAR))
+    return check
+
+
+def within(checks: Sequence[Check], allowed: Mapping[str, float]) -> list[Check]:
+    """The same checks, where less is allowed by what the last places of the weights were seen to
+    do. allowed: path of a figure -> the most it may be off.
+    """
+    return [
+        check.model_copy(update=_refused(allowed[check.what], UNMOVED))
+        if check.outcome is Outcome.EQUIVALENT
+        and check.what in allowed
+        and not (check.deviation or 0.0) <= allowed[check.what]
+        else check
+        for check in checks
+    ]
+
+
+def _refused(allowed: float, why: str) -> dict[str, Any]:
+    return {"outcome": Outcome.DOES_NOT_HOLD, "tolerance": allowed, "why": why}
 
 
 def _is_loss(check: Check) -> bool:

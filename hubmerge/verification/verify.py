@@ -50,7 +50,7 @@ from hubmerge.verification.levels import (
 )
 from hubmerge.verification.limits import too_much_work
 from hubmerge.verification.plugins import needs, other_versions
-from hubmerge.verification.processors import another_processor
+from hubmerge.verification.processors import another_processor, unlike
 from hubmerge.verification.published import FIGURES, load_published, measure_published
 from hubmerge.verification.recorded import (
     check_said_twice,
@@ -158,21 +158,42 @@ def verify(
     elif level != "load":
         why = "what stock code loads, or the sources of the merge, are not as they have to be"
         more = _Remade(not_checked(_everything(merge, asked), why))
+    checks = [*on_files, *loaded, *said, *more.checks]
     return Verification(
         merge=ref,
         sha=merge.source.sha,
         level=levels_to(level)[-1],
         weights_only=weights_only,
-        checks=[*on_files, *loaded, *said, *more.checks],
+        checks=checks,
         remarks=[
             *merge.remarks,
             *remarks,
             *other_versions(merge.report),
+            *_leniency(merge.report, checks, workers.device),
             *(found.remarks if level != "load" else ()),
         ],
         published_with=_machine(merge.report),
         remade_with=None if more.report is None else _machine(more.report),
     )
+
+
+def _leniency(report: Report, checks: list[Check], device: torch.device) -> list[str]:
+    """A remark where something was off by no more than another machine may make it, and why such a
+    machine was believed in.
+    """
+    parts = {each.part for each in checks if each.deviation is not None}
+    used = sorted(
+        part
+        for part in parts
+        if worst([each.outcome for each in checks if each.part == part]) is Outcome.EQUIVALENT
+    )
+    why = unlike(report, device)
+    if not used or not why:
+        return []
+    return [
+        f"the tolerance of another machine was used for {', '.join(used)}, because the report says "
+        f"that it was made with {', '.join(why)}; its publisher wrote that, and nothing shows it"
+    ]
 
 
 def _claims(merge: Merge) -> tuple[list[Check], list[str]]:
@@ -255,7 +276,7 @@ def _weights(
     checks = check_weights(merge, result, unknown)
     if model.task is not None and any(each.outcome is Outcome.EQUIVALENT for each in checks):
         remade = load(str(result.folder), trust_remote_code=recipe.trust_remote_code)
-        checks += check_steering(model.model, remade.model, rows_for(merge, recipe, model))
+        checks += check_steering(model.model, remade.model, *rows_for(merge, recipe, model))
     return checks
 
 

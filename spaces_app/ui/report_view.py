@@ -81,6 +81,9 @@ def verdict(report: Report) -> Markup:
 
 def barrier(report: Report) -> Markup:
     """The barrier between the parents, as sentence and table."""
+    said = Markup("<p>{}</p>").format(text(barrier_sentence(report)))
+    if report.barrier.left_out:
+        return said
     if report.barrier.naive is None:
         return NONE
     matched, naive = report.barrier.detail.matched, report.barrier.detail.naive
@@ -92,7 +95,6 @@ def barrier(report: Report) -> Markup:
     if curve is not None:
         unit = report.data.unit if report.data else "rows"
         pairs.append(("Measured on", f"{count(curve.n)} {unit}, at {len(curve.points)} points"))
-    said = Markup("<p>{}</p>").format(text(barrier_sentence(report)))
     training = training_sentence(report)
     note = Markup('<p class="hm-quiet">{}</p>').format(text(training)) if training else NONE
     return join([said, facts(pairs), _paths(report), note])

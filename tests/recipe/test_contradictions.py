@@ -53,6 +53,16 @@ DATA = "org/d"
             ("refine", "only"),
             "--only vit. merges some: leave out --refine",
         ),
+        (
+            {"models": TWO, "path": "none", "path_points": 3, "dataset": DATA},
+            ("path_points", "path"),
+            "--path none leaves it out: leave out --path-points",
+        ),
+        (
+            {"models": TWO, "path": "none", "train_samples": 3, "dataset": DATA},
+            ("train_samples", "path"),
+            "--train-samples 3 also measures the path",
+        ),
         ({"models": TWO, "refine_steps": 9}, ("refine_steps", "refine"), "add --refine"),
         ({"models": THREE, "weights": (0.5, 0.5)}, ("weights", "models"), "2 weights for 3 models"),
         ({"models": TWO, "weights": (0.5, 0.6)}, ("weights",), "add up to 1.1, not to 1"),

@@ -89,6 +89,16 @@ def test_the_barrier_in_words(naive, matched, says):
     assert all(words in sentence for words in says)
 
 
+def test_a_path_that_was_left_out_is_said_to_be():
+    report = example(barrier=Barriers.of(naive=None, matched=None, left_out=True))
+    said = "The loss barrier was not measured: the recipe leaves the path between the parents out."
+    assert barrier_sentence(report) == said
+    card = render_card(report)
+    assert said in card
+    assert "The barrier in figures" not in card
+    assert said in render_text(report)
+
+
 @pytest.mark.parametrize(
     ("calibrated", "claim"),
     [

@@ -7,6 +7,7 @@ import time
 
 import pytest
 import torch
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 
 from hubmerge.errors import DataError, RecipeError
@@ -144,3 +145,28 @@ def test_it_describes_itself():
         "processor": processor_kind(torch.device("cpu")),
     }
     assert Workers().threads >= 1
+
+
+def test_devices_are_named_by_kind_and_number(monkeypatch):
+    workers = Workers(threads=2)
+    with pytest.raises(RecipeError, match="no device 'cuda'") as refused:
+        workers.use("cuda")
+    assert "no accelerator" in str(refused.value.found)
+    assert refused.value.field == "device"
+    monkeypatch.setattr(Accelerator, "device", torch.device("cuda:0"))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    for name, device, fuses_on, threads in (
+        (None, "cuda:0", "cpu", 1),
+        ("cuda", "cuda:0", "cuda:0", 1),
+        ("cuda:1", "cuda:1", "cuda:1", 1),
+        ("cpu", "cpu", "cpu", 2),
+    ):
+        workers.use(name)
+        assert (str(workers.device), str(workers.fuses_on)) == (device, fuses_on)
+        assert workers.threads == threads
+    for absent in ("cuda:2", "xpu"):
+        with pytest.raises(RecipeError, match=absent):
+            workers.use(absent)
+    monkeypatch.setattr(Accelerator, "device", torch.device("mps"))
+    workers.use("mps")
+    assert (workers.device.type, workers.fuses_on.type) == ("mps", "cpu")

@@ -6,16 +6,18 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModelForImageClassification
 
 import hubmerge as hm
 from hubmerge.errors import RecipeError
 from hubmerge.utils.progress import be_quiet
 from hubmerge.verification.result import Outcome, Verification
+from hubmerge.verification.rounding import LAST_PLACE
 from hubmerge.verification.verify import verify
 from tests.helpers import small_merges
 
@@ -290,6 +292,76 @@ def test_a_row_more_does_not_hold_where_the_arithmetic_is_the_same(
     assert wrong(verify(str(copy), level="measure")) >= {ours}
     parts = {("contenders", f"contenders.{name}.accuracy") for name in ("merge", "parent_b")}
     assert wrong(verify(str(copy))) >= {ours, *parts}
+
+
+OTHER_TORCH = {"torch": "2.7.0"}
+
+
+def of_another_machine(folder: Path) -> dict:
+    """The block of a report about a run, by another version of torch."""
+    said = json.loads((folder / "report.json").read_text())["run"]
+    return {**said, "versions": said["versions"] | OTHER_TORCH}
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 + 1e-7])
+def test_a_row_more_takes_a_row_on_a_boundary_whatever_machine_is_claimed(
+    measured: Path, tmp_path: Path, scale: float
+) -> None:
+    """With the loss as it is, or off by what rounding does, which is no more than that."""
+    copy = Path(shutil.copytree(measured, tmp_path / "copy"))
+    scores = json.loads((copy / "report.json").read_text())["contenders"]
+    scores["merge"]["loss"] *= scale
+    small_merges.rewrite_report(copy, run=of_another_machine(copy), contenders=scores)
+    honest = verify(str(copy), level="measure")
+    assert honest.outcome is (Outcome.IDENTICAL if scale == 1 else Outcome.EQUIVALENT)
+    remarks = [each for each in honest.remarks if "tolerance of another machine" in each]
+    assert [("torch 2.7.0 (here" in each and "published" in each) for each in remarks] == (
+        [] if scale == 1 else [True]
+    )
+    scores["merge"]["accuracy"] += 1 / scores["merge"]["n"]
+    small_merges.rewrite_report(copy, contenders=scores)
+    found = wrong(verify(str(copy), level="measure"))
+    assert ("published", "contenders.merge.accuracy") in found
+
+
+def test_weights_that_are_nearly_those_take_another_machine(copy: Path) -> None:
+    tensors = load_file(copy / WEIGHTS)
+    draw = torch.Generator().manual_seed(0)
+    for value in tensors.values():
+        value += torch.randn(value.shape, generator=draw) * value.abs().max() * 1e-6
+    save_file(tensors, copy / WEIGHTS, {"format": "pt"})
+    small_merges.rehash(copy, WEIGHTS)
+    found = verify(str(copy))
+    assert {part for part, _ in wrong(found)} == {"weights"}
+    assert any("the same libraries made them" in str(check.why) for check in found.checks)
+    small_merges.rewrite_report(copy, run=of_another_machine(copy))
+    found = verify(str(copy))
+    assert found.outcome is Outcome.EQUIVALENT
+    assert any("was used for" in each and "weights" in each for each in found.remarks)
+
+
+@pytest.mark.parametrize("tails", [False, True])
+def test_steps_along_a_gradient_are_seen_whatever_machine_is_claimed(
+    measured: Path, places: dict[str, Path], tmp_path: Path, tails: bool
+) -> None:
+    """Along its signs, each within what another machine may do, and with tails as rounding has."""
+    copy = Path(shutil.copytree(measured, tmp_path / "copy"))
+    model = AutoModelForImageClassification.from_pretrained(copy)
+    rows = pq.read_table(places["rows"] / "test.parquet").to_pydict()
+    features, labels = (torch.tensor(rows[name]) for name in ("features", "label"))
+    torch.nn.functional.cross_entropy(model(features=features).logits, labels).backward()
+    draw = torch.Generator().manual_seed(0)
+    tensors = load_file(copy / WEIGHTS)
+    for name, value in model.named_parameters():
+        size = torch.randn(value.shape, generator=draw).abs() if tails else 1
+        step = value.grad.sign() * size * 60 * LAST_PLACE * value.abs().max()
+        tensors[name] = (value + step).detach()
+    save_file(tensors, copy / WEIGHTS, {"format": "pt"})
+    small_merges.rehash(copy, WEIGHTS)
+    small_merges.rewrite_report(copy, run=of_another_machine(copy))
+    reasons = [str(check.why) for check in verify(str(copy)).of(Outcome.DOES_NOT_HOLD)]
+    assert any("it moves loss as no difference does" in why for why in reasons)
+    assert any("have one size" in why for why in reasons) is not tails
 
 
 def test_a_written_recipe_names_no_place_and_finds_its_folders_again(

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from hubmerge.fuse._draws import drawing
+from hubmerge.fuse._draws import uniform
 from hubmerge.fuse._dropping import RESCALES, Rescale, factors
 from hubmerge.fuse._task_vectors import Mask, each, onto_masked
 from hubmerge.fuse.options import PerModel, Says
@@ -65,4 +65,4 @@ def random_mask(densities: Sequence[float], seed: int, rescale: Rescale = "proba
 
 def mask(delta: Tensor, density: float, named: str) -> Tensor:
     """Which entries of a tensor are kept, bool; the same for the same name everywhere."""
-    return torch.rand(delta.shape, generator=drawing(named), dtype=torch.float64) < density
+    return uniform(delta, named) < density

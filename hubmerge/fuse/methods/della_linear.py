@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
-from hubmerge.fuse._draws import drawing
+from hubmerge.fuse._draws import uniform
 from hubmerge.fuse._dropping import RESCALES, Rescale, factors
 from hubmerge.fuse._task_vectors import Mask, each, onto_masked
 from hubmerge.fuse.options import PerModel, Says
@@ -88,4 +88,4 @@ def probabilities(delta: Tensor, width: int, density: float, epsilon: float) -> 
 
 def sampled(chance: Tensor, named: str) -> Tensor:
     """Which entries are kept, bool; the same for the same name everywhere."""
-    return torch.rand(chance.shape, generator=drawing(named), dtype=torch.float64) < chance
+    return uniform(chance, named) < chance

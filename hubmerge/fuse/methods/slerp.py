@@ -62,4 +62,4 @@ def coefficients(rows: Tensor, shares: Tensor) -> list[float] | None:
     off = products[~torch.eye(len(rows), dtype=torch.bool)]
     if (off.abs() > PARALLEL).any():
         return None
-    return mean_on_sphere(products, shares, STEPS, CLOSE).tolist()
+    return mean_on_sphere(products, shares, STEPS, CLOSE).cpu().tolist()

@@ -12,7 +12,8 @@ from hubmerge.recipe.words import SIZE
 
 
 class MachineFields(RecipePart):
-    """What of the machine a merge may take. It changes no byte, and is not written beside it."""
+    """What of the machine a merge may take. It is not written beside the merge: `memory` changes
+    no byte, and where it was computed is said by the report."""
 
     memory: Annotated[
         str | None,
@@ -23,5 +24,17 @@ class MachineFields(RecipePart):
             group=MODELS,
             label="",
             see="large-models.md#memory",
+        ),
+    ] = None
+    device: Annotated[
+        str | None,
+        Field(pattern=r"^[a-z]+(:[0-9]{1,3})?$"),
+        Option(
+            "What computes: cpu, or an accelerator that is there, such as cuda or cuda:1, which "
+            "then also fuses tensors from disk. Default: the accelerator that is there, but for "
+            "fusing.",
+            group=MODELS,
+            label="",
+            see="large-models.md#accelerators",
         ),
     ] = None

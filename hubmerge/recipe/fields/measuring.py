@@ -56,11 +56,12 @@ class MeasureFields(RecipePart):
         ),
     ] = None
     path: Annotated[
-        Literal["short", "full"],
+        Literal["none", "short", "full"],
         Option(
             "How closely the loss along the paths is looked at.",
             group=MEASURING,
             choices={
+                "none": "not at all: parents, naive average, merge and ensemble alone",
                 "short": "3 points between the parents, and 3 more where the merge lies",
                 "full": "9 points, and up to 8 more until the maxima are settled",
             },

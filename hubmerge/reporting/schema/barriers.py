@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from hubmerge.evaluation.results import Curve
 from hubmerge.reporting.schema.base import Count, ReportPart, RowSetRecord, is_finite
@@ -41,12 +41,19 @@ class Barriers(ReportPart):
     matched: float | None = None
     detail: BarrierDetail = BarrierDetail()
     training: OnTraining | None = None
+    left_out: Literal[True] | None = None
+    """That the recipe says not to look at the paths."""
 
-    OF_MANY = ("training",)
+    OF_MANY = ("training", "left_out")
 
     @classmethod
     def of(
-        cls, *, naive: Curve | None, matched: Curve | None, training: OnTraining | None = None
+        cls,
+        *,
+        naive: Curve | None,
+        matched: Curve | None,
+        training: OnTraining | None = None,
+        left_out: bool = False,
     ) -> Self:
         """The barriers of two curves; one that holds a number that is not finite counts as none."""
         naive, matched = _sound(naive), _sound(matched)
@@ -55,6 +62,7 @@ class Barriers(ReportPart):
             matched=matched.barrier.value if matched else None,
             detail=BarrierDetail(naive=naive, matched=matched),
             training=training,
+            left_out=left_out or None,
         )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hubmerge.errors.wording import render
 from hubmerge.reporting.next_steps import LONGER
-from hubmerge.reporting.schema.barriers import OnTraining
+from hubmerge.reporting.schema.barriers import Barriers, OnTraining
 from hubmerge.reporting.schema.base import RowSetRecord
 from hubmerge.reporting.schema.fusion import SoupRecord, SoupStep
 from hubmerge.reporting.schema.refinement import RefinedRecord, RefinementRecord
@@ -256,6 +256,8 @@ def test_barriers_are_shown_on_test_and_on_training_rows() -> None:
     rows = RowSetRecord(split="train", rows=300, available=5000, fingerprint="4" * 16)
     training = OnTraining.of(rows, 0, naive=curve(1.5, n=300), matched=curve(0.01, n=300))
     bars = plain.barrier.model_copy(update={"training": training})
+    left_out = Barriers.of(naive=None, matched=None, left_out=True)
+    assert "leaves the path" in str(report_view.barrier(example(barrier=left_out)))
     shown = str(report_view.barrier(example(barrier=bars)))
     assert shown.count("<td>300 training</td>") == shown.count("<td>1,000 test</td>") == 2
     assert "not affect the verdict" in shown
