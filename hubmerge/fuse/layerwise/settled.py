@@ -23,8 +23,13 @@ SETTLED_BYTES = 2**30
 class SettledModules:
     """Runs of one model, batch after batch, while ever more of its layers are settled."""
 
-    def __init__(self, model: nn.Module, probe: Mapping[str, Tensor]) -> None:
-        """probe: rows that show which modules run once, which alone are kept."""
+    def __init__(
+        self, model: nn.Module, probe: Mapping[str, Tensor], most: int | None = None
+    ) -> None:
+        """probe: rows that show which modules run once, which alone are kept. most: bytes that are
+        kept, where there is room for less than `SETTLED_BYTES`.
+        """
+        self._most = SETTLED_BYTES if most is None else min(SETTLED_BYTES, most)
         runs = _runs(model, probe)
         self._modules = {name: each for name, each in model.named_modules() if runs[name] == 1}
         self._kept: dict[int, dict[str, Any]] = {}
@@ -78,7 +83,7 @@ class SettledModules:
             kept = self._kept.setdefault(number, {})
             within = [each for each in kept if each.startswith(f"{name}.")]
             size = _size(output) - sum(_size(kept[each]) for each in within)
-            if self._bytes + size > SETTLED_BYTES:
+            if self._bytes + size > self._most:
                 return
             for each in within:
                 del kept[each]

@@ -19,15 +19,18 @@ from hubmerge.fuse.layerwise.trace import Stage, TracePoint
 from hubmerge.models.method_context import MethodContext
 
 KEPT_BYTES = 2**30
-"""Targets that are kept (1 GiB), so that the parents run once for several stages."""
+"""Targets that are kept at most (1 GiB), so that the parents run once for several stages."""
 
 
-def windows(plan: Sequence[Stage], context: MethodContext) -> list[list[Stage]]:
+def windows(
+    plan: Sequence[Stage], context: MethodContext, most: int | None = None
+) -> list[list[Stage]]:
     """Consecutive stages whose targets, on all images together, fit into `KEPT_BYTES`.
 
-    Decides how often the parents run and nothing else. With very many images every stage stands
-    alone, and nothing is kept.
+    most: bytes of them, where there is room for less. Decides how often the parents run and nothing
+    else. With very many images every stage stands alone, and nothing is kept.
     """
+    most = KEPT_BYTES if most is None else min(KEPT_BYTES, most)
     images = len(context.batches) * len(context.batches[0])
     itemsize = next(context.scratch.parameters()).element_size()
     found: list[list[Stage]] = []
@@ -36,7 +39,7 @@ def windows(plan: Sequence[Stage], context: MethodContext) -> list[list[Stage]]:
         size = images * itemsize * sum(group.values for group in stage)
         if not found or size > room:
             found.append([])
-            room = KEPT_BYTES
+            room = most
         found[-1].append(stage)
         room -= size
     return found

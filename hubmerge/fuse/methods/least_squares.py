@@ -16,11 +16,11 @@ layers is all: with nothing changed above it, a layer corrected once is not corr
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
-from torch import Tensor, nn
+from torch import Tensor
+from transformers import PreTrainedModel
 
 from hubmerge.errors import RecipeError
 from hubmerge.errors.wording import option
@@ -34,10 +34,15 @@ from hubmerge.fuse.layerwise.tied_norm import refitted_norm, tied_head
 from hubmerge.fuse.layerwise.trace import LayerGroup, stages
 from hubmerge.fuse.registry import fusion
 from hubmerge.models.method_context import MethodContext
+from hubmerge.models.states import in_dtypes_of, sharing_tensors
 from hubmerge.symmetry.permutation import State
 from hubmerge.utils.hooks import placed
 from hubmerge.utils.input_batches import JoinedBatches
 from hubmerge.utils.progress import track
+
+BESIDE = 4
+"""Models that are held beside the parents: their average, the merge, one that runs and layers that
+are corrected."""
 
 PROBE = 2
 """Images that are enough to see how the model is built."""
@@ -97,9 +102,10 @@ def _refitted(
         wanted = maps[writer.name]
         merged |= as_held(writer, average, wanted) or plainly(writer, average, wanted)
     parents = [_holding(model, state) for state in states]
-    settled, unfitted = SettledModules(model, probe), [writer.name for writer in writers]
+    room = _room(average, len(states), context)
+    settled, unfitted = SettledModules(model, probe, room), [writer.name for writer in writers]
     with placed(context.workers.device, model, *parents), track(len(plan), "least squares") as bar:
-        for window in windows(plan, context):
+        for window in windows(plan, context, room):
             with Targets(parents, weights, window, context, heard, owners).watched() as targets:
                 for stage in window:
                     model.load_state_dict(merged)
@@ -133,7 +139,20 @@ def _corrected(
     return tensors
 
 
-def _holding(model: nn.Module, state: State) -> nn.Module:
-    holder = copy.deepcopy(model)
-    holder.load_state_dict(dict(state))
+def _room(state: State, parents: int, context: MethodContext) -> int | None:
+    """Bytes there are for targets, and as many for what settled modules gave; None without a limit.
+
+    They are what is left beside the models, and none where nothing is: models run again then.
+    """
+    if context.workers.memory is None:
+        return None
+    whole = sum(value.nbytes for value in state.values())
+    return max(0, context.workers.memory - (parents + BESIDE) * whole) // 2
+
+
+def _holding(model: PreTrainedModel, state: State) -> PreTrainedModel:
+    """A model that holds the very tensors of `state`, as far as they are laid out as its own."""
+    holder = sharing_tensors(model)
+    own = in_dtypes_of(state, model.state_dict())
+    holder.load_state_dict({name: value.contiguous() for name, value in own.items()}, assign=True)
     return holder

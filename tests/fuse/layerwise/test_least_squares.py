@@ -16,10 +16,13 @@ from hubmerge.errors import RecipeError
 from hubmerge.fuse import find_fusion
 from hubmerge.fuse.layerwise import normal_equations as equations
 from hubmerge.fuse.layerwise import rows, settled, targets
+from hubmerge.fuse.layerwise.settled import SettledModules
 from hubmerge.fuse.layerwise.tied_norm import tied_head
+from hubmerge.fuse.methods import least_squares
 from hubmerge.fuse.methods.average import average
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.models.method_context import MethodContext
+from hubmerge.models.states import holds
 from hubmerge.repair import batch_norms, find_repair
 from hubmerge.repair.statistics import channel_statistics
 from hubmerge.symmetry.laws import deviation, outputs
@@ -147,6 +150,37 @@ def test_boundaries_of_batches_threads_and_what_is_kept_change_nothing(name, mon
     monkeypatch.setattr(rows, "CHUNK_BYTES", 1)
     for tensor, value in fuse(states, [0.5, 0.5], context(a, batches)).items():
         assert_close(kept[tensor], value, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["llama-tied-bias", "vit"])
+@pytest.mark.parametrize("spare", [0, 20_000, 200_000])
+def test_no_limit_of_memory_changes_a_byte(name, spare, monkeypatch):
+    a, b = pair(name, torch.float32)
+    states, batches = [a.state_dict(), b.state_dict()], probe_batches(a, rows=10, count=3)
+    free = context(a, batches)
+    most, tight = [], context(a, batches)
+    model = sum(value.nbytes for value in states[0].values())
+    tight.workers.memory = (2 + least_squares.BESIDE) * model + 2 * spare
+    reused = SettledModules.reused
+
+    def watched(own, unfitted):
+        most.append(own._bytes)
+        return reused(own, unfitted)
+
+    expected = fuse(states, [0.5, 0.5], free)
+    monkeypatch.setattr(SettledModules, "reused", watched)
+    assert same(expected, fuse(states, [0.5, 0.5], tight))
+    assert max(most) <= spare
+    assert (max(most) > 0) == (spare > 0)
+
+
+def test_parents_are_not_copied():
+    a, b = pair("vit", torch.float32)
+    state = {tensor: value.clone() for tensor, value in b.state_dict().items()}
+    holder = least_squares._holding(a, state)
+    assert holds(holder, state)
+    assert not holds(a, state)
+    assert torch.equal(holder(**probe(a)).logits, b(**probe(a)).logits)
 
 
 @pytest.mark.parametrize("name", ["resnet-basic-widening", "resnet-bottleneck", "mlp_head-batch"])
