@@ -17,7 +17,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hubmerge.localhub import api, discussions, download, job_routes, limits, pages, upload
+from hubmerge.localhub import (
+    api,
+    discussions,
+    download,
+    job_routes,
+    limits,
+    pages,
+    upload,
+    variables,
+)
 from hubmerge.localhub.accounts import Account, Accounts
 from hubmerge.localhub.bodies import read_body
 from hubmerge.localhub.jobs import LocalJobs
@@ -30,6 +39,7 @@ from hubmerge.localhub.text_process import TextProcess
 TABLES = (
     job_routes.routes,
     api.routes,
+    variables.routes,
     upload.routes,
     download.routes,
     discussions.routes,

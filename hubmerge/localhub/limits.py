@@ -77,6 +77,10 @@ SUMMARY = 1_000
 """Most characters of a commit's title."""
 TEXT = 64 * 2**10
 """Most characters of a comment, or of a commit's description."""
+VARIABLES = 100
+"""Most variables of a Space."""
+VARIABLE = 4096
+"""Most characters of one."""
 STATE = 2**20
 """Bytes of a repository's settings and discussions after which nothing is added to them."""
 

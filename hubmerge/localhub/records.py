@@ -61,6 +61,15 @@ class Discussion(BaseModel):
     events: list[dict[str, Any]] = Field(default_factory=list)
 
 
+class Variable(BaseModel):
+    """A variable of a Space."""
+
+    model_config = ConfigDict(frozen=True)
+    value: str
+    description: str | None = None
+    updated: str
+
+
 class State(BaseModel):
     """Everything about a repository that can change: one file, replaced as a whole."""
 
@@ -72,3 +81,5 @@ class State(BaseModel):
     refs: dict[str, str] = Field(default_factory=dict)
     """Full name (`refs/heads/main`, `refs/tags/v1`, `refs/pr/1`) to commit id."""
     discussions: list[Discussion] = Field(default_factory=list)
+    variables: dict[str, Variable] = Field(default_factory=dict)
+    """Of a Space: name to value."""

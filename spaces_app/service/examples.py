@@ -12,10 +12,7 @@ from hubmerge.recipe import Recipe
 from spaces_app.service.job import Job, Refused, State
 from spaces_app.service.jobs import JobService
 from spaces_app.service.log import log
-from spaces_app.service.visitors import Visitor
-
-OWNER = Visitor("example")
-"""The visitor who starts the examples that have no result yet."""
+from spaces_app.service.visitors import APP
 
 
 class Examples:
@@ -30,7 +27,7 @@ class Examples:
         return [self._jobs.newest(recipe) for recipe in self._recipes]
 
     def make_missing(self) -> threading.Thread:
-        """Start the merges that have no result, one after the other, in the background."""
+        """Queue the merges that have no result, in the background."""
         thread = threading.Thread(target=self._make_missing, name="examples", daemon=True)
         thread.start()
         return thread
@@ -39,6 +36,6 @@ class Examples:
         for job, recipe in zip(self.newest(), self._recipes, strict=True):
             if job is None or job.state is not State.DONE:
                 try:
-                    self._jobs.submit(OWNER, Job.recipe_in(recipe))
+                    self._jobs.submit(APP, Job.recipe_in(recipe))
                 except Refused as refused:
                     log("example_refused", why=refused.refusal.what)

@@ -60,21 +60,24 @@ class Planner:
             check_recipe(recipe, self._limits)
         key = (visitor.key, recipe.to_yaml())
         with self._lock:
-            moment, known = self._known.get(key, (0.0, None))
-        if known is not None and time.monotonic() - moment < CACHE_SECONDS:
-            return known
-        plan, private = self._run_plan(visitor, {"recipe": recipe_json(recipe)})
+            moment, planned = self._known.get(key, (0.0, None))
+        if planned is None or time.monotonic() - moment >= CACHE_SECONDS:
+            planned = self._make(visitor, recipe)
+            with self._lock:
+                self._known[key] = (time.monotonic(), planned)
+                while len(self._known) > CACHED_PLANS:
+                    self._known.popitem(last=False)
         with refusing():
-            check_plan(plan, self._limits)
+            check_plan(planned.plan, self._limits)  # what is too large here is known, too
+        return planned
+
+    def _make(self, visitor: Visitor, recipe: Recipe) -> PlanResult:
+        """A new plan, however large the merge is."""
+        plan, private = self._run_plan(visitor, {"recipe": recipe_json(recipe)})
         done = self._store.done(PAST)
         past = estimate.expected(plan, done)
         seconds = sum(past.values()) if past else None
-        planned = PlanResult(plan, private, seconds, estimate.between(plan, done))
-        with self._lock:
-            self._known[key] = (time.monotonic(), planned)
-            while len(self._known) > CACHED_PLANS:
-                self._known.popitem(last=False)
-        return planned
+        return PlanResult(plan, private, seconds, estimate.between(plan, done))
 
     def _run_plan(self, visitor: Visitor, content: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         key = visitor.key

@@ -34,6 +34,10 @@ class Visitor:
         return self.token is not None
 
 
+APP = Visitor("example")
+"""The app itself, which merges its examples: as many as it has."""
+
+
 def new_browser_id() -> str:
     """A random id for a browser."""
     return secrets.token_urlsafe(18)

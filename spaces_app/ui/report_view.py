@@ -21,6 +21,7 @@ from hubmerge.reporting.refined import refinement_lines
 from hubmerge.reporting.schema.method import MethodRecord
 from hubmerge.reporting.schema.report import Report
 from hubmerge.reporting.words import words_of
+from hubmerge.utils.parent_names import REFINED_PARENT
 from spaces_app.ui.markup import (
     NONE,
     card,
@@ -34,12 +35,16 @@ from spaces_app.ui.markup import (
     text,
 )
 from spaces_app.ui.method_choices import LOOKS_AT
-from spaces_app.ui.verdict_view import LOOKS, chip, explained
+from spaces_app.ui.verdict_view import LOOKS, explained, told
 from spaces_app.ui.verdict_view import is_bad as is_bad
 from spaces_app.ui.wording import PAGE
 
 LOSS = (
     "Mean cross-entropy in nats: how surprised the model is by the right answers. Lower is better."
+)
+ACCURACY = "Share of the rows whose likeliest class is the right one. Higher is better."
+REFINED = (
+    "That parent alone, trained on as the merge was: what it lacks to the merge, merging gave."
 )
 CALIBRATED = "The loss after temperature scaling, fitted on other rows."
 ERROR = "Difference between confidence and accuracy. Lower is better."
@@ -62,17 +67,10 @@ GAIN = "Increase in similarity of the two models' weights (or activations)."
 
 def verdict(report: Report) -> Markup:
     """The verdict, what it means, and suggestions where it is not good."""
-    rests = (
-        f"Measured on {count(report.n)} {report.data.unit} used for nothing else."
-        if report.data
-        else "Not evaluated: no data set was given."
-    )
-    body = Markup('<p class="hm-verdict">{} {}</p><p>{}</p><p class="hm-quiet">{}</p>').format(
-        chip(report.verdict),
-        text(report.verdict_sentence),
-        explained(report),
-        text(rests),
-    )
+    body = join([told(report), Markup("<p>{}</p>").format(explained(report))])
+    if report.data:
+        rests = f"Measured on {count(report.n)} {report.data.unit} used for nothing else."
+        body += Markup('<p class="hm-quiet">{}</p>').format(text(rests))
     if steps := next_steps(report):
         items = join(Markup("<li>{}</li>").format(text(render(step, PAGE))) for step in steps)
         body += folded(
@@ -156,13 +154,13 @@ def contenders(report: Report) -> Markup:
     """All contenders on the same rows; every figure says what it is."""
     if report.data is None:
         return NONE
+    shown, said = contender_table(report), words_of(report)
     words = {
         "naive": term("Naive average", NAIVE),
         "ensemble": term("Ensemble of the parents", ENSEMBLE),
+        **{row.key: term(row.name, REFINED) for row in shown.rows if row.key == REFINED_PARENT},
         "merge": Markup("<strong>This merge</strong>"),
     }
-    shown = contender_table(report)
-    said = words_of(report)
     lines = []
     for row, cells in zip(shown.rows, shown.cells, strict=True):
         rows = getattr(report.contenders, row.key).n
@@ -174,6 +172,8 @@ def contenders(report: Report) -> Markup:
     meanings = {said.loss: LOSS, f"calibrated {said.loss}": CALIBRATED, "calibration error": ERROR}
     if said.kind != "cross-entropy":
         del meanings[said.loss]
+    if said.metric == "accuracy" and said.accuracy == "accuracy":
+        meanings[said.accuracy] = ACCURACY
     headings = [term(h, meanings[h]) if h in meanings else h for h in shown.headings]
     caption = f"All on the same {count(report.n)} {report.data.unit}"
     return table(("", *headings), lines, caption)

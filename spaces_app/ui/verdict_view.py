@@ -42,6 +42,19 @@ def chip(verdict: str | None) -> Markup:
     )
 
 
+def told(report: Report) -> Markup:
+    """The verdict's sentence: what it says first as a mark, and its figures below."""
+    first, _, rest = report.verdict_sentence.partition(":")
+    rest = rest.strip()
+    return Markup(
+        '<div class="hm-verdict"><p><span class="hm-chip {}">{}</span></p>{}</div>'
+    ).format(
+        LOOKS[report.verdict],
+        text(first),
+        Markup("<p>{}</p>").format(text(rest[:1].upper() + rest[1:])) if rest else "",
+    )
+
+
 def explained(report: Report) -> str:
     """What the verdict means, for a person new to merging."""
     return EXPLAINED[report.verdict] if report.data is not None else UNMEASURED

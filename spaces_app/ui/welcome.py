@@ -28,6 +28,12 @@ SENTENCE = (
     "Make one model of two that were trained apart: their units are matched first, so that their "
     "average works."
 )
+UNMERGED = {
+    None: "Takes about a minute here, and then shows its curves.",
+    State.WAITING: "Waits for its turn to be merged here.",
+    State.RUNNING: "Is being merged just now.",
+}
+"""State of an example without a result -> what its card says in place of one."""
 NO_EXAMPLES = Markup(
     '<p class="hm-quiet" id="no-examples">There are no examples for this Hub. The '
     '<a href="gallery">gallery</a> shows merges whose parents can be merged again.</p>'
@@ -58,7 +64,9 @@ class Welcome:
         if not self._examples:
             return NO_EXAMPLES
         found = zip(self._examples, self._results.newest(), strict=True)
-        cards = (self._card(place, *each) for place, each in enumerate(found))
+        cards = (
+            card(place, each, job, self._report(job)) for place, (each, job) in enumerate(found)
+        )
         return Markup('<div class="hm-cards">{}</div>').format(markup.join(cards))
 
     def chosen(self, place: int) -> tuple[Example, Job | None]:
@@ -72,30 +80,6 @@ class Welcome:
         """The recipe of an example."""
         return recipe_of(example)
 
-    def _card(self, place: int, example: Example, job: Job | None) -> Markup:
-        report = self._report(job)
-        if report is None:
-            making = job is not None
-            said = "is being merged just now" if making else "takes about a minute here"
-            body = Markup('<span class="hm-blank" aria-hidden="true"></span>')
-            told = Markup('<span class="hm-quiet">{}</span>').format(said)
-            label = "Watch" if making else "Merge them"
-            again: Markup | str = ""
-        else:
-            body = curve_view.thumbnail(report)
-            told = chip(report.verdict) + Markup('<span class="hm-quiet">{}</span>').format(
-                markup.text(figures_said(report.verdict_sentence))
-            )
-            label = "See the result"
-            again = Markup(
-                '<button type="button" class="hm-link" data-example="{}" data-again>'
-                'Run it again<span class="hm-hidden">: {}</span></button>'
-            ).format(place, example.name)
-        return Markup(
-            '<article class="hm-example"><button type="button" data-example="{}">'
-            '{}<b>{}</b>{}<span class="hm-go">{}</span></button>{}</article>'
-        ).format(place, body, _upper(example.name), told, label, again)
-
     def _report(self, job: Job | None) -> Report | None:
         if job is None or job.state is not State.DONE:
             return None
@@ -103,6 +87,31 @@ class Welcome:
             return Report.read(self._context.jobs.folders.result(job.id))
         except (OSError, ValueError, Refused):
             return None
+
+
+def card(place: int, example: Example, job: Job | None, report: Report | None) -> Markup:
+    """An example: its curves and verdict, or words where it has no result yet.
+
+    job: its finished merge, else one that waits or runs. report: of the finished one.
+    """
+    if report is None:
+        waits = None if job is None or job.has_ended else job.state
+        picture, style, again = markup.NONE, " hm-unmerged", markup.NONE
+        told = Markup('<span class="hm-quiet">{}</span>').format(UNMERGED[waits])
+        label = "Merge them" if waits is None else "Watch"
+    else:
+        picture, style, label = curve_view.thumbnail(report), "", "See the result"
+        told = chip(report.verdict) + Markup('<span class="hm-quiet">{}</span>').format(
+            markup.text(figures_said(report.verdict_sentence))
+        )
+        again = Markup(
+            '<button type="button" class="hm-link" data-example="{}" data-again>'
+            'Run it again<span class="hm-hidden">: {}</span></button>'
+        ).format(place, example.name)
+    return Markup(
+        '<article class="hm-example{}"><button type="button" data-example="{}">'
+        '{}<b>{}</b>{}<span class="hm-go">{}</span></button>{}</article>'
+    ).format(style, place, picture, _upper(example.name), told, label, again)
 
 
 def recipe_of(example: Example) -> Any:

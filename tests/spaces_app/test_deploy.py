@@ -20,7 +20,8 @@ def test_a_space_gets_the_folder_and_this_version(
     hub: EmbeddedHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", hub.token)
-    done = CliRunner().invoke(app, ["app", "deploy", "me/merging"])
+    set_them = ["--variable", "HUBMERGE_APP_HEAVY=2", "--variable", "HUBMERGE_PLUGINS=a,b"]
+    done = CliRunner().invoke(app, ["app", "deploy", "me/merging", *set_them])
     assert done.exit_code == 0, done.output
     assert done.output.strip().endswith("/spaces/me/merging")
     api = hub.api()
@@ -33,7 +34,9 @@ def test_a_space_gets_the_folder_and_this_version(
     )
     assert Path(kept).read_text() == f"hubmerge[app,mcp] @ ./{wheel}\n"
     commits = len(api.list_repo_commits("me/merging", repo_type="space"))
-    deploy("me/merging")
+    deploy("me/merging", given={"HUBMERGE_APP_HEAVY": "3"})
+    found = {name: each.value for name, each in api.get_space_variables("me/merging").items()}
+    assert found == {"HUBMERGE_APP_HEAVY": "3", "HUBMERGE_PLUGINS": "a,b"}
     assert len(api.list_repo_commits("me/merging", repo_type="space")) == commits
 
 

@@ -17,6 +17,7 @@ from hubmerge.reporting.next_steps import LONGER
 from hubmerge.reporting.schema.barriers import Barriers, OnTraining
 from hubmerge.reporting.schema.base import RowSetRecord
 from hubmerge.reporting.schema.fusion import SoupRecord, SoupStep
+from hubmerge.reporting.schema.refinement import RefinedRecord, RefinementRecord
 from hubmerge.reporting.survey_kinds import kind_of
 from spaces_app.service.gallery import GalleryEntry, chosen, gallery_entry
 from spaces_app.service.hub_queries import Found
@@ -32,6 +33,7 @@ from spaces_app.ui import (
     report_view,
     samples_view,
     survey_view,
+    verdict_view,
 )
 from spaces_app.ui.gallery_page import choices, show
 from spaces_app.ui.gallery_view import merge_again_link
@@ -295,3 +297,40 @@ def test_benchmarks_stand_below_the_contenders() -> None:
     assert "0.750" in said
     assert "+0.050" in said
     assert report_view.benchmarks(example()) == ""
+
+
+@pytest.mark.parametrize(
+    ("sentence", "mark", "below"),
+    [
+        ("As good as both: accuracy 0.9: fine.", "As good as both", "Accuracy 0.9: fine."),
+        ("Cannot tell, because of that: no data.", "Cannot tell, because of that", "No data."),
+        ("No figures", "No figures", ""),
+    ],
+)
+def test_a_verdict_is_said_once(sentence: str, mark: str, below: str) -> None:
+    told = str(verdict_view.told(example(verdict_sentence=sentence)))
+    said = [each for each in re.split("<[^>]*>", told) if each]
+    assert said == [each for each in (mark, below) if each]
+
+
+def test_a_contender_that_is_a_refined_parent_says_what_it_is_for() -> None:
+    plain = example()
+    network = RefinedRecord(
+        steps=9,
+        best_step=9,
+        divergence_before=0.2,
+        divergence_after=0.1,
+        loss_before=0.2,
+        loss_after=0.1,
+        kept=True,
+    )
+    refine = RefinementRecord(refine="distill", steps=9, merge=network, parent="parent_a")
+    report = example(
+        contenders=plain.contenders.model_copy(
+            update={"refined_parent": plain.contenders.parent_a}
+        ),
+        method=plain.method.model_copy(update={"refine": refine}),
+    )
+    shown = str(report_view.contenders(report))
+    assert report_view.REFINED in shown
+    assert report_view.ACCURACY in shown
