@@ -16,6 +16,7 @@ from hubmerge.errors.wording import option
 from hubmerge.hub.headers import WeightsHeader
 from hubmerge.hub.layout import CONFIG
 from hubmerge.utils.limits import LABELS, LIST_ITEMS, PARAMETERS, TENSORS
+from hubmerge.utils.suggestions import did_you_mean
 
 REPEATED = re.compile(r"layer|depth|block|stage|group|repeat|(^|_)(num|n)_heads?$", re.IGNORECASE)
 """Fields that say how often a part is repeated ..."""
@@ -67,6 +68,9 @@ class Stored:
         return cls(len(header.tensors), header.numel)
 
 
+PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
+"""Values of `problem_type`: by any other one transformers computes no loss, and says nothing."""
+
 ANYTHING = Stored(TENSORS, PARAMETERS)
 """Of a model that is made from its configuration, and has no weights."""
 
@@ -79,6 +83,10 @@ def refuse_nonsense(fields: Mapping[str, Any], stored: Stored, ref: str) -> None
         value = fields.get(name)
         if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
             raise _unusable(ref, f'"{name}" is a {type(value).__name__}')
+    kind = fields.get("problem_type")
+    if kind is not None and kind not in PROBLEM_TYPES:
+        hint = did_you_mean(kind, PROBLEM_TYPES) or f"there is {', '.join(PROBLEM_TYPES)}"
+        raise _unusable(ref, f'"problem_type" is {kind!r}'[:200], hint)
     if not all(isinstance(each, str) for each in fields.get("architectures") or []):
         raise _unusable(ref, '"architectures" holds what is no name')
     if (named := fields.get(EXPLICIT)) is not None:
@@ -168,8 +176,8 @@ def _wants_code(ref: str, found: str) -> RemoteCodeError:
     )
 
 
-def _unusable(ref: str, found: str) -> HubmergeError:
-    return WeightsError(f"{CONFIG} of {ref} cannot be used", found=found)
+def _unusable(ref: str, found: str, hint: str | None = None) -> HubmergeError:
+    return WeightsError(f"{CONFIG} of {ref} cannot be used", found=found, hint=hint)
 
 
 def _too_much(ref: str, field: str, count: int, stored: str) -> HubmergeError:

@@ -27,6 +27,7 @@ from hubmerge.hub.json_files import read_json, readable
 from hubmerge.hub.layout import CONFIG, GENERATION, PROCESSOR, TEMPLATES
 from hubmerge.hub.other_formats import quantised, refuse_other, timm
 from hubmerge.hub.processors import refuse_senseless
+from hubmerge.hub.returned import answer_by_default
 from hubmerge.hub.source import Source
 from hubmerge.hub.timm import prepares_images, refuse_without_timm
 from hubmerge.hub.tokenizer import FILES as TOKENIZER_FILES
@@ -154,6 +155,7 @@ def _config(folder: Path, ref: str, trust_remote_code: bool) -> PreTrainedConfig
         )
         if str(config._attn_implementation).startswith("flash"):
             config._attn_implementation = None  # a matter of the machine it was saved on
+        answer_by_default(config)
     return config
 
 

@@ -20,6 +20,7 @@ from hubmerge.hub.fetch import needed_files
 from hubmerge.hub.layout import CONFIG, GENERATION
 from hubmerge.hub.load import load, outline
 from hubmerge.hub.loaded_model import LoadedModel
+from hubmerge.hub.returned import return_as
 from hubmerge.hub.source import Source, parse_ref
 from hubmerge.models.lookup import looking_up
 from hubmerge.models.states import sharing_tensors
@@ -119,6 +120,7 @@ def _finish_folder(folder: Path, parents: Sequence[LoadedModel], wanted: StoredA
     config["dtype"] = str(wanted.main_dtype(parent.dtype for parent in parents)).removeprefix(
         "torch."
     )
+    return_as(json.loads((a.folder / CONFIG).read_text(encoding="utf-8")), config)
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     for name in needed_files(a.source):

@@ -70,6 +70,8 @@ NONSENSE: dict[str, dict[str, Any]] = {
         "id2label": {"0": "cat", "1": "dog", "2": "eel"},
         "label2id": {"cat": 1, "dog": 0, "eel": 2},
     },
+    "problem type misspelt": {"problem_type": "single_label_clasification"},
+    "problem type empty": {"problem_type": ""},
     "labels null inside": {"id2label": {"0": None}},
     "labels nested": {"id2label": {"0": {"a": "b"}}},
     "auto_map a list": {"auto_map": ["x"]},
