@@ -164,12 +164,17 @@ def _same(a: Mergeable, b: Mergeable, file: str, field: str, left: Any, right: A
     if left != right:
         raise MismatchError(
             f"the models differ in {field}",
-            found=f"{left!r} in {a.source.ref}\n{right!r} in {b.source.ref}",
+            found=f"{_said(left)} in {a.source.ref}\n{_said(right)} in {b.source.ref}",
             source=file,
             hint=OTHER_VOCABULARIES
             if field.split(".")[-1] == "vocab_size"
             else "only models of one architecture, configuration and preprocessing merge",
         )
+
+
+def _said(value: Any) -> str:
+    """A field's value; of a list, what is in it."""
+    return ", ".join(map(repr, value)) if isinstance(value, list) and value else repr(value)
 
 
 def _few(names: Iterable[str]) -> str:

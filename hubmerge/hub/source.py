@@ -26,7 +26,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from hubmerge.errors import HubmergeError, NotFoundError, RecipeError
 from hubmerge.errors.wording import add, option, quoted
-from hubmerge.hub.client import NAMES, RepoType, ask, client, endpoint
+from hubmerge.hub.client import NAMES, AnyRepoType, RepoType, ask, client, endpoint
 from hubmerge.hub.hash_ahead import begin, digest, taken
 from hubmerge.hub.known_folders import known_folders
 from hubmerge.hub.layout import CONFIG, model_files
@@ -42,6 +42,11 @@ PUBLIC_HUB = "https://huggingface.co"
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
 KINDS = {"model": "model", "dataset": "data set", "space": "Space"}
 """Kinds of repositories on a Hub -> what they are called."""
+
+FOLDERS: dict[str, AnyRepoType] = {"datasets": "dataset", "spaces": "space"}
+"""First part of an address -> what it is of; without one, of a model."""
+PAGE = re.compile(r"[?#]")
+"""What begins the part of an address that says how a page is shown."""
 
 LISTED = 200
 """Files that are looked at to say what a folder is, if it is no model."""
@@ -259,10 +264,15 @@ def _refuse_other_kind(repo_id: str, ref: str, repo_type: RepoType) -> None:
         raise NotFoundError(
             f"{ref} is a {there}, not a {wanted}",
             source=endpoint(),
-            hint=f"{add('dataset')} for it, and name a model here"
-            if (kind, repo_type) == ("dataset", "model")
-            else f"name a {wanted} here",
+            hint=_instead(kind, repo_type),
         )
+
+
+def _instead(there: str, wanted: RepoType) -> str:
+    """What to do with the name of a repository of another kind than is wanted."""
+    if (there, wanted) == ("dataset", "model"):
+        return f"{add('dataset')} for it, and name a model here"
+    return f"name a {NAMES[wanted]} here"
 
 
 def _path(ref: str, name: str) -> Path:
@@ -396,15 +406,28 @@ def folder_files(folder: Path, most: int = DATA_FILES) -> list[str]:
 
 
 def _without_address(ref: str, repo_type: RepoType) -> str:
-    """`ORG/NAME[@revision]` from an address of this Hub (or the public one); else `ref`."""
+    """`ORG/NAME[@revision]` from an address of this Hub (or the public one); else `ref`.
+
+    Raises: RecipeError, for an address of another Hub, or of another kind of repository.
+    """
     if "://" not in ref:
         return ref
     for address in (endpoint(), PUBLIC_HUB):
         if ref.startswith(address + "/"):
-            path = ref.removeprefix(address + "/")
-            if repo_type == "dataset":
-                path = path.removeprefix("datasets/")
-            repo_id, tree, revision = path.rstrip("/").partition("/tree/")
+            path = PAGE.split(ref.removeprefix(address + "/"))[0].rstrip("/")
+            kind, _, below = path.partition("/")
+            named: AnyRepoType = FOLDERS.get(kind, "model")
+            if named != repo_type:
+                wanted = KINDS[repo_type]
+                raise RecipeError(
+                    f"{quoted(ref)} is the address of a {KINDS[named]}, not of a {wanted}",
+                    hint=_instead(named, repo_type),
+                )
+            path = path if named == "model" else below
+            repo_id, tree, revision = path.partition("/tree/")
+            if not tree:  # a page of one file
+                repo_id, tree, below = path.partition("/blob/")
+                revision = below.partition("/")[0]
             return f"{repo_id}@{revision}" if tree else repo_id
     raise RecipeError(
         f"{quoted(ref)} is not an address on {endpoint()}", hint="give the name alone: ORG/NAME"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -62,6 +62,25 @@ def test_names_revisions_and_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     address = parse_ref("http://127.0.0.1:1/org/name/tree/v1.0")
     assert (address.id, address.revision) == ("org/name", "v1.0")
     assert parse_ref("https://huggingface.co/datasets/org/data", "dataset").id == "org/data"
+    page = parse_ref("https://huggingface.co/org/name/blob/v1.0/README.md?x=/tree/y#z")
+    assert (page.id, page.revision) == ("org/name", "v1.0")
+    assert parse_ref("https://huggingface.co/org/name?library=transformers").id == "org/name"
+
+
+@pytest.mark.parametrize(
+    ("address", "wanted", "said"),
+    [
+        ("datasets/org/data", "model", "of a data set, not of a model"),
+        ("spaces/org/page", "model", "of a Space, not of a model"),
+        ("spaces/org/page", "dataset", "of a Space, not of a data set"),
+        ("org/name", "dataset", "of a model, not of a data set"),
+    ],
+)
+def test_the_address_of_another_kind_is_told_at_once(
+    address: str, wanted: Literal["model", "dataset"], said: str
+) -> None:
+    with pytest.raises(RecipeError, match=said):
+        parse_ref(f"https://huggingface.co/{address}", wanted)
 
 
 def test_a_folder_goes_before_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
