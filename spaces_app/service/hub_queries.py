@@ -5,8 +5,10 @@ The Hub's answers are parsed here and not by its client, which would fail on one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +31,12 @@ EXPAND = {
 }
 ADAPTER = "base_model:adapter:"
 """Tag of a repository that holds an adapter and not a model."""
+PARTS = re.compile(r"[-_.]")
+"""What stands between the parts of a name."""
+NEARER = 2
+"""Shorter names that are searched for, where one is not there."""
+ALIKE = 0.8
+"""How alike two ids are, at least, of which one may be meant by the other."""
 SETTLED = 2
 """Figures of two sizes that must agree for them to be one size."""
 
@@ -84,6 +92,18 @@ def search(
     if beside is not None:
         named.sort(key=lambda each: why_not(each, beside) is not None)
     return named[:SHOWN]
+
+
+def near(visitor: Visitor, repo: str, kind: RepoType = "model") -> list[str]:
+    """Ids that are nearly `repo`, for one that is not there: the nearest first."""
+    owner, _, name = repo.rpartition("/")
+    parts = PARTS.split(name)
+    stems = [name[: len("-".join(parts[:most]))] for most in range(len(parts) - 1, 0, -1)]
+    for typed in filter(None, [*stems[:NEARER], owner]):
+        ids = [each.id for each in search(visitor, typed, kind)]
+        if close := get_close_matches(repo, ids, n=3, cutoff=ALIKE):
+            return close
+    return []
 
 
 def describe(visitor: Visitor, repo: str, kind: RepoType = "model") -> Found | None:

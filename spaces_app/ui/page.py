@@ -7,9 +7,11 @@ from typing import Any
 import gradio as gr
 
 from hubmerge.errors import HubmergeError
+from hubmerge.hub.source import RepoType
 from hubmerge.recipe import Recipe
 from hubmerge.utils.parent_names import listed
-from spaces_app.service.job import Refused, refusing
+from spaces_app.service import hub_queries
+from spaces_app.service.job import Refusal, Refused, refusing
 from spaces_app.ui import api, markup, plan_view
 from spaces_app.ui.account import TITLE, AccountPanel
 from spaces_app.ui.context import Context
@@ -161,7 +163,7 @@ class MergePage:
         return *self.models.offer(a, b, data, request), said
 
     def _plan(self, request: gr.Request, *values: Any) -> list[Any]:
-        startable, refusal = False, None
+        startable, refusal, recipe = False, None, None
         try:
             with refusing():
                 recipe = recipe_of(*values)
@@ -172,8 +174,23 @@ class MergePage:
                 said, startable = plan_view.render(planned, recipe), True
         except Refused as error:
             refusal = error.refusal
-            said = markup.refusal(refusal)
+            said = markup.refusal(self._with_near(request, refusal, recipe))
         return [said, gr.update(interactive=startable), *self.hub_job.shown(refusal)]
+
+    def _with_near(self, request: gr.Request, refusal: Refusal, recipe: Recipe | None) -> Refusal:
+        """The refusal of an id that is not there, with those that may have been meant."""
+        if recipe is None or refusal.kind != "NotFoundError":
+            return refusal
+        data = recipe.dataset.id if recipe.dataset else None
+        asked: list[tuple[str, RepoType]] = [(str(each), "model") for each in recipe.models]
+        asked += [(data, "dataset")] if data else []
+        missing = next((each for each in asked if each[0] in refusal.what.split()), None)
+        close = hub_queries.near(self.context.visitor(request), *missing) if missing else []
+        if not close:
+            return refusal
+        meant = f"{' or '.join(close)}, if that was meant"
+        hint = f"{meant}\n{refusal.hint}" if refusal.hint else meant
+        return refusal.model_copy(update={"hint": hint})
 
     def _submit(self, request: gr.Request, *values: Any) -> list[Any]:
         try:

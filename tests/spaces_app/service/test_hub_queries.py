@@ -10,6 +10,7 @@ from spaces_app.service.hub_queries import (
     common_datasets,
     describe,
     found_in,
+    near,
     search,
     why_not,
 )
@@ -50,6 +51,14 @@ def test_models_that_fit_come_first(hub: EmbeddedHub, anonymous: Visitor) -> Non
     assert {each.id for each in search(anonymous, "dig", "dataset")} == {"me/digits"}
     assert not any("secret" in each.id for each in search(anonymous, "secret"))
     assert describe(anonymous, "guest/secret-a") is None
+
+
+def test_what_is_nearly_an_id_is_found(hub: EmbeddedHub, anonymous: Visitor) -> None:
+    assert set(near(anonymous, "me/mlp-x")) >= {"me/mlp-a", "me/mlp-b"}
+    assert near(anonymous, "me/vitt-a")[0] == "me/vit-a"
+    assert near(anonymous, "me/digit", "dataset") == ["me/digits"]
+    assert near(anonymous, "guest/secret-b") == []
+    assert near(anonymous, "") == []
 
 
 def test_a_malformed_answer_says_nothing() -> None:

@@ -148,6 +148,8 @@ def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., PageVisitor]
     assert "me/" in refused
     assert visitor.page.locator("#start").is_disabled()
     visitor.photograph("8-refused", "#plan")
+    visitor.pick("me/mlp-a", "me/mlp-x")
+    visitor.see("#plan .hm-refused", re.compile("Try: me/mlp-[ab] or .*, if that was meant"))
     visitor.pick("me/mlp-a", "<img src=x onerror=alert(1)>/x")
     visitor.see("#plan .hm-refused", "<img src=x")
     assert not visitor.page.locator("#plan img").count()
