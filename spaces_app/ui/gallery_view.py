@@ -37,16 +37,14 @@ def render(entries: Sequence[GalleryEntry]) -> Markup:
     entries, further = entries[:SHOWN], len(entries) - SHOWN
     lines = [
         (
-            join([_picture(each), on_hub(each.id), PRIVATE if each.private else NONE], " "),
+            _named(each),
             join([chip(each.verdict), proof_view.mark(each.proof)], " "),
             text(each.task or MISSING),
             text(each.family or MISSING),
             figure(each.accuracy),
             figure(each.barrier),
             count(each.rows) if each.rows is not None else MISSING,
-            join((on_hub(parent) for parent in each.parents), ", ") or MISSING,
             text(each.updated),
-            merge_again_link(each),
         )
         for each in entries
     ]
@@ -58,9 +56,7 @@ def render(entries: Sequence[GalleryEntry]) -> Markup:
         "accuracy",
         term("barrier (nats)", BARRIER),
         "measured on rows",
-        "parents",
         "published",
-        "try",
     )
     note = Markup('<p class="hm-quiet">{}{}</p>').format(
         f"{count(further)} more: filter to see them. " if further > 0 else "", CLAIMED
@@ -68,18 +64,30 @@ def render(entries: Sequence[GalleryEntry]) -> Markup:
     return join([table(head, lines, "Merges made with hubmerge on this Hub"), note])
 
 
+def _named(entry: GalleryEntry) -> Markup:
+    """Curves and name of a merge, and what it was made of."""
+    of = join((on_hub(parent) for parent in entry.parents), ", ")
+    again = merge_again_link(entry)
+    below = [Markup('<span class="hm-quiet">of {}</span>').format(of)] if entry.parents else []
+    below += [again] if again else []
+    name = join([on_hub(entry.id), PRIVATE if entry.private else NONE], " ")
+    return Markup('<div class="hm-entry">{}<div>{}</div></div>').format(
+        _picture(entry), join([name, *below], "<br>")
+    )
+
+
 def _picture(entry: GalleryEntry) -> Markup:
     """The curves of a public merge, from its repository."""
     if entry.private:
         return NONE
     address = f"{endpoint()}/{quote(entry.id)}/resolve/main/{PLOT}"
-    image = '<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer" class="hm-shot">'
-    return Markup(image).format(address)
+    image = '<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">'
+    return Markup(f'<span class="hm-shot">{image}</span>').format(address)
 
 
 def merge_again_link(entry: GalleryEntry) -> Markup:
     """A link that fills in the parents and the data set; nothing with fewer than two parents."""
     if len(entry.parents) < 2:
-        return Markup(MISSING)
+        return NONE
     asked = to_query(entry.parents, entry.data)
     return Markup('<a href="./?{}">merge its parents</a>').format(asked)

@@ -334,3 +334,19 @@ def test_a_contender_that_is_a_refined_parent_says_what_it_is_for() -> None:
     shown = str(report_view.contenders(report))
     assert report_view.REFINED in shown
     assert report_view.ACCURACY in shown
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("there is none", "There is none"), ("the/re is none", "the/re is none"), ("", "")],
+)
+def test_an_error_begins_as_a_sentence_does(what: str, said: str) -> None:
+    assert markup.sentence(what) == said
+
+
+def test_the_gallery_says_what_a_merge_is_of_and_leads_back_to_it() -> None:
+    of_two = entry("me/both", ("o/a", "o/b"), "o/d", "as good", 0.9, 0.1, 1000, "2026-01-01")
+    shown = str(gallery_view.render([of_two]))
+    assert shown.index("me/both") < shown.index("o/a") < shown.index("?a=o%2Fa")
+    alone = entry("me/both", ("o/a",), None, None, None, None, None, "")
+    assert "merge its parents" not in str(gallery_view.render([alone]))
