@@ -22,6 +22,8 @@ def figure_term(shown: object, meaning: str) -> Markup:
     ).format(shown, meaning)
 
 
+OPENERS = ("a", "an", "its", "no", "not", "nothing", "only", "some", "the", "there", "this", "you")
+"""Words that begin a sentence, and are no names."""
 LONGEST = 400
 """Characters of a text that are shown on one line of the page."""
 
@@ -83,7 +85,7 @@ def card(title: object, body: object, kind: str = "") -> Markup:
 def refusal(said: Refusal, heading: str = "This cannot be done") -> Markup:
     """Why something did not come about: what, what was found, what to try."""
     said = said.worded(PAGE)
-    parts = [Markup("<p><strong>{}</strong></p>").format(text(said.what))]
+    parts = [Markup("<p><strong>{}</strong></p>").format(text(sentence(said.what)))]
     if said.found:
         found = join((text(line) for line in said.found.splitlines()[:8]), "<br>")
         parts.append(Markup('<p class="hm-quiet">{}</p>').format(found))
@@ -92,6 +94,12 @@ def refusal(said: Refusal, heading: str = "This cannot be done") -> Markup:
         parts.append(Markup("<p>Try: {}</p>").format(hint))
     body = Markup('<div role="alert">{}</div>').format(join(parts))
     return card(heading, body, "hm-refused")
+
+
+def sentence(what: str) -> str:
+    """What an error says, as a sentence begins; a name that it begins with stays as it is."""
+    first, _, _ = what.partition(" ")
+    return what[:1].upper() + what[1:] if first in OPENERS else what
 
 
 def on_hub(repo: str, kind: str = "model") -> Markup:

@@ -42,7 +42,14 @@ from spaces_app.ui.wording import PAGE
 LOSS = (
     "Mean cross-entropy in nats: how surprised the model is by the right answers. Lower is better."
 )
-ACCURACY = "Share of the rows whose likeliest class is the right one. Higher is better."
+PERPLEXITY = (
+    "Between how many tokens the model wavers, as it were: the exponential of its mean loss. "
+    "Lower is better."
+)
+ACCURACY = (
+    "How often the likeliest answer is the right one, of all that are asked. Higher is better."
+)
+ERRORS_MADE = "What was left out, put in or replaced, per token of what is said. Lower is better."
 REFINED = (
     "That parent alone, trained on as the merge was: what it lacks to the merge, merging gave."
 )
@@ -169,11 +176,14 @@ def contenders(report: Report) -> Markup:
             for cell, heading in zip(cells, shown.headings, strict=True)
         ]
         lines.append((words.get(row.key, row.name), *explained_cells))
-    meanings = {said.loss: LOSS, f"calibrated {said.loss}": CALIBRATED, "calibration error": ERROR}
+    loss = PERPLEXITY if said.exponential else LOSS
+    meanings = {said.loss: loss, f"calibrated {said.loss}": CALIBRATED, "calibration error": ERROR}
     if said.kind != "cross-entropy":
         del meanings[said.loss]
-    if said.metric == "accuracy" and said.accuracy == "accuracy":
+    if said.metric == "accuracy":
         meanings[said.accuracy] = ACCURACY
+    if said.errs:
+        meanings[said.accuracy] = ERRORS_MADE
     headings = [term(h, meanings[h]) if h in meanings else h for h in shown.headings]
     caption = f"All on the same {count(report.n)} {report.data.unit}"
     return table(("", *headings), lines, caption)
