@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubmerge.errors import VerificationError
+from hubmerge.errors import AccessError, VerificationError
 
 if TYPE_CHECKING:
     from hubmerge.jobs.order import Order
@@ -48,7 +48,17 @@ def command(
             printed=(scratch / PRINTED).read_text("utf-8", "replace"),
             failure=Failure.model_validate_json(failure.read_bytes()) if failure.exists() else None,
         )
-        leave(order, outcome, scratch / RESULT if order.command == "match" else None)
+        found = scratch / RESULT if order.command == "match" else None
+        try:
+            leave(order, outcome, found)
+        except AccessError as error:
+            raise AccessError(
+                f"the outcome of this job (exit code {code}) cannot be left in {order.home}",
+                found=" ".join(filter(None, [error.message.what, error.message.found])),
+                source=error.message.source,
+                hint="its token was revoked or has expired: give the same command again with one "
+                "that lasts longer than the job",
+            ) from error
     raise typer.Exit(code)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from huggingface_hub import JobInfo
 
+from hubmerge.errors import AccessError, HubUnavailableError
 from hubmerge.jobs.estimate import Work, cost_text, time_text
 from hubmerge.jobs.flavors import Flavor, choose
 from hubmerge.jobs.follow import cancel, follow, outcome_after
@@ -54,8 +56,9 @@ def carry_out(request: Request, flavor: str | None, account: str, faces: Faces) 
         faces.agree(job_text(request, machine, work, plan))
         job = begin(request, machine, work, account)
         faces.say(f"started {job.url}")
-    ended, lines = _followed(job, faces)
-    outcome = outcome_after(ended, request.order, lines, limit)
+    with _within_reach(job):
+        ended, lines = _followed(job, faces)
+        outcome = outcome_after(ended, request.order, lines, limit)
     if (error := error_of(outcome, ended.url, lines)) is not None:
         raise error
     return outcome
@@ -109,6 +112,25 @@ def job_text(request: Request, machine: Flavor, work: Work, plan: Plan | None) -
 def published(run: Run) -> Found | None:
     """The result of a merge, where it is pushed to; None if it is not there."""
     return find_finished(identity(run.written), run.destination)
+
+
+@contextmanager
+def _within_reach(job: JobInfo) -> Iterator[None]:
+    """Says what becomes of a job that the Hub says nothing more of, as with a token that expired.
+
+    Raises: AccessError, HubUnavailableError.
+    """
+    try:
+        yield
+    except (AccessError, HubUnavailableError) as error:
+        wants = " with a token that the Hub takes" if isinstance(error, AccessError) else ""
+        raise type(error)(
+            "the job can no longer be followed",
+            found="; ".join(filter(None, [error.message.what, error.message.found])),
+            source=job.url,
+            hint=f"it goes on by itself: the same command{wants} follows it again, or finds its "
+            "result",
+        ) from error
 
 
 def _followed(job: JobInfo, faces: Faces) -> tuple[JobInfo, list[str]]:

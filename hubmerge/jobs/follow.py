@@ -11,13 +11,15 @@ from hubmerge.errors import INTERRUPTED, HubmergeError, JobError, JobTimeoutErro
 from hubmerge.hub.client import client
 from hubmerge.jobs.home import outcome_of
 from hubmerge.jobs.order import Order
-from hubmerge.jobs.outcome import Outcome, last
+from hubmerge.jobs.outcome import KILLED, LEFT, Outcome, last, without_memory
 from hubmerge.jobs.refusals import about_jobs
 
 KEPT = 200
 """Last lines that are remembered."""
 LATE = ("timeout", "timed out", "time limit")
 """What the Hub says of a job that took too long."""
+KILLED_WHOLE = (f"exit code: {KILLED}", "oomkilled", "out of memory")
+"""What it says of a job that was ended with all its processes for lack of memory."""
 
 
 def follow(job: JobInfo, say: Callable[[str], None]) -> tuple[JobInfo, list[str]]:
@@ -56,7 +58,7 @@ def without_outcome(job: JobInfo, lines: list[str], limit: int | None) -> Hubmer
     stage, said = job.status.stage, job.status.message or ""
     found = "\n".join(filter(None, [said, last(lines)])) or None
     if stage == JobStage.CANCELED:
-        return JobError("the job was cancelled", found=found, source=job.url)
+        return JobError("the job was cancelled", found=found, source=job.url, hint=LEFT)
     spent = job.durations.running_secs if job.durations else None
     late = limit is not None and spent is not None and spent >= limit
     if late or any(words in said.lower() for words in LATE):
@@ -64,9 +66,11 @@ def without_outcome(job: JobInfo, lines: list[str], limit: int | None) -> Hubmer
             "the job was ended at its time limit",
             found=found,
             source=job.url,
-            hint="a faster flavour, fewer rows, or a lower effort",
+            hint=f"a faster flavour, fewer rows, or a lower effort; {LEFT}",
             field="on",
         )
     if stage == JobStage.ERROR:
-        return JobError("the job failed", found=found, source=job.url)
-    return JobError("the job left no result", found=found, source=job.url)
+        if any(words in said.lower() for words in KILLED_WHOLE):
+            return without_memory(found, job.url)
+        return JobError("the job failed", found=found, source=job.url, hint=LEFT)
+    return JobError("the job left no result", found=found, source=job.url, hint=LEFT)

@@ -23,6 +23,9 @@ CHECKED = (VerificationError.exit_code, UncheckedError.exit_code)
 """Exit codes of a verification that came to its end."""
 KILLED = 137
 """Exit code of a process that the system ended, which it does for lack of memory."""
+LEFT = "a job publishes its result whole or not at all, and leaves nothing else: "
+LEFT += "the same command finds the result, or makes it"
+"""What remains of a job that ended early, and how to go on."""
 SAID = 20
 """Last lines of a job that an error quotes."""
 
@@ -79,18 +82,26 @@ def error_of(outcome: Outcome, job: str, lines: list[str]) -> HubmergeError | No
     if outcome.failure is not None:
         return outcome.failure.error()
     if outcome.exit_code == KILLED:
-        return ResourceError(
-            "the job was ended for lack of memory",
-            found=last(lines),
-            source=job,
-            hint="a larger flavour",
-            field="on",
-        )
+        return without_memory(last(lines), job)
     if outcome.exit_code and outcome.exit_code not in CHECKED:
         return JobError(
-            f"the job ended with exit code {outcome.exit_code}", found=last(lines), source=job
+            f"the job ended with exit code {outcome.exit_code}",
+            found=last(lines),
+            source=job,
+            hint=LEFT,
         )
     return None
+
+
+def without_memory(found: str | None, job: str) -> ResourceError:
+    """The error for a job that had too little memory. found: what is known of it."""
+    return ResourceError(
+        "the job was ended for lack of memory",
+        found=found,
+        source=job,
+        hint=f"a larger flavour; {LEFT}",
+        field="on",
+    )
 
 
 def last(lines: list[str]) -> str | None:

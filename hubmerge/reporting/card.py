@@ -152,7 +152,7 @@ def _eval_results(report: Report) -> list[EvalResult]:
     shown = [(words.loss, words.loss.capitalize(), words.shown(merge.loss))]
     measured = (
         *(shown if words.exponential else ()),
-        (words.metric, words.accuracy[0].upper() + words.accuracy[1:], merge.accuracy),
+        (words.metric, words.accuracy[0].upper() + words.accuracy[1:], words.score(merge.accuracy)),
         *((name, name, score.value) for name, score in (merge.scores or {}).items()),
         ("loss", f"{words.kind.capitalize()} ({words.nats})", merge.loss),
         (

@@ -37,10 +37,11 @@ class Row(NamedTuple):
 
     def cells(self, words: Words) -> list[str]:
         """Its figures as they are written."""
-        main, calibrated = figure(self.accuracy), (self.calibrated_loss, self.calibration_error)
-        if self.accuracy is not None and self.bounds is not None:
-            low, high = self.bounds
-            main = estimate(Estimate(value=self.accuracy, low=low, high=high))
+        calibrated = (self.calibrated_loss, self.calibration_error)
+        value, bounds = words.score(self.accuracy), sorted(map(words.score, self.bounds or ()))
+        main = figure(value)
+        if value is not None and bounds:
+            main = estimate(Estimate(value=value, low=bounds[0], high=bounds[1]))
         return [
             main,
             *map(estimate, self.scores),

@@ -55,7 +55,7 @@ def added_nothing(
     if it.calibrated_loss_high is not None and it.calibrated_loss_high < 0:
         return ""
     ours, theirs = (
-        figure(words.shown(each.loss) if words.exponential else each.accuracy)
+        figure(words.quoted(each.loss, each.accuracy))
         for each in (contenders.merge, contenders.refined_parent)
     )
     refined = f"{display_name(parent)} refined alike"

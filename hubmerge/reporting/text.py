@@ -122,8 +122,9 @@ def _chosen(method: MethodRecord, words: Words) -> list[str]:
     lines = []
     for trial in method.fusions_tried or []:
         chosen = "  chosen" if trial.chosen else ""
+        score = figure(words.score(trial.accuracy))
         lines.append(
-            f"  tried {trial.fuse} ({trial.needs}): {words.accuracy} {figure(trial.accuracy)}, "
+            f"  tried {trial.fuse} ({trial.needs}): {words.accuracy} {score}, "
             f"{words.tried} {figure(words.shown(trial.loss))}{chosen}"
         )
     if method.ingredients:

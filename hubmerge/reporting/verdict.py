@@ -54,6 +54,8 @@ PREAMBLE = (
 def rule(tolerances: Tolerances, words: Words, parents: int = 2) -> list[tuple[str, str]]:
     """The rule as the card has it: (verdict, condition) in order."""
     right, loss, all_of_them = words.accuracy, words.judged, everyone(parents)
+    worse, better = words.less
+    beyond = "above" if words.errs else "below"
     if not words.has_loss:
         return [
             ("do not use", "its outputs are not finite"),
@@ -63,20 +65,20 @@ def rule(tolerances: Tolerances, words: Words, parents: int = 2) -> list[tuple[s
         (
             "do not use",
             f"its outputs are not finite, or its {right} is certainly more than "
-            f"{tolerances.collapse:.2f} below a parent's",
+            f"{tolerances.collapse:.2f} {beyond} a parent's",
         ),
         (
             f"better than {all_of_them}",
-            f"against each parent, {right} is certainly higher and {loss} lower",
+            f"against each parent, {right} is certainly {better} and {loss} lower",
         ),
         (
             "as good",
-            f"against each parent, {right} is certainly less than {tolerances.accuracy} lower and "
-            f"{loss} less than {tolerances.loss} {words.nats} higher",
+            f"against each parent, {right} is certainly less than {tolerances.accuracy} {worse} "
+            f"and {loss} less than {tolerances.loss} {words.nats} higher",
         ),
         (
             "worse",
-            f"against a parent, {right} is certainly lower or {loss} higher",
+            f"against a parent, {right} is certainly {worse} or {loss} higher",
         ),
         (
             "cannot tell",
@@ -127,7 +129,8 @@ def judge(
     match name:
         case "do not use":
             lost = -min(parent.accuracy_difference for parent in parents)
-            sentence = f"Do not use: {words.accuracy} drops by {figure(lost)}; {figures}."
+            moves = "rises" if words.errs else "drops"
+            sentence = f"Do not use: {words.accuracy} {moves} by {figure(lost)}; {figures}."
         case "better than both parents" | "better than all parents":
             sentence = f"Better than {everyone(len(parents))}: {figures}."
         case "as good":
@@ -201,7 +204,7 @@ def _better_in(parents: Sequence[Comparison], words: Words) -> str:
 
 def _figures(contenders: Contenders, n: int, unit: str, words: Words) -> str:
     merge, *parents = (
-        figure(words.shown(contender.loss) if words.exponential else contender.accuracy)
+        figure(words.quoted(contender.loss, contender.accuracy))
         for contender in (contenders.merge, *contenders.parents)
     )
     return f"{words.headline} {merge} against {listed(parents)} on {counted(n, f'test {unit}')}"

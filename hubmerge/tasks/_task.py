@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,8 @@ class Words:
 
     Parameters:
         accuracy: the main score, such as the share that is right.
+        errs: whether a rate of errors, lower is better, is shown as the main score: 1 minus what
+            is compared, which is below 0 where errors are more than what could be right.
         metric: the Hub's word for it.
         loss: what a loss is shown as; the exponential of it if `exponential`.
         nats: what a loss is in.
@@ -47,6 +49,7 @@ class Words:
     """
 
     accuracy: str = "accuracy"
+    errs: bool = False
     metric: str = "accuracy"
     loss: str = "loss"
     nats: str = "nats"
@@ -62,6 +65,32 @@ class Words:
         if loss is None or not self.exponential:
             return loss
         return math.exp(loss) if loss < math.log(1e300) else None
+
+    @overload
+    def score(self, accuracy: float) -> float: ...
+
+    @overload
+    def score(self, accuracy: float | None) -> float | None: ...
+
+    def score(self, accuracy: float | None) -> float | None:
+        """What is shown for a main score."""
+        return 1 - accuracy if self.errs and accuracy is not None else accuracy
+
+    def gap(
+        self, difference: float | None, low: float | None, high: float | None
+    ) -> tuple[float | None, float | None, float | None]:
+        """What is shown for a difference of main scores and its bounds."""
+        if not self.errs:
+            return difference, low, high
+        mean, least, most = (
+            None if each is None else 0.0 - each for each in (difference, high, low)
+        )
+        return mean, least, most
+
+    @property
+    def less(self) -> tuple[str, str]:
+        """How a main score that is worse, and one that is better, stands to another."""
+        return ("higher", "lower") if self.errs else ("lower", "higher")
 
     @property
     def judged(self) -> str:
@@ -82,6 +111,10 @@ class Words:
     def headline(self) -> str:
         """The figure a verdict quotes."""
         return self.loss if self.exponential else self.accuracy
+
+    def quoted(self, loss: float | None, accuracy: float | None) -> float | None:
+        """What a verdict quotes of it."""
+        return self.shown(loss) if self.exponential else self.score(accuracy)
 
 
 @dataclass(frozen=True, kw_only=True)

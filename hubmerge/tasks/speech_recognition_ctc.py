@@ -69,12 +69,15 @@ TASK = register(
                 ensemble=False,
                 one_of_n=False,
                 words=Words(
-                    accuracy="token accuracy",
+                    accuracy="token error rate",
+                    errs=True,
+                    metric="token_error_rate",
                     nats="nats per token",
                     kind="connectionist temporal classification",
-                    scale="losses in nats per token of what is said; token accuracy is 1 minus the "
-                    "token error rate",
-                    measured="loss, and token accuracy: 1 minus the token error rate",
+                    scale="losses in nats per token of what is said; the token error rate is of "
+                    "characters where those are the tokens, and above 1 where errors are more than "
+                    "tokens",
+                    measured="loss and token error rate",
                     calibrates=False,
                 ),
             ),

@@ -35,7 +35,7 @@ create table if not exists verified (
 class Gain(BaseModel):
     """A merge against the better of its parents, on the same rows.
 
-    low: one-sided 95% bound of the paired difference in the main score.
+    difference, low: by how much the main score is better, paired, and its one-sided 95% bound.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -94,16 +94,17 @@ def gain_of(report: Report) -> Gain | None:
     if data is None or data.kind != "hub" or merge is None:
         return None
     better, low, against, name = max(rivals, key=lambda each: (each[0], -each[1]))
+    words = words_of(report)
     named = data.id if data.config in (None, DEFAULT) else f"{data.id}, {data.config}"
     return Gain(
         task=report.merged.pipeline_tag or report.merged.model_type,
         dataset=named,
         split=data.evaluation.split,
         rows=against.n,
-        metric=words_of(report).accuracy,
-        merge=merge,
+        metric=words.accuracy,
+        merge=words.score(merge),
         parent=name,
-        better_parent=better,
+        better_parent=words.score(better),
         difference=against.accuracy_difference,
         low=low,
     )

@@ -119,7 +119,7 @@ def _paths(report: Report) -> Markup:
 def reading(report: Report, lam: float) -> Markup:
     """Values of both curves at `lam`, interpolated linearly."""
     said = []
-    right = words_of(report).accuracy
+    words = words_of(report)
     unit = report.data.unit if report.data else "rows"
     for name, curve in (
         ("matched", report.barrier.detail.matched),
@@ -128,7 +128,7 @@ def reading(report: Report, lam: float) -> Markup:
         if curve is not None:
             loss, accuracy, measured = values_at(curve, lam)
             how = "" if measured else ", interpolated"
-            figures = f"loss {figure(loss)}, {right} {figure(accuracy)}"
+            figures = f"loss {figure(loss)}, {words.accuracy} {figure(words.score(accuracy))}"
             said.append((name, f"{figures} ({count(curve.n)} {unit}{how})"))
     return facts([(f"λ = {share(lam)}", f"{share(1 - lam)} × A + {share(lam)} × B"), *said])
 

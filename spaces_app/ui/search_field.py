@@ -67,7 +67,7 @@ class SearchField:
 
 
 def suggestions(found: Sequence[Found], beside: Found | None = None) -> Markup:
-    """Repositories as buttons, with what the Hub says of them.
+    """Repositories as buttons, with what the Hub says of them: arrows lead to them, and Tab past.
 
     beside: a model with which they are to be merged; what cannot be says why.
     """
@@ -87,7 +87,7 @@ def _suggestion(found: Found, beside: Found | None) -> Markup:
         markup.text(owner[:1].upper())
     )
     return Markup(
-        '<button type="button" data-pick="{}" class="{}">{}<span><b>{}/{}</b>'
+        '<button type="button" tabindex="-1" data-pick="{}" class="{}">{}<span><b>{}/{}</b>'
         '<span class="hm-quiet">{}</span>{}</span></button>'
     ).format(
         found.id,

@@ -27,7 +27,9 @@ CANNOT_MOUNT = 77
 """Exit code of a child that was to see other disks, on a machine that does not allow it."""
 
 _NEWNS, _NEWUSER = 0x00020000, 0x10000000
-_BIND = 4096
+_READ_ONLY, _REMOUNT, _BIND = 1, 32, 4096
+_LOCKED = 2 | 4 | 8 | 1024 | 2048
+"""What a mount may be that one in a namespace has to stay: nosuid, nodev, noexec, noatime."""
 
 
 def serve() -> None:
@@ -147,6 +149,9 @@ def _mount(source: str, at: str, kind: str, options: str) -> None:
         Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
     flags = _BIND if kind == "bind" else 0
     _check(libc.mount(source.encode(), at.encode(), kind.encode(), flags, options.encode()))
+    if kind == "bind" and options == "ro":
+        kept = os.statvfs(at).f_flag & _LOCKED
+        _check(libc.mount(None, at.encode(), None, _REMOUNT | _BIND | _READ_ONLY | kept, None))
 
 
 def _check(result: int) -> None:

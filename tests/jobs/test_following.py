@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from hubmerge.errors import (
     TargetError,
     UnconfirmedError,
 )
-from hubmerge.jobs.carry_out import Faces, carry_out
+from hubmerge.jobs.carry_out import Faces, carry_out, chosen
 from hubmerge.jobs.estimate import Work
 from hubmerge.jobs.follow import follow, without_outcome
 from hubmerge.jobs.home import Wheel, bring_alignment, leave, outcome_of, send
@@ -104,8 +105,6 @@ def test_a_second_call_follows_the_job_that_runs(hub: EmbeddedHub, tmp_path: Pat
     waits = f"print('on', flush=True)\nwhile not os.path.exists({str(flag)!r}): time.sleep(.02)"
     asked = request(waits)
     commit = send(asked.order, None, WHEEL)
-    from hubmerge.jobs.carry_out import chosen
-
     job = start(
         asked.order, commit, WHEEL, (), flavor=chosen(SMALL, None, "me"), seconds=60, account="me"
     )
@@ -143,6 +142,56 @@ def test_an_interruption_says_what_becomes_of_the_job(hub: EmbeddedHub, stops: b
         done, lines = follow(job, talk.say)
         with pytest.raises(JobError, match="was cancelled"):
             raise without_outcome(done, lines, None)
+
+
+@pytest.fixture
+def revoke(hub: EmbeddedHub) -> Iterator[Callable[[], None]]:
+    """revoke() takes the owner's token back, until the test ends."""
+    before = hub.users.path.read_text()
+
+    def taken_back() -> None:
+        users = json.loads(before)
+        users["me"]["token"] = "hf_" + "0" * 32
+        hub.users.path.write_text(json.dumps(users))
+
+    yield taken_back
+    hub.users.path.write_text(before)
+
+
+def test_a_token_that_is_revoked_while_a_job_runs(
+    hub: EmbeddedHub, tmp_path: Path, revoke: Callable[[], None], as_user: Any
+) -> None:
+    """The job goes on, and is found again with another token."""
+    flag = tmp_path / "go"
+    asked = request(
+        f"print('on', flush=True)\nwhile not os.path.exists({str(flag)!r}): time.sleep(.02)"
+    )
+
+    def say(line: str) -> None:
+        if line == "on":
+            revoke()
+            flag.touch()
+
+    with pytest.raises(AccessError, match="can no longer be followed") as lost:
+        carry_out(asked, None, "me", Faces(agree=print, say=say, stop=lambda job: False))
+    assert "/jobs/me/" in str(lost.value.source)
+    assert "the same command with a token that the Hub takes" in str(lost.value.hint)
+    as_user(hub.token)
+    leave(asked.order, Outcome(exit_code=0), None)
+    assert outcome_of(asked.order) == Outcome(exit_code=0)
+
+
+def test_a_job_that_runs_out_of_time(hub: EmbeddedHub) -> None:
+    asked = request("print('half done', flush=True); time.sleep(600)")
+    commit = send(asked.order, None, WHEEL)
+    machine = chosen(SMALL, None, "me")
+    start(asked.order, commit, WHEEL, (), flavor=machine, seconds=2, account="me")
+    with pytest.raises(JobTimeoutError) as late:
+        carry_out(asked, None, "me", Talk().faces)
+    assert "half done" in str(late.value.found)
+    assert "a faster flavour" in str(late.value.hint)
+    assert "the same command finds the result, or makes it" in str(late.value.hint)
+    assert not [*hub.api().list_models(author="me")]
 
 
 def test_who_may_not_run_jobs_is_told_what_is_needed(hub: EmbeddedHub, as_user: Any) -> None:
@@ -219,12 +268,16 @@ def info(stage: str, message: str = "", seconds: int = 1, endpoint: str = "https
         (info("ERROR", "Job timeout"), JobTimeoutError),
         (info("ERROR", "", seconds=1800), JobTimeoutError),
         (info("ERROR", "Job failed with exit code: 1"), JobError),
+        (info("ERROR", "Job failed with exit code: 137"), ResourceError),
+        (info("ERROR", "OOMKilled"), ResourceError),
         (info("CANCELED", seconds=1800), JobError),
         (info("COMPLETED"), JobError),
     ],
 )
 def test_an_end_without_an_outcome_has_its_own_error(job: JobInfo, kind: type) -> None:
-    assert type(without_outcome(job, ["a", "", "b"], 1800)) is kind
+    error = without_outcome(job, ["a", "", "b"], 1800)
+    assert type(error) is kind
+    assert "the same command finds the result, or makes it" in str(error.hint)
 
 
 def test_exit_codes_become_errors() -> None:

@@ -130,7 +130,7 @@ def test_its_merges_have_figures_and_are_not_judged(parents, tmp_path):
     assert "not measured, because rows of this task have no loss" in card
     assert not (tmp_path / "out" / "barrier.png").exists()
     said = str(report_view.verdict(report)) + str(report_view.contenders(report))
-    assert "not judged" in said
+    assert "Not judged" in said
     assert "loss</" not in said
     found = verify(str(tmp_path / "out"), level="measure")
     assert {check.outcome for check in found.checks} == {Outcome.IDENTICAL}

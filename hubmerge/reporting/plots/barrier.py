@@ -128,26 +128,26 @@ def _draw_loss(axes: Axes, lines: list[CurveLine], report: Report) -> None:
 
 def _draw_accuracy(axes: Axes, lines: list[CurveLine], report: Report) -> None:
     words = words_of(report)
-    _dress(axes, words.accuracy, "λ", 1.0, _far(report))
+    merge = off_path(report)
+    worst = [min(point.accuracy for point in line.curve.points) for line in lines]
+    own = [] if merge is None or merge.accuracy is None else [merge.accuracy]
+    top = max(1.0, *map(words.score, [*worst, *own]))  # a rate of errors may be above 1
+    _dress(axes, words.accuracy, "λ", top, _far(report))
     for line in lines:
-        _curve(axes, line, [point.accuracy for point in line.curve.points])
-    if (merge := off_path(report)) is not None and merge.accuracy is not None:
-        _star(axes, merge.lam, merge.accuracy)
-    _name_curves(
-        axes,
-        [
-            (line, f"lowest {figure(min(point.accuracy for point in line.curve.points))}")
-            for line in lines
-        ],
-    )
-    end = _far_accuracy(lines, report)
-    ensemble = report.contenders.ensemble.accuracy
+        _curve(axes, line, [words.score(point.accuracy) for point in line.curve.points])
+    if merge is not None and merge.accuracy is not None:
+        _star(axes, merge.lam, words.score(merge.accuracy))
+    extreme = "highest" if words.errs else "lowest"
+    named = (f"{extreme} {figure(words.score(value))}" for value in worst)
+    _name_curves(axes, list(zip(lines, named, strict=True)))
+    end = words.score(_far_accuracy(lines, report))
+    ensemble = words.score(report.contenders.ensemble.accuracy)
     levels = [(_level(report), end, GREY), ("ensemble", ensemble, GREEN)]
     if (refined := report.contenders.refined_parent) is not None:
-        levels.append((REFINED, refined.accuracy, GREY))
+        levels.append((REFINED, words.score(refined.accuracy), GREY))
     if merge is not None:
-        levels.append((MERGE, merge.accuracy, BLUE))
-    _label_levels(axes, 1.0, levels)
+        levels.append((MERGE, words.score(merge.accuracy), BLUE))
+    _label_levels(axes, top, levels)
 
 
 def _star(axes: Axes, lam: float, value: float) -> None:

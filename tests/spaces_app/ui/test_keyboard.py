@@ -81,6 +81,23 @@ def merged(app: RunningApp, me: Visitor) -> str:
     return job
 
 
+def test_arrows_lead_into_what_is_found_and_tab_past_it(visit: Callable[..., PageVisitor]) -> None:
+    visitor = visit()
+    keys = Keyboard(visitor)
+    keys.reach("#pick-a")
+    visitor.see("#pick-a-found [data-pick]")
+    keys.press("Tab")
+    assert visitor.page.locator("#pick-b").evaluate(HOLDS)
+    keys.press("Shift+Tab")
+    first = visitor.see("#pick-a-found [data-pick]")
+    named = first.get_attribute("data-pick")
+    keys.press("ArrowDown")
+    assert first.evaluate(HOLDS)
+    keys.press("Enter")
+    visitor.page.wait_for_function(TAKEN, arg=["#pick-a input", named])
+    assert keys.unseen == []
+
+
 @pytest.mark.slow
 def test_a_merge_is_published_by_keys_alone(
     visit: Callable[..., PageVisitor], hub: EmbeddedHub, merged: str
