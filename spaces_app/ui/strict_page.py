@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from spaces_app.service.job import Refused
 from spaces_app.service.log import log
 
 QUOTED = 300
@@ -50,6 +51,11 @@ class StrictPage(gr.Blocks):
             log("call_refused", function=name, why=str(error.message)[:QUOTED])
             error.print_exception = False
             raise
+        except Refused as refused:
+            _mark(kwargs.get("request"))
+            why = str(refused)[:QUOTED]
+            log("call_refused", function=name, why=why)
+            raise gr.Error(why, print_exception=False) from None
         except Exception as error:
             log(
                 "call_broken",

@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from hubmerge.errors import HubmergeError
+from hubmerge.errors import HubmergeError, NotFoundError
 from spaces_app.service.gallery import gallery_entry
-from spaces_app.service.job import Refused
+from spaces_app.service.job import Refused, refusing
 from spaces_app.service.jobs import JobService
 from spaces_app.service.limits import Limits, check_recipe
 from spaces_app.ui import gallery_view
@@ -170,6 +170,11 @@ def test_calls_of_what_there_is_not_are_no_failures_of_the_app() -> None:
     assert asyncio.run(ask()) == [404] * len(calls)
 
 
+def no_such_merge(value: str) -> str:
+    with refusing():
+        raise NotFoundError("There is no such merge")
+
+
 @pytest.fixture(scope="module")
 def strict() -> Any:
     """A page with widgets of every kind, and functions that work, are none, or fail."""
@@ -179,6 +184,7 @@ def strict() -> Any:
         button.click(lambda *values: "fine", widgets, text, api_name="all")
         button.click(None, text, text, js="x => x", api_name="no_python")
         button.click(lambda value: 1 / 0, text, text, api_name="broken")
+        button.click(no_such_merge, text, text, api_name="refused")
     limits = {"middleware": [Middleware(RequestLimits, image=1000)]}
     return gr.routes.App.create_app(page, app_kwargs=limits)
 
@@ -200,6 +206,7 @@ PICTURE = {"meta": {"_type": "gradio.FileData"}}
         ("all", [], "enough input values"),
         ("all", ["one", 5, None], "enough input values"),
         ("no_python", ["x"], "no such function"),
+        ("refused", ["x"], "There is no such merge"),
     ],
 )
 def test_values_that_no_widget_gives_are_refused_in_words_and_logged_in_a_line(
