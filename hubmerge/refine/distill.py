@@ -48,9 +48,9 @@ def distill(
 ) -> Refined:
     """Teaches the network `start` the mean of the parents' softened predictions, label-free.
 
-    Learns on the calibration rows of `context`, images as they are in one epoch, and mirrored and
-    shifted in the next. Its validation rows say which step is kept, the start being the first
-    candidate. The rate falls in a straight line from the first step to the last. Batch norms
+    Learns on the calibration rows of `context`, images as they are in one epoch, mirrored and
+    shifted in the next, and in both blended with one another. Its validation rows say which step
+    is kept, the start being the first candidate. The rate falls in a straight line from the first step to the last. Batch norms
     normalise by the rows at hand, so that their running statistics, which stay those of the start,
     have to be measured anew. Unfinished work is kept in the context's checkpoint store and
     continued. Called by all processes alike.
@@ -104,7 +104,7 @@ def lessons(parents: Sequence[State], context: MethodContext, seed: int) -> Batc
     Raises: RecipeError without calibration or validation rows.
     """
     teachers = ParentModels(context.scratch, parents, context.workers)
-    return BatchSampler(context, teachers, seed, unmoved=True, rows=ROWS)
+    return BatchSampler(context, teachers, seed, unmoved=True, blended=True, rows=ROWS)
 
 
 def sizes(model: PreTrainedModel, state: State) -> dict[str, float]:
