@@ -50,10 +50,10 @@ def distill(
 
     Learns on the calibration rows of `context`, images as they are in one epoch, mirrored and
     shifted in the next, and in both blended with one another. Its validation rows say which step
-    is kept, the start being the first candidate. The rate falls in a straight line from the first step to the last. Batch norms
-    normalise by the rows at hand, so that their running statistics, which stay those of the start,
-    have to be measured anew. Unfinished work is kept in the context's checkpoint store and
-    continued. Called by all processes alike.
+    is kept, the start being the first candidate. The rate falls in a straight line from the first
+    step to the last. Batch norms normalise by the rows at hand, so that their running statistics,
+    which stay those of the start, have to be measured anew. Unfinished work is kept in the
+    context's checkpoint store and continued. Called by all processes alike.
 
     start: tensors of `context.scratch`. parents: tensors of the same model, their classes in the
     same order. steps: that are taken. rate: share of its size by which a step moves a tensor at

@@ -321,7 +321,8 @@ def test_every_other_epoch_may_show_the_rows_as_they_are():
 
 def test_images_of_a_step_are_blended_with_one_another_and_parents_asked_about_the_blend():
     model, workers = generic("vit"), Workers(threads=1)
-    images = torch.rand(25, 3, 16, 16)
+    size = model.config.image_size
+    images = torch.rand(25, model.config.num_channels, size, size)
     rows = [ProbeBatch({"pixel_values": images})]
     context = MethodContext(spec_of(model), model, rows, workers, rows)
     parents = ParentModels(model, [model.state_dict()], workers)
