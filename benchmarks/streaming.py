@@ -64,6 +64,8 @@ WORK = {
 }
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc_per_node", "2")
 MODELS = ("a", "b", "base")
+SAID = 4000
+"""Characters that are quoted of a command that failed: the last."""
 COPIES = 5
 """Times that copying is measured; the median counts."""
 
@@ -73,7 +75,7 @@ def write_model(folder: Path, seed: int, fields: dict[str, int], layers: int, sh
     config = LlamaConfig(**fields, num_hidden_layers=layers)
     with torch.device("meta"):
         model = LlamaForCausalLM(config)
-    model = model.to_empty(device="cpu").to(torch.bfloat16)
+    model = model.to(torch.bfloat16).to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
     for tensor in model.state_dict().values():
         tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.02)
@@ -97,20 +99,22 @@ def write_texts(folder: Path, vocabulary: int) -> None:
 
 
 def run(command: list[str], cwd: Path) -> tuple[float, float, int]:
-    """Wall and CPU seconds of a command in a process of its own, and the most bytes it held."""
+    """Wall and CPU seconds of a command in a process of its own, and the most bytes it held.
+
+    Raises: SystemExit, with what it said, if it fails.
+    """
     script = (
         "import resource, subprocess, sys, time; t = time.perf_counter();"
-        "subprocess.run(sys.argv[1:], check=True, stdout=-3, stderr=-3);"
+        "code = subprocess.run(sys.argv[1:], stdout=-3).returncode;"
         "r = resource.getrusage(resource.RUSAGE_CHILDREN);"
-        "print(time.perf_counter() - t, r.ru_utime + r.ru_stime, r.ru_maxrss)"
+        "print(time.perf_counter() - t, r.ru_utime + r.ru_stime, r.ru_maxrss);"
+        "sys.exit(code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, *command],
-        cwd=cwd,
-        check=True,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", script, *command], cwd=cwd, capture_output=True, text=True
     )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr[-SAID:]}")
     wall, cpu, kilobytes = done.stdout.split()
     unit = 1 if sys.platform == "darwin" else 1024
     return float(wall), float(cpu), int(kilobytes) * unit
@@ -146,10 +150,18 @@ def by_mergekit(program: str, work: str, folder: Path) -> tuple[float, float, in
     return run([program, str(folder / "mergekit.yml"), str(out)], folder)
 
 
-def merge(work: str, folder: Path, place: Path) -> list[str]:
-    """The command that merges the models in `folder`."""
-    out = place / f"{work}-{folder.name}-{time.monotonic_ns()}"
-    return [*common.HUBMERGE[1:], "merge", "./a", "./b", "-o", str(out), "-q", *WORK[work]]
+def merged(
+    work: str, folder: Path, place: Path, start: tuple[str, ...] = (sys.executable,)
+) -> tuple[float, float, int]:
+    """What merging the models in `folder` takes, as `run` says; the result is removed.
+
+    start: what runs `-m hubmerge.cli`.
+    """
+    out = place / f"{work}-{folder.name}"
+    command = [*start, *common.HUBMERGE[1:], "merge", "./a", "./b", "-o", str(out), "-q"]
+    taken = run([*command, *WORK[work]], folder)
+    shutil.rmtree(out)
+    return taken
 
 
 def whole_commands(place: Path, largest: int, mergekit: str | None) -> None:
@@ -160,7 +172,7 @@ def whole_commands(place: Path, largest: int, mergekit: str | None) -> None:
         copying = copy([place / "large" / each for each in models], place / "copy")
         taken = {}
         for size in ("tiny", "tiny", "large"):
-            taken[size] = run([sys.executable, *merge(work, place / size, place)], place / size)
+            taken[size] = merged(work, place / size, place)
         started, (wall, _, held) = taken["tiny"], taken["large"]
         limit = 600e6 + (len(models) + 1) * largest
         other = "–"
@@ -190,10 +202,10 @@ def processes(place: Path) -> None:
     for work in ("average", "ties"):
         seconds = []
         for cores, launcher in ((1, ()), (2, ()), (2, TORCHRUN)):
-            pinned = ["taskset", "-c", ",".join(map(str, range(cores))), sys.executable, *launcher]
+            own = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))
+            pinned = ("taskset", "-c", own, sys.executable, *launcher)
             wall, started = (
-                run([*pinned, *merge(work, place / size, place)], place / size)[0]
-                for size in ("large", "tiny")
+                merged(work, place / size, place, pinned)[0] for size in ("large", "tiny")
             )
             seconds.append(wall - started)
         rows.append((work, *(f"{each:.1f}" for each in seconds), f"{seconds[0] / seconds[2]:.2f}"))
@@ -204,16 +216,14 @@ def sizes(place: Path, largest: int) -> None:
     """Prints how time beyond S grows with the bytes of a model, and the memory of both sizes."""
     rows = []
     for work in ("average", "ties"):
-        started = run([sys.executable, *merge(work, place / "tiny", place)], place / "tiny")[0]
+        _, started = (merged(work, place / "tiny", place)[0] for _ in range(2))
         seconds, gigabytes, held = [], [], []
         for size in ("large", "larger"):
-            wall, _, memory = run([sys.executable, *merge(work, place / size, place)], place / size)
+            wall, _, memory = merged(work, place / size, place)
             files = (place / size / "a").glob("*.safetensors")
             gigabytes.append(sum(file.stat().st_size for file in files) / 1e9)
             seconds.append(max(wall - started, 0.01))
             held.append(memory)
-            for out in place.glob(f"{work}-{size}-*"):
-                shutil.rmtree(out)
         slope = math.log(seconds[1] / seconds[0]) / math.log(gigabytes[1] / gigabytes[0])
         limit = 600e6 + (len(MODELS[: 3 if work == "ties" else 2]) + 1) * largest
         rows.append(
@@ -231,9 +241,7 @@ def sizes(place: Path, largest: int) -> None:
 
 def matched(place: Path) -> None:
     """Prints what matching by weights and permutations on disk takes."""
-    wall, cpu, held = run(
-        [sys.executable, *merge("weights", place / "large", place)], place / "large"
-    )
+    wall, cpu, held = merged("weights", place / "large", place)
     common.show(
         ("work", "wall s", "cpu s", "MB"),
         [("weights", f"{wall:.0f}", f"{cpu:.0f}", f"{held / 1e6:,.0f}")],
@@ -246,9 +254,7 @@ def measured(place: Path) -> None:
     files = (place / "large" / "a").glob("*.safetensors")
     limit = 1.4 * sum(file.stat().st_size for file in files) + 1e9
     for work in ("average", "measuring"):
-        wall, cpu, held = run(
-            [sys.executable, *merge(work, place / "large", place)], place / "large"
-        )
+        wall, cpu, held = merged(work, place / "large", place)
         share = f"{held / limit:.2f}" if work == "measuring" else "–"
         rows.append((work, f"{wall:.0f}", f"{cpu:.0f}", f"{held / 1e6:,.0f}", share))
     common.show(("work", "wall s", "cpu s", "MB", "to the limit"), rows)

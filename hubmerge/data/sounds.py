@@ -23,6 +23,11 @@ SECONDS = 30
 RATES = (1_000, 768_000)
 """Samples a second that a sound may have."""
 
+LOUDEST = 4.0
+"""Largest sample: filters and resampling go beyond 1, and by less than this."""
+CHANNELS = 32
+"""Most channels of a sound."""
+
 
 def undecoded_sounds(rows: Dataset) -> Dataset:
     """`rows` whose sounds are left as they are stored: their bytes, or the name of a file."""
@@ -43,7 +48,7 @@ def open_sound(cell: Any, place: Place, rate: int) -> np.ndarray:
     if not isinstance(cell, dict):
         raise Unreadable("there is none")
     if cell.get("array") is not None:
-        samples, own = np.asarray(cell["array"], np.float32), cell.get("sampling_rate")
+        samples, own = _in_columns(np.asarray(cell["array"], np.float32)), cell.get("sampling_rate")
     else:
         samples, own = _decoded(cell, place)
     if not isinstance(own, int) or not RATES[0] <= own <= RATES[1]:
@@ -53,7 +58,24 @@ def open_sound(cell: Any, place: Place, rate: int) -> np.ndarray:
         samples = samples.mean(axis=1, dtype=np.float32)
     if not len(samples) or not np.isfinite(samples).all():
         raise Unreadable("it has no samples, or some that are no numbers")
+    if (loudest := float(np.abs(samples).max())) > LOUDEST:
+        raise Unreadable(
+            f"it has a sample of {loudest:g}: between -1 and 1 is what models hear; divide whole "
+            "numbers of 16 bits by 32768"
+        )
     return _resampled(samples, own, rate)
+
+
+def _in_columns(samples: np.ndarray) -> np.ndarray:
+    """[samples] or [samples, channels] of an array that may be [channels, samples], as decoders
+    give it. Raises: Unreadable, where it cannot be known which.
+    """
+    if samples.ndim == 1:
+        return samples
+    few = [axis for axis, size in enumerate(samples.shape) if 0 < size <= CHANNELS]
+    if samples.ndim != 2 or len(few) != 1:
+        raise Unreadable(f"it is an array of {' x '.join(map(str, samples.shape))}")
+    return samples.T if few == [0] else samples
 
 
 def _decoded(cell: dict[str, Any], place: Place) -> tuple[np.ndarray, int]:

@@ -96,19 +96,39 @@ def _encode(limit: TokenLimit, answered: bool, data: DataSet) -> Encode:
 
 
 def _places(given: Any, text: str, row: int, data: DataSet) -> list[tuple[int, int]]:
-    """First and last character of each answer. Raises: LabelError, where it is not in the text."""
+    """First and last character of each answer. Raises: LabelError, where the text does not have it
+    there.
+    """
     if given is None:
         return []
-    pairs = zip(given["answer_start"], given["text"], strict=True)
-    found = list(dict.fromkeys((int(start), start + len(said) - 1) for start, said in pairs))
-    for start, last in found:
+    found: dict[tuple[int, int], None] = {}
+    for start, said in zip(given["answer_start"], given["text"], strict=True):
+        if not (isinstance(start, int) and isinstance(said, str)):
+            raise _misplaced(row, data, f"{said!r:.40} at character {start!r:.20}")
+        last = start + len(said) - 1
         if not 0 <= start <= last < len(text):
-            raise LabelError(
-                f"an answer of row {row} of {data.ref} does not lie in its text",
-                found=f"characters {start} to {last} of {len(text)}",
-                source=f'column "{data.label_column}"',
+            raise _misplaced(row, data, f"characters {start} to {last} of {len(text)}")
+        there = text[start : last + 1]
+        if _plain(there) != _plain(said):
+            raise _misplaced(
+                row, data, f"{said!r:.60} at character {start}, where {there!r:.60} is"
             )
-    return found[:ANSWERS]
+        found[start, last] = None
+    return [*found][:ANSWERS]
+
+
+def _plain(text: str) -> str:
+    """`text` as an answer is compared: whatever its case and its blanks."""
+    return " ".join(text.casefold().split())
+
+
+def _misplaced(row: int, data: DataSet, found: str) -> LabelError:
+    return LabelError(
+        f"an answer of row {row} of {data.ref} does not lie in its text",
+        found=found,
+        source=f'column "{data.label_column}"',
+        hint='"answer_start" counts the characters of the text before the answer, from 0 on',
+    )
 
 
 def _window(

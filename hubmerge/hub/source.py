@@ -350,28 +350,35 @@ def _local_sha(folder: Path, ref: str, repo_type: RepoType) -> str:
 
 
 def _hashed(folder: Path, ref: str, repo_type: RepoType) -> str:
+    return digest(folder, loaded_files(folder, ref, repo_type))
+
+
+def loaded_files(folder: Path, ref: str, repo_type: RepoType) -> list[str]:
+    """Sorted names of the files that a folder stands for; of a single file, its own name.
+
+    Raises: NotFoundError, WeightsError, for one that holds no model, or none that is whole.
+    """
     if repo_type == "model":
         if not (folder / CONFIG).is_file():  # before half a disk is listed
             files = (path for path in islice(folder.rglob("*"), LISTED) if path.is_file())
             some = sorted(path.relative_to(folder).as_posix() for path in files)
             if {*some} >= ADAPTER_FILES:
-                return digest(folder, sorted(ADAPTER_FILES))
+                return sorted(ADAPTER_FILES)
             refuse_other(some, lambda name: folder / name, ref)
             raise NotFoundError(
                 f"{ref} is no model: it holds no {CONFIG}",
                 found=", ".join(some[:5]) or "an empty folder",
                 hint="give a folder written by save_pretrained",
             )
-        names = model_files(folder_files(folder, MODEL_FILES), lambda name: folder / name, ref)
-    else:
-        names = folder_files(folder)
-        if CONFIG in names and any(map(_is_weights, names)):
-            raise NotFoundError(
-                f"{ref} is a model, not a data set",
-                found=", ".join(names[:5]),
-                hint="name the folder of a data set here",
-            )
-    return digest(folder, names)
+        return model_files(folder_files(folder, MODEL_FILES), lambda name: folder / name, ref)
+    names = folder_files(folder)
+    if CONFIG in names and any(map(_is_weights, names)):
+        raise NotFoundError(
+            f"{ref} is a model, not a data set",
+            found=", ".join(names[:5]),
+            hint="name the folder of a data set here",
+        )
+    return names
 
 
 def _state(folder: Path) -> list[tuple[str, int, int, int]]:

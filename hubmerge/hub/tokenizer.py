@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ OTHER_VOCABULARIES = (
 """What to try with models of other vocabularies."""
 
 PADDING = "pad_token"
+
+CUTTING = re.compile(
+    r"do_|tokenize_|(add|remove|split|strip|keep)_|lower|legacy|phoneme|phonemizer"
+    r"|(sub)?word_tokenizer|sp_model_kwargs|never_split"
+)
+"""Beginnings of the settings of slow tokenizers that decide which tokens a text has."""
 
 FREE = ("truncation", "padding", "version")
 """Parts of a tokenizer's own description that do not decide which tokens a text has."""
@@ -128,13 +135,16 @@ def _number(vocabulary: dict[str, int], token: str) -> str:
 
 
 def _description(tokenizer: Any, alone: str | None) -> dict[str, Any]:
-    """What a fast tokenizer says of itself; of others only the class is known.
+    """What a fast tokenizer says of itself; of others the class is known, and its settings.
 
     alone: a token that was added for padding, and that another one does not have.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
-        return {"class": type(tokenizer).__name__}
+        given = getattr(tokenizer, "init_kwargs", {})
+        return {"class": type(tokenizer).__name__} | {
+            name: value for name, value in given.items() if CUTTING.match(name)
+        }
     said = {part: said for part, said in json.loads(backend.to_str()).items() if part not in FREE}
     if alone is not None:
         tokens = said.get("added_tokens") or []

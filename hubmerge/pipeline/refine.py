@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from hubmerge.data.batches import Batches
 from hubmerge.evaluation.comparison import compare
 from hubmerge.evaluation.evaluate import outputs
 from hubmerge.evaluation.score import score, temperature_of
@@ -19,12 +20,20 @@ from hubmerge.pipeline.context import Run
 from hubmerge.pipeline.fuse import FusedModel
 from hubmerge.pipeline.load import MergeInputs
 from hubmerge.pipeline.match import CHECKPOINTS
+from hubmerge.pipeline.merge_path import POINT_ROWS
 from hubmerge.recipe import AUTO, BEST, NO_REFINEMENT, leaves_out_refinement
 from hubmerge.refine import Judged, Refinement, distill, lessons
 from hubmerge.repair import batch_norms, find_repair
 from hubmerge.symmetry.permutation import State
 from hubmerge.tasks import measure_of
 from hubmerge.utils.checkpoint_store import CheckpointStore
+
+LOOKED_AT = 1_000
+"""Validation rows by whose labels the step is chosen, at most."""
+
+ENOUGH = 300
+"""Validation rows whose labels can choose a step, at least: the loss on fewer is noise, and what
+the parents predict says more."""
 
 
 def refine(
@@ -107,6 +116,7 @@ class _Refiner:
             steps=self._run.methods.trials.refine_steps,
             seed=self._run.recipe.seed,
             sampler=self._lessons,
+            look=self._look if self._by_labels else None,
         )
         seconds = time.monotonic() - start_time
         before = after = self._said(start, f"{what}, as it was")
@@ -115,6 +125,8 @@ class _Refiner:
             state = self._with_statistics(state)
             after = self._said(state, f"{what}, refined")
             kept = not _certainly_worse(after, before)
+            if self._by_labels:
+                kept = kept and _loss(after) < _loss(before)
         return Judged(
             state=state if kept else dict(start),
             refined=refined,
@@ -124,16 +136,30 @@ class _Refiner:
             seconds=seconds,
         )
 
+    @property
+    def _by_labels(self) -> bool:
+        return self._validation.rows >= ENOUGH
+
+    def _look(self, state: State) -> float:
+        """Loss on labelled validation rows, of a network that has learned."""
+        state = self._with_statistics(state, POINT_ROWS)
+        model, rows = with_state(self._context.scratch, state), self._validation.first(LOOKED_AT)
+        return _loss(outputs(model, rows, self._run.workers, "looking"))
+
     def is_better(self, state: State, other: State) -> bool:
         """Whether validation rows say surely that a network is better than another."""
         said, theirs = self._said(state, "refined parent"), self._said(other, "merge")
         return _certainly_worse(theirs, said) and not _certainly_worse(said, theirs)
 
-    def _with_statistics(self, state: State) -> dict[str, Tensor]:
-        """Running statistics of batch norms measured anew, as by the repair `batchnorm`."""
+    def _with_statistics(self, state: State, rows: int | None = None) -> dict[str, Tensor]:
+        """Running statistics of batch norms measured anew, as by the repair `batchnorm`: on so many
+        calibration rows, or on all."""
         if not batch_norms(self._context.scratch):
             return dict(state)
-        repairer = find_repair("batchnorm").function(self._statistics, self._parents)
+        context = self._statistics
+        if rows is not None and isinstance(context.batches, Batches):
+            context = replace(context, batches=context.batches.first(rows))
+        repairer = find_repair("batchnorm").function(context, self._parents)
         return repairer(state, [1 / len(self._parents)] * len(self._parents))
 
     def _said(self, state: State, what: str) -> Outputs:

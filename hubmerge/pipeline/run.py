@@ -26,6 +26,7 @@ from hubmerge.pipeline.sample_texts import sample_texts
 from hubmerge.pipeline.save import save
 from hubmerge.pipeline.stages import staged
 from hubmerge.pipeline.survey import survey
+from hubmerge.pipeline.unchanged import States, refuse_changes, states_of
 from hubmerge.planning.plan import Plan
 from hubmerge.recipe import Recipe
 from hubmerge.reporting.schema.report import Report
@@ -58,13 +59,14 @@ def run(
     watch = Stopwatch()
     with watch.stage("plan"):
         run = resolve(recipe, destination, workers)
+        before = states_of(run)
         existing = run.workers.on_main(lambda: publish_existing(run))
         if existing is not None:
             return MergeResult(run.out, *existing)
         plan = run.workers.on_main(lambda: plan_of(run))
     make = _stage
     with staged(run, make) as (whole, stages), prepared(whole) as ready:
-        report = _made(ready, plan, watch, stages)
+        report = _made(ready, plan, before, watch, stages)
     run.workers.on_main(lambda: forget(run.out.absolute()))
     with watch.stage("publish"):
         published = run.workers.on_main(lambda: publish(run, plan))
@@ -73,15 +75,20 @@ def run(
 
 def _stage(run: Run) -> Report:
     """A stage of a merge, written."""
+    before = states_of(run)
     plan = run.workers.on_main(lambda: plan_of(run))
     with prepared(run) as ready:
-        report = _made(ready, plan, Stopwatch(), {})
+        report = _made(ready, plan, before, Stopwatch(), {})
     run.workers.on_main(lambda: forget(run.out))
     return report
 
 
-def _made(run: Run, plan: Plan, watch: Stopwatch, stages: Mapping[str, Report]) -> Report:
-    """The merge, written and measured. stages: what the reports of its stages say."""
+def _made(
+    run: Run, plan: Plan, before: States, watch: Stopwatch, stages: Mapping[str, Report]
+) -> Report:
+    """The merge, written and measured. before: what its folders were. stages: what the reports of
+    its stages say.
+    """
     tasks = run.workers.on_main(lambda: benchmark_tasks(run.recipe))
     with watch.stage("load"):
         inputs = load(run)
@@ -116,4 +123,6 @@ def _made(run: Run, plan: Plan, watch: Stopwatch, stages: Mapping[str, Report]) 
             samples=samples,
             stages=stages,
         )
-        return run.workers.on_main(lambda: write_report(results, folder, watch.seconds))
+        report = run.workers.on_main(lambda: write_report(results, folder, watch.seconds))
+        refuse_changes(run, before)
+        return report

@@ -6,11 +6,10 @@ the network's softened prediction from the mean of theirs. No label is looked at
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.pytorch_utils import Conv1D
 
 from hubmerge.models.method_context import MethodContext
 from hubmerge.models.states import in_dtypes_of
@@ -18,17 +17,17 @@ from hubmerge.recipe import REFINE_STEPS
 from hubmerge.refine.result import Refined
 from hubmerge.symmetry.permutation import State
 from hubmerge.training.batch_sampler import BatchSampler
-from hubmerge.training.midpoint_loss import ParentModels
+from hubmerge.training.midpoint_loss import Midpoint, ParentModels
 from hubmerge.training.precision import single
 from hubmerge.training.schedule import LRSchedule
 from hubmerge.training.trainer import learn
 from hubmerge.training.work_name import work_name
 
 RATE = 1e-3
-"""How far a step moves a number at full rate."""
-WIDTH = 64
-"""Inputs of a layer from which on the rate of its matrix is less, in proportion: what moves the
-layer's outputs alike at every width (arXiv:2203.03466, table 3, Adam)."""
+"""Share of its own size, root mean square, by which a step moves a tensor at full rate: one rate
+for embeddings, kernels and norms of every width (arXiv:1804.04235, section 8)."""
+LEAST_SIZE = 1e-3
+"""Size that a tensor counts as having at least: biases of nothing have to move as well."""
 ROWS = 50
 """Rows of one step: half a batch."""
 
@@ -45,28 +44,35 @@ def distill(
     rate: float = RATE,
     seed: int = 0,
     sampler: BatchSampler | None = None,
+    look: Callable[[State], float] | None = None,
 ) -> Refined:
     """Teaches the network `start` the mean of the parents' softened predictions, label-free.
 
-    Learns on the calibration rows of `context`, images as they are in one epoch, and mirrored and
-    shifted in the next. Its validation rows say which step is kept, the start being the first
-    candidate. The rate falls in a straight line from the first step to the last. Batch norms
-    normalise by the rows at hand, so that their running statistics, which stay those of the start,
-    have to be measured anew. Unfinished work is kept in the context's checkpoint store and
-    continued. Called by all processes alike.
+    Learns on the calibration rows of `context`, images as they are in one epoch, mirrored and
+    shifted in the next, and in both blended with one another. Its validation rows say which step
+    is kept, the start being the first candidate. The rate falls in a straight line from the first
+    step to the last. Batch norms normalise by the rows at hand, so that their running statistics,
+    which stay those of the start, have to be measured anew. Unfinished work is kept in the
+    context's checkpoint store and continued. Called by all processes alike.
 
     start: tensors of `context.scratch`. parents: tensors of the same model, their classes in the
-    same order. steps: that are taken. rate: how far a step moves a number at full rate, in a matrix
-    of more than `WIDTH` inputs less. seed: of the order of rows and of the views of images.
-    sampler: what `lessons` made of the same parents, context and seed, which remembers what parents
-    said; None: another.
+    same order. steps: that are taken. rate: share of its size by which a step moves a tensor at
+    full rate. seed: of the order of rows and of the views of images. sampler: what `lessons` made
+    of the same parents, context and seed, which remembers what parents said; None: another. look:
+    what of a network has to become less on validation rows, of its tensors; None: the divergence
+    from the parents' mean.
     Returns: Refined, in the dtypes of `start`.
     Raises: RecipeError without calibration or validation rows.
     Source: arXiv:1503.02531, section 2.
     """
     sampler = sampler or lessons(parents, context, seed)
     network = _Parameters(context.scratch, start, rate)
-    words = ("distill", str(steps), str(rate), str(ROWS), str(seed))
+    words = ("distill", str(steps), str(rate), str(ROWS), str(seed), str(look is None))
+    midpoint, said = Midpoint(context.scratch, context.workers), sampler.held_out()
+
+    def divergence(state: State) -> float:
+        return midpoint.loss(single(state), context.validation, said)
+
     learnt = learn(
         network,
         single(start),
@@ -77,14 +83,15 @@ def distill(
         point=WHOLE,
         schedule=LRSchedule.straight(steps),
         name=work_name(words, (start, *parents), context),
+        look=look or divergence,
     )
     kept = dict(start)
     if learnt.best_step:
         kept |= in_dtypes_of(network.moved(learnt.parameters), start)
     return Refined(
         state=kept,
-        divergence_before=learnt.first_loss,
-        divergence_after=learnt.best_loss,
+        divergence_before=divergence(start),
+        divergence_after=divergence(kept),
         steps=learnt.steps,
         best_step=learnt.best_step,
         outcome=learnt.outcome,
@@ -97,21 +104,13 @@ def lessons(parents: Sequence[State], context: MethodContext, seed: int) -> Batc
     Raises: RecipeError without calibration or validation rows.
     """
     teachers = ParentModels(context.scratch, parents, context.workers)
-    return BatchSampler(context, teachers, seed, unmoved=True, rows=ROWS)
+    return BatchSampler(context, teachers, seed, unmoved=True, blended=True, rows=ROWS)
 
 
-def shares_of_rate(model: PreTrainedModel) -> dict[str, float]:
-    """Parameter -> share of the full rate at which it learns: less in matrices of more than
-    `WIDTH` inputs, in proportion."""
-    turned = {id(each.weight) for each in model.modules() if isinstance(each, Conv1D)}
-    shares = {}
-    for name, value in model.named_parameters():
-        if value.ndim < 2:
-            shares[name] = 1.0
-        else:
-            inputs = value.shape[0 if id(value) in turned else 1]
-            shares[name] = min(1.0, WIDTH / inputs)
-    return shares
+def sizes(model: PreTrainedModel, state: State) -> dict[str, float]:
+    """Parameter of `model` -> its root mean square in `state`, `LEAST_SIZE` at least."""
+    squares = {name: state[name].double().square().mean() for name, _ in model.named_parameters()}
+    return {name: max(LEAST_SIZE, float(value.sqrt())) for name, value in squares.items()}
 
 
 class _Parameters:
@@ -122,7 +121,7 @@ class _Parameters:
         first: dict[int, str] = {}
         self._names = {name: first.setdefault(id(value), name) for name, value in every}
         self._start = start
-        self._rates = {name: rate * share for name, share in shares_of_rate(model).items()}
+        self._rates = {name: rate * size for name, size in sizes(model, start).items()}
 
     def parameters(self) -> dict[str, Tensor]:
         return {name: self._start[name].float().clone() for name in self._rates}

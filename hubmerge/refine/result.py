@@ -31,8 +31,8 @@ class Judged:
 
     state: of the one that is taken. refined: what learning came to. loss_before, loss_after: of the
     start and of the refined network on labelled validation rows, in nats, calibrated where it can
-    be. kept: whether the refined one is taken: it is nearer to the parents' mean on validation
-    rows, and by their labels not certainly worse. seconds: that learning took.
+    be. kept: whether the refined one is taken: it is better on validation rows. seconds: that
+    learning took.
     """
 
     state: dict[str, Tensor]

@@ -14,6 +14,7 @@ from hubmerge.models.batch_norm_rows import normalisable, sees_one_value
 from hubmerge.models.method_context import MethodContext
 from hubmerge.training.augmentation import (
     VIEWS,
+    Blend,
     View,
     inputs_of,
     is_image,
@@ -39,10 +40,11 @@ rows a language model learns from, its parents are asked about again whenever it
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """Rows of one step: a view, and which of its rows."""
+    """Rows of one step: a view, which of its rows, and what each is blended with, if anything."""
 
     view: View
     rows: Tensor
+    blend: Blend | None = None
 
 
 class BatchSampler:
@@ -55,9 +57,11 @@ class BatchSampler:
         seed: int,
         *,
         unmoved: bool = False,
+        blended: bool = False,
         rows: int = ROWS,
     ) -> None:
-        """unmoved: whether every other epoch shows the rows as they are. rows: of one step.
+        """unmoved: whether every other epoch shows the rows as they are. blended: whether images of
+        a step are then blended with one another. rows: of one step.
 
         Raises: RecipeError, if there are no calibration or no validation rows, or a single one
         that batch norms cannot normalise by itself.
@@ -75,7 +79,8 @@ class BatchSampler:
         self._batches = normalisable(context.batches, context.scratch, "calibration")
         normalisable(context.validation, context.scratch, "validation")
         self._single = sees_one_value(context.scratch, self._batches[0].inputs)
-        self._varied = any(is_image(value) for value in self._batches[0].inputs.values())
+        pictures = [is_image(value) for value in self._batches[0].inputs.values()]
+        self._varied, self._blended = any(pictures), blended and all(pictures)
         self._said: dict[View, Tensor] = {}
         self._latest: tuple[View, Tensor] | None = None
         self._seen: tuple[View, dict[str, Tensor]] | None = None
@@ -88,7 +93,8 @@ class BatchSampler:
             for batch in torch.randperm(count, generator=generator).tolist():
                 rows = torch.randperm(len(self._batches[batch]), generator=generator)
                 for part in self._steps(rows):
-                    yield TrainingBatch(View(batch, self._number(epoch)), part)
+                    blend = Blend.drawn(len(part), generator) if self._blended else None
+                    yield TrainingBatch(View(batch, self._number(epoch)), part, blend)
             epoch += 1
 
     def _number(self, epoch: int) -> int:
@@ -106,12 +112,15 @@ class BatchSampler:
 
     def inputs(self, lesson: TrainingBatch) -> dict[str, Tensor]:
         """What the model takes."""
-        return rows_of(self._view(lesson.view), lesson.rows)
+        found = rows_of(self._view(lesson.view), lesson.rows)
+        return found if lesson.blend is None else lesson.blend.of(found)
 
     def wanted(self, lesson: TrainingBatch) -> Tensor:
         """Labels [rows], or predictions [rows, classes]."""
         if self._parents is None:
             return labels_of(self._batches[lesson.view.batch])[lesson.rows]
+        if lesson.blend is not None:  # never the same twice
+            return self._parents.say(self.inputs(lesson))
         return self._said_of(lesson.view, self._parents)[lesson.rows]
 
     def _said_of(self, view: View, parents: ParentModels) -> Tensor:

@@ -7,7 +7,7 @@ not become better for a while, the rate begins to fall, and learning stops by it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
@@ -138,22 +138,25 @@ def learn(
     point: float | None = None,
     name: str = "",
     schedule: LRSchedule | None = None,
+    look: Callable[[State], float] | None = None,
 ) -> TrainingResult:
     """Takes `steps` steps of a learner, or as many as the validation loss is worth.
 
     anchor: the model at weight 0, float32. point: the weight of what is learned in every step; None
     draws it anew for each, around the middle, which is what is watched. name: under which
     unfinished training is kept in the context's checkpoint store and continued; the result is the
-    same. schedule: of the rate; None: full for two thirds of the steps.
+    same. schedule: of the rate; None: full for two thirds of the steps. look: what of the watched
+    model is to be small; None: the loss that is learned from, on validation rows.
     Called by all processes alike.
     """
-    midpoint, held_out = Midpoint(context.scratch, context.workers), sampler.held_out()
+    midpoint = Midpoint(context.scratch, context.workers)
+    held_out = {} if look else sampler.held_out()
     patience = max(PATIENCE * CHECK, steps // SHARE)
 
     def measured(parameters: Mapping[str, Tensor]) -> float:
         with torch.no_grad():
             mixture = between(anchor, learner.moved(parameters), MIDDLE if point is None else point)
-        return midpoint.loss(mixture, context.validation, held_out)
+        return look(mixture) if look else midpoint.loss(mixture, context.validation, held_out)
 
     with context.workers.single_threaded_ops(), track(steps, "learning", "step") as bar:
         schedule = schedule or LRSchedule.over(steps)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, paginate
 
+from hubmerge.errors import AccessError
 from hubmerge.hub.client import acting_for, client, translate
 from hubmerge.hub.source import RepoType
 from spaces_app.service.job import Refused, refusing
@@ -174,6 +175,8 @@ class Account:
 def account(token: str) -> Account:
     """The account of `token`. Raises: Refused."""
     with refusing(), acting_for(token), translate("your account"):
+        if not token:
+            raise AccessError("no token was given")
         said = client().whoami()
         picture = said.get("avatarUrl")
         shown = isinstance(picture, str) and picture.startswith("https://") and len(picture) < 500

@@ -139,15 +139,16 @@ class AccountPanel:
             return self.now(request, markup.refusal(NO_TOKEN, "Not signed in"))
         return self._sign_in(token, request)
 
-    def _sign_in(self, token: str, request: gr.Request) -> list[Any]:
+    def _sign_in(self, token: str | None, request: gr.Request) -> list[Any]:
         if cookie_of(request) is None:
             return self.now(request, markup.refusal(NO_COOKIE, "Not signed in"))
+        said = (token or "").strip()
         try:
-            found = hub.account(token.strip())
+            found = hub.account(said)
         except Refused as refused:
             return self.now(request, markup.refusal(refused.refusal, "Not signed in"))
         browser = self._context.browser(request)
-        self._context.sessions.sign_in(browser, found.name, token.strip(), found.picture)
+        self._context.sessions.sign_in(browser, found.name, said, found.picture)
         return self.now(request)
 
 

@@ -97,7 +97,8 @@ def choices(entries: Sequence[GalleryEntry], field: str) -> list[tuple[str, str]
 def show(entries: Sequence[GalleryEntry], order: str, *wanted: str | None) -> Markup:
     """The table of what was chosen."""
     given = {field: value or None for field, value in zip(FILTERS, wanted, strict=True)}
-    kept = chosen(entries, order if order in ORDERS else next(iter(ORDERS)), **given)
+    known = isinstance(order, str) and order in ORDERS
+    kept = chosen(entries, order if known else next(iter(ORDERS)), **given)
     if entries and not kept:
         return gallery_view.NONE_SUCH
     return gallery_view.render(kept)

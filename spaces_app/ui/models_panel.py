@@ -15,6 +15,7 @@ from spaces_app.ui import markup
 from spaces_app.ui.context import Context
 from spaces_app.ui.search_field import PICK, SearchField
 from spaces_app.ui.steps import PLAIN, QUIET
+from spaces_app.ui.strict_page import told
 from spaces_app.ui.wording import LABELS
 
 FIELDS = ("a", "b", "more", "data")
@@ -67,7 +68,7 @@ class ModelsPanel:
 
     @staticmethod
     def _take(event: gr.EventData) -> str:
-        return str(event.pick)[:200]
+        return str(told(event, "pick"))[:200]
 
     @staticmethod
     def from_recipe(recipe: Recipe) -> list[Any]:

@@ -23,7 +23,7 @@ from spaces_app.ui.progress_panel import REMEMBER, ProgressPanel
 from spaces_app.ui.publish_panel import PublishPanel
 from spaces_app.ui.result_panel import ResultPanel
 from spaces_app.ui.steps import QUIET, step, titled
-from spaces_app.ui.strict_page import StrictPage
+from spaces_app.ui.strict_page import StrictPage, told
 from spaces_app.ui.welcome import Welcome, values_of
 
 CHOOSE = "Choose two models"
@@ -209,10 +209,10 @@ class MergePage:
 
     def _example(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Open the result of an example; without one, or again, merge it."""
-        example, job = self.welcome.chosen(int(event.example))
+        example, job = self.welcome.chosen(int(told(event, "example")))
         values = values_of(example)
         recipe = self.welcome.recipe(example)
-        if job is not None and not event.again:
+        if job is not None and not told(event, "again"):
             return [job.id, "", _folded(recipe), gr.update(visible=False), *values]
         try:
             return [*self._started(request, recipe), *values]

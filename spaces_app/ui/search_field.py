@@ -15,6 +15,7 @@ from spaces_app.service.hub_queries import Found
 from spaces_app.ui import markup
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import PLAIN, QUIET
+from spaces_app.ui.strict_page import told
 
 PASTE = "Type to search, or paste an id or URL of the Hub"
 PICK = """element.addEventListener('mousedown', (event) => event.preventDefault());
@@ -50,7 +51,7 @@ class SearchField:
             return suggestions(hub.search(visitor, typed or "", self._kind, known), known)
 
         def chosen(event: gr.EventData) -> tuple[str, Markup]:
-            return str(event.pick)[:200], markup.NONE
+            return str(told(event, "pick"))[:200], markup.NONE
 
         other = self.field if beside is None else beside.field
         for event in (self.field.input, self.field.focus):

@@ -7,10 +7,11 @@ print a traceback for each, and fetch files that the values name by an address.
 from __future__ import annotations
 
 import traceback
-from typing import Any
+from typing import Any, get_type_hints
 
 import gradio as gr
 
+from spaces_app.service.job import Refused
 from spaces_app.service.log import log
 
 QUOTED = 300
@@ -43,6 +44,8 @@ class StrictPage(gr.Blocks):
         """As Gradio does it. Raises: gr.Error alone, whose traceback is not printed."""
         name = getattr(block_fn, "name", None)
         try:
+            if not _says(kwargs.get("event_data")) and takes_event(getattr(block_fn, "fn", None)):
+                raise _Malformed("it answers a click, and has to be told what was clicked")
             return await super().process_api(block_fn, *args, **kwargs)
         except gr.Error as error:
             if isinstance(error, _Malformed):
@@ -50,6 +53,11 @@ class StrictPage(gr.Blocks):
             log("call_refused", function=name, why=str(error.message)[:QUOTED])
             error.print_exception = False
             raise
+        except Refused as refused:
+            _mark(kwargs.get("request"))
+            why = str(refused)[:QUOTED]
+            log("call_refused", function=name, why=why)
+            raise gr.Error(why, print_exception=False) from None
         except Exception as error:
             log(
                 "call_broken",
@@ -68,6 +76,28 @@ class _Malformed(gr.Error):
             f"These are not the values that this function takes: {str(why)[:QUOTED]}",
             print_exception=False,
         )
+
+
+def told(event: gr.EventData, name: str) -> Any:
+    """What an event says under that name. Raises: gr.Error, if it does not say it."""
+    try:
+        return getattr(event, name)
+    except AttributeError:
+        raise _Malformed(f"the event does not say {name!r}") from None
+
+
+def _says(event: Any) -> bool:
+    """Whether a call says what happened."""
+    return getattr(event, "_data", None) is not None
+
+
+def takes_event(function: Any) -> bool:
+    """Whether a function takes what happened to a widget, besides values of widgets."""
+    try:
+        hints = get_type_hints(function)
+    except (TypeError, NameError):  # no function, or one whose hints name what is not imported
+        return False
+    return any(isinstance(each, type) and issubclass(each, gr.EventData) for each in hints.values())
 
 
 def names_address(value: Any) -> bool:

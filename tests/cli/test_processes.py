@@ -164,3 +164,47 @@ def test_two_processes_share_the_shards_of_a_merge_from_disk_to_disk(
     assert len(one) > 3
     assert two == one
     assert not list(tmp_path.glob(".*"))
+
+
+DIES = """
+import os, signal, sys
+from hubmerge.pipeline import stream
+
+note = stream.note
+
+def noted(place, file, sha256):
+    note(place, file, sha256)
+    if os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+stream.note = noted
+from hubmerge.cli import main
+main()
+"""
+"""Hubmerge, whose second process is killed as soon as its first file is whole."""
+
+
+def test_one_of_two_processes_dies_in_a_merge_from_disk_to_disk(
+    hubmerge: CommandLine, tmp_path: Path
+) -> None:
+    for seed in range(2):
+        model = shaken(TINY["llama"].build(), seed)
+        model.save_pretrained(tmp_path / f"p{seed}", max_shard_size="4KB")
+    words = ["merge", tmp_path / "p0", tmp_path / "p1", "--match", "none", "--repair", "none"]
+    out = tmp_path / "out"
+    done = hubmerge(*words, "-o", out, processes=2, code=DIES)
+    done.refused(ResourceError, "another process of this run has died", "not done twice")
+    assert done.codes == (ResourceError.exit_code, -signal.SIGKILL)
+    assert not out.exists()
+    (kept,) = tmp_path.glob(".out.shards-*")
+    whole = {path.name: path.stat().st_mtime_ns for path in kept.glob("model*")}
+    assert whole
+    hubmerge(*words, "-o", out).succeeded()
+    assert whole.items() <= {p.name: p.stat().st_mtime_ns for p in out.glob("model*")}.items()
+    hubmerge(*words, "-o", tmp_path / "plain").succeeded()
+    one, other = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).glob("model*")}
+        for name in ("out", "plain")
+    )
+    assert one == other
+    assert not list(tmp_path.glob(".*"))

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from hubmerge.models import MlpHeadForClassification
 from hubmerge.models.method_context import MethodContext
 from hubmerge.refine import Refined, distill, lessons
-from hubmerge.refine.distill import shares_of_rate
+from hubmerge.refine.distill import sizes
 from hubmerge.symmetry.permutation import State
 from hubmerge.training import trainer
 from hubmerge.training.midpoint_loss import ParentModels
@@ -109,7 +109,7 @@ def test_a_merge_comes_nearer_to_the_parents_mean_on_rows_it_has_not_seen(heads:
 def test_rows_that_do_not_belong_to_the_task_are_noticed(heads: Heads) -> None:
     noise = 30 * torch.randn(400, 64, generator=torch.Generator().manual_seed(0))
     start = heads.states[0]
-    found = distill(start, heads.states, heads.context(noise), steps=STEPS)
+    found = distill(start, heads.states, heads.context(noise), steps=STEPS, rate=0.1)
     assert found.best_step == 0
     assert found.divergence_after == found.divergence_before
     assert same(start, found.state)
@@ -160,16 +160,39 @@ def heads_logits(heads: Heads, state: State) -> Tensor:
 SIZES = {"vocab_size": 12, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2}
 
 
-def test_a_matrix_of_more_inputs_learns_more_slowly_whichever_axis_they_run_along() -> None:
-    wide = {**SIZES, "n_embd": 128, "n_inner": 256}
-    llama = {"vocab_size": 12, "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 1}
-    with torch.device("meta"):
-        first = shares_of_rate(GPT2LMHeadModel(GPT2Config(**wide)))
-        last = shares_of_rate(LlamaForCausalLM(LlamaConfig(**llama, num_attention_heads=2)))
-    block, layer = "transformer.h.0.", "model.layers.0."
-    assert first[f"{block}mlp.c_fc.weight"] == last[f"{layer}mlp.up_proj.weight"] == 1 / 2
-    assert first[f"{block}mlp.c_proj.weight"] == last[f"{layer}mlp.down_proj.weight"] == 1 / 4
-    assert first[f"{block}mlp.c_fc.bias"] == last[f"{layer}input_layernorm.weight"] == 1
+def test_a_step_moves_every_tensor_by_the_same_share_of_its_size() -> None:
+    model = GPT2LMHeadModel(GPT2Config(**SIZES))
+    state = {
+        n: torch.full_like(v, 0.0 if "bias" in n else 3.0) for n, v in model.named_parameters()
+    }
+    found = sizes(model, state)
+    assert set(found) == set(state)  # the tied head once
+    assert {size for name, size in found.items() if "bias" in name} == {1e-3}
+    assert {size for name, size in found.items() if "bias" not in name} == {3.0}
+
+
+def test_a_network_twice_as_large_moves_twice_as_far(heads: Heads) -> None:
+    """Layers of a ReLU network scaled by 2 and 1/2: the same function, learned in the same way."""
+    start = heads.average
+    first, last = [n for n in start if n.endswith("weight") and start[n].ndim == 2][-2:]
+    norms = [n for n in start if "norm" in n]
+    assert norms
+    moved = heads.refined(start)
+    assert moved.best_step
+    change = {n: (moved.state[n] - start[n]).square().mean().sqrt() for n in (first, last)}
+    size = {n: start[n].square().mean().sqrt() for n in (first, last)}
+    shares = [float(change[n] / size[n]) for n in (first, last)]
+    assert 1 / 3 < shares[0] / shares[1] < 3
+
+
+def test_what_is_looked_at_says_which_step_is_kept(heads: Heads) -> None:
+    context = heads.context(heads.learned)
+    steps = iter([1.0, 3.0, 2.0, 0.5])
+    found = distill(heads.average, heads.states, context, steps=60, look=lambda _: next(steps))
+    assert found.best_step == 60
+    never = distill(heads.average, heads.states, context, steps=60, look=lambda _: 1.0)
+    assert never.best_step == 0
+    assert never.divergence_after == never.divergence_before
 
 
 def test_texts_look_alike_in_every_epoch_so_parents_are_asked_once() -> None:

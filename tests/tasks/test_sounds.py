@@ -220,6 +220,9 @@ def test_sounds_are_read_as_they_are_stored():
     array = {"array": tone(0).tolist(), "sampling_rate": RATE}
     assert np.allclose(open_sound(array, NOWHERE, RATE), tone(0))
     assert len(open_sound(array, NOWHERE, 2 * RATE)) == 2 * len(tone(0))
+    for both in (np.stack([tone(0), tone(0) / 2]), np.stack([tone(0), tone(0) / 2], 1)):
+        array = {"array": both.tolist(), "sampling_rate": RATE}  # as decoders give it, or as files
+        assert np.allclose(open_sound(array, NOWHERE, RATE), tone(0) * 0.75)
     long = np.zeros((SECONDS + 5) * RATE, np.int16)
     assert len(open_sound({"bytes": wav(long)}, NOWHERE, RATE)) == SECONDS * RATE
 
@@ -233,6 +236,9 @@ def test_sounds_are_read_as_they_are_stored():
         {"array": [0.0, 1.0], "sampling_rate": 3},
         {"array": [], "sampling_rate": RATE},
         {"array": [float("nan")], "sampling_rate": RATE},
+        {"array": [0, 16384, -32768], "sampling_rate": RATE},
+        {"array": [[0.0, 1.0], [0.5, 0.0]], "sampling_rate": RATE},
+        {"array": [[[0.0]]], "sampling_rate": RATE},
     ],
 )
 def test_what_is_no_sound_is_refused(cell):

@@ -179,9 +179,11 @@ def test_a_long_text_is_read_where_its_answer_is(tmp_path):
     assert answer == rows[first]["answers"]["text"][0]
 
 
-def test_answers_that_are_not_in_the_text_are_refused(tmp_path):
+@pytest.mark.parametrize("starts", [[500, 501], [2, 5], [None, None]])
+def test_answers_that_are_not_in_the_text_are_refused(starts, tmp_path):
+    """Nor anything else where they are said to be, which would be measured as the answer."""
     rows = [question(1) for _ in range(20)]
-    rows[3]["answers"]["answer_start"] = [500, 501]
+    rows[3]["answers"]["answer_start"] = starts
     place = write(tmp_path / "q.jsonl", rows)
     data, found = reading(place, finder(), tokenizer=tagged.tokenizer())
     with pytest.raises(LabelError, match="row 3"):

@@ -154,5 +154,7 @@ def _holding(model: PreTrainedModel, state: State) -> PreTrainedModel:
     """A model that holds the very tensors of `state`, as far as they are laid out as its own."""
     holder = sharing_tensors(model)
     own = in_dtypes_of(state, model.state_dict())
-    holder.load_state_dict({name: value.contiguous() for name, value in own.items()}, assign=True)
+    holder.load_state_dict(
+        {n: value.detach().contiguous() for n, value in own.items()}, assign=True
+    )
     return holder

@@ -11,7 +11,7 @@ class RefinedRecord(ReportPart):
     steps: Count
     """That were taken."""
     best_step: Count
-    """The one that is best by divergence; 0 is the start."""
+    """The one that is best on validation rows; 0 is the start."""
     divergence_before: float | None
     """From the parents' mean prediction, softened, mean over validation rows, in nats."""
     divergence_after: float | None
@@ -20,7 +20,7 @@ class RefinedRecord(ReportPart):
     """Mean loss on labelled validation rows in nats, after one temperature fitted on them."""
     loss_after: float | None
     kept: bool
-    """Whether the refined network was taken: nearer to the mean, and by labels not surely worse."""
+    """Whether the refined network was taken: better on validation rows."""
 
 
 class RefinementRecord(ReportPart):

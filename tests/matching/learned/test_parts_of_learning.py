@@ -317,3 +317,29 @@ def test_every_other_epoch_may_show_the_rows_as_they_are():
         for lesson in islice(sampler.order(), 4)
     ]
     assert shown == [True, False, True, False]
+
+
+def test_images_of_a_step_are_blended_with_one_another_and_parents_asked_about_the_blend():
+    model, workers = generic("vit"), Workers(threads=1)
+    size = model.config.image_size
+    images = torch.rand(25, model.config.num_channels, size, size)
+    rows = [ProbeBatch({"pixel_values": images})]
+    context = MethodContext(spec_of(model), model, rows, workers, rows)
+    parents = ParentModels(model, [model.state_dict()], workers)
+    sampler = BatchSampler(context, parents, 0, unmoved=True, blended=True)
+    first = next(sampler.order())
+    own, found = images[first.rows], sampler.inputs(first)["pixel_values"]
+    shares = first.blend.shares.view(-1, 1, 1, 1)
+    torch.testing.assert_close(found, (1 - shares) * own + shares * own[first.blend.partners])
+    assert not torch.equal(found, own)
+    assert torch.equal(sampler.wanted(first), parents.say({"pixel_values": found}))
+    again = next(BatchSampler(context, parents, 0, unmoved=True, blended=True).order())
+    assert torch.equal(sampler.inputs(again)["pixel_values"], found)
+
+
+def test_rows_that_are_no_images_are_not_blended():
+    model, workers = generic("gpt2"), Workers(threads=1)
+    rows = [ProbeBatch({"input_ids": torch.zeros(25, 4, dtype=torch.long)})]
+    context = MethodContext(spec_of(model), model, rows, workers, rows)
+    sampler = BatchSampler(context, ParentModels(model, [], workers), 0, blended=True)
+    assert next(sampler.order()).blend is None

@@ -18,15 +18,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from hubmerge.errors import HubmergeError
+from hubmerge.errors import HubmergeError, NotFoundError
 from spaces_app.service.gallery import gallery_entry
-from spaces_app.service.job import Refused
+from spaces_app.service.job import Refused, refusing
 from spaces_app.service.jobs import JobService
 from spaces_app.service.limits import Limits, check_recipe
 from spaces_app.ui import gallery_view
 from spaces_app.ui.recipe_text import from_yaml
 from spaces_app.ui.request_limits import FORM, RequestLimits, remove_remains
-from spaces_app.ui.strict_page import StrictPage
+from spaces_app.ui.strict_page import StrictPage, told
 
 PARENTS = "models: [a/b, c/d]\n"
 
@@ -170,6 +170,15 @@ def test_calls_of_what_there_is_not_are_no_failures_of_the_app() -> None:
     assert asyncio.run(ask()) == [404] * len(calls)
 
 
+def no_such_merge(value: str) -> str:
+    with refusing():
+        raise NotFoundError("There is no such merge")
+
+
+def picked(event: gr.EventData) -> str:
+    return str(told(event, "pick"))
+
+
 @pytest.fixture(scope="module")
 def strict() -> Any:
     """A page with widgets of every kind, and functions that work, are none, or fail."""
@@ -179,6 +188,8 @@ def strict() -> Any:
         button.click(lambda *values: "fine", widgets, text, api_name="all")
         button.click(None, text, text, js="x => x", api_name="no_python")
         button.click(lambda value: 1 / 0, text, text, api_name="broken")
+        button.click(no_such_merge, text, text, api_name="refused")
+        button.click(picked, None, text, api_name="picked")
     limits = {"middleware": [Middleware(RequestLimits, image=1000)]}
     return gr.routes.App.create_app(page, app_kwargs=limits)
 
@@ -200,12 +211,14 @@ PICTURE = {"meta": {"_type": "gradio.FileData"}}
         ("all", [], "enough input values"),
         ("all", ["one", 5, None], "enough input values"),
         ("no_python", ["x"], "no such function"),
+        ("refused", ["x"], "There is no such merge"),
+        ("picked", [], "has to be told what was clicked"),
     ],
 )
 def test_values_that_no_widget_gives_are_refused_in_words_and_logged_in_a_line(
     strict: Any, call: str, values: list, said: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status, answer = asked(strict, call, values)
+    status, answer = asked(strict, call, data=values)
     assert (status, said in answer["error"]) == (422, True), answer
     [line] = capfd.readouterr().err.splitlines()
     assert json.loads(line)["event"] == "call_refused"
@@ -214,7 +227,7 @@ def test_values_that_no_widget_gives_are_refused_in_words_and_logged_in_a_line(
 def test_a_failure_of_the_apps_own_is_one_line_as_well(
     strict: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status, answer = asked(strict, "broken", ["x"])
+    status, answer = asked(strict, "broken", data=["x"])
     assert (status, "please report it" in answer["error"]) == (500, True)
     [line] = capfd.readouterr().err.splitlines()
     said = json.loads(line)
@@ -222,13 +235,20 @@ def test_a_failure_of_the_apps_own_is_one_line_as_well(
     assert "Traceback" in said["trace"]
 
 
-def asked(app: Any, call: str, values: list) -> tuple[int, dict]:
+def test_an_event_that_says_something_else_is_refused_in_words(strict: Any) -> None:
+    status, answer = asked(strict, "picked", data=[], event_data={"other": 1})
+    assert (status, "does not say 'pick'" in answer["error"]) == (422, True), answer
+    status, answer = asked(strict, "picked", data=[], event_data={"pick": "a/b"})
+    assert (status, answer["data"]) == (200, ["a/b"])
+
+
+def asked(app: Any, call: str, **body: Any) -> tuple[int, dict]:
     """Status and answer of a call of a page's function."""
 
     async def ask() -> tuple[int, dict]:
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
-            answer = await client.post(f"/gradio_api/run/{call}", json={"data": values})
+            answer = await client.post(f"/gradio_api/run/{call}", json=body)
         return answer.status_code, answer.json()
 
     return asyncio.run(ask())
