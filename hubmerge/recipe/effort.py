@@ -83,7 +83,7 @@ EFFORTS: Mapping[EffortName, Effort] = {
         fuse=("average", "least-squares"),
         based=(WITH_BASE, "task-arithmetic", "average", "tsv-m", "wudi"),
         refine=DISTILL,
-        refine_steps=300,
+        refine_steps=400,
         refine_samples=2_000,
         refine_parameters=50_000_000,
     ),

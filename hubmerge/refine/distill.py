@@ -6,9 +6,12 @@ the network's softened prediction from the mean of theirs. No label is looked at
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from transformers import PreTrainedModel
 
 from hubmerge.models.method_context import MethodContext
@@ -23,9 +26,11 @@ from hubmerge.training.schedule import LRSchedule
 from hubmerge.training.trainer import learn
 from hubmerge.training.work_name import work_name
 
-RATE = 1e-3
-"""Share of its own size, root mean square, by which a step moves a tensor at full rate: one rate
-for embeddings, kernels and norms of every width (arXiv:1804.04235, section 8)."""
+RATES = (1e-2, 1e-3)
+"""Shares of its own size, root mean square, by which a step moves a tensor at full rate: each alike
+for embeddings, kernels and norms of every width (arXiv:1804.04235, section 8). Networks that start
+far from the mean of the parents need the first, and those that start near it are thrown back by it.
+"""
 LEAST_SIZE = 1e-3
 """Size that a tensor counts as having at least: biases of nothing have to move as well."""
 ROWS = 50
@@ -41,7 +46,7 @@ def distill(
     context: MethodContext,
     *,
     steps: int = REFINE_STEPS,
-    rate: float = RATE,
+    rates: Sequence[float] = RATES,
     seed: int = 0,
     sampler: BatchSampler | None = None,
     look: Callable[[State], float] | None = None,
@@ -49,53 +54,64 @@ def distill(
     """Teaches the network `start` the mean of the parents' softened predictions, label-free.
 
     Learns on the calibration rows of `context`, images as they are in one epoch, mirrored and
-    shifted in the next, and in both blended with one another. Its validation rows say which step
-    is kept, the start being the first candidate. The rate falls in a straight line from the first
-    step to the last. Batch norms normalise by the rows at hand, so that their running statistics,
-    which stay those of the start, have to be measured anew. Unfinished work is kept in the
-    context's checkpoint store and continued. Called by all processes alike.
+    shifted in the next, and in both blended with one another, unless batch norms normalise by
+    them. From the start it learns once at every rate, in as many of the steps, the rate falling in
+    a straight line to nothing. Validation rows say which step of which course is kept, the start
+    being the first candidate. Batch norms normalise by the rows at hand, so that their running
+    statistics, which stay those of the start, have to be measured anew. Unfinished work is kept in
+    the context's checkpoint store and continued. Called by all processes alike.
 
     start: tensors of `context.scratch`. parents: tensors of the same model, their classes in the
-    same order. steps: that are taken. rate: share of its size by which a step moves a tensor at
-    full rate. seed: of the order of rows and of the views of images. sampler: what `lessons` made
-    of the same parents, context and seed, which remembers what parents said; None: another. look:
-    what of a network has to become less on validation rows, of its tensors; None: the divergence
-    from the parents' mean.
+    same order. steps: that are taken, by all courses together. rates: of the courses, shares of
+    its size by which a step moves a tensor at full rate. seed: of the order of rows and of the
+    views of images. sampler: what `lessons` made of the same parents, context and seed, which
+    remembers what parents said; None: another. look: what of a network has to become less on
+    validation rows, of its tensors; None: the divergence from the parents' mean.
     Returns: Refined, in the dtypes of `start`.
     Raises: RecipeError without calibration or validation rows.
     Source: arXiv:1503.02531, section 2.
     """
     sampler = sampler or lessons(parents, context, seed)
-    network = _Parameters(context.scratch, start, rate)
-    words = ("distill", str(steps), str(rate), str(ROWS), str(seed), str(look is None))
     midpoint, said = Midpoint(context.scratch, context.workers), sampler.held_out()
 
     def divergence(state: State) -> float:
         return midpoint.loss(single(state), context.validation, said)
 
-    learnt = learn(
-        network,
-        single(start),
-        sampler,
-        context,
-        steps=steps,
-        seed=seed,
-        point=WHOLE,
-        schedule=LRSchedule.straight(steps),
-        name=work_name(words, (start, *parents), context),
-        look=look or divergence,
-    )
-    kept = dict(start)
-    if learnt.best_step:
-        kept |= in_dtypes_of(network.moved(learnt.parameters), start)
+    kept, best, taken, best_step, outcomes = dict(start), math.inf, 0, 0, []
+    for rate, share in zip(rates, _shared(steps, len(rates)), strict=True):
+        network = _Parameters(context.scratch, start, rate)
+        words = ("distill", str(share), str(rate), str(ROWS), str(seed), str(look is None))
+        learnt = learn(
+            network,
+            single(start),
+            sampler,
+            context,
+            steps=share,
+            seed=seed,
+            point=WHOLE,
+            schedule=LRSchedule.straight(share),
+            name=work_name(words, (start, *parents), context),
+            look=look or divergence,
+        )
+        if learnt.best_step and learnt.best_loss < best:
+            best, best_step = learnt.best_loss, taken + learnt.best_step
+            kept = dict(start) | in_dtypes_of(network.moved(learnt.parameters), start)
+        taken += learnt.steps
+        outcomes.append(f"at rate {rate:g}: {learnt.outcome}")
     return Refined(
         state=kept,
         divergence_before=divergence(start),
         divergence_after=divergence(kept),
-        steps=learnt.steps,
-        best_step=learnt.best_step,
-        outcome=learnt.outcome,
+        steps=taken,
+        best_step=best_step,
+        outcome="; ".join(outcomes),
     )
+
+
+def _shared(steps: int, courses: int) -> list[int]:
+    """Steps of each course: as equal as they can be."""
+    ends = [steps * number // courses for number in range(courses + 1)]
+    return [end - start for start, end in pairwise(ends)]
 
 
 def lessons(parents: Sequence[State], context: MethodContext, seed: int) -> BatchSampler:
@@ -104,7 +120,9 @@ def lessons(parents: Sequence[State], context: MethodContext, seed: int) -> Batc
     Raises: RecipeError without calibration or validation rows.
     """
     teachers = ParentModels(context.scratch, parents, context.workers)
-    return BatchSampler(context, teachers, seed, unmoved=True, blended=True, rows=ROWS)
+    normed = any(isinstance(module, _BatchNorm) for module in context.scratch.modules())
+    blended = not normed  # statistics of blends are not those of images
+    return BatchSampler(context, teachers, seed, unmoved=True, blended=blended, rows=ROWS)
 
 
 def sizes(model: PreTrainedModel, state: State) -> dict[str, float]:

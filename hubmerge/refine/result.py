@@ -13,8 +13,8 @@ class Refined:
 
     state: its tensors at the best step; those of the start, to the bit, where no step was better.
     divergence_before, divergence_after: from the parents' mean prediction on validation rows, mean
-    over rows, in nats, at the start and at the best step. steps: that were taken. best_step: 0 is
-    the start. outcome: a sentence on how it ended.
+    over rows, in nats, at the start and at the best step. steps: that were taken, by all courses.
+    best_step: counted through them; 0 is the start. outcome: a sentence on how it ended.
     """
 
     state: dict[str, Tensor]

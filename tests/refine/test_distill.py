@@ -109,7 +109,7 @@ def test_a_merge_comes_nearer_to_the_parents_mean_on_rows_it_has_not_seen(heads:
 def test_rows_that_do_not_belong_to_the_task_are_noticed(heads: Heads) -> None:
     noise = 30 * torch.randn(400, 64, generator=torch.Generator().manual_seed(0))
     start = heads.states[0]
-    found = distill(start, heads.states, heads.context(noise), steps=STEPS, rate=0.1)
+    found = distill(start, heads.states, heads.context(noise), steps=STEPS, rates=[0.1])
     assert found.best_step == 0
     assert found.divergence_after == found.divergence_before
     assert same(start, found.state)
@@ -185,14 +185,25 @@ def test_a_network_twice_as_large_moves_twice_as_far(heads: Heads) -> None:
     assert 1 / 3 < shares[0] / shares[1] < 3
 
 
-def test_what_is_looked_at_says_which_step_is_kept(heads: Heads) -> None:
+def test_what_is_looked_at_says_which_step_of_which_course_is_kept(heads: Heads) -> None:
     context = heads.context(heads.learned)
-    steps = iter([1.0, 3.0, 2.0, 0.5])
-    found = distill(heads.average, heads.states, context, steps=60, look=lambda _: next(steps))
-    assert found.best_step == 60
-    never = distill(heads.average, heads.states, context, steps=60, look=lambda _: 1.0)
-    assert never.best_step == 0
-    assert never.divergence_after == never.divergence_before
+
+    def best_step(*looks: float) -> int:
+        """What is seen at the start, after 20 and after 30 steps, and the same of the second."""
+        seen = iter(looks)
+        found = distill(heads.average, heads.states, context, steps=60, look=lambda _: next(seen))
+        assert found.steps == 60
+        assert same(found.state, heads.average) == (found.best_step == 0)
+        return found.best_step
+
+    assert best_step(1.0, 3.0, 0.5, 1.0, 0.6, 2.0) == 30
+    assert best_step(1.0, 3.0, 0.5, 1.0, 0.4, 2.0) == 30 + 20
+    assert best_step(1.0, 1.0, 1.0, 1.0, 1.0, 1.0) == 0
+
+
+def test_a_single_step_is_one_of_the_last_course(heads: Heads) -> None:
+    found = distill(heads.average, heads.states, heads.context(heads.learned), steps=1)
+    assert found.steps == 1
 
 
 def test_texts_look_alike_in_every_epoch_so_parents_are_asked_once() -> None:
@@ -209,7 +220,7 @@ def test_tied_tensors_stay_one() -> None:
     batches: Sequence[Rows] = [Rows({"input_ids": torch.randint(0, 12, (30, 8))})]
     context = MethodContext(None, models[0], batches, Workers(threads=1), batches)
     states = [copy.deepcopy(model.state_dict()) for model in models]
-    found = distill(states[0], states, context, steps=20, rate=1e-2)
+    found = distill(states[0], states, context, steps=20, rates=[1e-2])
     assert found.best_step
     assert torch.equal(found.state["lm_head.weight"], found.state["transformer.wte.weight"])
     assert not torch.equal(found.state["lm_head.weight"], states[0]["lm_head.weight"])
