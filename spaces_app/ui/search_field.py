@@ -75,8 +75,9 @@ def suggestions(found: Sequence[Found], beside: Found | None = None) -> Markup:
     if not found:
         return markup.NONE
     lines = markup.join(_suggestion(each, beside) for each in found)
+    # What scrolls would be a stop of Tab by itself, since nothing within it is one.
     return Markup(
-        '<div class="hm-found" role="group" aria-label="Found on the Hub">{}</div>'
+        '<div class="hm-found" role="group" aria-label="Found on the Hub" tabindex="-1">{}</div>'
     ).format(lines)
 
 
