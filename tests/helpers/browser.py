@@ -151,18 +151,18 @@ class PageVisitor:
 
     def sign_in(self, token: str | None = None, said: str = "Signed in as") -> None:
         """With a token, or with that of this machine."""
-        field = self.page.locator("#token input")
-        for _ in range(9):  # a click before the page's script has loaded is lost
-            if field.is_visible():
-                break
-            self.page.locator("#sign-in").click()
+        field, own = self.page.locator("#token input"), self.page.locator("#own-token")
+        for _ in range(9):  # a click before the page's script has loaded is lost, or what it opened
             with suppress(TimeoutError):
-                field.wait_for(timeout=5_000)
-        if token is None:
-            self.page.locator("#own-token").click()
-        else:
-            self.page.locator("#token input").fill(token)
-            self.page.locator("#enter").click()
+                if not field.is_visible():
+                    self.page.locator("#sign-in").click()
+                    field.wait_for(timeout=5_000)
+                if token is None:
+                    own.click(timeout=5_000)
+                    break
+                field.fill(token, timeout=5_000)
+                self.page.locator("#enter").click(timeout=5_000)
+                break
         self.see("#who, #sign-in-failed", said)
 
     def publish(self, repo: str, way: str | None = None, visible: str | None = None) -> None:

@@ -107,7 +107,7 @@ def refined_vit(workers: Workers) -> str:
         for model, n in ((models[0], 25), (models[1], 10))
     )
     context = MethodContext(None, models[0], rows, workers, held)
-    refined = distill(average(states, [0.5, 0.5]), states, context, steps=6, rate=1e-3)
+    refined = distill(average(states, [0.5, 0.5]), states, context, steps=6, rates=[1e-3])
     return f"{refined.outcome}: {digest(refined.state)}"
 
 

@@ -66,7 +66,7 @@ def test_the_whole_path(
     photograph(f"3-watch-{family}", "#watch")
     workers.go_on()
     verdict = me.see("#verdict .hm-verdict").inner_text()
-    assert re.search(r"accuracy 0\.\d+ against .* on \d+ test images", verdict)
+    assert re.search(r"Accuracy 0\.\d+ against .* on \d+ test images", verdict)
     assert me.page.locator("#contenders tbody tr").count() >= 5
     assert me.page.locator("#curve svg circle").count() >= 3
     before = me.see("#reading").inner_text()
