@@ -34,6 +34,8 @@ ADAPTER = "base_model:adapter:"
 """Tag of a repository that holds an adapter and not a model."""
 PARTS = re.compile(r"[-_.]")
 """What stands between the parts of a name."""
+COMPARED = 100
+"""Repositories of an answer whose ids are compared with one that is not there."""
 NEARER = 2
 """Shorter names that are searched for, where one is not there."""
 ALIKE = 0.8
@@ -60,14 +62,18 @@ class Found:
 
 
 def search(
-    visitor: Visitor, typed: str, kind: RepoType = "model", beside: Found | None = None
+    visitor: Visitor,
+    typed: str,
+    kind: RepoType = "model",
+    beside: Found | None = None,
+    most: int = SHOWN,
 ) -> list[Found]:
-    """Repositories on the Hub that contain `typed`; none if the Hub does not answer.
+    """Repositories on the Hub that contain `typed`, at most `most`; none if it does not answer.
 
     beside: a model with which what is searched is to be merged; models of its family come first.
     """
     typed = typed.strip()[:TYPED].encode(errors="replace").decode()
-    asked: dict[str, Any] = {"limit": SHOWN, "expand": EXPAND[kind], "sort": "downloads"}
+    asked: dict[str, Any] = {"limit": most, "expand": EXPAND[kind], "sort": "downloads"}
     if typed:
         asked["search"] = typed
     questions = [asked]
@@ -82,7 +88,7 @@ def search(
             for question in questions:
                 headers = build_hf_headers(token=api.token)
                 listed = paginate(f"{api.endpoint}/api/{kind}s", params=question, headers=headers)
-                for each in islice(listed, SHOWN):
+                for each in islice(listed, most):
                     one = found_in(mapping(each), kind)
                     found.setdefault(one.id, one)
     except Refused:
@@ -92,7 +98,7 @@ def search(
     ]
     if beside is not None:
         named.sort(key=lambda each: why_not(each, beside) is not None)
-    return named[:SHOWN]
+    return named[:most]
 
 
 def near(visitor: Visitor, repo: str, kind: RepoType = "model") -> list[str]:
@@ -101,7 +107,7 @@ def near(visitor: Visitor, repo: str, kind: RepoType = "model") -> list[str]:
     parts = PARTS.split(name)
     stems = [name[: len("-".join(parts[:most]))] for most in range(len(parts) - 1, 0, -1)]
     for typed in filter(None, [*stems[:NEARER], owner]):
-        ids = [each.id for each in search(visitor, typed, kind)]
+        ids = [each.id for each in search(visitor, typed, kind, most=COMPARED)]
         if close := get_close_matches(repo, ids, n=3, cutoff=ALIKE):
             return close
     return []

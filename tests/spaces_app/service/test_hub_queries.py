@@ -56,7 +56,7 @@ def test_models_that_fit_come_first(hub: EmbeddedHub, anonymous: Visitor) -> Non
 def test_what_is_nearly_an_id_is_found(hub: EmbeddedHub, anonymous: Visitor) -> None:
     assert set(near(anonymous, "me/mlp-x")) >= {"me/mlp-a", "me/mlp-b"}
     assert near(anonymous, "me/vitt-a")[0] == "me/vit-a"
-    assert near(anonymous, "me/digit", "dataset") == ["me/digits"]
+    assert near(anonymous, "me/digit", "dataset")[0] == "me/digits"
     assert near(anonymous, "guest/secret-b") == []
     assert near(anonymous, "") == []
 
