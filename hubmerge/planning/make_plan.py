@@ -59,6 +59,7 @@ from hubmerge.recipe import (
     bytes_of,
     leaves_out_refinement,
 )
+from hubmerge.refine import blends
 from hubmerge.reporting.effort import effort_record
 from hubmerge.specs.bind import bind_config
 from hubmerge.specs.derived import DerivedRecord
@@ -195,7 +196,11 @@ def make_plan(run: PlannedRun, *, here: bool = True) -> Plan:
                 instead=instead,
                 path=recipe.path != NO_PATH,
             ),
-            *refinement(effort),
+            *refinement(
+                effort,
+                models=len(sources.models),
+                blended=model.main_input_name == "pixel_values" and blends(model),
+            ),
         ],
         effort=effort,
         dtype=dtype_name(

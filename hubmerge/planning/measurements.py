@@ -6,7 +6,7 @@ from typing import Literal
 
 from hubmerge.planning.plan import Measurement
 from hubmerge.recipe import NO_REFINEMENT
-from hubmerge.refine import ROWS
+from hubmerge.refine import RATES, ROWS
 from hubmerge.reporting.effort import BACK_AND_FORTH
 from hubmerge.reporting.schema.effort import EffortRecord
 from hubmerge.tasks import DEFAULT_WORDS, Words
@@ -67,12 +67,16 @@ def _by_losses(models: int) -> list[Measurement]:
     ]
 
 
-def refinement(effort: EffortRecord) -> list[Measurement]:
-    """What refining will do, and its cost; nothing where it is not asked for."""
+def refinement(effort: EffortRecord, *, models: int, blended: bool) -> list[Measurement]:
+    """What refining will do, and its cost; nothing where it is not asked for.
+
+    blended: whether rows are blended, so that all `models` are run on those of a whole course.
+    """
     steps = effort.refine_steps
     if effort.refine == NO_REFINEMENT or steps is None:
         return []
-    passes = 2 * steps * ROWS * BACK_AND_FORTH
+    asked = models * steps // len(RATES) if blended else 0  # what they say is kept for all courses
+    passes = ROWS * (2 * steps * BACK_AND_FORTH + asked)
     return [
         Measurement(
             what=f"refinement ({effort.refine}) of the merge, and of the better parent to compare "

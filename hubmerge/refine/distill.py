@@ -120,9 +120,16 @@ def lessons(parents: Sequence[State], context: MethodContext, seed: int) -> Batc
     Raises: RecipeError without calibration or validation rows.
     """
     teachers = ParentModels(context.scratch, parents, context.workers)
-    normed = any(isinstance(module, _BatchNorm) for module in context.scratch.modules())
-    blended = not normed  # statistics of blends are not those of images
+    blended = blends(context.scratch)
     return BatchSampler(context, teachers, seed, unmoved=True, blended=blended, rows=ROWS)
+
+
+def blends(model: PreTrainedModel) -> bool:
+    """Whether images are blended with one another, about which parents have to be asked each time.
+
+    Not where batch norms normalise by them: statistics of blends are not those of images.
+    """
+    return not any(isinstance(module, _BatchNorm) for module in model.modules())
 
 
 def sizes(model: PreTrainedModel, state: State) -> dict[str, float]:

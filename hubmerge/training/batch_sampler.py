@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -40,8 +40,12 @@ rows a language model learns from, its parents are asked about again whenever it
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """Rows of one step: a view, which of its rows, and what each is blended with, if anything."""
+    """Rows of one step: a view, which of its rows, and what each is blended with, if anything.
 
+    number: of the step, from the start of the order.
+    """
+
+    number: int
     view: View
     rows: Tensor
     blend: Blend | None = None
@@ -81,24 +85,25 @@ class BatchSampler:
         self._single = sees_one_value(context.scratch, self._batches[0].inputs)
         pictures = [is_image(value) for value in self._batches[0].inputs.values()]
         self._varied, self._blended = any(pictures), blended and all(pictures)
-        self._said: dict[View, Tensor] = {}
-        self._latest: tuple[View, Tensor] | None = None
+        self._said: dict[View | int, Tensor] = {}
+        self._latest: tuple[View | int, Tensor] | None = None
         self._seen: tuple[View, dict[str, Tensor]] | None = None
 
     def order(self) -> Iterator[TrainingBatch]:
         """Without end: all batches in a random order, each in one view and cut into steps."""
-        epoch, count = 0, len(self._batches)
+        epoch, number, count = 0, 0, len(self._batches)
         while True:
             generator = torch.Generator().manual_seed(mixed(self._seed, epoch))
             for batch in torch.randperm(count, generator=generator).tolist():
                 rows = torch.randperm(len(self._batches[batch]), generator=generator)
                 for part in self._steps(rows):
                     blend = Blend.drawn(len(part), generator) if self._blended else None
-                    yield TrainingBatch(View(batch, self._number(epoch)), part, blend)
+                    yield TrainingBatch(number, View(batch, self._shown(epoch)), part, blend)
+                    number += 1
             epoch += 1
 
-    def _number(self, epoch: int) -> int:
-        """Of the view that an epoch shows; of rows no view moves, always the same."""
+    def _shown(self, epoch: int) -> int:
+        """The number of the view that an epoch shows; of rows no view moves, always the same."""
         if not self._varied or (self._unmoved and epoch % 2 == 0):
             return AS_IT_IS
         return epoch % VIEWS
@@ -119,18 +124,20 @@ class BatchSampler:
         """Labels [rows], or predictions [rows, classes]."""
         if self._parents is None:
             return labels_of(self._batches[lesson.view.batch])[lesson.rows]
-        if lesson.blend is not None:  # never the same twice
-            return self._parents.say(self.inputs(lesson))
-        return self._said_of(lesson.view, self._parents)[lesson.rows]
+        if lesson.blend is not None:  # other blends in every step, the same in every course
+            return self._said_of(lesson.number, lambda: self.inputs(lesson))
+        return self._said_of(lesson.view, lambda: self._view(lesson.view))[lesson.rows]
 
-    def _said_of(self, view: View, parents: ParentModels) -> Tensor:
-        """What parents say of all rows of a view: kept as long as there is room for it."""
-        if view in self._said:
-            return self._said[view]
-        if self._latest is None or self._latest[0] != view:
-            self._latest = (view, parents.say(self._view(view)))
+    def _said_of(self, what: View | int, shown: Callable[[], dict[str, Tensor]]) -> Tensor:
+        """What parents say of all rows of a view, or of the blends of a step: kept as long as there
+        is room for it."""
+        if what in self._said:
+            return self._said[what]
+        if self._latest is None or self._latest[0] != what:
+            assert self._parents is not None
+            self._latest = (what, self._parents.say(shown()))
             if sum(said.nbytes for said in self._said.values()) < SAID_BYTES:
-                self._said[view] = self._latest[1]
+                self._said[what] = self._latest[1]
         return self._latest[1]
 
     def held_out(self) -> dict[int, Tensor]:

@@ -38,6 +38,8 @@ from hubmerge.planning.plan import Plan
 from hubmerge.planning.resources import WORKING, human, measure_needs, memory_needed
 from hubmerge.planning.text import free_spaces, render_plan
 from hubmerge.recipe import make_recipe
+from hubmerge.recipe.effort import EFFORTS
+from hubmerge.refine import RATES, ROWS
 from tests.helpers.small_models import push, save, tiny_resnet, tiny_vit
 
 CARD = """---
@@ -374,6 +376,23 @@ def test_a_plan_for_three_looks_at_all_of_them(tmp_path: Path) -> None:
     with pytest.raises(MismatchError) as refused:
         make_plan(*refs[:2], wide)
     assert wide in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("build", "passes"),  # two networks learn in three passes; both parents are asked about blends
+    [(tiny_vit, 2 * 3 + 2 / len(RATES)), (tiny_resnet, 2 * 3)],
+)
+def test_a_refinement_s_cost_counts_the_parents_it_asks(
+    tmp_path: Path, build: Callable[[int], Any], passes: float
+) -> None:
+    refs = [str(save(tmp_path / name, build(seed))) for seed, name in enumerate("ab")]
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "README.md").write_text(CARD)
+    (folder / "test.csv").write_text("a,b\n")
+    plan = make_plan(*refs, dataset=str(folder), effort="standard")
+    rows = EFFORTS["standard"].refine_steps * ROWS * passes
+    assert f"on {rows:,.0f} rows" in plan.measurements[-1].rows
 
 
 def test_data_that_parents_cards_name_are_offered(tmp_path: Path) -> None:

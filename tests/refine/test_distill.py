@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from hubmerge.training.targets import divergence
 from hubmerge.utils.checkpoint_store import CheckpointStore
 from hubmerge.utils.workers import Workers
 from tests.helpers import zoo
+from tests.helpers.small_models import tiny_vit
 
 STEPS = 60
 
@@ -221,3 +223,28 @@ def test_tied_tensors_stay_one() -> None:
     assert found.best_step
     assert torch.equal(found.state["lm_head.weight"], found.state["transformer.wte.weight"])
     assert not torch.equal(found.state["lm_head.weight"], states[0]["lm_head.weight"])
+
+
+def test_parents_are_asked_about_a_blend_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_vit(0).eval()
+    parents = [model.state_dict(), tiny_vit(1).state_dict()]
+    images = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    rows = [Rows({"pixel_values": images})]
+    sampler = lessons(parents, MethodContext(None, model, rows, Workers(threads=1), rows), 0)
+    asked: list[int] = []
+    say = ParentModels.say
+
+    def counted(self: ParentModels, inputs: Mapping[str, Tensor]) -> Tensor:
+        asked.append(len(inputs["pixel_values"]))
+        return say(self, inputs)
+
+    monkeypatch.setattr(ParentModels, "say", counted)
+    courses = [
+        [(sampler.inputs(lesson), sampler.wanted(lesson)) for lesson in islice(sampler.order(), 3)]
+        for _ in range(2)
+    ]
+    assert asked == [6, 6, 6]
+    teachers = ParentModels(model, parents, Workers(threads=1))
+    for shown, wanted in courses[0] + courses[1]:
+        torch.testing.assert_close(say(teachers, shown), wanted)
+    assert not torch.equal(courses[0][0][1], courses[0][1][1])
