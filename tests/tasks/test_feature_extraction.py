@@ -20,6 +20,8 @@ from hubmerge.hub.load import load
 from hubmerge.models.pooling import WAYS, pooled
 from hubmerge.models.similarity_outputs import SimilarityOutputs
 from hubmerge.utils.workers import Workers
+from hubmerge.verification.result import Outcome
+from hubmerge.verification.verify import verify
 from tests.helpers import tagged
 from tests.helpers.measured import every_row, merged, reading, run_card
 
@@ -167,3 +169,9 @@ def test_a_sentence_transformers_repository_stays_one(pairs, tmp_path):
     assert report.contenders.ensemble.accuracy is not None
     assert not any("does not have" in limit for limit in report.limits)
     run_card(report, out)
+    assert verify(str(out), level="load").outcome is Outcome.IDENTICAL
+    (out / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    assert any(
+        check.what == "1_Pooling/config.json.pooling_mode_mean_tokens"
+        for check in verify(str(out), level="load").of(Outcome.DOES_NOT_HOLD)
+    )
