@@ -18,7 +18,7 @@ from hubmerge.data.batches import make_batches
 from hubmerge.data.dataset import DataSet
 from hubmerge.data.reading import ReadFor, Reading
 from hubmerge.data.rows import RowSet
-from hubmerge.data.texts import TokenLimit, beginning, most_tokens, token_limit
+from hubmerge.data.texts import TokenLimit, beginning, token_limit, usual_tokens
 from hubmerge.data.token_rows import Encode, Encoded, TokenRows
 from hubmerge.errors import DataError, LabelError
 from hubmerge.models.token_outputs import IGNORED
@@ -36,8 +36,7 @@ SPANS = "spans"
 
 def read_spans(data: DataSet, wanted: ReadFor) -> Reading:
     """Rows of a question, a text and its answers. Raises: DataError."""
-    most = most_tokens(wanted.model)
-    tokens = wanted.tokens or min(TOKENS, most or TOKENS)
+    tokens = wanted.tokens or usual_tokens(wanted.model, wanted.tokenizer, TOKENS)
     limit = token_limit(data, wanted.model, wanted.tokenizer, tokens)
     if data.pair_column is None or not getattr(limit.tokenizer, "is_fast", False):
         raise DataError(

@@ -102,6 +102,16 @@ def test_a_row_is_a_text_and_no_batch_is_padded(folder):
     assert abs(again.logits - measured.logits[10:30]).max() < 1e-5
 
 
+def test_no_more_is_read_than_the_tokenizer_lets_pass_unless_it_is_asked_for(folder):
+    cut = texts.tokenizer()
+    cut.model_max_length = 5
+    for asked, most in ((None, 5), (7, 7)):
+        _, found = reading(folder, bert(), tokens=asked, tokenizer=cut)
+        batches = found.batches(RowSet("test", tuple(range(ROWS)), ROWS), False)
+        lengths = {batches[k].inputs["input_ids"].shape[1] for k in range(len(batches))}
+        assert max(lengths) == most
+
+
 def test_pairs_are_read_together(tmp_path):
     rows = [
         {"id": "x", "premise": said(n), "hypothesis": said(n + 3), "label": n % 2}
