@@ -21,7 +21,7 @@ from hubmerge.reporting.schema.report import Report
 
 SHARE = 5
 """Every so many-th image of a class goes to the other parent: 20%."""
-WAYS = ("average", "least-squares")
+WAYS = ("average", "least-squares", "late-least-squares")
 HEADINGS = ("family", "contender", "loss", "calibrated loss", "accuracy")
 
 
