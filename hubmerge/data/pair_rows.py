@@ -53,7 +53,7 @@ def read_pairs(data: DataSet, wanted: ReadFor) -> Reading:
     modules = read_modules(wanted.folder, data.ref) if wanted.folder else SentenceModules()
     limit = _limit(data, wanted, modules)
     sides = [
-        TokenRows(data.ref, (str(name),), _prompted(limit, modules.prompt), limit.vocabulary)
+        TokenRows(data.ref, (str(name),), _prompted(limit, modules), limit.vocabulary)
         for name in (data.text_column, data.pair_column, data.negative_column)
         if name is not None
     ]
@@ -94,17 +94,25 @@ def _none_right(dataset: Dataset, rows: RowSet) -> Tensor:
 
 def _limit(data: DataSet, wanted: ReadFor, modules: SentenceModules) -> TokenLimit:
     limit = token_limit(data, wanted.model, wanted.tokenizer, wanted.tokens)
-    if modules.most is not None and modules.most < limit.tokens:
-        return replace(limit, tokens=modules.most)
+    most = modules.most
+    if most is None and modules.given:
+        most = getattr(wanted.tokenizer, "model_max_length", None)
+    if most is not None and most < limit.tokens:
+        return replace(limit, tokens=most)
     return limit
 
 
-def _prompted(limit: TokenLimit, prompt: str) -> Encode:
+def _prompted(limit: TokenLimit, modules: SentenceModules) -> Encode:
     plain = encode_texts(limit)
-    if not prompt:
+    if not modules.prompt and not modules.lower:
         return plain
+
+    def prepared(text: str) -> str:
+        said = modules.prompt + text
+        return said.lower() if modules.lower else said
+
     return lambda columns, rows: plain(
-        [[prompt + text for text in column] for column in columns], rows
+        [[prepared(text) for text in column] for column in columns], rows
     )
 
 

@@ -31,13 +31,16 @@ LIBRARY = "sentence-transformers"
 class SentenceModules:
     """How states of tokens become an embedding, and texts states.
 
-    pooling: the ways, as in `hubmerge.models.pooling`. most: tokens a text has at most. prompt:
-    what stands before each text by default.
+    pooling: the ways, as in `hubmerge.models.pooling`. most: tokens a text has at most; None where
+    the tokenizer says it, as sentence-transformers 6 writes. prompt: what stands before each text
+    by default. lower: whether capitals are made small. given: whether there are any modules.
     """
 
     pooling: tuple[str, ...] = ("mean_tokens",)
     most: int | None = None
     prompt: str = ""
+    lower: bool = False
+    given: bool = False
 
 
 def module_files(names: Collection[str]) -> list[str]:
@@ -56,17 +59,25 @@ def read_modules(folder: Path, ref: str) -> SentenceModules:
     kinds = [str(each.get("type", "")).rpartition(".")[2] for each in modules]
     paths = [str(each.get("path", "")) for each in modules]
     ways: tuple[str, ...] = ("mean_tokens",)
+    pooling: dict[str, Any] = {}
     if POOLING in kinds:
         place = f"{paths[kinds.index(POOLING)]}/config.json"
         if not MODULE_FILE.fullmatch(place) or not (folder / place).is_file():
             raise _strange(ref, f"{MODULES} names {place!r}, which is not there")
-        ways = ways_of(json_of(folder / place, ref), ref)
+        pooling = json_of(folder / place, ref)
+        ways = ways_of(pooling, ref)
     length = json_of(folder / LENGTH, ref) if (folder / LENGTH).is_file() else {}
     settings = json_of(folder / SETTINGS, ref) if (folder / SETTINGS).is_file() else {}
     prompts, default = settings.get("prompts") or {}, settings.get("default_prompt_name")
-    most = length.get("max_seq_length")
+    most, prompt = length.get("max_seq_length"), str(prompts.get(default) or "")
+    if prompt and pooling.get("include_prompt") is False:
+        raise _strange(ref, "the tokens of its prompt are left out of the embedding")
     return SentenceModules(
-        ways, most if isinstance(most, int) else None, str(prompts.get(default) or "")
+        pooling=ways,
+        most=most if isinstance(most, int) else None,
+        prompt=prompt,
+        lower=length.get("do_lower_case") is True,
+        given=True,
     )
 
 

@@ -58,7 +58,7 @@ def token_limit(
             hint="add the tokenizer the model was trained with",
         )
     most = most_tokens(model)
-    wanted = tokens or min(TOKENS, most or TOKENS)
+    wanted = tokens or usual_tokens(model, tokenizer, TOKENS)
     if most is not None and wanted > most:
         raise DataError(
             f"blocks of {wanted:,} tokens were asked for",
@@ -67,6 +67,14 @@ def token_limit(
             field="dataset.tokens",
         )
     return TokenLimit(tokenizer, wanted, model.config.get_text_config().vocab_size)
+
+
+def usual_tokens(model: PreTrainedModel, tokenizer: Any, tokens: int) -> int:
+    """How many of a text are read where nothing else was asked for: `tokens`, or fewer where the
+    model takes fewer, or its tokenizer cuts texts to fewer.
+    """
+    most = (most_tokens(model), getattr(tokenizer, "model_max_length", None))
+    return min([tokens, *(number for number in most if number is not None)])
 
 
 def most_tokens(model: PreTrainedModel) -> int | None:

@@ -42,6 +42,10 @@ from hubmerge.utils.parent_names import parent_letters
 TEMPLATE = "card.md.jinja"
 NUMBERS = "numbers"
 """What is measured of models whose outputs are numbers."""
+LABEL_SETS = "label sets"
+"""What is measured of models of which several labels may be right at once."""
+METRIC_TYPES = {"Pearson correlation": "pearsonr", "Spearman correlation": "spearmanr"}
+"""The Hub's words for further scores."""
 HERE = "path/to/this/folder"
 """Where the card says to load from before the merge has a repository."""
 
@@ -134,6 +138,8 @@ def _once(report: Report, location: str) -> str | None:
         return None
     if report.merged.measure == NUMBERS:  # a pipeline makes a probability of a single number
         called += ', function_to_apply="none"'
+    if report.merged.measure == LABEL_SETS and tag == "text-classification":
+        called += ", top_k=None"  # it says one label alone, unless all are asked for
     given = ", ".join(map(escape.python_string, (tag, location)))
     return f"from transformers import pipeline; print(pipeline({given})({called}))"
 
@@ -153,7 +159,10 @@ def _eval_results(report: Report) -> list[EvalResult]:
     measured = (
         *(shown if words.exponential else ()),
         (words.metric, words.accuracy[0].upper() + words.accuracy[1:], words.score(merge.accuracy)),
-        *((name, name, score.value) for name, score in (merge.scores or {}).items()),
+        *(
+            (_metric_type(name), name[:1].upper() + name[1:], score.value)
+            for name, score in (merge.scores or {}).items()
+        ),
         ("loss", f"{words.kind.capitalize()} ({words.nats})", merge.loss),
         (
             "loss_barrier",
@@ -178,6 +187,13 @@ def _eval_results(report: Report) -> list[EvalResult]:
         for kind, name, value in measured
         if value is not None
     ]
+
+
+def _metric_type(name: str) -> str:
+    """The Hub's word for a further score: "entity F1" -> "f1"."""
+    if name.endswith("F1"):
+        return "f1"
+    return METRIC_TYPES.get(name, escape.one_line(name).lower().replace(" ", "_"))
 
 
 def _known(report: Report) -> tuple[list[list[str]], list[str]] | None:

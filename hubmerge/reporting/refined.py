@@ -62,25 +62,26 @@ def added_nothing(
     return f" Merging added nothing certain to {refined}: {words.headline} {ours} against {theirs}."
 
 
-def outcome(record: RefinedRecord, tried: str) -> str:
-    """What refining a network came to. tried: what the loss that decides is called."""
+def outcome(record: RefinedRecord, words: Words) -> str:
+    """What refining a network came to, in the words of its task."""
     kept = "kept" if record.kept else "not kept: validation rows are no better"
+    before, after = (words.shown(loss) for loss in (record.loss_before, record.loss_after))
     return (
         f"{record.steps:,} steps, divergence from the parents' mean prediction "
-        f"{figure(record.divergence_before)} to {figure(record.divergence_after)} and {tried} "
-        f"{figure(record.loss_before)} to {figure(record.loss_after)} on validation rows; {kept}"
+        f"{figure(record.divergence_before)} to {figure(record.divergence_after)} and "
+        f"{words.tried} {figure(before)} to {figure(after)} on validation rows; {kept}"
     )
 
 
 def refinement_lines(report: Report) -> list[tuple[str, str]]:
     """What was refined -> what that came to; empty where nothing was."""
-    refine, tried = report.method.refine, words_of(report).tried
+    refine, words = report.method.refine, words_of(report)
     if refine is None:
         return []
-    lines = [(f"refinement ({refine.refine})", outcome(refine.merge, tried))]
+    lines = [(f"refinement ({refine.refine})", outcome(refine.merge, words))]
     if refine.parent and refine.refined_parent:
         name = f"{display_name(refine.parent)} refined alike"
-        lines.append((name, outcome(refine.refined_parent, tried)))
+        lines.append((name, outcome(refine.refined_parent, words)))
         if refine.handed_out:
             lines.append(("the result", handed_out(refine.parent)))
     return lines

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hubmerge.data.sentence_modules import module_files
 from hubmerge.errors import HubUnavailableError, NotFoundError, RecipeError, WeightsError
 from hubmerge.hub.benchmarks import RESULTS
 from hubmerge.hub.fetch import download_bytes, fetch_file, file_sizes
@@ -95,7 +96,8 @@ def list_merge(ref: str) -> Listed:
         )
     report, recipe = _claims(source, sizes)
     weights, wrong = _weights(source, sizes)
-    ours = {*weights, *(name for name in sizes if _is_ours(name, recipe))}
+    ours = {*weights, *module_files(sizes)}
+    ours |= {name for name in sizes if _is_ours(name, recipe)}
     if WEIGHTS in sizes:
         ours.discard(INDEX)  # stock code does not read it then, but other programs do
     large = too_large({name: sizes[name] for name in ours}, {*weights}, report.merged.parameters)

@@ -16,6 +16,7 @@ from spaces_app.ui.context import Context
 from spaces_app.ui.search_field import PICK, SearchField
 from spaces_app.ui.steps import PLAIN, QUIET
 from spaces_app.ui.strict_page import told
+from spaces_app.ui.suggestion import Suggestion
 from spaces_app.ui.wording import LABELS
 
 FIELDS = ("a", "b", "more", "data")
@@ -36,6 +37,7 @@ class ModelsPanel:
             data = SearchField(context, LABELS["dataset"], "pick-data", "dataset", ROWS)
         self._searches = (first, second, data)
         self.a, self.b, self.data = (each.field for each in self._searches)
+        self.suggestion = Suggestion(self.data)
         self.offered = gr.HTML(elem_id="offered-data", js_on_load=PICK, **PLAIN)
         with gr.Accordion("More than two models", open=False):
             self.more = gr.Textbox(label="Further models", info=MORE, lines=2, elem_id="pick-more")
@@ -56,15 +58,14 @@ class ModelsPanel:
         taken = self.offered.select(self._take, None, self.data, queue=False, **QUIET)
         return [first.wire(), second.wire(beside=first), data.wire(), taken]
 
-    def offer(self, a: str, b: str, data: str, request: gr.Request) -> tuple[Markup, Any]:
-        """Data sets of both cards; one that both name is filled in where the field is empty."""
+    def offer(self, a: str, b: str, data: str, request: gr.Request) -> tuple[Markup, str]:
+        """Data sets of both cards, and the one to suggest: the only one that both name."""
         visitor = self._context.visitor(request)
         known = [hub.describe(visitor, each or "") for each in (a, b)]
         found = [each for each in known if each is not None]
         shared, further = hub.common_datasets(found)
-        if len(found) == 2 and len(shared) == 1 and not (data or "").strip():
-            return offer([*shared, *further], shared[0]), shared[0]
-        return offer([*shared, *further], data or ""), gr.skip()
+        suggested = shared[0] if len(found) == 2 and len(shared) == 1 else ""
+        return offer([*shared, *further], (data or "").strip() or suggested), suggested
 
     @staticmethod
     def _take(event: gr.EventData) -> str:

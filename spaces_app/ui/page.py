@@ -79,14 +79,15 @@ class MergePage:
         settled: dict[str, Any] = {
             "fn": self._settled,
             "inputs": [*models.fields, method.given],
-            "outputs": [models.offered, models.data, method.plan],
+            "outputs": [models.offered, models.suggestion.offered, method.plan],
             "queue": False,
             "trigger_mode": "always_last",
             **QUIET,
         }
-        gr.on([*models.settled, *method.settled], **settled).then(**self._plan_event())
-        for event in (method.wire(models.fields), *models.wire()):
-            event.then(**settled).then(**self._plan_event())
+        settles = [gr.on([*models.settled, *method.settled], **settled)]
+        settles += [each.then(**settled) for each in (method.wire(models.fields), *models.wire())]
+        for event in settles:
+            models.suggestion.after(event).then(**self._plan_event())
         self._then_shown(
             self.start.click(self._submit, self.fields, self._submitted(), **self._working())
         )
@@ -111,7 +112,11 @@ class MergePage:
         self.publish.wire(progress.job)
         for event in self.account.changed:
             event.then(**self._plan_event()).then(
-                self._refresh, progress.job, self.parts, queue=False, **QUIET
+                self._refresh_owner,
+                [progress.job, self.shown, self.publish.message],
+                self.parts,
+                queue=False,
+                **QUIET,
             )
 
     def _submitted(self) -> list[Any]:
@@ -147,6 +152,16 @@ class MergePage:
             return self._refresh(job, request)
         *panel, _ = self.progress.status(job, request)
         return [*panel, *(gr.skip() for _ in self.parts[len(panel) :])]
+
+    def _refresh_owner(
+        self, job: str | None, shown: str, message: str | None, request: gr.Request
+    ) -> list[Any]:
+        """As `_refresh`, once somebody signed in or out: a result that they may see stays."""
+        *panel, done = self.progress.status(job, request)
+        if not (done and job and job == shown):
+            return self._refresh(job, request)
+        publish = self.publish.show_owner(job, message, request)
+        return [*panel, *(gr.skip() for _ in self.result.outputs), *publish, job]
 
     def _describe(self, *values: Any) -> tuple[Any, ...]:
         try:

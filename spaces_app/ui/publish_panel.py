@@ -10,9 +10,11 @@ from markupsafe import Markup
 from hubmerge.hub.source import parse_repo_id
 from hubmerge.reporting.schema.report import Report
 from spaces_app.service.job import Refusal, Refused, refusing
+from spaces_app.service.visitors import Visitor
 from spaces_app.ui import markup, publish_view, wording
 from spaces_app.ui.context import Context
 from spaces_app.ui.steps import QUIET, step
+from spaces_app.ui.suggestion import Suggestion
 from spaces_app.ui.verdict_view import is_bad
 
 NEW, ADD, PROPOSE = "new", "add", "propose"
@@ -67,6 +69,9 @@ class PublishPanel:
                     self.card = gr.Markdown(elem_id="card")
                 with gr.Tab("Its metadata"):
                     self.metadata = gr.Code(language="yaml", interactive=False)
+        self.suggestion = Suggestion(
+            self.repo
+        )  # outside of the fold, as what is in it may not work
 
     @property
     def outputs(self) -> list[Any]:
@@ -74,7 +79,7 @@ class PublishPanel:
         return [
             self.panel,
             self.terms,
-            self.repo,
+            self.suggestion.offered,
             self.private,
             self.publish,
             self.previewed,
@@ -85,12 +90,10 @@ class PublishPanel:
         """Show the panel with a suggested name."""
         visitor = self._context.visitor(request)
         report = Report.read(self._context.jobs.result(visitor, job))
-        names = [parent.id.rpartition("/")[2] for parent in report.models]
-        name = f"{visitor.name or 'OWNER'}/{'-'.join((*names, 'merged'))[:80]}"
         return [
             gr.update(visible=True),
             publish_view.terms(report),
-            gr.update(value=name),
+            _suggested(report, visitor),
             gr.update(value=report.licence.private_by_default or is_bad(report.verdict)),
             gr.update(interactive=False),
             gr.update(visible=False),
@@ -101,8 +104,28 @@ class PublishPanel:
         """Hide the panel."""
         return [gr.update(visible=False), *(gr.skip() for _ in self.outputs[1:])]
 
+    def show_owner(self, job: str, message: str | None, request: gr.Request) -> list[Any]:
+        """As `show`, where the panel is shown already and the visitor is now somebody else.
+
+        What was chosen stays. message: what the panel says; a preview that waits for a sign-in is
+        to be made again.
+        """
+        visitor = self._context.visitor(request)
+        report = Report.read(self._context.jobs.result(visitor, job))
+        stale = SIGN_IN in (message or "")
+        return [
+            gr.skip(),
+            gr.skip(),
+            _suggested(report, visitor),
+            gr.skip(),
+            gr.skip() if visitor.signed_in else gr.update(interactive=False),
+            gr.update(visible=False) if stale else gr.skip(),
+            "" if stale else gr.skip(),
+        ]
+
     def wire(self, job: gr.Textbox) -> None:
         """Connect the buttons; Publish is enabled by a preview."""
+        self.suggestion.wire()
         shown = [self.previewed, self.files, self.card, self.metadata, self.publish, self.message]
         self.preview.click(self._preview, [job, self.repo], shown, api_visibility="private")
         where = [self.repo, self.mode, self.private]
@@ -154,6 +177,12 @@ class PublishPanel:
             return publish_view.published(done, destination, report)
         except Refused as refused:
             return publish_view.unpublished(refused.refusal)
+
+
+def _suggested(report: Report, visitor: Visitor) -> str:
+    """A name for the merge in the visitor's account."""
+    names = [parent.id.rpartition("/")[2] for parent in report.models]
+    return f"{visitor.name or 'OWNER'}/{'-'.join((*names, 'merged'))[:80]}"
 
 
 def _named(repo: str) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from playwright.sync_api import (
     Page,
     Request,
     TimeoutError,
+    expect,
     sync_playwright,
 )
 
@@ -31,6 +33,9 @@ AGAIN = 60 * SECONDS
 HESITATION = 300
 """Milliseconds before a name is confirmed, as a person takes. Gradio's page may lose the answer to
 the second of two events that are sent within the same moment, which only a program manages."""
+CALLS = ("/gradio_api/run/", "/gradio_api/queue/join")
+"""What is in the addresses to which the page sends its events."""
+expect.set_options(timeout=PATIENCE)
 PICTURES = os.environ.get("HUBMERGE_PICTURES")
 """Where screenshots are kept; none are taken without it, but of what failed."""
 WEIGHED = "weight.json"
@@ -75,12 +80,25 @@ class PageVisitor:
         self.url = url
         self.outside: list[str] = []
         self.errors: list[str] = []
+        self._asked: set[Request] = set()
         self.page.on("request", self._note)
+        self.page.on("requestfinished", lambda request: self._asked.discard(request))
+        self.page.on("requestfailed", lambda request: self._asked.discard(request))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def _note(self, request: Request) -> None:
         if urlsplit(request.url).hostname not in ("127.0.0.1", "localhost", None):
             self.outside.append(request.url)
+        if any(call in request.url for call in CALLS):
+            self._asked.add(request)
+
+    def settles(self) -> None:
+        """Waits until what was typed or clicked is sent, and all that was sent is answered."""
+        self.page.wait_for_timeout(HESITATION)
+        end = time.monotonic() + PATIENCE / SECONDS
+        while self._asked:
+            assert time.monotonic() < end, [each.url for each in self._asked]
+            self.page.wait_for_timeout(20)
 
     def arrives(self, where: str = "") -> PageVisitor:
         self.page.goto(self.url + where)
@@ -105,7 +123,7 @@ class PageVisitor:
             if name is not None:
                 box = self.page.locator(f"{field} input")
                 box.fill(name)
-                self.page.wait_for_timeout(HESITATION)
+                self.settles()
                 box.press("Enter")
 
     def be_quick(self) -> None:
@@ -170,18 +188,17 @@ class PageVisitor:
         if not self.page.locator("#preview").is_visible():
             self.fold("Publish it")
         name = self.page.locator("#repo textarea, #repo input")
-        for _ in range(5):  # what is typed before the page's script has the field is lost
-            name.fill(repo)
-            if way is not None:
-                self.page.locator("#way").get_by_label(way).check()
-            if visible is not None:
-                self.page.locator("#private").get_by_label(visible).check()
-            self.page.locator("#preview").click()
-            self.see("#previewed table", "model.safetensors")
-            self.page.locator("#go:not([disabled])").wait_for()
-            if name.input_value() == repo:
-                break
-        self.page.locator("#go:not([disabled])").click()
+        name.fill(repo)
+        if way is not None:
+            self.page.locator("#way").get_by_label(way).check()
+        if visible is not None:
+            self.page.locator("#private").get_by_label(visible).check()
+        self.settles()  # a name that was typed takes the button away that a preview brings
+        self.page.locator("#preview").click()
+        self.see("#previewed table", "model.safetensors")
+        self.page.locator("#go:not([disabled])").wait_for()
+        assert name.input_value() == repo
+        self.page.locator("#go").click()
 
     def weight(self) -> dict[str, float]:
         """Bytes and requests of the page as it was opened, and milliseconds to its first paint."""

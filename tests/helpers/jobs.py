@@ -24,13 +24,14 @@ class Workers:
     """All that are started, and moments at which something befalls one of them.
 
     `on` says what happens when one begins a stage; `killed_at_once` kills the next one as soon as
-    it was given its work; `halt` has one stand still, as it is, until `go_on`.
+    it was given its work; `halt` and `halt_at_once` have one stand still, as it is, until `go_on`.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.last: Worker | None = None
         self.on: dict[str, Callable[[], None]] = {}
         self.killed_at_once = False
+        self._halted_at_once = False
         self._halting: Callable[[dict[str, Any]], bool] | None = None
         self._halted = threading.Event()
         self._standing: int | None = None
@@ -51,6 +52,9 @@ class Workers:
             if workers.killed_at_once:
                 workers.killed_at_once = False
                 workers.kill()
+            if workers._halted_at_once and workers.last is not None:
+                workers._halted_at_once = False
+                workers._halt(workers.last)
             return heard(pipe)
 
         patch.setattr(Worker, "run", watched)
@@ -67,6 +71,11 @@ class Workers:
         """The first that tells something of this kind stands still from then on."""
         self._halted.clear()
         self._halting = when
+
+    def halt_at_once(self) -> None:
+        """The next that is given work stands still before its first word."""
+        self._halted.clear()
+        self._halted_at_once = True
 
     def halted(self) -> None:
         """Returns when one stands still."""

@@ -1,5 +1,6 @@
 """The card: metadata the Hub's own reader understands, and text that stays text."""
 
+import html
 import re
 import shlex
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from pydantic import ValidationError
 
-from hubmerge.reporting.card import render_card
+from hubmerge.evaluation.results import Estimate
+from hubmerge.reporting.card import card_data, render_card
 from hubmerge.reporting.escape import markdown, one_line, python_string, shell_word
 from hubmerge.reporting.schema.method import SpaceRecord
 from hubmerge.reporting.schema.report import Licence
@@ -119,6 +121,34 @@ def test_metadata_comes_back_through_the_hubs_own_reader(tmp_path):
         assert (result.dataset_type, result.dataset_split) == ("org/pictures", "test")
         assert result.dataset_revision == "d" * 40
         assert result.dataset_args == {"rows": 1000}
+
+
+@pytest.mark.parametrize(
+    ("score", "kind", "name"),
+    [
+        ("entity F1", "f1", "Entity F1"),
+        ("Spearman correlation", "spearmanr", "Spearman correlation"),
+        ("mean reciprocal rank", "mean_reciprocal_rank", "Mean reciprocal rank"),
+    ],
+)
+def test_further_scores_have_the_hubs_words(score, kind, name):
+    plain = example().contenders
+    merge = plain.merge.model_copy(update={"scores": {score: Estimate(value=0.5)}})
+    found = card_data(example(contenders=plain.model_copy(update={"merge": merge})))
+    said = [(each.metric_type, each.metric_name, each.metric_value) for each in found.eval_results]
+    assert (kind, name, 0.5) in said
+
+
+def test_all_labels_are_asked_for_where_several_may_be_right():
+    merged = example().merged.model_copy(
+        update={
+            "task": "text-classification",
+            "pipeline_tag": "text-classification",
+            "measure": "label sets",
+        }
+    )
+    card = html.unescape(render_card(example(merged=merged)))
+    assert '("A text.", top_k=None))' in card.replace("top&#95;k", "top_k")
 
 
 def test_what_is_not_on_the_hub_is_not_said_to_be():

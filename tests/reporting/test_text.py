@@ -188,6 +188,22 @@ def test_a_merge_that_lost_says_what_it_has_not_used(method, steps):
     assert ("What may improve the merge" in text) == bool(steps)
 
 
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [("image-classification", "loss 0.500 to 2.000"), ("fill-mask", "perplexity 1.649 to 7.389")],
+)
+def test_a_refinement_is_told_in_the_words_of_the_task(task, said):
+    refine = RefinementRecord(
+        refine="distill", steps=300, merge=NOTHING_GAINED.model_copy(update={"loss_after": 2.0})
+    )
+    plain = example()
+    report = example(
+        merged=plain.merged.model_copy(update={"task": task}),
+        method=plain.method.model_copy(update={"refine": refine}),
+    )
+    assert all(said in text for text in (render_text(report), render_card(report)))
+
+
 def test_a_merge_that_did_not_lose_is_left_in_peace():
     assert next_steps(example()) == next_steps(unmeasured()) == []
     assert "What may improve the merge" not in render_text(example())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -18,7 +17,7 @@ from spaces_app.host import Host
 from spaces_app.server import RunningApp, serving
 from spaces_app.service.job import Job
 from tests.helpers.app_process import an_app, free_port, is_there
-from tests.helpers.jobs import PATIENCE, quick, until
+from tests.helpers.jobs import PATIENCE, Workers, quick, until
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +53,17 @@ def test_the_same_job_by_api(app: RunningApp) -> None:
     assert client.predict("../../x", api_name="/status")["error"]["kind"] == "NotFoundError"
 
 
-def test_a_client_that_hangs_up_leaves_nothing_behind(app: RunningApp) -> None:
+def test_a_client_that_hangs_up_leaves_nothing_behind(app: RunningApp, workers: Workers) -> None:
     tasks = app.context.jobs.folders.job("any").parent
     asked = f"{app.url}/gradio_api/call/plan"
     recipe = quick().model_copy(update={"seed": 7}).to_yaml()
+    workers.halt_at_once()
     event = httpx.post(asked, json={"data": [recipe]}).json()["event_id"]
-    until(lambda: any(tasks.glob("short-*")))
-    with suppress(httpx.ReadTimeout):
-        httpx.get(f"{asked}/{event}", timeout=0.05)
+    workers.halted()
+    assert any(tasks.glob("short-*"))
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.get(f"{asked}/{event}", timeout=httpx.Timeout(PATIENCE, read=0.05))
+    workers.go_on()
     until(lambda: not any(tasks.glob("short-*")))
     planned = Client(app.url, verbose=False).predict(recipe, api_name="/plan")
     assert planned["plan"]["both"]["family"] == "mlp_head"

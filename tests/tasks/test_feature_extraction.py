@@ -20,6 +20,8 @@ from hubmerge.hub.load import load
 from hubmerge.models.pooling import WAYS, pooled
 from hubmerge.models.similarity_outputs import SimilarityOutputs
 from hubmerge.utils.workers import Workers
+from hubmerge.verification.result import Outcome
+from hubmerge.verification.verify import verify
 from tests.helpers import tagged
 from tests.helpers.measured import every_row, merged, reading, run_card
 
@@ -116,12 +118,39 @@ def test_every_way_of_pooling_is_known():
     assert pooled(states, ["cls_token", "lasttoken"]).shape == (2, 8)
 
 
+@pytest.mark.parametrize("lower", [False, True])
+def test_the_tokenizer_says_how_long_texts_are_where_the_modules_do_not(lower, tmp_path):
+    """As sentence-transformers 6 writes them."""
+    rows = [{"sentence1": text(n).upper(), "sentence2": text(n), "score": n} for n in range(9)]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    folder = sentence_model(tmp_path / "model")
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"do_lower_case": lower}))
+    cut = tagged.tokenizer()
+    cut.model_max_length = 5
+    cut.backend_tokenizer.normalizer = None
+    model = BertModel.from_pretrained(folder).eval()
+    _, found = reading(tmp_path / "t.jsonl", model, tokenizer=cut, folder=folder, tokens=9)
+    assert "the first 5 tokens" in found.notes[0]
+    given = every_row(*reading(tmp_path / "t.jsonl", model, tokenizer=cut, folder=folder))
+    shown = {tuple(ids) for k in range(len(given)) for ids in given[k].inputs["input_ids"].tolist()}
+    said = [text(n) if lower else text(n).upper() for n in range(9)]
+    assert shown == {tuple(cut(each, truncation=True)["input_ids"]) for each in said}
+
+
 def test_what_the_modules_say_is_read(tmp_path):
     assert read_modules(tmp_path, "me/bare") == SentenceModules()
     folder = sentence_model(tmp_path / "model", pooling="mean_tokens")
     settings = {"prompts": {"query": "the "}, "default_prompt_name": "query"}
     (folder / "config_sentence_transformers.json").write_text(json.dumps(settings))
-    assert read_modules(folder, "me/model") == SentenceModules(("mean_tokens",), 6, "the ")
+    expected = SentenceModules(("mean_tokens",), 6, "the ", given=True)
+    assert read_modules(folder, "me/model") == expected
+    (folder / "sentence_bert_config.json").write_text('{"do_lower_case": true}')
+    expected = SentenceModules(("mean_tokens",), None, "the ", lower=True, given=True)
+    assert read_modules(folder, "me/model") == expected
+    said = {"pooling_mode": "mean", "include_prompt": False}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(said))
+    with pytest.raises(WeightsError, match="tokens of its prompt are left out"):
+        read_modules(folder, "me/model")
     (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_odd": True}))
     with pytest.raises(WeightsError, match="pooling odd"):
         read_modules(folder, "me/model")
@@ -167,3 +196,11 @@ def test_a_sentence_transformers_repository_stays_one(pairs, tmp_path):
     assert report.contenders.ensemble.accuracy is not None
     assert not any("does not have" in limit for limit in report.limits)
     run_card(report, out)
+    assert "SentenceTransformer(name).encode" in card
+    assert "mean(1)" not in card  # it takes the first token's state
+    assert verify(str(out), level="load").outcome is Outcome.IDENTICAL
+    (out / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    assert any(
+        check.what == "1_Pooling/config.json.pooling_mode_mean_tokens"
+        for check in verify(str(out), level="load").of(Outcome.DOES_NOT_HOLD)
+    )

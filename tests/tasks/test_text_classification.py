@@ -102,6 +102,16 @@ def test_a_row_is_a_text_and_no_batch_is_padded(folder):
     assert abs(again.logits - measured.logits[10:30]).max() < 1e-5
 
 
+def test_no_more_is_read_than_the_tokenizer_lets_pass_unless_it_is_asked_for(folder):
+    cut = texts.tokenizer()
+    cut.model_max_length = 5
+    for asked, most in ((None, 5), (7, 7)):
+        _, found = reading(folder, bert(), tokens=asked, tokenizer=cut)
+        batches = found.batches(RowSet("test", tuple(range(ROWS)), ROWS), False)
+        lengths = {batches[k].inputs["input_ids"].shape[1] for k in range(len(batches))}
+        assert max(lengths) == most
+
+
 def test_pairs_are_read_together(tmp_path):
     rows = [
         {"id": "x", "premise": said(n), "hypothesis": said(n + 3), "label": n % 2}
@@ -120,6 +130,13 @@ def test_pairs_are_read_together(tmp_path):
     assert (given.text_column, given.pair_column) == ("id", "hypothesis")
     with pytest.raises(DataError, match=r"does not hold text"):
         reading(folder, bert(), text="premise", pair="label")
+
+
+def test_pairs_of_which_one_text_lacks_are_left_out(tmp_path):
+    rows = [{"premise": said(n), "hypothesis": said(n + 3), "label": n % 2} for n in range(300)]
+    rows[7]["hypothesis"] = rows[9]["premise"] = None
+    data, _ = reading(write(tmp_path / "pairs", rows), bert())
+    assert data.left_out == {"test": frozenset({7, 9})}
 
 
 def test_models_that_take_one_row_at_a_time(folder):

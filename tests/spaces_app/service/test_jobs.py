@@ -37,18 +37,19 @@ def refused(act) -> str:
     return caught.value.refusal.kind
 
 
-def test_the_whole_path(jobs: JobService, hub: EmbeddedHub, me: Visitor) -> None:
+def test_the_whole_path(jobs: JobService, hub: EmbeddedHub, me: Visitor, workers: Workers) -> None:
     planned = jobs.plan(me, quick())
     assert planned.plan["both"]["family"] == "mlp_head"
     assert not planned.private
     assert planned.seconds is None  # nothing was ever done on this machine
+    workers.halt(lambda told: told["event"] == "Point" and told["path"] == "matched")
     job = jobs.submit(me, quick())
-    points: set[float] = set()
-    while not jobs.status(me, job.id).job.has_ended:
-        points |= {lam for lam, *_ in jobs.status(me, job.id).progress.points.get("naive", [])}
-        time.sleep(0.01)
-    assert jobs.status(me, job.id).job.state is State.DONE, jobs.status(me, job.id).job.refusal
-    assert points, "no point of the curve was seen before the end"
+    workers.halted()
+    assert jobs.status(me, job.id).job.state is State.RUNNING
+    assert jobs.status(me, job.id).progress.points["naive"]
+    workers.go_on()
+    done = ended(jobs, me, job.id).job
+    assert done.state is State.DONE, done.refusal
     report = Report.read(jobs.result(me, job.id))
     assert report.n == 60
     said = jobs.predict(me, job.id, image())
@@ -297,9 +298,13 @@ def test_a_restart_forgets_nothing(
         second.close()
 
 
-def test_a_restart_forgets_tokens(hub: EmbeddedHub, tmp_path: Path, guest: Visitor) -> None:
+def test_a_restart_forgets_tokens(
+    hub: EmbeddedHub, tmp_path: Path, guest: Visitor, workers: Workers
+) -> None:
     first = JobService(tmp_path)
+    workers.halt(begins("load"))
     job = first.submit(guest, quick(models=("guest/secret-a", "me/mlp-b")))
+    workers.halted()
     first.close()
     second = JobService(tmp_path)
     try:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from hubmerge.localhub import EmbeddedHub
 from spaces_app.server import RunningApp
@@ -66,6 +67,7 @@ def test_the_whole_path(
     photograph(f"3-watch-{family}", "#watch")
     workers.go_on()
     verdict = me.see("#verdict .hm-verdict").inner_text()
+    me.settles()
     assert re.search(r"Accuracy 0\.\d+ against .* on \d+ test images", verdict)
     assert me.page.locator("#contenders tbody tr").count() >= 5
     assert me.page.locator("#curve svg circle").count() >= 3
@@ -91,16 +93,17 @@ def test_the_whole_path(
     repo = f"me/in-the-browser-{family}"
     bad = me.page.locator("#verdict .hm-good").count() == 0
     me.fold("Publish it")
-    assert me.page.locator("#private").get_by_label("private").is_checked() == bad
+    expect(me.page.locator("#private").get_by_label("private")).to_be_checked(checked=bad)
+    named = me.page.locator("#repo textarea, #repo input")
+    expect(named).to_have_value(re.compile("OWNER/"))
     me.page.locator("#preview").click()
     me.see("#published", "Sign in to publish")
-    assert me.page.locator("#go").is_disabled()
+    expect(me.page.locator("#go")).to_be_disabled()
     me.sign_in()
-    me.page.wait_for_function(
-        "document.querySelector('#repo textarea, #repo input').value.startsWith('me/')"
-    )
-    me.page.locator("#repo textarea, #repo input").fill(repo)
+    expect(named).to_have_value(re.compile("me/"))  # suggested anew, since nothing was typed
+    named.fill(repo)
     me.page.locator("#private").get_by_label("public").check()
+    me.settles()
     me.page.locator("#preview").click()
     me.see("#previewed table", "model.safetensors")
     me.see("#card", "Merge of me/")
@@ -146,7 +149,7 @@ def test_what_cannot_be_merged_is_said_at_once(visit: Callable[..., PageVisitor]
     visitor.pick("me/mlp-a", "me/vit-a")
     refused = visitor.see("#plan .hm-refused").inner_text()
     assert "me/" in refused
-    assert visitor.page.locator("#start").is_disabled()
+    expect(visitor.page.locator("#start")).to_be_disabled()
     visitor.photograph("8-refused", "#plan")
     visitor.pick("me/mlp-a", "me/mlp-x")
     visitor.see("#plan .hm-refused", re.compile("Try: me/mlp-[ab] or .*, if that was meant"))
@@ -221,6 +224,7 @@ def test_on_a_phone_in_the_dark_by_keyboard(visit: Callable[..., PageVisitor]) -
     visitor = visit("/?__theme=dark", viewport=phone, is_mobile=True, has_touch=True)
     visitor.pick("me/mlp-a", "me/mlp-b", "me/digits")
     visitor.see("#plan .hm-good")
+    visitor.see("#start:not([disabled])")
     reached = set()
     visitor.page.locator("#pick-a input").focus()
     visitor.page.keyboard.press("ArrowDown")
@@ -228,6 +232,7 @@ def test_on_a_phone_in_the_dark_by_keyboard(visit: Callable[..., PageVisitor]) -
         visitor.page.keyboard.press("Tab")
         reached.add(visitor.page.evaluate("document.activeElement.closest('[id]')?.id"))
     assert {"pick-b", "start"} <= reached
+    visitor.settles()  # the walk left fields, after which a plan is made anew
     visitor.page.locator("#start:not([disabled])").focus()
     visitor.page.keyboard.press("Enter")
     visitor.see("#verdict .hm-verdict")
@@ -235,7 +240,7 @@ def test_on_a_phone_in_the_dark_by_keyboard(visit: Callable[..., PageVisitor]) -
     assert visitor.page.evaluate(fits)
     for step, open_now in (("#choose", "false"), ("#watch", "false"), ("#look", "true")):
         fold = visitor.page.locator(f"{step} > button")
-        assert fold.get_attribute("aria-expanded") == open_now
+        expect(fold).to_have_attribute("aria-expanded", open_now)
     visitor.page.locator("#choose > button").focus()
     visitor.page.keyboard.press("Enter")
     visitor.see("#choose > button[aria-expanded=true]")
@@ -277,6 +282,7 @@ def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., Pa
     visitor.page.get_by_role("tab", name="Command line").click()
     visitor.page.get_by_label("Seed").fill("7")
     visitor.see("#recipe", "--dataset me/digits --seed 7")
+    visitor.settles()
     offered = set(visitor.offered("#fuse"))
     assert {"average", "greedy-soup", "auto"} <= offered
     assert not {"ties", "swa"} & offered
@@ -284,6 +290,7 @@ def test_the_fold_offers_what_works_with_what_was_picked(visit: Callable[..., Pa
     visitor.page.keyboard.press("Tab")
     visitor.see("#plan", "Their base")
     visitor.see("#recipe", "--base me/mlp-a")
+    visitor.settles()
     offered = set(visitor.offered("#fuse"))
     assert {"ties", "auto"} <= offered
     assert "average" not in offered

@@ -91,6 +91,7 @@ def test_arrows_lead_into_what_is_found_and_tab_past_it(visit: Callable[..., Pag
     assert not visitor.page.locator("#pick-a-found").evaluate(HOLDS)
     keys.reach("#pick-b input")
     keys.reach("#pick-a input", by="Shift+Tab")
+    visitor.settles()
     first = visitor.see("#pick-a-found [data-pick]")
     named = first.get_attribute("data-pick")
     keys.press("ArrowDown")
@@ -151,6 +152,7 @@ def test_the_gallery_is_filtered_sorted_and_opened_by_keys_alone(
     family = zoo.MODEL_TYPES["mlp"]
     keys.choose("#by-family", family, family)
     keys.choose("#by", "barrier", "lowest barrier")
+    visitor.settles()
     row = visitor.page.locator("#gallery tbody tr").filter(has_text="me/seen-by-keys")
     keys.reach(row.get_by_role("link", name="me/seen-by-keys"))
     with visitor.context.expect_page() as opened:

@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from hubmerge.errors.wording import add, leave_out, option, render
 from hubmerge.hub.compare import JOINED
 from hubmerge.localhub import EmbeddedHub
 from hubmerge.reporting.schema.report import Report
+from spaces_app.server import RunningApp
 from spaces_app.service.job import Refused, State
 from spaces_app.service.jobs import JobService
 from spaces_app.service.visitors import Visitor
 from spaces_app.ui import plan_view, publish_view
 from spaces_app.ui.wording import LABELS, PAGE
 from tests.helpers import zoo
+from tests.helpers.browser import PageVisitor
 from tests.helpers.jobs import ended, quick
 
 TERMINAL = re.compile(r"--\w|`hf |HF_TOKEN|command")
@@ -160,3 +163,27 @@ def test_a_private_model_is_reported_without_a_terminal(
 )
 def test_options_become_controls(hint: str, said: str) -> None:
     assert render(hint, PAGE) == said
+
+
+def test_a_name_typed_right_after_signing_in_is_kept(
+    visit: Callable[..., PageVisitor], app: RunningApp, hub: EmbeddedHub, me: Visitor
+) -> None:
+    """The name that is suggested to whoever signed in comes while they type."""
+    job = app.context.jobs.submit(me, quick()).id
+    assert ended(app.context.jobs, me, job).job.refusal is None
+    visitor = visit(f"/?job={job}")
+    visitor.see("#verdict .hm-verdict")
+    visitor.fold("Publish it")
+    name = visitor.page.locator("#repo textarea, #repo input")
+    expect(name).to_have_value(re.compile("OWNER/"))
+    visitor.sign_in()
+    name.click()
+    name.press("Control+a")
+    name.press_sequentially("me/typed-by-hand-letter-by-letter", delay=40)
+    visitor.page.locator("#private").get_by_label("public").check()
+    visitor.settles()
+    visitor.page.locator("#preview").click()
+    visitor.see("#previewed table", "model.safetensors")
+    visitor.see("#go:not([disabled])")
+    expect(name).to_have_value("me/typed-by-hand-letter-by-letter")
+    expect(visitor.page.locator("#private").get_by_label("public")).to_be_checked()
