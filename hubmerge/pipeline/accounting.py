@@ -16,12 +16,17 @@ NUMBER = re.compile(r"(?<=\.)(?:\d+|\{[\d,-]+\})(?=\.|$)")
 
 
 def account(
-    model: nn.Module, stored: Mapping[str, TensorHeader], subset: Subset, merges: bool = True
+    model: nn.Module,
+    stored: Mapping[str, TensorHeader],
+    subset: Subset,
+    merges: bool = True,
+    left: Collection[str] = (),
 ) -> TensorRecord:
     """Every tensor of `model`, and every one in the files of parent A, by what became of it.
 
     model: may have no values. stored: what A's files hold. subset: what is merged. merges: False,
-    where nothing is, as by a fusion that takes one parent whole.
+    where nothing is, as by a fusion that takes one parent whole. left: names of tensors that the
+    fusion left as A has them.
     """
     state = model.state_dict(keep_vars=True)
     first: dict[int, str] = {}
@@ -29,7 +34,7 @@ def account(
     for name, value in state.items():
         if first.setdefault(id(value), name) != name:
             rebuilt.append(name)
-        elif merges and value.is_floating_point() and subset.merges(name):
+        elif merges and value.is_floating_point() and subset.merges(name) and name not in left:
             merged.append(name)
         else:
             kept.append(name)

@@ -32,6 +32,7 @@ from hubmerge.fuse.layerwise.settled import SettledModules
 from hubmerge.fuse.layerwise.targets import Targets, heard_by, windows
 from hubmerge.fuse.layerwise.tied_norm import refitted_norm, tied_head
 from hubmerge.fuse.layerwise.trace import LayerGroup, stages
+from hubmerge.fuse.result import Fused
 from hubmerge.models.method_context import MethodContext
 from hubmerge.models.states import in_dtypes_of, sharing_tensors
 from hubmerge.symmetry.permutation import State
@@ -54,18 +55,18 @@ def refitted(
     *,
     fusion: str,
     alone: float = 0.0,
-) -> dict[str, Tensor]:
+) -> Fused:
     """The mean of `states`, its layers refitted to what they do on average.
 
     weights: one per state, summing to 1. fusion: the name of the one that asks. alone: share of the
-    layers, in forward order, that are those of the model of the largest weight as they are, the
-    first of equals; all behind them, the last in any case, are mixed.
+    layers, in forward order, that are those of the first model of any weight, as they are; all
+    behind them, the last in any case, are mixed.
     Raises: ValueError as `weighted_mean` does; RecipeError without calibration batches.
     """
     merged = weighted_mean(states, weights)
     used = [number for number, weight in enumerate(weights) if weight]
     if len(used) == 1:
-        return merged
+        return Fused(merged)
     if not all(len(context.rows_of(n)) for n in used):
         raise RecipeError(
             f"{option('fuse', fusion)} needs calibration rows",
@@ -84,7 +85,7 @@ def _refitted(
     used: Sequence[int],
     context: MethodContext,
     alone: float,
-) -> dict[str, Tensor]:
+) -> Fused:
     states, weights = [every[number] for number in used], [shares[number] for number in used]
     owners = None
     if context.tasks is not None:
@@ -95,13 +96,13 @@ def _refitted(
     model.load_state_dict(dict(average))
     probe = {name: value[:PROBE] for name, value in context.batches[0].inputs.items()}
     plan = stages(model.eval(), probe)
-    ahead = min(round(alone * len(plan)), len(plan) - 1)
-    if ahead > 0:
-        lead, plan = states[weights.index(max(weights))], plan[ahead:]
-        first = [writer.name for stage in plan for group in stage for writer in group.writers]
-        before = begun_before(first, model, probe)
-        average = {n: (lead[n].to(v, copy=True) if n in before else v) for n, v in average.items()}
+    ahead = max(0, min(round(alone * len(plan)), len(plan) - 1))
+    plan = plan[ahead:]
     writers = [writer for stage in plan for group in stage for writer in group.writers]
+    kept = frozenset[str]()
+    if ahead:
+        kept, lead = begun_before([writer.name for writer in writers], model, probe), states[0]
+        average = {n: (lead[n].to(v, copy=True) if n in kept else v) for n, v in average.items()}
     maps = {w.name: mean_of([folded(state, w) for state in states], weights) for w in writers}
     merged = dict(average)
     for writer in writers:
@@ -123,7 +124,7 @@ def _refitted(
         if (tied := tied_head(model, probe)) is not None:
             model.load_state_dict(merged)
             merged |= refitted_norm(tied, model, parents, weights, context)
-    return merged
+    return Fused(merged, kept=kept if used[0] == 0 else frozenset())
 
 
 def _corrected(

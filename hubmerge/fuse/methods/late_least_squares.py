@@ -1,8 +1,8 @@
-"""Late layer-wise least squares: one model's first layers, and behind them those of all, refitted.
+"""Late layer-wise least squares: the first layers of one model, and behind them those of all.
 
 Networks that were trained apart agree least about what their middle layers compute, and an error
-made there is carried through all that follow. What their last layers decide is nearer. So the first
-layers stay those of one model, and only the last learn from all of them what to make of it.
+made there is carried through all that follow. So the first layers stay those of one model, and only
+the last learn from all of them what to make of it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from torch import Tensor
-
 from hubmerge.fuse.laws import ENDS, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.refit import refitted
 from hubmerge.fuse.options import Says
 from hubmerge.fuse.registry import fusion
+from hubmerge.fuse.result import Fused
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 
@@ -31,14 +30,14 @@ def late_least_squares(
     *,
     context: MethodContext,
     alone: Annotated[
-        float, Says("share of the layers, from the first, that are those of one model", 0, 1)
+        float, Says("share of the layers, from the first, that are those of the first model", 0, 1)
     ] = 2 / 3,
-) -> dict[str, Tensor]:
-    """The first layers of one model, the others refitted to the parents' mean output there.
+) -> Fused:
+    """The first layers of the first model, the others refitted to the parents' mean output there.
 
-    weights: one per state, summing to 1; the first layers are those of the model of the largest,
-    the first of equals. What belongs to modules that begin before the first mixed layer is that
-    model's as well, and the last layer is always mixed; else as in `least_squares`.
+    weights: one per state, summing to 1; the first layers are those of the first of any weight.
+    What belongs to modules that begin before the first mixed layer is that model's as well, and the
+    last layer is always mixed; else as in `least_squares`.
     Raises: ValueError as `weighted_mean` does; RecipeError without calibration batches.
     """
     return refitted(states, weights, context, fusion="late-least-squares", alone=alone)

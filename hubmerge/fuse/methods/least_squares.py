@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.refit import refitted
 from hubmerge.fuse.registry import fusion
+from hubmerge.fuse.result import Fused
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 
@@ -25,7 +24,7 @@ from hubmerge.symmetry.permutation import State
 )
 def least_squares(
     states: Sequence[State], weights: Sequence[float], *, context: MethodContext
-) -> dict[str, Tensor]:
+) -> Fused:
     """Every layer refitted to the parents' mean output there, on unlabelled calibration images.
 
     weights: one per state, summing to 1. What is no layer (norms by themselves, class tokens,
