@@ -32,7 +32,6 @@ from hubmerge.fuse.layerwise.settled import SettledModules
 from hubmerge.fuse.layerwise.targets import Targets, heard_by, windows
 from hubmerge.fuse.layerwise.tied_norm import refitted_norm, tied_head
 from hubmerge.fuse.layerwise.trace import LayerGroup, stages
-from hubmerge.fuse.result import Fused
 from hubmerge.models.method_context import MethodContext
 from hubmerge.models.states import in_dtypes_of, sharing_tensors
 from hubmerge.symmetry.permutation import State
@@ -55,18 +54,19 @@ def refitted(
     *,
     fusion: str,
     alone: float = 0.0,
-) -> Fused:
+) -> tuple[dict[str, Tensor], frozenset[str]]:
     """The mean of `states`, its layers refitted to what they do on average.
 
     weights: one per state, summing to 1. fusion: the name of the one that asks. alone: share of the
     layers, in forward order, that are those of the first model of any weight, as they are; all
     behind them, the last in any case, are mixed.
+    Returns: the tensors, and the names of those that are left as the first model has them.
     Raises: ValueError as `weighted_mean` does; RecipeError without calibration batches.
     """
     merged = weighted_mean(states, weights)
     used = [number for number, weight in enumerate(weights) if weight]
     if len(used) == 1:
-        return Fused(merged)
+        return merged, frozenset()
     if not all(len(context.rows_of(n)) for n in used):
         raise RecipeError(
             f"{option('fuse', fusion)} needs calibration rows",
@@ -85,7 +85,7 @@ def _refitted(
     used: Sequence[int],
     context: MethodContext,
     alone: float,
-) -> Fused:
+) -> tuple[dict[str, Tensor], frozenset[str]]:
     states, weights = [every[number] for number in used], [shares[number] for number in used]
     owners = None
     if context.tasks is not None:
@@ -124,7 +124,7 @@ def _refitted(
         if (tied := tied_head(model, probe)) is not None:
             model.load_state_dict(merged)
             merged |= refitted_norm(tied, model, parents, weights, context)
-    return Fused(merged, kept=kept if used[0] == 0 else frozenset())
+    return merged, kept if used[0] == 0 else frozenset()
 
 
 def _corrected(

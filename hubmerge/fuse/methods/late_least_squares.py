@@ -40,4 +40,5 @@ def late_least_squares(
     last layer is always mixed; else as in `least_squares`.
     Raises: ValueError as `weighted_mean` does; RecipeError without calibration batches.
     """
-    return refitted(states, weights, context, fusion="late-least-squares", alone=alone)
+    merged, kept = refitted(states, weights, context, fusion="late-least-squares", alone=alone)
+    return Fused(merged, kept=kept)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from hubmerge.fuse.laws import ENDS, EXCHANGE, IDENTITY, PERMUTATIONS, ROTATIONS
 from hubmerge.fuse.layerwise.refit import refitted
 from hubmerge.fuse.registry import fusion
-from hubmerge.fuse.result import Fused
 from hubmerge.models.method_context import MethodContext
 from hubmerge.symmetry.permutation import State
 
@@ -24,7 +25,7 @@ from hubmerge.symmetry.permutation import State
 )
 def least_squares(
     states: Sequence[State], weights: Sequence[float], *, context: MethodContext
-) -> Fused:
+) -> dict[str, Tensor]:
     """Every layer refitted to the parents' mean output there, on unlabelled calibration images.
 
     weights: one per state, summing to 1. What is no layer (norms by themselves, class tokens,
@@ -32,4 +33,4 @@ def least_squares(
     task of its own, the target on them is what that parent does.
     Raises: ValueError as `weighted_mean` does; RecipeError without calibration batches.
     """
-    return refitted(states, weights, context, fusion="least-squares")
+    return refitted(states, weights, context, fusion="least-squares")[0]
