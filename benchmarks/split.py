@@ -42,7 +42,7 @@ def split_validation(splits: DatasetDict) -> list[DatasetDict]:
 
 def measured(folder: Path, course: ParentConfig, more: list[str]) -> list[tuple[str, ...]]:
     """The table of one family."""
-    splits = digits(test=500, validation=0)
+    splits = digits()
     write_digits(folder / "digits")
     parts = [*split_validation(splits), splits]
     models = [
