@@ -24,6 +24,7 @@ from hubmerge.fuse import find_fusion
 from hubmerge.fuse.subset import Subset
 from hubmerge.hub.layout import TensorHeader
 from hubmerge.pipeline.accounting import account, folded
+from hubmerge.reporting.text import render_text
 from tests.helpers import zoo
 from tests.helpers.tiny import EVERY
 
@@ -129,6 +130,12 @@ def test_what_a_fusion_leaves_as_it_is_counts_as_kept(tmp_path: Path) -> None:
     assert tensors is not None
     first = {name for name in own if name.startswith("layers.0.")}
     assert first <= {*tensors.kept}
+    assert tensors.left == sum(own[name].is_floating_point() for name in first)
+    said = f"Of {tensors.count} tensors, {tensors.left} stay as parent A has them."
+    assert said in (tmp_path / "merged" / "README.md").read_text()
+    assert f"{tensors.left} of {tensors.count} tensors as parent A has them" in render_text(
+        result.report
+    )
     assert all(torch.equal(made[name], own[name]) for name in first)
     assert {"classifier.weight", "classifier.bias"} <= {*tensors.merged}
     assert not torch.equal(made["classifier.weight"], own["classifier.weight"])

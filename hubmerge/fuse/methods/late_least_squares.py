@@ -31,7 +31,7 @@ def late_least_squares(
     context: MethodContext,
     alone: Annotated[
         float, Says("share of the layers, from the first, that are those of the first model", 0, 1)
-    ] = 2 / 3,
+    ] = 0.67,
 ) -> Fused:
     """The first layers of the first model, the others refitted to the parents' mean output there.
 
