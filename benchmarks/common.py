@@ -106,7 +106,7 @@ def trained(
     (course,) = (each for each in PARENT_CONFIGS if each.name == family)
     if quick:
         course = replace(course, epochs=1)
-    splits = digits(test=500, validation=0)
+    splits = digits()
     data = folder / "digits"
     if not data.exists():
         write_digits(data)

@@ -45,7 +45,7 @@ def of_classes(splits: DatasetDict, names: Sequence[str]) -> DatasetDict:
 
 def measured(folder: Path, course: ParentConfig, more: list[str]) -> list[tuple[str, ...]]:
     """The table of one family."""
-    splits = digits(test=500, validation=0)
+    splits = digits()
     data = write_digits(folder / "digits")
     low, high, everything = (
         str(write_parent(folder / f"{course.name}-{n}", course, n, part, repo=f"p{n}", dataset="d"))

@@ -4,11 +4,11 @@
 
 Two GPT-2-like and two Llama-like models learn the source code of transformers from different seeds.
 They are averaged as they are, matched by permutations, by every symmetry of the family, and by
-learning; refitted by least squares; and refined, as the better parent is by the same rows and
-steps. Shown beside the parents, their ensemble and a bigram model: loss in nats per token on texts
-of files that nothing was trained, matched or chosen on, as it is and after one temperature each,
-both also against the mean of the parents; and the processor time that each took, what it starts
-from not counted.
+learning; refitted by least squares, in all layers and in the last ones; and the better of these by
+validation texts is refined, as parent A is by the same rows and steps. Shown beside the parents,
+their ensemble and a bigram model: loss in nats per token on texts of files that nothing was
+trained, matched or chosen on, as it is and after one temperature each, both also against the mean
+of the parents; and the processor time that each took, what it starts from not counted.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from hubmerge.matching import Match, find_matcher, find_method, measure_moments
 from hubmerge.matching.aligned import aligned
 from hubmerge.models.method_context import MethodContext
 from hubmerge.models.token_outputs import IGNORED, TokenOutputs, figures_of
+from hubmerge.recipe.effort import EFFORTS
 from hubmerge.refine import distill, lessons
 from hubmerge.specs.spec import SCALES, Spec
 from hubmerge.symmetry.laws import spec_of
@@ -46,8 +47,7 @@ from hubmerge.utils.workers import Workers
 CALIBRATION, REFINED, VALIDATION, TESTED = 1000, 2000, 150, 300
 """Blocks that are matched and fitted on, that are learned from, that choose, and that report."""
 AT_ONCE = 50
-REFINE_STEPS = 500
-"""Of effort standard."""
+REFINE_STEPS = EFFORTS["standard"].refine_steps
 HEADINGS = ("contender", "loss", "against parents", "calibrated", "against parents", "CPU s")
 
 
@@ -115,6 +115,11 @@ class Bench:
         best = watched.fitted_temperature()
         return Score(*(float(tested.losses(t).mean()) for t in (1.0, best)))
 
+    def watched_loss(self, said: Say) -> float:
+        """Calibrated, on validation texts."""
+        watched = _outputs(said, self.validation)
+        return float(watched.losses(watched.fitted_temperature()).mean())
+
     def holding(self, state: State) -> Say:
         """The model with these tensors."""
         model = copy.deepcopy(self.models[0])
@@ -178,15 +183,19 @@ def contenders(bench: Bench, options: argparse.Namespace) -> Iterator[tuple[str,
     match = found_by(bench, "activations-weights", bench.spec)
     states = brought(bench, match)
     yield "every symmetry, average", bench.holding(average(states))
-    fitted = find_fusion("least-squares").make(states, (0.5, 0.5), bench.context(CALIBRATION))
-    yield "every symmetry, least squares", bench.holding(fitted.state)
+    fitted: list[State] = []
+    for fuse in ("least-squares", "late-least-squares"):
+        made = find_fusion(fuse).make(states, (0.5, 0.5), bench.context(CALIBRATION))
+        fitted.append(made.state)
+        yield f"every symmetry, {fuse}", bench.holding(made.state)
     context = bench.context(REFINED)
     sampler = lessons(bench.states, context, 0)
-    starts = {"refined": fitted.state, "parent A refined": bench.states[0]}
+    better = min(fitted, key=lambda state: bench.watched_loss(bench.holding(state)))
+    starts = {"the better of both, refined": better, "parent A refined": bench.states[0]}
     for name, start in starts.items():
         steps = options.refine_steps
         found = distill(start, bench.states, context, steps=steps, sampler=sampler)
-        yield f"least squares, {name}" if name == "refined" else name, bench.holding(found.state)
+        yield name, bench.holding(found.state)
     match = found_by(bench, "learned", bench.spec, options.learning_steps)
     yield "learned, average", bench.holding(average(brought(bench, match)))
 

@@ -4,9 +4,10 @@
     python benchmarks/many.py --parents A B C --dataset FOLDER [options of hubmerge merge]
 
 Without `--parents`, three small networks of each family are trained from seeds 0, 1 and 2 on
-scikit-learn's digits, as `hubmerge demo` trains its two. Then `hubmerge merge A B C` runs for
-every way to bring them together, with `--fuse least-squares` unless the options say otherwise,
-and one table shows the merge, the best parent and what lies between them.
+scikit-learn's digits, as `hubmerge demo` trains its two. Then `hubmerge merge A B C` runs as it is,
+by effort standard, and for every way to bring them together, with `--effort quick --fuse
+least-squares` unless the options say otherwise, and one table shows the merge, the best parent and
+what lies between them.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ WAYS = (
 )
 """How three are brought together, and by which matcher."""
 FUSE = ("--fuse", "least-squares")
+STANDARD = ("standard", "auto")
+"""The row of what effort standard makes of them."""
 HEADINGS = (
     "family",
     "multi_match",
@@ -49,9 +52,12 @@ def merges(
     folder: Path, family: str, parents: Sequence[Path], data: Path, more: Sequence[str]
 ) -> Iterator[tuple[str, ...]]:
     """A row of the table for every way together."""
-    for together, match in WAYS:
-        words = ["merge", *map(str, parents), "--effort", "quick", "--dataset", str(data)]
-        words += ["--multi-match", together, "--match", match, *more]
+    for together, match in (STANDARD, *WAYS):
+        words = ["merge", *map(str, parents), "--dataset", str(data)]
+        if (together, match) != STANDARD:
+            words += ["--effort", "quick", "--multi-match", together, "--match", match]
+            words += [] if "--fuse" in more else FUSE
+        words += more
         out = folder / f"{family}-{together}-{match}"
         print("$ hubmerge", *(Path(w).name if Path(w).is_absolute() else w for w in words))
         command = [*common.HUBMERGE, *words, "-o", str(out), "--quiet"]
@@ -79,7 +85,7 @@ def main() -> None:
     parser.add_argument("--parents", type=Path, nargs="+", help="folders of three parents or more")
     parser.add_argument("--dataset", type=Path, help="folder of their data set")
     options, more = parser.parse_known_args()
-    more = [*(() if "--fuse" in more else FUSE), *(common.SMALL if options.quick else ()), *more]
+    more = [*(common.SMALL if options.quick else ()), *more]
     be_quiet()
     print(common.machine())
     with tempfile.TemporaryDirectory() as temporary:

@@ -47,7 +47,7 @@ def measured(folder: Path, width: int, epochs: int, more: list[str]) -> dict[str
     """Barriers of one pair."""
     (mlp,) = (course for course in PARENT_CONFIGS if course.name == "mlp")
     course = replace(mlp, build=partial(build, width), epochs=epochs)
-    splits, data = digits(test=500, validation=0), folder / "digits"
+    splits, data = digits(), folder / "digits"
     if not data.exists():
         write_digits(data)
     name = f"{width}-{epochs}"

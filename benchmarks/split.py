@@ -21,7 +21,7 @@ from hubmerge.reporting.schema.report import Report
 
 SHARE = 5
 """Every so many-th image of a class goes to the other parent: 20%."""
-WAYS = ("average", "least-squares")
+WAYS = ("average", "least-squares", "late-least-squares")
 HEADINGS = ("family", "contender", "loss", "calibrated loss", "accuracy")
 
 
@@ -42,7 +42,7 @@ def split_validation(splits: DatasetDict) -> list[DatasetDict]:
 
 def measured(folder: Path, course: ParentConfig, more: list[str]) -> list[tuple[str, ...]]:
     """The table of one family."""
-    splits = digits(test=500, validation=0)
+    splits = digits()
     write_digits(folder / "digits")
     parts = [*split_validation(splits), splits]
     models = [

@@ -95,6 +95,14 @@ def _is_number(kind: Any) -> bool:
     return any(is_whole(each) or is_fraction(each) for each in (kind, held))
 
 
+def _is_answers(kind: Any) -> bool:
+    """Whether it holds a struct of texts and their places, or a list of such structs."""
+    return any(
+        isinstance(each, Mapping) and {"text", "answer_start"} <= {*each}
+        for each in (kind, inner(kind))
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class ColumnKind:
     """Columns that hold targets.
@@ -170,10 +178,10 @@ TRANSCRIPTS = ColumnKind(
 SPANS = ColumnKind(
     holds="answers: their texts, and where each starts",
     names=("answers", "answer"),
-    fits=lambda kind: isinstance(kind, Mapping) and {"text", "answer_start"} <= {*kind},
+    fits=_is_answers,
     secret=None,
 )
-"""Answers that stand in a text, as SQuAD has them."""
+"""Answers that stand in a text, as SQuAD has them on the Hub, or as its own files have them."""
 
 NUMBERS = ColumnKind(
     holds="numbers, or lists of numbers",

@@ -254,7 +254,8 @@ def is_labelled(rows: Dataset, column: str, kind: ColumnKind = CLASSES) -> bool:
         return False
     kind_here = rows.features[column]
     if inner(kind_here) is not None or isinstance(kind_here, Mapping):
-        return rows.data.table.column(column).null_count < len(rows)
+        held = rows.select_columns([column]).with_format("arrow")[:][column]
+        return bool(held.null_count < len(rows))
     values = {*rows.unique(column)} - {None}
     if kind.secret is None:  # anything may be right, but not the same everywhere, as a stand-in is
         return bool(values - {UNLABELLED})

@@ -132,7 +132,14 @@ class DataColumns:
         column = self.read[1] if self.read[1] in rows.features else None
         label = self.label if self.label in rows.features else None
         secret = None if self.answers is None else self.answers.secret
-        wanted = Wanted(column, label if labels else None, secret, self.words)
+        besides = [name for name in (self.pair, self.negative) if name in rows.features]
+        wanted = Wanted(
+            column=column,
+            besides=tuple(name for name in besides if name is not None),
+            label=label if labels else None,
+            secret=secret,
+            what=self.words,
+        )
         found = empty_rows(rows, wanted, split, ref)
         if labels or label is None:
             return found

@@ -58,11 +58,13 @@ class EmptyRows:
 class Wanted:
     """What a row is to hold.
 
-    column: of inputs. label: that of labels; None where they do not matter. secret: what stands
-    for a label that is kept secret. what: a row lacks, in words.
+    column: of inputs. besides: further ones, of which none may lack. label: that of labels; None
+    where they do not matter. secret: what stands for a label that is kept secret. what: a row
+    lacks, in words.
     """
 
     column: str | None
+    besides: tuple[str, ...]
     label: str | None
     secret: int | None
     what: str
@@ -74,6 +76,8 @@ def empty_rows(rows: Dataset, wanted: Wanted, split: str, ref: str) -> EmptyRows
     missing, blank = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     if column is not None:
         missing, blank = _looked_at(rows, column)
+    for further in wanted.besides:
+        missing |= _looked_at(rows, further)[0]
     if label is not None:
         missing |= _without_label(rows, label, wanted.secret)
     found = EmptyRows(_numbers(missing), _numbers(blank & ~missing))

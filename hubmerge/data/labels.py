@@ -7,7 +7,7 @@ position only where one side has no names. Nothing else is guessed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,13 +33,19 @@ class LabelMap:
 
 
 def match_labels(
-    data: DataSet, id2label: Mapping[int, str], *, by_index: bool = False, named: bool = False
+    data: DataSet,
+    id2label: Mapping[int, str],
+    *,
+    by_index: bool = False,
+    named: bool = False,
+    no_labels: Collection[Label] = (),
 ) -> LabelMap:
     """The map from the values of `data`'s label column to output indices of the model.
 
     Names decide where both sides have them. The index decides where the data holds bare numbers
     or the model's names say nothing (LABEL_0) and the data has as many classes as the model, or
     where `by_index` says so. named: names alone may decide, because the order is no model's own.
+    no_labels: values that stand where no label is.
     Raises: LabelError, if a label of the data has no place in the model.
     """
     model = [id2label[index] for index in sorted(id2label)]
@@ -47,7 +53,7 @@ def match_labels(
     if data.label_names is not None:
         names = dict(enumerate(data.label_names))
     else:
-        values = _values(data)
+        values = [value for value in _values(data) if value not in no_labels]
         names = {value: str(value) for value in values}
         numbers = [value for value in values if isinstance(value, int)]
         names_are_numbers = all(name.strip().isdecimal() for name in model)

@@ -1,13 +1,14 @@
 """Questions about a text, and where in it the answer stands.
 
 A long text is read in the first of its windows that holds the answer, as such models are trained;
-where there is no answer, in its first one, and the answer is the first token. Further answers that
-were given count for an exact match, and the first one for the loss.
+where there is no answer, in its first one, and the answer is the token that stands for the whole
+row, or the first. Further answers that were given count for an exact match, and the first one for
+the loss. A question takes half of the tokens at most, so that some of the text is always read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from hubmerge.data.rows import RowSet
 from hubmerge.data.texts import TokenLimit, beginning, token_limit, usual_tokens
 from hubmerge.data.token_rows import Encode, Encoded, TokenRows
 from hubmerge.errors import DataError, LabelError
+from hubmerge.errors.wording import option
 from hubmerge.models.token_outputs import IGNORED
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ TOKENS = 384
 """Default number of tokens of question and text (arXiv:1810.04805, code of SQuAD)."""
 ANSWERS = 8
 """Answers of a row that are known, at most."""
+FEWEST = 12
+"""Tokens that question and text need together: special ones, and windows that overlap."""
 SPANS = "spans"
 """First and last token of each answer."""
 
@@ -46,6 +50,12 @@ def read_spans(data: DataSet, wanted: ReadFor) -> Reading:
             else f"{type(limit.tokenizer).__name__}, which does not say where a token stands",
             hint="name the columns of questions and of texts; the model needs a tokenizer.json",
             field="dataset.pair_column",
+        )
+    if limit.tokens < FEWEST:
+        raise DataError(
+            f"{limit.tokens:,} tokens are too few for a question and a text",
+            hint=f"{option('dataset.tokens', FEWEST)} or more",
+            field="dataset.tokens",
         )
     columns = {"question": str(data.text_column), "text": data.pair_column}
     given = [str(data.text_column), data.pair_column]
@@ -67,8 +77,9 @@ def read_spans(data: DataSet, wanted: ReadFor) -> Reading:
         return torch.from_numpy(np.stack([row[SPANS] for row in encoded]).astype(np.int64))
 
     said = (
-        f"question and text together have {limit.tokens:,} tokens at most; of a longer text the "
-        "first window that holds the answer is read"
+        f"question and text together have {limit.tokens:,} tokens at most, the question "
+        f"{_most_of_question(limit):,} of them; of a longer text the first window that holds the "
+        "answer is read"
     )
     return Reading(
         lambda rows, labelled: make_batches(
@@ -98,12 +109,12 @@ def _places(given: Any, text: str, row: int, data: DataSet) -> list[tuple[int, i
     """First and last character of each answer. Raises: LabelError, where the text does not have it
     there.
     """
-    if given is None:
-        return []
     found: dict[tuple[int, int], None] = {}
-    for start, said in zip(given["answer_start"], given["text"], strict=True):
+    for start, said in _answers(given, row, data):
         if not (isinstance(start, int) and isinstance(said, str)):
             raise _misplaced(row, data, f"{said!r:.40} at character {start!r:.20}")
+        if not said:
+            continue
         last = start + len(said) - 1
         if not 0 <= start <= last < len(text):
             raise _misplaced(row, data, f"characters {start} to {last} of {len(text)}")
@@ -114,6 +125,23 @@ def _places(given: Any, text: str, row: int, data: DataSet) -> list[tuple[int, i
             )
         found[start, last] = None
     return [*found][:ANSWERS]
+
+
+def _answers(given: Any, row: int, data: DataSet) -> list[tuple[Any, Any]]:
+    """Where each answer starts, and its text: of a struct of two lists or of one answer, or of a
+    list of structs.
+    """
+    if given is None:
+        return []
+    if not isinstance(given, Mapping):
+        return [(each["answer_start"], each["text"]) for each in given if each is not None]
+    both = (given["answer_start"], given["text"])
+    if not any(isinstance(each, list) for each in both):
+        return [] if both == (None, None) else [both]
+    starts, texts = (each if isinstance(each, list) else [each] for each in both)
+    if len(starts) != len(texts):
+        raise _misplaced(row, data, f"{len(texts)} texts, {len(starts)} places")
+    return [*zip(starts, texts, strict=True)]
 
 
 def _plain(text: str) -> str:
@@ -135,7 +163,7 @@ def _window(
 ) -> Encoded:
     """The first window of `text` that holds the first answer, and where the answers are in it."""
     found = limit.tokenizer(
-        beginning(question, limit),
+        _short(question, limit),
         text,
         truncation="only_second",
         max_length=limit.tokens,
@@ -149,13 +177,42 @@ def _window(
     chosen = next((w for w in windows if not places or spans[w][0][0] != IGNORED), 0)
     spans_here = spans[chosen]
     if not places or spans_here[0][0] == IGNORED:
-        spans_here = [(0, 0), *spans_here[1:]]
+        nothing = _whole_row(limit, found["input_ids"][chosen])
+        spans_here = [(nothing, nothing), *spans_here[1:]]
     encoded = {
         name: np.asarray(values[chosen], np.int32)
         for name, values in found.items()
         if name not in ("offset_mapping", "overflow_to_sample_mapping")
     }
     return encoded | {SPANS: np.asarray(spans_here, np.int32)}
+
+
+def _most_of_question(limit: TokenLimit) -> int:
+    return (limit.tokens - limit.tokenizer.num_special_tokens_to_add(pair=True)) // 2
+
+
+def _short(question: str, limit: TokenLimit) -> str:
+    """As much of a question as is read."""
+    most, question = _most_of_question(limit), beginning(question, limit)
+    if len(question.encode()) <= most:  # no token is less than a byte
+        return question
+    found = limit.tokenizer(
+        question,
+        add_special_tokens=False,
+        truncation=True,
+        max_length=most,
+        return_offsets_mapping=True,
+        verbose=False,
+    )
+    return question[: max((end for _, end in found["offset_mapping"]), default=0)]
+
+
+def _whole_row(limit: TokenLimit, tokens: Sequence[int]) -> int:
+    """The place of the token that stands for a row as a whole; the first, where there is none."""
+    for token in (limit.tokenizer.cls_token_id, limit.tokenizer.bos_token_id):
+        if token is not None and token in tokens:
+            return tokens.index(token)
+    return 0
 
 
 def _spans(found: Any, window: int, places: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -20,6 +20,7 @@ from hubmerge.data.column_types import (
     UNLABELLED,
     ColumnKind,
     has_names,
+    inner,
     is_fraction,
     is_truth,
     is_whole,
@@ -80,7 +81,7 @@ def classes_of(data: DataSet, found: LabelMap) -> TargetReader:
 
 def _label_sets(data: DataSet, naming: Naming) -> FoundTargets:
     """Lists of labels, or of as many zeros and ones as the model has labels."""
-    outputs, kind = len(naming.labels), data.label_feature
+    outputs = len(naming.labels)
     if _is_flags(data, outputs):
         said = f'each list of "{data.label_column}" was read as a 0 or 1 for every label, in order'
         if data.label_columns:
@@ -94,12 +95,6 @@ def _label_sets(data: DataSet, naming: Naming) -> FoundTargets:
             return torch.tensor(values, dtype=torch.float64).view(-1, outputs).long()
 
         return FoundTargets(flags, (said,))
-    if is_fraction(kind) or is_truth(kind):
-        raise LabelError(
-            f'"{data.label_column}" of {data.ref} does not hold a 0 or 1 for each of {outputs} '
-            "labels",
-            source=f'column "{data.label_column}" of {data.ref}',
-        )
     found = match_labels(data, naming.labels, by_index=naming.by_index, named=naming.named)
 
     def read(dataset: Dataset, rows: RowSet) -> Tensor:
@@ -121,18 +116,42 @@ def _is_flags(data: DataSet, outputs: int) -> bool:
 
     Of whole numbers without names that cannot be known by the type: they do where every list has
     as many as there are labels, and nothing but zeros and ones.
+    Raises: LabelError, where they can be nothing else and do not fit: a list of labels says none of
+    them twice.
     """
     kind = data.label_feature
-    rows = data.splits[data.split].select_columns([str(data.label_column)])
-    if not (is_fraction(kind) or is_truth(kind) or is_whole(kind)) or has_names(kind):
+    whole = is_whole(kind)
+    if not (is_fraction(kind) or is_truth(kind) or whole) or has_names(kind):
         return False
-    column = rows.data.table.column(str(data.label_column))
-    lists = (value.as_py() for value in column)
-    return all(v is None or (len(v) == outputs and {*v} <= {0, 1}) for v in lists)
+    lists = _values(data).to_pylist()
+    unfit = [
+        row
+        for row, value in enumerate(lists)
+        if value is not None and (len(value) != outputs or not {*value} <= {0, 1})
+    ]
+    if not unfit:
+        return True
+    flags = all({*value} <= {0, 1} for value in lists if value is not None)
+    twice = any(len({*value}) < len(value) for value in lists if value is not None)
+    if whole and not (flags and twice):
+        return False
+    raise LabelError(
+        f'"{data.label_column}" of {data.ref} does not hold a 0 or 1 for each of {outputs} labels',
+        found=f'{str(lists[unfit[0]])[:80]} in row {unfit[0]} of split "{data.split}"',
+        source=f'column "{data.label_column}" of {data.ref}',
+        hint="give each row a 0 or 1 for every label of the model, or a list of names",
+    )
 
 
 def _numbers(data: DataSet, naming: Naming) -> FoundTargets:
     outputs = len(naming.labels)
+    if (same := _only_value(data)) is not None:
+        raise LabelError(
+            f'every row of split "{data.split}" of {data.ref} has the same label, {same:g}: '
+            "nothing can be measured against it",
+            source=f'column "{data.label_column}" of {data.ref}',
+            hint="name a column of numbers that differ",
+        )
 
     def read(dataset: Dataset, rows: RowSet) -> Tensor:
         values = values_of(data, dataset, rows)
@@ -143,6 +162,24 @@ def _numbers(data: DataSet, naming: Naming) -> FoundTargets:
         return torch.tensor([[float(n) for n in value] for value in lists], dtype=torch.float64)
 
     return FoundTargets(read)
+
+
+def _only_value(data: DataSet) -> float | None:
+    """The one number that stands in all of several rows of the evaluated split; None, where they
+    differ.
+    """
+    import pyarrow.compute as pc
+
+    values = _values(data)
+    lists = inner(data.splits[data.split].features[str(data.label_column)]) is not None
+    found = pc.unique(pc.list_flatten(values) if lists else values).drop_null()
+    return float(found[0].as_py()) if len(found) == 1 and len(values) > 1 else None
+
+
+def _values(data: DataSet) -> Any:
+    """The label column of the evaluated split, as an array of pyarrow."""
+    column = str(data.label_column)
+    return data.splits[data.split].select_columns([column]).with_format("arrow")[:][column]
 
 
 def _finite(values: Iterable[Any]) -> bool:

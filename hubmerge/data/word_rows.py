@@ -1,7 +1,8 @@
 """Words with a tag each: the first token of a word is asked for its tag, all others for nothing.
 
 That is how models of tags are trained and scored: tags of the data stand for words, and a word
-that the tokenizer divides is not counted several times.
+that the tokenizer divides is not counted several times. A word without a tag, or of the tag -100,
+which transformers leaves out of its losses, is asked for nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from hubmerge.data.batches import make_batches
-from hubmerge.data.column_types import inner
+from hubmerge.data.column_types import inner, is_whole
 from hubmerge.data.dataset import DataSet
 from hubmerge.data.labels import LabelMap, match_labels
 from hubmerge.data.reading import ReadFor, Reading
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 WORD = "word"
 """Which word each token is of, -1 of special ones."""
+UNTAGGED = (None, IGNORED)
+"""What stands where a word has no tag."""
 
 
 def read_tagged(data: DataSet, wanted: ReadFor) -> Reading:
@@ -52,7 +55,7 @@ def read_tagged(data: DataSet, wanted: ReadFor) -> Reading:
     found = None
     columns = {"words": column}
     if data.label_column is not None:
-        found = match_labels(data, wanted.labels, by_index=wanted.by_index)
+        found = match_labels(data, wanted.labels, by_index=wanted.by_index, no_labels=(IGNORED,))
         columns["tags"] = data.label_column
 
     def target(dataset: Dataset, rows: RowSet) -> Tensor:
@@ -63,6 +66,8 @@ def read_tagged(data: DataSet, wanted: ReadFor) -> Reading:
         f"of each row the first {limit.tokens:,} tokens are read, special ones included; the first "
         "token of a word is asked for its tag"
     )
+    if found and (share := _untagged(data)):
+        said += f"; {share:.1%} of the words have none, and are asked for nothing"
     return Reading(
         lambda rows, labelled: make_batches(
             data,
@@ -75,6 +80,19 @@ def read_tagged(data: DataSet, wanted: ReadFor) -> Reading:
         "sentences",
         columns,
     )
+
+
+def _untagged(data: DataSet) -> float:
+    """The share of the words of the evaluated split that have no tag."""
+    import pyarrow.compute as pc
+
+    column = str(data.label_column)
+    rows = data.splits[data.split].select_columns([column]).with_format("arrow")[:][column]
+    tags = pc.list_flatten(rows)
+    count = tags.null_count
+    if is_whole(data.label_feature):
+        count += pc.sum(pc.equal(tags, IGNORED)).as_py() or 0
+    return count / max(1, len(tags))
 
 
 def _encode_words(limit: TokenLimit) -> Encode:
@@ -113,13 +131,13 @@ def _tags(
         word = encoded[place][WORD]
         begins = (word >= 0) & (word != np.append(-1, word[:-1]))
         asked = [tags[number] for number in word[begins]]
-        if unknown := [tag for tag in asked if tag not in found.index]:
+        if unknown := [tag for tag in asked if tag not in (*found.index, *UNTAGGED)]:
             raise LabelError(
                 f'row {row} of split "{rows.split}" of {data.ref} has the tag "{unknown[0]}", '
                 "unknown to the model",
                 source=f'column "{data.label_column}"',
             )
         numbers = np.full(len(word), IGNORED, np.int64)
-        numbers[begins] = [found.index[tag] for tag in asked]
+        numbers[begins] = [IGNORED if tag in UNTAGGED else found.index[tag] for tag in asked]
         target.append(numbers)
     return target

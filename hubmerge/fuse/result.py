@@ -33,9 +33,11 @@ class Soup:
 class Fused:
     """A state, and where the fusion chose for itself, what each model weighs in it and why.
 
-    weights: None where the fusion took those it was given, or where there is no such number.
+    weights: None where the fusion took those it was given, or where there is no such number. kept:
+    names of tensors that the fusion leaves as the first model has them, whatever others have.
     """
 
     state: dict[str, Tensor]
     weights: tuple[float, ...] | None = None
     soup: Soup | None = None
+    kept: frozenset[str] = frozenset()

@@ -16,29 +16,38 @@ NUMBER = re.compile(r"(?<=\.)(?:\d+|\{[\d,-]+\})(?=\.|$)")
 
 
 def account(
-    model: nn.Module, stored: Mapping[str, TensorHeader], subset: Subset, merges: bool = True
+    model: nn.Module,
+    stored: Mapping[str, TensorHeader],
+    subset: Subset,
+    merges: bool = True,
+    left: Collection[str] = (),
 ) -> TensorRecord:
     """Every tensor of `model`, and every one in the files of parent A, by what became of it.
 
     model: may have no values. stored: what A's files hold. subset: what is merged. merges: False,
-    where nothing is, as by a fusion that takes one parent whole.
+    where nothing is, as by a fusion that takes one parent whole. left: names of tensors that the
+    fusion left as A has them.
     """
     state = model.state_dict(keep_vars=True)
     first: dict[int, str] = {}
     merged, kept, rebuilt = [], [], []
+    count = 0
     for name, value in state.items():
         if first.setdefault(id(value), name) != name:
             rebuilt.append(name)
-        elif merges and value.is_floating_point() and subset.merges(name):
-            merged.append(name)
-        else:
+        elif not (merges and value.is_floating_point() and subset.merges(name)):
             kept.append(name)
+        elif name in left:
+            kept.append(name)
+            count += 1
+        else:
+            merged.append(name)
     rebuilt += [name for name, _ in model.named_buffers() if name not in state]
     if stored.keys() <= state.keys():
-        return _record(merged, kept, rebuilt)
+        return _record(merged, kept, rebuilt, count)
     known = len([name for name in stored if name in state])
     ignored = [] if known * 2 < len(stored) else [n for n in stored if _ignored(n, state, model)]
-    return _record(merged, [*kept, *ignored], rebuilt)
+    return _record(merged, [*kept, *ignored], rebuilt, count)
 
 
 def _ignored(name: str, state: Mapping[str, object], model: nn.Module) -> bool:
@@ -48,12 +57,13 @@ def _ignored(name: str, state: Mapping[str, object], model: nn.Module) -> bool:
     return name in rebuilt or any(re.search(pattern, name) for pattern in patterns)
 
 
-def _record(merged: list[str], kept: list[str], rebuilt: list[str]) -> TensorRecord:
+def _record(merged: list[str], kept: list[str], rebuilt: list[str], left: int) -> TensorRecord:
     stored = {*kept}
     return TensorRecord(
         count=len({*merged, *kept, *rebuilt}),
         merged=folded(merged),
         kept=folded(kept),
+        left=left,
         rebuilt=folded([name for name in rebuilt if name not in stored]),
     )
 

@@ -6,7 +6,7 @@ import datetime
 import importlib.metadata
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,7 @@ def build_report(
             results.inputs.models[0],
             dtype=results.dtype,
             subset=results.run.methods.subset,
+            left=frozenset() if results.is_refined else results.fused.fused.kept,
             vocabulary=vocabulary_record(results.run.sources.vocabulary),
             by_columns=by_columns,
         ),
@@ -225,6 +226,7 @@ def _merged(
     *,
     dtype: torch.dtype,
     subset: Subset,
+    left: Collection[str],
     vocabulary: VocabularyRecord | None,
     by_columns: str | None,
 ) -> MergedRecord:
@@ -243,7 +245,7 @@ def _merged(
         dtype=dtype_name(dtype),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         labels=list(merge.id2label.values()) if has_classes(model.config) else [],
-        tensors=account(model, a.stored, subset.of_model(model)),
+        tensors=account(model, a.stored, subset.of_model(model), left=left),
         vocabulary=vocabulary,
     )
 

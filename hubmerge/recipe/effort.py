@@ -80,10 +80,10 @@ EFFORTS: Mapping[EffortName, Effort] = {
     QUICK: Effort(match=_BY_ROWS, fuse=("average",), based=(WITH_BASE,)),
     STANDARD: Effort(
         match=_BY_ROWS,
-        fuse=("average", "least-squares"),
+        fuse=("average", "least-squares", "late-least-squares"),
         based=(WITH_BASE, "task-arithmetic", "average", "tsv-m", "wudi"),
         refine=DISTILL,
-        refine_steps=400,
+        refine_steps=300,
         refine_samples=2_000,
         refine_parameters=50_000_000,
     ),

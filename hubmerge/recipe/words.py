@@ -14,7 +14,7 @@ DEEPEST_OF_MERGEKIT = 10
 DATASET, BASE = "dataset", "base"
 """Roles beside "model_a", "model_b", ..."""
 AUTO: Final = "auto"
-ARITHMETIC = 5
+ARITHMETIC = 6
 """Version of the arithmetic. Another one gives other bytes for the same recipe."""
 PASSTHROUGH: Final = "passthrough"
 """The fusion that stacks layers, and mixes none."""

@@ -29,7 +29,8 @@ from hubmerge.training.work_name import work_name
 RATES = (1e-2, 1e-3)
 """Shares of its own size, root mean square, by which a step moves a tensor at full rate: each alike
 for embeddings, kernels and norms of every width (arXiv:1804.04235, section 8). Networks that start
-far from the mean of the parents need the first, and those that start near it are thrown back by it.
+far from the mean of the parents need the first; those that start near it are thrown back by it, and
+have the second.
 """
 LEAST_SIZE = 1e-3
 """Size that a tensor counts as having at least: biases of nothing have to move as well."""
@@ -55,11 +56,12 @@ def distill(
 
     Learns on the calibration rows of `context`, images as they are in one epoch, mirrored and
     shifted in the next, and in both blended with one another, unless batch norms normalise by
-    them. From the start it learns once at every rate, in as many of the steps, the rate falling in
-    a straight line to nothing. Validation rows say which step of which course is kept, the start
-    being the first candidate. Batch norms normalise by the rows at hand, so that their running
-    statistics, which stay those of the start, have to be measured anew. Unfinished work is kept in
-    the context's checkpoint store and continued. Called by all processes alike.
+    them. It learns once at every rate, in as many of the steps, the rate falling in a straight line
+    to nothing; validation rows say which step of a course is kept, that which the course began with
+    being the first candidate, and the next course begins there. Batch norms normalise by the rows
+    at hand, so that their running statistics, which stay those of the start, have to be measured
+    anew. Unfinished work is kept in the context's checkpoint store and continued. Called by all
+    processes alike.
 
     start: tensors of `context.scratch`. parents: tensors of the same model, their classes in the
     same order. steps: that are taken, by all courses together. rates: of the courses, shares of
@@ -79,23 +81,23 @@ def distill(
 
     kept, best, taken, best_step, outcomes = dict(start), math.inf, 0, 0, []
     for rate, share in zip(rates, _shared(steps, len(rates)), strict=True):
-        network = _Parameters(context.scratch, start, rate)
+        network = _Parameters(context.scratch, kept, rate)
         words = ("distill", str(share), str(rate), str(ROWS), str(seed), str(look is None))
         learnt = learn(
             network,
-            single(start),
+            single(kept),
             sampler,
             context,
             steps=share,
             seed=seed,
             point=WHOLE,
             schedule=LRSchedule.straight(share),
-            name=work_name(words, (start, *parents), context),
+            name=work_name(words, (kept, *parents), context),
             look=look or divergence,
         )
         if learnt.best_step and learnt.best_loss < best:
             best, best_step = learnt.best_loss, taken + learnt.best_step
-            kept = dict(start) | in_dtypes_of(network.moved(learnt.parameters), start)
+            kept = dict(kept) | in_dtypes_of(network.moved(learnt.parameters), start)
         taken += learnt.steps
         outcomes.append(f"at rate {rate:g}: {learnt.outcome}")
     return Refined(

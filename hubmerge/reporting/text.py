@@ -103,7 +103,14 @@ def _method(report: Report) -> str:
         f"{one_line(listed([each.name for each in stage.models]))}."
         for stage in report.stages or ()
     ]
-    lines = [*stages, f"{matched}; fused by {method.fuse}{needs}{lam}; repair {method.repair}."]
+    tensors = report.merged.tensors
+    left = (
+        f", {tensors.left} of {tensors.count} tensors as parent A has them"
+        if tensors and tensors.left
+        else ""
+    )
+    how = f"fused by {method.fuse}{needs}{lam}{left}; repair {method.repair}"
+    lines = [*stages, f"{matched}; {how}."]
     for plugin in method.plugins or []:
         lines.append(
             f"The {plugin.kind} {one_line(plugin.name)} comes from the plugin "

@@ -47,7 +47,8 @@ def tolerances_of(report: Report) -> Tolerances:
 def example_of(report: Report) -> Example:
     """What the code on the card needs."""
     task = task_in(report)
-    return Example() if task is None else task.example
+    found = Example() if task is None else task.example
+    return found.in_library or found if report.merged.library else found
 
 
 def unmeasured(report: Report) -> str:

@@ -146,6 +146,7 @@ class Example:
         note: a paragraph after the code, in Markdown.
         once: what a pipeline of transformers is called with, as Python; empty where it has none for
             such models.
+        in_library: the same for models made for another library than transformers.
     """
 
     processor: str = "processor"
@@ -153,6 +154,7 @@ class Example:
     use: tuple[str, ...] = ()
     note: str = ""
     once: str = ""
+    in_library: Example | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,8 +170,15 @@ TASK = register(
                 'inputs = tokenizer("A text.", return_tensors="pt")',
                 "print(model(**inputs).last_hidden_state.mean(1).shape)  # the mean over tokens",
             ),
-            note="Where `modules.json` lies beside the model, `SentenceTransformer(name)` of "
-            "sentence-transformers loads it with its own pooling.",
+            in_library=Example(
+                processor="tokenizer",
+                use=(
+                    'inputs = tokenizer("A text.", return_tensors="pt")',
+                    "print(model(**inputs).last_hidden_state.shape)  # a state for each token",
+                ),
+                note="`SentenceTransformer(name)` of sentence-transformers loads it with its own "
+                'pooling: `SentenceTransformer(name).encode("A text.")` is the embedding.',
+            ),
         ),
     )
 )

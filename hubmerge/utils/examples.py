@@ -18,7 +18,7 @@ def is_loader(given: object) -> bool:
 
 def are_examples(given: object) -> bool:
     """Whether it is a list of examples: mappings, or pairs of an input and a label."""
-    return isinstance(given, list | tuple) and bool(given) and not isinstance(given[0], str)
+    return isinstance(given, list | tuple) and bool(given)
 
 
 def rows_of(given: Any) -> Any:
@@ -42,9 +42,16 @@ def _rows(source: Any) -> Iterator[dict[str, Any]]:
         example = source[number]
         if isinstance(example, Mapping):
             yield {str(name): _plain(value) for name, value in example.items()}
+        elif isinstance(example, str):
+            raise DataError(
+                f"example {number} is a text without the name of its column",
+                found=f"{example!r:.60}",
+                hint='give mappings, as {"text": ...}, or the id of one data set by itself',
+            )
         elif isinstance(example, Sequence) and len(example) == 2:
             given, label = example
-            yield {**_named(given, number), "label": _plain(label)}
+            found = _named(given, number)
+            yield {**found, ("tags" if "tokens" in found else "label"): _plain(label)}
         else:
             raise _odd(number, example)
 
@@ -56,8 +63,11 @@ def _named(given: Any, number: int) -> dict[str, Any]:
     if hasattr(given, "getbands"):  # a picture of Pillow
         return {"image": given}
     values = _plain(given)
-    if isinstance(values, list) and values and all(isinstance(each, float) for each in values):
+    held = values if isinstance(values, list) and values else [None]
+    if all(isinstance(each, float) for each in held):
         return {"features": values}
+    if all(isinstance(each, str) for each in held):
+        return {"tokens": values}
     raise _odd(number, given)
 
 
@@ -71,6 +81,6 @@ def _odd(number: int, example: object) -> DataError:
         f"example {number} cannot be a row",
         found=f"a {type(example).__name__}",
         hint="give mappings of column to value, or pairs of an input and a label, where an input "
-        "is a text, a picture of Pillow or a list of numbers; a picture that was made a tensor "
-        "cannot be prepared again",
+        "is a text, a list of words, a picture of Pillow or a list of numbers; a picture that was "
+        "made a tensor cannot be prepared again",
     )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -93,9 +95,24 @@ def stored_dataset(data: Any) -> Path:
     """A new folder that holds a `datasets.Dataset` as split "test", or a dictionary's splits."""
     folder = _folder("data")
     splits = data if isinstance(data, dict) else {"test": data}
-    for name, rows in splits.items():
-        rows.to_parquet(folder / f"{name}-00000-of-00001.parquet")
+    with _no_bars():
+        for name, rows in splits.items():
+            rows.to_parquet(folder / f"{name}-00000-of-00001.parquet")
     return folder
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """What `datasets` writes here is no step that anyone waits for."""
+    import datasets
+
+    shown = datasets.are_progress_bars_disabled() is False
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
 
 
 @cache

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import (
     BertConfig,
     BertForMaskedLM,
@@ -17,10 +19,13 @@ from transformers import (
     ResNetForImageClassification,
 )
 
+import hubmerge as hm
 from hubmerge.fuse import find_fusion
 from hubmerge.fuse.subset import Subset
 from hubmerge.hub.layout import TensorHeader
 from hubmerge.pipeline.accounting import account, folded
+from hubmerge.reporting.text import render_text
+from tests.helpers import zoo
 from tests.helpers.tiny import EVERY
 
 
@@ -109,3 +114,28 @@ def test_of_every_family_each_tensor_is_named_once_and_became_what_is_said(name:
         assert torch.equal(fused[each], a[each])
     for each in rebuilt:
         assert each not in a or each in (bones.all_tied_weights_keys or {})
+
+
+def test_what_a_fusion_leaves_as_it_is_counts_as_kept(tmp_path: Path) -> None:
+    splits = zoo.feature_rows()
+    folders = zoo.train_heads(splits, tmp_path)
+    data = zoo.write_data(tmp_path / "rows", splits)
+    models = (str(folders["a"]), str(folders["b"]))
+    asked = {"match": "none", "fuse": "late-least-squares", "refine": "none", "path": "none"}
+    result = hm.run(hm.Recipe(models=models, dataset=str(data), **asked), out=tmp_path / "merged")
+    made, own = (
+        load_file(folder / "model.safetensors") for folder in (tmp_path / "merged", folders["a"])
+    )
+    tensors = result.report.merged.tensors
+    assert tensors is not None
+    first = {name for name in own if name.startswith("layers.0.")}
+    assert first <= {*tensors.kept}
+    assert tensors.left == sum(own[name].is_floating_point() for name in first)
+    said = f"Of {tensors.count} tensors, {tensors.left} stay as parent A has them."
+    assert said in (tmp_path / "merged" / "README.md").read_text()
+    assert f"{tensors.left} of {tensors.count} tensors as parent A has them" in render_text(
+        result.report
+    )
+    assert all(torch.equal(made[name], own[name]) for name in first)
+    assert {"classifier.weight", "classifier.bias"} <= {*tensors.merged}
+    assert not torch.equal(made["classifier.weight"], own["classifier.weight"])

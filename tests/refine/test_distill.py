@@ -108,6 +108,18 @@ def test_a_merge_comes_nearer_to_the_parents_mean_on_rows_it_has_not_seen(heads:
     }
 
 
+def test_the_second_course_begins_where_the_first_was_best(heads: Heads) -> None:
+    def learnt(start: State, *rates: float) -> Refined:
+        rows, steps = heads.context(heads.learned), STEPS * len(rates)
+        return distill(start, heads.states, rows, steps=steps, rates=rates)
+
+    first = learnt(heads.average, 1e-2)
+    second, both = learnt(first.state, 1e-3), learnt(heads.average, 1e-2, 1e-3)
+    assert min(first.best_step, second.best_step) > 0, "one of the courses brought nothing"
+    assert same(second.state, both.state)
+    assert both.best_step == STEPS + second.best_step
+
+
 def test_rows_that_do_not_belong_to_the_task_are_noticed(heads: Heads) -> None:
     noise = 30 * torch.randn(400, 64, generator=torch.Generator().manual_seed(0))
     start = heads.states[0]

@@ -196,6 +196,8 @@ def test_a_sentence_transformers_repository_stays_one(pairs, tmp_path):
     assert report.contenders.ensemble.accuracy is not None
     assert not any("does not have" in limit for limit in report.limits)
     run_card(report, out)
+    assert "SentenceTransformer(name).encode" in card
+    assert "mean(1)" not in card  # it takes the first token's state
     assert verify(str(out), level="load").outcome is Outcome.IDENTICAL
     (out / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
     assert any(

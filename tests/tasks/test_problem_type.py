@@ -166,6 +166,50 @@ def test_labels_that_the_model_does_not_know_are_refused(tmp_path: Path) -> None
         read(tmp_path / "d", model)
 
 
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [*([int(n) for n in row] for row in FLAGS[:5]), [0, 1]],
+        [[int(n) for n in row] + [0] for row in FLAGS],
+        [*FLAGS[:5], [0.0, 1.0]],
+        [*FLAGS[:5], [0.0, 0.5, 1.0]],
+    ],
+    ids=["one too few", "too many", "too few fractions", "a half"],
+)
+def test_zeros_and_ones_that_do_not_fit_are_no_numbers_of_labels(lists, tmp_path: Path) -> None:
+    model = tiny_vit(**SETS, **FUR)
+    held = "float32" if isinstance(lists[0][0], float) else "int64"
+    types = Features({"image": Image(), "labels": List(Value(held))})
+    rows = {"image": pictures(model.config.image_size), "labels": lists}
+    Dataset.from_dict(rows, features=types).save_to_disk(str(tmp_path / "d"))
+    with pytest.raises(LabelError, match=r"a 0 or 1 for each of 3 labels(.|\n)*in row [05]"):
+        read(tmp_path / "d", model)
+
+
+def test_numbers_of_labels_may_all_be_below_two(tmp_path: Path) -> None:
+    model = tiny_vit(**SETS, **FUR)
+    types = Features({"image": Image(), "labels": List(Value("int64"))})
+    lists = [[0], [1], [], [0, 1], [1, 0], [1]]
+    rows = {"image": pictures(model.config.image_size), "labels": lists}
+    Dataset.from_dict(rows, features=types).save_to_disk(str(tmp_path / "d"))
+    _, batches = read(tmp_path / "d", model)
+    assert batches.labels.tolist() == [[int(n in row) for n in range(3)] for row in lists]
+
+
+@pytest.mark.parametrize("lists", [False, True])
+def test_one_number_everywhere_is_refused(lists: bool, tmp_path: Path) -> None:
+    model = tiny_vit(**ONE)
+    kind = List(Value("float64")) if lists else Value("float64")
+    rows = {
+        "image": pictures(model.config.image_size),
+        "score": [[2.5] if lists else 2.5 for _ in range(6)],
+    }
+    types = Features({"image": Image(), "score": kind})
+    Dataset.from_dict(rows, features=types).save_to_disk(str(tmp_path / "d"))
+    with pytest.raises(LabelError, match=r"the same label, 2\.5"):
+        read(tmp_path / "d", model)
+
+
 def test_numbers_of_images(tmp_path: Path) -> None:
     model = tiny_vit(**ONE)
     types = Features({"image": Image(), "score": Value("float64")})

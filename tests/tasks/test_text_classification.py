@@ -132,6 +132,13 @@ def test_pairs_are_read_together(tmp_path):
         reading(folder, bert(), text="premise", pair="label")
 
 
+def test_pairs_of_which_one_text_lacks_are_left_out(tmp_path):
+    rows = [{"premise": said(n), "hypothesis": said(n + 3), "label": n % 2} for n in range(300)]
+    rows[7]["hypothesis"] = rows[9]["premise"] = None
+    data, _ = reading(write(tmp_path / "pairs", rows), bert())
+    assert data.left_out == {"test": frozenset({7, 9})}
+
+
 def test_models_that_take_one_row_at_a_time(folder):
     torch.manual_seed(0)
     model = GPT2ForSequenceClassification(texts.gpt2(num_labels=2, **NAMES).config).eval()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset, Features, Translation, Value
+from tokenizers.processors import TemplateProcessing
 from torch.nn import functional as F
 from transformers import (
     BartConfig,
@@ -177,6 +178,64 @@ def test_a_long_text_is_read_where_its_answer_is(tmp_path):
     start, end = batches.labels[first, 0].tolist()
     answer = cut.decode(ids[start : end + 1]).replace(" ##", "")
     assert answer == rows[first]["answers"]["text"][0]
+
+
+def test_answers_are_read_however_they_are_written(tmp_path):
+    """Structs of lists, lists of structs, single ones; none at all, or one without a text."""
+    rows = [question(n) for n in range(ROWS)]
+
+    def labels(name, answers):
+        said = [
+            row | {"answers": answers(row["answers"])} for row in rows if row["answers"]["text"]
+        ]
+        data, found = reading(write(tmp_path / name, said), finder(), tokenizer=tagged.tokenizer())
+        return every_row(data, found).labels
+
+    def one(given):
+        return {name: values[0] for name, values in given.items()}
+
+    wanted = labels("lists.jsonl", lambda given: given)
+    structs = labels(
+        "structs.jsonl",
+        lambda given: [
+            {"text": text, "answer_start": start}
+            for text, start in zip(given["text"], given["answer_start"], strict=True)
+        ],
+    )
+    assert structs.tolist() == wanted.tolist()
+    assert labels("single.jsonl", one)[:, 0].tolist() == wanted[:, 0].tolist()
+    nothing = labels("empty.jsonl", lambda given: {"text": [""], "answer_start": [-1]})
+    assert not nothing[:, 0].any()
+
+
+def test_a_question_leaves_room_for_the_text(tmp_path):
+    rows = [question(n) | {"question": "the cat sees a mouse " * 9} for n in range(1, 30)]
+    cut, place = tagged.tokenizer(), write(tmp_path / "q.jsonl", rows)
+    data, found = reading(place, finder(), tokenizer=cut)
+    batches = every_row(data, found)
+    assert "14 tokens at most, the question 5 of them" in found.notes[0]
+    ids = batches[0].inputs["input_ids"][0].tolist()
+    assert ids.index(cut.sep_token_id) == 6
+    assert len(ids) > 9
+    with pytest.raises(DataError, match="too few for a question and a text"):
+        reading(place, finder(), tokenizer=cut, tokens=8)
+
+
+def test_no_answer_is_the_token_of_the_whole_row(tmp_path):
+    """Wherever it stands: the tokenizers of some models put it last."""
+    cut = tagged.tokenizer()
+    cut.backend_tokenizer.post_processor = TemplateProcessing(
+        single="$A [SEP] [CLS]",
+        pair="$A [SEP] $B:1 [SEP]:1 [CLS]",
+        special_tokens=[("[CLS]", cut.cls_token_id), ("[SEP]", cut.sep_token_id)],
+    )
+    data, found = reading(
+        write(tmp_path / "q.jsonl", [question(4 * n) for n in range(30)]), finder(), tokenizer=cut
+    )
+    batches = every_row(data, found)
+    for k in range(len(batches)):
+        ids = batches[k].inputs["input_ids"]
+        assert (batches.labels[list(batches.places[k]), 0] == ids.shape[1] - 1).all()
 
 
 @pytest.mark.parametrize("starts", [[500, 501], [2, 5], [None, None]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,37 @@ def test_the_first_token_of_a_word_is_asked_for_its_tag(words):
     assert measured.losses().mean() == pytest.approx(float(sum(losses)) / len(right), rel=1e-5)
     assert measured.others["entity F1"].value() == pytest.approx(2 * hits / (ours + theirs))
     assert (measured.first(5).counts == np.array(counts)[:5]).all()
+
+
+@pytest.mark.parametrize("numbers", [True, False])
+def test_a_word_without_a_tag_is_asked_for_nothing(numbers, tmp_path):
+    def tags(row):
+        said = tagged.sentence(row)[1]
+        kept = [tag if (row + k) % 3 and row else None for k, tag in enumerate(said)]
+        return (
+            [-100 if tag is None else tagged.TAGS.index(tag) for tag in kept] if numbers else kept
+        )
+
+    rows = [{"tokens": tagged.sentence(n)[0], "ner_tags": tags(n)} for n in range(ROWS)]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model, cut = tagger(), tagged.tokenizer()
+    data, found = reading(tmp_path / "t.jsonl", model, tokenizer=cut)
+    measured = outputs(model, every_row(data, found), Workers(threads=1))
+    right = []
+    for row in rows[1:]:  # nothing is asked of the first
+        encoded = cut(row["tokens"], is_split_into_words=True, return_tensors="pt")
+        owners = encoded.word_ids(0)
+        with torch.no_grad():
+            said = model(**encoded).logits[0].argmax(-1).tolist()
+        right += [
+            said[owners.index(k)] == (tag if numbers else tagged.TAGS.index(tag))
+            for k, tag in enumerate(row["ner_tags"])
+            if tag not in (None, -100)
+        ]
+    assert measured.metric.value() == pytest.approx(np.mean(right))
+    words = sum(len(row["tokens"]) for row in rows)
+    assert f"{1 - len(right) / words:.1%} of the words have none" in found.notes[-1]
+    assert not measured.counts[0].any()
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,21 @@ def test_a_list_and_a_loader_of_it_are_one_data_set():
     assert stored(TEXTS[::-1])[0].sha != listed.sha
 
 
+def test_nothing_is_shown_while_rows_are_stored(capfd):
+    stored(TEXTS)
+    assert "Creating" not in capfd.readouterr().err
+
+
+def test_words_are_given_with_their_tags():
+    _, rows = stored([(["the", "cat"], ["O", "B-WHO"]), (["it"], ["O"])])
+    assert rows[0] == {"tokens": ["the", "cat"], "tags": ["O", "B-WHO"]}
+
+
+def test_texts_by_themselves_may_be_ids_and_are_refused():
+    with pytest.raises(DataError, match=r'without the name of its column(.|\n)*"text"'):
+        stored(["me/a", "me/b"])
+
+
 @pytest.mark.parametrize(
     ("inputs", "column"),
     [

@@ -23,8 +23,10 @@ class TensorRecord(ReportPart):
     merged: list[str]
     """Made of the parents'."""
     kept: list[str]
-    """Parent A's, as they are: whole numbers, what was not to be merged, and what is stored beside
-    the model's own."""
+    """Parent A's, as they are: whole numbers, what was not to be merged, what the fusion left, and
+    what is stored beside the model's own."""
+    left: Count = 0
+    """How many of these the fusion left as parent A has them, whatever the others have."""
     rebuilt: list[str]
     """Made by the class when it is loaded: other names of a tied tensor, and tables that it
     computes."""

@@ -13,12 +13,11 @@ from torch.testing import assert_close
 from hubmerge.demo.digits import digits
 from hubmerge.demo.train import PARENT_CONFIGS, accuracy, pixels, train
 from hubmerge.errors import RecipeError
-from hubmerge.fuse import find_fusion
+from hubmerge.fuse import Given, find_fusion
 from hubmerge.fuse.layerwise import normal_equations as equations
-from hubmerge.fuse.layerwise import rows, settled, targets
+from hubmerge.fuse.layerwise import refit, rows, settled, targets, trace
 from hubmerge.fuse.layerwise.settled import SettledModules
 from hubmerge.fuse.layerwise.tied_norm import tied_head
-from hubmerge.fuse.methods import least_squares
 from hubmerge.fuse.methods.average import average
 from hubmerge.models import MlpHeadConfig, MlpHeadForClassification
 from hubmerge.models.method_context import MethodContext
@@ -160,7 +159,7 @@ def test_no_limit_of_memory_changes_a_byte(name, spare, monkeypatch):
     free = context(a, batches)
     most, tight = [], context(a, batches)
     model = sum(value.nbytes for value in states[0].values())
-    tight.workers.memory = (2 + least_squares.BESIDE) * model + 2 * spare
+    tight.workers.memory = (2 + refit.BESIDE) * model + 2 * spare
     reused = SettledModules.reused
 
     def watched(own, unfitted):
@@ -177,7 +176,7 @@ def test_no_limit_of_memory_changes_a_byte(name, spare, monkeypatch):
 def test_parents_are_not_copied():
     a, b = pair("vit", torch.float32)
     state = {tensor: value.clone() for tensor, value in b.state_dict().items()}
-    holder = least_squares._holding(a, state)
+    holder = refit._holding(a, state)
     assert holds(holder, state)
     assert not holds(a, state)
     assert torch.equal(holder(**probe(a)).logits, b(**probe(a)).logits)
@@ -350,3 +349,30 @@ def test_the_registry_says_what_needs_data_and_what_lies_on_the_path():
     assert (find_fusion("average").needs, find_fusion("average").linear) == ("data-free", True)
     found = find_fusion("least-squares")
     assert (found.needs, found.linear, found.sets_statistics) == ("label-free", False, True)
+
+
+late = find_fusion("late-least-squares")
+
+
+@every_model
+def test_the_first_layers_are_those_of_the_first_parent_to_the_bit(name):
+    a, b = pair(name)
+    states, work = [a.state_dict(), b.state_dict()], context(a, probe_batches(a))
+    plan = trace.stages(a, work.batches[0].inputs)
+    ahead = min(round(len(plan) / 2), len(plan) - 1)  # the last is always mixed
+    layers = [
+        [f"{writer.name}.weight" for group in stage for writer in group.writers] for stage in plan
+    ]
+    found = late.make(states, [0.3, 0.7], work, Given(options={"alone": 0.5}))
+    assert same({n: found.state[n] for n in found.kept}, states[0])
+    assert found.kept.issuperset(n for stage in layers[:ahead] for n in stage)
+    for name in (n for stage in layers[ahead:] for n in stage):
+        assert name not in found.kept
+        assert not torch.equal(found.state[name], states[0][name])
+
+
+def test_with_nothing_alone_it_is_least_squares():
+    a, b = pair("resnet-basic")
+    states, work = [a.state_dict(), b.state_dict()], context(a, probe_batches(a))
+    found = late.make(states, [0.5, 0.5], work, Given(options={"alone": 0})).state
+    assert same(found, fuse(states, [0.5, 0.5], work))
