@@ -235,9 +235,7 @@ def test_models_without_classes_are_refused(models, tmp_path):
 
 
 def test_numbers_without_names_are_no_labels_of_several_parents(models, merge, tmp_path):
-    rows = zoo.rows()
-    for name, part in rows.items():
-        rows[name] = part.cast_column("label", Value("int64"))
+    rows = zoo.rows().cast_column("label", Value("int64"))
     bare = zoo.write_data(tmp_path / "bare", rows)
     with pytest.raises(LabelError, match="numbers without names"):
         merge("low", "high", dataset=str(bare))

@@ -108,7 +108,9 @@ def test_the_ensemble_has_the_mean_of_the_cosines():
 
 
 def test_a_score_goes_before_what_belongs_together(tmp_path):
-    write(tmp_path / "s.jsonl", ("query", "answer"), score=1.0)
+    rows = write(tmp_path / "s.jsonl", ("query", "answer"))
+    scored = [json.dumps(row | {"score": n / ROWS}) + "\n" for n, row in enumerate(rows)]
+    (tmp_path / "s.jsonl").write_text("".join(scored))
     _, found = reading(tmp_path / "s.jsonl", tagged.tiny(BertModel), tokenizer=tagged.tokenizer())
     assert found.columns == {"text": "query", "pair": "answer", "score": "score"}
 
