@@ -28,6 +28,7 @@ from spaces_app.ui.oauth_scopes import sign_in_for_less
 from spaces_app.ui.page import build
 from spaces_app.ui.request_limits import RequestLimits
 from spaces_app.ui.routes import routes
+from spaces_app.ui.session_owners import OwnStreams
 from spaces_app.ui.visitor_cookie import VisitorCookie
 
 UI = Path(__file__).parent / "ui"
@@ -67,6 +68,7 @@ def serving(
             "middleware": [
                 Middleware(RequestLimits, image=context.jobs.limits.image),
                 Middleware(VisitorCookie, embedded_in_site=host.on_space),
+                Middleware(OwnStreams, page=page, owners=page.owners),
             ],
             "docs_url": None,
             "redoc_url": None,

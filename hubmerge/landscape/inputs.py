@@ -16,6 +16,7 @@ from hubmerge.models.method_context import MethodContext
 from hubmerge.recipe import Recipe
 from hubmerge.repair import Repair
 from hubmerge.symmetry.permutation import State
+from hubmerge.tasks import Measure, measure_on
 from hubmerge.utils.input_batches import InputBatches
 from hubmerge.utils.workers import Workers
 
@@ -50,6 +51,18 @@ class SurveyInputs:
         batches = self.splits.reading.batches(self.training_rows, True)
         scratch = copy.deepcopy(self.scratch)
         return MethodContext(None, scratch, batches, self.workers, self.splits.validation)
+
+    @property
+    def measure(self) -> Measure:
+        """What is measured of the models on these rows."""
+        name = self.splits.reading.measure
+        return measure_on(self.scratch.config, self.recipe.models[0], name)
+
+    @property
+    def error_rate(self) -> str | None:
+        """What 1 minus the main score is called, where that is what is shown."""
+        words = self.measure.words
+        return words.accuracy if words.errs else None
 
     @property
     def training_rows(self) -> RowSet:

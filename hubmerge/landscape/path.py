@@ -47,6 +47,7 @@ def measure_path(
         settled=settle(best.calibrated_barrier),
         sentence=barrier_claim(f"the {curve} path", best.calibrated_barrier, best.n, unit)
         + (KEPT if count and length < 1 + 1e-6 else ""),
+        error_rate=inputs.error_rate,
     )
     return seen, chain
 

@@ -42,6 +42,7 @@ def measure_plane(inputs: SurveyInputs, *, grid: int = GRID) -> PlaneSeen:
         middles=middles,
         n=rows.rows,
         sentence=_sentence(inputs, middles, rows.rows),
+        error_rate=inputs.error_rate,
     )
 
 

@@ -20,7 +20,6 @@ from hubmerge.models.outputs import Outputs
 from hubmerge.reporting.numbers import counted, excess, too_few
 from hubmerge.reporting.plots.simplex import barrier_of
 from hubmerge.reporting.schema.survey_results import SimplexMeasured, SimplexPoint, SimplexSeen
-from hubmerge.tasks import measure_on
 
 
 def measure_simplex(
@@ -93,6 +92,5 @@ def _place(
 
 def _ensemble(inputs: SurveyInputs, members: Sequence[Outputs]) -> float | None:
     """Accuracy of the members' ensemble; None where too little is kept of their outputs."""
-    name = inputs.splits.reading.measure
-    combine = measure_on(inputs.scratch.config, inputs.recipe.models[0], name).combine
+    combine = inputs.measure.combine
     return combine(members, None).metric.value() if combine else None

@@ -61,14 +61,15 @@ class SurveyKind:
 
 
 def _of_path(seen: PathSeen) -> list[Table]:
-    head = ("path", "loss barrier", "calibrated", "error barrier", "lowest accuracy")
+    score = "lowest accuracy" if seen.error_rate is None else f"highest {seen.error_rate}"
+    head = ("path", "loss barrier", "calibrated", "error barrier", score)
     rows = [
         (
             name,
             interval(curve.barrier),
             interval(curve.calibrated_barrier),
             interval(curve.error_barrier),
-            figure(min(point.accuracy for point in curve.points)),
+            _score(min(point.accuracy for point in curve.points), seen.error_rate),
         )
         for name, curve in routes(seen)
     ]
@@ -82,11 +83,17 @@ def _of_plane(seen: PlaneSeen) -> list[Table]:
             figure(x, 2),
             figure(y, 2),
             figure(seen.middles[name].loss if name in seen.middles else None),
-            figure(seen.middles[name].accuracy if name in seen.middles else None),
+            _score(seen.middles[name].accuracy if name in seen.middles else None, seen.error_rate),
         )
         for name, (x, y) in sorted(seen.corners.items())
     ]
-    return [Table(("model", "x", "y", "loss halfway from A", "accuracy there"), rows)]
+    score = f"{seen.error_rate or 'accuracy'} there"
+    return [Table(("model", "x", "y", "loss halfway from A", score), rows)]
+
+
+def _score(accuracy: float | None, error_rate: str | None) -> str:
+    """An accuracy, or the rate of errors that is shown in its place."""
+    return figure(accuracy if error_rate is None or accuracy is None else 1 - accuracy)
 
 
 def _of_simplex(seen: SimplexSeen) -> list[Table]:

@@ -12,7 +12,7 @@ from hubmerge.reporting.numbers import MISSING, count, figure
 from hubmerge.reporting.pictures import PLOT
 from spaces_app.service.gallery import GalleryEntry
 from spaces_app.ui import proof_view
-from spaces_app.ui.markup import NONE, join, on_hub, table, term, text
+from spaces_app.ui.markup import NONE, join, on_hub, stacking_table, term, text
 from spaces_app.ui.models_panel import to_query
 from spaces_app.ui.report_view import BARRIER
 from spaces_app.ui.verdict_view import chip
@@ -26,6 +26,7 @@ CLAIMED = (
 )
 
 
+BARRIERS = "barrier (nats)"
 SHOWN = 60
 """Rows of the table."""
 
@@ -48,20 +49,12 @@ def render(entries: Sequence[GalleryEntry]) -> Markup:
         )
         for each in entries
     ]
-    head = (
-        "merge",
-        "verdict",
-        "task",
-        "family",
-        "accuracy",
-        term("barrier (nats)", BARRIER),
-        "measured on rows",
-        "published",
-    )
+    names = ("merge", "verdict", "task", "family", "accuracy", BARRIERS, "rows", "published")
+    head = [(name, term(name, BARRIER) if name == BARRIERS else name) for name in names]
     note = Markup('<p class="hm-quiet">{}{}</p>').format(
         f"{count(further)} more: filter to see them. " if further > 0 else "", CLAIMED
     )
-    return join([table(head, lines, "Merges made with hubmerge on this Hub"), note])
+    return join([stacking_table(head, lines, "Merges made with hubmerge on this Hub"), note])
 
 
 def _named(entry: GalleryEntry) -> Markup:

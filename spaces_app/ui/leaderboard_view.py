@@ -10,11 +10,12 @@ from hubmerge.reporting.numbers import count, figure, signed
 from spaces_app.service.gallery import GalleryEntry
 from spaces_app.service.verified import Gain
 from spaces_app.ui import proof_view
-from spaces_app.ui.markup import folded, join, on_hub, table, term, text
+from spaces_app.ui.markup import folded, join, on_hub, stacking_table, term, text
 from spaces_app.ui.verdict_view import chip
 
 Boards = Mapping[tuple[str, str], Sequence[tuple[GalleryEntry, Gain]]]
 
+LEAST = "gain, at least"
 LOW = (
     "How much better than the better parent the merge is at least: the lower end of a one-sided "
     "95% interval of the difference, row by row."
@@ -39,16 +40,8 @@ def render(boards: Boards, least_rows: int, *, verifies: bool) -> Markup:
 
 def _board(task: str, data: str, ranked: Sequence[tuple[GalleryEntry, Gain]]) -> Markup:
     metric = ranked[0][1].metric
-    head = (
-        "merge",
-        term("gain, at least", LOW),
-        "gain",
-        metric,
-        "better parent",
-        "rows",
-        "verdict",
-        "verified",
-    )
+    names = ("merge", LEAST, "gain", metric, "better parent", "rows", "verdict", "verified")
+    head = [(name, term(name, LOW) if name == LEAST else name) for name in names]
     lines = [
         (
             join([f"{place}. ", on_hub(entry.id)]),
@@ -63,7 +56,8 @@ def _board(task: str, data: str, ranked: Sequence[tuple[GalleryEntry, Gain]]) ->
         for place, (entry, gain) in enumerate(ranked, 1)
     ]
     heading = Markup("<h3>{}: {}</h3>").format(text(task), text(data))
-    return join([heading, table(head, lines, f"Verified merges for {text(task)} on {text(data)}")])
+    caption = f"Verified merges for {text(task)} on {text(data)}"
+    return join([heading, stacking_table(head, lines, caption)])
 
 
 def _verified(entry: GalleryEntry) -> Markup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
@@ -68,6 +68,35 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]], caption: str
     return Markup(
         '<div class="hm-scroll" tabindex="0" role="region" aria-label="{}"><table>'
         "<caption>{}</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(caption, caption, header, body)
+
+
+def stacking_table(
+    head: Sequence[tuple[str, object]], rows: Iterable[Iterable[object]], caption: str
+) -> Markup:
+    """As `table`, but on a phone every row is a card: its first cell, and names beside the others.
+
+    head: of every column its name in plain text, and its heading. Roles are spelled out, since
+    browsers forget those of a table that is laid out as anything else.
+    """
+    header = join(
+        Markup('<th scope="col" role="columnheader">{}</th>').format(shown) for _, shown in head
+    )
+    first = Markup('<th scope="row" role="rowheader">{}</th>')
+    cell = Markup('<td role="cell" data-label="{}"><span>{}</span></td>')
+    body = join(
+        Markup('<tr role="row">{}</tr>').format(
+            join(
+                cell.format(name, value) if place else first.format(value)
+                for place, ((name, _), value) in enumerate(zip(head, row, strict=True))
+            )
+        )
+        for row in rows
+    )
+    return Markup(
+        '<div class="hm-scroll hm-stack" tabindex="0" role="region" aria-label="{}">'
+        '<table role="table"><caption>{}</caption><thead role="rowgroup"><tr role="row">{}</tr>'
+        '</thead><tbody role="rowgroup">{}</tbody></table></div>'
     ).format(caption, caption, header, body)
 
 

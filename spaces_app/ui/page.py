@@ -29,7 +29,7 @@ from spaces_app.ui.welcome import Welcome, values_of
 CHOOSE = "Choose two models"
 
 
-def build(context: Context) -> gr.Blocks:
+def build(context: Context) -> StrictPage:
     """The whole app."""
     with StrictPage(title=TITLE, delete_cache=(600, 3600), analytics_enabled=False) as page:
         api.add_endpoints(context)  # first, so that Gradio does not rename them

@@ -13,6 +13,7 @@ import gradio as gr
 
 from spaces_app.service.job import Refused
 from spaces_app.service.log import log
+from spaces_app.ui.session_owners import SessionOwners
 
 QUOTED = 300
 """Most characters of a library's words that are shown or logged."""
@@ -24,6 +25,10 @@ MALFORMED = "hubmerge.malformed"
 
 class StrictPage(gr.Blocks):
     """Blocks whose functions answer every call by a value or by an error in words."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.owners = SessionOwners()
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any
@@ -43,18 +48,21 @@ class StrictPage(gr.Blocks):
     async def process_api(self, block_fn: Any, *args: Any, **kwargs: Any) -> Any:
         """As Gradio does it. Raises: gr.Error alone, whose traceback is not printed."""
         name = getattr(block_fn, "name", None)
+        request = kwargs.get("request")
         try:
+            if not self.owners.may_use(getattr(request, "session_hash", None), request):
+                raise _Malformed("the session is another browser's; reload the page")
             if not _says(kwargs.get("event_data")) and takes_event(getattr(block_fn, "fn", None)):
                 raise _Malformed("it answers a click, and has to be told what was clicked")
             return await super().process_api(block_fn, *args, **kwargs)
         except gr.Error as error:
             if isinstance(error, _Malformed):
-                _mark(kwargs.get("request"))
+                _mark(request)
             log("call_refused", function=name, why=str(error.message)[:QUOTED])
             error.print_exception = False
             raise
         except Refused as refused:
-            _mark(kwargs.get("request"))
+            _mark(request)
             why = str(refused)[:QUOTED]
             log("call_refused", function=name, why=why)
             raise gr.Error(why, print_exception=False) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -247,7 +248,9 @@ def test_a_hub_that_comes_back_in_time(
             env=env,
             patience=(1, 1, 1, 1, 1, 1, 1, 1),
         )
-        time.sleep(1.5)
+        with socket.create_server(("127.0.0.1", int(job.hub.url.rpartition(":")[2]))) as nobody:
+            nobody.settimeout(PATIENCE)
+            nobody.accept()[0].close()  # it has asked, and was not answered
     finally:
         job.hub.start()
     running.wait().succeeded()

@@ -115,5 +115,5 @@ def as_the_readme_says(reports: list[Report]) -> None:
         assert report.barrier.matched < report.barrier.naive / 2
         assert standard == pytest.approx(scores.merge.accuracy, abs=NEAR)
         assert standard >= quick
-        naive, matched = map(float, barriers.split(" → "))
+        naive, matched = map(float, barriers.replace("−", "-").split(" → "))
         assert matched < naive / 2

@@ -28,9 +28,10 @@ def test_in_memory_it_is_what_a_recipe_makes(past, merge, fuse, based):
     """With a base, and of several fusions the one that is kept."""
     a, b, base = (hm.load(str(folder)) for folder in (*past.fine, past.base))
     rows = {} if based else {"dataset": str(past.data)}
-    merged = hm.merge(a, b, fuse=fuse, base=base if based else None, **rows)
+    merged = hm.merge(a, b, fuse=fuse, base=base if based else None, refine="none", **rows)
     given = {"base": str(past.base)} if based else {}
-    report, folder = merge(*past.fine, data=False, match="none", fuse=fuse, **rows, **given)
+    asked = {"data": False, "match": "none", "fuse": fuse, "refine": "none"}
+    report, folder = merge(*past.fine, **asked, **rows, **given)
     assert merged.fuse == report.method.fuse != "auto"
     state = merged.model.state_dict()
     for name, value in load_file(folder / "model.safetensors").items():

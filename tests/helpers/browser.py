@@ -187,6 +187,7 @@ class PageVisitor:
         """Names a repository, looks at the preview, and presses Publish."""
         if not self.page.locator("#preview").is_visible():
             self.fold("Publish it")
+        self.settles()  # what is typed before the page's script has the field is lost
         name = self.page.locator("#repo textarea, #repo input")
         name.fill(repo)
         if way is not None:

@@ -161,7 +161,7 @@ def test_a_cancelled_job_ends_with_all_its_processes(api: HfApi) -> None:
 
 
 def test_a_job_ends_at_its_time_limit(api: HfApi) -> None:
-    job = start(api, lay(api, SLEEPS), timeout=1)
+    job = start(api, lay(api, SLEEPS), timeout=3)
     assert gone(first_line(api, job))
     status = api.wait_for_job(job.id, namespace="me").status
     assert (status.stage, status.message) == ("ERROR", "Job timeout")

@@ -11,12 +11,20 @@ from hubmerge.reporting.card import render_card
 from hubmerge.reporting.numbers import contender_table
 from hubmerge.reporting.plots.barrier import render_plot
 from hubmerge.reporting.schema.report import Barriers, Report
+from hubmerge.reporting.survey_kinds import kind_of
 from hubmerge.reporting.verdict import judge, rule
 from hubmerge.reporting.words import tolerances_of, words_of
 from hubmerge.tasks import DEFAULT_WORDS
 from spaces_app.service.verified import gain_of
 from spaces_app.ui import report_view
-from tests.helpers.example_report import comparison, contenders, curve, example
+from tests.helpers.example_report import (
+    comparison,
+    contenders,
+    curve,
+    example,
+    path_seen,
+    plane_seen,
+)
 
 WORSE = {"accuracy_difference": -0.5, "accuracy_low": -0.6, "accuracy_high": -0.4}
 
@@ -88,3 +96,20 @@ def test_the_page_and_the_leaderboard_show_rates() -> None:
 
 def test_a_rate_above_one_stays_inside_the_picture() -> None:
     assert render_plot(heard()) is not None
+
+
+def test_a_survey_shows_rates_and_no_accuracy_below_nothing() -> None:
+    path = path_seen().model_copy(update={"error_rate": "token error rate"})
+    worst = curve(0.3).model_copy(
+        update={
+            "points": [each.model_copy(update={"accuracy": -0.5}) for each in curve(0.3).points]
+        }
+    )
+    (table,) = kind_of(path).tables(path.model_copy(update={"straight": worst}))
+    assert table.head[-1] == "highest token error rate"
+    assert "1.500" in {row[-1] for row in table.rows}
+    plane = plane_seen().model_copy(update={"error_rate": "token error rate"})
+    (table,) = kind_of(plane).tables(plane)
+    assert (table.head[-1], table.rows[1][-1]) == ("token error rate there", "0.500")
+    (plain,) = kind_of(path_seen()).tables(path_seen())
+    assert plain.head[-1] == "lowest accuracy"

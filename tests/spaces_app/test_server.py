@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Iterator
@@ -16,8 +17,12 @@ from hubmerge.localhub import EmbeddedHub
 from spaces_app.host import Host
 from spaces_app.server import RunningApp, serving
 from spaces_app.service.job import Job
+from spaces_app.ui.session_owners import GONE, NO_EVENT
+from spaces_app.ui.visitor_cookie import COOKIE
 from tests.helpers.app_process import an_app, free_port, is_there
 from tests.helpers.jobs import PATIENCE, Workers, quick, until
+
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,8 @@ def test_the_same_job_by_api(app: RunningApp) -> None:
     refused = client.predict("models: [me/mlp-a, me/vit-a]", api_name="/plan")
     assert refused["error"]["kind"] == "MismatchError"
     assert client.predict("nonsense", api_name="/merge")["error"]["kind"] == "RecipeError"
-    assert client.predict("../../x", api_name="/status")["error"]["kind"] == "NotFoundError"
+    for call in ("/status", "/stop"):
+        assert client.predict("../../x", api_name=call)["error"]["kind"] == "NotFoundError"
 
 
 def test_a_client_that_hangs_up_leaves_nothing_behind(app: RunningApp, workers: Workers) -> None:
@@ -93,6 +99,71 @@ def test_nothing_is_said_of_a_private_merge_of_another_visitor(app: RunningApp) 
         assert "secret" not in said
         assert hidden not in said
     assert jobs.store.get(job.id) == job
+
+
+WRONG = (None, 5, 1.5, True, [], ["a"], {}, {"path": "/etc/passwd"}, "", "\x00", "\ud800")
+
+
+@pytest.mark.parametrize(
+    ("call", "kinds"),
+    [
+        ("plan", ("RecipeError",)),
+        ("merge", ("RecipeError",)),
+        ("status", ("NotFoundError",)),
+        ("stop", ("NotFoundError",)),
+    ],
+)
+def test_values_of_a_wrong_kind_are_answered_in_words(
+    app: RunningApp, call: str, kinds: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    for value in WRONG:
+        body = json.dumps({"data": [value]})
+        answer = httpx.post(f"{app.url}/gradio_api/run/{call}", content=body, headers=JSON)
+        assert answer.status_code == 200, (value, answer.text)
+        error = answer.json()["data"][0]["error"]
+        assert error["kind"] in kinds, value
+        assert error["what"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def stream(url: str, cookie: str | None = None) -> httpx.Response:
+    """Everything that is said on a stream."""
+    cookies = {COOKIE: cookie} if cookie else None
+    return httpx.get(url, cookies=cookies, timeout=PATIENCE)
+
+
+def test_an_answer_is_given_to_who_asked_and_once(
+    app: RunningApp, workers: Workers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = f"{app.url}/gradio_api/call/plan"
+    workers.halt_at_once()
+    body = {"data": [quick().model_copy(update={"seed": 8}).to_yaml()]}
+    event = httpx.post(asked, json=body, cookies={COOKIE: "mine"}).json()["event_id"]
+    workers.halted()
+    for cookie in ("another", None):
+        assert stream(f"{asked}/{event}", cookie).status_code == 404
+        of_session = stream(f"{app.url}/gradio_api/queue/data?session_hash={event}", cookie)
+        assert json.loads(of_session.text.removeprefix("data: ")) == GONE
+    workers.go_on()
+    answer = stream(f"{asked}/{event}", "mine")
+    assert (answer.status_code, "mlp_head" in answer.text) == (200, True)
+    for nothing in (event, "nothing", "0" * 32):
+        again = stream(f"{asked}/{nothing}", "mine")
+        assert (again.status_code, again.text) == (404, NO_EVENT)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_session_is_of_the_browser_that_used_it_first(app: RunningApp) -> None:
+    """What Gradio remembers of a session, such as the merges a visitor sees, is theirs alone."""
+    body = {"data": ["none"], "session_hash": "of-mine"}
+    asked = f"{app.url}/gradio_api/run/status"
+    assert httpx.post(asked, json=body, cookies={COOKIE: "mine"}).status_code == 200
+    for cookies in ({COOKIE: "another"}, None):
+        refused = httpx.post(asked, json=body, cookies=cookies)
+        assert (refused.status_code, "another browser's" in refused.text) == (422, True)
+        alive = httpx.get(f"{app.url}/gradio_api/heartbeat/of-mine", cookies=cookies)
+        assert alive.status_code == 404
+    assert httpx.post(asked, json=body, cookies={COOKIE: "mine"}).status_code == 200
 
 
 def test_too_few_values_are_refused(app: RunningApp) -> None:

@@ -40,6 +40,7 @@ class PathSeen(Result):
 
     naive: straight, as given. straight: straight, once aligned. found: along the curve; None
     where that is the line itself. length: of the curve, in lengths of the straight path.
+    error_rate: what 1 minus an accuracy is called, where that is what is shown.
     """
 
     curve: str
@@ -51,6 +52,7 @@ class PathSeen(Result):
     length: float
     settled: Settled
     sentence: str
+    error_rate: str | None = None
 
 
 class PathFound(PathSeen, Surveyed):
@@ -73,7 +75,7 @@ class PlaneSeen(Result):
     """The loss on the plane through A, B as given, and B aligned.
 
     corners: name -> coordinates, in Euclidean distances of weight space; A is the origin.
-    middles: name of a corner -> what was measured halfway to it from A.
+    middles: name of a corner -> what was measured halfway to it from A. error_rate: as of a path.
     """
 
     corners: dict[str, tuple[float, float]]
@@ -81,6 +83,7 @@ class PlaneSeen(Result):
     middles: dict[str, PlanePoint]
     n: int
     sentence: str
+    error_rate: str | None = None
 
 
 class PlaneFound(PlaneSeen, Surveyed):

@@ -79,3 +79,30 @@ def test_no_state_of_the_page_has_a_serious_fault(
     assert f"hubmerge verify {MERGE}@" in board.inner_text()
     look(visitor, "leaderboards")
     assert {state: faults for state, faults in found.items() if faults} == {}
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+CUT = """(table) => {
+  const cells = [...table.querySelectorAll('th, td')].filter((each) => each.offsetParent);
+  const past = cells.filter((each) => each.getBoundingClientRect().right > innerWidth + 1);
+  const all = [document.documentElement, table];
+  const wide = all.filter((each) => each.scrollWidth > each.clientWidth);
+  return [...wide, ...past].map((each) => each.outerHTML.slice(0, 80));
+}"""
+"""What of a table is wider than the page."""
+
+
+def test_tables_of_the_gallery_are_stacked_on_a_phone(
+    visit: Callable[..., PageVisitor], job: str
+) -> None:
+    phone = visit("/?__theme=dark", **PHONE)
+    phone.page.goto(f"{phone.url}/gallery?__theme=dark")
+    for tab, table in (("All merges", "#gallery"), ("Leaderboards", "#leaderboards")):
+        phone.page.get_by_role("tab", name=tab).click()
+        row = phone.see(f"{table} tbody tr", MERGE)
+        phone.photograph(f"phone{table.replace('#', '-')}")
+        assert phone.page.locator(f"{table} .hm-stack").first.evaluate(CUT) == []
+        assert row.evaluate("(each) => getComputedStyle(each).display") == "grid"
+        cell = row.get_by_role("cell").nth(1)
+        assert cell.evaluate("(each) => getComputedStyle(each, '::before').content").strip('"')
+        assert row.get_by_role("rowheader").count() == 1

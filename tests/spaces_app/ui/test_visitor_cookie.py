@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 
 import httpx
@@ -32,13 +33,14 @@ def press(app: RunningApp, button: str, headers: dict[str, str], cookie: str | N
     config = client.get("/config").json()
     (number,) = (c["id"] for c in config["components"] if c["props"].get("elem_id") == button)
     (act,) = (d["id"] for d in config["dependencies"] if [number, "click"] in d["targets"])
-    asked = {"fn_index": act, "data": [], "session_hash": "pressed"}
+    session = secrets.token_hex(8)
+    asked = {"fn_index": act, "data": [], "session_hash": session}
     client.post("/gradio_api/queue/join", json=asked).raise_for_status()
-    with client.stream("GET", "/gradio_api/queue/data?session_hash=pressed") as lines:
+    with client.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as lines:
         for line in lines.iter_lines():
             said = json.loads(line.removeprefix("data: ") or "{}")
             if said.get("msg") == "process_completed":
-                return json.dumps(said["output"]["data"])
+                return json.dumps(said["output"])
     raise AssertionError("no answer")
 
 
