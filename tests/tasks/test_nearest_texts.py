@@ -108,10 +108,10 @@ def test_the_ensemble_has_the_mean_of_the_cosines():
 
 
 def test_a_score_goes_before_what_belongs_together(tmp_path):
-    rows = write(tmp_path / "s.jsonl", ("query", "answer"))
-    scored = [json.dumps(row | {"score": n / ROWS}) + "\n" for n, row in enumerate(rows)]
-    (tmp_path / "s.jsonl").write_text("".join(scored))
-    _, found = reading(tmp_path / "s.jsonl", tagged.tiny(BertModel), tokenizer=tagged.tokenizer())
+    place = tmp_path / "s.jsonl"
+    rows = [row | {"score": n % 3} for n, row in enumerate(write(place, ("query", "answer")))]
+    place.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    _, found = reading(place, tagged.tiny(BertModel), tokenizer=tagged.tokenizer())
     assert found.columns == {"text": "query", "pair": "answer", "score": "score"}
 
 
