@@ -119,7 +119,7 @@ def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:
     """Understand `ref` without looking anything up but whether a folder of that name exists.
 
     Raises: RecipeError for what is no name (path tricks, markup, control characters, another
-    Hub's address); NotFoundError for a path that is no folder.
+    Hub's address); NotFoundError for a path that is no folder, or the name of no file of rows.
     """
     name = NAMES[repo_type]
     if not ref or ref != ref.strip() or not ref.isprintable():
@@ -138,18 +138,24 @@ def parse_ref(ref: str, repo_type: RepoType = "model") -> Ref:
     _refuse_file(path, ref, name)
     if ref.startswith(_LOCAL_MARKS) or ref in (".", ".."):
         if not _is_dir(path):
-            raise NotFoundError(
-                f"there is no folder {quoted(ref)}",
-                hint="a repository on the Hub is written ORG/NAME",
-            )
+            raise _nothing_here(ref, repo_type)
         return _local(ref, path, repo_type)
     if ".." not in path.parts and _is_dir(path):
         return _local(ref, path, repo_type)
+    if repo_type == "dataset" and "/" not in ref and is_row_file(ref):
+        raise _nothing_here(ref, repo_type)
     repo_id, _, revision = _without_address(ref, repo_type).partition("@")
     parse_repo_id(repo_id, repo_type)
     if "@" in ref or revision:
         check_revision(revision, ref)
     return Ref(ref, repo_id, "hub", revision or None, None, repo_type)
+
+
+def _nothing_here(ref: str, repo_type: RepoType) -> NotFoundError:
+    noun = local_noun(ref) if repo_type == "dataset" else "folder"
+    return NotFoundError(
+        f"there is no {noun} {quoted(ref)}", hint="a repository on the Hub is written ORG/NAME"
+    )
 
 
 def _refuse_file(path: Path, ref: str, name: str) -> None:

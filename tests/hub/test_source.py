@@ -118,6 +118,12 @@ def test_the_commit_is_pinned(hub: EmbeddedHub, tmp_path: Path) -> None:
     assert resolve(f"{repo}@main").sha == second.sha
 
 
+@pytest.mark.parametrize("ref", ["rows.jsonl", "./rows.csv"])
+def test_a_file_of_rows_that_is_not_there_is_not_asked_of_the_hub(ref: str) -> None:
+    with pytest.raises(NotFoundError, match=f"there is no file '?{ref}"):
+        parse_ref(ref, "dataset")
+
+
 def test_missing_repository(hub: EmbeddedHub, as_user: Any) -> None:
     with pytest.raises(NotFoundError, match="your token may see"):
         resolve("src/nothing")

@@ -1,7 +1,7 @@
 """Late layer-wise least squares: the first layers of one model, and behind them those of all.
 
-What mixing loses in one layer is carried through all layers behind it. So the first layers stay those
-of one model, and only the last learn from all of them what to make of it.
+What mixing loses in one layer is carried through all layers behind it. So the first layers stay
+those of one model, and only the last learn from all of them what to make of it.
 """
 
 from __future__ import annotations
