@@ -38,7 +38,7 @@ class MethodPanel:
             with gr.Tab("YAML"):
                 self.yaml = gr.Code(language="yaml", label="hubmerge.yaml", interactive=False)
             with gr.Tab("Command line"):
-                self.command = gr.Code(language="shell", label="Command", interactive=False)
+                self.command = gr.Code(label="Command", interactive=False)
             with gr.Tab("Python"):
                 self.python = gr.Code(language="python", label="Python", interactive=False)
             self.file = gr.File(

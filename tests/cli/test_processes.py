@@ -49,7 +49,7 @@ def test_two_processes_do_what_one_does(
 def test_a_process_whose_neighbour_was_killed_says_so(
     hubmerge: CommandLine, parents: dict[str, dict], out: Path
 ) -> None:
-    options = ["--dataset", "me/digits", "--effort", "standard", "-o", out]
+    options = ["--dataset", "me/digits", "--effort", "quick", "--path", "full", "-o", out]
     running = hubmerge.start("merge", "me/vit-a", "me/vit-b", *options, processes=2)
     until(lambda: any(out.parent.glob(".*")))  # where it works until it is whole
     os.kill(running.pids[1], signal.SIGKILL)
