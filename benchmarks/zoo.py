@@ -64,6 +64,8 @@ def main() -> None:
         f"matched, calibrated {figure(calibrated(report))}"
     )
     print(f"matching: {report.method.outcome}")
+    for trial in report.method.fusions_tried or ():
+        print(f"on validation rows, {trial}")
     if (refine := report.method.refine) is not None:
         print(f"merge, refined: {refine.merge}")
         print(f"{refine.parent}, refined: {refine.refined_parent}")
