@@ -42,7 +42,7 @@ def entering(model: nn.Module, looks: Mapping[str, Callable[[Tensor], None]]) ->
         return lambda module, args, kwargs: look(first_tensor((*args, *kwargs.values())))
 
     modules = dict(model.named_modules())
-    with _removed(
+    with removed(
         [
             modules[name].register_forward_pre_hook(hook(look), with_kwargs=True)
             for name, look in looks.items()
@@ -61,7 +61,7 @@ def leaving(model: nn.Module, looks: Mapping[str, Hook]) -> Iterator[None]:
         )
 
     modules = dict(model.named_modules())
-    with _removed(
+    with removed(
         [
             modules[name].register_forward_hook(hook(look), with_kwargs=True)
             for name, look in looks.items()
@@ -71,7 +71,8 @@ def leaving(model: nn.Module, looks: Mapping[str, Hook]) -> Iterator[None]:
 
 
 @contextmanager
-def _removed(handles: Sequence[Any]) -> Iterator[None]:
+def removed(handles: Sequence[Any]) -> Iterator[None]:
+    """Afterwards, hooks of these handles are no longer there."""
     try:
         yield
     finally:

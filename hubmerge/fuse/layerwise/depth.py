@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hubmerge.fuse.layerwise.layers import as_layer
+from hubmerge.utils.hooks import removed
 
 
 def begun_before(
@@ -45,10 +46,6 @@ def _begun(model: nn.Module, probe: Mapping[str, Tensor]) -> list[str]:
         return lambda module, args: begun.setdefault(name)
 
     handles = [module.register_forward_pre_hook(note(n)) for n, module in model.named_modules()]
-    try:
-        with torch.inference_mode():
-            model(**probe)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with removed(handles), torch.inference_mode():
+        model(**probe)
     return list(begun)

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hubmerge.utils.hooks import removed
+
 SETTLED_BYTES = 2**30
 """Of what settled modules gave, kept at most: 1 GiB. Other batches run through all of the model."""
 
@@ -108,12 +110,8 @@ def _runs(model: nn.Module, probe: Mapping[str, Tensor]) -> Counter[str]:
     handles = [
         module.register_forward_hook(count(name)) for name, module in model.named_modules() if name
     ]
-    try:
-        with torch.inference_mode():
-            model(**probe)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with removed(handles), torch.inference_mode():
+        model(**probe)
     return runs
 
 

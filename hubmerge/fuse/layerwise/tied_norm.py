@@ -34,6 +34,7 @@ from hubmerge.fuse.layerwise.rows import folds_of, sampled
 from hubmerge.fuse.layerwise.targets import Targets
 from hubmerge.fuse.layerwise.trace import LayerGroup, TracePoint, shared_modules
 from hubmerge.models.method_context import MethodContext
+from hubmerge.utils.hooks import removed
 from hubmerge.utils.input_batches import first_rows
 
 SAME = 1e-5
@@ -70,12 +71,8 @@ def tied_head(model: nn.Module, inputs: Mapping[str, Tensor]) -> TiedHead | None
     handles = [
         each.register_forward_hook(hook(name), with_kwargs=True) for name, each in leaves.items()
     ]
-    try:
-        with torch.inference_mode():
-            model(**inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with removed(handles), torch.inference_mode():
+        model(**inputs)
     if len(ran) < 2:
         return None
     (norm, given, output), (head, read, _) = ran[-2:]
