@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import common
-from datasets import Dataset, disable_progress_bars
+from datasets import Dataset, Image, disable_progress_bars
 from transformers.utils import logging
 
 from hubmerge.data.dataset import open_data
@@ -80,6 +80,7 @@ def on_pixels(folder: Path, data: Path, quick: bool) -> Pair:
     rows = rows.select_columns(list(columns)).rename_columns(
         {old: new for old, new in columns.items() if old != new}
     )
+    rows = rows.cast_column("image", Image())  # opened, they are files yet
     names = opened.label_names
     side = min(LARGEST, *rows[0]["image"].size)
 

@@ -207,7 +207,7 @@ def _merged(bench: Bench, method: str, spec: Spec) -> Say:
 def measured(bench: Bench, options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     """The table's lines."""
     bigram = language_models.bigram_loss(bench.course, bench.tested)
-    yield ("bigram model", f"{bigram:.3f}", "", "", "", "")
+    yield ("bigram model", f"{bigram:.3f}", *("–",) * 4)
     parents: list[Score] = []
     start = time.process_time()
     for name, said in contenders(bench, options):
@@ -219,7 +219,7 @@ def measured(bench: Bench, options: argparse.Namespace) -> Iterator[tuple[str, .
         for kind in ("loss", "calibrated"):
             value = getattr(score, kind)
             mean = sum(getattr(parent, kind) for parent in parents) / len(parents)
-            cells += [f"{value:.3f}", "" if is_parent else f"{value - mean:+.3f}"]
+            cells += [f"{value:.3f}", "–" if is_parent else f"{value - mean:+.3f}"]
         line = (name, *cells, f"{seconds:.0f}")
         print(*line, sep=", ", file=sys.stderr, flush=True)
         yield line

@@ -150,6 +150,7 @@ def test_three_models_are_merged_in_every_way_and_held_against_the_best() -> Non
     printed = run("many.py", "--family", "mlp")
     rows = table(printed, "family")
     assert {(row["multi_match"], row["match"]) for row in rows} == {
+        ("standard", "auto"),
         ("cycle-consistent", "activations"),
         ("star", "activations"),
         ("cycle-consistent", "weights"),
@@ -238,7 +239,7 @@ def test_simplexes_are_compared_and_a_complex_is_drawn(tmp_path: Path) -> None:
 def test_split_training_is_tabled() -> None:
     rows = table(run("split.py", "--family", "mlp"), "family")
     loss = {row["contender"]: float(row["loss"]) for row in rows}
-    assert len(loss) == 7
+    assert len(loss) == 8
     assert loss["trained on everything"] < loss["parent, mostly 0 to 4"]
 
 
