@@ -156,7 +156,7 @@ class MergePage:
     def _refresh_owner(
         self, job: str | None, shown: str, message: str | None, request: gr.Request
     ) -> list[Any]:
-        """As `_refresh`, once somebody signed in or out: a result that they may see stays."""
+        """As `_refresh`, once a visitor signed in or out: a result that they may see stays."""
         *panel, done = self.progress.status(job, request)
         if not (done and job and job == shown):
             return self._refresh(job, request)

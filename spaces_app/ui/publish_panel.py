@@ -105,7 +105,7 @@ class PublishPanel:
         return [gr.update(visible=False), *(gr.skip() for _ in self.outputs[1:])]
 
     def show_owner(self, job: str, message: str | None, request: gr.Request) -> list[Any]:
-        """As `show`, where the panel is shown already and the visitor is now somebody else.
+        """As `show`, where the panel is shown already and the visitor is now another one.
 
         What was chosen stays. message: what the panel says; a preview that waits for a sign-in is
         to be made again.

@@ -1,7 +1,7 @@
-"""Whose a session of the page is, and streams that answer nobody else.
+"""Whose a session of the page is, and streams that answer no other browser.
 
-Gradio keeps answers and state under a random id that the page makes up, and gives them to whoever
-names it.
+Gradio keeps answers and state under a random id that the page makes up, and gives them to any
+browser that names it.
 """
 
 from __future__ import annotations
